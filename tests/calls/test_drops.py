@@ -190,7 +190,8 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
 
 def overwriting(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
     """Do it once a file's first batch is in."""
-    note, done = imports._Batch.note, []
+    note = imports._Batch.note
+    done: list[object] = []
 
     def noted(self: Any, *args: Any, **more: Any) -> None:
         note(self, *args, **more)

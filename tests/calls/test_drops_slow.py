@@ -109,9 +109,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[Any]:
     """What the task asks for: for whom, and until when."""
     found: list[Any] = []
     settings.CALLPRIVACY_DROP = "/srv/drop"
-    monkeypatch.setattr(
-        tasks.drops, "take", lambda *, agency_id, until, clock: found.append((agency_id, until))
-    )
+    monkeypatch.setattr(drops, "take", lambda *, agency_id, until, clock: found.append((agency_id, until)))
     return found
 
 
@@ -137,7 +135,7 @@ def test_one_that_fails_or_is_ended_lets_the_next_one(
     def outlasts(**_: Any) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(tasks.drops, "take", outlasts)
+    monkeypatch.setattr(drops, "take", outlasts)
     with pytest.raises(SoftTimeLimitExceeded):
         tasks.take_drops()
     assert caches["hints"].get(tasks.FLAG) is None

@@ -210,7 +210,7 @@ def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: 
             return list(PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).order_by("created_at"))
 
     assert pulls.plan(agency_id=cast.acme.pk, at=at) == 2  # and the night's
-    (first,) = hourly()
+    (first,) = (waiting,) = hourly()
     for hours in range(1, 4):
         assert (
             work(cast, at=at + timedelta(hours=hours, minutes=-1)) == 1

@@ -14,6 +14,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 
 from callprivacy.calls.channels import LISTS, asking, callrail
 from callprivacy.calls.enums import JobState, PullKind
@@ -179,9 +180,9 @@ def test_agencies_share_one_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) ->
         now[0] += timedelta(seconds=30)
         return True
 
-    monkeypatch.setattr(tasks.timezone, "now", lambda: now[0])
-    monkeypatch.setattr(tasks.pulls, "plan", lambda *, agency_id, at: planned.append(agency_id))
-    monkeypatch.setattr(tasks.pulls, "pull_page", page)
+    monkeypatch.setattr(timezone, "now", lambda: now[0])
+    monkeypatch.setattr(pulls, "plan", lambda *, agency_id, at: planned.append(agency_id))
+    monkeypatch.setattr(pulls, "pull_page", page)
     tasks.pull_calls()
     assert {cast.acme.pk, cast.globex.pk} <= set(planned)
     assert len(asked) == 1
