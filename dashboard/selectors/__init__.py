@@ -16,6 +16,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import counts, pulls
+from callprivacy.calls.selectors.connections import calls_us
 from callprivacy.calls.selectors.counts import ClientCount, DayCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
@@ -213,7 +214,8 @@ class Missed:
     """
     What a connection's webhooks did not bring.
 
-    :ivar calls: of the last 30 days, found in the tracker's own list; None where that is not asked. :ivar why: then.
+    :ivar calls: of the last 30 days, found in the tracker's own list; None where that is not asked, or no webhook is to
+        be had. :ivar why: then.
     """
 
     calls: int | None
@@ -234,6 +236,8 @@ def missed_calls(
 def _why_unknown(row: Connection, managed: Collection[int]) -> str:
     if row.client_id not in managed:
         return "not granted to you"
+    if pulls.lists_calls(row.provider) and not calls_us(row.provider):
+        return "it has no webhooks"
     return "its list is not asked" if pulls.lists_calls(row.provider) else "it has no list to ask"
 
 

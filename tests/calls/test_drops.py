@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import drops, imports
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
+from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
 from tests.calls.test_inbox import calls
@@ -86,6 +88,78 @@ def test_a_file_is_read_and_erased_and_one_that_changes_or_is_of_another_kind_is
     assert stranger.exists()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "+14155550100.csv",
+        "calls, march.csv",
+        "calls[1].csv",
+        "März.csv",
+        "2026-11-01T00:00:00.csv",
+        "-rf.csv",
+        "C'alls & more;$(x).CSV",
+        f"{'long' * 60}.csv",
+    ],
+)
+def test_a_file_may_be_called_anything_that_can_be_printed(cast: Cast, root: Path, name: str) -> None:
+    path = drop(root, opened(cast), name, GOOD)
+    assert take(cast) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 2
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", "\u202egnp.csv", "M\udce4rz.csv", "a\xa0b.csv", "a\\b.csv"])
+def test_what_is_refused_for_its_name_waits_for_somebody(cast: Cast, root: Path, name: str) -> None:
+    way = opened(cast)
+    path = drop(root, way, name, GOOD)
+    assert take(cast) == 0
+    assert take(cast) == 0
+    assert path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        (item,) = Item.objects.open().filter(kind="drop_refused")
+        (kept,) = drops.refused_of(Connection.objects.get(pk=way.pk))
+        assert not CallImport.objects.exists()
+    assert item.count == 1
+    assert kept.startswith("•")
+    assert kept.endswith(".csv: its name has a backslash or a sign that cannot be printed: call it otherwise")
+    assert kept.isprintable()
+    assert (
+        "cannot be printed"
+        in signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    )
+    path.rename(path.with_name("b.csv"))
+    assert take(cast) == 1
+
+
+def test_what_is_left_alone_keeps_nothing_waiting(cast: Cast, root: Path) -> None:
+    """However much of it lies there: files of another kind, links, files that still change, files that were refused."""
+    way = opened(cast)
+    for number in range(drops.FILES_AT_ONCE * 2):
+        drop(root, way, f"a{number}.pdf", "x")
+        (drop(root, way, f"b{number}.part", "x").parent / f"b{number}.csv").symlink_to("/etc/hostname")
+        drop(root, way, f"c{number}.csv", GOOD, minutes=0)
+    done = drop(root, way, "z.csv", GOOD)
+    assert take(cast) == 1
+    assert not done.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        drops.ask_look(connection=way, at=NOON)
+    drops.look(agency_id=cast.acme.pk, connection_id=way.pk, clock=lambda: NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        said = drops.look_of(Connection.objects.get(pk=way.pk))
+    assert said == drops.Look(NOON, files=160, resting=40, others=120)
+
+
+def test_looking_at_what_is_left_alone_ends_with_the_time(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    for number in range(9):
+        drop(root, way, f"c{number}.csv", GOOD, minutes=0)
+    done = drop(root, way, "z.csv", GOOD)
+    ticks = iter([NOON + timedelta(seconds=20 * number) for number in range(99)])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert done.exists()
+    assert next(ticks) < NOON + timedelta(minutes=3)
+
+
 def test_before_somebody_said_how_it_is_read_it_stays(cast: Cast, root: Path) -> None:
     way = opened(cast, described=False)
     path = drop(root, way, "calls.csv", GOOD)
@@ -114,6 +188,111 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
         assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
 
 
+def overwriting(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
+    """Do it once a file's first batch is in."""
+    note = imports._Batch.note
+    done: list[object] = []
+
+    def noted(self: Any, *args: Any, **more: Any) -> None:
+        note(self, *args, **more)
+        if not done:
+            done.append(deed())
+
+    monkeypatch.setattr(imports._Batch, "note", noted)
+
+
+OTHER = GOOD.replace("0188", "0177").replace("0189", "0178")
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_is_overwritten_while_it_is_read_is_read_as_well(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    way = opened(cast)
+    path = drop(root, way, "calls.csv", GOOD)
+    at = path.stat().st_mtime
+
+    def overwrite() -> None:
+        new = path if in_place else path.with_name("new.tmp")
+        new.write_text(OTHER)  # of the same size
+        os.utime(new, (at, at))  # and made to look as old
+        new.rename(path)
+
+    overwriting(monkeypatch, overwrite)
+    take(cast)
+    assert path.read_text() == OTHER
+    assert take(cast) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 4
+
+
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_file_whose_import_was_stopped_waits_until_somebody_says_so(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    path, browser = drop(root, way, "calls.csv", GOOD), signed_in(cast.alice)
+
+    def stop() -> str:
+        with job_scope(agency_id=cast.acme.pk):
+            row = CallImport.objects.get()
+        shown = browser.post(f"/clients/dentist/imports/{row.pk}/cancel/", follow=True).content.decode()
+        return " ".join(shown.split())
+
+    if meanwhile:  # a worker reads it
+        overwriting(
+            monkeypatch,
+            lambda: imports.cancel_import(row=CallImport.objects.get(), by=make.JOB, at=NOON),
+        )
+        assert take(cast) == 0
+    else:
+        ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+        drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+        page = stop()
+        assert "Stopped. The file stays in its folder; calls that came in by then stay." in page
+        assert "The file stays in its folder and is not read until you say so" in page
+        assert "deleted" not in page
+    for _ in range(2):
+        assert take(cast) == 0
+    assert path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.state for row in CallImport.objects.all()] == [JobState.CANCELLED]
+        assert Item.objects.open().get(kind="drop_refused").count == 1
+    base = f"/clients/dentist/connections/{way.pk}/"
+    assert "UTC): its import was stopped" in browser.get(base).content.decode()
+    assert browser.post(f"{base}dropped/again/").status_code == 302
+    later = make.now() + timedelta(minutes=1)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=1), clock=lambda: later) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 2
+
+
+def test_what_is_overwritten_between_two_looks_is_not_gone_on_with_in_the_middle(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    path = drop(root, way, "calls.csv", GOOD)
+    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert len(calls(cast.dentist)) == 1
+    path.unlink()
+    drop(root, way, "calls.csv", OTHER)
+    later = NOON + timedelta(minutes=3)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=1), clock=lambda: later) == 1
+    assert len(calls(cast.dentist)) == 3
+
+
+def test_what_is_gone_once_it_is_read_is_done(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(root, opened(cast), "calls.csv", GOOD)
+    overwriting(monkeypatch, path.unlink)
+    assert take(cast) == 1
+    assert len(calls(cast.dentist)) == 2
+
+
 def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, root: Path) -> None:
     way = opened(cast)
     path = drop(root, way, "bad.csv", "Something,Else\n1,2\n")
@@ -131,6 +310,25 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
     assert take(cast) == 1
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_of_a_folder_whose_connection_is_closed_nothing_waits(cast: Cast, root: Path) -> None:
+    def waiting() -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            return list(Item.objects.open().filter(kind="drop_refused").values_list("count", flat=True))
+
+    way, other = opened(cast), opened(cast)
+    for one in (way, other):
+        drop(root, one, "bad.csv", "Something,Else\n1,2\n")
+    take(cast)
+    assert waiting() == [2]
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    assert browser.post(f"{base}close/").status_code == 302
+    assert waiting() == [1]
+    assert browser.post(f"/clients/dentist/connections/{other.pk}/close/").status_code == 302
+    assert waiting() == []
+    assert browser.post(f"{base}open/").status_code == 302
+    assert waiting() == [1]
 
 
 def test_a_file_called_after_somebody_is_shown_and_kept_without_name_and_number(

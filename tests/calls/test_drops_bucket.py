@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import storages
 
 from callprivacy.calls.channels import folders
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import drops, imports
+from callprivacy.calls.tasks import drops as tasks
 from callprivacy.lib import env
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
 from tests.accounts.browsers import signed_in
 from tests.calls import bucket_side
 from tests.calls.bucket_side import Bucket
-from tests.calls.test_drops import GOOD, opened, take
+from tests.calls.test_drops import GOOD, OTHER, opened, overwriting, take
 from tests.calls.test_inbox import calls
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -76,6 +80,23 @@ def test_a_file_is_read_and_erased_and_what_is_not_theirs_is_left(cast: Cast, bu
     assert {fresh, other, stranger} == set(bucket.objects)
 
 
+def test_a_file_there_may_be_called_anything_that_can_be_printed(cast: Cast, bucket: Bucket) -> None:
+    way = opened(cast)
+    for name in (
+        "+14155550100.csv",
+        "calls, march.csv",
+        "calls[1].csv",
+        "März.csv",
+        "2026-11-01T00:00:00.csv",
+    ):
+        drop(bucket, way, name, GOOD)
+    left = {drop(bucket, way, "a\\b.csv", GOOD), drop(bucket, way, "notes.pdf", "x")}
+    assert take(cast) == 5
+    assert set(bucket.objects) == left
+    assert "its name has a backslash" in page_of(cast, way)
+    assert is_waiting(cast)
+
+
 def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +110,28 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     assert len(calls(cast.dentist)) == 2
     with job_scope(agency_id=cast.acme.pk):
         assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
+
+
+def test_what_is_overwritten_while_it_is_read_is_read_as_well(
+    cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = drop(bucket, opened(cast), "calls.csv", GOOD)
+    overwriting(monkeypatch, lambda: bucket.put(key, OTHER, PAST))
+    take(cast)
+    assert bucket.objects[key][0].decode() == OTHER
+    assert take(cast) == 1
+    assert key not in bucket.objects
+    assert len(calls(cast.dentist)) == 4
+
+
+def test_a_file_is_brought_once_to_be_read_and_known_by_what_the_bucket_says_of_it(
+    cast: Cast, bucket: Bucket
+) -> None:
+    key = drop(bucket, opened(cast), "calls.csv", GOOD)
+    assert take(cast) == 1
+    asked = [said.split()[0] for said in bucket.asked if said.endswith(key)]
+    assert asked.count("GET") == 1
+    assert asked[-2:] == ["HEAD", "DELETE"]
 
 
 def test_a_large_file_does_not_lie_in_memory(cast: Cast, bucket: Bucket) -> None:
@@ -172,3 +215,36 @@ def test_what_is_written_and_copied_there_is_read_again(bucket: Bucket) -> None:
         assert copy.read() == b"one"
     storage.delete("a.csv")
     assert (storage.exists("a.csv"), storage.exists("b.csv")) == (False, True)
+
+
+def test_a_bucket_that_outlasts_the_worker_lets_go_of_it_in_time(
+    cast: Cast, bucket: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the worker's first limit and its last is more time than the bucket's program waits for an answer."""
+    limits = tasks.take_drops.time_limit - tasks.take_drops.soft_time_limit
+    config = settings.STORAGES["drop"]["OPTIONS"]["client_config"]
+    assert limits > config.connect_timeout + config.read_timeout + 5
+    way = opened(cast)
+    drop(bucket, way, "calls.csv", GOOD)
+    give, began = bucket_side._Door._give, time.monotonic()
+
+    def drip(self: Any, *what: Any) -> None:
+        if self.command == "GET":
+            time.sleep(2)
+        give(self, *what)
+
+    def end(*_: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(bucket_side._Door, "_give", drip)
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            take(cast)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 4
+    assert "It is too slow" in page_of(cast, way)
+    assert is_waiting(cast)

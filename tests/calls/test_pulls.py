@@ -19,7 +19,7 @@ from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
 from callprivacy.calls.selectors import pulls as selectors
-from callprivacy.calls.services import pulls
+from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -195,10 +195,123 @@ def test_two_beats_make_one_run_and_a_gap_is_caught_up(cast: Cast) -> None:
         Pull.objects.update(covered_until=NOON - timedelta(days=5))
     assert pulls.plan(agency_id=cast.acme.pk, at=NOON) == 2
     assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=5)) == 0
-    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
     with job_scope(agency_id=cast.acme.pk):
         hourly = PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).earliest("created_at")
+        PullRun.objects.filter(pk=hourly.pk).update(state=JobState.DONE)
     assert hourly.from_at == NOON - timedelta(days=5, hours=2)
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
+
+
+def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: Cast, vendor: Vendor) -> None:
+    pull, at = opened(connect(cast.dentist)), NOON
+
+    def hourly() -> list[PullRun]:
+        with job_scope(agency_id=cast.acme.pk):
+            return list(PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).order_by("created_at"))
+
+    assert pulls.plan(agency_id=cast.acme.pk, at=at) == 2  # and the night's
+    (first,) = (waiting,) = hourly()
+    for hours in range(1, 4):
+        assert (
+            work(cast, at=at + timedelta(hours=hours, minutes=-1)) == 1
+        )  # it fails, and nothing is kept of it
+        later = at + timedelta(hours=hours)
+        assert pulls.plan(agency_id=cast.acme.pk, at=later) == 0
+        (waiting,) = hourly()
+        assert (waiting.from_at, waiting.until_at) == (first.from_at, first.until_at + timedelta(hours=hours))
+        assert pulls.plan(agency_id=cast.acme.pk, at=later + timedelta(minutes=7)) == 0
+        assert hourly()[0].until_at == waiting.until_at  # once an hour
+    asked = len(vendor.asked)
+    vendor.says(listing(row(), after="abc"))
+    later = at + timedelta(hours=3, minutes=10)
+    assert work(cast, at=later, pages=1) == 1
+    assert len(vendor.asked) == asked + 1
+    # What is being read page by page keeps its end: where a page follows it does within its window.
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=4)) == 1
+    begun, added = hourly()
+    assert (begun.pk, begun.until_at) == (first.pk, waiting.until_at)
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=5)) == 0
+    assert [one.until_at for one in hourly()] == [begun.until_at, added.until_at + timedelta(hours=1)]
+
+
+def test_a_question_that_is_being_asked_does_not_grow_under_it(cast: Cast) -> None:
+    at = NOON
+    opened(connect(cast.dentist))
+    pulls.plan(agency_id=cast.acme.pk, at=at)
+    asking_at = at + timedelta(minutes=59)
+    claimed = pulls.claim(agency_id=cast.acme.pk, at=asking_at)
+    assert claimed is not None
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=1)) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert PullRun.objects.get(kind=PullKind.HOURLY).until_at == claimed.window.until_at
+    later = asking_at + pulls._LEASE
+    assert pulls.plan(agency_id=cast.acme.pk, at=later) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert PullRun.objects.get(kind=PullKind.HOURLY).until_at > claimed.window.until_at
+    pulls._keep(claimed, asking.Page(()), at=later)  # what it answers late covers what it was asked for
+    with job_scope(agency_id=cast.acme.pk):
+        run = PullRun.objects.get(kind=PullKind.HOURLY)
+    assert (run.state, run.position) == (JobState.RUNNING, claimed.window.until_at)
+
+
+def test_calls_whose_webhook_may_still_come_are_not_asked_for_yet(cast: Cast) -> None:
+    """CallRail's comes up to twenty minutes after the call."""
+    pull = opened(connect(cast.dentist))
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON) == 2
+    with job_scope(agency_id=cast.acme.pk):
+        runs = {run.kind: run for run in PullRun.objects.filter(pull=pull)}
+    assert {run.until_at for run in runs.values()} == {NOON - timedelta(minutes=30)}
+    assert runs["hourly"].from_at == NOON - timedelta(hours=2)
+    assert runs["nightly"].from_at == NOON - timedelta(days=3)
+
+
+def test_a_tracker_without_webhooks_is_asked_up_to_now(cast: Cast) -> None:
+    opened(connect(cast.dentist, "invoca", ""), "33", login="acme")
+    pulls.plan(agency_id=cast.acme.pk, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(PullRun.objects.values_list("until_at", flat=True)) == {NOON}
+
+
+def test_what_has_been_asked_for_goes_forward_and_over_no_gap(cast: Cast, vendor: Vendor) -> None:
+    pull = opened(connect(cast.dentist))
+
+    def covered_after(kind: PullKind, *, hours: int, at: datetime) -> datetime | None:
+        start(pull, kind, hours=hours, at=at)
+        pages = 1 + hours // (24 * 7)
+        for _ in range(pages):
+            vendor.says(listing())
+        assert work(cast, at=at) == pages
+        with job_scope(agency_id=cast.acme.pk):
+            return Pull.objects.get().covered_until
+
+    assert covered_after(PullKind.NIGHTLY, hours=72, at=NOON) == NOON
+    assert (
+        covered_after(PullKind.HOURLY, hours=3, at=NOON - timedelta(hours=1)) == NOON
+    )  # an older run ends later
+    later = NOON + timedelta(days=9)
+    assert (
+        covered_after(PullKind.NIGHTLY, hours=72, at=later) == NOON
+    )  # six days before it nobody has asked for
+    assert covered_after(PullKind.HOURLY, hours=24 * 9 + 2, at=later) == later
+
+
+def test_of_a_tracker_without_webhooks_nothing_is_missed(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist, "invoca", "")
+    run = start(opened(to, "33", login="acme"))
+    with job_scope(agency_id=cast.acme.pk):
+        PullRun.objects.filter(pk=run.pk).update(brought=2)
+        assert selectors.missed([to], at=NOON) == {}
+        state = selectors.state_of(to, at=NOON)
+    assert state is not None
+    assert (state.brought, state.has_webhooks) == (2, False)
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/"
+    page = browser.get(base).content.decode()
+    assert "Calls from its list" in page
+    assert "<dt>Came in the last 30 days</dt><dd>2</dd>" in page
+    form = browser.get(f"{base}list/").content.decode()
+    for wrong in ("no webhook", "every number", "never came", "webhooks go on"):
+        assert wrong not in page
+        assert wrong not in form
 
 
 def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cast, vendor: Vendor) -> None:
@@ -278,6 +391,43 @@ def test_a_tracker_that_fails_rests_longer_each_time_and_somebody_hears_of_it(
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="pull_failing").exists()
     assert pulls.rest_after(30, 1.0) == timedelta(hours=7.5)
+
+
+def is_waiting(cast: Cast) -> int | None:
+    with job_scope(agency_id=cast.acme.pk):
+        item = Item.objects.open().filter(kind="pull_failing").first()
+    return None if item is None else item.count
+
+
+def failing(to: Connection) -> Pull:
+    pull = opened(to)
+    with job_scope(agency_id=to.agency_id):
+        Pull.objects.filter(pk=pull.pk).update(failures=connections.TOLD_AFTER)
+        connections.renew_failing(agency_id=to.agency_id, client_id=to.client_id, by=make.JOB, at=NOON)
+    return pull
+
+
+def test_a_key_that_is_entered_again_ends_what_waits_for_it(cast: Cast) -> None:
+    first, second = connect(cast.dentist), connect(cast.dentist)
+    failing(first)
+    failing(second)
+    assert is_waiting(cast) == 2
+    opened(first)
+    assert is_waiting(cast) == 1
+    opened(second)
+    assert is_waiting(cast) is None
+
+
+def test_of_a_closed_connection_nothing_waits(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    failing(to)
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/"
+    assert browser.post(f"{base}close/").status_code == 302
+    assert is_waiting(cast) is None
+    failing(connect(cast.dentist))
+    assert is_waiting(cast) == 1
+    assert browser.post(f"{base}open/").status_code == 302
+    assert is_waiting(cast) == 2
 
 
 def test_a_refused_key_ends_the_run_in_words_and_a_pause_is_no_failure(cast: Cast, vendor: Vendor) -> None:

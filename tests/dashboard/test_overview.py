@@ -243,7 +243,7 @@ def test_the_backup_tile_says_what_a_drill_found(cast: Cast) -> None:
 def test_calls_missed_are_those_that_no_webhook_brought(cast: Cast) -> None:
     now = make.now()
     with job_scope(agency_id=cast.acme.pk):
-        asks, quiet, other = (
+        asks, quiet, other, listed = (
             doors.create_connection(
                 client=client, provider=provider, name=name, secret="s" * 32, by=make.JOB, at=now
             )
@@ -251,6 +251,7 @@ def test_calls_missed_are_those_that_no_webhook_brought(cast: Cast) -> None:
                 (cast.dentist, "callrail", "Asked"),
                 (cast.dentist, "callrail", "Not asked"),
                 (cast.plumber, "generic", "Any"),
+                (cast.plumber, "invoca", "Listed"),
             )
         )
         pull = pulls.set_access(
@@ -275,6 +276,7 @@ def test_calls_missed_are_those_that_no_webhook_brought(cast: Cast) -> None:
     found = {entry["row"].pk: entry["missed"] for entry in response.context["connections"]}
     assert (found[asks.pk].calls, found[quiet.pk].calls, found[other.pk].calls) == (7, None, None)
     assert (found[quiet.pk].why, found[other.pk].why) == ("its list is not asked", "it has no list to ask")
+    assert (found[listed.pk].calls, found[listed.pk].why) == (None, "it has no webhooks")
     assert "Calls missed" in response.content.decode()
     assert "Calls missed" not in signed_in(cast.bob).get("/overview/").content.decode()
 

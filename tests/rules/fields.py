@@ -406,7 +406,7 @@ REGISTER: dict[str, Table] = {
             "doubtful refused created_by created_at started_at due_at finished_at",
             mapping="Names of the file's columns",
             file_key="Name of the sealed file, which goes when the import is over",
-            file_digest="SHA-256 of the whole file, to know it again",
+            file_digest="SHA-256 of the whole file, or a keyed digest of where a dropped one lies, to know it again",
             failure="Why it ended early; never what stood in it",
         ),
     ),

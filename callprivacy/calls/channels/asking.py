@@ -2,23 +2,33 @@
 One question to a tracker's interface.
 
 Time-outs, a body of bounded size, two more tries with growing pauses and chance in them where the connection or the
-tracker failed; a redirect is an answer that we do not understand. Nothing here opens a scope: who asks claims first,
-commits, asks, and records. No number, no key and no account is in an error's text.
+tracker failed; a redirect is an answer that we do not understand. All of it together has half a minute, however slowly
+each byte comes. Nothing here opens a scope: who asks claims first, commits, asks, and records. No number, no key and no
+account is in an error's text.
 """
 
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 LARGEST: Final = 32 * 1024 * 1024
+LONGEST: Final = timedelta(seconds=30)
+"""What one question may take, with all its tries."""
 LONGEST_WAIT: Final = timedelta(hours=1)
 TIMEOUT: Final = urllib3.Timeout(connect=4, read=20)
 RETRIES: Final = urllib3.Retry(
@@ -31,10 +41,93 @@ RETRIES: Final = urllib3.Retry(
     respect_retry_after_header=False,
     raise_on_status=False,
 )
+LATE: Final = "It did not answer in time."
 _BUSY: Final = 429
 _WRONG_KEY: Final = frozenset({401, 403})
 
+
+class _Time:
+    """The time that a question has: each wait is cut to what is left of it, and at its end the line is cut off."""
+
+    def __init__(self, whole: timedelta) -> None:
+        self._ends_at = time.monotonic() + whole.total_seconds()
+        self._line: socket.socket | None = None
+        self._watch = threading.Timer(whole.total_seconds(), self._cut)
+        self._watch.daemon = True
+
+    def __enter__(self) -> Self:
+        self._before = _time.set(self)
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch.cancel()
+        _time.reset(self._before)
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+    def cut(self, wait: float) -> float:
+        """
+        A wait, or what is left of the time.
+
+        :raises TimeoutError: nothing is.
+        """
+        if (left := self._ends_at - time.monotonic()) <= 0:
+            raise TimeoutError
+        return min(wait, left)
+
+    def follow(self, line: socket.socket) -> None:
+        """What is waited on from now. Held here: a connection that ends with its answer has let go of it by then."""
+        self._line = line
+
+    def _cut(self) -> None:
+        with suppress(OSError, AttributeError):
+            self._line.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # before there is one
+
+
+_time: ContextVar[_Time | None] = ContextVar("time_of_a_question", default=None)
+
+
+class _Timed:
+    """A connection that keeps to the time of the question that it is for."""
+
+    timeout: Any
+    sock: Any
+
+    def connect(self) -> None:
+        if (whole := _time.get()) is not None:
+            self.timeout = whole.cut(self.timeout)
+        super().connect()  # type: ignore[misc]  # of the connection that this is
+
+    def getresponse(self) -> Any:
+        if (whole := _time.get()) is not None:
+            self.timeout = whole.cut(self.timeout)
+            whole.follow(self.sock)
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _Plain(_Timed, HTTPConnection):
+    pass
+
+
+class _Secure(_Timed, HTTPSConnection):
+    pass
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
 _pool = urllib3.PoolManager(num_pools=8, maxsize=2)
+_pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
 
 class AskError(Exception):
@@ -100,22 +193,25 @@ def get(url: str, said: Mapping[str, str], headers: Mapping[str, str]) -> Any:
     """
     address = f"{url}?{urlencode(said)}" if said else url
     asked = {"Accept": "application/json", "User-Agent": "CallPrivacy", **headers}
-    try:
-        answer = _pool.request(
-            "GET",
-            address,
-            headers=asked,
-            timeout=TIMEOUT,
-            retries=RETRIES,
-            redirect=False,
-            preload_content=False,
-        )
+    with _Time(LONGEST) as whole:
         try:
-            body = answer.read(LARGEST + 1)
-        finally:
-            answer.release_conn()
-    except HTTPError:
-        raise AskError("It could not be reached.") from None
+            answer = _pool.request(
+                "GET",
+                address,
+                headers=asked,
+                timeout=TIMEOUT,
+                retries=RETRIES,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                body = answer.read(LARGEST + 1)
+            finally:
+                answer.release_conn()
+        except HTTPError:
+            raise AskError(LATE if whole.is_over else "It could not be reached.") from None
+        if whole.is_over:  # a body without a length ends where it was cut
+            raise AskError(LATE)
     _check(answer.status, answer.headers.get("Retry-After", ""))
     if len(body) > LARGEST:
         raise AskError("It answered with too much.", final=True)

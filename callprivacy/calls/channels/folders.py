@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
@@ -27,14 +27,22 @@ class FolderError(Exception):
     """The folder or bucket did not do what it was asked; the text says why, for its connection's page."""
 
 
+class ChangedError(Exception):
+    """Another file lies there by that name than the one that was found, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that lies there. :ivar path: in the storage."""
+    """
+    A file that lies there. :ivar path: in the storage. :ivar tag: differs where another was laid in its place, or
+    something was written into it; what is known of a file without reading it.
+    """
 
     path: str
     name: str
     size: int
     changed_at: datetime
+    tag: str
 
 
 def _storage() -> Storage:
@@ -63,21 +71,33 @@ def found(folder: str, name: str) -> Found | None:
 
     :raises FolderError: it cannot be said.
     """
-    storage, path = _storage(), f"{folder}/{name}"
+    path = f"{folder}/{name}"
     with _faults():
         try:
-            open_file(path).close()
-            changed, size = storage.get_modified_time(path), storage.size(path)
+            with open_file(path) as source:
+                return _found(path, name, source)
         except _errors_of_buckets():
             raise
         except OSError:
             return None
-    return Found(path, name, size, changed if changed.tzinfo else changed.replace(tzinfo=UTC))
+
+
+def _found(path: str, name: str, source: BinaryIO) -> Found:
+    if isinstance(_storage(), FileSystemStorage):
+        is_ = os.fstat(source.fileno())
+        # The last one tells also of what was made to look as old as before.
+        tag = f"{is_.st_ino} {is_.st_size} {is_.st_mtime_ns} {is_.st_ctime_ns}"
+        return Found(path, name, is_.st_size, datetime.fromtimestamp(is_.st_mtime, UTC), tag)
+    said = cast(Any, source).obj
+    changed = said.last_modified.astimezone(UTC)
+    return Found(
+        path, name, said.content_length, changed, f"{said.e_tag} {said.content_length} {changed.isoformat()}"
+    )
 
 
 def open_file(path: str) -> BinaryIO:
     """
-    A dropped file; a link is not followed, and a pipe not waited for.
+    A dropped file; a link is not followed, and a pipe not waited for. A bucket's is brought once something is read.
 
     :raises OSError: it is no file, or may not be read.
     """
@@ -91,25 +111,41 @@ def open_file(path: str) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def delete(path: str) -> None:
+@contextmanager
+def bringing(file: Found) -> Iterator[BinaryIO]:
     """
-    Erase a file.
+    A file that was found, here to be read: one that lies in a bucket is brought whole first.
+
+    :raises ChangedError: another lies there now, or none. :raises FolderError: it could not be read to its end.
+    """
+    with _faults():
+        try:
+            source = open_file(file.path)
+        except FileNotFoundError:
+            raise ChangedError from None
+        with source:
+            if _found(file.path, file.name, source).tag != file.tag:
+                raise ChangedError
+            if not isinstance(_storage(), FileSystemStorage):
+                cast(Any, source).open()
+            yield source
+
+
+def delete(file: Found) -> bool:
+    """
+    Erase a file that was read; returns whether it was that one that lay there.
 
     :raises FolderError: it is still there.
     """
     with _faults():
-        _storage().delete(path)
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """
-    What is done meanwhile reads a file that lies there.
-
-    :raises FolderError: it could not be read to its end.
-    """
-    with _faults():
-        yield
+        try:
+            with open_file(file.path) as source:
+                if _found(file.path, file.name, source).tag != file.tag:
+                    return False
+        except FileNotFoundError:
+            return False
+        _storage().delete(file.path)
+    return True
 
 
 @contextmanager

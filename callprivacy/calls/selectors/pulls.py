@@ -13,6 +13,7 @@ from django.db.models import Sum
 from callprivacy.calls.channels import LISTS
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Connection, Pull, PullRun
+from callprivacy.calls.selectors.connections import calls_us
 
 OPEN: Final = (JobState.QUEUED, JobState.RUNNING)
 LOOKED_BACK: Final = timedelta(days=30)
@@ -33,12 +34,14 @@ class PullState:
     """
     Asking one connection's tracker.
 
-    :ivar brought: calls of the last 30 days that no webhook brought. :ivar tested: the newest test. :ivar runs: the
-        newest others.
+    :ivar brought: calls of the last 30 days that no webhook brought. :ivar has_webhooks: whether the tracker tells us
+        of calls by itself; of one that does not, all come from its list and none is missed. :ivar tested: the newest
+        test. :ivar runs: the newest others.
     """
 
     pull: Pull
     brought: int
+    has_webhooks: bool
     tested: PullRun | None
     runs: Sequence[RunLine]
     backfill: RunLine | None
@@ -78,6 +81,7 @@ def state_of(connection: Connection, *, at: datetime, limit: int = 8) -> PullSta
     return PullState(
         pull,
         news.aggregate(sum=Sum("brought"))["sum"] or 0,
+        calls_us(connection.provider),
         rows.filter(kind=PullKind.TEST).order_by("-created_at").first(),
         [_line(row) for row in others],
         None if back is None else _line(back),
@@ -86,10 +90,10 @@ def state_of(connection: Connection, *, at: datetime, limit: int = 8) -> PullSta
 
 def missed(connections: Sequence[Connection], *, at: datetime) -> dict[UUID, int]:
     """
-    Connection id -> calls of the last 30 days that no webhook brought, for those whose tracker is asked for its list
-    and may be looked at by the scope; two queries.
+    Connection id -> calls of the last 30 days that no webhook brought, for those whose tracker is asked for its list,
+    has webhooks, and may be looked at by the scope; two queries.
     """
-    wanted = [connection.pk for connection in connections]
+    wanted = [connection.pk for connection in connections if calls_us(connection.provider)]
     pulls = Pull.objects.filter(connection_id__in=wanted, is_on=True)
     asked = dict(pulls.values_list("pk", "connection_id"))
     runs = PullRun.objects.filter(

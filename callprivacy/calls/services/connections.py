@@ -7,20 +7,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.kinds import PULL_FAILING
+from callprivacy.calls.models import Connection, ConnectionSecret, Pull
 from callprivacy.calls.providers.mapped import Fields
 from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules, title_of
-from callprivacy.calls.services import inbox
+from callprivacy.calls.services import drops, inbox
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client, PublicKey
+from callprivacy.work import services as work
+
+TOLD_AFTER: Final = 3
+"""Somebody hears of a list that did not open so often in a row."""
 
 
 class VendorNotReviewedError(ValueError):
@@ -122,6 +128,7 @@ def deactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
     closed = Connection.objects.filter(pk=connection.pk, is_active=True).update(is_active=False)
     if closed:
         audit.record("connection.deactivated", subject=connection, by=by, at=at)
+        _renew_items(connection, by=by, at=at)
     return closed > 0
 
 
@@ -138,7 +145,27 @@ def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
     opened = Connection.objects.filter(pk=connection.pk, is_active=False).update(is_active=True)
     if opened:
         audit.record("connection.reactivated", subject=connection, by=by, at=at)
+        _renew_items(connection, by=by, at=at)
     return opened > 0
+
+
+def _renew_items(connection: Connection, *, by: Actor, at: datetime) -> None:
+    """A connection that is closed fails nobody; one that is open again may."""
+    renew_failing(agency_id=connection.agency_id, client_id=connection.client_id, by=by, at=at)
+    if connection.provider == drops.FOLDER:
+        drops.renew_item(agency_id=connection.agency_id, client_id=connection.client_id, by=by, at=at)
+
+
+def renew_failing(*, agency_id: int, client_id: int, by: Actor, at: datetime) -> None:
+    """Let a client's trackers whose lists do not open wait for somebody, or close that where all do."""
+    count = Pull.objects.filter(
+        agency_id=agency_id,
+        client_id=client_id,
+        is_on=True,
+        connection__is_active=True,
+        failures__gte=TOLD_AFTER,
+    ).count()
+    work.renew_item(PULL_FAILING, agency_id=agency_id, client_id=client_id, count=count, by=by, at=at)
 
 
 @transaction.atomic

@@ -3,29 +3,30 @@ Folders that files of calls are dropped into: one for each connection of that ki
 named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
-columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
-not tried again as it is, and somebody hears of it; it may be called after somebody or their number, so that no name of
-one is kept, and each of its letters and digits is a dot. A file that changed within the last minute may still be on its
-way. A folder or bucket that cannot be read says why on the connection's page, and others are not kept waiting by it.
+columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, or was
+stopped, stays, is not tried again as it is, and somebody hears of it; it may be called after somebody or their number,
+so that no name of one is kept, and each of its letters and digits is a dot. A file that changed within the last minute
+may still be on its way. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and
+others are not kept waiting by it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import BinaryIO, Final
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.channels import folders
-from callprivacy.calls.channels.folders import FolderError, Found
+from callprivacy.calls.channels.folders import ChangedError, FolderError, Found
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.kinds import DROP_REFUSED
 from callprivacy.calls.models import CallImport, Connection
@@ -44,17 +45,22 @@ FOLDER: Final = "folder"
 """The `provider` of a connection whose calls are dropped."""
 JOB: Final = Actor.job("calls.take_drops")
 SETTLED_FOR: Final = timedelta(minutes=1)
+READ_FOR: Final = timedelta(seconds=20)
+"""A file that is here is gone on with for so long, however late that is."""
 FILES_AT_ONCE: Final = 20
 REMEMBERED_AT_MOST: Final = 50
 LOOKED_AT_MOST: Final = 100
 
-_NAME = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
-)
-
-_SIGN = re.compile(r"[^\W_]")
+_OURS = re.compile(r"[^.].*\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE | re.DOTALL).fullmatch
+_SIGN = re.compile(r"[^ -/:-@\[-`{-~]")
 _ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json))?(?:\.gz)?\Z", re.IGNORECASE)
 _SIZE = re.compile(r" \(\d+ bytes.*\Z")
+
+_NAMED: Final = "its name has a backslash or a sign that cannot be printed: call it otherwise"
+_SLOW: Final = (
+    "It is too slow: what lies there did not come in the few minutes that a worker has. Drop smaller files."
+)
+_STOPPED: Final = "its import was stopped"
 
 type Clock = Callable[[], datetime]
 
@@ -62,11 +68,13 @@ type Clock = Callable[[], datetime]
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """
-    A file that lies there. :ivar path: in the storage. :ivar mark: a keyed digest of its name and size, to know it
-    again. :ivar shape: both, as a person may read them.
+    A file that lies there. :ivar digest: keyed, of where it lies and what is known of it unread, to go on with it.
+    :ivar mark: a keyed digest of its name and size, to know what was refused. :ivar shape: both, as a person may read
+    them.
     """
 
-    path: str
+    found: Found
+    digest: bytes
     mark: str
     shape: str
 
@@ -76,9 +84,10 @@ class Look:
     """
     What lay in a connection's folder when somebody had it tested.
 
-    :ivar at: None while it is being looked into. :ivar files: all that lay there; the first hundred were opened. :ivar
-        ready: those that are read next. :ivar resting: those that have just changed. :ivar refused: those that could
-        not be read before. :ivar others: those of another kind, and links. :ivar fault: why it could not be said.
+    :ivar at: None while it is being looked into. :ivar files: all that lay there; the first hundred that may be read
+        were opened. :ivar ready: those that are read next. :ivar resting: those that have just changed. :ivar refused:
+        those that could not be read before. :ivar others: those of another kind, and links. :ivar fault: why it could
+        not be said.
     """
 
     at: datetime | None
@@ -110,14 +119,18 @@ def layout_of(connection: Connection) -> Layout | None:
 
 
 def refused_of(connection: Connection) -> list[str]:
-    """What can be said of files that lie there and could not be read: the shape of their names, size and age."""
-    shapes = [found["shape"] for found in _refused(connection)]
+    """What can be said of files that lie there and could not be read: the shape of their names, size, age and why."""
+    return [_refusal(found["shape"], found.get("why", "")) for found in _refused(connection)]
+
+
+def _refusal(shape: str, why: str) -> str:
     # Written down before letters were left out as well, some have words in them.
-    return [_shape(name := _SIZE.sub("", shape)) + shape[len(name) :] for shape in shapes]
+    name = _SIZE.sub("", shape)
+    return f"{_shape(name)}{shape[len(name) :]}" + (f": {why}" if why else "")
 
 
 def _shape(name: str) -> str:
-    """A name with a dot for each letter and digit, and its ending."""
+    """A name with a dot for each letter, digit and sign that is not usual, and its ending."""
     ending = _ENDING.search(name)
     cut = ending.start() if ending else len(name)
     return _SIGN.sub("•", name[:cut]) + name[cut:]
@@ -148,13 +161,16 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         layout, fault = layout_of(way), ""
         if layout is None:
             continue
+        if clock() >= until:
+            return count
         try:
-            for file in _files(way, at=clock()):
-                if clock() >= until:
-                    return count
+            for file in _files(way, until=until, clock=clock):
                 count += _take_file(way, layout, file, until=until, clock=clock)
         except FolderError as error:
             fault = str(error)
+        except SoftTimeLimitExceeded:
+            _note_fault(way, _SLOW, at=clock())
+            raise
         if fault != fault_of(way):
             _note_fault(way, fault, at=clock())
     return count
@@ -184,11 +200,18 @@ def look(*, agency_id: int, connection_id: uuid.UUID, clock: Clock) -> None:
         said = _looked(way, at=clock())
     except FolderError as error:
         said = Look(clock(), fault=str(error))
+    except SoftTimeLimitExceeded:
+        _note_look(way, Look(clock(), fault=_SLOW), at=clock())
+        raise
+    _note_look(way, said, at=clock())
+
+
+def _note_look(way: Connection, said: Look, *, at: datetime) -> None:
     if said.fault != fault_of(way):
-        _note_fault(way, said.fault, at=clock())
-    with job_scope(agency_id=agency_id):
+        _note_fault(way, said.fault, at=at)
+    with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        row.mapping["drop_look"] = asdict(said) | {"at": clock().isoformat()}
+        row.mapping["drop_look"] = asdict(said) | {"at": at.isoformat()}
         row.save(update_fields=["mapping"])
 
 
@@ -211,9 +234,12 @@ def _looked(way: Connection, *, at: datetime) -> Look:
     refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
     names = folders.names_in(folder)
-    for name in names[:LOOKED_AT_MOST]:
-        found = folders.found(folder, name) if _NAME.fullmatch(name) else None
-        if found is None:
+    ours = [name for name in names if _OURS(name)]
+    kinds["others"] = len(names) - len(ours)
+    for name in ours[:LOOKED_AT_MOST]:
+        if not _can_be_opened(name):
+            kinds["refused"] += 1
+        elif (found := folders.found(folder, name)) is None:
             kinds["others"] += 1
         elif _mark(tokens, found) in refused:
             kinds["refused"] += 1
@@ -237,17 +263,25 @@ def fault_of(connection: Connection) -> str:
     return str(connection.mapping.get("drop_fault", ""))
 
 
-def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
+def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Dropped]:
     """
-    What lies in a connection's folder, has come to rest and was not refused before.
+    What lies in a connection's folder, has come to rest and was not refused before, as many as are read at once.
+
+    What is left alone is passed by, however much of it there is. What its name keeps from being read is refused.
 
     :raises FolderError: it cannot be said.
     """
-    folder = folder_of(way)
+    folder, count = folder_of(way), 0
     refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
-    for name in folders.names_in(folder)[: FILES_AT_ONCE + len(refused)]:
-        if _NAME.fullmatch(name) is None:
+    for name in folders.names_in(folder):
+        if not _OURS(name):
+            continue
+        if count == FILES_AT_ONCE or (at := clock()) >= until:
+            return
+        if not _can_be_opened(name):
+            if (mark := tokens.digest("drop", _written(name)).hex()) not in refused:
+                _refuse(way, mark, _shape(name), _NAMED, at=at)
             continue
         found = folders.found(folder, name)
         if found is None or found.changed_at > at - SETTLED_FOR:
@@ -255,7 +289,19 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         mark = _mark(tokens, found)
         if mark not in refused:
             when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
-            yield Dropped(found.path, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+            digest = tokens.digest("dropped", found.path, found.tag)
+            yield Dropped(found, digest, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+            count += 1
+
+
+def _can_be_opened(name: str) -> bool:
+    """A bucket's program makes a slash of a backslash; who is told of what cannot be printed does not find it."""
+    return name.isprintable() and "\\" not in name
+
+
+def _written(name: str) -> str:
+    """Also one whose bytes are no text."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _mark(tokens: TokenKey, found: Found) -> str:
@@ -264,28 +310,60 @@ def _mark(tokens: TokenKey, found: Found) -> str:
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
     """:raises FolderError: it could not be read, or not be erased; it is gone on with the next time."""
-    with folders.reading(), folders.open_file(file.path) as source:
-        digest = hashlib.file_digest(cast(Any, source), "sha256").digest()
-    row = imports.begin_from_disk(
-        client=way.client, connection=way, layout=layout, digest=digest, by=JOB, at=clock()
-    )
-    with folders.reading():
-        imports.run_import(
-            agency_id=way.agency_id,
-            import_id=row.pk,
-            clock=clock,
-            until=until,
-            source=lambda: folders.open_file(file.path),
-            workers=0,
-        )
-    with job_scope(agency_id=way.agency_id):
-        state = CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
+    if _is_stopped(way, file):
+        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
+        return False
+    try:
+        with folders.bringing(file.found) as source:
+            state = _read(way, layout, file, source, until=until, clock=clock)
+    except ChangedError:
+        return False  # the next look finds what lies there now
     if state == JobState.DONE:
-        folders.delete(file.path)
+        # What was laid in its place meanwhile has not been read: it stays, and is found by the next look.
+        if not folders.delete(file.found):
+            log.info("drop.changed", connection=str(way.pk))
         return True
     if state == JobState.FAILED:
-        _refuse(way, file, at=clock())
+        _refuse(way, file.mark, file.shape, at=clock())
+    elif state == JobState.CANCELLED:
+        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
     return False
+
+
+def _is_stopped(way: Connection, file: Dropped) -> bool:
+    """Whether somebody stopped this file's import between two looks, and nobody has said since to read it."""
+    with job_scope(agency_id=way.agency_id):
+        rows = CallImport.objects.for_client(way.client_id).filter(
+            connection=way, file_digest=file.digest, state=JobState.CANCELLED
+        )
+        if said := way.mapping.get("drop_retried_at"):
+            rows = rows.filter(finished_at__gt=datetime.fromisoformat(said))
+        return rows.exists()
+
+
+def is_dropped(row: CallImport) -> bool:
+    """Whether an import's file lies in a folder that files are dropped into, and was brought by nobody's hand."""
+    return row.connection is not None and row.connection.provider == FOLDER and row.created_by_id is None
+
+
+def _read(
+    way: Connection, layout: Layout, file: Dropped, source: BinaryIO, *, until: datetime, clock: Clock
+) -> str:
+    """Go on with a file that is here; bringing it may have taken long, and all of it anew each time."""
+    at = clock()
+    row = imports.begin_from_disk(
+        client=way.client, connection=way, layout=layout, digest=file.digest, by=JOB, at=at
+    )
+    imports.run_import(
+        agency_id=way.agency_id,
+        import_id=row.pk,
+        clock=clock,
+        until=max(until, at + READ_FOR),
+        source=lambda: source,
+        workers=0,
+    )
+    with job_scope(agency_id=way.agency_id):
+        return CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
 
 
 def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
@@ -298,17 +376,18 @@ def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
         if fault:
             row.mapping["drop_fault"] = fault
         row.save(update_fields=["mapping"])
-        _renew_item(row, by=JOB, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
 
 
-def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
+def _refuse(way: Connection, mark: str, shape: str, why: str = "", *, at: datetime) -> None:
     log.warning("drop.refused", connection=str(way.pk))
     with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        found = [*_refused(row), {"mark": file.mark, "shape": file.shape}][-REMEMBERED_AT_MOST:]
+        said = {"mark": mark, "shape": shape} | ({"why": why} if why else {})
+        found = [*_refused(row), said][-REMEMBERED_AT_MOST:]
         row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
-        _renew_item(row, by=JOB, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
 
 
 @transaction.atomic
@@ -317,16 +396,18 @@ def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
     row = Connection.objects.select_for_update().get(pk=connection.pk)
     found = row.mapping.pop("drop_refused", [])
     if found:
+        row.mapping["drop_retried_at"] = at.isoformat()
         row.save(update_fields=["mapping"])
         audit.record("drop.retried", subject=row, by=by, at=at, count=len(found))
-        _renew_item(row, by=by, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=by, at=at)
     return len(found)
 
 
-def _renew_item(row: Connection, *, by: Actor, at: datetime) -> None:
-    """What waits for somebody: each file that could not be read, and each folder that cannot."""
-    others = Connection.objects.for_client(row.client_id).filter(provider=FOLDER).exclude(pk=row.pk)
-    count = sum(len(_refused(one)) + bool(fault_of(one)) for one in (row, *others))
-    work_items.renew_item(
-        DROP_REFUSED, agency_id=row.agency_id, client_id=row.client_id, count=count, by=by, at=at
-    )
+def renew_item(*, agency_id: int, client_id: int, by: Actor, at: datetime) -> None:
+    """
+    What waits for somebody: each file that could not be read, and each folder that cannot, of connections that are
+    open.
+    """
+    open_ones = Connection.objects.for_client(client_id).filter(provider=FOLDER, is_active=True)
+    count = sum(len(_refused(one)) + bool(fault_of(one)) for one in open_ones)
+    work_items.renew_item(DROP_REFUSED, agency_id=agency_id, client_id=client_id, count=count, by=by, at=at)

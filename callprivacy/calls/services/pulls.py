@@ -18,37 +18,38 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.channels import LISTS
-from callprivacy.calls.channels.asking import Access, AskError, Page, Window
+from callprivacy.calls.channels.asking import LATE, Access, AskError, Page, Window
 from callprivacy.calls.enums import JobState, PullKind
-from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
-from callprivacy.calls.services import inbox
+from callprivacy.calls.selectors.connections import calls_us
+from callprivacy.calls.services import connections, inbox
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.work import services as work
 
 log = logger(__name__)
 
 JOB: Final = Actor.job("calls.pull_calls")
 OVERLAP: Final = timedelta(hours=2)
+# CallRail's webhook comes up to twenty minutes after the call: what is younger is no call that none brought.
+WEBHOOKS_TAKE: Final = timedelta(minutes=30)
 NIGHT_BEGINS: Final = time(3)
 NIGHT_COVERS: Final = timedelta(days=3)
 CATCHES_UP: Final = timedelta(days=30)
 BACK_AT_MOST: Final = timedelta(days=5 * 366)
 KEPT_FOR: Final = timedelta(days=90)
-TOLD_AFTER: Final = 3
 
 _LEASE: Final = timedelta(minutes=3)
 _STEP: Final = timedelta(days=7)
@@ -128,6 +129,7 @@ def set_access(
         pull.secret_set_at = at
     pull.is_on, pull.failures, pull.rests_until, pull.last_error = True, 0, None, ""
     pull.save()
+    connections.renew_failing(agency_id=pull.agency_id, client_id=pull.client_id, by=by, at=at)
     audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known, others=others)
     _start(pull, PullKind.TEST, f"{at.isoformat()}", at - timedelta(days=1), at, by=by, at=at)
     return pull
@@ -151,7 +153,7 @@ def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
         return False
     _open_runs(pull).update(state=JobState.CANCELLED, finished_at=at)
     audit.record("pull.closed", subject=pull.connection, by=by, at=at)
-    _renew_item(agency_id=pull.agency_id, client_id=pull.client_id, at=at)
+    connections.renew_failing(agency_id=pull.agency_id, client_id=pull.client_id, by=by, at=at)
     return True
 
 
@@ -174,7 +176,7 @@ def forget_client(*, client: Client, at: datetime) -> None:
     PullRun.objects.for_client(client).filter(state__in=_OPEN).update(
         state=JobState.CANCELLED, finished_at=at
     )
-    _renew_item(agency_id=client.agency_id, client_id=client.pk, at=at)
+    connections.renew_failing(agency_id=client.agency_id, client_id=client.pk, by=JOB, at=at)
 
 
 def test(*, pull: Pull, by: Actor, at: datetime) -> PullRun | None:
@@ -258,30 +260,63 @@ def plan(*, agency_id: int, at: datetime) -> int:
     """
     Give each connection that is asked its run of this hour and of this night; returns how many are new.
 
-    Each is claimed by its period, so that two beats make one. Runs of 90 days ago leave. The agency of a demo is left
-    out: its trackers are played. Enters the agency's scope itself.
+    Each is claimed by its period, so that two beats make one; a run that waits for its tracker takes later hours in.
+    Runs of 90 days ago leave. The agency of a demo is left out: its trackers are played. Enters the agency's scope
+    itself.
     """
     with job_scope(agency_id=agency_id):
-        rows = Pull.objects.filter(
-            agency_id=agency_id,
-            is_on=True,
-            connection__is_active=True,
-            agency__is_demo=False,
-            client__archived_at=None,
-        ).select_related("client")
-        count = 0
-        for pull in rows:
-            since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
-            hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
-            count += _start(pull, PullKind.HOURLY, hour, since, at, by=JOB, at=at) is not None
-            here = at.astimezone(ZoneInfo(pull.client.time_zone))
-            if here.time() >= NIGHT_BEGINS:
-                night = here.date().isoformat()
-                count += (
-                    _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, at, by=JOB, at=at) is not None
-                )
+        rows = (
+            Pull.objects.filter(
+                agency_id=agency_id,
+                is_on=True,
+                connection__is_active=True,
+                agency__is_demo=False,
+                client__archived_at=None,
+            )
+            .select_related("client", "connection")
+            # Held, so that nobody claims a run whose end moves; who is written about just now has its turn next minute.
+            .select_for_update(skip_locked=True, of=("self",))
+        )
+        count = sum(_plan_hour(pull, at) + _plan_night(pull, at) for pull in rows)
         _purge(agency_id, at)
     return count
+
+
+def _plan_hour(pull: Pull, at: datetime) -> bool:
+    """
+    This hour's run; whether there is a new one.
+
+    While a tracker is away its first run waits, and this hour is added to that one: each of its own would ask for the
+    same again, from the same beginning.
+    """
+    hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
+    runs = PullRun.objects.for_client(pull.client_id).filter(pull=pull, kind=PullKind.HOURLY)
+    if runs.filter(period=hour).exists():
+        return False
+    untouched = runs.filter(state__in=_OPEN, pages=0).select_for_update(skip_locked=True)
+    waiting = untouched.order_by("created_at").first()
+    if waiting is None:
+        since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
+        return _start(pull, PullKind.HOURLY, hour, since, _news_until(pull, at), by=JOB, at=at) is not None
+    if pull.leased_until is None or pull.leased_until <= at:  # else it is being asked just now
+        waiting.from_at = waiting.position = max(waiting.from_at, at - CATCHES_UP)
+        waiting.period, waiting.until_at = hour, _news_until(pull, at)
+        waiting.save(update_fields=["period", "from_at", "position", "until_at"])
+    return False
+
+
+def _plan_night(pull: Pull, at: datetime) -> bool:
+    """This night's run, once it is three where the client is; whether there is a new one."""
+    here = at.astimezone(ZoneInfo(pull.client.time_zone))
+    if here.time() < NIGHT_BEGINS:
+        return False
+    night, until_at = here.date().isoformat(), _news_until(pull, at)
+    return _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, until_at, by=JOB, at=at) is not None
+
+
+def _news_until(pull: Pull, at: datetime) -> datetime:
+    """Up to when calls are asked for by themselves; what may still come by a webhook is left to the next run."""
+    return at - WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
 
 
 def _purge(agency_id: int, at: datetime) -> None:
@@ -321,6 +356,9 @@ def pull_page(*, agency_id: int, clock: Clock, chance: float) -> bool:
         page = _ask(claimed)
     except AskError as error:
         _rest(claimed, error, chance=chance, at=clock())
+    except SoftTimeLimitExceeded:
+        _rest(claimed, AskError(LATE), chance=chance, at=clock())
+        raise
     else:
         _keep(claimed, page, at=clock())
     return True
@@ -490,12 +528,24 @@ def _note_success(claimed: Claimed, run: PullRun, page: Page, at: datetime) -> N
     said: dict[str, Any] = {"failures": 0, "last_error": "", "rests_until": None}
     if run.kind == PullKind.HOURLY and page.marker:
         said["marker"] = page.marker[:100]
-    if run.kind in {PullKind.HOURLY, PullKind.NIGHTLY} and run.state == JobState.DONE:
-        said["covered_until"] = run.until_at
-    before = Pull.objects.filter(pk=run.pull_id, failures__gt=0).exists()
-    Pull.objects.filter(pk=run.pull_id).update(**said)
+    row = Pull.objects.filter(pk=run.pull_id)
+    before = row.filter(failures__gt=0).exists()
+    row.update(**said)
+    if run.state == JobState.DONE:
+        _note_covered(row, run)
     if before:
-        _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+        connections.renew_failing(agency_id=claimed.agency_id, client_id=claimed.client.pk, by=JOB, at=at)
+
+
+def _note_covered(row: QuerySet[Pull], run: PullRun) -> None:
+    """Move on until when calls have been asked for: never back, and by a night's run not over days before it."""
+    if run.kind == PullKind.HOURLY:
+        reached = Q(covered_until__lt=run.until_at)
+    elif run.kind == PullKind.NIGHTLY:
+        reached = Q(covered_until__lt=run.until_at, covered_until__gte=run.from_at)
+    else:
+        return
+    row.filter(Q(covered_until=None) | reached).update(covered_until=run.until_at)
 
 
 def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> None:
@@ -505,16 +555,17 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
     A tracker that asks for a pause has not failed.
     """
     with job_scope(agency_id=claimed.agency_id):
-        _free(claimed)
-        pull = (
-            Pull.objects.select_related("connection")
-            .select_for_update(of=("self",))
-            .get(pk=claimed.run.pull_id)
-        )
+        pull = Pull.objects.select_related("connection").get(pk=claimed.run.pull_id)
         if error.wait is not None:
-            # It is the account that is asked too often, whichever connection asked last.
-            _same_account(pull).update(rests_until=Greatest("rests_until", at + error.wait))
+            # It is the account that is asked too often, whichever connection asked last. Its rows are taken in one
+            # order, the own one too, so that two who are told so at once do not wait crosswise.
+            rows = _same_account(pull).select_for_update(of=("self",)).order_by("pk")
+            ids = list(rows.values_list("pk", flat=True))
+            _free(claimed)
+            Pull.objects.filter(pk__in=ids).update(rests_until=Greatest("rests_until", at + error.wait))
             return
+        _free(claimed)
+        pull = Pull.objects.select_for_update().get(pk=pull.pk)
         failures = min(pull.failures + 1, 1000)
         Pull.objects.filter(pk=pull.pk).update(
             failures=failures, last_error=error.why[:200], rests_until=at + rest_after(failures, chance)
@@ -526,18 +577,11 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
         log.warning(
             "pull.failed", connection=str(claimed.connection.pk), failures=failures, final=error.final
         )
-        if failures >= TOLD_AFTER:
-            _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+        if failures >= connections.TOLD_AFTER:
+            connections.renew_failing(agency_id=claimed.agency_id, client_id=claimed.client.pk, by=JOB, at=at)
 
 
 def rest_after(failures: int, chance: float) -> timedelta:
     """One minute, then twice as long each time, six hours at most; up to a quarter more by chance."""
     doubled: int = 1 << min(failures - 1, 10)
     return pauses.spread(min(_FIRST_REST * doubled, _LONGEST_REST), chance)
-
-
-def _renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
-    count = Pull.objects.filter(
-        agency_id=agency_id, client_id=client_id, is_on=True, failures__gte=TOLD_AFTER
-    ).count()
-    work.renew_item(PULL_FAILING, agency_id=agency_id, client_id=client_id, count=count, by=JOB, at=at)

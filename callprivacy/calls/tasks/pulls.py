@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from celery import shared_task
@@ -20,7 +20,8 @@ from callprivacy.tenancy.scope import in_each_agency
 
 log = logger(__name__)
 
-_BUDGET: Final = timedelta(seconds=40)
+# A question begins within this and may take half a minute: both together are less than a task may work.
+BUDGET: Final = timedelta(seconds=20)
 _LEAST: Final = timedelta(seconds=5)
 
 
@@ -39,11 +40,13 @@ def nudge_on_commit(agency_id: int) -> None:
 @shared_task(name="calls.pull_calls", acks_late=True)
 def pull_calls(**_: Any) -> None:
     """Make this hour's and this night's runs, and go on with those that wait, each agency its share of the time."""
-    share = _BUDGET / max(len(tenancy.agency_ids()), 1)
+    until = timezone.now() + BUDGET
+    share = max(BUDGET / max(len(tenancy.agency_ids()), 1), _LEAST)
 
     def work(agency_id: int) -> None:
-        pulls.plan(agency_id=agency_id, at=timezone.now())
-        _work(agency_id, max(share, _LEAST))
+        at = timezone.now()
+        pulls.plan(agency_id=agency_id, at=at)
+        _work(agency_id, min(at + share, until))
 
     in_each_agency(work)
 
@@ -51,11 +54,10 @@ def pull_calls(**_: Any) -> None:
 @shared_task(name="calls.pull_agency", acks_late=True)
 def pull_agency(*, agency_id: int, **_: Any) -> None:
     """Go on with one agency's runs, because somebody waits for one."""
-    _work(agency_id, _BUDGET)
+    _work(agency_id, timezone.now() + BUDGET)
 
 
-def _work(agency_id: int, share: timedelta) -> None:
-    until = timezone.now() + share
+def _work(agency_id: int, until: datetime) -> None:
     while timezone.now() < until:
         if not pulls.pull_page(agency_id=agency_id, clock=timezone.now, chance=pauses.dice()):
             return

@@ -29,7 +29,7 @@ from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
 from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped, columns_found
 from callprivacy.calls.selectors import imports as selectors
-from callprivacy.calls.services import imports
+from callprivacy.calls.services import drops, imports
 from callprivacy.calls.services.imports import FORMATS, Layout, NotReadyError
 from callprivacy.calls.tasks.imports import nudge_on_commit
 from callprivacy.lib import phone
@@ -236,7 +236,13 @@ def show(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse
     row = _find(client, import_id)
     if row.state == JobState.DRAFT:
         return _show_draft(request, client, row)
-    context = _context(client, row, progress=_progress(client, row), refusals=selectors.refusals_of(row))
+    context = _context(
+        client,
+        row,
+        progress=_progress(client, row),
+        refusals=selectors.refusals_of(row),
+        is_dropped=drops.is_dropped(row),
+    )
     return render(request, "calls/import_show.html", context)
 
 
@@ -318,14 +324,15 @@ def start(request: StaffRequest, client: Client, import_id: UUID) -> HttpRespons
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
 def cancel(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
-    """Stop an import and delete its file."""
+    """Stop an import and delete its file; one that was dropped stays where it lies."""
     row = _find(client, import_id)
     try:
         imports.cancel_import(row=row, by=request.actor, at=request.at)
     except NotReadyError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Stopped. The file is deleted; calls that came in by then stay.")
+        kept = "stays in its folder" if drops.is_dropped(row) else "is deleted"
+        messages.success(request, f"Stopped. The file {kept}; calls that came in by then stay.")
     return redirect("calls:import", client.slug, row.pk)
 
 

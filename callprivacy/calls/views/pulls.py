@@ -29,6 +29,7 @@ def _context(client: Client, connection: Connection, **more: Any) -> dict[str, A
         "tab": "connections",
         "connection": connection,
         "provider_title": ways.title_of(connection.provider),
+        "calls_us": ways.calls_us(connection.provider),
         **more,
     }
 
