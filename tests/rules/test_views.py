@@ -138,12 +138,28 @@ def imports_of(file: Path, *packages: str) -> list[str]:
     ]
 
 
+def bare_days(file: Path) -> list[str]:
+    """Fields of Django's own for days and moments, which take the year 1 and the year 9999: no zone has all of them."""
+    return [
+        f"{_name(file)}:{node.lineno} {chain[-1]}"
+        for node in nodes(file)
+        if isinstance(node, ast.Call)
+        and (chain := _chain(node.func))[-1:]
+        and chain[-1] in {"DateField", "DateTimeField", "SplitDateTimeField"}
+        and chain[0] != "models"
+    ]
+
+
 def _found(rule: Callable[[Path], list[str]], among: Callable[[Path], bool]) -> list[str]:
     return [fault for file in files() if among(file) for fault in rule(file)]
 
 
 def test_no_entrance_writes_but_through_a_service() -> None:
     assert _found(writes, lambda file: kind_of(file) in ENTRANCES) == []
+
+
+def test_days_are_asked_for_by_a_field_that_knows_which_there_are() -> None:
+    assert _found(bare_days, lambda file: "models" not in file.parts and file.stem != "models") == []
 
 
 def test_selectors_only_read() -> None:
@@ -251,6 +267,8 @@ def test_a_piece_that_asks_as_if_used_is_found(text: str) -> None:
         (writes, "def view(request):\n    Call.objects.for_client(c).update(seconds=1)\n"),
         (writes, "def view(request):\n    row.save(update_fields=['a'])\n"),
         (writes, "def view(request):\n    rows.filter(pk=1).delete()\n"),
+        (bare_days, "class Form(forms.Form):\n    day = forms.DateField(required=False)\n"),
+        (bare_days, "self.fields['at'] = forms.DateTimeField()\n"),
         (clock_reads, "at = timezone.now()\n"),
         (clock_reads, "at = datetime.now(UTC)\n"),
         (raw_sql, "with connection.cursor() as c: pass\n"),

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any, cast
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 
 from callprivacy.calls.enums import Direction, Outcome, RevealReason
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
 from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 
 _ANY = [("", "Any")]
-# What a call's id can say is of 1970 or later.
-_DAYS = [MinValueValidator(date(1971, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
 
 class CallFilterForm(forms.Form):
@@ -25,12 +22,8 @@ class CallFilterForm(forms.Form):
     """
 
     client = forms.ChoiceField(required=False)
-    from_on = forms.DateField(
-        label="From", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
-    )
-    until_on = forms.DateField(
-        label="Until", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
-    )
+    from_on = DayField(label="From", required=False)
+    until_on = DayField(label="Until", required=False)
     outcome = forms.ChoiceField(choices=[*_ANY, *Outcome.choices], required=False)
     source = forms.ChoiceField(required=False)
     campaign = forms.ChoiceField(required=False)

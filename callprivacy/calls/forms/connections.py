@@ -13,6 +13,7 @@ from django.utils import timezone
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.calls.providers import PROVIDERS, TRACKERS
 from callprivacy.lib import phone
+from callprivacy.lib.forms import DayField, MomentField
 
 _SECRET = re.compile(r"[!-~]{16,200}").fullmatch
 _REGION = re.compile(r"[A-Z0-9]{1,3}", re.ASCII).fullmatch
@@ -140,13 +141,10 @@ class NumberForm(forms.Form):
             "A change counts from now on; what callers heard before stays below."
         ),
     )
-    announced_from = forms.DateField(
-        label="Heard since", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    tested_at = forms.DateTimeField(
+    announced_from = DayField(label="Heard since", required=False)
+    tested_at = MomentField(
         label="Last test call",
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="When somebody last called it and heard the announcement.",
     )
 
