@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 
 from callprivacy.calls.enums import Direction, Outcome, RevealReason
+from callprivacy.calls.providers.base import REGION
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
 from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
 from callprivacy.lib.forms import DayField
@@ -28,12 +29,10 @@ class CallFilterForm(forms.Form):
     source = forms.ChoiceField(required=False)
     campaign = forms.ChoiceField(required=False)
     direction = forms.ChoiceField(choices=[*_ANY, *Direction.choices], required=False)
-    region = forms.RegexField(
-        r"^[A-Z]{2,3}(\|[A-Z]{2,3})*$",
+    region = forms.CharField(
         label="State or province",
         required=False,
         max_length=8,
-        error_messages={"invalid": "Write the code of a state or province, such as CA."},
         widget=forms.TextInput({"placeholder": "CA", "autocomplete": "off"}),
     )
     length = forms.ChoiceField(
@@ -65,7 +64,10 @@ class CallFilterForm(forms.Form):
         cast(forms.ChoiceField, self.fields[name]).choices = choices
 
     def clean_region(self) -> str:
-        return str(self.cleaned_data["region"]).upper()
+        region = str(self.cleaned_data["region"]).upper()
+        if region and REGION(region) is None:
+            raise forms.ValidationError("Write the code of a state or province, such as CA.")
+        return region
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
