@@ -109,6 +109,7 @@ def _a_thousand_calls(one: Call) -> uuid.UUID:
 
 def test_calls_that_are_restricted_are_not_counted(cast: Cast) -> None:
     calls = [make.call(cast.dentist, CANARY, at=make.NOON - timedelta(days=day)) for day in (3, 2, 1)]
+    assert calls[0].caller_id is not None
     with job_scope(agency_id=cast.acme.pk):
         rows = Caller.objects.filter(pk=calls[0].caller_id)
         rows.update(restricted_at=make.NOON, restricted_from=calls[2].pk)

@@ -154,7 +154,11 @@ def calls_of_callers(callers: Mapping[int, uuid.UUID], *, at_most: int) -> dict[
     :param callers: client -> the caller there; clients where that one has no call are left out.
     """
     lib_scope.require()
-    values = {"clients": list(callers), "callers": list(callers.values()), "at_most": at_most}
+    values: dict[str, Any] = {
+        "clients": list(callers),
+        "callers": list(callers.values()),
+        "at_most": at_most,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_OF_CALLERS, values)
         return {client_id: (calls, newest) for client_id, calls, newest in cursor.fetchall()}
