@@ -15,6 +15,7 @@ from ninja import Router, Schema
 from ninja.decorators import decorate_view
 from pydantic import Field
 
+from callprivacy.lib.forms import FIRST_DAY
 from consent.api import Problem, Strict, answer_json, bearer_of, problem, refuse_unread
 from consent.services.limits import Verdict, knock
 from governance.services import badge_systems
@@ -124,6 +125,8 @@ def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
             return problem(
                 422, "invalid", "This lies in the future; set the reader's clock.", f"events.{place}.at"
             )
+        if one.at.date() < FIRST_DAY:
+            return problem(422, "invalid", "This is too long ago to be right.", f"events.{place}.at")
     passings = [
         Passing(one.reference.strip(), one.badge, one.direction == "in", one.at, one.room.strip())
         for one in entries.events

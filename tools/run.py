@@ -345,10 +345,16 @@ def _answers(port: int) -> bool:
 
 
 def _environment(state: Path, settings: dict[str, str], port: int) -> dict[str, str]:
-    """What our processes see: the settings, then what the environment says, which goes first."""
+    """
+    What our processes see: the settings, then what the environment says, which goes first.
+
+    An empty variable says nothing: it hides no setting.
+    """
     inside = {"CALLPRIVACY_STATE": str(state), "PORT": str(port), "CALLPRIVACY_LOG_FORMAT": "text"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return settings | inside | dict(os.environ) | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+    ours = settings | inside
+    said = {name: value for name, value in os.environ.items() if value or name not in ours}
+    return ours | said | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _run(state: Path, started: float) -> None:

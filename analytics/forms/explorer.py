@@ -28,6 +28,7 @@ from analytics.selectors.asked import (
     usual,
 )
 from analytics.selectors.reports import ReportError
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 
 
@@ -44,8 +45,8 @@ class ExploreForm(forms.Form):
     by2 = forms.ChoiceField(label="and by", required=False)
     by3 = forms.ChoiceField(label="and by", required=False)
     period = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
-    from_on = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
-    until_on = forms.DateField(label="Until", required=False, widget=forms.DateInput({"type": "date"}))
+    from_on = DayField(label="From", required=False)
+    until_on = DayField(label="Until", required=False)
     step = forms.ChoiceField(label="Step", choices=[("", "Fitting"), *STEPS.items()], required=False)
     kind = forms.ChoiceField(choices=list(KINDS.items()), required=False, widget=forms.HiddenInput)
     compare = forms.BooleanField(label="Compare with the period before", required=False)

@@ -19,8 +19,8 @@ from analytics.selectors.releases import KEPT_FOR, PSEUDONYMS_KEPT_FOR
 from analytics.services.noisy import LEAST_EPSILON, MOST_EPSILON
 from analytics.services.recipients import MOST_SUPPRESSED
 from analytics.services.releases import Wish
+from callprivacy.lib.forms import DayField
 
-_DATE = {"type": "date"}
 # A run of digits as long as a telephone number, or an e-mail address.
 _PERSONAL: Final = re.compile(r"\d(?:[ ().\-]*\d){6,}|[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -92,8 +92,8 @@ class ReleaseForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Fewer columns are made less coarse. Numbers, names, recordings and words are never in it.",
     )
-    from_on = forms.DateField(label="First day", widget=forms.DateInput(_DATE))
-    last_on = forms.DateField(label="Last day", widget=forms.DateInput(_DATE))
+    from_on = DayField(label="First day")
+    last_on = DayField(label="Last day")
     keep_for_days = forms.TypedChoiceField(
         label="Ends after",
         coerce=int,
@@ -256,8 +256,8 @@ class QuestionForm(forms.Form):
 
     measure = forms.ChoiceField(label="What", choices=list(MEASURES.items()))
     by = forms.ChoiceField(label="By", choices=[(name, one.label) for name, one in BY.items()])
-    from_on = forms.DateField(label="First day", widget=forms.DateInput(_DATE))
-    last_on = forms.DateField(label="Last day", widget=forms.DateInput(_DATE))
+    from_on = DayField(label="First day")
+    last_on = DayField(label="Last day")
     calls = forms.IntegerField(
         label="Calls of one caller that count at most",
         min_value=1,

@@ -28,6 +28,7 @@ from callprivacy.accounts.enums import (
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews
 from callprivacy.lib import networks, outside, zones
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -181,15 +182,13 @@ class EngagementForm(forms.Form):
         choices=PartyRole.choices,
         help_text="As what your agency acts for each purpose.",
     )
-    contract_on = forms.DateField(
+    contract_on = DayField(
         label="Contract signed on",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    dpa_on = forms.DateField(
+    dpa_on = DayField(
         label="Data processing agreement signed on",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     answered_by = forms.ChoiceField(label="Who answers requests", choices=Answerer.choices)
     breach_notice_hours = forms.IntegerField(
@@ -295,10 +294,9 @@ class CellForm(forms.Form):
     bundle = forms.ChoiceField(
         label="May do", choices=[(NOTHING, "Nothing"), *Role.choices], widget=forms.RadioSelect
     )
-    until = forms.DateField(
+    until = DayField(
         label="Until and including",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Then it ends by itself. Leave it empty for no end.",
     )
 

@@ -3,7 +3,8 @@ One scope a request: a signed-in person's request runs, and its page is rendered
 in the agency's time zone.
 
 A response of 500 and above rolls back; a refusal is written down afterwards in a transaction of its own. A
-session ends by itself after a while without use, and in any case after its longest time. No browser and no proxy
+session ends by itself after a while without use, and in any case after its longest time; what an open page asks by
+itself is no use. No browser and no proxy
 keeps what is shown to somebody who is signed in, and who signs out takes along what the browser has kept all the same.
 """
 
@@ -42,6 +43,9 @@ from callprivacy.tenancy.scope import operator_scope, staff_scope
 
 AGENCY_IN_SESSION = "agency_id"
 SEEN_AT = "seen_at"
+# What a page asks by itself says so, by this header, and is no use of the session. Whoever sends it with what they do
+# shortens their own.
+UNATTENDED = "X-Unattended"
 _TOUCH_EVERY = 60
 _OPEN = (
     "/api/v1/",
@@ -128,8 +132,10 @@ class ScopeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(_OPEN) or not request.user.is_authenticated:
+        if request.path.startswith(_OPEN):
             return self.get_response(request)
+        if not request.user.is_authenticated:
+            return _as_a_whole(request, self.get_response(request))
         response = self._answer(request, request.user)
         if "no-store" not in response.get("Cache-Control", ""):
             response["Cache-Control"] = "no-store, private"
@@ -214,7 +220,9 @@ class ScopeMiddleware:
             return self._without_agency(request)
         if response.status_code == 403:
             _record_refusal(request, user_id, agency_id, at)
-        elif (client_id := getattr(request, "used_client_id", None)) is not None:
+        elif (client_id := getattr(request, "used_client_id", None)) is not None and not _is_unattended(
+            request
+        ):
             hint_use(agency_id=agency_id, user_id=user_id, client_id=client_id, at=at)
         return response
 
@@ -224,8 +232,13 @@ def _is_signed_out(request: HttpRequest) -> bool:
     return not request.user.is_authenticated
 
 
+def _is_unattended(request: HttpRequest) -> bool:
+    """Whether the page asks by itself, and nobody pressed anything."""
+    return UNATTENDED in request.headers
+
+
 def _has_ended(request: HttpRequest, at: datetime) -> bool:
-    """Whether the session is too old or was idle for too long; else remember that it is used."""
+    """Whether the session is too old or was idle for too long; else remember that it is used, where it is."""
     now, session = int(at.timestamp()), request.session
     started, seen = session.get(STARTED_AT), session.get(SEEN_AT)
     if started is None:
@@ -238,7 +251,7 @@ def _has_ended(request: HttpRequest, at: datetime) -> bool:
         or now - seen >= settings.CALLPRIVACY_SESSION_IDLE_MINUTES * 60
     ):
         return True
-    if now - seen >= _TOUCH_EVERY or SEEN_AT not in session:
+    if (now - seen >= _TOUCH_EVERY or SEEN_AT not in session) and not _is_unattended(request):
         session[SEEN_AT] = now
         if session.session_key:
             people.touch_session(session_key=session.session_key, at=at)
@@ -275,6 +288,20 @@ def _send_away(
     if request.headers.get("HX-Request"):
         return _lead(request, redirect_to_login("/", door).url)
     return redirect_to_login(request.get_full_path() if request.method in _SAFE else "/", door)
+
+
+def _as_a_whole(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """
+    Lead a piece of a page to the door that its request was sent to: the session ended in another tab.
+
+    The script would follow the redirect, and the door's page would stand in the piece's place, beside what was shown
+    to who was signed in.
+    """
+    if not request.headers.get("HX-Request"):
+        return response
+    if not response.get("Location", "").startswith(reverse("account_login")):
+        return response
+    return _lead(request, redirect_to_login("/").url)
 
 
 def _lead(request: HttpRequest, where: str) -> HttpResponse:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from typing import Any
+
 from django import forms
 
 NOT_LISTED = "Pick one from the list."
+# A call's id cannot say an earlier one, and the last days of all have no next one in any zone.
+FIRST_DAY, LAST_DAY = date(1971, 1, 1), date(2999, 12, 31)
+NO_DAY = f"Write a day of the years {FIRST_DAY.year} to {LAST_DAY.year}."
 _OF_A_LIST = (
     forms.ChoiceField,
     forms.MultipleChoiceField,
@@ -20,3 +26,29 @@ def repeat_nothing() -> None:
     """
     for field in _OF_A_LIST:
         field.default_error_messages = {**field.default_error_messages, "invalid_choice": NOT_LISTED}
+
+
+class DayField(forms.DateField):
+    """A day, by the browser's own picker. Every zone has it, the day before and the day after."""
+
+    widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    default_error_messages = {"no_day": NO_DAY}
+
+    def to_python(self, value: Any) -> date | None:
+        day = super().to_python(value)
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+            raise forms.ValidationError(self.error_messages["no_day"], code="no_day")
+        return day
+
+
+class MomentField(forms.DateTimeField):
+    """A day and a time, by the browser's own picker. Every zone has it."""
+
+    widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    default_error_messages = {"no_day": NO_DAY}
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        if moment is not None and not FIRST_DAY <= moment.date() <= LAST_DAY:
+            raise forms.ValidationError(self.error_messages["no_day"], code="no_day")
+        return moment

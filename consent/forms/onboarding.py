@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 
 from callprivacy.calls.models import TrackingNumber
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 from consent.enums import SetupStep, VendorStep
 from consent.selectors.onboarding import Proposal
@@ -17,10 +18,6 @@ from consent.services.setup import Fix, Said
 
 MARKED = (SetupStep.BLUEPRINT, SetupStep.TRACKER, SetupStep.BACKFILL, SetupStep.FINDINGS, SetupStep.WORDS)
 """Steps that a person may settle by saying so, because no row shows them."""
-
-
-def _day() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class BlueprintForm(forms.Form):
@@ -78,8 +75,8 @@ class ChooseForm(forms.Form):
 class AgreedForm(forms.Form):
     """When contract and data processing agreement were signed."""
 
-    contract_on = forms.DateField(label="Contract signed on", widget=_day())
-    dpa_on = forms.DateField(label="Data processing agreement signed on", widget=_day())
+    contract_on = DayField(label="Contract signed on")
+    dpa_on = DayField(label="Data processing agreement signed on")
 
 
 def _proposal(number: TrackingNumber, used: tuple[int, int]) -> str:
@@ -133,8 +130,8 @@ class NumbersForm(forms.Form):
             self.fields[f"announced_{number.pk}"] = forms.BooleanField(
                 label=f"Announced on {number}", required=False, initial=bool(number.announcement)
             )
-            self.fields[f"since_{number.pk}"] = forms.DateField(
-                label=f"Heard on {number} since", required=False, widget=_day(), initial=number.announced_from
+            self.fields[f"since_{number.pk}"] = DayField(
+                label=f"Heard on {number} since", required=False, initial=number.announced_from
             )
 
     def lines(self) -> list[dict[str, Any]]:

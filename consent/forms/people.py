@@ -12,6 +12,7 @@ from django import forms
 from django.http import QueryDict
 
 from callprivacy.calls.forms.calls import ReasonForm
+from callprivacy.lib.forms import MomentField
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
 from consent.selectors.people import GROUPS
@@ -81,9 +82,8 @@ class SaidForm(forms.Form):
         error_messages={"required": "Tick at least one."},
     )
     how = forms.ChoiceField(label="How we know", choices=[(how.value, how.label) for how in How])
-    when = forms.DateTimeField(
+    when = MomentField(
         label="When it was said",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         error_messages={"required": "Say when.", "invalid": "Write a day and a time."},
     )

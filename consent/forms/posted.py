@@ -10,14 +10,11 @@ from uuid import UUID
 from django import forms
 
 from callprivacy.calls.models import TrackingNumber
+from callprivacy.lib.forms import DayField
 from consent.enums import PostedWhere
 from consent.models import NoticeVersion
 
 _EVERY = "Every number"
-
-
-def _day() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 def _numbers(rows: Iterable[TrackingNumber]) -> list[tuple[str, str]]:
@@ -32,7 +29,7 @@ class PostedFilter(forms.Form):
     state = forms.ChoiceField(
         required=False, choices=[("", "Now and before"), ("now", "Hanging today"), ("ended", "Taken down")]
     )
-    on = forms.DateField(label="Hanging on", required=False, widget=_day())
+    on = DayField(label="Hanging on", required=False)
 
     def __init__(self, *args: Any, numbers: Iterable[TrackingNumber], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,10 +60,8 @@ class PostedForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Word for word as it stands there.",
     )
-    from_on = forms.DateField(label="Since", widget=_day())
-    to_on = forms.DateField(
-        label="Taken down on", required=False, widget=_day(), help_text="Leave it empty while it hangs."
-    )
+    from_on = DayField(label="Since")
+    to_on = DayField(label="Taken down on", required=False, help_text="Leave it empty while it hangs.")
     picture = forms.FileField(
         required=False,
         help_text="A screenshot, a photograph or a PDF of it, up to 8 MB. It is sealed as it arrives.",
@@ -120,7 +115,7 @@ class PostedForm(forms.Form):
 class EndForm(forms.Form):
     """From which day a notice does not hang any more."""
 
-    to_on = forms.DateField(label="Taken down on", widget=_day())
+    to_on = DayField(label="Taken down on")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

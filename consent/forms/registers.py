@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django import forms
 
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 
 AREA_CODES_AT_MOST: Final = 400
@@ -18,7 +19,7 @@ _AREA_CODE: Final = re.compile(r"[2-9][0-9]{2}", re.ASCII).fullmatch
 class AsOfForm(forms.Form):
     """A file and the day of which it is."""
 
-    as_of = forms.DateField(label="As of", widget=forms.DateInput(attrs={"type": "date"}))
+    as_of = DayField(label="As of")
     file = forms.FileField(
         label="File",
         error_messages={"empty": "The file is empty.", "required": "Add the file."},

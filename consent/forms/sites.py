@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django import forms
 
+from callprivacy.lib.forms import DayField
 from consent.law import places
 from consent.models import AnsweringSite
 from consent.selectors.sites import NumberAt
@@ -56,9 +57,7 @@ class AcknowledgementForm(forms.Form):
     """That somebody who answers calls knows of being recorded."""
 
     person = forms.CharField(max_length=120, help_text="Who answers calls at this site.")
-    acknowledged_on = forms.DateField(
-        label="Signed on", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    acknowledged_on = DayField(label="Signed on")
     words = forms.CharField(
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -79,9 +78,7 @@ class AcknowledgementForm(forms.Form):
 class LeftForm(forms.Form):
     """Since when somebody no longer answers."""
 
-    left_on = forms.DateField(
-        label="Left on", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    left_on = DayField(label="Left on")
 
 
 class NumbersForm(forms.Form):

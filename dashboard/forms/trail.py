@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from callprivacy.audit.selectors import EventFilter
+from callprivacy.lib.forms import DayField
 from callprivacy.lib.scope import ScopeKind
 
-_DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 _AUTOMATIC = ((ScopeKind.JOB.value, "Automatic jobs"), (ScopeKind.CLIENT.value, "Ways in (webhooks, pages)"))
 
 
@@ -25,8 +25,8 @@ class TrailForm(forms.Form):
     sealed = forms.ChoiceField(
         required=False, choices=(("", "Sealed or not"), ("yes", "Sealed"), ("no", "Not sealed yet"))
     )
-    since = forms.DateField(required=False, label="From", widget=_DATE)
-    until = forms.DateField(required=False, label="To", widget=_DATE)
+    since = DayField(required=False, label="From")
+    until = DayField(required=False, label="To")
     subject = forms.RegexField(
         r"^[a-z]+\.[a-z]+(:[0-9A-Za-z-]{1,80})?$",
         required=False,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from callprivacy.lib import redact
+from callprivacy.lib.forms import DayField, MomentField
 from callprivacy.tenancy.models import Client
 from consent.law import places
 from governance import letters
@@ -30,8 +31,8 @@ def _words(label: str, *, help_text: str, required: bool = True, rows: int = 4) 
     )
 
 
-def _instant(label: str, *, help_text: str = "", required: bool = True) -> forms.DateTimeField:
-    return forms.DateTimeField(
+def _instant(label: str, *, help_text: str = "", required: bool = True) -> MomentField:
+    return MomentField(
         label=label,
         required=required,
         help_text=help_text,
@@ -227,10 +228,9 @@ class PhasedNoticeForm(NoticeForm):
         required=False,
         help_text="Not all is known yet. The next notice stays open until it is sent or nothing further is to be told.",
     )
-    more_on = forms.DateField(
+    more_on = DayField(
         label="By when more follows",
         required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text="The day that you promise. The law names none: without undue further delay.",
     )
 

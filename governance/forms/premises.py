@@ -11,7 +11,7 @@ from django import forms
 
 from callprivacy.accounts.models import Membership
 from callprivacy.lib import zones
-from governance.forms.vendors import day_field
+from callprivacy.lib.forms import DayField
 from governance.models import Badge
 
 _DAYS = [
@@ -140,7 +140,7 @@ class BadgeForm(_People):
         widget=forms.CheckboxSelectMultiple,
         help_text="None ticked: all of them.",
     )
-    until_on = day_field("Until", required=False)
+    until_on = DayField(label="Until", required=False)
 
     def __init__(self, *args: Any, rooms: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

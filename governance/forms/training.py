@@ -10,9 +10,9 @@ from django import forms
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.lib.forms import DayField
 from governance.channels import pictures
 from governance.courses import Asked, Course
-from governance.forms.vendors import day_field
 from governance.services.courses import Facts
 
 
@@ -75,7 +75,7 @@ class AssignForm(_People):
     """Have people take a course, whatever their role says."""
 
     course = forms.ChoiceField(label="Course")
-    due_on = day_field("To be passed by")
+    due_on = DayField(label="To be passed by")
     people = forms.MultipleChoiceField(label="People", widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
@@ -96,8 +96,8 @@ class OutsideForm(_People):
     course = forms.ChoiceField(label="It stands for")
     people = forms.ChoiceField(label="Of whom")
     issuer = forms.CharField(label="Issued by", max_length=120)
-    passed_on = day_field("Passed on")
-    valid_until = day_field("Valid until")
+    passed_on = DayField(label="Passed on")
+    valid_until = DayField(label="Valid until")
     file = forms.FileField(
         label="The certificate",
         required=False,
@@ -142,7 +142,9 @@ class CourseForm(forms.Form):
     valid_months = forms.IntegerField(
         label="Counts for", min_value=1, max_value=36, initial=12, help_text="Months; then it is due again."
     )
-    reviewed_on = day_field("Looked over on", help_text="When somebody last checked that all of it is right.")
+    reviewed_on = DayField(
+        label="Looked over on", help_text="When somebody last checked that all of it is right."
+    )
     sources = _lines("Sources", help_text="One a line: a law, a guideline, a page of your own.")
 
     def clean_sources(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django import forms
 
 from callprivacy.calls.providers import TRACKERS
+from callprivacy.lib.forms import DayField
 from governance.enums import Answer, DataCategory, ReviewDecision, SubProcessorState, TransferTool, VendorRole
 from governance.forms.breaches import without_number
 from governance.law import vendors as law
@@ -16,13 +17,6 @@ from governance.models import Vendor
 from governance.services.vendors import REVIEW_EVERY, Facts
 
 _CLAUSES: Final = [(letter, f"({letter}) {words}") for letter, words in law.CLAUSES.items()]
-
-
-def day_field(label: str, **options: Any) -> forms.DateField:
-    """A day, by the browser's own picker."""
-    return forms.DateField(
-        label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **options
-    )
 
 
 class SheetForm(forms.Form):
@@ -53,7 +47,7 @@ class VendorForm(forms.Form):
     )
     places = forms.CharField(label="Where the data lies", max_length=200, required=False)
     transfer = forms.ChoiceField(label="Transfers out of the EEA rest on", choices=TransferTool.choices)
-    contract_on = day_field("Data processing agreement signed on", required=False)
+    contract_on = DayField(label="Data processing agreement signed on", required=False)
     clauses = forms.MultipleChoiceField(
         label="The agreement has, by GDPR article 28(3)",
         choices=_CLAUSES,
@@ -108,7 +102,7 @@ class ReviewForm(forms.Form):
     words = forms.CharField(
         label="Why, and under which conditions", max_length=1000, widget=forms.Textarea({"rows": 4})
     )
-    next_on = day_field("Review it again on")
+    next_on = DayField(label="Review it again on")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -146,7 +140,7 @@ class CertificateForm(forms.Form):
     """A certificate of a vendor."""
 
     name = forms.CharField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
-    valid_until = day_field("Valid until")
+    valid_until = DayField(label="Valid until")
     source = forms.URLField(label="Where it is", max_length=300, required=False, assume_scheme="https")
 
 
@@ -156,8 +150,8 @@ class SubProcessorForm(forms.Form):
     name = forms.CharField(label="Name", max_length=120)
     what_for = forms.CharField(label="What for", max_length=300)
     places = forms.CharField(label="Where", max_length=200, required=False)
-    noticed_on = day_field("Announced on")
-    object_until = day_field("Object until", required=False, help_text="If the contract gives a term.")
+    noticed_on = DayField(label="Announced on")
+    object_until = DayField(label="Object until", required=False, help_text="If the contract gives a term.")
 
 
 class SettleForm(forms.Form):
@@ -171,8 +165,8 @@ class SettleForm(forms.Form):
 class IncidentForm(forms.Form):
     """What went wrong at a vendor."""
 
-    happened_on = day_field("Happened on")
-    learned_on = day_field("We learned of it on")
+    happened_on = DayField(label="Happened on")
+    learned_on = DayField(label="We learned of it on")
     words = forms.CharField(
         label="What happened",
         max_length=1000,
@@ -194,7 +188,7 @@ class IncidentForm(forms.Form):
 class EndForm(forms.Form):
     """Since when a vendor is not used any more."""
 
-    on = day_field("Not used since")
+    on = DayField(label="Not used since")
     reason = forms.CharField(
         label="Why, and what becomes of the data there",
         min_length=15,

@@ -19,6 +19,7 @@ from django.db import IntegrityError, transaction
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
+from callprivacy.lib.forms import FIRST_DAY, LAST_DAY
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
@@ -327,6 +328,8 @@ def _passing(number: int, row: dict[str, str | None], zone: ZoneInfo) -> Passing
         at = datetime.fromisoformat((row["at"] or "").strip())
     except ValueError:
         raise FileError(number, "the time is not ISO 8601, such as 2026-11-24T08:30.") from None
+    if not FIRST_DAY <= at.date() <= LAST_DAY:
+        raise FileError(number, f"the time lies outside the years {FIRST_DAY.year} to {LAST_DAY.year}.")
     room = (row.get("room") or "").strip()
     if len(room) > 60:
         raise FileError(number, "a room has 60 characters at most.")

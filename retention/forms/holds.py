@@ -12,6 +12,7 @@ from django import forms
 from django.http import QueryDict
 
 from callprivacy.accounts.models import User
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 from retention.services.holds import NUMBERS_AT_MOST, REVIEW_AFTER, SHORTEST_REASON
 
@@ -23,12 +24,6 @@ _SCOPES: Final = [
     (NUMBERS, "Everything of some numbers"),
 ]
 _LATEST: Final = timedelta(days=3653)
-
-
-def _day(label: str, **options: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **options
-    )
 
 
 def _reason(label: str) -> forms.CharField:
@@ -44,13 +39,13 @@ def _reason(label: str) -> forms.CharField:
 class _PeopleForm(forms.Form):
     """Days and people, which placing and looking again have in common."""
 
-    review_on = _day(
-        "Look at it again on",
+    review_on = DayField(
+        label="Look at it again on",
         help_text="A hold is nobody's to forget: on this day it stands in the work queue.",
         error_messages={"required": "Name a day: nothing may be held without being looked at again."},
     )
-    ends_on = _day(
-        "Planned end",
+    ends_on = DayField(
+        label="Planned end",
         required=False,
         help_text="If there is one. The hold then stands in the work queue; it never ends by itself.",
     )
@@ -112,9 +107,13 @@ class HoldForm(_PeopleForm):
         widget=forms.Textarea({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
         help_text="They are looked up and not kept as typed. What is known of them is kept, calls or none.",
     )
-    from_on = _day("From", required=False, help_text="The first day that is kept; empty: since ever.")
-    until_on = _day(
-        "To", required=False, help_text="The last day that is kept; empty: what comes in later is kept too."
+    from_on = DayField(
+        label="From", required=False, help_text="The first day that is kept; empty: since ever."
+    )
+    until_on = DayField(
+        label="To",
+        required=False,
+        help_text="The last day that is kept; empty: what comes in later is kept too.",
     )
     keeps_house = forms.BooleanField(
         label="Keep what the agency has of its staff as well",

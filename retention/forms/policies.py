@@ -31,12 +31,20 @@ class PolicyForm(forms.Form):
 
     def __init__(self, *args: Any, about: About, inherits: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._about = about
         field = self.fields["days"]
         field.widget.attrs |= {"min": about.least, "max": about.most}
         field.help_text = inherits or ""
         field.required = inherits is None
         if not about.may_reduce:
             del self.fields["then"]
+
+    def clean_days(self) -> int | None:
+        """Days that the calendar has: the effect of others cannot be computed."""
+        days: int | None = self.cleaned_data["days"]
+        if days is not None and (refused := self._about.refused(days)):
+            raise forms.ValidationError(refused)
+        return days
 
     @property
     def wanted_then(self) -> Then:

@@ -49,6 +49,10 @@ class About:
         """So many of it, in words: "12,408 recordings"."""
         return f"{number:,} {self.noun[number != 1]}"
 
+    def refused(self, days: int) -> str:
+        """Why a policy cannot say so many days, whatever else is said; "" where it can."""
+        return "" if self.least <= days <= self.most else f"Say {self.least:,} to {self.most:,} days."
+
 
 _ABOUT: Final = (
     About(

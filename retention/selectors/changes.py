@@ -286,8 +286,8 @@ def _clash(wish: Wish, becomes: Mapping[Category, Effective]) -> str:
 def _limit(wish: Wish, days: int) -> str:
     """What the category itself does not allow."""
     about = categories.ABOUT[wish.category]
-    if not about.least <= days <= about.most:
-        return f"Say {about.least:,} to {about.most:,} days."
+    if refused := about.refused(days):
+        return refused
     if wish.then is Then.REDUCE and not about.may_reduce:
         return "There are no daily totals of this; it can only be erased."
     return ""

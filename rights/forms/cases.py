@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import phone
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
 from rights.enums import Ask, Channel, IdentityKind, LetterWay, OnBehalf
@@ -33,12 +34,6 @@ def _text(label: str, *, rows: int = 4, **options: Any) -> forms.CharField:
     )
 
 
-def _day(label: str, **options: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **options
-    )
-
-
 class NewForm(forms.Form):
     """A request that came by e-mail, post, phone or in person. The number goes by POST and is sealed at once."""
 
@@ -46,8 +41,8 @@ class NewForm(forms.Form):
     channel = forms.ChoiceField(
         label="How it came in", choices=[(channel.value, channel.label) for channel in _ENTERED]
     )
-    received_on = _day(
-        "Day on which it came in",
+    received_on = DayField(
+        label="Day on which it came in",
         help_text="The clock runs from this day, whatever day you enter it on.",
     )
     received_time = forms.TimeField(
@@ -197,7 +192,7 @@ class TaskForm(forms.Form):
     """Something that has to be done."""
 
     words = _text("What is to be done", rows=2, max_length=500)
-    due_on = _day("By", required=False)
+    due_on = DayField(label="By", required=False)
 
 
 class LetterForm(forms.Form):
@@ -307,7 +302,7 @@ class AnswerForm(forms.Form):
 class AppealForm(forms.Form):
     """An appeal that came in."""
 
-    received_on = _day("Day on which it came in")
+    received_on = DayField(label="Day on which it came in")
     words = _text("What the person said or wrote", rows=4)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django import forms
 
+from callprivacy.lib.forms import DayField
 from consent.enums import Language
 from consent.law import places
 from rights.enums import Decided, OtherParty
@@ -245,7 +246,7 @@ class OlderForm(forms.Form):
     :param shown_from: the day since which they are shown already.
     """
 
-    since = forms.DateField(label="Show calls since", widget=forms.DateInput({"type": "date"}))
+    since = DayField(label="Show calls since")
     seen = forms.CharField(
         label="What shows that they are the person's",
         min_length=SHORTEST,

@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.calls.http import SealedUpload
+from callprivacy.lib.forms import DayField
 from consent.enums import CodeWay, Language
 from consent.forms.public import CodeForm, NumberField
 from consent.law import places
@@ -64,7 +65,7 @@ class RequestForm(forms.Form):
     number = MaybeNumber(required=False)
     number_2 = MaybeNumber(required=False)
     number_3 = MaybeNumber(required=False)
-    withheld_day = forms.DateField(required=False)
+    withheld_day = DayField(required=False)
     withheld_time = forms.TimeField(required=False)
     withheld_business = forms.CharField(required=False, max_length=200)
     place = forms.ChoiceField(required=False)
@@ -163,7 +164,7 @@ class ProveForm(CodeForm):
 class FactsForm(forms.Form):
     """Two facts of one call."""
 
-    day = forms.DateField()
+    day = DayField()
     business = forms.CharField(max_length=200)
 
     def __init__(self, *args: Any, language: Language, at: datetime, **kwargs: Any) -> None:

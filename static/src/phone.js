@@ -265,7 +265,7 @@ function start(page) {
 
   async function listen() {
     try {
-      const answer = await fetch(page.dataset.heard, { headers: { Accept: "application/json" } });
+      const answer = await fetch(page.dataset.heard, { headers: { Accept: "application/json", "X-Unattended": "1" } });
       if (answer.ok) {
         const fresh = (await answer.json()).events.filter((event) => event.number > seen);
         const first = seen === 0 && page.dataset.listening !== "yes";

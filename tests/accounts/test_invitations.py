@@ -206,3 +206,21 @@ def test_create_agency_prints_the_link_of_its_officer(db: None) -> None:
         call_command("create_agency", "Other", officer="ann", stdout=said)
     with pytest.raises(CommandError, match="no time zone"):
         call_command("create_agency", "Other", officer="a@b.example", time_zone="Mars/Base", stdout=said)
+
+
+def test_who_presses_twice_at_once_is_in_and_told_that_the_link_was_used(
+    people: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other press wins between the look at the invitation and the claim."""
+    _, token = invite(people, "mallory@globex.example")
+    browser, press = signed_in(people.mallory), invitations.accept_as
+
+    def after_another(**given: Any) -> None:
+        press(**given)
+        press(**given)
+
+    monkeypatch.setattr(invitations, "accept_as", after_another)
+    answer = browser.post(f"/invitation/{token}/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/invitation/{token}/")
+    assert browser.get(f"/invitation/{token}/").status_code == 410
+    assert membership_of(people, "mallory@globex.example").role == Role.REVIEWER

@@ -336,6 +336,44 @@ def test_a_piece_of_a_page_is_sent_to_the_door_as_a_whole(
     assert answer["HX-Redirect"].startswith("/accounts/login/")
 
 
+def test_a_page_that_asks_by_itself_is_no_use_of_a_session(
+    people: cast.Cast, clock: time_machine.Traveller
+) -> None:
+    browser = Browser()
+    sign_in(browser, BOB)
+    assert is_in(browser)
+    used_at = selectors.sessions_of(people.bob.user_id)[0].last_seen_at
+    by_itself = {"HX-Request": "true", "X-Unattended": "1"}
+    for _ in range(11):
+        clock.shift(timedelta(minutes=5))
+        assert browser.get("/desk/running/", headers=by_itself).status_code == 200
+    assert selectors.sessions_of(people.bob.user_id)[0].last_seen_at == used_at
+    clock.shift(timedelta(minutes=5))
+    answer = browser.get("/desk/running/", headers=by_itself)
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, "/accounts/login/?next=/")
+    assert "person.timed_out" in actions_of(people.acme.pk)
+
+
+def test_who_works_beside_a_page_that_asks_by_itself_stays(
+    people: cast.Cast, clock: time_machine.Traveller
+) -> None:
+    browser = Browser()
+    sign_in(browser, BOB)
+    for _ in range(4):
+        clock.shift(timedelta(minutes=30))
+        browser.get("/desk/running/", headers={"HX-Request": "true", "X-Unattended": "1"})
+        assert is_in(browser)
+    assert selectors.sessions_of(people.bob.user_id)[0].last_seen_at == NOON + timedelta(hours=2)
+
+
+def test_a_piece_in_another_tab_of_a_session_that_is_over_leads_to_the_door_as_well(
+    people: cast.Cast,
+) -> None:
+    """A redirect would be followed by the script, and the page of the door would stand in the piece's place."""
+    answer = Browser().get("/desk/running/", headers={"HX-Request": "true", "X-Unattended": "1"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, "/accounts/login/?next=/")
+
+
 def test_one_session_or_all_of_ones_own_can_be_ended(people: cast.Cast) -> None:
     here, there, carols = Browser(), Browser(), Browser()
     sign_in(here, BOB)

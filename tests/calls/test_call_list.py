@@ -14,6 +14,7 @@ from django.test import Client as Browser
 from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.providers import base
 from callprivacy.calls.selectors import calls as selectors
 from callprivacy.calls.selectors.calls import CallFilters, CallPage
 from callprivacy.tenancy.models import Client
@@ -327,6 +328,20 @@ def test_a_wrong_filter_lists_nothing_and_says_so(cast: Cast, asked: dict[str, s
 
     assert "Nothing was looked for" in page
     assert "•••" not in page
+
+
+@pytest.mark.parametrize(("country", "region"), [("US", "CA"), ("ES", "M"), ("AT", "9"), ("FR", "75")])
+def test_calls_are_found_by_any_region_that_is_kept_in_either_case(
+    cast: Cast, country: str, region: str
+) -> None:
+    assert base.place(country, region, None) == (country, region)
+    make.call(cast.dentist, CANARY, country=country, region=region)
+    make.call(cast.dentist, "+14045550177", country="GB", region="ENG")
+
+    for typed in (region, f" {region.lower()}"):
+        page = signed_in(cast.bob).get("/calls/", {"region": typed}).content.decode()
+        assert "4686" in page, typed
+        assert "0177" not in page
 
 
 @pytest.mark.parametrize("cursor", ["x", "0" * 31, "1"])

@@ -209,6 +209,7 @@ def test_a_place_is_the_providers_code_or_the_numbers() -> None:
     assert base.place("US", "ny", "+14045550123") == ("US", "NY")
     assert base.place("", "", "+14045550123") == ("US", "GA")
     assert base.place("US", "Georgia", "+14045550123") == ("US", "GA")
+    assert base.place("US", "ABC|DEF|GHI", "+14045550123") == ("US", "GA"), "longer than what is kept"
     assert base.place("GB", "", "+14045550123") == ("GB", "")
     assert base.place("usa", "GA", None) == ("US", "GA")
     assert base.place(None, None, None) == ("", "")

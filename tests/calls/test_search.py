@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Caller, call_id
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import sealing
 from callprivacy.vault import selectors as vault_selectors
@@ -65,6 +69,56 @@ def test_the_same_number_has_another_name_at_each_client(cast: Cast) -> None:
 
     assert [(hit.client.name, hit.calls) for hit in hits] == [("Dentist", 2), ("Plumber", 1)]
     assert hits[0].name != hits[1].name
+
+
+def test_many_calls_at_one_client_hide_no_other_client(cast: Cast) -> None:
+    old = [make.call(cast.plumber, CANARY, at=make.NOON - timedelta(days=day)) for day in (400, 401)]
+    new = _a_thousand_calls(make.call(cast.dentist, CANARY))
+
+    answer = signed_in(cast.alice).post(SEARCH, {"number": CANARY})
+
+    hits = answer.context["found"].hits
+    assert [(hit.client.name, hit.calls, hit.newest) for hit in hits] == [
+        ("Dentist", 1000, new),
+        ("Plumber", 2, old[0].pk),
+    ]
+    rows = re.findall(r'data-label="Calls" class="num">([^<]*)<', answer.content.decode())
+    assert rows == ["1,000 or more", "2"]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.get(action="number.searched").details == {"clients": 2, "found": 2}
+
+
+def _a_thousand_calls(one: Call) -> uuid.UUID:
+    """A thousand more by the same caller, each a minute later than the one before; returns the last."""
+    ids = [call_id(one.started_at + timedelta(minutes=count)) for count in range(1, 1001)]
+    with job_scope(agency_id=one.agency_id):
+        Call.objects.bulk_create(
+            Call(
+                pk=pk,
+                agency_id=one.agency_id,
+                client_id=one.client_id,
+                caller_id=one.caller_id,
+                direction=one.direction,
+                outcome=one.outcome,
+                received_at=one.received_at,
+            )
+            for pk in ids
+        )
+    return ids[-1]
+
+
+def test_calls_that_are_restricted_are_not_counted(cast: Cast) -> None:
+    calls = [make.call(cast.dentist, CANARY, at=make.NOON - timedelta(days=day)) for day in (3, 2, 1)]
+    assert calls[0].caller_id is not None
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Caller.objects.filter(pk=calls[0].caller_id)
+        rows.update(restricted_at=make.NOON, restricted_from=calls[2].pk)
+    [hit] = signed_in(cast.bob).post(SEARCH, {"number": CANARY}).context["found"].hits
+    assert (hit.calls, hit.newest) == (2, calls[1].pk)
+
+    with job_scope(agency_id=cast.acme.pk):
+        rows.update(restricted_from=calls[0].pk)
+    assert signed_in(cast.bob).post(SEARCH, {"number": CANARY}).context["found"].hits == []
 
 
 def test_a_national_number_is_read_as_each_clients_country_has_it(cast: Cast) -> None:

@@ -47,6 +47,8 @@ def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
         (f"{HEAD}1,,in,2026-11-24T08:30\n", 2),
         (f"{HEAD},A7,in,2026-11-24T08:30\n", 2),
         (f"{HEAD}1,A7,in,yesterday\n", 2),
+        (f"{HEAD}1,A7,in,0001-01-01T00:00+14:00\n", 2),
+        (f"{HEAD}1,A7,in,9999-12-31T23:59\n", 2),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(text: str, line: int) -> None:

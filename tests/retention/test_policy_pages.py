@@ -163,6 +163,7 @@ def test_the_law_refuses_in_the_page_with_rule_source_and_remedy(cast: Cast, eri
         ("recording", "400", "never outlives them"),
         ("identity", "30", "open with the caller&#x27;s key"),
         ("trail", "7", "Say 365 to 7,305 days"),
+        ("call", "9" * 20, "Say 1 to 7,305 days"),
     ],
 )
 def test_what_cannot_be_says_why_beside_the_field(

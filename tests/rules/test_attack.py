@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -15,9 +17,10 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse  # noqa: TID251  (what a view would answer)
+from django.http import HttpResponse, QueryDict  # noqa: TID251  (what a view would answer, and is sent)
 from django.test import Client as Browser
 from django.test import RequestFactory
+from django.utils import timezone
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, User
@@ -333,26 +336,43 @@ def test_the_front_door_lets_in_every_method_that_a_page_knows() -> None:
 
 
 def _some(values: Sequence[str], path: str) -> Sequence[str]:
-    """The first two, which have harmed most, and a fifth of the others, in turn; in `make assure` all."""
+    """
+    The first two, which have harmed most, and a fifth of the others, in turn; in `make assure` all. Where a day is
+    asked for, always both ends of Python's calendar.
+    """
     every = times(5, 1)
-    return [*values[:2], *values[2 + zlib.crc32(path.encode()) % every :: every]]
+    ends = ENDS if re.search(r"[?&](\w*_on|on|since|until|week)=\{\}", path) else ()
+    return [*values[:2], *ends, *values[2 + zlib.crc32(path.encode()) % every :: every]]
 
 
+ENDS = ("0001-01-01", "9999-12-31")
 ABSURD = (
     "a%00b", ENDLESS, "-1", "0001-01-01", "9999-12-31", "%ED%A0%80", "1e400", "²", "f" * 32,
     "00000000-0000-0000-0000-000000000000", "9223372036854775808-1", "253402300800000000-1", "' OR 1=1--",
 )  # fmt: skip
 ABSURD_IN_FORMS = (
     NUL, ENDLESS, "-1", "99999999999999999999", "0001-01-01", "9999-12-31T23:59", "\ud7ff\uffff", "=1+1",
-    "\r\nBcc: evil@evil.example", "x" * 100_000,
+    "\r\nBcc: evil@evil.example", "x" * 100_000, "9999-12-31",
 )  # fmt: skip
+WHY = "Because the client asked for it in writing."
+IN_A_YEAR = f"{timezone.now() + timedelta(days=365):%Y-%m-%d}"  # noqa: TID251  (requests ask the clock)
+# What the page itself wrote into its form.
+FORM, IDENTITY = "form", "identity"
+CLIENT: dict[str, str | None] = {
+    "name": "New", "legal_name": "New LLC", "sector": "other", "time_zone": "America/New_York", "home_country": "US",
+    "places": "US-NY", "brand_colour": "#2f5d62", "policy_url": "https://new.example/privacy",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "/calls/?before={}", "/calls/?client={}", "/calls/?source={}", "/calls/?from_on={}", "/calls/?region={}",
-        "/calls/?caller={}", "/calls/?length={}", "/trail/?before={}", "/trail/?client={}", "/trail/?from_on={}",
+        "/calls/?until_on={}",
+        "/calls/?caller={}", "/calls/?length={}", "/trail/?before={}", "/trail/?client={}", "/trail/?since={}",
+        "/trail/?until={}", "/clients/dentist/posted/?on={}",
+        "/reports/clients/dentist/?period=own&until_on=2026-11-01&from_on={}",
+        "/reports/clients/dentist/?period=own&from_on=2026-11-01&until_on={}",
         "/reveals/?before={}", "/reveals/?week={}", "/work/?page={}", "/work/?client={}", "/work/?kind={}",
         "/clients/?q={}", "/clients/?page={}", "/people/?q={}", "/people/?page={}", "/people/matrix/?people={}",
         "/people/matrix/?clients={}", "/people/matrix/?c={}", "/notifications/?page={}",
@@ -366,60 +386,174 @@ ABSURD_IN_FORMS = (
 def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str) -> None:
     browser = _alice(world)
     browser.raise_request_exception = False
-    for value in _some(ABSURD, path):
-        answer = ask(browser, "get", path.format(value))
-        assert answer.status < 500, path.format(value)[:80]
+    with _names_read() as names:
+        for value in _some(ABSURD, path):
+            answer = ask(browser, "get", path.format(value))
+            assert answer.status < 500, path.format(value)[:80]
+    assert set(re.findall(r"[?&](\w+)=\{\}", path)) - names == set(), "nobody reads this"
 
 
-@pytest.mark.parametrize(
-    ("path", "names"),
-    [
-        ("/calls/search/", ["number"]),
-        ("/clients/dentist/calls/{call_id}/reveal/", ["reason", "reason_kind"]),
-        ("/clients/dentist/calls/export/", ["reason"]),
-        ("/reveals/", ["week"]),
-        ("/reveals/finished/", ["week"]),
-        ("/clients/dentist/policies/days/", ["days", "reason"]),
-        ("/clients/dentist/policies/go-live/", ["calls", "recordings", "callers"]),
-        ("/clients/dentist/policies/observe/", ["reason"]),
-        ("/retention/agency/", ["days", "reason"]),
-        ("/clients/dentist/connections/new/", ["name", "secret", "provider"]),
-        ("/clients/dentist/connections/{connection_id}/rotate/", ["secret", "overlap_hours"]),
-        ("/clients/dentist/numbers/{number_id}/", ["label", "announcement", "tested_at", "announced_from"]),
-        ("/clients/dentist/numbers/new/", ["number", "provider", "region", "label", "tested_at"]),
-        ("/clients/new/", ["name", "legal_name", "places", "policy_url", "home_country", "time_zone"]),
-        ("/clients/dentist/edit/", ["name", "legal_name", "places", "policy_url", "home_country"]),
-        ("/clients/dentist/engagement/", ["instructions", "breach_notice_hours", "dpa_on"]),
-        ("/people/invite/", ["name", "email", "role", "clients"]),
-        ("/people/{membership_id}/role/", ["role"]),
-        ("/people/{membership_id}/clients/dentist/", ["bundle", "until"]),
-        ("/work/items/", ["item", "deed", "days", "owner"]),
-        ("/clients/dentist/errands/", ["errand"]),
-        ("/agencies/", ["agency"]),
-        ("/invitation/{token}/", ["name", "password1", "password2"]),
-        ("/clients/dentist/imports/{import_id}/describe/", ["time_zone", "slashes"]),
-        ("/clients/dentist/consent/web/", ["origins", "swap_url", "swap_integrity"]),
-        ("/c/{consent_key}/consent/", ["number", "purposes", "deed", "form", "lang"]),
-        ("/c/{consent_key}/choices/", ["number", "challenge", "code", "form"]),
-        ("/c/{consent_key}/receipt/{receipt}/", ["challenge", "code", "form"]),
-        ("/p/{link}/", ["deed", "purpose", "asked", "address", "form"]),
-        (
-            "/r/{request_key}/see/",
-            ["on_behalf", "number", "number_2", "withheld_day", "withheld_time", "place", "form"],
-        ),
-        (
-            "/q/{request_link}/",
-            ["deed", "identity", "way", "code", "day", "business", "name", "case", "form"],
-        ),
-        ("/clients/dentist/requests-page/", ["email", "others", "more_en", "address"]),
-    ],
-)
-def test_absurd_values_in_forms_are_no_fault_of_ours(world: World, path: str, names: list[str]) -> None:
+# Bodies that are taken as they are; each of their fields is then changed, one at a time, so that what lies behind the
+# form is reached. None: not part of it, and tried beside it.
+FORMS: list[tuple[str, dict[str, str | None]]] = [
+    ("/calls/search/", {"number": "(202) 555-0147"}),
+    ("/clients/dentist/calls/{call_id}/reveal/", {"reason": WHY, "reason_kind": "call_back"}),
+    ("/clients/dentist/calls/export/", {"reason": WHY}),
+    ("/reveals/", {"week": "2026-11-16"}),
+    ("/reveals/finished/", {"week": "2026-11-16"}),
+    ("/clients/dentist/policies/change/call/", {"days": "400", "then": "erase", "reason": WHY}),
+    (
+        "/clients/dentist/policies/go-live/",
+        {"calls": "1", "recordings": "0", "callers": "1", "leaving": None, "allowed": None, "withheld": None},
+    ),
+    ("/clients/dentist/policies/observe/", {"reason": WHY}),
+    ("/retention/policies/call/", {"days": "400", "then": "erase", "reason": WHY}),
+    (
+        "/clients/dentist/holds/new/",
+        {
+            "name": "Case", "matter": "1", "reason": WHY, "scope": "everything", "review_on": IN_A_YEAR,
+            "ends_on": IN_A_YEAR, "from_on": "2026-01-01", "until_on": "2026-11-01", "numbers": None, "people": None,
+        },
+    ),
+    ("/clients/dentist/connections/new/", {"name": "Main", "secret": "s" * 20, "provider": "callrail"}),
+    ("/clients/dentist/connections/{connection_id}/rotate/", {"secret": "s" * 20, "overlap_hours": "24"}),
+    (
+        "/clients/dentist/connections/{connection_id}/list/back/",
+        {"from_on": "2026-11-01", "until_on": "2026-11-10"},
+    ),
+    (
+        "/clients/dentist/numbers/{number_id}/",
+        {
+            "label": "Main", "announcement": "Recorded.", "tested_at": "2026-11-01T10:00",
+            "announced_from": "2026-11-01", "region": "GA",
+        },
+    ),
+    (
+        "/clients/dentist/numbers/new/",
+        {
+            "number": "+14045550190", "provider": "callrail", "region": "GA", "label": "Main",
+            "tested_at": "2026-11-01T10:00",
+        },
+    ),
+    ("/clients/new/", CLIENT),
+    ("/clients/dentist/edit/", CLIENT),
+    (
+        "/clients/dentist/engagement/",
+        {
+            "measure_as": "processor", "record_as": "processor", "contact_as": "processor", "answered_by": "agency",
+            "at_end": "erase", "instructions": "As agreed.", "breach_notice_hours": "24", "dpa_on": "2026-01-01",
+            "contract_on": "2026-01-01",
+        },
+    ),
+    ("/people/invite/", {"name": "Eve", "email": "eve@people.example", "role": "reviewer", "clients": "{client_id}"}),
+    ("/people/{membership_id}/role/", {"role": "analyst"}),
+    ("/people/{membership_id}/clients/dentist/", {"bundle": "analyst", "until": IN_A_YEAR}),
+    ("/work/items/", {"item": "{item_id}", "deed": "snooze", "days": "3", "owner": None}),
+    ("/work/items/", {"item": "{item_id}", "deed": "assign", "owner": "{user_id}"}),
+    ("/clients/dentist/errands/", {"errand": "{errand_id}"}),
+    ("/agencies/", {"agency": "{agency_id}"}),
+    (
+        "/invitation/{token}/",
+        {"name": "Dora", "password1": "Another-Horse-8-Battery", "password2": "Another-Horse-8-Battery"},
+    ),
+    (
+        "/clients/dentist/consent/web/",
+        {"origins": "https://www.example.com", "swap_url": "https://cdn.example/swap.js", "swap_integrity": ""},
+    ),
+    (
+        "/clients/dentist/requests-page/",
+        {"email": "a@b.example", "others": "Host", "more_en": "More.", "more_es": "Más.", "address": "1 Street"},
+    ),
+    (
+        "/c/{consent_key}/consent/",
+        {"number": "(202) 555-0147", "purposes": "record", "deed": "give", "form": FORM, "lang": "en"},
+    ),
+    (
+        "/c/{consent_key}/choices/",
+        {"number": "(202) 555-0147", "form": FORM, "challenge": None, "code": None},
+    ),
+    ("/c/{consent_key}/receipt/{receipt}/", {"form": FORM, "challenge": None, "code": None}),
+    ("/p/{link}/", {"deed": "withdraw", "purpose": "record", "form": FORM}),
+    ("/p/{link}/", {"deed": "updates", "address": "a@people.example", "on_change": "on", "form": FORM}),
+    (
+        "/r/{request_key}/see/",
+        {
+            "on_behalf": "self", "number": "(202) 555-0147", "number_2": "(202) 555-0148", "place": "US-CA",
+            "withheld_day": "2026-11-01", "withheld_time": "10:00", "withheld_business": "Dentist", "name": "Ann Lee",
+            "mail": "ann@people.example", "form": FORM,
+        },
+    ),
+    ("/q/{request_link}/", {"deed": "code", "identity": IDENTITY, "way": "text", "form": FORM}),
+    ("/q/{request_link}/", {"deed": "prove", "identity": IDENTITY, "way": "text", "code": "000000", "form": FORM}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "plain"), FORMS, ids=[f"{path} {' '.join(body)}" for path, body in FORMS])
+def test_absurd_values_in_forms_are_no_fault_of_ours(
+    world: World, path: str, plain: dict[str, str | None]
+) -> None:
     browser = _alice(world)
     browser.raise_request_exception = False
-    address = path.format(**vars(world.dentist))
-    for value in _some(ABSURD_IN_FORMS, path):
-        assert ask(browser, "post", address, data=dict.fromkeys(names, value)).status < 500, value[:20]
+    things = vars(world.dentist) | {"agency_id": world.cast.acme.pk}
+    address = path.format(**things)
+    body = _filled(
+        browser, address, {name: value for name, value in plain.items() if value is not None}, things
+    )
+    with _names_read() as names:
+        taken = ask(browser, "post", address, data=body)
+        if "code" in body:  # the form is whole, and the code is not the one that was sent
+            assert taken.status == 422
+        else:
+            assert taken.status in {200, 302, 303}, taken.status
+            assert b'aria-invalid="true"' not in taken.body
+        for name in plain:
+            for value in _absurd(path, name, body.get(name, "")):
+                answer = ask(browser, "post", address, data=body | {name: value})
+                assert answer.status < 500, (name, value[:20])
+    assert set(plain) - names == set(), "nobody reads these"
+
+
+def _filled(browser: Browser, address: str, body: dict[str, str], things: dict[str, Any]) -> dict[str, str]:
+    """The body with the ids of things, and with what the page wrote into its form."""
+    if FORM in body.values() or IDENTITY in body.values():
+        page = browser.get(address).content.decode()
+        for name in ("form", "identity"):
+            if name in body:
+                wrote = re.search(rf'name="{name}" value="([^"]*)"', page)
+                assert wrote is not None, name
+                body[name] = wrote[1]
+    return {name: value.format(**things) if value[:1] == "{" else value for name, value in body.items()}
+
+
+def _absurd(path: str, name: str, plain: str) -> list[str]:
+    """
+    One, in turn, and at every second field one of those that have harmed most; in `make assure` all. A day is always
+    both ends of Python's calendar as well.
+    """
+    turn = zlib.crc32(f"{path} {name}".encode())
+    some = ABSURD_IN_FORMS[:2] if turn % 2 else ABSURD_IN_FORMS[2:]
+    found = times([some[turn // 2 % len(some)]], list(ABSURD_IN_FORMS))
+    if re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", plain):
+        found += [f"{day}{plain[10:]}" for day in ENDS]
+    return found
+
+
+@contextmanager
+def _names_read() -> Iterator[set[str]]:
+    """The names that are asked of what comes with requests meanwhile."""
+    names: set[str] = set()
+    with pytest.MonkeyPatch.context() as patched:
+        for reader in ("__getitem__", "__contains__", "getlist"):
+            patched.setattr(QueryDict, reader, _noting(names, getattr(QueryDict, reader)))
+        yield names
+
+
+def _noting(names: set[str], read: Callable[..., Any]) -> Callable[..., Any]:
+    def noting(self: QueryDict, name: str, *more: Any, **others: Any) -> Any:
+        names.add(name)
+        return read(self, name, *more, **others)
+
+    return noting
 
 
 @pytest.mark.parametrize("key", ["%00", "a%00b", "%FF", "%ED%A0%80", "x" * 5000])

@@ -6,6 +6,7 @@ no queue, one room knows cryptography. Each rule is shown to find a planted faul
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -137,12 +138,28 @@ def imports_of(file: Path, *packages: str) -> list[str]:
     ]
 
 
+def bare_days(file: Path) -> list[str]:
+    """Fields of Django's own for days and moments, which take the year 1 and the year 9999: no zone has all of them."""
+    return [
+        f"{_name(file)}:{node.lineno} {chain[-1]}"
+        for node in nodes(file)
+        if isinstance(node, ast.Call)
+        and (chain := _chain(node.func))[-1:]
+        and chain[-1] in {"DateField", "DateTimeField", "SplitDateTimeField"}
+        and chain[0] != "models"
+    ]
+
+
 def _found(rule: Callable[[Path], list[str]], among: Callable[[Path], bool]) -> list[str]:
     return [fault for file in files() if among(file) for fault in rule(file)]
 
 
 def test_no_entrance_writes_but_through_a_service() -> None:
     assert _found(writes, lambda file: kind_of(file) in ENTRANCES) == []
+
+
+def test_days_are_asked_for_by_a_field_that_knows_which_there_are() -> None:
+    assert _found(bare_days, lambda file: "models" not in file.parts and file.stem != "models") == []
 
 
 def test_selectors_only_read() -> None:
@@ -204,12 +221,54 @@ def test_templates_escape_everything() -> None:
         assert "safeseq" not in text, template
 
 
+_TAG = re.compile(r"<[a-z](?:\{%.*?%\}|\{\{.*?\}\}|\"[^\"]*\"|'[^']*'|[^<>\"'])*>", re.DOTALL)
+_BY_ITSELF = re.compile(r'hx-trigger="[^"]*\b(?:every|load|revealed|intersect)\b')
+_ASKS = re.compile(r"\shx-(?:get|post|put|patch|delete)=")
+UNATTENDED = """hx-headers='{"X-Unattended": "1"}'"""
+
+
+def asks_as_if_used(text: str) -> list[str]:
+    """
+    Tags of a template that ask by themselves and do not say so, and what would say so by inheritance where a person
+    presses: a piece's headers are those of all that is in it.
+    """
+    asking = [tag for tag in _TAG.findall(text) if _ASKS.search(tag)]
+    by_itself = [tag for tag in asking if _BY_ITSELF.search(tag)]
+    if len(by_itself) != len(_BY_ITSELF.findall(text)):
+        return [text]
+    silent = [tag for tag in by_itself if UNATTENDED not in tag]
+    return silent + ([tag for tag in asking if tag not in by_itself] if by_itself else [])
+
+
+def test_what_asks_by_itself_says_so() -> None:
+    """Else a tab that is left open would keep its session in use for ever."""
+    texts = {file: file.read_text(encoding="utf-8") for file in (ROOT / "templates").rglob("*.html")}
+    assert sum(len(_BY_ITSELF.findall(text)) for text in texts.values()) > 10
+    assert {file.name: found for file, text in texts.items() if (found := asks_as_if_used(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """<p hx-get="/x/" hx-trigger="every 2s">""",
+        """<p hx-get="/x/" hx-trigger="load delay:100ms">""",
+        """<p{% if a > 1 %} hx-get="{% url 'x' %}" hx-trigger="every 1s"{% endif %}>""",
+        f"""<p hx-get="/x/" hx-trigger="every 2s" {UNATTENDED}><form hx-post="/y/">""",
+    ],
+)
+def test_a_piece_that_asks_as_if_used_is_found(text: str) -> None:
+    assert asks_as_if_used(text)
+    assert asks_as_if_used(f"""<p hx-get="/x/" hx-trigger="every 2s" {UNATTENDED}>""") == []
+
+
 @pytest.mark.parametrize(
     ("rule", "source"),
     [
         (writes, "def view(request):\n    Call.objects.for_client(c).update(seconds=1)\n"),
         (writes, "def view(request):\n    row.save(update_fields=['a'])\n"),
         (writes, "def view(request):\n    rows.filter(pk=1).delete()\n"),
+        (bare_days, "class Form(forms.Form):\n    day = forms.DateField(required=False)\n"),
+        (bare_days, "self.fields['at'] = forms.DateTimeField()\n"),
         (clock_reads, "at = timezone.now()\n"),
         (clock_reads, "at = datetime.now(UTC)\n"),
         (raw_sql, "with connection.cursor() as c: pass\n"),

@@ -172,6 +172,22 @@ def test_a_taken_port_is_named_with_another(monkeypatch: pytest.MonkeyPatch) -> 
     assert run._port() == port
 
 
+def test_an_empty_variable_is_as_good_as_none_and_takes_no_setting_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REDIS_URL", "DATABASE_URL", "CALLPRIVACY_STATE", "MAIL_URL"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("CALLPRIVACY_URL", "https://calls.example")
+    ours = {"REDIS_URL": "redis://here", "DATABASE_URL": "postgres://here", "CALLPRIVACY_URL": "http://here"}
+
+    environ = run._environment(tmp_path, ours, 8000)
+
+    assert (environ["REDIS_URL"], environ["DATABASE_URL"]) == ("redis://here", "postgres://here")
+    assert environ["CALLPRIVACY_STATE"] == str(tmp_path)
+    assert environ["CALLPRIVACY_URL"] == "https://calls.example", "what the environment says goes first"
+    assert environ["MAIL_URL"] == ""
+
+
 @pytest.mark.parametrize("raw", ["http", "0", "65536", "-1", ""])
 def test_a_port_that_is_none_is_refused(raw: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", raw)

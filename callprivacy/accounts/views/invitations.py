@@ -94,7 +94,10 @@ def _with_a_sign_in(request: HttpRequest, invitation: Invitation) -> HttpRespons
         and (through is None or through.agency_id == invitation.agency_id)
     )
     if request.method == "POST" and is_theirs:
-        invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
+        try:
+            invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
+        except invitations.InvitationGoneError:
+            return redirect(request.path)
         request.session[AGENCY_IN_SESSION] = invitation.agency_id
         return redirect("/")
     context = {"invitation": invitation, "is_theirs": is_theirs, "has_account": True}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any, cast
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 
 from callprivacy.calls.enums import Direction, Outcome, RevealReason
+from callprivacy.calls.providers.base import REGION
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
 from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
+from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 
 _ANY = [("", "Any")]
-# What a call's id can say is of 1970 or later.
-_DAYS = [MinValueValidator(date(1971, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
 
 class CallFilterForm(forms.Form):
@@ -25,22 +23,16 @@ class CallFilterForm(forms.Form):
     """
 
     client = forms.ChoiceField(required=False)
-    from_on = forms.DateField(
-        label="From", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
-    )
-    until_on = forms.DateField(
-        label="Until", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
-    )
+    from_on = DayField(label="From", required=False)
+    until_on = DayField(label="Until", required=False)
     outcome = forms.ChoiceField(choices=[*_ANY, *Outcome.choices], required=False)
     source = forms.ChoiceField(required=False)
     campaign = forms.ChoiceField(required=False)
     direction = forms.ChoiceField(choices=[*_ANY, *Direction.choices], required=False)
-    region = forms.RegexField(
-        r"^[A-Z]{2,3}(\|[A-Z]{2,3})*$",
+    region = forms.CharField(
         label="State or province",
         required=False,
         max_length=8,
-        error_messages={"invalid": "Write the code of a state or province, such as CA."},
         widget=forms.TextInput({"placeholder": "CA", "autocomplete": "off"}),
     )
     length = forms.ChoiceField(
@@ -72,7 +64,10 @@ class CallFilterForm(forms.Form):
         cast(forms.ChoiceField, self.fields[name]).choices = choices
 
     def clean_region(self) -> str:
-        return str(self.cleaned_data["region"]).upper()
+        region = str(self.cleaned_data["region"]).upper()
+        if region and REGION(region) is None:
+            raise forms.ValidationError("Write the code of a state or province, such as CA.")
+        return region
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

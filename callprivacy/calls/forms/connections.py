@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.calls.providers import PROVIDERS, TRACKERS
+from callprivacy.calls.providers.base import REGION
 from callprivacy.lib import phone
+from callprivacy.lib.forms import DayField, MomentField
 
 _SECRET = re.compile(r"[!-~]{16,200}").fullmatch
-_REGION = re.compile(r"[A-Z0-9]{1,3}", re.ASCII).fullmatch
 _UNSET = {"": None, "yes": True, "no": False}
 
 
@@ -140,13 +141,10 @@ class NumberForm(forms.Form):
             "A change counts from now on; what callers heard before stays below."
         ),
     )
-    announced_from = forms.DateField(
-        label="Heard since", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    tested_at = forms.DateTimeField(
+    announced_from = DayField(label="Heard since", required=False)
+    tested_at = MomentField(
         label="Last test call",
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="When somebody last called it and heard the announcement.",
     )
 
@@ -174,7 +172,7 @@ class NumberForm(forms.Form):
     def clean_region(self) -> str:
         region = str(self.cleaned_data["region"]).upper()
         # An area code of several provinces is written "NS|PE"; what stands there already may stay.
-        if region and region != self.row.region and _REGION(region) is None:
+        if region and region != self.row.region and ("|" in region or REGION(region) is None):
             raise forms.ValidationError("Write its short form alone, such as CA or ON.")
         return region
 

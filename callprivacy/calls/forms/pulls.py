@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from django import forms
 
 from callprivacy.calls.models import Pull
+from callprivacy.lib.forms import DayField
 
 _WORD = re.compile(r"[!-~]{8,200}", re.ASCII).fullmatch
 
@@ -134,14 +135,12 @@ class AccessForm(forms.Form):
 class BackfillForm(forms.Form):
     """From which day to which; days of the client's zone."""
 
-    from_on = forms.DateField(
+    from_on = DayField(
         label="From",
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text="This day is included.",
     )
-    until_on = forms.DateField(
+    until_on = DayField(
         label="To",
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text="This day is included.",
     )
 

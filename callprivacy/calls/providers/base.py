@@ -537,7 +537,8 @@ def check_start(started_at: datetime, column: str, *, at: datetime) -> None:
         raise RefusedError(column, "a start since 2005 and not in the future")
 
 
-_REGION = re.compile(r"[A-Z0-9]{1,3}(?:\|[A-Z0-9]{1,3}){0,3}", re.ASCII).fullmatch
+# Of a code as it is kept: in upper case, "NS|PE" where an area code serves both, of eight signs at most.
+REGION = re.compile(r"(?=.{1,8}$)[A-Z0-9]{1,3}(?:\|[A-Z0-9]{1,3}){0,3}", re.ASCII).fullmatch
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII).fullmatch
 
 
@@ -551,7 +552,7 @@ def place(country: object, region: object, caller_number: str | None) -> tuple[s
     said_region = region.strip().upper() if isinstance(region, str) else ""
     if said_country == "USA":
         said_country = "US"
-    if _COUNTRY(said_country) is not None and _REGION(said_region) is not None:
+    if _COUNTRY(said_country) is not None and REGION(said_region) is not None:
         return said_country, said_region
     plan_country, plan_region = phone.place_of(caller_number) if caller_number else ("", "")
     if _COUNTRY(said_country) is None:

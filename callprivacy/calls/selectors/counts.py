@@ -6,6 +6,7 @@ Row security holds here as everywhere: a client that the scope may not see count
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +53,21 @@ _SOME_BEFORE = """
                   AND NOT c.on_hold
                   AND c.id < CASE WHEN c.direction = 'outbound' THEN wanted.before_out ELSE wanted.before END
               LIMIT %(at_most)s) AS first_ones
+    ) AS found
+    WHERE found.calls > 0
+"""
+
+# In use are a restricted caller's calls from before the restriction alone, as `CallQuerySet.in_use` has it.
+_OF_CALLERS = """
+    SELECT wanted.client_id, found.calls, found.newest
+    FROM unnest(%(clients)s::bigint[], %(callers)s::uuid[]) AS wanted (client_id, caller_id)
+    LEFT JOIN calls_caller k ON k.id = wanted.caller_id,
+    LATERAL (
+        SELECT count(*) AS calls, (array_agg(newest_ones.id ORDER BY newest_ones.id DESC))[1] AS newest
+        FROM (SELECT c.id FROM calls_call c
+              WHERE c.caller_id = wanted.caller_id AND c.client_id = wanted.client_id
+                  AND (k.restricted_at IS NULL OR c.id < k.restricted_from)
+              ORDER BY c.id DESC LIMIT %(at_most)s) AS newest_ones
     ) AS found
     WHERE found.calls > 0
 """
@@ -129,6 +145,23 @@ def some_calls_before(
     with connection.cursor() as cursor:
         cursor.execute(_SOME_BEFORE, {**_limits(limits, out), "at_most": at_most})
         return dict(cursor.fetchall())
+
+
+def calls_of_callers(callers: Mapping[int, uuid.UUID], *, at_most: int) -> dict[int, tuple[int, uuid.UUID]]:
+    """
+    Count the calls in use that one caller of each client has, up to `at_most` of each, and name the newest.
+
+    :param callers: client -> the caller there; clients where that one has no call are left out.
+    """
+    lib_scope.require()
+    values: dict[str, Any] = {
+        "clients": list(callers),
+        "callers": list(callers.values()),
+        "at_most": at_most,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_CALLERS, values)
+        return {client_id: (calls, newest) for client_id, calls, newest in cursor.fetchall()}
 
 
 def _limits(limits: Mapping[int, datetime], out: Mapping[int, datetime] | None) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Call, caller_label
+from callprivacy.calls.models import caller_label
+from callprivacy.calls.selectors import counts
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -23,13 +24,22 @@ class NotANumberError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The caller that a number is at one client: the stable name, the calls there, and the newest of them."""
+    """
+    The caller that a number is at one client: the stable name, the calls there, and the newest of them.
+
+    :ivar calls: counted up to `COUNTED_AT_MOST`.
+    """
 
     client: Client
     caller_id: UUID
     name: str
     calls: int
     newest: UUID
+
+    @property
+    def are_more(self) -> bool:
+        """Whether counting ended there."""
+        return self.calls >= COUNTED_AT_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +78,10 @@ def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: date
 
 
 def _hits(clients: Sequence[Client], callers: Mapping[int, UUID]) -> list[Hit]:
-    """The callers that have calls, one query; a caller of thousands is counted up to the limit."""
-    calls: dict[int, list[UUID]] = {}
-    rows = Call.objects.filter(client_id__in=list(callers), caller_id__in=list(callers.values()))
-    rows = rows.in_use().order_by("-pk")
-    for client_id, call_id in rows.values_list("client_id", "pk")[:COUNTED_AT_MOST]:
-        calls.setdefault(client_id, []).append(call_id)
+    """The callers that have calls, one query; a caller of thousands is counted up to the limit at each client."""
+    calls = counts.calls_of_callers(callers, at_most=COUNTED_AT_MOST)
     return [
-        Hit(client, callers[client.pk], f"Caller {caller_label(callers[client.pk])}", len(found), found[0])
+        Hit(client, callers[client.pk], f"Caller {caller_label(callers[client.pk])}", *calls[client.pk])
         for client in clients
-        if (found := calls.get(client.pk))
+        if client.pk in calls
     ]
