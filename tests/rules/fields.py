@@ -966,6 +966,7 @@ REGISTER: dict[str, Table] = {
             "link_until taken_at taken_by_link step cursor leased_until failures signature key_id finished_at",
             extent="Counts that were shown",
             file_rows="Counts of lines in the file",
+            came_since="Count of entries that had come after the file was written",
             erased="Counts by category",
             file_key="Name of the sealed file, which goes with the client's keys",
             last_error="Why it stopped; never what stood in anything",

@@ -38,6 +38,7 @@ from retention.services.offboarding.asking import (
     extent_of,
 )
 from retention.services.offboarding.claims import JOB
+from retention.services.offboarding.writing import count_missing, read_back
 
 NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
@@ -91,6 +92,8 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
     while clock() < until and row.step:
         if row.step == CLOSE:
             _close(row, clock())
+            if not _is_handed_over(row, clock):
+                return
         elif row.step == _KEYS:
             _finish(row, clock())
             return
@@ -127,10 +130,7 @@ def _close(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
-        Client.objects.filter(pk=client.pk, archived_at=None).update(
-            archived_at=at, retention_state=RetentionState.LIVE
-        )
+        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
         closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
         links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
@@ -145,6 +145,35 @@ def _close(row: Offboarding, at: datetime) -> None:
             links=links,
             people=people,
         )
+
+
+def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
+    """
+    Whether the file has everything that there is now, when nothing comes any more. Where not it is written anew, and
+    has to be taken again: the ways in stay shut, so that it is the last time.
+    """
+    client, old = row.client, row.file_key
+    handed = read_back(row, clock)
+    with job_scope(agency_id=row.agency_id):
+        # Waits for whoever had begun to write before the ways in were shut (`client_is_here`).
+        Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+        check_holds(client)
+        count = count_missing(row, handed, clock)
+        if not count:
+            # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
+            Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+            return True
+        at = clock()
+        mine = Offboarding.objects.filter(pk=row.pk, step=CLOSE, leased_until=row.leased_until)
+        if not mine.update(
+            state=EndState.WRITING, step="", due_at=at, came_since=count, file_key=None, taken_at=None,
+            taken_by_link=False, link_digest=None, link_until=None,
+        ):  # fmt: skip
+            raise NotNowError("Another worker goes on with it.")
+        audit.record("offboarding.came_since", subject=row, by=JOB, at=at, entries=count)
+    if old is not None:
+        files.delete(client.pk, old)
+    return False
 
 
 def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
