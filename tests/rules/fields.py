@@ -1437,7 +1437,7 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "vault.CallTombstone": Table(
-        "A call erased singly",
+        "A call erased singly, or placed by ourselves: nothing that is said of it comes in",
         _plain("id client_id")
         | _evidence(
             digest="So that no replay brings the call back",
