@@ -700,7 +700,9 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.WebhookDelivery": Table(
         "One message to one endpoint",
-        _plain(_OURS, "endpoint event_type state attempts last_status created_at due_at delivered_at")
+        _plain(
+            _OURS, "endpoint event_type state attempts last_status created_at retried_at due_at delivered_at"
+        )
         | _caller("event_id")
         | _sealed(payload="Without a number, under the client's key of the day"),
         leaves=("consent.services.webhooks.purge",),
