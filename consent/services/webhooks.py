@@ -135,6 +135,15 @@ def close_endpoint(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> boo
 
 
 @transaction.atomic
+def forget_client(*, client: Client, by: Actor, at: datetime) -> None:
+    """Tell no system of a client anything more, and forget what signed it. In a job's scope."""
+    rows = WebhookEndpoint.objects.for_client(client)
+    for endpoint in rows.filter(is_active=True):
+        close_endpoint(endpoint=endpoint, by=by, at=at)
+    rows.update(secret="")
+
+
+@transaction.atomic
 def rotate_secret(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> str:
     """Give an endpoint another secret; returns it, shown this once. The old one signs nothing more."""
     secret = new_secret()

@@ -13,8 +13,8 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection
-from callprivacy.calls.services import pulls
+from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.services import leaving, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose, RetentionState
 from callprivacy.tenancy.models import Client, PublicKey
@@ -23,6 +23,8 @@ from callprivacy.vault import files, signing
 from callprivacy.vault import services as vault
 from callprivacy.work import services as work
 from consent.channels import packing
+from consent.models import WebhookEndpoint
+from consent.services import vendor_tasks, webhooks
 from retention import targets
 from retention.enums import Category, EndState
 from retention.models import Offboarding
@@ -95,7 +97,9 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
             if not _is_handed_over(row, clock):
                 return
         elif row.step == _KEYS:
-            _finish(row, clock())
+            folders = None if _waits_for_vendors(row, clock()) else _emptied(row, until, clock)
+            if folders is not None:
+                _finish(row, folders, clock())
             return
         elif _erase_some(row, Category(row.step), clock()):
             continue
@@ -203,14 +207,39 @@ def _end_grants(row: Offboarding, at: datetime) -> int:
     return len(leaving)
 
 
-def _finish(row: Offboarding, at: datetime) -> None:
+def _waits_for_vendors(row: Offboarding, at: datetime) -> bool:
+    """Whether an interface may still be asked for what only our secrets and keys open there; looked at each minute."""
+    with job_scope(agency_id=row.agency_id):
+        check_holds(row.client)
+        if not vendor_tasks.asked_by_interface(client=row.client, at=at):
+            return False
+        mine = Offboarding.objects.filter(pk=row.pk, step=_KEYS, leased_until=row.leased_until)
+        mine.update(due_at=at + timedelta(minutes=1))
+    return True
+
+
+def _emptied(row: Offboarding, until: datetime, clock: Clock) -> list[leaving.Folder] | None:
+    """The client's folders without the files that were dropped there; None where it takes longer than `until`."""
+    return leaving.empty_folders(client=row.client, until=until, clock=clock)
+
+
+def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> None:
     """Destroy the client's keys and files, give it empty ones, state what was done, and sign it."""
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
         # What was opened by somebody who had begun before the client was gone.
         _shut(row, at)
-        left = extent_of(client).stored()
+        # These are under the master key, which outlives the client's.
+        leaving.forget_secrets(client=client)
+        webhooks.forget_client(client=client, by=JOB, at=at)
+        left: dict[str, int | None] = {
+            **extent_of(client).stored(),
+            "secrets": ConnectionSecret.objects.for_client(client).count(),
+            "endpoints": WebhookEndpoint.objects.for_client(client).filter(is_active=True).count(),
+            "vendor_steps": vendor_tasks.give_up(client=client, by=JOB, at=at),
+            "dropped_files": _sum(folders),
+        }
     vault.destroy_client(client_id=client.pk)
     # Jobs of the agency go on over rows that say nothing of anybody; nothing was ever sealed under these.
     vault.create_client_keys(client_id=client.pk, agency_id=row.agency_id, at=at)
@@ -239,6 +268,7 @@ def _finish(row: Offboarding, at: datetime) -> None:
             "shown": current.extent,
             "erased": current.erased,
             "left": left,
+            "folders": [{"name": folder.name, "left": folder.left} for folder in folders],
             "keys_destroyed_at": leaves.instant(at),
             "copies_gone_on": backups.no_copy_opens_after(at).isoformat(),
             "key": key,
@@ -258,6 +288,12 @@ def _finish(row: Offboarding, at: datetime) -> None:
         )
         work.close_item(KIND, agency_id=row.agency_id, key=str(client.pk), at=at, by=JOB)
     row.step = ""
+
+
+def _sum(folders: list[leaving.Folder]) -> int | None:
+    """None where one of them cannot be read."""
+    known = [folder.left for folder in folders if folder.left is not None]
+    return sum(known) if len(known) == len(folders) else None
 
 
 def statement_file(*, row: Offboarding, by: Actor, at: datetime) -> tuple[str, bytes]:
