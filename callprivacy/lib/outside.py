@@ -191,8 +191,13 @@ def cut_after(pool: Any, seconds: float) -> Iterator[None]:
         return made[-1]
 
     pool.ConnectionCls = noted
+
+    def cut() -> None:
+        for one in made:
+            _cut(one)
+
     ends_at = time.monotonic() + seconds
-    watch = threading.Timer(seconds, lambda: [_cut(one) for one in made])
+    watch = threading.Timer(seconds, cut)
     watch.daemon = True
     watch.start()
     try:

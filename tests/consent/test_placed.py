@@ -28,8 +28,8 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import twilio_side
-from tests.consent.test_desk import OWN, TRACKING, ask, caller, go, name_account, only, work
-from tests.consent.twilio_side import ACCOUNT, CALL, Phone
+from tests.consent.test_desk import OWN, ask, caller, go, name_account, only, work
+from tests.consent.twilio_side import ACCOUNT, CALL, TRACKING, Phone
 from tests.make import NOON
 
 pytestmark = pytest.mark.as_committed
