@@ -221,10 +221,13 @@ def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]
     return clients_with(membership, Permission.VIEW_CLIENT, at=at)
 
 
-def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) -> Client:
+def get_client_or_404(
+    request: StaffRequest, slug: str, permission: Permission, *, also_left: bool = False
+) -> Client:
     """
     Return the agency's client with this slug, on which the person holds the permission.
 
+    :param also_left: what is asked for is a deed on a client that has left.
     :raises Http404: there is none that the person may know of; a stranger's client looks the same.
     :raises PermissionDenied: the person may know of it, but not do this; or the client has left, and this is more than
         a look.
@@ -236,7 +239,7 @@ def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) 
         raise Http404
     if not may(request.membership, permission, client, at=request.at):
         raise PermissionDenied(f"{permission.words} is not granted to you for this client.")
-    if client.archived_at is not None and request.method not in {"GET", "HEAD"}:
+    if client.archived_at is not None and not also_left and request.method not in {"GET", "HEAD"}:
         # Its keys are destroyed: what would be written now would be sealed for nobody, and open what was closed.
         raise PermissionDenied(f"{client.name} has left. What is here can be read, and nothing added.")
     request.used_client_id = client.pk
@@ -258,13 +261,19 @@ def require(request: StaffRequest, needed: Permission | AgencyRight, client: Cli
 
 def needs[**P](
     permission: Permission,
+    *,
+    also_left: bool = False,
 ) -> Callable[[View[Concatenate[Client, P]]], View[Concatenate[str, P]]]:
-    """Decorate a view whose url names a client by `slug`: it is called with that client, or refused."""
+    """
+    Decorate a view whose url names a client by `slug`: it is called with that client, or refused.
+
+    :param also_left: it is a deed on a client that has left, too; such a one is looked at otherwise.
+    """
 
     def decorate(view: View[Concatenate[Client, P]]) -> View[Concatenate[str, P]]:
         @wraps(view)
         def guarded(request: StaffRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            client = get_client_or_404(request, slug, permission)
+            client = get_client_or_404(request, slug, permission, also_left=also_left)
             return view(request, client, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]  # a mark on a function

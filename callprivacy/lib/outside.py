@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -174,6 +174,42 @@ def pool_to(address: str, parts: SplitResult, *, timeout: urllib3.Timeout) -> An
         ssl_context=ssl.create_default_context(),
         **options,
     )
+
+
+@contextlib.contextmanager
+def cut_after(pool: Any, seconds: float) -> Iterator[None]:
+    """
+    End what is asked over a pool of `pool_to` after so many seconds, however slowly each byte comes.
+
+    :raises NoAnswerError: they were over, whatever had come by then.
+    """
+    made: list[Any] = []
+    make = pool.ConnectionCls
+
+    def noted(*args: Any, **options: Any) -> Any:
+        made.append(make(*args, **options))
+        return made[-1]
+
+    pool.ConnectionCls = noted
+
+    def cut() -> None:
+        for one in made:
+            _cut(one)
+
+    ends_at = time.monotonic() + seconds
+    watch = threading.Timer(seconds, cut)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if time.monotonic() > ends_at:
+            raise NoAnswerError("It answers too slowly.") from error
+        raise
+    finally:
+        watch.cancel()
+    if time.monotonic() > ends_at:  # a cut answer may look like one that was short
+        raise NoAnswerError("It answers too slowly.")
 
 
 def target_of(parts: SplitResult) -> str:

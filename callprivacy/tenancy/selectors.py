@@ -49,6 +49,17 @@ def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
     return PublicKey(key=key, purpose=purpose, agency_id=row[0], client_id=row[1])
 
 
+def is_here(client_id: int) -> bool:
+    """
+    Whether a client of the scope's agency has not left. One that is here stays until the transaction is over: who lets
+    it go waits, and sees what was written meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT client_is_here(%s)", [client_id])
+        found: bool = cursor.fetchone()[0]
+    return found
+
+
 def cutoff_of(client: Client, at: datetime, *, out: bool = False) -> datetime:
     """
     Return the instant before which a client's calls are past their keep-for.

@@ -53,9 +53,10 @@ class CodeSender(Protocol):
         """
         ...
 
-    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> None:
+    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> str:
         """
-        Ring a number in E.164 and say these sentences to who picks up.
+        Ring a number in E.164 and say these sentences to who picks up; returns Twilio's id of the call, "" where there
+        is none.
 
         :raises NotSentError: the call was not taken.
         """
@@ -80,17 +81,18 @@ def sentences_of(code: str, *, name: str, language: Language) -> list[str]:
     return [first, again, again]
 
 
-def bring(sender: CodeSender, code: str, *, number: str, name: str, language: Language, way: CodeWay) -> None:
+def bring(sender: CodeSender, code: str, *, number: str, name: str, language: Language, way: CodeWay) -> str:
     """
-    Bring a code to a number, in somebody's name, by text or by a call.
+    Bring a code to a number, in somebody's name, by text or by a call; returns Twilio's id of the call, "" where there
+    is none.
 
     :raises HasOptedOutError: the number said no to texts. :raises NotSentError: it was not taken.
     """
     if way == CodeWay.CALL:
         sentences = sentences_of(code, name=name, language=language)
-        sender.read_aloud(number=number, sentences=sentences, language=language)
-    else:
-        sender.send(number=number, words=words_of(code, name=name, language=language))
+        return sender.read_aloud(number=number, sentences=sentences, language=language)
+    sender.send(number=number, words=words_of(code, name=name, language=language))
+    return ""
 
 
 def is_trial() -> bool:
@@ -115,8 +117,9 @@ class PageOfMails:
     def send(self, *, number: str, words: str) -> None:
         self._write(f"Text message to {phone.mask(number)}", words)
 
-    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> None:
+    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> str:
         self._write(f"Phone call to {phone.mask(number)}", "\n".join(sentences))
+        return ""
 
     def _write(self, subject: str, words: str) -> None:
         letter = EmailMessage(subject, words, to=[_NOBODY])
@@ -145,9 +148,9 @@ class ByTwilio:
         except twilio.TwilioError as error:
             raise NotSentError(str(error)) from None
 
-    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> None:
+    def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> str:
         script = twiml.reading(sentences, language)
         try:
-            twilio.read_aloud(self.account, to=number, sender=self.sender, script=script)
+            return twilio.read_aloud(self.account, to=number, sender=self.sender, script=script).sid
         except twilio.TwilioError as error:
             raise NotSentError(str(error)) from None

@@ -318,11 +318,15 @@ def start_call(account: Account, *, to: str, sender: str, script_at: str) -> Rec
     """
     Ring a number of the agency's own people; what is said and done then is read at `script_at`.
 
+    Its end is told there as well, so that the call's id is known also where this answer is lost.
+
     :param sender: the account's number that is shown.
     :raises UnclearError: it may ring; asking again may ring twice.
     :raises TwilioError: see the other kinds.
     """
-    said = {"To": to, "From": sender, "Url": script_at, "Method": "POST", "Timeout": "30"}
+    said = {
+        "To": to, "From": sender, "Url": script_at, "Method": "POST", "StatusCallback": script_at, "Timeout": "30",
+    }  # fmt: skip
     return _receipt(_ask(account, "POST", "Calls.json", said))
 
 

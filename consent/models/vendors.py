@@ -184,7 +184,11 @@ class WebhookEndpoint(ClientOwned):
 
 
 class WebhookDelivery(ClientOwned):
-    """One message to one endpoint: tried with growing pauses for three days, then a dead letter to be sent again."""
+    """
+    One message to one endpoint: tried with growing pauses for three days, then a dead letter to be sent again.
+
+    `retried_at` is when a person last sent it again, from which it is tried and kept as from its beginning.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     endpoint = models.ForeignKey(
@@ -197,6 +201,7 @@ class WebhookDelivery(ClientOwned):
     attempts = models.PositiveSmallIntegerField(default=0)
     last_status = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField()
+    retried_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
 

@@ -20,6 +20,7 @@ from django.urls import reverse
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
+from callprivacy.calls.services import placed
 from callprivacy.calls.services.searches import NotANumberError
 from callprivacy.lib import phone
 from callprivacy.lib.logs import logger
@@ -214,9 +215,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of ringing. `again`: it may be tried again."""
+    """What came of ringing. `again`: it may be tried again. `call`: the vendor's id of it, "" where it is not known."""
 
     rings: bool = False
+    call: str = ""
     error: str = ""
     again: bool = False
 
@@ -261,20 +263,24 @@ def ring(order: Order, *, at: datetime) -> Outcome:
     if at - order.created_at > _STALE:
         return Outcome(error="Twilio could not be asked in time. Try again.")
     try:
-        twilio.start_call(order.account, to=order.to, sender=order.sender, script_at=order.script_at)
+        receipt = twilio.start_call(
+            order.account, to=order.to, sender=order.sender, script_at=order.script_at
+        )
     except twilio.RetryableError:
         return Outcome(error="Twilio was not reached.", again=order.attempts < _TRIED_AT_MOST)
     except twilio.UnclearError:
-        # It may ring: asking again could ring twice.
+        # It may ring: asking again could ring twice. Whose call it is Twilio says at our doors, at its end at last.
         return Outcome(rings=True)
     except twilio.RefusedError as error:
         return Outcome(error=f"Twilio refused: {error}.")
-    return Outcome(rings=True)
+    return Outcome(rings=True, call=receipt.sid)
 
 
 def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> None:
-    """Write down what came of it."""
+    """Write down what came of it; first of all whose call it is, so that no list brings it as one of the client's."""
     with job_scope(agency_id=agency_id):
+        if outcome.call:
+            _leave_out(Client.objects.get(pk=order.client_id), outcome.call, at)
         row = CallBack.objects.for_client(order.client_id).filter(pk=order.row_id, state=WaitingState.WAITING)
         if outcome.rings:
             row.update(state=WaitingState.SENT, rang_at=at, due_at=None, agent_number=None, last_error="")
@@ -283,6 +289,11 @@ def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> N
         else:
             row.update(state=WaitingState.FAILED, due_at=None, agent_number=None, last_error=outcome.error)
             log.warning("call_back.failed", row=str(order.row_id))
+
+
+def _leave_out(client: Client, call: str, at: datetime) -> None:
+    if twilio.is_call(call):
+        placed.leave_out(client=client, provider=twilio.NAME, kind=twilio.SID, reference=call, at=at)
 
 
 def has_due(*, agency_id: int, at: datetime) -> bool:
@@ -303,7 +314,8 @@ def purge(*, agency_id: int, at: datetime) -> int:
 
 
 def greet(*, door: Door, row_id: uuid.UUID, at: datetime) -> bytes:
-    """The agent has answered: ask for a key."""
+    """The agent has answered: ask for a key. Once the call is over it is told here as well, and nobody hears that."""
+    _leave_out(door.client, door.said.get("CallSid", ""), at)
     row = _row(door, row_id, at)
     if row is None:
         return desk_twiml.refusal("This call back is over. Nobody was called.")

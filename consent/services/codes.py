@@ -20,7 +20,7 @@ from typing import Any, Final
 from django.db.models import F, QuerySet
 
 from callprivacy.calls.models import Connection, TrackingNumber
-from callprivacy.calls.services import people
+from callprivacy.calls.services import people, placed
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -118,7 +118,9 @@ def send_code(
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
         return challenge
     try:
-        channel.bring(sender, code, number=number, name=client.name, language=language, way=way)
+        call = channel.bring(sender, code, number=number, name=client.name, language=language, way=way)
+        if call:
+            placed.leave_out(client=client, provider=twilio.NAME, kind=twilio.SID, reference=call, at=at)
     except HasOptedOutError:
         _note_opt_out(client, number, at)
     except NotSentError as error:

@@ -251,6 +251,7 @@ def _of_the_erased(
             "happened_at",
         )
     purposes = [purpose.value for purpose in statement.purposes]
+    ledger.hold_client(client)
     vault_services.suppress(
         client_id=client.pk, numbers=[statement.number], purposes=purposes, at=statement.happened_at
     )

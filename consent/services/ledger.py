@@ -26,6 +26,7 @@ from callprivacy.calls.models import Caller
 from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -52,6 +53,7 @@ log = logger(__name__)
 
 __all__ = [
     "CallerGoneError",
+    "ClientGoneError",
     "Said",
     "evidence_of",
     "noes_of",
@@ -68,6 +70,10 @@ EVIDENCE: Final = "evidence"
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _LIFTED_AFTER: Final = 3
 """How often it is tried to take a number off the list of noes."""
+
+
+class ClientGoneError(CallerGoneError):
+    """The client has left, and its callers with it: nothing is taken in that could not be handed over any more."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,6 +114,7 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
     weak to lift the no that stands comes back as `noticed` (`purposes_held_back`).
 
     :raises CallerGoneError: a caller was erased in this moment; find the caller again.
+    :raises ClientGoneError: the client has left.
     """
     wanted = dict(zip(source_digests(client, said), said, strict=True))
     known = ConsentEvent.objects.for_client(client).filter(source_digest__in=list(wanted))
@@ -117,6 +124,7 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
         return []
     caller_ids = sorted({fact.caller_id for fact in wanted.values() if fact.caller_id is not None})
     with transaction.atomic(), vault.holding_callers(client_id=client.pk, caller_ids=caller_ids):
+        hold_client(client)
         _mark_known(client, caller_ids)
         wanted |= {digest: _as_told(wanted[digest]) for digest in _held_back(client, wanted, at)}
         keys = _evidence_keys(client, caller_ids, wanted.values(), at)
@@ -140,6 +148,16 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
         _open_withdrawals(client, events, at)
         _carry_to_the_vault(client, events, at)
     return events
+
+
+def hold_client(client: Client) -> None:
+    """
+    Keep a client from leaving before the transaction is over: what is written in it is handed over with the rest.
+
+    :raises ClientGoneError: it has left.
+    """
+    if not tenancy.is_here(client.pk):
+        raise ClientGoneError(f"Client {client.pk} has left.")
 
 
 # --- What a yes may not lift ---

@@ -19,12 +19,18 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import services as vault
 from consent.models import MinorMark, Rejudgement
+from consent.services import ledger
 
 
 @transaction.atomic
 def mark(*, client: Client, caller: Caller, by: Actor, at: datetime) -> bool:
-    """Note that a caller is a minor; returns whether that was new. Who noted it first stays."""
+    """
+    Note that a caller is a minor; returns whether that was new. Who noted it first stays.
+
+    :raises ClientGoneError: the client has left.
+    """
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    ledger.hold_client(client)
     if MinorMark.objects.for_client(client).filter(caller_id=caller.pk).exists():
         return False
     # Of two at the same moment both write it into the trail, and one row stays.

@@ -279,6 +279,31 @@ class _Held:
             raise NotOpenError(self.task.pk)
 
 
+def asked_by_interface(*, client: Client, at: datetime) -> int:
+    """How many steps a vendor's interface may still do: not tried three times yet, and not older than a day."""
+    rows = VendorTask.objects.for_client(client).filter(
+        state=WaitingState.WAITING, by_ticket=False, due_at__isnull=False, attempts__lt=3
+    )
+    return rows.filter(created_at__gt=at - timedelta(days=1)).count()
+
+
+@transaction.atomic
+def give_up(*, client: Client, by: Actor, at: datetime) -> int:
+    """
+    Give up every step at vendors that is not done, because what finds the thing there is about to be destroyed.
+
+    Returns how many. In a job's scope.
+    """
+    rows = VendorTask.objects.for_client(client).filter(
+        state__in=(WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+    )
+    count = rows.update(state=WaitingState.CANCELLED, due_at=None, reference=None)
+    if count:
+        audit.record("vendor.given_up", subject=client, by=by, at=at, steps=count)
+        withdrawals.renew_items(client=client, at=at)
+    return count
+
+
 def _one(task: VendorTask, *states: WaitingState) -> _Held:
     return _Held(task, states)
 

@@ -24,7 +24,8 @@ from urllib.parse import SplitResult, urlsplit
 import urllib3
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Min
+from django.db.models.functions import Coalesce
 from urllib3.exceptions import HTTPError
 
 from callprivacy.audit import services as audit
@@ -54,6 +55,10 @@ _PAUSES: Final = tuple(
 )
 _LEASE: Final = timedelta(minutes=2)
 _TIMEOUT: Final = urllib3.Timeout(connect=4, read=10)
+_WHOLE: Final = 12.0
+"""Seconds for the whole of an answer, however slowly each byte comes."""
+
+_NEVER_SETTLED: Final = "It was begun, and never came to an end."
 _PREFIX: Final = "whsec_"
 _GONE: Final = 410
 
@@ -72,7 +77,7 @@ class Letter:
     body: bytes
     headers: dict[str, str]
     attempts: int
-    created_at: datetime
+    tried_since: datetime
     is_demo: bool = False
 
 
@@ -127,6 +132,15 @@ def close_endpoint(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> boo
     audit.record("endpoint.closed", by=by, at=at, subject=endpoint)
     renew_item(agency_id=endpoint.agency_id, client_id=endpoint.client_id, at=at)
     return True
+
+
+@transaction.atomic
+def forget_client(*, client: Client, by: Actor, at: datetime) -> None:
+    """Tell no system of a client anything more, and forget what signed it. In a job's scope."""
+    rows = WebhookEndpoint.objects.for_client(client)
+    for endpoint in rows.filter(is_active=True):
+        close_endpoint(endpoint=endpoint, by=by, at=at)
+    rows.update(secret="")
 
 
 @transaction.atomic
@@ -279,15 +293,19 @@ def sign(secret: str, *, message_id: str, at: datetime, body: bytes) -> str:
 
 
 def claim(*, agency_id: int, at: datetime) -> Letter | None:
-    """Claim the next message that is due; it comes back unless it is settled."""
+    """Claim the next message that is due; it comes back unless it is settled, and is a dead letter after three days."""
     with job_scope(agency_id=agency_id):
-        row = (
+        due = (
             WebhookDelivery.objects.filter(agency_id=agency_id, state=WaitingState.WAITING, due_at__lte=at)
             .select_related("endpoint", "client__agency")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")
-            .first()
         )
+        while (row := due.first()) is not None and row.attempts and at >= _tried_since(row) + TRIED_FOR:
+            WebhookDelivery.objects.filter(pk=row.pk).update(
+                state=WaitingState.FAILED, due_at=None, last_status=row.last_status or _NEVER_SETTLED
+            )
+            renew_item(agency_id=agency_id, client_id=row.client_id, at=at)
         if row is None:
             return None
         WebhookDelivery.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
@@ -312,9 +330,13 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
                 "webhook-signature": sign(row.endpoint.secret, message_id=message_id, at=at, body=body),
             },
             attempts=row.attempts + 1,
-            created_at=row.created_at,
+            tried_since=_tried_since(row),
             is_demo=row.client.agency.is_demo,
         )
+
+
+def _tried_since(row: WebhookDelivery) -> datetime:
+    return row.retried_at or row.created_at
 
 
 def send(letter: Letter) -> tuple[int, str]:
@@ -322,7 +344,7 @@ def send(letter: Letter) -> tuple[int, str]:
     parts = urlsplit(letter.url)
     try:
         status = _post(letter, parts, check_address(letter.url, is_demo=letter.is_demo))
-    except AddressError as error:
+    except (AddressError, outside.NoAnswerError) as error:
         return 0, str(error)
     except (HTTPError, OSError) as error:
         return 0, type(error).__name__
@@ -332,14 +354,15 @@ def send(letter: Letter) -> tuple[int, str]:
 def _post(letter: Letter, parts: SplitResult, address: str) -> int:
     pool = outside.pool_to(address, parts, timeout=_TIMEOUT)
     try:
-        response = pool.urlopen(
-            "POST",
-            outside.target_of(parts),
-            body=letter.body,
-            headers={"Host": parts.netloc, **letter.headers},
-            redirect=False,
-            preload_content=False,
-        )
+        with outside.cut_after(pool, _WHOLE):
+            response = pool.urlopen(
+                "POST",
+                outside.target_of(parts),
+                body=letter.body,
+                headers={"Host": parts.netloc, **letter.headers},
+                redirect=False,
+                preload_content=False,
+            )
         response.close()
         return int(response.status)
     finally:
@@ -360,7 +383,7 @@ def settle(*, agency_id: int, letter: Letter, status: int, words: str, chance: f
             row.update(state=WaitingState.DONE, delivered_at=at, due_at=None, payload=None, last_status=words)
             return
         pause = pauses.spread(_PAUSES[min(letter.attempts, len(_PAUSES)) - 1], chance)
-        if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
+        if status == _GONE or at + pause >= letter.tried_since + TRIED_FOR:
             row.update(state=WaitingState.FAILED, due_at=None, last_status=words[:120])
             renew_item(agency_id=agency_id, client_id=letter.client_id, at=at)
         else:
@@ -369,13 +392,15 @@ def settle(*, agency_id: int, letter: Letter, status: int, words: str, chance: f
 
 @transaction.atomic
 def send_again(*, delivery: WebhookDelivery, by: Actor, at: datetime) -> bool:
-    """Try a dead letter once more, for another three days; returns whether it was one that can be sent."""
+    """Try a dead letter for another three days; returns whether it was one that can be sent."""
     rows = WebhookDelivery.objects.for_client(delivery.client_id).filter(
         pk=delivery.pk, state=WaitingState.FAILED, payload__isnull=False, endpoint__is_active=True
     )
     if not rows.exists():
         return False
-    WebhookDelivery.objects.filter(pk=delivery.pk).update(state=WaitingState.WAITING, due_at=at, attempts=0)
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(
+        state=WaitingState.WAITING, due_at=at, attempts=0, retried_at=at
+    )
     audit.record("delivery.sent_again", by=by, at=at, subject=delivery)
     renew_item(agency_id=delivery.agency_id, client_id=delivery.client_id, at=at)
     return True
@@ -390,16 +415,19 @@ def renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
-    """Remove messages that are a week old, and the keys of their days; returns how many."""
+    """Remove messages that are a week old, or sent again so long ago, and the keys of their days; returns how many."""
+    since = at - KEPT_FOR
     with job_scope(agency_id=agency_id):
-        old = WebhookDelivery.objects.filter(agency_id=agency_id, created_at__lt=at - KEPT_FOR)
+        rows = WebhookDelivery.objects.filter(agency_id=agency_id)
+        old = rows.alias(since=Coalesce("retried_at", "created_at")).filter(since__lt=since)
         clients = set(old.values_list("client_id", flat=True))
         count = old.remove()
         for client_id in clients:
             renew_item(agency_id=agency_id, client_id=client_id, at=at)
+        left = rows.filter(client_id__in=clients).values_list("client_id").annotate(oldest=Min("created_at"))
+        oldest = dict(left)
     for client_id in clients:
-        for day in vault_selectors.key_days(
-            client_id, PURPOSE, before=(at - KEPT_FOR).astimezone(UTC).date()
-        ):
+        before = min(oldest.get(client_id, since), since)
+        for day in vault_selectors.key_days(client_id, PURPOSE, before=before.astimezone(UTC).date()):
             vault.destroy_purpose_key(client_id=client_id, purpose=vault_selectors.of_day(PURPOSE, day))
     return count

@@ -17,7 +17,8 @@ class Offboarding(ClientOwned):
 
     `extent` is what was shown when it was asked for. `file_key` names the sealed file that is handed over; its link
     opens it once, and only the link's digest is kept. `step` is what is being erased and `cursor` how far, so that a
-    killed worker goes on there; `erased` counts by category. `moved_to` is where people who follow an old link are
+    killed worker goes on there; `erased` counts by category. `came_since` is how much had come that was not in the file
+    when the ways in were shut, for which it is written anew. `moved_to` is where people who follow an old link are
     shown to.
     """
 
@@ -38,6 +39,7 @@ class Offboarding(ClientOwned):
     link_until = models.DateTimeField(null=True)
     taken_at = models.DateTimeField(null=True)
     taken_by_link = models.BooleanField(default=False)
+    came_since = models.PositiveIntegerField(default=0, db_default=0)
     step = models.CharField(max_length=12, blank=True)
     cursor = models.UUIDField(null=True)
     erased = models.JSONField(default=dict)

@@ -104,7 +104,7 @@ def claim(*, agency_id: int, at: datetime) -> webhooks.Letter | None:
             message_id=f"msg_{row.pk.hex}",
             message=_message(row),
             attempts=row.attempts + 1,
-            created_at=row.at,
+            tried_since=row.at,
             is_demo=row.agency.is_demo,
             at=at,
         )

@@ -331,7 +331,7 @@ def claim(*, agency_id: int, at: datetime) -> webhooks.Letter | None:
             message_id=f"msg_{row.pk.hex}{'' if row.ended_at is None else '_over'}",
             message=_message(row),
             attempts=row.attempts + 1,
-            created_at=row.ended_at or row.began_at,
+            tried_since=row.ended_at or row.began_at,
             is_demo=row.agency.is_demo,
             at=at,
         )
@@ -344,7 +344,7 @@ def letter_to(
     message_id: str,
     message: Mapping[str, Any],
     attempts: int,
-    created_at: datetime,
+    tried_since: datetime,
     is_demo: bool,
     at: datetime,
 ) -> webhooks.Letter:
@@ -363,7 +363,7 @@ def letter_to(
             "webhook-signature": webhooks.sign(endpoint.secret, message_id=message_id, at=at, body=body),
         },
         attempts=attempts,
-        created_at=created_at,
+        tried_since=tried_since,
         is_demo=is_demo,
     )
 
@@ -373,7 +373,7 @@ def outcome(letter: webhooks.Letter, *, status: int, words: str, at: datetime) -
     if 200 <= status < 300:
         return {"due_at": None, "last_status": words[:120]}
     pause = PAUSES[min(letter.attempts, len(PAUSES)) - 1]
-    if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
+    if status == _GONE or at + pause >= letter.tried_since + TRIED_FOR:
         return {"due_at": None, "last_status": f"{_DEAD}{words}"[:120]}
     return {"due_at": at + pause, "last_status": words[:120]}
 

@@ -118,7 +118,7 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
 
 @never_cache
 @require_POST
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 @confirms(Deed.POLICY)
 def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
     """Agree, stop, make the link, or let everything go."""
@@ -159,7 +159,7 @@ def _erase(request: StaffRequest, row: Offboarding) -> str:
     if request.POST.get("phrase", "") != row.client.slug:
         raise offboarding.NotNowError(f"Type {row.client.slug} to confirm. Nothing was erased.")
     offboarding.begin_erasing(row=row, by=request.actor, at=request.at)
-    return "Erasing has begun."
+    return "The ways in are shut. What is not in the file is looked for, then everything goes."
 
 
 _LINK: Final = "link"

@@ -29,7 +29,7 @@ from callprivacy.vault import services as vault
 from consent.enums import RESTRICTED, Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
-from consent.services import minors
+from consent.services import ledger, minors
 from rights.enums import Ask, Copies, EventKind, LetterState, StepKind, StepState
 from rights.models import Case, Finding, Letter, Step, Submission
 from rights.selectors import reach, words
@@ -113,8 +113,10 @@ def restrict(
     all calls of the caller, for it does not know since when the number is the person's.
 
     :param since: calls from before are of whoever had the number, and stay in use; None: all are the person's.
+    :raises ClientGoneError: the client has left.
     """
     first = _first_of(since)
+    ledger.hold_client(client)
     vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
     rows = _held(client, caller_id)
     # Of one that is restricted already the further reach counts.

@@ -22,6 +22,7 @@ from callprivacy.calls.services import people
 from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -83,7 +84,7 @@ def _leave_alone(case: Case, client: Client, key: Key) -> None:
     It stands in the vault beside the no, for the no may end before, and of an address there is none.
     """
     until = _asked_from(case, client)
-    if until is None:
+    if until is None or not tenancy.is_here(client.pk):
         return
     rows = Identity.objects.filter(
         submission_id=case.submission_id, kind__in=[IdentityKind.PHONE, IdentityKind.EMAIL]
@@ -118,8 +119,8 @@ def _numbers(case: Case, key: Key) -> dict[str, Strength]:
 
 def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor, at: datetime) -> None:
     """At one client, in a scope that may write its consent."""
-    if not numbers:
-        return
+    if not numbers or not tenancy.is_here(client.pk):
+        return  # Of a client that has left everything goes; what was asked for stays with the request.
     ask = Ask(case.asks)
     if ask is Ask.DO_NOT_TRACK:
         vault.suppress(client_id=client.pk, numbers=numbers, purposes={TRACK}, at=at)
@@ -218,6 +219,8 @@ def carry_out(*, step: Step, at: datetime) -> None:
 
 def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> list[UUID]:
     """Stop at one client; returns the callers that the numbers are there."""
+    if not tenancy.is_here(client.pk):
+        return []
     ask = Ask(case.asks)
     noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()

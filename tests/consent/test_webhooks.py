@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import threading
+import time
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.conf import settings
@@ -18,6 +23,7 @@ from callprivacy.audit.models import Event
 from callprivacy.lib import pauses
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from consent import kinds
@@ -25,6 +31,7 @@ from consent.enums import Purpose, WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint
 from consent.services import checks, webhooks, withdrawals
 from consent.services.checks import Asked
+from consent.tasks import withdrawals as tasks
 from tests.cast import Cast
 from tests.consent.test_withdrawals import ONE, withdraw
 from tests.make import NOON
@@ -261,3 +268,125 @@ def test_only_a_demo_tells_itself() -> None:
         webhooks.check_address(own)
     with pytest.raises(webhooks.AddressError):
         webhooks.check_address("https://crm.example:port/", is_demo=True)
+
+
+# --- A dead letter that is sent again ---
+
+
+def dead(cast: Cast, at: datetime) -> WebhookDelivery:
+    """A message that nobody took for three days, sent again by a person."""
+    letter = queued(cast)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=500, words="answered 500", chance=0.0,
+        at=NOON + timedelta(days=3),
+    )  # fmt: skip
+    row = delivery(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert webhooks.send_again(delivery=row, by=by, at=at)
+    return delivery(cast)
+
+
+def fails(cast: Cast, at: datetime) -> bool:
+    """Whether it is tried at a moment, and not taken."""
+    letter = webhooks.claim(agency_id=cast.acme.pk, at=at)
+    if letter is not None:
+        webhooks.settle(
+            agency_id=cast.acme.pk, letter=letter, status=500, words="answered 500", chance=0.0, at=at
+        )
+    return letter is not None
+
+
+def test_what_is_sent_again_is_tried_for_three_days_once_more(cast: Cast) -> None:
+    again = NOON + timedelta(days=6)
+    row = dead(cast, again)
+    assert row.retried_at == again
+    tries = 0
+    at = again
+    while fails(cast, at):
+        tries += 1
+        due = delivery(cast).due_at
+        if due is None:
+            break
+        at = due
+    assert tries >= len(webhooks._PAUSES)
+    assert timedelta(days=1) < at - again < webhooks.TRIED_FOR
+    assert delivery(cast).state == WaitingState.FAILED
+
+
+def test_what_is_sent_again_stays_a_week_from_then_and_so_does_the_key_of_its_day(cast: Cast) -> None:
+    again = NOON + timedelta(days=6)
+    dead(cast, again)
+    with job_scope(agency_id=cast.acme.pk):
+        to = WebhookEndpoint.objects.for_client(cast.dentist).select_related("client__agency").get()
+        webhooks.ping(endpoint=to, by=Actor.job("test"), at=NOON)
+    assert webhooks.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=8)) == 1
+    assert webhooks.claim(agency_id=cast.acme.pk, at=NOON + timedelta(days=8)) is not None
+    assert webhooks.purge(agency_id=cast.acme.pk, at=again + timedelta(days=6)) == 0
+    assert webhooks.purge(agency_id=cast.acme.pk, at=again + timedelta(days=8)) == 1
+    assert vault_selectors.key_days(cast.dentist.pk, webhooks.PURPOSE, before=datetime.max.date()) == []
+
+
+# --- A receiver that drips ---
+
+
+class Dripping:
+    """A receiver that takes the message and answers a byte at a time, for as long as it is listened to."""
+
+    def __init__(self, first: bytes) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._first = first
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            line, _ = self._server.accept()
+            with line:
+                line.recv(65536)
+                line.sendall(self._first)
+                while True:
+                    line.sendall(b"x")
+                    time.sleep(0.05)
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "])
+def test_a_receiver_that_drips_its_answer_is_left_after_a_while(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setattr(webhooks, "_WHOLE", 0.6)
+    letter = queued(cast)
+    with Dripping(first) as receiver:
+        settings.CALLPRIVACY_URL = receiver.url
+        begun = time.monotonic()
+        status, words = webhooks.send(replace(letter, url=f"{receiver.url}/demo/hooks", is_demo=True))
+        assert time.monotonic() - begun < 5
+    assert status == 0
+    assert words == "It answers too slowly."
+
+
+def test_one_wait_for_an_answer_ends_before_the_time_of_the_job_does() -> None:
+    assert tasks._WORK_FOR + webhooks._WHOLE < settings.CELERY_TASK_SOFT_TIME_LIMIT
+
+
+def test_what_was_never_settled_in_three_days_is_a_dead_letter(cast: Cast) -> None:
+    """Whatever ends the worker each time: a person sees it, and the messages behind it go out."""
+    queued(cast)
+    at = NOON + webhooks.TRIED_FOR
+    with job_scope(agency_id=cast.acme.pk):
+        to = WebhookEndpoint.objects.for_client(cast.dentist).select_related("client__agency").get()
+        webhooks.ping(endpoint=to, by=Actor.job("test"), at=at)
+    letter = webhooks.claim(agency_id=cast.acme.pk, at=at)
+    assert letter is not None
+    assert json.loads(letter.body)["type"] == webhooks.PING
+    with job_scope(agency_id=cast.acme.pk):
+        row = WebhookDelivery.objects.for_client(cast.dentist).get(event_type=webhooks.WITHDRAWN)
+    assert (row.state, row.due_at) == (WaitingState.FAILED, None)
+    assert "never" in row.last_status
+    assert waiting(cast) == [1]

@@ -700,7 +700,9 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.WebhookDelivery": Table(
         "One message to one endpoint",
-        _plain(_OURS, "endpoint event_type state attempts last_status created_at due_at delivered_at")
+        _plain(
+            _OURS, "endpoint event_type state attempts last_status created_at retried_at due_at delivered_at"
+        )
         | _caller("event_id")
         | _sealed(payload="Without a number, under the client's key of the day"),
         leaves=("consent.services.webhooks.purge",),
@@ -966,6 +968,7 @@ REGISTER: dict[str, Table] = {
             "link_until taken_at taken_by_link step cursor leased_until failures signature key_id finished_at",
             extent="Counts that were shown",
             file_rows="Counts of lines in the file",
+            came_since="Count of entries that had come after the file was written",
             erased="Counts by category",
             file_key="Name of the sealed file, which goes with the client's keys",
             last_error="Why it stopped; never what stood in anything",
@@ -1436,7 +1439,7 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "vault.CallTombstone": Table(
-        "A call erased singly",
+        "A call erased singly, or placed by ourselves: nothing that is said of it comes in",
         _plain("id client_id")
         | _evidence(
             digest="So that no replay brings the call back",

@@ -50,7 +50,7 @@ def no_filters(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     """Everybody may do everything with every client, as far as Python is concerned."""
     every = [world.cast.dentist.pk, world.cast.plumber.pk, world.cast.florist.pk]
 
-    def whichever(_request: object, slug: str, _permission: Permission) -> Client:
+    def whichever(_request: object, slug: str, _permission: Permission, **_: object) -> Client:
         found = Client.objects.filter(slug=slug).select_related("agency").first()
         if found is None:
             raise Http404

@@ -808,7 +808,7 @@ def test_an_address_where_a_rule_is_broken_is_named_and_hides_no_other() -> None
 def test_the_walk_would_notice_a_door_that_tells(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 403 where a stranger's thing should be none is found by the rule above."""
 
-    def tell(_request: object, slug: str, _permission: Permission) -> None:
+    def tell(_request: object, slug: str, _permission: Permission, **_: object) -> None:
         raise PermissionDenied if slug == "plumber" else Http404
 
     monkeypatch.setattr(access, "get_client_or_404", tell)
@@ -823,9 +823,9 @@ def test_the_walk_would_notice_a_role_that_may_too_much(
     """A person of any role who is let in without the permission is found by the rule above."""
     get = access.get_client_or_404
 
-    def lets_in(request: StaffRequest, slug: str, permission: Permission) -> Client:
+    def lets_in(request: StaffRequest, slug: str, permission: Permission, **more: bool) -> Client:
         lacks = request.membership.role in OTHERS and permission is Permission.MANAGE_RETENTION
-        return get(request, slug, Permission.VIEW_CLIENT if lacks else permission)
+        return get(request, slug, Permission.VIEW_CLIENT if lacks else permission, **more)
 
     monkeypatch.setattr(access, "get_client_or_404", lets_in)
     address = next(

@@ -191,10 +191,12 @@ def agree(*, row: Offboarding, by: Actor, at: datetime) -> None:
 @transaction.atomic
 def stop(*, row: Offboarding, by: Actor, at: datetime) -> None:
     """
-    Stop it, as long as nothing was erased; a file that was written goes.
+    Stop it, as long as nothing was erased and the ways in are open; a file that was written goes.
 
-    :raises NotNowError: erasing has begun.
+    :raises NotNowError: erasing has begun, or the ways in are shut.
     """
+    if Client.objects.filter(pk=row.client_id, archived_at__isnull=False).exists():
+        raise NotNowError("The ways in are shut: it cannot be stopped any more.")
     # Held, so that the file is known which the job may have written since the row was read.
     rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk)
     held = rows.select_for_update(of=("self",)).filter(
@@ -216,7 +218,8 @@ def stop(*, row: Offboarding, by: Actor, at: datetime) -> None:
 @transaction.atomic
 def begin_erasing(*, row: Offboarding, by: Actor, at: datetime) -> None:
     """
-    Say that the file has arrived, and let everything go. This cannot be undone.
+    Say that the file has arrived, and let everything go: the ways in are shut first, and where something had come that
+    is not in the file it is written anew, to be taken again before anything goes. This cannot be undone.
 
     :raises HeldError: a hold is open. :raises NotNowError: the file was not taken by its link, or a second officer is
         there and has not agreed.
@@ -228,7 +231,7 @@ def begin_erasing(*, row: Offboarding, by: Actor, at: datetime) -> None:
     changed = Offboarding.objects.for_client(row.client_id).filter(
         pk=row.pk, state=EndState.WRITTEN, taken_at__isnull=False
     )
-    if not changed.update(state=EndState.ERASING, step=CLOSE, due_at=at):
+    if not changed.update(state=EndState.ERASING, step=CLOSE, due_at=at, came_since=0):
         raise NotNowError("Nobody has taken the file by its link yet.")
     audit.record("offboarding.erasing", subject=row, by=by, at=at)
 

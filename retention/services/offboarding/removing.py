@@ -13,8 +13,8 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection
-from callprivacy.calls.services import pulls
+from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.services import leaving, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose, RetentionState
 from callprivacy.tenancy.models import Client, PublicKey
@@ -23,6 +23,8 @@ from callprivacy.vault import files, signing
 from callprivacy.vault import services as vault
 from callprivacy.work import services as work
 from consent.channels import packing
+from consent.models import WebhookEndpoint
+from consent.services import vendor_tasks, webhooks
 from retention import targets
 from retention.enums import Category, EndState
 from retention.models import Offboarding
@@ -38,6 +40,7 @@ from retention.services.offboarding.asking import (
     extent_of,
 )
 from retention.services.offboarding.claims import JOB
+from retention.services.offboarding.writing import count_missing, read_back
 
 NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
@@ -91,8 +94,12 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
     while clock() < until and row.step:
         if row.step == CLOSE:
             _close(row, clock())
+            if not _is_handed_over(row, clock):
+                return
         elif row.step == _KEYS:
-            _finish(row, clock())
+            folders = None if _waits_for_vendors(row, clock()) else _emptied(row, until, clock)
+            if folders is not None:
+                _finish(row, folders, clock())
             return
         elif _erase_some(row, Category(row.step), clock()):
             continue
@@ -127,10 +134,7 @@ def _close(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
-        Client.objects.filter(pk=client.pk, archived_at=None).update(
-            archived_at=at, retention_state=RetentionState.LIVE
-        )
+        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
         closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
         links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
@@ -145,6 +149,35 @@ def _close(row: Offboarding, at: datetime) -> None:
             links=links,
             people=people,
         )
+
+
+def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
+    """
+    Whether the file has everything that there is now, when nothing comes any more. Where not it is written anew, and
+    has to be taken again: the ways in stay shut, so that it is the last time.
+    """
+    client, old = row.client, row.file_key
+    handed = read_back(row, clock)
+    with job_scope(agency_id=row.agency_id):
+        # Waits for whoever had begun to write before the ways in were shut (`client_is_here`).
+        Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+        check_holds(client)
+        count = count_missing(row, handed, clock)
+        if not count:
+            # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
+            Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+            return True
+        at = clock()
+        mine = Offboarding.objects.filter(pk=row.pk, step=CLOSE, leased_until=row.leased_until)
+        if not mine.update(
+            state=EndState.WRITING, step="", due_at=at, came_since=count, file_key=None, taken_at=None,
+            taken_by_link=False, link_digest=None, link_until=None,
+        ):  # fmt: skip
+            raise NotNowError("Another worker goes on with it.")
+        audit.record("offboarding.came_since", subject=row, by=JOB, at=at, entries=count)
+    if old is not None:
+        files.delete(client.pk, old)
+    return False
 
 
 def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
@@ -181,14 +214,39 @@ def _end_grants(row: Offboarding, at: datetime) -> int:
     return len(leaving)
 
 
-def _finish(row: Offboarding, at: datetime) -> None:
+def _waits_for_vendors(row: Offboarding, at: datetime) -> bool:
+    """Whether an interface may still be asked for what only our secrets and keys open there; looked at each minute."""
+    with job_scope(agency_id=row.agency_id):
+        check_holds(row.client)
+        if not vendor_tasks.asked_by_interface(client=row.client, at=at):
+            return False
+        mine = Offboarding.objects.filter(pk=row.pk, step=_KEYS, leased_until=row.leased_until)
+        mine.update(due_at=at + timedelta(minutes=1))
+    return True
+
+
+def _emptied(row: Offboarding, until: datetime, clock: Clock) -> list[leaving.Folder] | None:
+    """The client's folders without the files that were dropped there; None where it takes longer than `until`."""
+    return leaving.empty_folders(client=row.client, until=until, clock=clock)
+
+
+def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> None:
     """Destroy the client's keys and files, give it empty ones, state what was done, and sign it."""
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
         # What was opened by somebody who had begun before the client was gone.
         _shut(row, at)
-        left = extent_of(client).stored()
+        # These are under the master key, which outlives the client's.
+        leaving.forget_secrets(client=client)
+        webhooks.forget_client(client=client, by=JOB, at=at)
+        left: dict[str, int | None] = {
+            **extent_of(client).stored(),
+            "secrets": ConnectionSecret.objects.for_client(client).count(),
+            "endpoints": WebhookEndpoint.objects.for_client(client).filter(is_active=True).count(),
+            "vendor_steps": vendor_tasks.give_up(client=client, by=JOB, at=at),
+            "dropped_files": _sum(folders),
+        }
     vault.destroy_client(client_id=client.pk)
     # Jobs of the agency go on over rows that say nothing of anybody; nothing was ever sealed under these.
     vault.create_client_keys(client_id=client.pk, agency_id=row.agency_id, at=at)
@@ -217,6 +275,7 @@ def _finish(row: Offboarding, at: datetime) -> None:
             "shown": current.extent,
             "erased": current.erased,
             "left": left,
+            "folders": [{"name": folder.name, "left": folder.left} for folder in folders],
             "keys_destroyed_at": leaves.instant(at),
             "copies_gone_on": backups.no_copy_opens_after(at).isoformat(),
             "key": key,
@@ -236,6 +295,12 @@ def _finish(row: Offboarding, at: datetime) -> None:
         )
         work.close_item(KIND, agency_id=row.agency_id, key=str(client.pk), at=at, by=JOB)
     row.step = ""
+
+
+def _sum(folders: list[leaving.Folder]) -> int | None:
+    """None where one of them cannot be read."""
+    known = [folder.left for folder in folders if folder.left is not None]
+    return sum(known) if len(known) == len(folders) else None
 
 
 def statement_file(*, row: Offboarding, by: Actor, at: datetime) -> tuple[str, bytes]:

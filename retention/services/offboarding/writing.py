@@ -1,4 +1,4 @@
-"""What is handed over: written by a job into one sealed file, with a manifest."""
+"""What is handed over: written by a job into one sealed file, with a manifest; and what such a file lacks by now."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -151,20 +152,29 @@ def _fact(event: ConsentEvent, numbers: Mapping[uuid.UUID, str], keys: Mapping[u
 def _suppressions(row: Offboarding, clock: Clock, counts: dict[str, int]) -> Iterator[bytes]:
     """Who said no. Whose number no caller has any more, by an erasure, stands in nobody's list but the vault's."""
     yield _line("caller", "number", "purpose", "since")
-    after, count = uuid.UUID(int=0), 0
-    on = clock().date()
+    counts["suppressions"] = 0
+    for noes in _noes(row, clock):
+        with job_scope(agency_id=row.agency_id):
+            numbers = _numbers(row, list({caller_id for caller_id, *_ in noes}))
+        for caller_id, purpose, since in noes:
+            yield _line(caller_label(caller_id), numbers.get(caller_id, ""), purpose, since)
+        counts["suppressions"] += len(noes)
+
+
+def _noes(row: Offboarding, clock: Clock) -> Iterator[list[tuple[uuid.UUID, str, str]]]:
+    """Caller, purpose, and since when: of some callers at a time, in their order."""
+    after, on = uuid.UUID(int=0), clock().date()
     while True:
         keep(row, clock())
         with job_scope(agency_id=row.agency_id):
             callers = Caller.objects.for_client(row.client).filter(pk__gt=after).order_by("pk")
             ids = list(callers.values_list("pk", flat=True)[:BATCH])
             said = vault_selectors.suppressed_callers(row.client_id, ids, on=on)
-            numbers = _numbers(row, list(said))
-        for caller_id in sorted(said):
-            for purpose, since in sorted(said[caller_id].items()):
-                yield _line(caller_label(caller_id), numbers.get(caller_id, ""), purpose, since.isoformat())
-                count += 1
-        counts["suppressions"] = count
+        yield [
+            (caller_id, purpose, since.isoformat())
+            for caller_id in sorted(said)
+            for purpose, since in sorted(said[caller_id].items())
+        ]
         if len(ids) < BATCH:
             return
         after = ids[-1]
@@ -188,3 +198,47 @@ def _readme(row: Offboarding, at: datetime) -> str:
         "certificates/     what was destroyed before, signed\n"
         f"manifest.json     SHA-256 of each file\n\n{numbers}\n"
     )
+
+
+# --- What came since ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What stands in a file: the ids of its events, and each no as (caller's name, purpose, since)."""
+
+    events: frozenset[bytes]
+    noes: frozenset[tuple[str, str, str]]
+
+
+def read_back(row: Offboarding, clock: Clock) -> Handed:
+    """What stands in the file that was handed over; of a hundred thousand events it is some ten megabytes."""
+    if row.file_key is None:
+        raise TypeError("Nothing was handed over.")
+    with files.open(row.client_id, row.file_key) as source:
+        whole = io.BytesIO(source.read())
+    keep(row, clock())
+    with zipfile.ZipFile(whole) as archive:
+        return Handed(
+            events=frozenset(uuid.UUID(line["event"]).bytes for line in _lines(archive, "ledger.csv")),
+            noes=frozenset(
+                (line["caller"], line["purpose"], line["since"])
+                for line in _lines(archive, "suppressions.csv")
+            ),
+        )
+
+
+def _lines(archive: zipfile.ZipFile, name: str) -> Iterator[dict[str, str]]:
+    with archive.open(name) as paper, io.TextIOWrapper(paper, encoding="utf-8", newline="") as text:
+        yield from csv.DictReader(text)
+
+
+def count_missing(row: Offboarding, handed: Handed, clock: Clock) -> int:
+    """How many events and noes there are that a file has not, whatever has left since. Inside a job's scope."""
+    events = ConsentEvent.objects.for_client(row.client).order_by("pk").values_list("pk", flat=True)
+    missing = sum(event.bytes not in handed.events for event in events.iterator(chunk_size=10_000))
+    for noes in _noes(row, clock):
+        missing += sum(
+            (caller_label(caller_id), purpose, since) not in handed.noes for caller_id, purpose, since in noes
+        )
+    return missing

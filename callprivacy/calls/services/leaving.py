@@ -1,0 +1,65 @@
+"""What of a client's ways in outlives its keys: secrets under the master key, and files that nobody sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from callprivacy.calls.channels import folders
+from callprivacy.calls.channels.folders import FolderError
+from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.services import drops
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """
+    A connection's own folder, below the operator's.
+
+    :ivar left: how many files still lie in it; None where it cannot be read.
+    """
+
+    name: str
+    left: int | None
+
+
+def forget_secrets(*, client: Client) -> int:
+    """Forget what opens a client's accounts at trackers, of every connection; returns how many. In a job's scope."""
+    return ConnectionSecret.objects.for_client(client).delete()[0]
+
+
+def empty_folders(*, client: Client, until: datetime, clock: Callable[[], datetime]) -> list[Folder] | None:
+    """
+    Erase what lies in a client's folders, read or not, and say what is left of each.
+
+    Called outside any scope. Returns None where the clock came to `until` before the end; begun again, it goes on.
+    """
+    with job_scope(agency_id=client.agency_id):
+        rows = (
+            Connection.objects.for_client(client).filter(provider=drops.FOLDER).order_by("created_at", "pk")
+        )
+        names = [drops.folder_of(way) for way in rows.select_related("client__agency")]
+    found = []
+    for name in names:
+        left = None
+        if drops.is_set_up():
+            try:
+                for file in folders.names_in(name):
+                    if clock() >= until:
+                        return None
+                    folders.delete(f"{name}/{file}")
+            except FolderError:
+                pass  # What is left says so.
+            left = _count(name)
+        found.append(Folder(name, left))
+    return found
+
+
+def _count(name: str) -> int | None:
+    try:
+        return len(folders.names_in(name))
+    except FolderError:
+        return None

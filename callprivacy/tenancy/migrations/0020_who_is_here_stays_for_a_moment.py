@@ -1,0 +1,19 @@
+"""Who writes what a client that leaves is to be handed over holds the client, whatever it may change of it."""
+
+from django.db import migrations
+
+_IS_HERE = """
+CREATE FUNCTION client_is_here(wanted bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM tenancy_client c
+        WHERE c.id = wanted AND c.agency_id = scope_agency() AND c.archived_at IS NULL FOR KEY SHARE;
+    RETURN FOUND;
+END $$;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tenancy", "0019_days_of_releases")]
+
+    operations = [migrations.RunSQL(_IS_HERE, "DROP FUNCTION client_is_here(bigint);")]

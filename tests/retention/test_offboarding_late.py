@@ -1,0 +1,249 @@
+"""What comes after the file of a client that leaves was written is handed over, too, before anything is destroyed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connections
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.calls.models import Call, Caller
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import services as vault
+from consent.enums import EventKind, Purpose
+from consent.services import ledger
+from retention.enums import EndState
+from retention.services import offboarding
+from tests import make
+from tests.accounts.browsers import signed_in
+from tests.cast import Cast, assemble
+from tests.consent.test_ledger import BY, said
+from tests.make import NOON
+from tests.retention.test_offboarding import (
+    CALLER,
+    ask,
+    deed,
+    filled,
+    now,
+    taken,
+    unpacked,
+    work,
+    written,
+)
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOON + timedelta(hours=2)
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def second(cast: Cast) -> Membership:
+    found = make.person(cast.acme, "Olga", Role.OFFICER)
+    make.grant(found, cast.dentist, Role.OFFICER)
+    return found
+
+
+def the_caller(cast: Cast) -> uuid.UUID:
+    with job_scope(agency_id=cast.acme.pk):
+        return Caller.objects.for_client(cast.dentist).values_list("pk", flat=True).get()
+
+
+def says_no(cast: Cast, name: str = "late", *, purpose: Purpose = Purpose.CONTACT) -> uuid.UUID:
+    """The id of the event."""
+    fact = said(the_caller(cast), EventKind.WITHDRAWN, 1, source=name, purpose=purpose)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        return ledger.record_events(client=cast.dentist, said=[fact], by=BY, at=LATER)[0].pk
+
+
+def calls_left(cast: Cast) -> int:
+    with job_scope(agency_id=cast.acme.pk):
+        return Call.objects.for_client(cast.dentist).count()
+
+
+def is_shut(cast: Cast) -> bool:
+    with job_scope(agency_id=cast.acme.pk):
+        return Client.objects.get(pk=cast.dentist.pk).archived_at is not None
+
+
+def finishes(cast: Cast) -> dict[str, str]:
+    """Take the file that was written anew, let everything go, and return what was handed over."""
+    papers = unpacked(taken(deed(cast, "new_link", at=LATER), LATER))
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER + timedelta(minutes=5))
+    assert now(cast).state == EndState.DONE
+    return papers
+
+
+def test_a_no_between_writing_and_erasing_is_handed_over_before_anything_goes(
+    cast: Cast,
+    second: Membership,
+) -> None:
+    text = written(cast, second)
+    event = says_no(cast)
+    taken(text)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    row = now(cast)
+    assert (row.state, row.came_since, row.taken_at) == (EndState.WRITTEN, 2, None)
+    assert calls_left(cast) == 1
+    assert is_shut(cast)
+    with pytest.raises(offboarding.NotNowError):
+        deed(cast, "begin_erasing", at=LATER)
+    with pytest.raises(offboarding.NotNowError, match="shut"):
+        deed(cast, "stop", at=LATER)
+    with pytest.raises(ledger.ClientGoneError):
+        says_no(cast, "later still")
+    assert str(event) in finishes(cast)["ledger.csv"]
+
+
+def test_a_no_between_taking_and_erasing_is_handed_over_too(cast: Cast, second: Membership) -> None:
+    taken(written(cast, second))
+    event = says_no(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert calls_left(cast) == 1
+    papers = finishes(cast)
+    assert str(event) in papers["ledger.csv"]
+    assert json.loads(now(cast).statement)["handed_over"]["rows"]["facts"] == 1
+
+
+def test_a_no_behind_the_cursor_while_the_file_is_written_is_handed_over_too(
+    cast: Cast,
+    second: Membership,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled(cast)
+    says_no(cast, "one", purpose=Purpose.RECORD)
+    says_no(cast, "two", purpose=Purpose.ANALYSE)
+    monkeypatch.setattr("retention.services.offboarding.writing.BATCH", 1)
+    ask(cast)
+    deed(cast, "agree", second)
+    found: list[uuid.UUID] = []
+    asked = 0
+
+    def clock() -> datetime:
+        nonlocal asked
+        asked += 1
+        if asked == 7 and not found:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("consent.services.ledger.uuid.uuid4", lambda: uuid.UUID(int=7))
+                found.append(says_no(cast))
+        return NOON
+
+    offboarding.work_off(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=clock)
+    assert now(cast).state == EndState.WRITTEN
+    papers = unpacked(taken(deed(cast, "new_link")))
+    assert found
+    assert str(found[0]) not in papers["ledger.csv"]
+    assert papers["ledger.csv"].count("withdrawn") == 2
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert calls_left(cast) == 1
+    assert str(found[0]) in finishes(cast)["ledger.csv"]
+
+
+def test_a_number_on_the_list_of_noes_alone_is_missed_too(cast: Cast, second: Membership) -> None:
+    taken(written(cast, second))
+    vault.suppress_callers(
+        client_id=cast.dentist.pk,
+        caller_ids=[the_caller(cast)],
+        purposes=["track"],
+        at=NOON - timedelta(days=9),
+    )
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert now(cast).came_since == 1
+    assert "track" in finishes(cast)["suppressions.csv"]
+
+
+def test_what_left_since_the_file_was_written_is_no_reason_to_write_it_anew(
+    cast: Cast,
+    second: Membership,
+) -> None:
+    taken(written(cast, second))
+    vault.lift_suppressions(client_id=cast.dentist.pk, caller_id=the_caller(cast), purposes=["contact"])
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert now(cast).state == EndState.DONE
+
+
+def test_the_page_says_that_something_came_and_takes_the_file_again(
+    cast: Cast,
+    second: Membership,
+) -> None:
+    taken(written(cast, second))
+    says_no(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    url = "/clients/dentist/leave/"
+    browser = signed_in(cast.alice)
+    page = browser.get(url).content.decode()
+    assert "2 entries of the ledger and the list of noes came after the file was written" in page
+    assert "Stop it" not in page
+    assert (
+        "/retention/leaving/dentist/stop/"
+        not in signed_in(cast.carol).get("/retention/leaving/").content.decode()
+    )
+    assert browser.post("/clients/dentist/connections/new/").status_code == 403
+    page = browser.post(f"{url}link/").content.decode()
+    link = page[page.index("/handover/") :].split('"')[0].split("<")[0]
+    assert unpacked(Browser().post(link).getvalue())
+    assert browser.post(f"{url}erase/", {"phrase": "dentist"}).status_code == 302
+    assert now(cast).state == EndState.ERASING
+    assert now(cast).came_since == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_the_no_comes_before_the_doors_are_shut_or_not_at_all(cast: Cast) -> None:
+    filled(cast)
+    ask(cast)
+    work(cast, NOON + timedelta(days=1))
+    taken(deed(cast, "new_link"))
+    deed(cast, "begin_erasing", at=LATER)
+    is_said, may_commit = threading.Event(), threading.Event()
+    caller_id = the_caller(cast)
+
+    def say() -> None:
+        fact = said(caller_id, EventKind.WITHDRAWN, 1, source="at once", purpose=Purpose.CONTACT)
+        with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+            ledger.record_events(client=cast.dentist, said=[fact], by=BY, at=LATER)
+            is_said.set()
+            may_commit.wait(20)
+
+    speaker = _begun(say)
+    assert is_said.wait(20)
+    worker = _begun(lambda: work(cast, LATER))
+    worker.join(1)
+    assert calls_left(cast) == 1
+    may_commit.set()
+    speaker.join(20)
+    worker.join(20)
+    assert (now(cast).state, now(cast).came_since) == (EndState.WRITTEN, 2)
+    with pytest.raises(ledger.ClientGoneError):
+        says_no(cast, "too late")
+    assert CALLER[1:] not in finishes(cast)["ledger.csv"]
+
+
+def _begun(work: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
