@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -269,7 +269,8 @@ def fetch(
     }
     if form is not None:
         sent["Content-Type"] = "application/x-www-form-urlencoded"
-    watch = threading.Timer(seconds, _cut, [connection])
+    held: list[socket.socket] = []
+    watch = threading.Timer(seconds, _cut, [connection, held])
     watch.daemon = True
     watch.start()
     try:
@@ -281,6 +282,8 @@ def fetch(
             preload_content=False,
             decode_content=False,
         )
+        # A connection that ends with its answer lets go of its line before that has come.
+        held.append(connection.sock)
         response = connection.getresponse()
         body = _whole(response, at_most, ends_at)
     except NoAnswerError:
@@ -314,7 +317,8 @@ def _said(error: Exception, ends_at: float) -> NoAnswerError:
     return NoAnswerError("It does not answer.")
 
 
-def _cut(connection: urllib3.connection.HTTPSConnection) -> None:
+def _cut(connection: urllib3.connection.HTTPSConnection, held: Sequence[socket.socket] = ()) -> None:
     """End a wait: whoever reads from the other thread is told that nothing more comes."""
-    with contextlib.suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
+    for line in (connection.sock, *held):
+        with contextlib.suppress(OSError, AttributeError):
+            line.shutdown(socket.SHUT_RDWR)

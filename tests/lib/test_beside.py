@@ -37,7 +37,10 @@ def owner(transactional_db: None) -> Iterator[Any]:
 
 def build(owner: Any, operation: AddIndexConcurrently) -> None:
     before = ProjectState()
-    fields = [("id", models.BigIntegerField(primary_key=True)), ("number", models.BigIntegerField())]
+    fields: list[tuple[str, models.Field[Any, Any]]] = [
+        ("id", models.BigIntegerField(primary_key=True)),
+        ("number", models.BigIntegerField()),
+    ]
     before.add_model(ModelState("beside", "Row", fields))
     after = before.clone()
     operation.state_forwards("beside", after)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 import urllib3
 
 from callprivacy.lib import outside
+from tests.accounts.provider import HOST, certificate
 
 HOSTILE = [
     line.encode().decode("unicode_escape")
@@ -127,3 +131,36 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         pool.close()
         server.server_close()
     assert (answer.status, asked) == (307, ["/hook"])
+
+
+@pytest.mark.parametrize("ends", [b"", b"Connection: close\r\n"])
+def test_an_answer_that_drips_is_cut_off_whatever_it_says_of_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bytes
+) -> None:
+    pem, secret = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    monkeypatch.setattr(outside, "resolve", lambda *_: "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, secret)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with (
+            contextlib.suppress(OSError),
+            context.wrap_socket(server.accept()[0], server_side=True) as line,
+        ):
+            line.recv(65536)
+            line.sendall(b"HTTP/1.1 200 OK\r\n" + ends + b"Content-Length: 900\r\n\r\n")
+            while not over.wait(0.05):
+                line.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=[server], daemon=True)
+        dripping.start()
+        begun = time.monotonic()
+        with pytest.raises(outside.NoAnswerError, match="too slowly"):
+            outside.fetch(f"https://{HOST}:{server.getsockname()[1]}/", seconds=0.6)
+        took = time.monotonic() - begun
+        over.set()
+        dripping.join()
+    assert took < 5

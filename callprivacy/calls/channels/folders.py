@@ -148,6 +148,16 @@ def delete(file: Found) -> bool:
     return True
 
 
+def erase(folder: str, name: str) -> None:
+    """
+    Erase what lies there, whatever it is by now.
+
+    :raises FolderError: it is still there.
+    """
+    with _faults():
+        _storage().delete(f"{folder}/{name}")
+
+
 @contextmanager
 def _faults() -> Iterator[None]:
     # A bucket's time-outs are errors of the operating system as well: its own are asked first.

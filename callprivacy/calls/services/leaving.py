@@ -50,7 +50,7 @@ def empty_folders(*, client: Client, until: datetime, clock: Callable[[], dateti
                 for file in folders.names_in(name):
                     if clock() >= until:
                         return None
-                    folders.delete(f"{name}/{file}")
+                    folders.erase(name, file)
             except FolderError:
                 pass  # What is left says so.
             left = _count(name)
