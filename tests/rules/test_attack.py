@@ -527,12 +527,15 @@ def _filled(browser: Browser, address: str, body: dict[str, str], things: dict[s
 
 def _absurd(path: str, name: str, plain: str) -> list[str]:
     """
-    One, in turn, and at every second field one of those that have harmed most; in `make assure` all. A day is always
-    both ends of Python's calendar as well.
+    One, in turn, and at every second field one of those that have harmed most; in `make assure` those and two others.
+    A day is always both ends of Python's calendar as well.
     """
     turn = zlib.crc32(f"{path} {name}".encode())
-    some = ABSURD_IN_FORMS[:2] if turn % 2 else ABSURD_IN_FORMS[2:]
-    found = times([some[turn // 2 % len(some)]], list(ABSURD_IN_FORMS))
+    worst, others = ABSURD_IN_FORMS[:2], ABSURD_IN_FORMS[2:]
+    some = worst if turn % 2 else others
+    at = turn // 2 % len(others)
+    two = (others * 2)[at : at + 2]
+    found = times([some[turn // 2 % len(some)]], [*worst, *two])
     if re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d)?", plain):
         found += [f"{day}{plain[10:]}" for day in ENDS]
     return found
