@@ -27,6 +27,7 @@ _OF_QUERYSETS = _WRITES - {"remove", "set", "add", "clear"}
 # Raw SQL outside services, selectors and migrations, and why.
 RAW_SQL = {
     "callprivacy/tenancy/scope.py": "it is what opens a scope",
+    "callprivacy/lib/beside.py": "it is an operation of migrations",
     "callprivacy/lib/statements.py": "it is what hands cursors out, and writes no statement",
 }
 # Signatures of what goes between systems, over no key of ours that opens anything, and whose they are.
