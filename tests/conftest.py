@@ -14,7 +14,7 @@ import io
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +25,7 @@ from callprivacy.lib.stack import with_room
 from tests import ground, order, starts
 
 if TYPE_CHECKING:
+    from pytest_django import Settings
     from pytest_django.plugin import DjangoDbBlocker
 
     from tests.cast import Cast
@@ -237,3 +238,16 @@ def cast(db: None) -> Cast:
     from tests import cast as actors  # models load after Django's setup
 
     return actors.assemble()
+
+
+@pytest.fixture
+def masters(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts master keys into use, newest first."""
+    from cryptography.fernet import Fernet, MultiFernet
+    from encrypted_model_fields import fields as library
+
+    def use(*names: str) -> None:
+        settings.FIELD_ENCRYPTION_KEY = list(names)
+        monkeypatch.setattr(library, "CRYPTER", MultiFernet([Fernet(name) for name in names]))
+
+    return use

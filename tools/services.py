@@ -359,6 +359,8 @@ class Postgres:
         if self.process is not None:
             end(self.process, signal.SIGINT)
         elif self.data.exists():
+            # Else the number in its note may be another program's by now, which would be told to stop.
+            self._forget_a_dead_server()
             with contextlib.suppress(ServiceError):
                 self.place.run(
                     [self._program("pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "-s", "stop"],

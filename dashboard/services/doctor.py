@@ -22,7 +22,7 @@ from django.conf import settings
 from django.core.mail import mailers
 from django.db import DatabaseError, connections
 
-from callprivacy.audit.models import Seal
+from callprivacy.audit import selectors as trail
 from callprivacy.lib import figures, transport
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.scope import job_scope
@@ -102,7 +102,10 @@ def signing_key(_clock: Clock) -> Iterator[Finding]:
     known = signing.public_keys()
     for agency_id in tenancy.agency_ids():
         with job_scope(agency_id=agency_id):
-            newest = Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
+            newest = trail.newest_seal(agency_id)
+        if newest is not None and not newest.is_readable:
+            yield _wrong("The trail's newest seal cannot be read.", "Run manage.py verify_audit.")
+            return
         if newest is not None and newest.key_id not in known:
             yield _wrong(
                 f"The trail's newest seal was signed by the key {newest.key_id}, which is nobody's here.",

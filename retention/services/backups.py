@@ -443,8 +443,9 @@ def expire_backups(*, at: datetime) -> list[str]:
     """
     Remove the vault's dumps of fourteen days ago and before, and their keys first; returns their names.
 
-    By what lies in the folders, for the rows of a database that was restored know nothing of newer ones, and still name
-    older ones: what is past its day and lies there no more is noted as removed.
+    By what lies in the folders, for the rows of a database that was restored know nothing of newer ones, and still
+    name older ones: what was made before the restore and lies there no more is noted as removed. Of others that are not
+    there nothing is known: they may lie where the folders were before.
     """
     try:
         where = folders()
@@ -460,12 +461,31 @@ def expire_backups(*, at: datetime) -> list[str]:
             path.unlink(missing_ok=True)
             gone.add(f"vault-{match['at']}.age")
     rows = Backup.objects.filter(database="vault", removed_at=None)
-    over = [row for row in rows if row.made_at.astimezone(UTC).date() <= before]
-    if where.keys.is_dir() and where.vault.is_dir():
-        rows.filter(pk__in=[row.pk for row in over if not _lies_there(row, where)]).update(removed_at=at)
+    rows.filter(name__in=gone).update(removed_at=at)
+    restored_at = lineage.restored_at()
+    if restored_at is not None and where.keys.is_dir() and where.vault.is_dir():
+        over = [row for row in rows if row.made_at.astimezone(UTC).date() <= before]
+        left = [row.pk for row in over if row.made_at < restored_at and not _lies_there(row, where)]
+        rows.filter(pk__in=left).update(removed_at=at)
     if gone:
         audit.record_house("backups.removed", at=at, database="vault", count=len(gone))
     return sorted(gone)
+
+
+def note_gone(*, name: str, at: datetime) -> None:
+    """
+    Note that somebody has deleted a dump of the vault, and its key.
+
+    :raises BackupError: no such dump is known, or one of the two lies in its folder.
+    """
+    where = folders()
+    row = Backup.objects.filter(database="vault", removed_at=None, name=name).first()
+    if row is None:
+        raise BackupError(f"No dump of the vault is known as {name}, or it is noted as removed.")
+    if _lies_there(row, where):
+        raise BackupError(f"{name} or its key is still there. Delete the key first, then the dump.")
+    Backup.objects.filter(pk=row.pk).update(removed_at=at)
+    audit.record_house("backups.removed", at=at, database="vault", count=1, by_hand=True)
 
 
 def _lies_there(row: Backup, where: Folders) -> bool:

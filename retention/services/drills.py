@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from psycopg.conninfo import conninfo_to_dict
 
 from callprivacy.audit import services as audit
@@ -96,7 +96,7 @@ def run_drill(*, drill: Drill, identity: Path, clock: Clock) -> Drill:
         forget_cut_off()
         with servers.locked(_lock(), shared=True):
             _try_out(folder, identity, checks, used)
-    except (BackupError, servers.ServiceError, OSError, psycopg.Error) as error:
+    except (BackupError, servers.ServiceError, OSError, psycopg.Error, DatabaseError) as error:
         checks.append(Check("drill", ok=False, said=str(error)[:500]))
     passed = bool(checks) and all(check.ok for check in checks)
     drill.finished_at, drill.passed = clock(), passed
@@ -123,13 +123,22 @@ def forget_cut_off() -> int:
     found = [one for one in Path(settings.CALLPRIVACY_STATE).glob("drill-*") if _FOLDER.fullmatch(one.name)]
     if not found:
         return 0
-    with servers.locked(_lock(), wait=False) as is_alone:
-        if not is_alone:
-            return 0
-        for folder in found:
-            place = servers.Place.of(folder)
-            _remove(place, servers.Postgres(place, settings=_SETTINGS))
-        return len(found)
+    try:
+        with servers.locked(_lock(), wait=False) as is_alone:
+            return sum(_is_removed(folder) for folder in found) if is_alone else 0
+    except OSError as error:
+        log.warning("drill.left", folder=str(len(found)), why=type(error).__name__)
+        return 0
+
+
+def _is_removed(folder: Path) -> bool:
+    """Whether it is gone: one that another account has left, such as root, is only told of."""
+    try:
+        place = servers.Place.of(folder)
+        _remove(place, servers.Postgres(place, settings=_SETTINGS))
+    except (servers.ServiceError, OSError) as error:
+        log.warning("drill.left", folder=folder.name, why=type(error).__name__)
+    return not folder.exists()
 
 
 def _remove(place: servers.Place, postgres: servers.Postgres) -> None:

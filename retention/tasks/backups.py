@@ -23,8 +23,8 @@ def beat_pulse(**_: Any) -> None:
 @shared_task(name="retention.expire_backups", acks_late=True)
 def expire_backups(**_: Any) -> None:
     """Remove the vault's dumps of fourteen days ago, their keys, and what a drill that was killed has left."""
-    drills.forget_cut_off()
     backups.expire_backups(at=timezone.now())
+    drills.forget_cut_off()
 
 
 @shared_task(name="retention.run_drill", acks_late=True, soft_time_limit=3500, time_limit=3600)

@@ -116,6 +116,40 @@ def test_a_client_that_leaves_while_it_is_granted_is_left_to_officers_alone(cast
     assert _held(cast.alice, cast.plumber) == {"officer"}
 
 
+def _given_meanwhile(cast: Cast, deed: Callable[[], Any]) -> None:
+    """Give Bob the plumber while somebody else is just ending what makes that possible."""
+    with job_scope(agency_id=cast.acme.pk):
+        deed()
+        beside = Beside(cast.acme.pk, lambda: _give(cast.bob, cast.plumber, Role.ANALYST))
+        beside.let_it_come()
+    with pytest.raises(grants.NotHereError):
+        beside.join()
+    assert _held(cast.bob, cast.plumber) == set()
+
+
+def test_nothing_is_given_to_who_is_seen_off_meanwhile(cast: Cast) -> None:
+    _given_meanwhile(cast, lambda: leaving.leave(membership=cast.bob, by=make.JOB, at=NOON))
+
+
+def test_nothing_is_given_at_a_client_that_leaves_meanwhile(cast: Cast) -> None:
+    from retention.models import Offboarding
+
+    def close() -> None:
+        Client.objects.filter(pk=cast.plumber.pk).update(archived_at=NOON)
+        removing._end_grants(Offboarding(agency=cast.acme, client=cast.plumber), NOON)
+
+    make.grant(cast.bob, cast.plumber)
+    _given_meanwhile(cast, close)
+
+
+def test_what_was_given_at_a_client_that_left_can_be_ended(cast: Cast) -> None:
+    make.grant(cast.bob, cast.plumber)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.plumber.pk).update(archived_at=NOON)
+        _give(cast.bob, cast.plumber, None)
+    assert _held(cast.bob, cast.plumber) == set()
+
+
 def test_what_was_given_anew_while_a_review_closes_stays(cast: Cast) -> None:
     make.grant(cast.bob, cast.plumber)
     with job_scope(agency_id=cast.acme.pk):

@@ -329,7 +329,20 @@ def test_an_event_that_cannot_be_sealed_holds_no_other_agency_up(logged: io.Stri
     seal_events.run()
 
     assert [len(seals(agency.pk)) for agency in agencies] == [1, 0, 1]
-    assert "job.failed" in logged.getvalue()
+    assert "trail.not_sealed" in logged.getvalue()
+    assert "verify_audit" in logged.getvalue()
+
+
+def test_a_newest_seal_that_cannot_be_read_is_none_that_the_checkpoints_know() -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 1)
+    seal(acme.pk)
+    with superuser() as line:
+        line.execute("UPDATE audit_seal SET signed_at = 'infinity' WHERE agency_id = %s", [acme.pk])
+    write(acme.pk, 1)
+
+    with pytest.raises(services.TailCutError, match="verify_audit"):
+        seal(acme.pk)
 
 
 def test_checkpoints_of_another_agency_vouch_for_nothing(tmp_path: Path) -> None:

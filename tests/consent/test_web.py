@@ -131,14 +131,18 @@ def test_every_key_that_is_none_answers_the_same(browser: Browser, page: WebPage
     assert browser.post(f"/c/{key}/consent/", {"number": TYPED}).status_code == 404
 
 
-def test_an_archived_client_asks_for_nothing_and_still_takes_a_no(
+def test_a_client_that_is_just_leaving_asks_for_nothing_and_takes_nothing_that_it_could_not_hand_over(
     cast: Cast, browser: Browser, page: WebPage
 ) -> None:
+    """Whose page was open as the ways in were shut: the next look at the link says that the client has left."""
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
     assert pages.WORDS.encode() not in browser.get(address(page)).content
     assert send(browser, page, purposes=["record"]).status_code == 422
-    assert send(browser, page, "withdraw", everything="on").status_code == 303
+    answer = send(browser, page, "withdraw", everything="on")
+    assert answer.status_code == 503
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ConsentEvent.objects.for_client(cast.dentist).exists()
 
 
 # --- A yes ---

@@ -98,7 +98,7 @@ def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
     ):
         setattr(settings, name, tmp_path / folder)
     name = f"vault-{NOON:%Y%m%dT%H%M%SZ}.age"
-    row = Backup.objects.create(database="vault", made_at=NOON, name=name, size=1)
+    Backup.objects.create(database="vault", made_at=NOON, name=name, size=1)
     promised = datetime.combine(backups.no_copy_opens_after(NOON), datetime.min.time(), tzinfo=UTC)
 
     def staying(after: timedelta) -> int:
@@ -110,10 +110,40 @@ def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
     assert staying(timedelta(days=2)) == 1
     for folder in ("vault", "keys"):
         (tmp_path / folder).mkdir()
+    # It is not here, and may lie where the folders were before.
     assert backups.expire_backups(at=promised) == []
-    row.refresh_from_db()
-    assert row.removed_at == promised
+    assert staying(timedelta(days=2)) == 1
+    (tmp_path / "keys" / f"{name.removesuffix('.age')}.key").touch()
+    with pytest.raises(backups.BackupError, match="still there"):
+        backups.note_gone(name=name, at=promised)
+    (tmp_path / "keys" / f"{name.removesuffix('.age')}.key").unlink()
+    call_command("backup", gone=name)
     assert staying(timedelta(days=2)) == 0
+    with pytest.raises(CommandError, match="noted as removed"):
+        call_command("backup", gone=name)
+
+
+@pytest.mark.django_db
+def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(
+    settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, folder in (
+        ("CALLPRIVACY_BACKUP_DIR", "default"),
+        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
+        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
+    ):
+        setattr(settings, name, tmp_path / folder)
+        (tmp_path / folder).mkdir()
+    assert lineage.restored_at() is None
+    for made_at in (NOON, NOON + timedelta(days=2)):
+        name = f"vault-{made_at:%Y%m%dT%H%M%SZ}.age"
+        Backup.objects.create(database="vault", made_at=made_at, name=name, size=1)
+    monkeypatch.setattr(lineage, "restored_at", lambda: NOON + timedelta(days=1))
+
+    backups.expire_backups(at=NOON + timedelta(days=30))
+
+    rows = Backup.objects.order_by("made_at").values_list("removed_at", flat=True)
+    assert list(rows) == [NOON + timedelta(days=30), None]
 
 
 # --- Real dumps -----------------------------------------------------------------------------------------------------

@@ -9,11 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 
 import pytest
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
-from encrypted_model_fields import fields as library
-from pytest_django import Settings
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.services import keys as rotation
@@ -273,17 +271,6 @@ def test_who_destroys_a_client_takes_its_noes_in_the_order_of_everybody_else(cli
 
 
 # --- the master key ---
-
-
-@pytest.fixture
-def masters(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts master keys into use, newest first."""
-
-    def use(*names: str) -> None:
-        settings.FIELD_ENCRYPTION_KEY = list(names)
-        monkeypatch.setattr(library, "CRYPTER", MultiFernet([Fernet(name) for name in names]))
-
-    return use
 
 
 def test_the_master_key_is_rotated_in_batches_and_the_old_one_opens_nothing(

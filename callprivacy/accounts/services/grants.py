@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
@@ -17,6 +17,10 @@ from callprivacy.tenancy.models import Client
 
 class EndsInThePastError(ValueError):
     """A grant was to end before it began."""
+
+
+class NotHereError(ValueError):
+    """The person, or the client, has left: nothing is given any more."""
 
 
 @transaction.atomic
@@ -34,6 +38,7 @@ def set_bundle(
 
     :raises EndsInThePastError: `ends_at` is not after `at`.
     :raises OwnRightsError: the person is who grants, and somebody else could.
+    :raises NotHereError: the person or the client has left, be it just now; what is granted can be ended all the same.
     """
     if (
         by.kind == ScopeKind.STAFF
@@ -43,6 +48,8 @@ def set_bundle(
         raise OwnRightsError
     if ends_at is not None and ends_at <= at:
         raise EndsInThePastError("A grant ends after it begins.")
+    if bundle is not None:
+        _check_both_are_here(membership, client)
     access.write_bundle(
         agency_id=membership.agency_id,
         user_id=membership.user_id,
@@ -61,3 +68,12 @@ def set_bundle(
         bundle=bundle.value if bundle else None,
         ends_at=ends_at.isoformat() if ends_at else None,
     )
+
+
+def _check_both_are_here(membership: Membership, client: Client) -> None:
+    """Who sees a person off, or closes a client, holds the membership: what they did meanwhile is seen."""
+    held = access.hold_members(agency_id=membership.agency_id, user_ids=[membership.user_id])
+    if not any(row.state != MembershipState.LEFT for row in held):
+        raise NotHereError("This person has left the agency. Let them come back first.")
+    if not Client.objects.filter(pk=client.pk, archived_at=None).exists():
+        raise NotHereError(f"{client.name} has left: nobody is granted it any more.")

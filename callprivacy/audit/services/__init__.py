@@ -36,6 +36,7 @@ from callprivacy.audit.services.sealing import (
     RestoredError,
     SealChangedError,
     TailCutError,
+    UnreadableError,
     declare_restore,
     rebuild_checkpoints,
     seal_events,
@@ -51,7 +52,7 @@ from callprivacy.audit.services.verifying import (
     verify_agency,
 )
 
-SEALING_ERRORS = (SinkError, RestoredError, SealChangedError, TailCutError)
+SEALING_ERRORS = (SinkError, RestoredError, SealChangedError, TailCutError, UnreadableError)
 
 __all__ = [
     "EVENTS_WHILE_WAITING",
@@ -68,6 +69,7 @@ __all__ = [
     "TailCutError",
     "TooLongError",
     "TooManyRowsError",
+    "UnreadableError",
     "Verification",
     "Wish",
     "check_trail",

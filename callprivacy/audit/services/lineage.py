@@ -16,6 +16,7 @@ from typing import Final
 
 from django.db import DatabaseError, connection, transaction
 
+from callprivacy.audit.models import Epoch
 from callprivacy.lib.logs import logger
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
@@ -67,6 +68,12 @@ def lineage() -> Lineage:
     if noted < confirmed:
         return Lineage.VAULT_OLDER
     return Lineage.DEFAULT_OLDER if _read()[0] < noted else Lineage.SAME
+
+
+def restored_at() -> datetime | None:
+    """When `default` was last put back from an old copy, which begins an epoch; None where it never was. No scope."""
+    newest = Epoch.objects.filter(number__gt=1).order_by("-number").first()
+    return newest.started_at if newest else None
 
 
 def known() -> Lineage:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, Mark, SealMessage
 from callprivacy.audit.merkle import Frontier, leaf_hash
 from callprivacy.audit.models import Epoch, Event, Leaving, Seal, pack_leaves
-from callprivacy.audit.selectors import events_between
+from callprivacy.audit.selectors import UNREADABLE, events_between, newest_seal
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sink import Checkpoint, SinkError, Statement
@@ -40,6 +41,10 @@ class SealChangedError(RuntimeError):
     """The newest seal's peaks are not those of its size and root: somebody changed it; nothing is sealed after it."""
 
 
+class UnreadableError(RuntimeError):
+    """An event holds what no program of ours writes: somebody wrote past the product; nothing is sealed with it."""
+
+
 def leaf_of(event: Event) -> bytes:
     """An event's leaf hash."""
     return leaf_hash(leaves.canonical(event.as_leaf()))
@@ -55,27 +60,34 @@ def seal_events(*, agency_id: int, at: datetime) -> int:
     :raises RestoredError: the database was restored; `manage.py start_epoch` declares it.
     :raises TailCutError: seals are gone that were made once.
     :raises SealChangedError: the newest seal's peaks are not those of its size and root.
+    :raises UnreadableError: an event cannot be read.
     """
     with transaction.atomic():
         if not _lock(agency_id):
             return 0
-        newest = Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
-        newest = _made_good(agency_id, newest)
+        newest = _made_good(agency_id, newest_seal(agency_id))
         begin = newest.until if newest else START
         end = _horizon()
         if end < begin:
             raise RestoredError("Transaction ids have gone back. After a restore run: manage.py start_epoch.")
-        events = list(events_between(agency_id, begin, end)[:EVENTS_A_SEAL])
+        events, listed = _read(events_between(agency_id, begin, end)[:EVENTS_A_SEAL])
         if not events:
             return 0
         if len(events) == EVENTS_A_SEAL:
             end = Mark(events[-1].epoch, events[-1].xid, events[-1].pk + 1)
-        listed = [(event.pk, leaf_of(event)) for event in events]
         message, frontier = _next(agency_id, newest, listed, end, at)
         checkpoint = Checkpoint(message, signing.sign(message.to_bytes()))
         _store(checkpoint, frontier, listed)
         sink.append_seal(checkpoint)
         return len(events)
+
+
+def _read(found: QuerySet[Event]) -> tuple[list[Event], Listed]:
+    try:
+        events = list(found)
+        return events, [(event.pk, leaf_of(event)) for event in events]
+    except (*UNREADABLE, AttributeError):
+        raise UnreadableError("An event cannot be read. Run: manage.py verify_audit.") from None
 
 
 def _lock(agency_id: int) -> bool:
@@ -173,7 +185,7 @@ def _made_good(agency_id: int, newest: Seal | None) -> Seal | None:
 def _made_again(agency_id: int, newest: Seal | None, checkpoint: Checkpoint) -> Seal:
     message = checkpoint.message
     begin = newest.until if newest else START
-    listed = [(event.pk, leaf_of(event)) for event in events_between(agency_id, begin, message.until)]
+    _, listed = _read(events_between(agency_id, begin, message.until))
     if listed:
         again, frontier = _next(agency_id, newest, listed, message.until, message.signed_at)
         if (

@@ -1,6 +1,7 @@
 """Dump the two databases, sealed, into folders apart; remove the vault's old dumps."""
 
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,17 @@ class Command(OwnCommand):
             help="make a pair of keys instead: the private half goes to FILE",
         )
 
+        parser.add_argument(
+            "--gone",
+            metavar="NAME",
+            help="note instead that this dump of the vault, and its key, were deleted by hand",
+        )
+
     def handle(self, *_: Any, **options: Any) -> None:
         at = timezone.now()
+        if options["gone"]:
+            self._note_gone(options["gone"], at)
+            return
         if options["new_key"]:
             self._make_key(options["new_key"])
             return
@@ -52,6 +62,13 @@ class Command(OwnCommand):
             self.stdout.write(f"{row.database}: {row.name}, {row.size:,} bytes, sealed to {row.recipient}")
         if gone:
             self.stdout.write(f"{len(gone)} dumps of the vault were fourteen days old and are gone.")
+
+    def _note_gone(self, name: str, at: datetime) -> None:
+        try:
+            backups.note_gone(name=name, at=at)
+        except backups.BackupError as error:
+            raise CommandError(str(error), returncode=2) from None
+        self.stdout.write(f"{name} is noted as removed.")
 
     def _make_key(self, path: Path) -> None:
         secret, public = envelopes.new_identity()
