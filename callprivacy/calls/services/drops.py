@@ -4,10 +4,10 @@ named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, or was
-stopped, stays, is not tried again as it is, and somebody hears of it; it may be called after somebody or their number,
-so that no name of one is kept, and each of its letters and digits is a dot. A file that changed within the last minute
-may still be on its way. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and
-others are not kept waiting by it.
+stopped, or outlasts a worker, stays, is not tried again as it is, and somebody hears of it; it may be called after
+somebody or their number, so that no name of one is kept, and each of its letters and digits is a dot. A file that
+changed within the last minute may still be on its way. A folder or bucket that cannot be read, or is too slow, says so
+on the connection's page, and others are not kept waiting by it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ _SIZE = re.compile(r" \(\d+ bytes.*\Z")
 _NAMED: Final = "its name has a backslash or a sign that cannot be printed: call it otherwise"
 _SLOW: Final = (
     "It is too slow: what lies there did not come in the few minutes that a worker has. Drop smaller files."
+)
+_TOO_LONG: Final = (
+    "it is too slow: it was not here and read in the few minutes that a worker has. Drop smaller files"
 )
 _STOPPED: Final = "its import was stopped"
 
@@ -152,27 +155,42 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         ways = list(
             Connection.objects.filter(
                 agency_id=agency_id, provider=FOLDER, is_active=True, client__archived_at=None
-            ).select_related("client__agency")
+            )
+            .select_related("client__agency")
+            # By chance, so that one whose large files keep coming does not take all the time of the others.
+            .order_by("?")
         )
     count = 0
     for way in ways:
-        if _is_asked(way):
-            look(agency_id=agency_id, connection_id=way.pk, clock=clock)
-        layout, fault = layout_of(way), ""
-        if layout is None:
-            continue
         if clock() >= until:
             return count
-        try:
-            for file in _files(way, until=until, clock=clock):
-                count += _take_file(way, layout, file, until=until, clock=clock)
-        except FolderError as error:
-            fault = str(error)
-        except SoftTimeLimitExceeded:
+        if _is_asked(way):
+            look(agency_id=agency_id, connection_id=way.pk, clock=clock)
+        layout = layout_of(way)
+        if layout is not None:
+            count += _take_of(way, layout, until=until, clock=clock)
+    return count
+
+
+def _take_of(way: Connection, layout: Layout, *, until: datetime, clock: Clock) -> int:
+    """What outlasts the worker is refused where it is one file, which each run would begin with; else the folder is."""
+    count, fault = 0, ""
+    in_hand: Dropped | None = None
+    try:
+        for file in _files(way, until=until, clock=clock):
+            in_hand = file
+            count += _take_file(way, layout, file, until=until, clock=clock)
+            in_hand = None
+    except FolderError as error:
+        fault = str(error)
+    except SoftTimeLimitExceeded:
+        if in_hand is None:
             _note_fault(way, _SLOW, at=clock())
-            raise
-        if fault != fault_of(way):
-            _note_fault(way, fault, at=clock())
+        else:
+            _refuse(way, in_hand.mark, in_hand.shape, _TOO_LONG, at=clock())
+        raise
+    if fault != fault_of(way):
+        _note_fault(way, fault, at=clock())
     return count
 
 
