@@ -230,8 +230,71 @@ def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: 
     assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=4)) == 1
     begun, added = hourly()
     assert (begun.pk, begun.until_at) == (first.pk, waiting.until_at)
+    assert added.from_at <= begun.from_at  # nothing has been asked for yet: whichever ends says up to when
     assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=5)) == 0
     assert [one.until_at for one in hourly()] == [begun.until_at, added.until_at + timedelta(hours=1)]
+
+
+def away_for_days(cast: Cast, vendor: Vendor, days: int) -> tuple[datetime, PullRun, PullRun]:
+    """Since when, the run behind it of which a page has come, and the next hour's."""
+    since = NOON - timedelta(days=days)
+    pull = opened(connect(cast.dentist))
+    with job_scope(agency_id=cast.acme.pk):
+        Pull.objects.filter(pk=pull.pk).update(covered_until=since)
+    pulls.plan(agency_id=cast.acme.pk, at=NOON)
+    vendor.says(listing(row(minutes=60 * 24 * (days - 1)), after="abc"))
+    assert work(cast, pages=1) == 1
+    pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        begun, added = PullRun.objects.filter(kind=PullKind.HOURLY).order_by("created_at")
+    return since, begun, added
+
+
+def ended(cast: Cast, vendor: Vendor, *, at: datetime) -> datetime | None:
+    """Read all that waits to its end; returns up to when it was asked then."""
+    for _ in range(20):
+        vendor.says(listing())
+    work(cast, at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not PullRun.objects.filter(state__in=pulls._OPEN).exists()
+        return Pull.objects.get().covered_until
+
+
+def test_behind_an_outage_that_is_still_being_read_the_next_hour_does_not_begin_anew(
+    cast: Cast, vendor: Vendor
+) -> None:
+    since, begun, added = away_for_days(cast, vendor, 20)
+    assert begun.from_at == since - pulls.OVERLAP
+    assert added.from_at == begun.until_at - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=1)) == added.until_at
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_what_a_run_that_ended_early_did_not_reach_is_asked_for_by_a_later_one(
+    cast: Cast, vendor: Vendor, is_refused: bool
+) -> None:
+    since, begun, _ = away_for_days(cast, vendor, 20)
+    later = NOON + timedelta(hours=1)
+    if is_refused:
+        vendor.says({}, 401)
+        assert work(cast, at=later, pages=1) == 1
+        later += timedelta(minutes=5)
+    else:
+        with job_scope(agency_id=cast.acme.pk):
+            assert pulls.cancel(run=begun, by=make.JOB, at=later)
+    assert ended(cast, vendor, at=later) == since
+    pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=2))
+    with job_scope(agency_id=cast.acme.pk):
+        anew = PullRun.objects.get(kind=PullKind.HOURLY, state=JobState.QUEUED)
+    assert anew.from_at == since - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=2)) == anew.until_at
+
+
+def test_what_is_older_than_is_caught_up_is_not_asked_for_again_and_again(cast: Cast, vendor: Vendor) -> None:
+    _, begun, added = away_for_days(cast, vendor, 45)
+    assert begun.from_at == NOON - pulls.CATCHES_UP
+    assert added.from_at == begun.until_at - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=1)) == added.until_at
 
 
 def test_a_question_that_is_being_asked_does_not_grow_under_it(cast: Cast) -> None:
