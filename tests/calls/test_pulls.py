@@ -121,7 +121,7 @@ def run_of(run: PullRun) -> PullRun:
         return PullRun.objects.get(pk=run.pk)
 
 
-def row(identity: str = "CAL1", minutes: int = 30, **more: Any) -> dict[str, Any]:
+def row(identity: str = "CAL1", minutes: int = 40, **more: Any) -> dict[str, Any]:
     """A call as apidocs.callrail.com has it under "Listing all calls"."""
     return {
         "id": identity, "answered": True, "business_phone_number": "+14045550100", "customer_city": "Atlanta",
@@ -143,11 +143,11 @@ def listing(*rows: dict[str, Any], after: str = "") -> dict[str, Any]:
 
 def test_what_no_webhook_brought_comes_page_by_page_and_is_counted(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist)
-    bring(to, event(resource_id="CAL2", start_time=row(minutes=40)["start_time"]))
+    bring(to, event(resource_id="CAL2", start_time=row(minutes=45)["start_time"]))
     work_off(cast)
     run = start(opened(to, company="COM1"))
     vendor.says(listing(row("CAL1"), after="abc"))
-    vendor.says(listing(row("CAL2", 40), row("CAL3", 50), row("CAL4", company_id="COM2")))
+    vendor.says(listing(row("CAL2", 45), row("CAL3", 50), row("CAL4", company_id="COM2")))
     assert work(cast) == 2
     work_off(cast)
 
@@ -328,6 +328,46 @@ def test_calls_whose_webhook_may_still_come_are_not_asked_for_yet(cast: Cast) ->
     assert runs["nightly"].from_at == NOON - timedelta(days=3)
 
 
+def test_a_call_that_has_just_ended_is_taken_in_and_is_none_that_no_webhook_brought(
+    cast: Cast, vendor: Vendor
+) -> None:
+    """The webhook is sent behind its end, however long ago it began."""
+    to = connect(cast.dentist)
+    run = start(opened(to))
+    vendor.says(
+        listing(
+            row("CAL1", 46, duration=45 * 60),  # a minute ago
+            row("CAL2", 76, duration=45 * 60),  # more than half an hour ago
+            row("CAL3", 90, duration=None),  # it goes on
+        )
+    )
+    work(cast)
+    work_off(cast, at=NOON + timedelta(hours=2))  # it is the question's time that counts
+    assert len(calls(cast.dentist)) == 3
+    found = run_of(run)
+    assert (found.listed, found.brought, found.known) == (3, 1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        assert selectors.missed([to], at=NOON) == {to.pk: 1}
+
+
+def test_a_backfill_says_how_many_were_new_whenever_they_ended(cast: Cast, vendor: Vendor) -> None:
+    run = start(opened(connect(cast.dentist)), PullKind.BACKFILL)
+    vendor.says(listing(row("CAL1", 46, duration=45 * 60)))
+    work(cast)
+    work_off(cast)
+    assert (run_of(run).brought, run_of(run).known) == (1, 0)
+
+
+def test_of_a_tracker_without_webhooks_what_has_just_ended_came_from_its_list(
+    cast: Cast, vendor: Vendor
+) -> None:
+    run = start(opened(connect(cast.dentist, "invoca", ""), "33", login="acme"))
+    vendor.says([transaction(start_time_utc=str(int((NOON - timedelta(minutes=2)).timestamp() * 1000)))])
+    work(cast)
+    work_off(cast)
+    assert run_of(run).brought == 1
+
+
 def test_a_tracker_without_webhooks_is_asked_up_to_now(cast: Cast) -> None:
     opened(connect(cast.dentist, "invoca", ""), "33", login="acme")
     pulls.plan(agency_id=cast.acme.pk, at=NOON)
@@ -410,8 +450,8 @@ def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cas
 
 def test_what_was_erased_or_is_past_its_date_stays_out(cast: Cast, vendor: Vendor) -> None:
     run = start(opened(connect(cast.dentist)))
-    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=35))
-    vendor.says(listing(row("CAL1", 30), row("CAL2", 40)))
+    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=45))
+    vendor.says(listing(row("CAL1", 40), row("CAL2", 50)))
     work(cast)
     work_off(cast)
     assert len(calls(cast.dentist)) == 1
@@ -665,6 +705,15 @@ def test_a_question_that_no_tracker_understands_is_found_out(vendor: Vendor) -> 
 # --- Twilio, CallTrackingMetrics, Invoca ---
 
 
+def transaction(**more: Any) -> dict[str, Any]:
+    start_ms = str(int((NOON - timedelta(hours=1)).timestamp() * 1000))
+    return {
+        "transaction_id": "FE7F-1", "corrects_transaction_id": "", "corrected_at": "", "complete_call_id": "0C1A-1",
+        "transaction_type": "Call", "start_time_utc": start_ms, "calling_phone_number": "202-555-0188",
+        "duration": 125, "connect_duration": 98, "keypresses": [], "hangup_cause": "Caller: Hang-up",
+    } | more  # fmt: skip
+
+
 def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist, "twilio", TOKEN)
     run = start(opened(to, AC, secret=""))
@@ -724,12 +773,7 @@ def test_invoca_goes_on_after_the_last_transaction_and_corrections_replace(
     to = connect(cast.dentist, "invoca", "")
     pull = opened(to, "33", login="acme")
     start(pull)
-    start_ms = str(int((NOON - timedelta(hours=1)).timestamp() * 1000))
-    first = {
-        "transaction_id": "FE7F-1", "corrects_transaction_id": "", "corrected_at": "", "complete_call_id": "0C1A-1",
-        "transaction_type": "Call", "start_time_utc": start_ms, "calling_phone_number": "202-555-0188",
-        "duration": 125, "connect_duration": 98, "keypresses": [], "hangup_cause": "Caller: Hang-up",
-    }  # fmt: skip
+    first = transaction()
     fixed = first | {
         "transaction_id": "0D0D-2", "corrects_transaction_id": "FE7F-1", "duration": 140,
         "corrected_at": "2026-11-24 11:30:00 -00:00",

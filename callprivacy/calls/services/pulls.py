@@ -43,8 +43,6 @@ log = logger(__name__)
 
 JOB: Final = Actor.job("calls.pull_calls")
 OVERLAP: Final = timedelta(hours=2)
-# CallRail's webhook comes up to twenty minutes after the call: what is younger is no call that none brought.
-WEBHOOKS_TAKE: Final = timedelta(minutes=30)
 NIGHT_BEGINS: Final = time(3)
 NIGHT_COVERS: Final = timedelta(days=3)
 CATCHES_UP: Final = timedelta(days=30)
@@ -323,7 +321,7 @@ def _asked_until(pull: Pull, begun: PullRun | None, at: datetime) -> datetime:
 
 def _is_all(run: PullRun) -> bool:
     """Whether a run is for all the time that is caught up: what is older nobody asks for by itself any more."""
-    return run.until_at - run.from_at >= CATCHES_UP - WEBHOOKS_TAKE
+    return run.until_at - run.from_at >= CATCHES_UP - inbox.WEBHOOKS_TAKE
 
 
 def _plan_night(pull: Pull, at: datetime) -> bool:
@@ -337,7 +335,7 @@ def _plan_night(pull: Pull, at: datetime) -> bool:
 
 def _news_until(pull: Pull, at: datetime) -> datetime:
     """Up to when calls are asked for by themselves; what may still come by a webhook is left to the next run."""
-    return at - WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
+    return at - inbox.WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
 
 
 def _purge(agency_id: int, at: datetime) -> None:
