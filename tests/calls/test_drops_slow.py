@@ -94,7 +94,7 @@ def test_a_file_that_outlasts_the_worker_waits_for_somebody_and_those_behind_it_
     base = f"/clients/dentist/connections/{way.pk}/"
     page = signed_in(cast.alice).get(base).content.decode()
     assert "it is too slow" in page
-    assert "The folder cannot be read" not in page
+    assert "The folder is not read" not in page
     with job_scope(agency_id=cast.acme.pk):
         assert Item.objects.open().get(kind="drop_refused").count == 1
     assert take(cast) == 0
