@@ -216,6 +216,7 @@ class PullRun(ClientOwned):
     One time that a tracker was asked for the calls of a while, page by page; where it is: `position`, `following`.
 
     `period` is what two beats cannot both claim. Of those listed, `brought` are the calls that no webhook had brought.
+    News that had ended just before the question is none of them: its webhook may still come.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

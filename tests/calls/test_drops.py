@@ -131,6 +131,102 @@ def test_what_is_refused_for_its_name_waits_for_somebody(cast: Cast, root: Path,
     assert take(cast) == 1
 
 
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Each time that what was refused is written down anew."""
+    found: list[Any] = []
+    renew = drops.renew_item
+
+    def noted(**said: Any) -> None:
+        found.append(said)
+        renew(**said)
+
+    monkeypatch.setattr(drops, "renew_item", noted)
+    return found
+
+
+def test_more_refused_names_than_are_remembered_are_passed_by(
+    cast: Cast, root: Path, writes: list[Any]
+) -> None:
+    """Each minute would write all of them down anew, and forget what else was refused, to import it again."""
+    way = opened(cast)
+    bad = drop(root, way, "0.csv", "Something,Else\n1,2\n")
+    for number in range(drops.REMEMBERED_AT_MOST + 30):
+        drop(root, way, f"a{number}\n.csv", GOOD)
+    done = drop(root, way, "z.csv", GOOD)
+    for _ in range(9):
+        before = len(writes)
+        take(cast)
+        assert len(writes) - before <= drops.FILES_AT_ONCE
+    assert len(writes) == drops.REMEMBERED_AT_MOST
+    assert not done.exists()
+    assert bad.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.filter(state=JobState.FAILED).count() == 1
+        assert Item.objects.open().get(kind="drop_refused").count == drops.REMEMBERED_AT_MOST
+    # What is refused for what stands in it has its place all the same.
+    drop(root, way, "zz.csv", "Something,Else\n1,2\n")
+    for _ in range(3):
+        take(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.filter(state=JobState.FAILED).count() == 2
+    assert len(writes) == drops.REMEMBERED_AT_MOST + 1
+
+
+def test_a_mark_is_forgotten_only_once_its_file_is_gone_or_mended(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, writes: list[Any]
+) -> None:
+    monkeypatch.setattr(drops, "REMEMBERED_AT_MOST", 3)
+    way = opened(cast)
+    bad = [drop(root, way, f"{number}.csv", "Something,Else\n1,2\n") for number in range(4)]
+    good = drop(root, way, "z.csv", GOOD)
+    drop(root, way, "a\n.csv", GOOD)
+
+    def state() -> tuple[int, int | None, bool]:
+        """Imports that failed, what waits, and whether the page says that no more is read."""
+        with job_scope(agency_id=cast.acme.pk):
+            failed = CallImport.objects.filter(state=JobState.FAILED).count()
+            item = Item.objects.open().filter(kind="drop_refused").first()
+            is_said = drops.fault_of(Connection.objects.get(pk=way.pk)) == drops._FULL
+        return failed, None if item is None else item.count, is_said
+
+    for _ in range(3):
+        assert take(cast) == 0
+    assert state() == (3, 4, True)
+    assert good.exists()
+    assert len(writes) == 4  # three files, and the folder
+    drop(root, way, "1.csv", OTHER)  # mended
+    assert take(cast) == 1
+    assert not bad[1].exists()
+    assert take(cast) == 0  # the fourth has its place
+    assert state() == (4, 4, True)
+    bad[0].unlink()
+    bad[2].unlink()
+    assert take(cast) == 1
+    assert not good.exists()
+    assert state() == (4, 2, False)  # the fourth, and the name
+
+
+def test_what_was_refused_before_names_were_remembered_is_refused_once_more_where_there_is_no_room(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "REMEMBERED_AT_MOST", 2)
+    way = opened(cast)
+    for number in range(2):
+        drop(root, way, f"{number}.csv", "Something,Else\n1,2\n")
+    take(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Connection.objects.get(pk=way.pk)
+        for one in row.mapping["drop_refused"]:
+            del one["called"]
+        row.save(update_fields=["mapping"])
+    for _ in range(3):
+        take(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.count() == 4
+        assert len(drops.refused_of(Connection.objects.get(pk=way.pk))) == 2
+
+
 def test_what_is_left_alone_keeps_nothing_waiting(cast: Cast, root: Path) -> None:
     """However much of it lies there: files of another kind, links, files that still change, files that were refused."""
     way = opened(cast)
@@ -343,7 +439,7 @@ def test_a_file_called_after_somebody_is_shown_and_kept_without_name_and_number(
     with job_scope(agency_id=cast.acme.pk):
         kept = json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"], ensure_ascii=False)
     assert "Anna" not in kept
-    assert "0188" not in kept
+    assert "555-0188" not in kept
 
 
 def test_what_was_written_down_with_words_before_is_shown_without(cast: Cast) -> None:

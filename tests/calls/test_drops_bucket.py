@@ -246,5 +246,5 @@ def test_a_bucket_that_outlasts_the_worker_lets_go_of_it_in_time(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - began < 4
-    assert "It is too slow" in page_of(cast, way)
+    assert "it is too slow" in page_of(cast, way)
     assert is_waiting(cast)

@@ -121,7 +121,7 @@ def run_of(run: PullRun) -> PullRun:
         return PullRun.objects.get(pk=run.pk)
 
 
-def row(identity: str = "CAL1", minutes: int = 30, **more: Any) -> dict[str, Any]:
+def row(identity: str = "CAL1", minutes: int = 40, **more: Any) -> dict[str, Any]:
     """A call as apidocs.callrail.com has it under "Listing all calls"."""
     return {
         "id": identity, "answered": True, "business_phone_number": "+14045550100", "customer_city": "Atlanta",
@@ -143,11 +143,11 @@ def listing(*rows: dict[str, Any], after: str = "") -> dict[str, Any]:
 
 def test_what_no_webhook_brought_comes_page_by_page_and_is_counted(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist)
-    bring(to, event(resource_id="CAL2", start_time=row(minutes=40)["start_time"]))
+    bring(to, event(resource_id="CAL2", start_time=row(minutes=45)["start_time"]))
     work_off(cast)
     run = start(opened(to, company="COM1"))
     vendor.says(listing(row("CAL1"), after="abc"))
-    vendor.says(listing(row("CAL2", 40), row("CAL3", 50), row("CAL4", company_id="COM2")))
+    vendor.says(listing(row("CAL2", 45), row("CAL3", 50), row("CAL4", company_id="COM2")))
     assert work(cast) == 2
     work_off(cast)
 
@@ -230,8 +230,71 @@ def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: 
     assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=4)) == 1
     begun, added = hourly()
     assert (begun.pk, begun.until_at) == (first.pk, waiting.until_at)
+    assert added.from_at <= begun.from_at  # nothing has been asked for yet: whichever ends says up to when
     assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=5)) == 0
     assert [one.until_at for one in hourly()] == [begun.until_at, added.until_at + timedelta(hours=1)]
+
+
+def away_for_days(cast: Cast, vendor: Vendor, days: int) -> tuple[datetime, PullRun, PullRun]:
+    """Since when, the run behind it of which a page has come, and the next hour's."""
+    since = NOON - timedelta(days=days)
+    pull = opened(connect(cast.dentist))
+    with job_scope(agency_id=cast.acme.pk):
+        Pull.objects.filter(pk=pull.pk).update(covered_until=since)
+    pulls.plan(agency_id=cast.acme.pk, at=NOON)
+    vendor.says(listing(row(minutes=60 * 24 * (days - 1)), after="abc"))
+    assert work(cast, pages=1) == 1
+    pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        begun, added = PullRun.objects.filter(kind=PullKind.HOURLY).order_by("created_at")
+    return since, begun, added
+
+
+def ended(cast: Cast, vendor: Vendor, *, at: datetime) -> datetime | None:
+    """Read all that waits to its end; returns up to when it was asked then."""
+    for _ in range(20):
+        vendor.says(listing())
+    work(cast, at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not PullRun.objects.filter(state__in=pulls._OPEN).exists()
+        return Pull.objects.get().covered_until
+
+
+def test_behind_an_outage_that_is_still_being_read_the_next_hour_does_not_begin_anew(
+    cast: Cast, vendor: Vendor
+) -> None:
+    since, begun, added = away_for_days(cast, vendor, 20)
+    assert begun.from_at == since - pulls.OVERLAP
+    assert added.from_at == begun.until_at - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=1)) == added.until_at
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_what_a_run_that_ended_early_did_not_reach_is_asked_for_by_a_later_one(
+    cast: Cast, vendor: Vendor, is_refused: bool
+) -> None:
+    since, begun, _ = away_for_days(cast, vendor, 20)
+    later = NOON + timedelta(hours=1)
+    if is_refused:
+        vendor.says({}, 401)
+        assert work(cast, at=later, pages=1) == 1
+        later += timedelta(minutes=5)
+    else:
+        with job_scope(agency_id=cast.acme.pk):
+            assert pulls.cancel(run=begun, by=make.JOB, at=later)
+    assert ended(cast, vendor, at=later) == since
+    pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=2))
+    with job_scope(agency_id=cast.acme.pk):
+        anew = PullRun.objects.get(kind=PullKind.HOURLY, state=JobState.QUEUED)
+    assert anew.from_at == since - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=2)) == anew.until_at
+
+
+def test_what_is_older_than_is_caught_up_is_not_asked_for_again_and_again(cast: Cast, vendor: Vendor) -> None:
+    _, begun, added = away_for_days(cast, vendor, 45)
+    assert begun.from_at == NOON - pulls.CATCHES_UP
+    assert added.from_at == begun.until_at - pulls.OVERLAP
+    assert ended(cast, vendor, at=NOON + timedelta(hours=1)) == added.until_at
 
 
 def test_a_question_that_is_being_asked_does_not_grow_under_it(cast: Cast) -> None:
@@ -263,6 +326,46 @@ def test_calls_whose_webhook_may_still_come_are_not_asked_for_yet(cast: Cast) ->
     assert {run.until_at for run in runs.values()} == {NOON - timedelta(minutes=30)}
     assert runs["hourly"].from_at == NOON - timedelta(hours=2)
     assert runs["nightly"].from_at == NOON - timedelta(days=3)
+
+
+def test_a_call_that_has_just_ended_is_taken_in_and_is_none_that_no_webhook_brought(
+    cast: Cast, vendor: Vendor
+) -> None:
+    """The webhook is sent behind its end, however long ago it began."""
+    to = connect(cast.dentist)
+    run = start(opened(to))
+    vendor.says(
+        listing(
+            row("CAL1", 46, duration=45 * 60),  # a minute ago
+            row("CAL2", 76, duration=45 * 60),  # more than half an hour ago
+            row("CAL3", 90, duration=None),  # it goes on
+        )
+    )
+    work(cast)
+    work_off(cast, at=NOON + timedelta(hours=2))  # it is the question's time that counts
+    assert len(calls(cast.dentist)) == 3
+    found = run_of(run)
+    assert (found.listed, found.brought, found.known) == (3, 1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        assert selectors.missed([to], at=NOON) == {to.pk: 1}
+
+
+def test_a_backfill_says_how_many_were_new_whenever_they_ended(cast: Cast, vendor: Vendor) -> None:
+    run = start(opened(connect(cast.dentist)), PullKind.BACKFILL)
+    vendor.says(listing(row("CAL1", 46, duration=45 * 60)))
+    work(cast)
+    work_off(cast)
+    assert (run_of(run).brought, run_of(run).known) == (1, 0)
+
+
+def test_of_a_tracker_without_webhooks_what_has_just_ended_came_from_its_list(
+    cast: Cast, vendor: Vendor
+) -> None:
+    run = start(opened(connect(cast.dentist, "invoca", ""), "33", login="acme"))
+    vendor.says([transaction(start_time_utc=str(int((NOON - timedelta(minutes=2)).timestamp() * 1000)))])
+    work(cast)
+    work_off(cast)
+    assert run_of(run).brought == 1
 
 
 def test_a_tracker_without_webhooks_is_asked_up_to_now(cast: Cast) -> None:
@@ -347,8 +450,8 @@ def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cas
 
 def test_what_was_erased_or_is_past_its_date_stays_out(cast: Cast, vendor: Vendor) -> None:
     run = start(opened(connect(cast.dentist)))
-    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=35))
-    vendor.says(listing(row("CAL1", 30), row("CAL2", 40)))
+    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=45))
+    vendor.says(listing(row("CAL1", 40), row("CAL2", 50)))
     work(cast)
     work_off(cast)
     assert len(calls(cast.dentist)) == 1
@@ -602,6 +705,15 @@ def test_a_question_that_no_tracker_understands_is_found_out(vendor: Vendor) -> 
 # --- Twilio, CallTrackingMetrics, Invoca ---
 
 
+def transaction(**more: Any) -> dict[str, Any]:
+    start_ms = str(int((NOON - timedelta(hours=1)).timestamp() * 1000))
+    return {
+        "transaction_id": "FE7F-1", "corrects_transaction_id": "", "corrected_at": "", "complete_call_id": "0C1A-1",
+        "transaction_type": "Call", "start_time_utc": start_ms, "calling_phone_number": "202-555-0188",
+        "duration": 125, "connect_duration": 98, "keypresses": [], "hangup_cause": "Caller: Hang-up",
+    } | more  # fmt: skip
+
+
 def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist, "twilio", TOKEN)
     run = start(opened(to, AC, secret=""))
@@ -661,12 +773,7 @@ def test_invoca_goes_on_after_the_last_transaction_and_corrections_replace(
     to = connect(cast.dentist, "invoca", "")
     pull = opened(to, "33", login="acme")
     start(pull)
-    start_ms = str(int((NOON - timedelta(hours=1)).timestamp() * 1000))
-    first = {
-        "transaction_id": "FE7F-1", "corrects_transaction_id": "", "corrected_at": "", "complete_call_id": "0C1A-1",
-        "transaction_type": "Call", "start_time_utc": start_ms, "calling_phone_number": "202-555-0188",
-        "duration": 125, "connect_duration": 98, "keypresses": [], "hangup_cause": "Caller: Hang-up",
-    }  # fmt: skip
+    first = transaction()
     fixed = first | {
         "transaction_id": "0D0D-2", "corrects_transaction_id": "FE7F-1", "duration": 140,
         "corrected_at": "2026-11-24 11:30:00 -00:00",

@@ -3,11 +3,12 @@ Folders that files of calls are dropped into: one for each connection of that ki
 named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
-columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, or was
-stopped, stays, is not tried again as it is, and somebody hears of it; it may be called after somebody or their number,
-so that no name of one is kept, and each of its letters and digits is a dot. A file that changed within the last minute
-may still be on its way. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and
-others are not kept waiting by it.
+columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, was
+stopped, or outlasts a worker, stays, is not tried again as it is, and somebody hears of it; it may be called after
+somebody or their number, so that no name of one is kept, and each of its letters and digits is a dot. A file that
+changed within the last minute may still be on its way. So many refusals are remembered, each for as long as its file
+lies there: behind them what has a name that cannot be read is passed by, and no other file is begun. A folder or bucket
+that cannot be read, or is too slow, says so on the connection's page, and others are not kept waiting by it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
@@ -60,7 +61,14 @@ _NAMED: Final = "its name has a backslash or a sign that cannot be printed: call
 _SLOW: Final = (
     "It is too slow: what lies there did not come in the few minutes that a worker has. Drop smaller files."
 )
+_TOO_LONG: Final = (
+    "it is too slow: it was not here and read in the few minutes that a worker has. Drop smaller files"
+)
 _STOPPED: Final = "its import was stopped"
+_FULL: Final = (
+    f"{REMEMBERED_AT_MOST} files that lie there could not be read or were stopped, and no other is begun. "
+    "Mend or remove them, or have them read again."
+)
 
 type Clock = Callable[[], datetime]
 
@@ -69,13 +77,14 @@ type Clock = Callable[[], datetime]
 class Dropped:
     """
     A file that lies there. :ivar digest: keyed, of where it lies and what is known of it unread, to go on with it.
-    :ivar mark: a keyed digest of its name and size, to know what was refused. :ivar shape: both, as a person may read
-    them.
+    :ivar mark: a keyed digest of its name and size, to know what was refused. :ivar called: one of its name alone, to
+    know whether it is still there. :ivar shape: name and size, as a person may read them.
     """
 
     found: Found
     digest: bytes
     mark: str
+    called: str
     shape: str
 
 
@@ -152,27 +161,42 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         ways = list(
             Connection.objects.filter(
                 agency_id=agency_id, provider=FOLDER, is_active=True, client__archived_at=None
-            ).select_related("client__agency")
+            )
+            .select_related("client__agency")
+            # By chance, so that one whose large files keep coming does not take all the time of the others.
+            .order_by("?")
         )
     count = 0
     for way in ways:
-        if _is_asked(way):
-            look(agency_id=agency_id, connection_id=way.pk, clock=clock)
-        layout, fault = layout_of(way), ""
-        if layout is None:
-            continue
         if clock() >= until:
             return count
-        try:
-            for file in _files(way, until=until, clock=clock):
-                count += _take_file(way, layout, file, until=until, clock=clock)
-        except FolderError as error:
-            fault = str(error)
-        except SoftTimeLimitExceeded:
+        if _is_asked(way):
+            look(agency_id=agency_id, connection_id=way.pk, clock=clock)
+        layout = layout_of(way)
+        if layout is not None:
+            count += _take_of(way, layout, until=until, clock=clock)
+    return count
+
+
+def _take_of(way: Connection, layout: Layout, *, until: datetime, clock: Clock) -> int:
+    """What outlasts the worker is refused where it is one file, which each run would begin with; else the folder is."""
+    count, fault = 0, ""
+    in_hand: Dropped | None = None
+    try:
+        for file in _files(way, until=until, clock=clock):
+            in_hand = file
+            count += _take_file(way, layout, file, until=until, clock=clock)
+            in_hand = None
+    except FolderError as error:
+        fault = str(error)
+    except SoftTimeLimitExceeded:
+        if in_hand is None:
             _note_fault(way, _SLOW, at=clock())
-            raise
-        if fault != fault_of(way):
-            _note_fault(way, fault, at=clock())
+        else:
+            _refuse(way, in_hand, _TOO_LONG, at=clock())
+        raise
+    if fault != fault_of(way):
+        _note_fault(way, fault, at=clock())
     return count
 
 
@@ -269,28 +293,34 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
 
     What is left alone is passed by, however much of it there is. What its name keeps from being read is refused.
 
-    :raises FolderError: it cannot be said.
+    :raises FolderError: it cannot be said, or so much was refused that no more is to be read.
     """
     folder, count = folder_of(way), 0
-    refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
-    for name in folders.names_in(folder):
-        if not _OURS(name):
-            continue
+    names = [name for name in folders.names_in(folder) if _OURS(name)]
+    if len(_refused(way)) >= REMEMBERED_AT_MOST:
+        _forget_gone(way, {_called(tokens, name) for name in names}, at=clock())
+    refused = {found["mark"] for found in _refused(way)}
+    for name in names:
         if count == FILES_AT_ONCE or (at := clock()) >= until:
             return
         if not _can_be_opened(name):
-            if (mark := tokens.digest("drop", _written(name)).hex()) not in refused:
-                _refuse(way, mark, _shape(name), _NAMED, at=at)
+            called = _called(tokens, name)
+            if called not in refused and len(_refused(way)) < REMEMBERED_AT_MOST:
+                _note_refused(way, called, called, _shape(name), _NAMED, at=at)
+                count += 1
             continue
         found = folders.found(folder, name)
         if found is None or found.changed_at > at - SETTLED_FOR:
             continue
         mark = _mark(tokens, found)
         if mark not in refused:
+            called = _called(tokens, name)
+            if _is_full(way, called):
+                raise FolderError(_FULL)
             when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             digest = tokens.digest("dropped", found.path, found.tag)
-            yield Dropped(found, digest, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+            yield Dropped(found, digest, mark, called, f"{_shape(name)} ({found.size} bytes, of {when})")
             count += 1
 
 
@@ -304,6 +334,10 @@ def _written(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
 
 
+def _called(tokens: TokenKey, name: str) -> str:
+    return tokens.digest("drop", _written(name)).hex()
+
+
 def _mark(tokens: TokenKey, found: Found) -> str:
     return tokens.digest("drop", found.name, str(found.size)).hex()
 
@@ -311,7 +345,7 @@ def _mark(tokens: TokenKey, found: Found) -> str:
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
     """:raises FolderError: it could not be read, or not be erased; it is gone on with the next time."""
     if _is_stopped(way, file):
-        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
+        _refuse(way, file, _STOPPED, at=clock())
         return False
     try:
         with folders.bringing(file.found) as source:
@@ -324,9 +358,9 @@ def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetim
             log.info("drop.changed", connection=str(way.pk))
         return True
     if state == JobState.FAILED:
-        _refuse(way, file.mark, file.shape, at=clock())
+        _refuse(way, file, at=clock())
     elif state == JobState.CANCELLED:
-        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
+        _refuse(way, file, _STOPPED, at=clock())
     return False
 
 
@@ -379,15 +413,52 @@ def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
         renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
 
 
-def _refuse(way: Connection, mark: str, shape: str, why: str = "", *, at: datetime) -> None:
+def _is_full(way: Connection, called: str) -> bool:
+    """Whether a file's refusal would find no place; one that was refused before and is mended has its own."""
+    kept = [one for one in _refused(way) if one.get("why") != _NAMED]
+    return len(kept) >= REMEMBERED_AT_MOST and all(one.get("called") != called for one in kept)
+
+
+def _refuse(way: Connection, file: Dropped, why: str = "", *, at: datetime) -> None:
+    _note_refused(way, file.mark, file.called, file.shape, why, at=at)
+
+
+def _note_refused(
+    way: Connection, mark: str, called: str, shape: str, why: str = "", *, at: datetime
+) -> None:
     log.warning("drop.refused", connection=str(way.pk))
+    said = {"mark": mark, "called": called, "shape": shape} | ({"why": why} if why else {})
+
+    def added(kept: list[dict[str, str]]) -> list[dict[str, str]]:
+        kept = [one for one in kept if one.get("called") != called]
+        if len(kept) >= REMEMBERED_AT_MOST:
+            # One that is passed by for its name needs no mark for that.
+            kept.remove(next((one for one in kept if one.get("why") == _NAMED), kept[0]))
+        return [*kept, said]
+
+    _change_refused(way, added, at=at)
+
+
+def _forget_gone(way: Connection, there: Collection[str], *, at: datetime) -> None:
+    """Make room for what is refused now by what does not lie there any more. :param there: what they are called."""
+
+    def left(kept: list[dict[str, str]]) -> list[dict[str, str]]:
+        # Those that were written down without it come again, and are.
+        return [one for one in kept if one.get("called", one["mark"]) in there]
+
+    if len(left(_refused(way))) < len(_refused(way)):
+        _change_refused(way, left, at=at)
+
+
+def _change_refused(
+    way: Connection, change: Callable[[list[dict[str, str]]], list[dict[str, str]]], *, at: datetime
+) -> None:
     with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        said = {"mark": mark, "shape": shape} | ({"why": why} if why else {})
-        found = [*_refused(row), said][-REMEMBERED_AT_MOST:]
-        row.mapping["drop_refused"] = found
+        row.mapping["drop_refused"] = change(_refused(row))
         row.save(update_fields=["mapping"])
         renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
+    way.mapping = row.mapping
 
 
 @transaction.atomic

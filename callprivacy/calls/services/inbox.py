@@ -29,12 +29,14 @@ from callprivacy.calls.kinds import INBOX_REJECTED
 from callprivacy.calls.models import Connection, ConnectionSecret, Inbox, PullRun
 from callprivacy.calls.providers import PROVIDERS, mapped, pulled
 from callprivacy.calls.providers.base import (
+    SECONDS_AT_MOST,
     CallFacts,
     Delivery,
     Ignored,
     Parsed,
     Provider,
     RefusedError,
+    Stage,
     UnparsableError,
     digest_key,
     header,
@@ -57,6 +59,8 @@ log = logger(__name__)
 PURPOSE: Final = "inbox"
 REJECTED_FOR: Final = timedelta(days=7)
 BATCH: Final = 250
+# CallRail's webhook comes up to twenty minutes after a call has ended: until then it is no call that none brought.
+WEBHOOKS_TAKE: Final = timedelta(minutes=30)
 JOB: Final = Actor.job("calls.process_inbox")
 
 _REFUSAL_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -287,7 +291,8 @@ class _Settlement:
     What became of the rows of one batch; those that came before their call are tried again.
 
     :ivar stayed_out: those of `done` that are kept nowhere: their calls are past their date, or erased. :ivar brought:
-        those of `done` whose calls were not here.
+        those of `done` whose calls were not here. :ivar ahead: those whose calls were not here either, and whose
+        webhooks may still come.
     """
 
     done: list[_Claimed] = field(default_factory=list)
@@ -296,6 +301,7 @@ class _Settlement:
     rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
     stayed_out: list[_Claimed] = field(default_factory=list)
     brought: list[_Claimed] = field(default_factory=list)
+    ahead: list[_Claimed] = field(default_factory=list)
 
     def fail(self, row: _Claimed, reason: str, at: datetime) -> None:
         """Let it be tried again, until that has been enough; then the reason is what a person reads."""
@@ -474,13 +480,13 @@ def _note_verdicts(
     *,
     at: datetime,
 ) -> None:
-    for (row, _), verdict in zip(group, verdicts, strict=True):
+    for (row, facts), verdict in zip(group, verdicts, strict=True):
         if verdict is not intake.Taken.EARLY:
             settlement.done.append(row)
             if verdict in _STAYED_OUT:
                 settlement.stayed_out.append(row)
             elif verdict in _BROUGHT:
-                settlement.brought.append(row)
+                (settlement.ahead if _is_ahead(row, facts) else settlement.brought).append(row)
         elif at - row.received_at < _EARLY_FOR:
             settlement.early.append(row)
         elif row.pull_run_id is not None:
@@ -489,6 +495,15 @@ def _note_verdicts(
             )  # a list of an account may hold recordings of calls that are not this client's
         else:
             settlement.rejected.append((row, _NEVER_CAME))
+
+
+def _is_ahead(row: _Claimed, facts: CallFacts) -> bool:
+    """Whether news of a list had no time yet to come by its tracker's webhook, which is sent behind a call's end."""
+    if row.pull_run_id is None or row.way is not intake.Way.HOOK or row.provider not in PROVIDERS:
+        return False
+    # One whose end is not told of goes on, a day at most.
+    length = SECONDS_AT_MOST if facts.stage < Stage.ENDED else facts.seconds or 0
+    return facts.started_at + timedelta(seconds=length) > row.received_at - WEBHOOKS_TAKE
 
 
 def _take_words(
@@ -552,7 +567,7 @@ def _came_again(settlement: _Settlement) -> list[UUID]:
     rows = Inbox.objects.filter(pk__in=[row.id for row in settlement.done])
     came = dict(rows.select_for_update().order_by("pk").values_list("pk", "received_at"))
     again = {row.id for row in settlement.done if came.get(row.id, row.received_at) != row.received_at}
-    for part in (settlement.done, settlement.stayed_out, settlement.brought):
+    for part in (settlement.done, settlement.stayed_out, settlement.brought, settlement.ahead):
         part[:] = [row for row in part if row.id not in again]
     return sorted(again)
 
@@ -591,10 +606,11 @@ def _count_pulled(settlement: _Settlement, rows: Sequence[_Claimed]) -> None:
     brought = Counter(row.pull_run_id for row in settlement.brought)
     stayed_out = Counter(row.pull_run_id for row in settlement.stayed_out)
     refused = Counter(row.pull_run_id for row, _ in settlement.rejected)
+    ahead = Counter(row.pull_run_id for row in settlement.ahead)
     for run_id, count in sorted(
         Counter(row.pull_run_id for row in rows).items(), key=lambda item: str(item[0])
     ):
-        others = brought[run_id] + stayed_out[run_id] + refused[run_id]
+        others = brought[run_id] + stayed_out[run_id] + refused[run_id] + ahead[run_id]
         PullRun.objects.filter(pk__in=[run_id]).update(
             brought=F("brought") + brought[run_id],
             stayed_out=F("stayed_out") + stayed_out[run_id],

@@ -43,8 +43,6 @@ log = logger(__name__)
 
 JOB: Final = Actor.job("calls.pull_calls")
 OVERLAP: Final = timedelta(hours=2)
-# CallRail's webhook comes up to twenty minutes after the call: what is younger is no call that none brought.
-WEBHOOKS_TAKE: Final = timedelta(minutes=30)
 NIGHT_BEGINS: Final = time(3)
 NIGHT_COVERS: Final = timedelta(days=3)
 CATCHES_UP: Final = timedelta(days=30)
@@ -56,6 +54,7 @@ _STEP: Final = timedelta(days=7)
 _FIRST_REST: Final = timedelta(minutes=1)
 _LONGEST_REST: Final = timedelta(hours=6)
 _OPEN: Final = (JobState.QUEUED, JobState.RUNNING)
+_NEWS: Final = (PullKind.HOURLY, PullKind.NIGHTLY)
 # Questions an hour and a day, below what the vendors allow, so that what else asks them has its share. CallRail allows
 # 1,000 and 10,000 an account (apidocs.callrail.com, "Rate limiting"); Invoca wants five minutes between polls; the
 # others name none that is lower.
@@ -296,13 +295,33 @@ def _plan_hour(pull: Pull, at: datetime) -> bool:
     untouched = runs.filter(state__in=_OPEN, pages=0).select_for_update(skip_locked=True)
     waiting = untouched.order_by("created_at").first()
     if waiting is None:
-        since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
+        begun = runs.filter(state__in=_OPEN).order_by("until_at").last()
+        since = max(min(_asked_until(pull, begun, at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
         return _start(pull, PullKind.HOURLY, hour, since, _news_until(pull, at), by=JOB, at=at) is not None
     if pull.leased_until is None or pull.leased_until <= at:  # else it is being asked just now
         waiting.from_at = waiting.position = max(waiting.from_at, at - CATCHES_UP)
         waiting.period, waiting.until_at = hour, _news_until(pull, at)
         waiting.save(update_fields=["period", "from_at", "position", "until_at"])
     return False
+
+
+def _asked_until(pull: Pull, begun: PullRun | None, at: datetime) -> datetime:
+    """
+    Up to when calls have been asked for, or are by the run that is being read: this hour goes on behind that one.
+
+    Where that one ends early, what it did not reach is asked for by the next: `_note_covered` leaves no gap.
+    """
+    covered = pull.covered_until
+    if begun is None:
+        return covered or at
+    if covered is None:  # whichever run ends first says up to when: so this one leaves nothing out
+        return begun.from_at
+    return max(covered, begun.until_at) if begun.from_at <= covered or _is_all(begun) else covered
+
+
+def _is_all(run: PullRun) -> bool:
+    """Whether a run is for all the time that is caught up: what is older nobody asks for by itself any more."""
+    return run.until_at - run.from_at >= CATCHES_UP - inbox.WEBHOOKS_TAKE
 
 
 def _plan_night(pull: Pull, at: datetime) -> bool:
@@ -316,7 +335,7 @@ def _plan_night(pull: Pull, at: datetime) -> bool:
 
 def _news_until(pull: Pull, at: datetime) -> datetime:
     """Up to when calls are asked for by themselves; what may still come by a webhook is left to the next run."""
-    return at - WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
+    return at - inbox.WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
 
 
 def _purge(agency_id: int, at: datetime) -> None:
@@ -538,13 +557,12 @@ def _note_success(claimed: Claimed, run: PullRun, page: Page, at: datetime) -> N
 
 
 def _note_covered(row: QuerySet[Pull], run: PullRun) -> None:
-    """Move on until when calls have been asked for: never back, and by a night's run not over days before it."""
-    if run.kind == PullKind.HOURLY:
-        reached = Q(covered_until__lt=run.until_at)
-    elif run.kind == PullKind.NIGHTLY:
-        reached = Q(covered_until__lt=run.until_at, covered_until__gte=run.from_at)
-    else:
+    """Move on until when calls have been asked for: never back, and not over days before it that no run reached."""
+    if run.kind not in _NEWS:
         return
+    reached = Q(covered_until__lt=run.until_at)
+    if run.kind == PullKind.NIGHTLY or not _is_all(run):
+        reached &= Q(covered_until__gte=run.from_at)
     row.filter(Q(covered_until=None) | reached).update(covered_until=run.until_at)
 
 
