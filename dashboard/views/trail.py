@@ -20,6 +20,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import selectors, services
 from callprivacy.audit.models import Event, Seal
+from callprivacy.lib.scope import ScopeKind
 from callprivacy.tenancy.models import Client
 from dashboard.forms.trail import TrailForm
 
@@ -82,6 +83,13 @@ def _plain(value: object) -> str:
     return text.replace("_", " ") if _CODE.fullmatch(text) else text
 
 
+def _job(event: Event) -> str:
+    """What did it that is no person here: one of `JOBS`, or a job by what it is called after."""
+    if event.actor_kind != ScopeKind.JOB or event.actor_name in JOBS:
+        return JOBS.get(event.actor_name, event.actor_name)
+    return f"a job ({event.actor_name.rpartition('.')[2].replace('_', ' ')})"
+
+
 def words_of(action: str) -> str:
     """An action as a person reads it: `call.revealed` is "Call revealed"."""
     return action.replace(".", " ").replace("_", " ").capitalize()
@@ -127,7 +135,7 @@ def _page(
         Row(
             event=event,
             what=words_of(event.action) or "Cannot be read",
-            who=people.get(event.actor_user_id or 0) or JOBS.get(event.actor_name, event.actor_name),
+            who=people.get(event.actor_user_id or 0) or _job(event),
             client=clients.get(event.client_id or 0),
             seal=seals.get(event.pk),
             has_words=event.pk in kept,
