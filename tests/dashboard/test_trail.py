@@ -105,6 +105,13 @@ def test_filters_are_in_the_address(everybody: cast.Cast) -> None:
     assert deeds(since="never") == []
 
 
+def test_a_filter_that_cannot_be_read_is_not_answered_with_an_empty_trail(everybody: cast.Cast) -> None:
+    record(everybody)
+    page = signed_in(everybody.alice).get(reverse("dashboard:trail"), {"until": "9999-12-31"})
+    assert "Nothing was looked for" in page.content.decode()
+    assert "Nothing was done" not in page.content.decode()
+
+
 def test_pages_follow_each_other_both_ways(everybody: cast.Cast) -> None:
     for number in range(120):
         record(everybody, "call.revealed", at=NOON + timedelta(seconds=number // 3), number=number)

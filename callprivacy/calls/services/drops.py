@@ -62,7 +62,7 @@ _SLOW: Final = (
     "It is too slow: what lies there did not come in the few minutes that a worker has. Drop smaller files."
 )
 _TOO_LONG: Final = (
-    "it is too slow: it was not here and read in the few minutes that a worker has. Drop smaller files"
+    "it is too slow, and was not read in the few minutes that a worker has: drop it in smaller files"
 )
 _STOPPED: Final = "its import was stopped"
 _FULL: Final = (
