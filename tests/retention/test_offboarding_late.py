@@ -19,9 +19,10 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import services as vault
 from consent.enums import EventKind, Purpose
+from consent.models import ConsentEvent
 from consent.services import ledger
 from retention.enums import EndState
-from retention.services import offboarding
+from retention.services import offboarding, restoring
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
@@ -204,6 +205,22 @@ def test_the_page_says_that_something_came_and_takes_the_file_again(
     assert browser.post(f"{url}erase/", {"phrase": "dentist"}).status_code == 302
     assert now(cast).state == EndState.ERASING
     assert now(cast).came_since == 0
+
+
+def test_what_is_said_again_after_a_restore_is_not_said_to_a_client_that_has_left(cast: Cast) -> None:
+    for client in (cast.dentist, cast.plumber):
+        call = make.call(client, CALLER)
+        assert call.caller_id is not None
+        fact = said(call.caller_id, EventKind.GIVEN, 1, source="a yes", purpose=Purpose.CONTACT)
+        with client_scope(agency_id=cast.acme.pk, client_id=client.pk):
+            ledger.record_events(client=client, said=[fact], by=BY, at=NOON)
+        vault.suppress(client_id=client.pk, numbers=[CALLER], purposes=["contact"], at=LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=LATER)
+    assert restoring.take_out(at=LATER).noes == 1
+    with job_scope(agency_id=cast.acme.pk):
+        rows = ConsentEvent.objects.filter(kind=EventKind.WITHDRAWN)
+        assert list(rows.values_list("client_id", flat=True)) == [cast.plumber.pk]
 
 
 @pytest.mark.django_db(transaction=True)
