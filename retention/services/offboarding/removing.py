@@ -13,7 +13,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox
 from callprivacy.calls.services import leaving, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose, RetentionState
@@ -45,6 +45,9 @@ from retention.services.offboarding.writing import count_missing, read_back
 NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
 _KEYS: Final = "keys"
+_LOOKED_EVERY: Final = timedelta(minutes=1)
+_READ_FOR: Final = timedelta(hours=1)
+_UNREAD: Final = "What came in before the ways were shut is being read, for an hour at most."
 # Requests stay: the law wants their record kept, and they leave by their own date from the archived client as well.
 _ERASED: Final = tuple(category for category in targets.TARGETS if category is not Category.REQUEST)
 _STEPS: Final = (CLOSE, *(category.value for category in _ERASED), _KEYS)
@@ -94,7 +97,7 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
     while clock() < until and row.step:
         if row.step == CLOSE:
             _close(row, clock())
-            if not _is_handed_over(row, clock):
+            if _waits_for_readers(row, clock()) or not _is_handed_over(row, clock):
                 return
         elif row.step == _KEYS:
             folders = None if _waits_for_vendors(row, clock()) else _emptied(row, until, clock)
@@ -110,9 +113,9 @@ def _next_step(row: Offboarding) -> None:
     following = _STEPS[_STEPS.index(row.step) + 1]
     with job_scope(agency_id=row.agency_id):
         Offboarding.objects.filter(pk=row.pk, step=row.step).update(
-            step=following, cursor=None, failures=0, last_error=""
+            step=following, cursor=None, waits_since=None, failures=0, last_error=""
         )
-    row.step, row.cursor = following, None
+    row.step, row.cursor, row.waits_since = following, None, None
 
 
 def _erase_some(row: Offboarding, category: Category, at: datetime) -> bool:
@@ -134,7 +137,8 @@ def _close(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
+        if row.waits_since is not None:
+            return  # It was done, and what had come before is read since then.
         closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
         links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
@@ -149,6 +153,37 @@ def _close(row: Offboarding, at: datetime) -> None:
             links=links,
             people=people,
         )
+        _wait(row, CLOSE, since=at, due_at=at)
+
+
+def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
+    """
+    Whether something that was taken in by an open way is still to be read into the ledger; looked at each minute, for
+    an hour. Then the client is gone: nothing is written in it any more.
+    """
+    client, since = row.client, row.waits_since or at
+    with job_scope(agency_id=row.agency_id):
+        check_holds(client)
+        until = since + _READ_FOR
+        unread = Inbox.objects.for_client(client).due(until).count()
+        unread += CallPress.objects.for_client(client).filter(handled_at=None).count()
+        if unread and at < until and client.archived_at is None:
+            _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
+            return True
+        if Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at):
+            # What was opened meanwhile leads nowhere any more.
+            _shut(row, at)
+            if unread:
+                audit.record("offboarding.left_unread", subject=row, by=JOB, at=at, rows=unread)
+    return False
+
+
+def _wait(row: Offboarding, step: str, *, since: datetime, due_at: datetime, error: str = "") -> None:
+    """Come back to a step, and remember since when it waits. In a scope."""
+    mine = Offboarding.objects.filter(pk=row.pk, step=step, leased_until=row.leased_until)
+    if not mine.update(waits_since=since, due_at=due_at, failures=0, last_error=error):
+        raise NotNowError("Another worker goes on with it.")
+    row.waits_since = since
 
 
 def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
@@ -170,8 +205,8 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
         at = clock()
         mine = Offboarding.objects.filter(pk=row.pk, step=CLOSE, leased_until=row.leased_until)
         if not mine.update(
-            state=EndState.WRITING, step="", due_at=at, came_since=count, file_key=None, taken_at=None,
-            taken_by_link=False, link_digest=None, link_until=None,
+            state=EndState.WRITING, step="", waits_since=None, last_error="", due_at=at, came_since=count,
+            file_key=None, taken_at=None, taken_by_link=False, link_digest=None, link_until=None,
         ):  # fmt: skip
             raise NotNowError("Another worker goes on with it.")
         audit.record("offboarding.came_since", subject=row, by=JOB, at=at, entries=count)
@@ -221,7 +256,7 @@ def _waits_for_vendors(row: Offboarding, at: datetime) -> bool:
         if not vendor_tasks.asked_by_interface(client=row.client, at=at):
             return False
         mine = Offboarding.objects.filter(pk=row.pk, step=_KEYS, leased_until=row.leased_until)
-        mine.update(due_at=at + timedelta(minutes=1))
+        mine.update(due_at=at + _LOOKED_EVERY)
     return True
 
 
@@ -284,10 +319,11 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         current.statement = text.decode()
         current.signature = signing.sign(CONTEXT + text).hex()
         current.key_id, current.state, current.step = key, EndState.DONE, ""
-        current.finished_at, current.due_at, current.file_key = at, None, None
+        current.finished_at, current.due_at, current.file_key, current.last_error = at, None, None, ""
         current.save(
             update_fields=[
                 "statement", "signature", "key_id", "state", "step", "finished_at", "due_at", "file_key",
+                "last_error",
             ]
         )  # fmt: skip
         audit.record(
