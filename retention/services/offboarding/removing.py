@@ -47,7 +47,11 @@ CONTEXT: Final = b"callprivacy offboarding 1\n"
 _KEYS: Final = "keys"
 _LOOKED_EVERY: Final = timedelta(minutes=1)
 _READ_FOR: Final = timedelta(hours=1)
+_EMPTIED_FOR: Final = timedelta(days=1)
 _UNREAD: Final = "What came in before the ways were shut is being read, for an hour at most."
+_FILES_STAY: Final = (
+    "Files lie in its folder, or the folder cannot be read. It is tried again each minute, for a day."
+)
 # Requests stay: the law wants their record kept, and they leave by their own date from the archived client as well.
 _ERASED: Final = tuple(category for category in targets.TARGETS if category is not Category.REQUEST)
 _STEPS: Final = (CLOSE, *(category.value for category in _ERASED), _KEYS)
@@ -100,9 +104,10 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
             if _waits_for_readers(row, clock()) or not _is_handed_over(row, clock):
                 return
         elif row.step == _KEYS:
-            folders = None if _waits_for_vendors(row, clock()) else _emptied(row, until, clock)
-            if folders is not None:
-                _finish(row, folders, clock())
+            if not _waits_for_vendors(row, clock()):
+                folders = leaving.empty_folders(client=row.client, until=until, clock=clock)
+                if not _waits_for_folders(row, folders, clock()):
+                    _finish(row, folders, clock())
             return
         elif _erase_some(row, Category(row.step), clock()):
             continue
@@ -260,9 +265,15 @@ def _waits_for_vendors(row: Offboarding, at: datetime) -> bool:
     return True
 
 
-def _emptied(row: Offboarding, until: datetime, clock: Clock) -> list[leaving.Folder] | None:
-    """The client's folders without the files that were dropped there; None where it takes longer than `until`."""
-    return leaving.empty_folders(client=row.client, until=until, clock=clock)
+def _waits_for_folders(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> bool:
+    """Whether a folder in which files lie, or that cannot be read, is tried again: each minute, for a day."""
+    since = row.waits_since or at
+    if not any(folder.left != 0 for folder in folders) or at >= since + _EMPTIED_FOR:
+        return False
+    with job_scope(agency_id=row.agency_id):
+        check_holds(row.client)
+        _wait(row, _KEYS, since=since, due_at=at + _LOOKED_EVERY, error=_FILES_STAY)
+    return True
 
 
 def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> None:
