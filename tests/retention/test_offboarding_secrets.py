@@ -22,6 +22,7 @@ from consent.models import VendorTask, WebhookEndpoint
 from consent.services import menu_calls, webhooks
 from retention.enums import EndState
 from retention.models import Offboarding
+from retention.services.offboarding import removing
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_drops import GOOD, drop, opened
@@ -203,4 +204,24 @@ def test_nobody_waits_longer_than_a_day_for_a_vendor(cast: Cast, second: Members
     work(cast, LATER + timedelta(hours=23))
     assert now(cast).state == EndState.ERASING
     work(cast, LATER + timedelta(hours=25))
+    assert stated(now(cast))["left"]["vendor_steps"] == 1
+
+
+def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_the_statement(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(cast)
+    client = live(cast.dentist, instructed=True)
+    recorded(client, "twilio", AT_TWILIO)
+    leaves(cast, second)
+    really = removing.vault.destroy_client
+
+    def killed(**_: Any) -> None:
+        raise OSError("The worker is gone.")
+
+    monkeypatch.setattr(removing.vault, "destroy_client", killed)
+    work(cast, LATER + timedelta(hours=25))
+    assert (now(cast).state, task(cast).state) == (EndState.ERASING, WaitingState.CANCELLED)
+    monkeypatch.setattr(removing.vault, "destroy_client", really)
+    work(cast, LATER + timedelta(hours=26))
     assert stated(now(cast))["left"]["vendor_steps"] == 1

@@ -970,6 +970,7 @@ REGISTER: dict[str, Table] = {
             file_rows="Counts of lines in the file",
             came_since="Count of entries that had come after the file was written",
             waits_since="Since when its step waits for what is not done yet",
+            given_up="Count of steps at vendors that were given up",
             erased="Counts by category",
             file_key="Name of the sealed file, which goes with the client's keys",
             last_error="Why it stopped; never what stood in anything",
