@@ -17,9 +17,11 @@ from callprivacy.calls.channels import folders
 from callprivacy.calls.channels.folders import FolderError
 from callprivacy.calls.models import ConnectionSecret
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.work.models import Item
+from consent import kinds
 from consent.enums import WaitingState
 from consent.models import VendorTask, WebhookEndpoint
-from consent.services import menu_calls, webhooks
+from consent.services import menu_calls, vendor_tasks, webhooks
 from retention.enums import EndState
 from retention.models import Offboarding
 from retention.services.offboarding import removing
@@ -29,7 +31,7 @@ from tests.calls.test_drops import GOOD, drop, opened
 from tests.cast import Cast, assemble
 from tests.make import NOON
 from tests.retention.test_offboarding import ask, deed, filled, now, taken, work
-from tests.retention.test_vendors import AT_TWILIO, live, recorded
+from tests.retention.test_vendors import AT_CALLRAIL, AT_TWILIO, begin, end, live, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -225,3 +227,18 @@ def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_t
     monkeypatch.setattr(removing.vault, "destroy_client", really)
     work(cast, LATER + timedelta(hours=26))
     assert stated(now(cast))["left"]["vendor_steps"] == 1
+
+
+def test_a_letter_that_was_given_up_waits_for_nobody_any_more(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    client = live(cast.dentist, instructed=True)
+    recording = recorded(client, "callrail", AT_CALLRAIL)
+    begin(client, recording)
+    end(client, recording)
+    with job_scope(agency_id=cast.acme.pk):
+        vendor_tasks.mark_sent(task=task(cast), words="Please.", by=make.JOB, at=NOON - timedelta(days=8))
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON) == 1
+    left = stated(leaves(cast, second))["left"]
+    assert (left["vendor_steps"], left["waiting"]) == (1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.VENDOR_SILENT).exists()
