@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -167,7 +168,12 @@ def test_a_call_that_read_a_code_is_known_at_its_end_where_twilios_answer_was_lo
 ) -> None:
     with job_scope(agency_id=cast.acme.pk):
         TrackingNumber.objects.for_client(cast.dentist).update(provider="twilio")
-    reading = {"client": cast.dentist, "number": "+14155550144", "language": Language.ENGLISH, "at": LATER}
+    reading: dict[str, Any] = {
+        "client": cast.dentist,
+        "number": "+14155550144",
+        "language": Language.ENGLISH,
+        "at": LATER,
+    }
     with override_settings(CALLPRIVACY_MAIL_IS_FILES=False):
         codes.send_code(**reading, way=CodeWay.CALL)
         with breaking() as url, override_settings(CALLPRIVACY_TWILIO_URL=url):

@@ -236,9 +236,11 @@ def test_a_key_that_was_pressed_is_read_and_handed_over_before_the_client_is_gon
     assert (now(cast).state, now(cast).step, opened(cast)) == (EndState.ERASING, "close", 0)
     assert not is_shut(cast)
     assert "is being read" in signed_in(cast.alice).get("/clients/dentist/leave/").content.decode()
+    connect(cast.dentist)
     assert read(cast, LATER) == 1
     work(cast, LATER + timedelta(minutes=1))
     assert is_shut(cast)
+    assert opened(cast) == 0, "what was opened meanwhile is shut as well"
     assert (now(cast).state, now(cast).came_since) == (EndState.WRITTEN, 2)
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 

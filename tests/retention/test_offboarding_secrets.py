@@ -17,6 +17,7 @@ from callprivacy.calls.channels import folders
 from callprivacy.calls.channels.folders import FolderError
 from callprivacy.calls.models import ConnectionSecret
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from consent import kinds
 from consent.enums import WaitingState
@@ -24,7 +25,6 @@ from consent.models import VendorTask, WebhookEndpoint
 from consent.services import menu_calls, vendor_tasks, webhooks
 from retention.enums import EndState
 from retention.models import Offboarding
-from retention.services.offboarding import removing
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_drops import GOOD, drop, opened
@@ -216,15 +216,14 @@ def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_t
     client = live(cast.dentist, instructed=True)
     recorded(client, "twilio", AT_TWILIO)
     leaves(cast, second)
-    really = removing.vault.destroy_client
 
     def killed(**_: Any) -> None:
         raise OSError("The worker is gone.")
 
-    monkeypatch.setattr(removing.vault, "destroy_client", killed)
-    work(cast, LATER + timedelta(hours=25))
+    with monkeypatch.context() as patch:
+        patch.setattr(vault, "destroy_client", killed)
+        work(cast, LATER + timedelta(hours=25))
     assert (now(cast).state, task(cast).state) == (EndState.ERASING, WaitingState.CANCELLED)
-    monkeypatch.setattr(removing.vault, "destroy_client", really)
     work(cast, LATER + timedelta(hours=26))
     assert stated(now(cast))["left"]["vendor_steps"] == 1
 
