@@ -177,6 +177,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("twilio/<str:key>/voice/step/", voice.step, name="voice_step"),
     path("twilio/<str:key>/voice/status/", voice.note_status, name="voice_status"),
     path("twilio/<str:key>/voice/recording/", voice.note_recording, name="voice_recording"),
+    path("twilio/<str:key>/voice/reading/", voice.note_reading, name="voice_reading"),
     path("twilio/<str:key>/sms/", texts.receive, name="sms"),
     path("twilio/<str:key>/sms/status/", texts.note_status, name="sms_status"),
     # The demo's telephone

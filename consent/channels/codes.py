@@ -134,11 +134,12 @@ class ByTwilio:
     """
     Sends the text, or calls, from one of the client's own numbers.
 
-    :ivar sender: that number, in E.164.
+    :ivar sender: that number, in E.164. :ivar told_at: the address that is told the end of a call, "" where none is.
     """
 
     account: twilio.Account
     sender: str
+    told_at: str = ""
 
     def send(self, *, number: str, words: str) -> None:
         try:
@@ -151,6 +152,8 @@ class ByTwilio:
     def read_aloud(self, *, number: str, sentences: Sequence[str], language: Language) -> str:
         script = twiml.reading(sentences, language)
         try:
-            return twilio.read_aloud(self.account, to=number, sender=self.sender, script=script).sid
+            return twilio.read_aloud(
+                self.account, to=number, sender=self.sender, script=script, told_at=self.told_at
+            ).sid
         except twilio.TwilioError as error:
             raise NotSentError(str(error)) from None

@@ -330,15 +330,19 @@ def start_call(account: Account, *, to: str, sender: str, script_at: str) -> Rec
     return _receipt(_ask(account, "POST", "Calls.json", said))
 
 
-def read_aloud(account: Account, *, to: str, sender: str, script: bytes) -> Receipt:
+def read_aloud(account: Account, *, to: str, sender: str, script: bytes, told_at: str = "") -> Receipt:
     """
     Ring a number and do what a script says, which goes along with the question and so has no address of its own.
 
     :param script: TwiML, at most 4,000 characters.
+    :param told_at: the address that is told the call's end, so that its id is known also where this answer is lost; ""
+        when nobody needs to know.
     :raises UnclearError: it may ring; asking again may ring twice.
     :raises TwilioError: see the other kinds.
     """
     said = {"To": to, "From": sender, "Twiml": script.decode(), "Timeout": "30"}
+    if told_at:
+        said["StatusCallback"] = told_at
     return _receipt(_ask(account, "POST", "Calls.json", said))
 
 

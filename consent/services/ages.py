@@ -116,10 +116,12 @@ def expire(*, agency_id: int, until: datetime, clock: Callable[[], datetime]) ->
     """
     End what is too old at an agency, client by client, until the clock says `until`; returns how many consents.
 
-    Called outside any scope; safe to run twice. One client's fault is logged and keeps no other's.
+    Called outside any scope; safe to run twice. One client's fault is logged and keeps no other's; of a client that has
+    left nothing ends any more.
     """
     with job_scope(agency_id=agency_id):
-        clients = {client.pk: client for client in Client.objects.filter(agency_id=agency_id).order_by("pk")}
+        here = Client.objects.filter(agency_id=agency_id, archived_at=None)
+        clients = {client.pk: client for client in here.order_by("pk")}
         ages = selectors.of_clients(agency_id, clients)
     count = 0
     for client_id, client in clients.items():

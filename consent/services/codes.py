@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import F, QuerySet
+from django.urls import reverse
 
 from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.services import people, placed
@@ -34,6 +36,7 @@ from consent.channels.codes import CodeSender, HasOptedOutError, NotSentError
 from consent.enums import CodeWay, Language
 from consent.models import PhoneCode
 from consent.services import texts, twilio_door
+from consent.services.twilio_door import Door
 
 log = logger(__name__)
 
@@ -95,9 +98,11 @@ def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
     ways = Connection.objects.for_client(client).filter(provider=twilio.NAME, is_active=True)
     for way in ways.select_related("client__agency").order_by("created_at", "pk"):
         try:
-            return channel.ByTwilio(twilio_door.account_of(way, at=at), number.number)
+            account = twilio_door.account_of(way, at=at)
         except twilio_door.NoAccountError:
             continue
+        told_at = f"{settings.CALLPRIVACY_URL}{reverse('consent:voice_reading', args=[way.key])}"
+        return channel.ByTwilio(account, number.number, told_at)
     return None
 
 
@@ -126,6 +131,13 @@ def send_code(
     except NotSentError as error:
         log.warning("code.not_sent", client=client.pk, why=str(error))
     return challenge
+
+
+def note_reading(*, door: Door, at: datetime) -> None:
+    """A call that read a code is over: it is none of the client's, also where Twilio's answer to us was lost."""
+    call = door.said.get("CallSid", "")
+    if twilio.is_call(call):
+        placed.leave_out(client=door.client, provider=twilio.NAME, kind=twilio.SID, reference=call, at=at)
 
 
 def _note_opt_out(client: Client, number: str, at: datetime) -> None:

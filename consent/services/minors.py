@@ -16,6 +16,7 @@ from callprivacy.calls.models import Caller
 from callprivacy.calls.services.exports import MINOR
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import services as vault
 from consent.models import MinorMark, Rejudgement
@@ -23,14 +24,17 @@ from consent.services import ledger
 
 
 @transaction.atomic
-def mark(*, client: Client, caller: Caller, by: Actor, at: datetime) -> bool:
+def mark(*, client: Client, caller: Caller, by: Actor, at: datetime, also_left: bool = False) -> bool:
     """
     Note that a caller is a minor; returns whether that was new. Who noted it first stays.
 
+    :param also_left: of a client that has left it is noted beside the calls alone, for its list was handed over.
     :raises ClientGoneError: the client has left.
     """
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
-    ledger.hold_client(client)
+    is_here = tenancy.is_here(client.pk)
+    if not is_here and not also_left:
+        raise ledger.ClientGoneError(f"Client {client.pk} has left.")
     if MinorMark.objects.for_client(client).filter(caller_id=caller.pk).exists():
         return False
     # Of two at the same moment both write it into the trail, and one row stays.
@@ -38,7 +42,8 @@ def mark(*, client: Client, caller: Caller, by: Actor, at: datetime) -> bool:
         [MinorMark(**ours, caller_id=caller.pk, marked_by_id=by.user_id, marked_at=at)], ignore_conflicts=True
     )
     # With the number, so that files of calls, which are written below us, leave them out.
-    vault.suppress_callers(client_id=client.pk, caller_ids=[caller.pk], purposes={MINOR}, at=at)
+    if is_here:
+        vault.suppress_callers(client_id=client.pk, caller_ids=[caller.pk], purposes={MINOR}, at=at)
     audit.record("caller.marked_minor", subject=caller, by=by, at=at)
     _decide_anew(client, caller, at)
     return True

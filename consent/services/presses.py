@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from callprivacy.calls.models import CallPress, CallRef, Connection
 from callprivacy.calls.selectors import connections
@@ -25,7 +26,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Channel, EventKind, Purpose, Scope, Strength
 from consent.services import ledger
-from consent.services.ledger import CallerGoneError, Said
+from consent.services.ledger import CallerGoneError, ClientGoneError, Said
 
 log = logger(__name__)
 
@@ -38,7 +39,12 @@ LASTS_AT_MOST: Final = timedelta(hours=1)
 def has_due(*, agency_id: int) -> bool:
     """Whether a press waits to be read."""
     with job_scope(agency_id=agency_id):
-        return CallPress.objects.filter(agency_id=agency_id, handled_at=None).exists()
+        return _waiting(agency_id).exists()
+
+
+def _waiting(agency_id: int) -> QuerySet[CallPress]:
+    """What waits, but at clients that have left: their ledger takes nothing in any more."""
+    return CallPress.objects.filter(agency_id=agency_id, handled_at=None, client__archived_at=None)
 
 
 def read(*, agency_id: int, at: datetime, limit: int = BATCH, after: int = 0) -> tuple[int, int]:
@@ -49,7 +55,8 @@ def read(*, agency_id: int, at: datetime, limit: int = BATCH, after: int = 0) ->
     """
     with job_scope(agency_id=agency_id):
         rows = list(
-            CallPress.objects.filter(agency_id=agency_id, handled_at=None, pk__gt=after)
+            _waiting(agency_id)
+            .filter(pk__gt=after)
             .select_related("call", "client")
             .select_for_update(of=("self",), skip_locked=True)
             .order_by("pk")[:limit]
@@ -81,6 +88,8 @@ def _read_client(client: Client, presses: Sequence[CallPress], at: datetime) -> 
                 client=client, said=[fact for facts in said.values() for fact in facts], by=JOB, at=at
             )
         done = [press.pk for press in presses]
+    except ClientGoneError:
+        return 0  # It left in this moment; of what waits no run reads any more.
     except CallerGoneError:
         done = [pk for pk, facts in said.items() if _recorded(client, facts, at)]
     return CallPress.objects.for_client(client).filter(pk__in=done, handled_at=None).update(handled_at=at)

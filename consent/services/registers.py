@@ -347,7 +347,10 @@ class _Found:
 
 
 def _take_answers(row: NumberList, batch: Iterable[Line], at: datetime) -> int:
-    """List what was disconnected, and end the consents that are older, at every client that knows the number."""
+    """
+    List what was disconnected, and end the consents that are older, at every client that knows the number. One that has
+    left takes nothing in any more.
+    """
     found = _Found()
     for _, said in batch:
         if isinstance(said, Answered) and said.answer is Answer.YES:
@@ -360,7 +363,7 @@ def _take_answers(row: NumberList, batch: Iterable[Line], at: datetime) -> int:
         list_id=row.pk,
         numbers={number: gone.on for number, gone in found.by_number.items()},
     )
-    clients = list(Client.objects.filter(agency_id=row.agency_id).order_by("pk"))
+    clients = list(Client.objects.filter(agency_id=row.agency_id, archived_at=None).order_by("pk"))
     keys = vault_selectors.many_client_keys([client.pk for client in clients])
     return sum(
         _end_at(client, keys[client.pk], row, found.by_number, at) for client in clients if client.pk in keys

@@ -16,6 +16,7 @@ from django.apps import apps
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client, ClientOwned
 from callprivacy.vault import selectors as vault
 from consent.enums import NO_STATES, RESTRICTED, Channel, EventKind, Purpose, Strength
@@ -56,7 +57,10 @@ def say_no_again(*, client: Client, purpose: Purpose, at: datetime, limit: int) 
     Tell the ledger of noes that the vault remembers and an old copy of the ledger does not; returns of how many.
 
     Inside a scope. Call it again until it is 0. Where the person said yes again later, the vault's no was lifted then.
+    The ledger of a client that has left is told nothing: it was handed over, and goes.
     """
+    if not tenancy.is_here(client.pk):
+        return 0
     refused = vault.callers_who_refused(client.pk, purpose, on=at.date())
     states = ConsentState.objects.for_client(client).filter(purpose=purpose).exclude(state__in=NO_STATES)
     here = Caller.objects.for_client(client).filter(pk__in=refused)

@@ -24,6 +24,7 @@ from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
+from callprivacy.work.models import Item
 from consent import kinds
 from consent.channels import twilio
 from consent.enums import VendorStep, WaitingState
@@ -301,6 +302,8 @@ def give_up(*, client: Client, by: Actor, at: datetime) -> int:
     if count:
         audit.record("vendor.given_up", subject=client, by=by, at=at, steps=count)
         withdrawals.renew_items(client=client, at=at)
+    for item in Item.objects.open().filter(client=client, kind=kinds.VENDOR_SILENT):
+        work.close_item(item.kind, agency_id=client.agency_id, key=item.key, at=at, by=by)
     return count
 
 

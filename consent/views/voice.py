@@ -23,7 +23,7 @@ from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.calls.views.hooks import address_as_called, refuse_unread
 from callprivacy.lib.logs import logger
 from consent.channels import twiml
-from consent.services import again, menu_calls, twilio_door
+from consent.services import again, codes, menu_calls, twilio_door
 from consent.services.twilio_door import Door
 from consent.tasks.menu_calls import nudge_stops
 
@@ -72,6 +72,23 @@ def note_status(request: HttpRequest, key: str) -> HttpResponse:
 def note_recording(request: HttpRequest, key: str) -> HttpResponse:
     """A recording began or is there."""
     return _note(request, key, lambda door: menu_calls.note_recording(door=door, at=timezone.now()))
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def note_reading(request: HttpRequest, key: str) -> HttpResponse:
+    """A call that we placed to read a code aloud has ended. It goes into no inbox: it is no call of the client's."""
+    delivery = delivery_of(request, key)
+    if isinstance(delivery, HttpResponse):
+        return delivery
+    try:
+        _behind(key, delivery, lambda door: codes.note_reading(door=door, at=timezone.now()))
+    except twilio_door.UnknownConnectionError:
+        return not_found()
+    except twilio_door.ForgedError:
+        return forbidden()
+    return HttpResponse(twiml.NOTHING, content_type=twiml.CONTENT_TYPE)
 
 
 def _tell(request: HttpRequest, key: str, deed: Callable[[Door], twiml.Script]) -> HttpResponse:

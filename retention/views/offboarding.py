@@ -159,7 +159,7 @@ def _erase(request: StaffRequest, row: Offboarding) -> str:
     if request.POST.get("phrase", "") != row.client.slug:
         raise offboarding.NotNowError(f"Type {row.client.slug} to confirm. Nothing was erased.")
     offboarding.begin_erasing(row=row, by=request.actor, at=request.at)
-    return "The ways in are shut. What is not in the file is looked for, then everything goes."
+    return "The ways in are being shut. What is not in the file is looked for, then everything goes."
 
 
 _LINK: Final = "link"

@@ -23,13 +23,14 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import FIRST_ID, Call, Caller, first_id_at
 from callprivacy.calls.services import redaction
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from consent.enums import RESTRICTED, Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
-from consent.services import ledger, minors
+from consent.services import minors
 from rights.enums import Ask, Copies, EventKind, LetterState, StepKind, StepState
 from rights.models import Case, Finding, Letter, Step, Submission
 from rights.selectors import reach, words
@@ -110,14 +111,14 @@ def restrict(
     Use nothing of a caller's for anything any more; returns whether that is new. In a job's scope.
 
     The vault remembers it, so that no old copy of the database puts the person's data to use again: of such a copy
-    all calls of the caller, for it does not know since when the number is the person's.
+    all calls of the caller, for it does not know since when the number is the person's. Of a client that has left the
+    vault's list was handed over and takes nothing more: what is still here of the person is restricted all the same.
 
     :param since: calls from before are of whoever had the number, and stay in use; None: all are the person's.
-    :raises ClientGoneError: the client has left.
     """
     first = _first_of(since)
-    ledger.hold_client(client)
-    vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
+    if tenancy.is_here(client.pk):
+        vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
     rows = _held(client, caller_id)
     # Of one that is restricted already the further reach counts.
     new = rows.filter(restricted_at=None).update(restricted_at=at, restricted_from=first)
@@ -406,11 +407,12 @@ def mark_minors(*, case: Case, by: Actor, at: datetime) -> int:
         caller = Caller.objects.for_client(target.client).filter(pk=target.caller_id).first()
         known = MinorMark.objects.for_client(target.client).filter(caller_id=target.caller_id)
         if caller is not None and not known.exists():
-            count += minors.mark(client=target.client, caller=caller, by=by, at=at)
-            vault.suppress_callers(
-                client_id=target.client.pk,
-                caller_ids=[target.caller_id],
-                purposes={Purpose.SHARE.value},
-                at=at,
-            )
+            count += minors.mark(client=target.client, caller=caller, by=by, at=at, also_left=True)
+            if tenancy.is_here(target.client.pk):
+                vault.suppress_callers(
+                    client_id=target.client.pk,
+                    caller_ids=[target.caller_id],
+                    purposes={Purpose.SHARE.value},
+                    at=at,
+                )
     return count

@@ -151,6 +151,17 @@ def test_one_clients_fault_ends_no_others_consents_late_and_is_counted(
     assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: State.EXPIRED}
 
 
+def test_at_a_client_that_has_left_nothing_ends_and_that_is_no_fault(cast: Cast) -> None:
+    choose(cast.dentist, 12)
+    caller_id = agreed(cast, NOON - 2 * YEAR)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    figures.begin_task()
+    assert expire(cast) == 0
+    assert not figures.has_fault()
+    assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: State.GIVEN}
+
+
 def test_many_end_in_batches_and_a_run_that_is_cut_off_is_gone_on_with(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +15,7 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.accounts.enums import Role
-from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
+from callprivacy.calls.models import Call, Caller, Connection, Inbox, TrackingNumber
 from callprivacy.calls.providers import PROVIDERS, pulled
 from callprivacy.calls.services import intake, placed
 from callprivacy.calls.services.intake import Taken
@@ -158,6 +159,37 @@ def test_a_call_that_read_a_code_aloud_is_no_call_of_the_clients(
     before = counts(cast)
     assert told(cast, phone.connection, to="+14155550144") == [Taken.ERASED, Taken.ERASED]
     assert counts(cast) == before
+
+
+def test_a_call_that_read_a_code_is_known_at_its_end_where_twilios_answer_was_lost(
+    cast: Cast,
+    phone: Phone,
+    vendor: twilio_side.Interface,
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        TrackingNumber.objects.for_client(cast.dentist).update(provider="twilio")
+    reading: dict[str, Any] = {
+        "client": cast.dentist,
+        "number": "+14155550144",
+        "language": Language.ENGLISH,
+        "at": LATER,
+    }
+    with override_settings(CALLPRIVACY_MAIL_IS_FILES=False):
+        codes.send_code(**reading, way=CodeWay.CALL)
+        with breaking() as url, override_settings(CALLPRIVACY_TWILIO_URL=url):
+            codes.send_code(**reading, way=CodeWay.CALL)
+    (order,) = vendor.asked
+    before = counts(cast)
+    waits = inboxes(cast)
+    ended = {"CallSid": OF_THEIRS, "Direction": "outbound-api", "CallStatus": "no-answer"}
+    go(phone, order.said["StatusCallback"], **ended)
+    assert told(cast, phone.connection, OF_THEIRS, to="+14155550144") == [Taken.ERASED, Taken.ERASED]
+    assert (counts(cast), inboxes(cast)) == (before, waits)
+
+
+def inboxes(cast: Cast) -> int:
+    with job_scope(agency_id=cast.acme.pk):
+        return Inbox.objects.for_client(cast.dentist).count()
 
 
 def test_a_code_whose_answer_was_lost_is_not_said_to_be_sent() -> None:

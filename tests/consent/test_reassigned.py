@@ -302,6 +302,16 @@ def test_it_ends_at_every_client_of_the_agency_and_at_no_other(cast: Cast, alice
     assert states_of(cast.florist, stranger) == {Purpose.RECORD: State.GIVEN}
 
 
+def test_a_client_that_leaves_keeps_no_others_consents_from_ending(cast: Cast, alice: Browser) -> None:
+    agree(cast.dentist)
+    agree(cast.plumber)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    row = bring(cast, alice, f"4155550101,{ASKED},yes\n")
+    assert (row.state, row.invalidated) == (JobState.DONE, 1)
+    assert [event.client_id for event in ended(cast)] == [cast.plumber.pk]
+
+
 def test_recordings_from_then_on_are_decided_anew(cast: Cast, alice: Browser) -> None:
     before = recorded(cast.dentist, ONE, at=GIVEN + timedelta(days=1))
     after = recorded(cast.dentist, ONE, at=NOON - timedelta(days=2))

@@ -386,7 +386,7 @@ def test_where_even_that_fails_twilio_hears_an_error_and_takes_its_fallback(
 
 # --- The doors ---
 
-DOORS = ["voice/", "voice/step/?asked=1", "voice/status/", "voice/recording/"]
+DOORS = ["voice/", "voice/step/?asked=1", "voice/status/", "voice/recording/", "voice/reading/"]
 
 
 @pytest.mark.parametrize("door", DOORS)

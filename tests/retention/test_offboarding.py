@@ -456,5 +456,6 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert now(cast).state == EndState.WRITTEN
     browser.post(f"{url}erase/", {"phrase": "dentist"})
     assert now(cast).state == EndState.ERASING
+    assert "The ways in are being shut." in browser.get(url).content.decode(), "the job does it"
     work(cast, at + timedelta(minutes=1))
     assert browser.get(f"{url}statement/").status_code == 200

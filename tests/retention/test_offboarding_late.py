@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -14,18 +15,22 @@ from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
-from callprivacy.calls.models import Call, Caller
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Caller, Connection, Inbox
+from callprivacy.calls.selectors.connections import PressRule
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import services as vault
 from consent.enums import EventKind, Purpose
-from consent.services import ledger
+from consent.models import ConsentEvent
+from consent.services import ledger, presses
 from retention.enums import EndState
-from retention.services import offboarding
+from retention.services import offboarding, restoring
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.consent.test_ledger import BY, said
+from tests.consent.test_presses import bring, connect
 from tests.make import NOON
 from tests.retention.test_offboarding import (
     CALLER,
@@ -204,6 +209,112 @@ def test_the_page_says_that_something_came_and_takes_the_file_again(
     assert browser.post(f"{url}erase/", {"phrase": "dentist"}).status_code == 302
     assert now(cast).state == EndState.ERASING
     assert now(cast).came_since == 0
+
+
+def pressed(cast: Cast) -> None:
+    """A caller presses the key that says never again, and the tracker has told it; nobody has read it yet."""
+    way = connect(cast.dentist, PressRule("", "9", ("contact",), "withdrawn", "standing"))
+    bring(way, cast.dentist, ("menu 1", "9"))
+
+
+def read(cast: Cast, at: datetime) -> int:
+    return presses.read(agency_id=cast.acme.pk, at=at)[0]
+
+
+def opened(cast: Cast) -> int:
+    with job_scope(agency_id=cast.acme.pk):
+        return Connection.objects.for_client(cast.dentist).filter(is_active=True).count()
+
+
+def test_a_key_that_was_pressed_is_read_and_handed_over_before_the_client_is_gone(
+    cast: Cast, second: Membership
+) -> None:
+    taken(written(cast, second))
+    pressed(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert (now(cast).state, now(cast).step, opened(cast)) == (EndState.ERASING, "close", 0)
+    assert not is_shut(cast)
+    assert "is being read" in signed_in(cast.alice).get("/clients/dentist/leave/").content.decode()
+    connect(cast.dentist)
+    assert read(cast, LATER) == 1
+    work(cast, LATER + timedelta(minutes=1))
+    assert is_shut(cast)
+    assert opened(cast) == 0, "what was opened meanwhile is shut as well"
+    assert (now(cast).state, now(cast).came_since) == (EndState.WRITTEN, 2)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_what_a_tracker_was_told_is_here_is_read_before_the_client_is_gone(
+    cast: Cast, second: Membership
+) -> None:
+    taken(written(cast, second))
+    with job_scope(agency_id=cast.acme.pk):
+        way = Connection.objects.for_client(cast.dentist).get()
+        Inbox.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, connection=way, payload=b"\x01sealed", received_at=LATER,
+            due_at=LATER,
+        )  # fmt: skip
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    assert not is_shut(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Inbox.objects.all().remove()
+    work(cast, LATER + timedelta(minutes=1))
+    assert is_shut(cast)
+
+
+def test_nobody_waits_longer_than_an_hour_for_what_is_not_read(cast: Cast, second: Membership) -> None:
+    taken(written(cast, second))
+    pressed(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    work(cast, LATER + timedelta(minutes=59))
+    assert not is_shut(cast)
+    work(cast, LATER + timedelta(hours=1))
+    assert is_shut(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="offboarding.left_unread", details__rows=1).count() == 1
+    assert now(cast).state == EndState.DONE
+
+
+def test_keys_at_a_client_that_is_gone_are_not_looked_at_each_minute(cast: Cast) -> None:
+    pressed(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=LATER)
+    assert not presses.has_due(agency_id=cast.acme.pk)
+    assert presses.read(agency_id=cast.acme.pk, at=LATER) == (0, 0)
+
+
+def test_a_client_that_leaves_while_its_keys_are_read_is_tried_once(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed(cast)
+    tried: list[int] = []
+
+    def gone(*, client: Client, **_: Any) -> None:
+        tried.append(client.pk)
+        raise ledger.ClientGoneError
+
+    monkeypatch.setattr(ledger, "record_events", gone)
+    assert read(cast, LATER) == 0
+    assert tried == [cast.dentist.pk]
+
+
+def test_what_is_said_again_after_a_restore_is_not_said_to_a_client_that_has_left(cast: Cast) -> None:
+    for client in (cast.dentist, cast.plumber):
+        call = make.call(client, CALLER)
+        assert call.caller_id is not None
+        fact = said(call.caller_id, EventKind.GIVEN, 1, source="a yes", purpose=Purpose.CONTACT)
+        with client_scope(agency_id=cast.acme.pk, client_id=client.pk):
+            ledger.record_events(client=client, said=[fact], by=BY, at=NOON)
+        vault.suppress(client_id=client.pk, numbers=[CALLER], purposes=["contact"], at=LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=LATER)
+    assert restoring.take_out(at=LATER).noes == 1
+    with job_scope(agency_id=cast.acme.pk):
+        rows = ConsentEvent.objects.filter(kind=EventKind.WITHDRAWN)
+        assert list(rows.values_list("client_id", flat=True)) == [cast.plumber.pk]
 
 
 @pytest.mark.django_db(transaction=True)

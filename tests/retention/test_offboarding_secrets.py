@@ -13,19 +13,25 @@ from django.core.files.storage import storages
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.calls.channels import folders
+from callprivacy.calls.channels.folders import FolderError
 from callprivacy.calls.models import ConnectionSecret
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.work.models import Item
+from consent import kinds
 from consent.enums import WaitingState
 from consent.models import VendorTask, WebhookEndpoint
-from consent.services import menu_calls, webhooks
+from consent.services import menu_calls, vendor_tasks, webhooks
 from retention.enums import EndState
 from retention.models import Offboarding
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.calls.test_drops import GOOD, drop, opened
 from tests.cast import Cast, assemble
 from tests.make import NOON
 from tests.retention.test_offboarding import ask, deed, filled, now, taken, work
-from tests.retention.test_vendors import AT_TWILIO, live, recorded
+from tests.retention.test_vendors import AT_CALLRAIL, AT_TWILIO, begin, end, live, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -108,15 +114,46 @@ def test_files_that_were_dropped_go_and_the_statement_names_their_folder(
     assert found["left"]["dropped_files"] == 0
 
 
-def test_a_folder_that_is_not_reached_is_named_as_one_of_which_nobody_knows(
+def test_a_folder_that_is_not_reached_for_a_day_is_named_as_one_of_which_nobody_knows(
     cast: Cast, second: Membership, root: Path
 ) -> None:
     filled(cast)
     way = opened(cast)
     shutil.rmtree(root)
-    found = stated(leaves(cast, second))
+    row = leaves(cast, second)
+    assert (row.state, row.step, row.due_at) == (EndState.ERASING, "keys", LATER + timedelta(minutes=1))
+    page = signed_in(cast.alice).get("/clients/dentist/leave/").content.decode()
+    assert "It waits" in page
+    assert "the folder cannot be read" in page
+    work(cast, LATER + timedelta(hours=23))
+    assert now(cast).state == EndState.ERASING
+    work(cast, LATER + timedelta(hours=25))
+    found = stated(now(cast))
     assert found["folders"] == [{"name": f"acme/dentist/{way.pk.hex[:8]}", "left": None}]
     assert found["left"]["dropped_files"] is None
+    assert now(cast).last_error == ""
+
+
+def test_a_folder_that_fails_for_a_second_is_empty_a_minute_later(
+    cast: Cast, second: Membership, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(cast)
+    way = opened(cast)
+    stuck, other = (drop(root, way, name, GOOD) for name in ("a.csv", "b.csv"))
+    really = folders.erase
+
+    def erase(folder: str, name: str) -> None:
+        if name == "a.csv":
+            raise FolderError("It is busy.")
+        really(folder, name)
+
+    monkeypatch.setattr(folders, "erase", erase)
+    assert leaves(cast, second).state == EndState.ERASING
+    assert (stuck.exists(), other.exists()) == (True, False), "one file keeps no other"
+    monkeypatch.setattr(folders, "erase", really)
+    work(cast, LATER + timedelta(minutes=1))
+    assert stated(now(cast))["left"]["dropped_files"] == 0
+    assert not stuck.exists()
 
 
 def task(cast: Cast) -> VendorTask:
@@ -170,3 +207,37 @@ def test_nobody_waits_longer_than_a_day_for_a_vendor(cast: Cast, second: Members
     assert now(cast).state == EndState.ERASING
     work(cast, LATER + timedelta(hours=25))
     assert stated(now(cast))["left"]["vendor_steps"] == 1
+
+
+def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_the_statement(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(cast)
+    client = live(cast.dentist, instructed=True)
+    recorded(client, "twilio", AT_TWILIO)
+    leaves(cast, second)
+
+    def killed(**_: Any) -> None:
+        raise OSError("The worker is gone.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault, "destroy_client", killed)
+        work(cast, LATER + timedelta(hours=25))
+    assert (now(cast).state, task(cast).state) == (EndState.ERASING, WaitingState.CANCELLED)
+    work(cast, LATER + timedelta(hours=26))
+    assert stated(now(cast))["left"]["vendor_steps"] == 1
+
+
+def test_a_letter_that_was_given_up_waits_for_nobody_any_more(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    client = live(cast.dentist, instructed=True)
+    recording = recorded(client, "callrail", AT_CALLRAIL)
+    begin(client, recording)
+    end(client, recording)
+    with job_scope(agency_id=cast.acme.pk):
+        vendor_tasks.mark_sent(task=task(cast), words="Please.", by=make.JOB, at=NOON - timedelta(days=8))
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON) == 1
+    left = stated(leaves(cast, second))["left"]
+    assert (left["vendor_steps"], left["waiting"]) == (1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.VENDOR_SILENT).exists()

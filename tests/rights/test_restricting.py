@@ -16,6 +16,7 @@ from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services import exports, searches
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
@@ -23,14 +24,15 @@ from callprivacy.vault import services as vault_services
 from consent.enums import RESTRICTED, Language, Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
 from consent.selectors import decisions, people
-from consent.services import destinations, webhooks, withdrawals
+from consent.services import destinations, minors, webhooks, withdrawals
+from consent.services.ledger import ClientGoneError
 from retention.enums import Category
 from retention.models import Certificate, Hold, HouseCertificate, Policy, RunPart
 from retention.selectors import calendar, preview, samples
 from retention.selectors import holds as hold_selectors
 from retention.services import erasing, holds, restoring
 from retention.targets import Line
-from rights.enums import Ask, Decided, IdentityState, NoticeAbout, NoticeState, NoticeWay, StepKind
+from rights.enums import Ask, Decided, IdentityState, NoticeAbout, NoticeState, NoticeWay, StepKind, StepState
 from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Submission
 from rights.selectors import letters, words
 from rights.services import deciding, passing, proofs, restricting
@@ -118,6 +120,36 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     assert office.does(restricting.lift, case=case, at=LATER) == 1
     assert office.does(restricting.lift, case=case, at=LATER) == 0
     assert (shown(cast), counted(cast)) == (3, 3)
+
+
+def shut(client: Client) -> None:
+    """The client leaves: its ways in are shut, and its rows are here still."""
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(archived_at=LATER)
+
+
+def test_a_client_that_leaves_keeps_no_other_from_restricting(cast: Cast, office: Office) -> None:
+    asking.answered_by(cast.plumber, Answerer.AGENCY)
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA)
+    submission = asking.asked(None, Ask.RESTRICT, agency=cast.acme)
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.RESTRICT)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    shut(cast.dentist)
+
+    asking.work(cast.acme, at=LATER)
+
+    with job_scope(agency_id=cast.acme.pk):
+        step = Step.objects.get(case=case, kind=StepKind.RESTRICT)
+        assert (step.state, step.outcome["callers"]) == (StepState.DONE, 2)
+        assert not Caller.objects.filter(restricted_at=None).exists()
+    listed = {
+        client: len(vault.callers_who_refused(client.pk, RESTRICTED, on=LATER.date()))
+        for client in (cast.dentist, cast.plumber)
+    }
+    assert listed == {cast.dentist: 0, cast.plumber: 1}, "the list of one that leaves was handed over"
 
 
 def test_who_asked_twice_stays_restricted_until_the_second_restriction_ends(
@@ -268,6 +300,32 @@ def test_a_child_is_marked_and_nothing_of_it_is_shared(cast: Cast, office: Offic
     with job_scope(agency_id=cast.acme.pk):
         assert MinorMark.objects.count() == 1
     assert "share" in vault.suppressed(cast.dentist.pk, [ANNA], on=LATER.date())[ANNA]
+
+
+def test_a_client_that_leaves_keeps_no_child_from_being_marked(cast: Cast, office: Office) -> None:
+    asking.answered_by(cast.plumber, Answerer.AGENCY)
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA)
+    submission = asking.asked(None, Ask.DELETE, agency=cast.acme, is_minor=True)
+    asking.prove(submission)
+    shut(cast.dentist)
+
+    asking.search(submission)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert MinorMark.objects.count() == 2
+        assert Submission.objects.get(pk=submission.pk).searched_at == make.NOON
+    assert "share" in vault.suppressed(cast.plumber.pk, [ANNA], on=LATER.date())[ANNA]
+    assert ANNA not in vault.suppressed(cast.dentist.pk, [ANNA], on=LATER.date())
+
+
+def test_nobody_is_noted_as_a_minor_by_hand_at_a_client_that_leaves(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    shut(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        caller = Caller.objects.get()
+        with pytest.raises(ClientGoneError):
+            minors.mark(client=cast.dentist, caller=caller, by=make.JOB, at=LATER)
 
 
 def test_who_asks_for_another_shows_the_right_to(cast: Cast, office: Office) -> None:

@@ -171,6 +171,7 @@ SIGNED: dict[str, int] = {
     "twilio/<str:key>/voice/step/": 415,
     "twilio/<str:key>/voice/status/": 415,
     "twilio/<str:key>/voice/recording/": 415,
+    "twilio/<str:key>/voice/reading/": 415,
     "twilio/<str:key>/sms/": 415,
     "twilio/<str:key>/sms/status/": 415,
     "twilio/<str:key>/desk/<uuid:call_back_id>/": 415,
@@ -366,7 +367,8 @@ ADDRESSES = list(_walk(get_resolver()))
 OURS = [address for address in ADDRESSES if not address.is_of_operators]
 MEMBERS = ("alice", "bob", "carol", "mallory")
 METHODS = ("get", "post")
-_PLACE = {address.route: place for place, address in enumerate(OURS)}
+# An address may be written down twice: those who take turns skip nobody for that.
+_PLACE = {route: place for place, route in enumerate(dict.fromkeys(address.route for address in OURS))}
 
 
 def by_route(addresses: Sequence[Address]) -> pytest.MarkDecorator:
@@ -549,7 +551,7 @@ def test_every_role_walks(world: World) -> None:
     assert {Role(one.role) for one in world.people.values()} == set(Role)
     offered = [name for address in OURS for name in others_at(address)]
     assert {Role(name) for name in offered} == set(OTHERS)
-    assert min(offered.count(role.value) for role in OTHERS) >= len(OURS) // len(OTHERS)
+    assert min(offered.count(role.value) for role in OTHERS) >= len(_PLACE) // len(OTHERS)
     for role in OTHERS:
         may = {needed for needed in Permission if _may(_needing(needed), world.people[role.value], world)}
         assert may == BUNDLES[role]

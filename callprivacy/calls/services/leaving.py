@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,35 +32,26 @@ def forget_secrets(*, client: Client) -> int:
     return ConnectionSecret.objects.for_client(client).delete()[0]
 
 
-def empty_folders(*, client: Client, until: datetime, clock: Callable[[], datetime]) -> list[Folder] | None:
+def empty_folders(*, client: Client, until: datetime, clock: Callable[[], datetime]) -> list[Folder]:
     """
-    Erase what lies in a client's folders, read or not, and say what is left of each.
-
-    Called outside any scope. Returns None where the clock came to `until` before the end; begun again, it goes on.
+    Erase what lies in a client's folders, read or not, and say what is left of each: what stayed behind a fault, and
+    what the clock came to `until` before. Begun again, it goes on. Called outside any scope.
     """
     with job_scope(agency_id=client.agency_id):
         rows = (
             Connection.objects.for_client(client).filter(provider=drops.FOLDER).order_by("created_at", "pk")
         )
         names = [drops.folder_of(way) for way in rows.select_related("client__agency")]
-    found = []
-    for name in names:
-        left = None
-        if drops.is_set_up():
-            try:
-                for file in folders.names_in(name):
-                    if clock() >= until:
-                        return None
-                    folders.erase(name, file)
-            except FolderError:
-                pass  # What is left says so.
-            left = _count(name)
-        found.append(Folder(name, left))
-    return found
+    return [Folder(name, _emptied(name, until, clock) if drops.is_set_up() else None) for name in names]
 
 
-def _count(name: str) -> int | None:
-    try:
+def _emptied(name: str, until: datetime, clock: Callable[[], datetime]) -> int | None:
+    """How many files are left in a folder without those that could be erased."""
+    with suppress(FolderError):
+        for file in folders.names_in(name):
+            if clock() >= until:
+                break
+            with suppress(FolderError):
+                folders.erase(name, file)
         return len(folders.names_in(name))
-    except FolderError:
-        return None
+    return None

@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import F
 from django.utils.text import slugify
 
 from callprivacy.accounts import access
@@ -13,7 +14,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox
 from callprivacy.calls.services import leaving, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose, RetentionState
@@ -45,6 +46,13 @@ from retention.services.offboarding.writing import count_missing, read_back
 NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
 _KEYS: Final = "keys"
+_LOOKED_EVERY: Final = timedelta(minutes=1)
+_READ_FOR: Final = timedelta(hours=1)
+_EMPTIED_FOR: Final = timedelta(days=1)
+_UNREAD: Final = "What came in before the ways were shut is being read, for an hour at most."
+_FILES_STAY: Final = (
+    "Files lie in its folder, or the folder cannot be read. It is tried again each minute, for a day."
+)
 # Requests stay: the law wants their record kept, and they leave by their own date from the archived client as well.
 _ERASED: Final = tuple(category for category in targets.TARGETS if category is not Category.REQUEST)
 _STEPS: Final = (CLOSE, *(category.value for category in _ERASED), _KEYS)
@@ -94,12 +102,13 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
     while clock() < until and row.step:
         if row.step == CLOSE:
             _close(row, clock())
-            if not _is_handed_over(row, clock):
+            if _waits_for_readers(row, clock()) or not _is_handed_over(row, clock):
                 return
         elif row.step == _KEYS:
-            folders = None if _waits_for_vendors(row, clock()) else _emptied(row, until, clock)
-            if folders is not None:
-                _finish(row, folders, clock())
+            if not _waits_for_vendors(row, clock()):
+                folders = leaving.empty_folders(client=row.client, until=until, clock=clock)
+                if not _waits_for_folders(row, folders, clock()):
+                    _finish(row, folders, clock())
             return
         elif _erase_some(row, Category(row.step), clock()):
             continue
@@ -110,9 +119,9 @@ def _next_step(row: Offboarding) -> None:
     following = _STEPS[_STEPS.index(row.step) + 1]
     with job_scope(agency_id=row.agency_id):
         Offboarding.objects.filter(pk=row.pk, step=row.step).update(
-            step=following, cursor=None, failures=0, last_error=""
+            step=following, cursor=None, waits_since=None, failures=0, last_error=""
         )
-    row.step, row.cursor = following, None
+    row.step, row.cursor, row.waits_since = following, None, None
 
 
 def _erase_some(row: Offboarding, category: Category, at: datetime) -> bool:
@@ -134,7 +143,8 @@ def _close(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
+        if row.waits_since is not None:
+            return  # It was done, and what had come before is read since then.
         closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
         links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
@@ -149,6 +159,37 @@ def _close(row: Offboarding, at: datetime) -> None:
             links=links,
             people=people,
         )
+        _wait(row, CLOSE, since=at, due_at=at)
+
+
+def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
+    """
+    Whether something that was taken in by an open way is still to be read into the ledger; looked at each minute, for
+    an hour. Then the client is gone: nothing is written in it any more.
+    """
+    client, since = row.client, row.waits_since or at
+    with job_scope(agency_id=row.agency_id):
+        check_holds(client)
+        until = since + _READ_FOR
+        unread = Inbox.objects.for_client(client).due(until).count()
+        unread += CallPress.objects.for_client(client).filter(handled_at=None).count()
+        if unread and at < until and client.archived_at is None:
+            _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
+            return True
+        if Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at):
+            # What was opened meanwhile leads nowhere any more.
+            _shut(row, at)
+            if unread:
+                audit.record("offboarding.left_unread", subject=row, by=JOB, at=at, rows=unread)
+    return False
+
+
+def _wait(row: Offboarding, step: str, *, since: datetime, due_at: datetime, error: str = "") -> None:
+    """Come back to a step, and remember since when it waits. In a scope."""
+    mine = Offboarding.objects.filter(pk=row.pk, step=step, leased_until=row.leased_until)
+    if not mine.update(waits_since=since, due_at=due_at, failures=0, last_error=error):
+        raise NotNowError("Another worker goes on with it.")
+    row.waits_since = since
 
 
 def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
@@ -170,8 +211,8 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
         at = clock()
         mine = Offboarding.objects.filter(pk=row.pk, step=CLOSE, leased_until=row.leased_until)
         if not mine.update(
-            state=EndState.WRITING, step="", due_at=at, came_since=count, file_key=None, taken_at=None,
-            taken_by_link=False, link_digest=None, link_until=None,
+            state=EndState.WRITING, step="", waits_since=None, last_error="", due_at=at, came_since=count,
+            file_key=None, taken_at=None, taken_by_link=False, link_digest=None, link_until=None,
         ):  # fmt: skip
             raise NotNowError("Another worker goes on with it.")
         audit.record("offboarding.came_since", subject=row, by=JOB, at=at, entries=count)
@@ -221,13 +262,19 @@ def _waits_for_vendors(row: Offboarding, at: datetime) -> bool:
         if not vendor_tasks.asked_by_interface(client=row.client, at=at):
             return False
         mine = Offboarding.objects.filter(pk=row.pk, step=_KEYS, leased_until=row.leased_until)
-        mine.update(due_at=at + timedelta(minutes=1))
+        mine.update(due_at=at + _LOOKED_EVERY)
     return True
 
 
-def _emptied(row: Offboarding, until: datetime, clock: Clock) -> list[leaving.Folder] | None:
-    """The client's folders without the files that were dropped there; None where it takes longer than `until`."""
-    return leaving.empty_folders(client=row.client, until=until, clock=clock)
+def _waits_for_folders(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> bool:
+    """Whether a folder in which files lie, or that cannot be read, is tried again: each minute, for a day."""
+    since = row.waits_since or at
+    if not any(folder.left != 0 for folder in folders) or at >= since + _EMPTIED_FOR:
+        return False
+    with job_scope(agency_id=row.agency_id):
+        check_holds(row.client)
+        _wait(row, _KEYS, since=since, due_at=at + _LOOKED_EVERY, error=_FILES_STAY)
+    return True
 
 
 def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> None:
@@ -240,11 +287,13 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         # These are under the master key, which outlives the client's.
         leaving.forget_secrets(client=client)
         webhooks.forget_client(client=client, by=JOB, at=at)
+        # Counted where it is done: who is killed before the statement finds none of them open.
+        given_up = vendor_tasks.give_up(client=client, by=JOB, at=at)
+        Offboarding.objects.filter(pk=row.pk).update(given_up=F("given_up") + given_up)
         left: dict[str, int | None] = {
             **extent_of(client).stored(),
             "secrets": ConnectionSecret.objects.for_client(client).count(),
             "endpoints": WebhookEndpoint.objects.for_client(client).filter(is_active=True).count(),
-            "vendor_steps": vendor_tasks.give_up(client=client, by=JOB, at=at),
             "dropped_files": _sum(folders),
         }
     vault.destroy_client(client_id=client.pk)
@@ -257,6 +306,7 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         current = Offboarding.objects.select_for_update().get(pk=row.pk)
         if current.state != EndState.ERASING:
             return
+        left["vendor_steps"] = current.given_up
         key = signing.key_id(signing.public_key())
         statement = {
             "statement": NAME,
@@ -284,10 +334,11 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         current.statement = text.decode()
         current.signature = signing.sign(CONTEXT + text).hex()
         current.key_id, current.state, current.step = key, EndState.DONE, ""
-        current.finished_at, current.due_at, current.file_key = at, None, None
+        current.finished_at, current.due_at, current.file_key, current.last_error = at, None, None, ""
         current.save(
             update_fields=[
                 "statement", "signature", "key_id", "state", "step", "finished_at", "due_at", "file_key",
+                "last_error",
             ]
         )  # fmt: skip
         audit.record(
