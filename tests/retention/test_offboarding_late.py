@@ -14,7 +14,7 @@ from django.db import connections
 from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Caller, Connection, Inbox
 from callprivacy.calls.selectors.connections import PressRule
@@ -237,10 +237,16 @@ def test_a_key_that_was_pressed_is_read_and_handed_over_before_the_client_is_gon
     assert not is_shut(cast)
     assert "is being read" in signed_in(cast.alice).get("/clients/dentist/leave/").content.decode()
     connect(cast.dentist)
+    make.grant(cast.bob, cast.dentist)
     assert read(cast, LATER) == 1
     work(cast, LATER + timedelta(minutes=1))
     assert is_shut(cast)
     assert opened(cast) == 0, "what was opened meanwhile is shut as well"
+    with job_scope(agency_id=cast.acme.pk):
+        granted = set(
+            ClientGrant.objects.filter(content_object=cast.dentist).values_list("user_id", flat=True)
+        )
+    assert cast.bob.user_id not in granted, "and what was given meanwhile has ended"
     assert (now(cast).state, now(cast).came_since) == (EndState.WRITTEN, 2)
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 

@@ -177,8 +177,9 @@ def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
             _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
             return True
         if Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at):
-            # What was opened meanwhile leads nowhere any more.
+            # What was opened or given meanwhile leads nowhere any more.
             _shut(row, at)
+            _end_grants(row, at)
             if unread:
                 audit.record("offboarding.left_unread", subject=row, by=JOB, at=at, rows=unread)
     return False
