@@ -453,19 +453,23 @@ def expire_backups(*, at: datetime) -> list[str]:
         return []
     before = at.astimezone(UTC).date() - VAULT_KEPT_FOR
     gone: set[str] = set()
-    for folder in (where.keys, where.vault):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            match = _NAME.fullmatch(path.name)
-            if match is None or match["database"] != "vault" or _day(match["at"]) > before:
-                continue
-            path.unlink(missing_ok=True)
-            gone.add(f"vault-{match['at']}.age")
     rows = Backup.objects.filter(database="vault", removed_at=None)
-    rows.filter(name__in=gone).update(removed_at=at)
+    try:
+        for folder in (where.keys, where.vault):
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                match = _NAME.fullmatch(path.name)
+                if match is None or match["database"] != "vault" or _day(match["at"]) > before:
+                    continue
+                path.unlink(missing_ok=True)
+                gone.add(f"vault-{match['at']}.age")
+    finally:
+        # Also where one could not be removed: no later run finds what is gone.
+        over = [row.pk for row in rows.filter(name__in=gone) if not _lies_there(row, where)]
+        rows.filter(pk__in=over).update(removed_at=at)
     restored_at = lineage.restored_at()
     if restored_at is not None and where.keys.is_dir() and where.vault.is_dir():
-        over = [row for row in rows if row.made_at.astimezone(UTC).date() <= before]
-        left = [row.pk for row in over if row.made_at < restored_at and not _lies_there(row, where)]
+        old = [row for row in rows if row.made_at.astimezone(UTC).date() <= before]
+        left = [row.pk for row in old if row.made_at < restored_at and not _lies_there(row, where)]
         rows.filter(pk__in=left).update(removed_at=at)
     if gone:
         audit.record_house("backups.removed", at=at, database="vault", count=len(gone))

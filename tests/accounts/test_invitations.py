@@ -13,12 +13,12 @@ from django.test import Client as Browser
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Invitation, Membership, User
+from callprivacy.accounts.models import ClientGrant, Invitation, Membership, User
 from callprivacy.accounts.services import invitations
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose, Permission
-from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
 from tests import cast
 from tests.accounts.browsers import actions_of, is_in, now, sign_in, signed_in
@@ -124,6 +124,17 @@ def test_a_bad_password_leaves_the_link_open(people: cast.Cast) -> None:
     answer = Browser().post(f"/invitation/{token}/", FRESH | {"password2": "other"})
     assert "The two are not the same." in answer.content.decode()
     assert Browser().get(f"/invitation/{token}/").status_code == 200
+
+
+def test_who_comes_in_is_granted_no_client_that_has_left_since(people: cast.Cast) -> None:
+    _, token = invite(people, client_ids=[people.dentist.pk, people.plumber.pk])
+    with job_scope(agency_id=people.acme.pk):
+        Client.objects.filter(pk=people.plumber.pk).update(archived_at=now())
+    assert Browser().post(f"/invitation/{token}/", FRESH)["Location"] == "/"
+    dora = membership_of(people, "dora@acme.example")
+    with job_scope(agency_id=people.acme.pk):
+        granted = ClientGrant.objects.filter(user_id=dora.user_id)
+        assert set(granted.values_list("content_object_id", flat=True)) == {people.dentist.pk}
 
 
 def test_who_has_a_sign_in_joins_with_it_and_nobody_else_does(people: cast.Cast) -> None:

@@ -88,6 +88,37 @@ def test_dumps_of_the_vault_and_their_keys_are_gone_by_the_day_that_is_promised(
 
 
 @pytest.mark.django_db
+def test_a_dump_that_is_gone_is_noted_also_where_another_could_not_be_removed(
+    settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, folder in (
+        ("CALLPRIVACY_BACKUP_DIR", "default"),
+        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
+        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
+    ):
+        setattr(settings, name, tmp_path / folder)
+        (tmp_path / folder).mkdir()
+    names = []
+    for hours in (1, 0):
+        made_at = NOON - timedelta(hours=hours)
+        names.append(f"vault-{made_at:%Y%m%dT%H%M%SZ}.age")
+        (tmp_path / "vault" / names[-1]).touch()
+        Backup.objects.create(database="vault", made_at=made_at, name=names[-1], size=1)
+    remove = Path.unlink
+
+    def refused(path: Path, **given: bool) -> None:
+        if path.name == names[1]:
+            raise PermissionError(13, "Permission denied")
+        remove(path, **given)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(PermissionError):
+        backups.expire_backups(at=NOON + timedelta(days=15))
+    noted = dict(Backup.objects.values_list("name", "removed_at"))
+    assert noted == {names[0]: NOON + timedelta(days=15), names[1]: None}
+
+
+@pytest.mark.django_db
 def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
     settings: object, tmp_path: Path
 ) -> None:

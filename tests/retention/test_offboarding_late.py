@@ -26,6 +26,7 @@ from consent.models import ConsentEvent
 from consent.services import ledger, presses
 from retention.enums import EndState
 from retention.services import offboarding, restoring
+from retention.services.offboarding import removing
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
@@ -270,13 +271,48 @@ def test_what_a_tracker_was_told_is_here_is_read_before_the_client_is_gone(
     assert is_shut(cast)
 
 
-def test_nobody_waits_longer_than_an_hour_for_what_is_not_read(cast: Cast, second: Membership) -> None:
+def test_the_hour_is_one_in_which_somebody_could_read(cast: Cast, second: Membership) -> None:
+    """Workers were away for a day: the first to come back may be the one who erases."""
     taken(written(cast, second))
     pressed(cast)
     deed(cast, "begin_erasing", at=LATER)
     work(cast, LATER)
-    work(cast, LATER + timedelta(minutes=59))
+    work(cast, LATER + timedelta(days=1))
     assert not is_shut(cast)
+    assert read(cast, LATER + timedelta(days=1)) == 1
+    work(cast, LATER + timedelta(days=1, minutes=1))
+    assert is_shut(cast)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_what_was_just_being_taken_in_as_the_ways_were_shut_is_read_as_well(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken(written(cast, second))
+    deed(cast, "begin_erasing", at=LATER)
+    whole = removing.read_back
+
+    def beside(*args: Any) -> Any:
+        monkeypatch.setattr(removing, "read_back", whole)
+        pressed(cast)
+        return whole(*args)
+
+    monkeypatch.setattr(removing, "read_back", beside)
+    work(cast, LATER)
+    assert not is_shut(cast)
+    assert read(cast, LATER) == 1
+    work(cast, LATER + timedelta(minutes=1))
+    assert is_shut(cast)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_nobody_waits_longer_than_an_hour_for_what_is_not_read(cast: Cast, second: Membership) -> None:
+    taken(written(cast, second))
+    pressed(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    for minutes in range(60):
+        work(cast, LATER + timedelta(minutes=minutes))
+        assert not is_shut(cast)
     work(cast, LATER + timedelta(hours=1))
     assert is_shut(cast)
     with job_scope(agency_id=cast.acme.pk):

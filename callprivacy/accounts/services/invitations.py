@@ -22,6 +22,7 @@ from callprivacy.accounts.services import passwords, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
@@ -235,7 +236,10 @@ def _join(invitation: Invitation, user: User, at: datetime) -> None:
     role = Role(invitation.role)
     if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]:
         _end_operators_links(invitation.agency_id, by=by, at=at)
-    clients = list(Client.objects.filter(agency_id=invitation.agency_id, pk__in=invitation.client_ids))
+    named = Client.objects.filter(agency_id=invitation.agency_id, pk__in=invitation.client_ids).order_by("pk")
+    # Held one after the other, so that whoever lets one go waits, and sees what was given.
+    sees_all = AgencyRight.SIGN_OFF in RIGHTS[role]
+    clients = [client for client in named if sees_all or tenancy.is_here(client.pk)]
     access.write_bundle(
         agency_id=invitation.agency_id,
         user_id=user.pk,

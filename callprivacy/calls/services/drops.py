@@ -298,8 +298,7 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
     folder, count = folder_of(way), 0
     tokens = vault.client_keys(way.client_id).tokens
     names = [name for name in folders.names_in(folder) if _OURS(name)]
-    if len(_refused(way)) >= REMEMBERED_AT_MOST:
-        _forget_gone(way, {_called(tokens, name) for name in names}, at=clock())
+    _forget_gone(way, {_called(tokens, name) for name in names}, at=clock())
     refused = {found["mark"] for found in _refused(way)}
     for name in names:
         if count == FILES_AT_ONCE or (at := clock()) >= until:
@@ -440,7 +439,7 @@ def _note_refused(
 
 
 def _forget_gone(way: Connection, there: Collection[str], *, at: datetime) -> None:
-    """Make room for what is refused now by what does not lie there any more. :param there: what they are called."""
+    """Of what does not lie there any more nothing needs to be known. :param there: what they are called."""
 
     def left(kept: list[dict[str, str]]) -> list[dict[str, str]]:
         # Those that were written down without it come again, and are.

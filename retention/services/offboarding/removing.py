@@ -48,6 +48,8 @@ CONTEXT: Final = b"callprivacy offboarding 1\n"
 _KEYS: Final = "keys"
 _LOOKED_EVERY: Final = timedelta(minutes=1)
 _READ_FOR: Final = timedelta(hours=1)
+_LATE: Final = timedelta(minutes=5)
+"""A look that comes so late says that no job ran: whoever reads had no time either."""
 _EMPTIED_FOR: Final = timedelta(days=1)
 _UNREAD: Final = "What came in before the ways were shut is being read, for an hour at most."
 _FILES_STAY: Final = (
@@ -145,9 +147,7 @@ def _close(row: Offboarding, at: datetime) -> None:
         check_holds(client)
         if row.waits_since is not None:
             return  # It was done, and what had come before is read since then.
-        closed, keys = _shut(row, at)
-        mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
-        links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
+        closed, keys, links = _shut(row, at)
         people = _end_grants(row, at)
         audit.record(
             "offboarding.closed",
@@ -168,12 +168,12 @@ def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
     an hour. Then the client is gone: nothing is written in it any more.
     """
     client, since = row.client, row.waits_since or at
+    if row.due_at is not None and at - row.due_at > _LATE:
+        since += at - row.due_at
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        until = since + _READ_FOR
-        unread = Inbox.objects.for_client(client).due(until).count()
-        unread += CallPress.objects.for_client(client).filter(handled_at=None).count()
-        if unread and at < until and client.archived_at is None:
+        unread = _unread(client, since)
+        if unread and at < since + _READ_FOR and client.archived_at is None:
             _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
             return True
         if Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at):
@@ -185,12 +185,18 @@ def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
     return False
 
 
+def _unread(client: Client, since: datetime) -> int:
+    """What was taken in before the ways were shut and is not read yet. In a scope."""
+    events = Inbox.objects.for_client(client).due(since + _READ_FOR).count()
+    return events + CallPress.objects.for_client(client).filter(handled_at=None).count()
+
+
 def _wait(row: Offboarding, step: str, *, since: datetime, due_at: datetime, error: str = "") -> None:
     """Come back to a step, and remember since when it waits. In a scope."""
     mine = Offboarding.objects.filter(pk=row.pk, step=step, leased_until=row.leased_until)
     if not mine.update(waits_since=since, due_at=due_at, failures=0, last_error=error):
         raise NotNowError("Another worker goes on with it.")
-    row.waits_since = since
+    row.waits_since, row.due_at = since, due_at
 
 
 def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
@@ -201,9 +207,15 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
     client, old = row.client, row.file_key
     handed = read_back(row, clock)
     with job_scope(agency_id=row.agency_id):
-        # Waits for whoever had begun to write before the ways in were shut (`client_is_here`).
+        # Waits for whoever had begun to write before the ways in were shut (`client_is_here`), and for what trackers
+        # were just being told is here.
         Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
         check_holds(client)
+        at, since = clock(), row.waits_since
+        if since is not None and at < since + _READ_FOR and _unread(client, since):
+            Client.objects.filter(pk=client.pk).update(archived_at=None)
+            _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
+            return False
         count = count_missing(row, handed, clock)
         if not count:
             # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
@@ -222,14 +234,18 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
     return False
 
 
-def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
-    """Close every way in; returns how many connections and keys of systems were open."""
+def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int]:
+    """
+    Close every way in; returns how many connections, keys of systems and links were open. A link of before says from
+    then on where the client is.
+    """
     client = row.client
     closed = Connection.objects.for_client(client).filter(is_active=True).update(is_active=False)
     pulls.forget_client(client=client, at=at)
     keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
-    PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id, purpose__in=_GONE).delete()
-    return closed, keys
+    mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
+    mine.filter(purpose__in=_GONE).delete()
+    return closed, keys, mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
 
 
 def _end_grants(row: Offboarding, at: datetime) -> int:
@@ -283,8 +299,9 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        # What was opened by somebody who had begun before the client was gone.
+        # What was opened or given by somebody who had begun before the client was gone.
         _shut(row, at)
+        _end_grants(row, at)
         # These are under the master key, which outlives the client's.
         leaving.forget_secrets(client=client)
         webhooks.forget_client(client=client, by=JOB, at=at)
