@@ -26,7 +26,7 @@ from consent.models import ConsentEvent
 from consent.services import ledger, presses
 from retention.enums import EndState
 from retention.services import offboarding, restoring
-from retention.services.offboarding import removing
+from retention.services.offboarding import removing, writing
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
@@ -290,14 +290,14 @@ def test_what_was_just_being_taken_in_as_the_ways_were_shut_is_read_as_well(
 ) -> None:
     taken(written(cast, second))
     deed(cast, "begin_erasing", at=LATER)
-    whole = removing.read_back
+    read_back = f"{removing.__name__}.read_back"
 
     def beside(*args: Any) -> Any:
-        monkeypatch.setattr(removing, "read_back", whole)
+        monkeypatch.setattr(read_back, writing.read_back)
         pressed(cast)
-        return whole(*args)
+        return writing.read_back(*args)
 
-    monkeypatch.setattr(removing, "read_back", beside)
+    monkeypatch.setattr(read_back, beside)
     work(cast, LATER)
     assert not is_shut(cast)
     assert read(cast, LATER) == 1
