@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import MembershipState, ReviewAnswer, Role
@@ -18,37 +18,30 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from retention.services.offboarding import removing
 from tests import make
+from tests.aside import Aside
 from tests.cast import Cast
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Beside:
-    """A deed in the agency's scope on a connection of its own; its error is raised where it is joined."""
+class Beside(Aside):
+    """A deed in the agency's scope."""
 
     def __init__(self, agency_id: int, deed: Callable[[], Any]) -> None:
-        self.agency_id, self.deed = agency_id, deed
         self.pid = 0
-        self.error: BaseException | None = None
-        self.began = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-        assert self.began.wait(10)
+        began = threading.Event()
 
-    def _run(self) -> None:
-        try:
-            with job_scope(agency_id=self.agency_id):
+        def in_scope() -> None:
+            with job_scope(agency_id=agency_id):
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_backend_pid()")
                     self.pid = cursor.fetchone()[0]
-                self.began.set()
-                self.deed()
-        except BaseException as error:  # noqa: BLE001  the test looks at it
-            self.error = error
-        finally:
-            self.began.set()
-            connections.close_all()
+                began.set()
+                deed()
+
+        super().__init__(in_scope)
+        assert began.wait(10)
 
     def let_it_come(self) -> None:
         """Until it waits for whoever holds what it wants, or has ended."""
@@ -61,12 +54,6 @@ class Beside:
                     return
             threading.Event().wait(0.02)
         raise AssertionError("It neither waits nor ends.")
-
-    def join(self) -> None:
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-        if self.error is not None:
-            raise self.error
 
 
 def _give(person: Membership, client: Client, bundle: Role | None) -> None:
@@ -87,7 +74,7 @@ def _while_given(cast: Cast, deed: Callable[[], Any]) -> None:
         _give(cast.bob, cast.plumber, Role.ANALYST)
         beside = Beside(cast.acme.pk, deed)
         beside.let_it_come()
-    beside.join()
+    beside.end()
 
 
 def test_a_grant_that_is_ended_while_another_hand_gives_it_is_ended(cast: Cast) -> None:
@@ -123,7 +110,7 @@ def _given_meanwhile(cast: Cast, deed: Callable[[], Any]) -> None:
         beside = Beside(cast.acme.pk, lambda: _give(cast.bob, cast.plumber, Role.ANALYST))
         beside.let_it_come()
     with pytest.raises(grants.NotHereError):
-        beside.join()
+        beside.end()
     assert _held(cast.bob, cast.plumber) == set()
 
 
@@ -205,7 +192,7 @@ def test_who_writes_many_peoples_grants_takes_them_in_one_order(
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
         access.hold_members(agency_id=cast.acme.pk, user_ids=[zoe.user_id, cast.carol.user_id])
-    beside.join()
+    beside.end()
 
 
 def _whose_membership_comes_last(cast: Cast) -> Membership:

@@ -34,17 +34,22 @@ def cast() -> Cast:
     return assemble()
 
 
-@pytest.fixture
-def root(settings: Any, tmp_path: Path) -> Path:
-    settings.CALLPRIVACY_DROP = str(tmp_path)
+def dropped_into(settings: Any, folder: Path) -> Path:
+    """Have files dropped into a folder of this machine."""
+    settings.CALLPRIVACY_DROP = str(folder)
     settings.STORAGES = settings.STORAGES | {
         "drop": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path)},
+            "OPTIONS": {"location": str(folder)},
         }
     }
     storages._storages.clear()  # type: ignore[attr-defined]  # Django keeps what it made of the settings before
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def root(settings: Any, tmp_path: Path) -> Path:
+    return dropped_into(settings, tmp_path)
 
 
 def opened(cast: Cast, *, described: bool = True) -> Connection:
@@ -266,6 +271,12 @@ def test_before_somebody_said_how_it_is_read_it_stays(cast: Cast, root: Path) ->
     assert way.pk.hex[:8] in page
 
 
+def begin(cast: Cast) -> None:
+    """A look that has time for one batch."""
+    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+
+
 def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,9 +284,7 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     way = opened(cast)
     path = drop(root, way, "calls.csv", GOOD)
 
-    # the clock says that the time is over behind the first batch
-    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
-    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    begin(cast)
     assert path.exists()
     assert drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=9), clock=lambda: NOON + timedelta(minutes=3)) == 1  # fmt: skip  # noqa: E501
     assert len(calls(cast.dentist)) == 2
@@ -370,8 +379,7 @@ def test_what_is_overwritten_between_two_looks_is_not_gone_on_with_in_the_middle
     monkeypatch.setattr(imports, "BATCH", 1)
     way = opened(cast)
     path = drop(root, way, "calls.csv", GOOD)
-    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
-    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    begin(cast)
     assert len(calls(cast.dentist)) == 1
     path.unlink()
     drop(root, way, "calls.csv", OTHER)

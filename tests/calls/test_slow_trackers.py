@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import connections
 from django.utils import timezone
 
 from callprivacy.calls.channels import LISTS, asking, callrail
@@ -23,6 +23,7 @@ from callprivacy.calls.services import pulls
 from callprivacy.calls.tasks import pulls as tasks
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
+from tests.aside import Aside
 from tests.calls.test_hooks import connect
 from tests.calls.test_pulls import opened, run_of, start, work
 from tests.cast import Cast, assemble
@@ -196,32 +197,22 @@ def test_two_workers_that_are_told_to_pause_for_one_account_do_not_wait_for_each
     for pull in [opened(connect(client)) for client in (cast.dentist, cast.plumber)]:
         start(pull)
     claimed = [pulls.claim(agency_id=cast.acme.pk, at=NOON) for _ in range(2)]
-    both, free, errors = threading.Barrier(2), pulls._free, []
+    both, free = threading.Barrier(2), pulls._free
 
     def freed(one: pulls.Claimed) -> None:
         free(one)
         with suppress(threading.BrokenBarrierError):  # where one waits for the other, they do not meet here
             both.wait(1)
 
-    def rest(one: pulls.Claimed, seconds: int) -> None:
+    def rest(one: pulls.Claimed | None, seconds: int) -> None:
+        assert one is not None
         wait = asking.AskError("It asked for a pause.", wait=timedelta(seconds=seconds))
-        try:
-            pulls._rest(one, wait, chance=0.0, at=NOON)
-        except Exception as error:  # noqa: BLE001  it is looked at below
-            errors.append(error)
-        finally:
-            connections.close_all()
+        pulls._rest(one, wait, chance=0.0, at=NOON)
 
     monkeypatch.setattr(pulls, "_free", freed)
-    threads = [
-        threading.Thread(target=rest, args=[one, seconds])
-        for one, seconds in zip(claimed, (30, 60), strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert not errors
+    resting = [Aside(partial(rest, one, seconds)) for one, seconds in zip(claimed, (30, 60), strict=True)]
+    for one in resting:
+        one.end()
     with job_scope(agency_id=cast.acme.pk):
         rows = set(Pull.objects.values_list("rests_until", "leased_until"))
     assert rows == {(NOON + timedelta(seconds=60), None)}

@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client as Browser
+from pytest_django import Settings
 
 from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
@@ -51,17 +52,20 @@ def test_no_copy_opens_from_the_day_after_the_fourteenth(at: datetime, day: date
     assert backups.no_copy_opens_after(at) == day
 
 
+@pytest.fixture
+def places(settings: Settings, tmp_path: Path) -> None:
+    """The three folders of backups, empty."""
+    settings.CALLPRIVACY_BACKUP_DIR = tmp_path / "default"
+    settings.CALLPRIVACY_VAULT_BACKUP_DIR = tmp_path / "vault"
+    settings.CALLPRIVACY_VAULT_BACKUP_KEYS = tmp_path / "keys"
+    for folder in ("default", "vault", "keys"):
+        (tmp_path / folder).mkdir()
+
+
 @pytest.mark.django_db
 def test_dumps_of_the_vault_and_their_keys_are_gone_by_the_day_that_is_promised(
-    settings: object, tmp_path: Path
+    places: None, tmp_path: Path
 ) -> None:
-    for name, folder in (
-        ("CALLPRIVACY_BACKUP_DIR", "default"),
-        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
-        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
-    ):
-        (tmp_path / folder).mkdir()
-        setattr(settings, name, tmp_path / folder)
     for hours in (1, 30, 14 * 24 - 12, 14 * 24):
         stamp = f"{NOON - timedelta(hours=hours):%Y%m%dT%H%M%SZ}"
         (tmp_path / "keys" / f"vault-{stamp}.key").touch()
@@ -89,15 +93,8 @@ def test_dumps_of_the_vault_and_their_keys_are_gone_by_the_day_that_is_promised(
 
 @pytest.mark.django_db
 def test_a_dump_that_is_gone_is_noted_also_where_another_could_not_be_removed(
-    settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    places: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, folder in (
-        ("CALLPRIVACY_BACKUP_DIR", "default"),
-        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
-        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
-    ):
-        setattr(settings, name, tmp_path / folder)
-        (tmp_path / folder).mkdir()
     names = []
     for hours in (1, 0):
         made_at = NOON - timedelta(hours=hours)
@@ -120,14 +117,10 @@ def test_a_dump_that_is_gone_is_noted_also_where_another_could_not_be_removed(
 
 @pytest.mark.django_db
 def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
-    settings: object, tmp_path: Path
+    places: None, tmp_path: Path
 ) -> None:
-    for name, folder in (
-        ("CALLPRIVACY_BACKUP_DIR", "default"),
-        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
-        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
-    ):
-        setattr(settings, name, tmp_path / folder)
+    for folder in ("vault", "keys"):
+        (tmp_path / folder).rmdir()
     name = f"vault-{NOON:%Y%m%dT%H%M%SZ}.age"
     Backup.objects.create(database="vault", made_at=NOON, name=name, size=1)
     promised = datetime.combine(backups.no_copy_opens_after(NOON), datetime.min.time(), tzinfo=UTC)
@@ -156,15 +149,8 @@ def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
 
 @pytest.mark.django_db
 def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(
-    settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    places: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, folder in (
-        ("CALLPRIVACY_BACKUP_DIR", "default"),
-        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
-        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
-    ):
-        setattr(settings, name, tmp_path / folder)
-        (tmp_path / folder).mkdir()
     assert lineage.restored_at() is None
     for made_at in (NOON, NOON + timedelta(days=2)):
         name = f"vault-{made_at:%Y%m%dT%H%M%SZ}.age"

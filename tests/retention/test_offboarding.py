@@ -35,7 +35,7 @@ from retention.services import offboarding
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
-from tests.cast import Cast, assemble
+from tests.cast import Cast
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
@@ -43,18 +43,6 @@ pytestmark = pytest.mark.django_db
 CALLER = "+12125550188"
 WHY = "The contract has ended on 30 November."
 ADDRESS = "https://dentist.example.com/privacy"
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return assemble()
-
-
-@pytest.fixture
-def second(cast: Cast) -> Membership:
-    found = make.person(cast.acme, "Olga", Role.OFFICER)
-    make.grant(found, cast.dentist, Role.OFFICER)
-    return found
 
 
 def filled(cast: Cast) -> tuple[Connection, str]:

@@ -13,7 +13,6 @@ import pytest
 from django.db import connections
 from django.test import Client as Browser
 
-from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Caller, Connection, Inbox
@@ -29,7 +28,7 @@ from retention.services import offboarding, restoring
 from retention.services.offboarding import removing, writing
 from tests import make
 from tests.accounts.browsers import signed_in
-from tests.cast import Cast, assemble
+from tests.cast import Cast
 from tests.consent.test_ledger import BY, said
 from tests.consent.test_presses import bring, connect
 from tests.make import NOON
@@ -48,18 +47,6 @@ from tests.retention.test_offboarding import (
 pytestmark = pytest.mark.django_db
 
 LATER = NOON + timedelta(hours=2)
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return assemble()
-
-
-@pytest.fixture
-def second(cast: Cast) -> Membership:
-    found = make.person(cast.acme, "Olga", Role.OFFICER)
-    make.grant(found, cast.dentist, Role.OFFICER)
-    return found
 
 
 def the_caller(cast: Cast) -> uuid.UUID:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 
-from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.channels import folders
 from callprivacy.calls.channels.folders import FolderError
@@ -27,8 +25,8 @@ from retention.enums import EndState
 from retention.models import Offboarding
 from tests import make
 from tests.accounts.browsers import signed_in
-from tests.calls.test_drops import GOOD, drop, opened
-from tests.cast import Cast, assemble
+from tests.calls.test_drops import GOOD, drop, dropped_into, opened
+from tests.cast import Cast
 from tests.make import NOON
 from tests.retention.test_offboarding import ask, deed, filled, now, taken, work
 from tests.retention.test_vendors import AT_CALLRAIL, AT_TWILIO, begin, end, live, recorded
@@ -39,28 +37,8 @@ LATER = NOON + timedelta(hours=2)
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return assemble()
-
-
-@pytest.fixture
-def second(cast: Cast) -> Membership:
-    found = make.person(cast.acme, "Olga", Role.OFFICER)
-    make.grant(found, cast.dentist, Role.OFFICER)
-    return found
-
-
-@pytest.fixture
 def root(settings: Any, tmp_path: Path) -> Path:
-    settings.CALLPRIVACY_DROP = str(tmp_path)
-    settings.STORAGES = settings.STORAGES | {
-        "drop": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path)},
-        }
-    }
-    storages._storages.clear()  # type: ignore[attr-defined]  # Django keeps what it made of the settings before
-    return tmp_path
+    return dropped_into(settings, tmp_path)
 
 
 def leaves(cast: Cast, second: Membership, at: datetime = LATER) -> Offboarding:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import transaction
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.services import keys as rotation
@@ -28,6 +28,7 @@ from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.vault.selectors import NoClientKeyError
 from callprivacy.vault.services import CallerGoneError, Erasure
 from tests import make
+from tests.aside import Aside
 from tests.make import NOON
 
 ONE, TWO = "+12125550101", "+12125550102"
@@ -45,37 +46,6 @@ def clients(db: None) -> None:
 
 def ensure(*numbers: str, client_id: int = C) -> dict[str, uuid.UUID]:
     return services.ensure_callers(client_id=client_id, numbers=numbers, at=NOON)
-
-
-class Aside:
-    """Something done in another thread, on connections of its own."""
-
-    def __init__(self, deed: Callable[[], object]) -> None:
-        self.result: object = None
-        self.error: BaseException | None = None
-        self.done = threading.Event()
-
-        def run() -> None:
-            try:
-                self.result = deed()
-            except BaseException as error:  # noqa: BLE001  (handed to the other thread)
-                self.error = error
-            finally:
-                connections.close_all()
-                self.done.set()
-
-        self.thread = threading.Thread(target=run, daemon=True)
-        self.thread.start()
-
-    def is_waiting(self) -> bool:
-        return not self.done.wait(0.4)
-
-    def end(self) -> object:
-        self.thread.join(10)
-        assert self.done.is_set()
-        if self.error is not None:
-            raise self.error
-        return self.result
 
 
 # --- callers ---
@@ -340,9 +310,8 @@ def test_the_command_refuses_where_there_is_one_master_key_alone(
     assert _master_events() == []
 
 
-def test_the_command_says_where_nothing_is_behind_the_newest_master_key(
-    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _change_masters(masters: Callable[..., None]) -> str:
+    """A client's key and a person's second factor under a master key, and a newer one in front of it: that one."""
     from allauth.mfa.models import Authenticator
 
     old, new = (Fernet.generate_key().decode() for _ in range(2))
@@ -352,6 +321,13 @@ def test_the_command_says_where_nothing_is_behind_the_newest_master_key(
     bob = make.person(agency, "bob", Role.REVIEWER)
     Authenticator.objects.create(user=bob.user, type="totp", data={"secret": close_secret("seed")})
     masters(new, old)
+    return new
+
+
+def test_the_command_says_where_nothing_is_behind_the_newest_master_key(
+    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _change_masters(masters)
     for said in (
         "2 secrets are under the newest master key; older ones open nothing now.",
         "Everything was under the first key of FIELD_ENCRYPTION_KEY already; the others open nothing.",
@@ -366,13 +342,7 @@ def test_a_run_that_was_killed_over_the_last_secrets_is_taken_up(
 ) -> None:
     from allauth.mfa.models import Authenticator
 
-    old, new = (Fernet.generate_key().decode() for _ in range(2))
-    masters(old)
-    agency = make.agency("Acme")
-    make.client(agency, "Dentist")
-    bob = make.person(agency, "bob", Role.REVIEWER)
-    Authenticator.objects.create(user=bob.user, type="totp", data={"secret": close_secret("seed")})
-    masters(new, old)
+    new = _change_masters(masters)
     assert services.rewrap_master(limit=10) == 1
     call_command("rotate_keys", master=True)
     assert "1 secrets are under the newest" in capsys.readouterr().out

@@ -22,9 +22,9 @@ from callprivacy.vault import selectors, services
 from callprivacy.vault.models import Caller, ClientKey, ListedNumber, Suppression, Tombstone
 from callprivacy.vault.sealing import TokenKey, new_key
 from callprivacy.vault.services import Erasure, keys, noes
+from tests.aside import Aside
 from tests.make import NOON
 from tests.scale import times
-from tests.vault.test_services import Aside
 
 C, HOLDER = 7, -1
 ENDS, TODAY = date(2031, 1, 1), NOON.date()

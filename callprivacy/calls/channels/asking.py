@@ -70,48 +70,42 @@ class _Time:
     def is_over(self) -> bool:
         return time.monotonic() >= self._ends_at
 
-    def cut(self, wait: float) -> float:
+    def cut(self, wait: float | None) -> float:
         """
-        A wait, or what is left of the time.
+        A wait, or what is left of the time; of one without an end that.
 
         :raises TimeoutError: nothing is.
         """
         if (left := self._ends_at - time.monotonic()) <= 0:
             raise TimeoutError
-        return min(wait, left)
+        return left if wait is None else min(wait, left)
 
     def follow(self, line: socket.socket) -> None:
         """What is waited on from now. Held here: a connection that ends with its answer has let go of it by then."""
         self._line = line
 
     def _cut(self) -> None:
-        with suppress(OSError, AttributeError):
-            self._line.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # before there is one
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
 
 
 _time: ContextVar[_Time | None] = ContextVar("time_of_a_question", default=None)
 
 
-class _Timed:
+class _Timed(HTTPConnection):
     """A connection that keeps to the time of the question that it is for."""
-
-    timeout: Any
-    sock: Any
 
     def connect(self) -> None:
         if (whole := _time.get()) is not None:
             self.timeout = whole.cut(self.timeout)
-        super().connect()  # type: ignore[misc]  # of the connection that this is
+        super().connect()
 
     def getresponse(self) -> Any:
         if (whole := _time.get()) is not None:
             self.timeout = whole.cut(self.timeout)
             whole.follow(self.sock)
-        return super().getresponse()  # type: ignore[misc]
-
-
-class _Plain(_Timed, HTTPConnection):
-    pass
+        return super().getresponse()
 
 
 class _Secure(_Timed, HTTPSConnection):
@@ -119,7 +113,7 @@ class _Secure(_Timed, HTTPSConnection):
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain
+    ConnectionCls = _Timed
 
 
 class _SecurePool(urllib3.HTTPSConnectionPool):
