@@ -112,6 +112,16 @@ class RetentionConfig(AppConfig):
         )
         kinds.register(
             kinds.Kind(
+                own.TAKEN_AGAIN,
+                title="Nothing of a client that leaves is destroyed yet: its file is written anew, to be taken again",
+                step="Open the offboarding",
+                url_name="retention:offboarding",
+                permission=Permission.MANAGE_RETENTION,
+                right=AgencyRight.SIGN_OFF,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
                 own.LEAVES_ALONE,
                 title="An officer alone has asked that a client be destroyed; it begins in a day unless it is stopped",
                 step="Open the clients that leave",

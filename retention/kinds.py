@@ -15,6 +15,7 @@ LIMIT_NEAR: Final = "secret_soon"
 LIMIT_PAST: Final = "secret_over"
 ROTATION_STUCK: Final = "rotation_stuck"
 LEAVES_ALONE: Final = "offboarding_alone"
+TAKEN_AGAIN: Final = "offboarding_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,14 @@ _ALARMS: Final = (
         " client has instructed you to, or note that they are gone.",
         "work:queue",
         "VendorOutlives",
+    ),
+    Alarm(
+        "offboarding_stopped",
+        "The end of a client stopped by a fault",
+        "Open the clients that leave and see which one it is. It is tried again at least once an hour; the log of the"
+        " worker names the fault.",
+        "retention:leaving",
+        "OffboardingStopped",
     ),
     Alarm(
         "secret_over",

@@ -131,7 +131,7 @@ def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
 
 @require_POST
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 @confirms(Deed.REVEAL)
 @sensitive_post_parameters("reason")
 def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
@@ -166,7 +166,7 @@ def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> Http
 
 
 @require_POST
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """Choose how the tracker leaves the caller unrecorded; an officer does."""
     access.require(request, AgencyRight.SIGN_OFF, client)
@@ -202,7 +202,7 @@ def _back(client: Client, task: VendorTask) -> HttpResponse:
 
 
 @require_POST
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """The letter went out."""
     step = _find(request, client, task_id)
@@ -223,7 +223,7 @@ def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
 
 
 @require_POST
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """What the vendor answered."""
     step = _find(request, client, task_id)
@@ -242,7 +242,7 @@ def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResp
 
 
 @require_POST
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """It is done at the vendor, and somebody looked."""
     step = _find(request, client, task_id)
@@ -268,7 +268,7 @@ def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpRe
 
 
 @require_POST
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.MANAGE_CONSENT, also_left=True)
 def try_again(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """Ask the vendor's interface once more."""
     step = _find(request, client, task_id)

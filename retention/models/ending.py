@@ -18,8 +18,9 @@ class Offboarding(ClientOwned):
     `extent` is what was shown when it was asked for. `file_key` names the sealed file that is handed over; its link
     opens it once, and only the link's digest is kept. `step` is what is being erased and `cursor` how far, so that a
     killed worker goes on there; `erased` counts by category. `came_since` is how much had come that was not in the file
-    when the ways in were shut, for which it is written anew. `waits_since`: since when its step waits, for what came in
-    to be read or for a folder to be emptied; neither is waited for endlessly. `given_up` counts steps at vendors.
+    when the ways in were shut, for which it is written anew; from then on `stays_shut`, whatever comes. `waits_since`:
+    since when its step waits, for what came in to be read or for a folder to be emptied; neither is waited for
+    endlessly. `given_up` counts steps at vendors.
     `moved_to` is where people who follow an old link are shown to.
     """
 
@@ -41,6 +42,7 @@ class Offboarding(ClientOwned):
     taken_at = models.DateTimeField(null=True)
     taken_by_link = models.BooleanField(default=False)
     came_since = models.PositiveIntegerField(default=0, db_default=0)
+    stays_shut = models.BooleanField(default=False, db_default=False)
     step = models.CharField(max_length=12, blank=True)
     waits_since = models.DateTimeField(null=True)
     given_up = models.PositiveIntegerField(default=0, db_default=0)

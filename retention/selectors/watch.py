@@ -34,6 +34,7 @@ from consent.models import VendorTask
 from retention.enums import (
     Category,
     ChangeState,
+    EndState,
     LeftoverState,
     PartState,
     RotationState,
@@ -48,6 +49,7 @@ from retention.models import (
     Errand,
     Hold,
     Leftover,
+    Offboarding,
     PolicyChange,
     Run,
     RunPart,
@@ -67,6 +69,7 @@ DRILL_LATE_AFTER: Final = timedelta(days=8)
 VERIFIED_LATE_AFTER: Final = DRILL_LATE_AFTER + BACKUP_LATE_AFTER
 COPY_STAYS_AFTER: Final = timedelta(days=16)
 """Fourteen days and the rest of the last one, and a day for whoever removes it."""
+STOPPED_AFTER: Final = 3
 PROCESS_LATE_AFTER: Final = 90.0
 _KEPT_FOR: Final = 24 * 3600
 
@@ -80,7 +83,8 @@ class Reading:
     :ivar run_age: since the newest run that was done. :ivar run_expected: the agency is older than a night, so that
         one should be.
     :ivar vendor_open: steps at vendors, and deletions, that are not done. :ivar vendor_late: steps past their outer
-        date. :ivar outliving: recordings that a vendor still has although ours are erased.
+        date. :ivar endings_stopped: clients that leave whose end a fault stopped again and again.
+    :ivar outliving: recordings that a vendor still has although ours are erased.
     :ivar due: what a job works off -> seconds since the oldest was due. :ivar outbox_oldest: of what leaves the house.
     :ivar outbox_waiting: how many of these are due. :ivar seal_age: since the newest seal of the trail.
     :ivar age: of the agency itself.
@@ -94,6 +98,7 @@ class Reading:
     run_age: int | None = None
     run_expected: bool = False
     run_failures: int = 0
+    endings_stopped: int = 0
     vendor_open: int = 0
     vendor_late: int = 0
     outliving: int = 0
@@ -193,6 +198,7 @@ def read(agency: Agency, at: datetime) -> Reading:
         run_age=_age(run.finished_at if run else None, at),
         run_expected=at - agency.created_at > RUN_LATE_AFTER,
         run_failures=_failed_parts(agency),
+        endings_stopped=_stopped_endings(agency),
         vendor_open=steps["count"] + Errand.objects.filter(agency=agency).count(),
         vendor_late=steps["late"],
         outliving=Leftover.objects.filter(agency=agency).exclude(state=LeftoverState.GONE).count(),
@@ -249,6 +255,12 @@ def _failed_parts(agency: Agency) -> int:
     """How many parts of the newest run a fault stopped."""
     newest = Run.objects.filter(agency=agency).order_by("-created_at").values("pk")[:1]
     return RunPart.objects.filter(run_id__in=newest, state=PartState.FAILED).count()
+
+
+def _stopped_endings(agency: Agency) -> int:
+    """How many clients leave whose end stopped three times in a row; a hold is no fault."""
+    going = Offboarding.objects.filter(agency=agency, failures__gte=STOPPED_AFTER)
+    return going.exclude(state__in=[EndState.STOPPED, EndState.DONE]).count()
 
 
 def _age(since: datetime | None, at: datetime) -> int | None:
@@ -365,6 +377,7 @@ def _say_agencies(said: _Gauges, readings: list[Reading], at: datetime) -> None:
         greatest("since_run"),
     )
     said.one("run_failures", "Parts of newest runs that a fault stopped", total("run_failures"))
+    said.one("endings_stopped", "Clients that leave whose end a fault stops", total("endings_stopped"))
     said.one("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
     said.one("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
     said.one("vendor_outliving", "Recordings vendors have that are erased here", total("outliving"))

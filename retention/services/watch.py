@@ -103,6 +103,7 @@ def judge(reading: Reading, house: House) -> list[Found]:
 def _counted(reading: Reading) -> dict[str, int]:
     return {
         "run_failed": reading.run_failures,
+        "offboarding_stopped": reading.endings_stopped,
         "vendor_late": reading.vendor_late,
         "vendor_outlives": reading.outliving,
         "rotation_failed": reading.rotations_failed,

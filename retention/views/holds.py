@@ -25,7 +25,7 @@ from callprivacy.tenancy.models import Client
 from retention.forms.holds import CALLS, HoldForm, HoldsForm, LiftForm, ReviewForm
 from retention.models import Hold
 from retention.selectors import holds as selectors
-from retention.services import holds
+from retention.services import holds, offboarding
 from retention.tasks import holds as tasks
 
 _PAGE: Final = 25
@@ -95,10 +95,12 @@ def _named_calls(request: StaffRequest, client: Client, raw: list[str]) -> list[
 @never_cache
 @sensitive_post_parameters("numbers", "reason")
 @require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
     """Place a hold on a client, on numbers, or on the calls that the address names."""
     posted = request.method == "POST"
+    if posted:
+        _require_something(client)
     calls = _named_calls(request, client, (request.POST if posted else request.GET).getlist("call"))
     form = HoldForm(
         request.POST if posted else None,
@@ -119,6 +121,16 @@ def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
         form.forget_numbers()
     context = {"client": client, "tab": "policies", "form": form, "calls": calls}
     return render(request, "retention/hold_new.html", context)
+
+
+def _require_something(client: Client) -> None:
+    """
+    A client that leaves has everything until the end of it, and a hold keeps it.
+
+    :raises PermissionDenied: it has left, and nothing is left to be kept.
+    """
+    if client.archived_at is not None and offboarding.is_done(client):
+        raise PermissionDenied(f"{client.name} has left. Nothing is left that a hold could keep.")
 
 
 def _place(request: StaffRequest, client: Client, form: HoldForm) -> Hold | None:
@@ -182,7 +194,7 @@ def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("reason")
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 def review_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
     """Write down why a hold goes on, and when it is looked at again."""
     hold = _hold_or_404(client, hold_id)
@@ -223,7 +235,7 @@ def review_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRes
 @never_cache
 @sensitive_post_parameters("reason")
 @require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
     """Show an officer what falls due when a hold is lifted, and lift it with a reason."""
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
@@ -273,10 +285,11 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 
 
 @require_POST
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 def add_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Let an open hold keep one call more."""
     access.require(request, Permission.VIEW_CALLS, client)
+    _require_something(client)
     if find_call(client, call_id) is None:
         raise Http404
     try:

@@ -170,7 +170,15 @@ _DEEDS: Final = {"agree": _agree, "stop": _stop, "erase": _erase}
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_leaving(request: StaffRequest) -> HttpResponse:
     """The clients that leave, for everybody who manages the agency: who asked, how far it is, and a way to stop it."""
-    context = {"section": "leaving", "rows": offboarding.of_agency(request.agency)}
+    member = request.membership
+    opened: list[int] = []
+    if access.has_right(member, AgencyRight.SIGN_OFF):
+        opened = access.client_ids_with(member, Permission.MANAGE_RETENTION, at=request.at)
+    context = {
+        "section": "leaving",
+        "rows": offboarding.of_agency(request.agency),
+        "opened": opened,
+    }
     return render(request, "retention/leaving.html", context)
 
 

@@ -76,7 +76,7 @@ def ask_leftovers(request: StaffRequest, client: Client) -> HttpResponse:
 
 
 @require_POST
-@needs(Permission.MANAGE_RETENTION)
+@needs(Permission.MANAGE_RETENTION, also_left=True)
 def note_leftovers(request: StaffRequest, client: Client) -> HttpResponse:
     """Take the person's word that the ticked ones are not there any more."""
     count = vendors.note_gone(client=client, leftover_ids=_ticked(request), by=request.actor, at=request.at)

@@ -216,6 +216,7 @@ RINGS: list[tuple[Reading, House, list[Found]]] = [
     (Reading(AT, past_due={"call": 12, "recording": 0}), CALM, [Found("past_due", "call", 12)]),
     (Reading(AT, over={"api": 2}), CALM, [Found("secret_over", "api", 2)]),
     (Reading(AT, run_failures=1), CALM, [Found("run_failed", "", 1)]),
+    (Reading(AT, endings_stopped=1), CALM, [Found("offboarding_stopped", "", 1)]),
     (Reading(AT, vendor_late=3), CALM, [Found("vendor_late", "", 3)]),
     (Reading(AT, outliving=4), CALM, [Found("vendor_outlives", "", 4)]),
     (Reading(AT, rotations_failed=1), CALM, [Found("rotation_failed", "", 1)]),

@@ -969,6 +969,7 @@ REGISTER: dict[str, Table] = {
             extent="Counts that were shown",
             file_rows="Counts of lines in the file",
             came_since="Count of entries that had come after the file was written",
+            stays_shut="Whether the client is gone for good, whatever is still unread",
             waits_since="Since when its step waits for what is not done yet",
             given_up="Count of steps at vendors that were given up",
             erased="Counts by category",

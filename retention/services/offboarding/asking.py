@@ -28,6 +28,8 @@ from retention.models import Hold, Offboarding
 
 KIND: Final = "offboarding"
 WAITS_FOR: Final = timedelta(hours=24)
+HANDED_WITHIN: Final = timedelta(days=7)
+"""As long as a link opens its file."""
 LINKS: Final = (KeyPurpose.CONSENT, KeyPurpose.ASK, KeyPurpose.REQUEST)
 CLOSE: Final = "close"
 """The first step of erasing."""
@@ -94,6 +96,11 @@ def of_client(client: Client) -> Offboarding | None:
     """A client's offboarding that was not stopped."""
     rows = Offboarding.objects.for_client(client).exclude(state=EndState.STOPPED)
     return rows.select_related("asked_by", "agreed_by", "client").first()
+
+
+def is_done(client: Client) -> bool:
+    """Whether a client's end is over: nothing of it is left to be kept."""
+    return Offboarding.objects.for_client(client).filter(state=EndState.DONE).exists()
 
 
 def of_agency(agency: Agency) -> list[Offboarding]:

@@ -13,7 +13,13 @@ from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from retention.enums import EndState
 from retention.models import Offboarding
-from retention.services.offboarding.asking import KIND, HeldError, NotNowError, waits_for_second
+from retention.services.offboarding.asking import (
+    HANDED_WITHIN,
+    KIND,
+    HeldError,
+    NotNowError,
+    waits_for_second,
+)
 
 JOB: Final = Actor.job("retention.work_offboardings")
 _LEASE: Final = timedelta(minutes=10)
@@ -76,12 +82,25 @@ def give_back(row: Offboarding) -> None:
         Offboarding.objects.filter(pk=row.pk, leased_until=row.leased_until).update(leased_until=None)
 
 
+def await_people(row: Offboarding, at: datetime) -> None:
+    """Let it wait in the queue of who hands the file over and lets everything go. In a scope."""
+    work.open_item(
+        KIND,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        key=str(row.client_id),
+        at=at,
+        due_at=at + HANDED_WITHIN,
+    )
+
+
 def note_failure(row: Offboarding, error: Exception, at: datetime) -> None:
-    """Say on the row that it stopped, and try again later."""
+    """Say on the row that it stopped, or waits for a hold, and try again later."""
     with job_scope(agency_id=row.agency_id):
-        words = str(error) if isinstance(error, HeldError) else "It stopped by a fault and is tried again."
-        failures = row.failures + 1
-        pause = timedelta(minutes=min(5 * failures, 60))
+        is_held = isinstance(error, HeldError)
+        words = str(error) if is_held else "It stopped by a fault and is tried again."
+        failures = 0 if is_held else row.failures + 1
+        pause = timedelta(minutes=min(5 * max(failures, 1), 60))
         # Who has lost it to another worker, or to a stop, says nothing of it.
         Offboarding.objects.filter(pk=row.pk, state=row.state, leased_until=row.leased_until).update(
             failures=failures, last_error=words[:200], leased_until=None, due_at=at + pause

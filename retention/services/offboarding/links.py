@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import BinaryIO, Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,11 +17,11 @@ from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import client_scope
 from callprivacy.tenancy.selectors import find_public_key
 from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
 from retention.enums import EndState
 from retention.models import Offboarding
-from retention.services.offboarding.asking import Clock, NotNowError
+from retention.services.offboarding.asking import HANDED_WITHIN, Clock, NotNowError
 
-LINK_FOR: Final = timedelta(days=7)
 _PIECE: Final = 1 << 18
 
 
@@ -28,23 +29,55 @@ class NoFileError(LookupError):
     """The link opens nothing: it is none, was used, or is over."""
 
 
-@transaction.atomic
 def new_link(*, row: Offboarding, by: Actor, at: datetime) -> str:
     """
     Make the link under which the file is taken, once and within a week; the one before opens nothing any more.
 
-    Also for a file that was taken and did not arrive: it has to be taken again then, before anything goes.
+    Also for a file that was taken and did not arrive: it has to be taken again then, before anything goes. One that is
+    lost here is written anew.
 
     :returns: the secret of the link, shown this once.
-    :raises NotNowError: there is no file.
+    :raises NotNowError: there is no file, or none any more.
     """
+    if _write_anew(row, by=by, at=at):
+        raise NotNowError("The file is lost here. It is written anew; make the link once it is there.")
+    return _new_link(row, by, at)
+
+
+@transaction.atomic
+def _write_anew(row: Offboarding, *, by: Actor, at: datetime) -> bool:
+    """Where a written file is lost, have it written anew; returns whether it was."""
+    rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, state=EndState.WRITTEN)
+    file_key = rows.values_list("file_key", flat=True).first()
+    if file_key is None or _opens(row.client_id, file_key):
+        return False
+    is_ours = rows.filter(file_key=file_key).update(
+        state=EndState.WRITING, due_at=at, file_key=None, taken_at=None, taken_by_link=False, link_digest=None,
+        link_until=None,
+    )  # fmt: skip
+    if is_ours:
+        PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
+        audit.record("offboarding.file_lost", subject=row, by=by, at=at)
+    return bool(is_ours)
+
+
+def _opens(client_id: int, file_key: UUID) -> bool:
+    try:
+        files.open(client_id, file_key).close()
+    except (FileNotFoundError, SealBrokenError):
+        return False
+    return True
+
+
+@transaction.atomic
+def _new_link(row: Offboarding, by: Actor, at: datetime) -> str:
     text = secrets.token_urlsafe(32)
     digest = _digest(text)
     changed = Offboarding.objects.for_client(row.client_id).filter(
         pk=row.pk, state=EndState.WRITTEN, file_key__isnull=False
     )
     if not changed.update(
-        link_digest=digest, link_until=at + LINK_FOR, taken_at=None, taken_by_link=False
+        link_digest=digest, link_until=at + HANDED_WITHIN, taken_at=None, taken_by_link=False
     ):  # fmt: skip
         raise NotNowError("The file is not there.")
     PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
@@ -81,7 +114,7 @@ def take(text: str, *, clock: Clock) -> Handover:
     Begin to take the file. While it is on its way the link opens nothing, so that of two who take it at once one gets
     it; it counts as taken once its last byte is off, and where it broke off before the link opens it again.
 
-    :raises NoFileError: the link opens nothing.
+    :raises NoFileError: the link opens nothing, or the file is lost.
     """
     row = door_of(text, at=clock())
     digest = _digest(text)
@@ -91,7 +124,11 @@ def take(text: str, *, clock: Clock) -> Handover:
         )
         if row.file_key is None or not mine.update(link_digest=None):
             raise NoFileError
-        return Handover(row, digest, files.open(row.client_id, row.file_key), clock)
+        try:
+            source = files.open(row.client_id, row.file_key)
+        except (FileNotFoundError, SealBrokenError):
+            raise NoFileError from None
+        return Handover(row, digest, source, clock)
 
 
 class Handover:

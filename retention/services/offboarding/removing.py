@@ -15,19 +15,21 @@ from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox
-from callprivacy.calls.services import leaving, pulls
+from callprivacy.calls.services import leaving, pulls, turns
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose, RetentionState
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files, signing
 from callprivacy.vault import services as vault
+from callprivacy.work import kinds, selectors
 from callprivacy.work import services as work
 from consent.channels import packing
 from consent.models import WebhookEndpoint
 from consent.services import vendor_tasks, webhooks
 from retention import targets
 from retention.enums import Category, EndState
+from retention.kinds import TAKEN_AGAIN
 from retention.models import Offboarding
 from retention.selectors import preview
 from retention.services import backups, erasing, holds
@@ -40,7 +42,7 @@ from retention.services.offboarding.asking import (
     check_holds,
     extent_of,
 )
-from retention.services.offboarding.claims import JOB
+from retention.services.offboarding.claims import JOB, await_people
 from retention.services.offboarding.writing import count_missing, read_back
 
 NAME: Final = "callprivacy offboarding"
@@ -165,12 +167,13 @@ def _close(row: Offboarding, at: datetime) -> None:
 def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
     """
     Whether something that was taken in by an open way is still to be read into the ledger; looked at each minute, for
-    an hour. Then the client is gone: nothing is written in it any more.
+    an hour. Then the client is gone: nothing is written in it any more. Who places a hold has come before or sees it.
     """
     client, since = row.client, row.waits_since or at
     if row.due_at is not None and at - row.due_at > _LATE:
         since += at - row.due_at
     with job_scope(agency_id=row.agency_id):
+        turns.lock_client(client.pk)
         check_holds(client)
         unread = _unread(client, since)
         if unread and at < since + _READ_FOR and client.archived_at is None:
@@ -181,8 +184,15 @@ def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
             _shut(row, at)
             _end_grants(row, at)
             if unread:
+                _keep_shut(row)
                 audit.record("offboarding.left_unread", subject=row, by=JOB, at=at, rows=unread)
     return False
+
+
+def _keep_shut(row: Offboarding) -> None:
+    """From now on the client is not taken back, whatever is still to be read: it was waited for. In a scope."""
+    Offboarding.objects.filter(pk=row.pk).update(stays_shut=True)
+    row.stays_shut = True
 
 
 def _unread(client: Client, since: datetime) -> int:
@@ -212,8 +222,10 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
         Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
         check_holds(client)
         at, since = clock(), row.waits_since
-        if since is not None and at < since + _READ_FOR and _unread(client, since):
+        may_wait = not row.stays_shut and since is not None and at < since + _READ_FOR
+        if since is not None and may_wait and (unread := _unread(client, since)):
             Client.objects.filter(pk=client.pk).update(archived_at=None)
+            audit.record("offboarding.taken_back", subject=row, by=JOB, at=at, rows=unread)
             _wait(row, CLOSE, since=since, due_at=at + _LOOKED_EVERY, error=_UNREAD)
             return False
         count = count_missing(row, handed, clock)
@@ -225,13 +237,31 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
         mine = Offboarding.objects.filter(pk=row.pk, step=CLOSE, leased_until=row.leased_until)
         if not mine.update(
             state=EndState.WRITING, step="", waits_since=None, last_error="", due_at=at, came_since=count,
-            file_key=None, taken_at=None, taken_by_link=False, link_digest=None, link_until=None,
+            file_key=None, taken_at=None, taken_by_link=False, link_digest=None, link_until=None, stays_shut=True,
         ):  # fmt: skip
             raise NotNowError("Another worker goes on with it.")
-        audit.record("offboarding.came_since", subject=row, by=JOB, at=at, entries=count)
+        audit.record(
+            "offboarding.came_since", subject=row, by=JOB, at=at, entries=count, is_lost=handed.is_lost
+        )
+        _tell(row, at)
     if old is not None:
         files.delete(client.pk, old)
     return False
+
+
+def _tell(row: Offboarding, at: datetime) -> None:
+    """Tell who asked, and who may act on it, that nothing was destroyed yet. In a scope."""
+    await_people(row, at)
+    about = kinds.get(KIND)
+    people = selectors.people_for(about, agency_id=row.agency_id, client_id=row.client_id, at=at)
+    work.notify(
+        TAKEN_AGAIN,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        user_ids=sorted({*people, row.asked_by_id}),
+        at=at,
+        key=str(row.client_id),
+    )
 
 
 def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int]:

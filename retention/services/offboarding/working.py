@@ -6,9 +6,10 @@ from datetime import datetime
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
 from retention.enums import EndState
-from retention.services.offboarding.asking import Clock
+from retention.services.offboarding.asking import Clock, HeldError, NotNowError
 from retention.services.offboarding.claims import claim, close_items, give_back, note_failure
 from retention.services.offboarding.removing import erase_on
 from retention.services.offboarding.writing import write_file
@@ -32,6 +33,8 @@ def work_off(*, agency_id: int, until: datetime, clock: Clock) -> bool:
             raise
         except Exception as error:  # noqa: BLE001  (what is due stays due; somebody is told)
             log.error("offboarding.failed", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
+            if not isinstance(error, (HeldError, NotNowError)):
+                figures.note_fault()
             note_failure(row, error, clock())
             return True
         give_back(row)

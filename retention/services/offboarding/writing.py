@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller, caller_label
+from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files, signing
 from callprivacy.vault import selectors as vault_selectors
@@ -25,7 +26,9 @@ from retention.enums import EndState
 from retention.models import Certificate, Offboarding
 from retention.selectors import policies
 from retention.services.offboarding.asking import Clock
-from retention.services.offboarding.claims import JOB, keep
+from retention.services.offboarding.claims import JOB, await_people, keep
+
+log = logger(__name__)
 
 BATCH: Final = 500
 
@@ -55,6 +58,7 @@ def write_file(row: Offboarding, clock: Clock) -> None:
         if is_ours:
             told: dict[str, Any] = dict(counts)
             audit.record("offboarding.written", subject=row, by=JOB, at=at, sha256=whole.hexdigest(), **told)
+            await_people(row, at)
     if not is_ours:
         files.delete(row.client_id, file_id)
 
@@ -205,18 +209,30 @@ def _readme(row: Offboarding, at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What stands in a file: the ids of its events, and each no as (caller's name, purpose, since)."""
+    """
+    What stands in a file: the ids of its events, and each no as (caller's name, purpose, since).
 
-    events: frozenset[bytes]
-    noes: frozenset[tuple[str, str, str]]
+    :ivar is_lost: nobody can say what stood in it: it is not here any more, or does not open.
+    """
+
+    events: frozenset[bytes] = frozenset()
+    noes: frozenset[tuple[str, str, str]] = frozenset()
+    is_lost: bool = False
 
 
 def read_back(row: Offboarding, clock: Clock) -> Handed:
-    """What stands in the file that was handed over; of a hundred thousand events it is some ten megabytes."""
+    """
+    What stands in the file that was handed over; of a hundred thousand events it is some ten megabytes. Of one that is
+    lost, with a disk or by a restore that does not have its key, it is nothing.
+    """
     if row.file_key is None:
-        raise TypeError("Nothing was handed over.")
-    with files.open(row.client_id, row.file_key) as source:
-        whole = io.BytesIO(source.read())
+        return Handed(is_lost=True)
+    try:
+        with files.open(row.client_id, row.file_key) as source:
+            whole = io.BytesIO(source.read())
+    except (FileNotFoundError, SealBrokenError) as error:
+        log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
+        return Handed(is_lost=True)
     keep(row, clock())
     with zipfile.ZipFile(whole) as archive:
         return Handed(
