@@ -159,6 +159,7 @@ class EventKind(models.TextChoices):
 
     OPENED = "opened", "Came in"
     TOOK_EFFECT = "took_effect", "Took effect"
+    NOT_RECORDED = "not_recorded", "Not recorded, for the client has left"
     PROVEN = "proven", "Proven who asks"
     NOT_PROVEN = "not_proven", "Not proven who asks"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"

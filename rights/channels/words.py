@@ -144,6 +144,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
     Language.ENGLISH: {
         EventKind.OPENED: "It came in",
         EventKind.TOOK_EFFECT: "It counts",
+        EventKind.NOT_RECORDED: "It was not recorded here: the company has left us. Please tell it yourself as well",
         EventKind.PROVEN: "You proved who you are",
         EventKind.ACKNOWLEDGED: "We wrote to you that it came in",
         EventKind.EXTENDED: "It takes longer",
@@ -167,6 +168,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
     Language.SPANISH: {
         EventKind.OPENED: "Llegó",
         EventKind.TOOK_EFFECT: "Cuenta",
+        EventKind.NOT_RECORDED: "No se registró aquí: la empresa ya no trabaja con nosotros. Dígaselo también a ella",
         EventKind.PROVEN: "Usted demostró quién es",
         EventKind.ACKNOWLEDGED: "Le escribimos que llegó",
         EventKind.EXTENDED: "Tarda más",

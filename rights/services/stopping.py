@@ -7,6 +7,8 @@ agency itself it is carried to each of its clients by a job; where the number wa
 is told there is listed for the staff of that client. Tracking no more (`TRACK`) is kept with the numbers that said no,
 so that it outlives an erasure: from then on a call of that number has no caller, no recording and no word of a first
 call or a conversion.
+
+Of a client that has left nothing is recorded any more, and nobody is told that it took effect: the case says so.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from consent.enums import Channel as Way
 from consent.enums import EventKind as Told
 from consent.services import ledger
 from consent.services.ledger import Said
+from retention.enums import EndState
+from retention.models import Offboarding
 from rights.deadlines import engine
 from rights.enums import Ask, Channel, EventKind, IdentityKind, IdentityState, Kind, StepKind
 from rights.models import Case, Identity, Step
@@ -70,6 +74,9 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
     if case.client is None:
         steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
         return
+    if not tenancy.is_here(case.client.pk):
+        _not_recorded(case, by, at)
+        return
     numbers = _numbers(case, key)
     _leave_alone(case, case.client, key)
     _stop(case, case.client, numbers, by, at)
@@ -84,7 +91,7 @@ def _leave_alone(case: Case, client: Client, key: Key) -> None:
     It stands in the vault beside the no, for the no may end before, and of an address there is none.
     """
     until = _asked_from(case, client)
-    if until is None or not tenancy.is_here(client.pk):
+    if until is None:
         return
     rows = Identity.objects.filter(
         submission_id=case.submission_id, kind__in=[IdentityKind.PHONE, IdentityKind.EMAIL]
@@ -118,9 +125,9 @@ def _numbers(case: Case, key: Key) -> dict[str, Strength]:
 
 
 def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor, at: datetime) -> None:
-    """At one client, in a scope that may write its consent."""
-    if not numbers or not tenancy.is_here(client.pk):
-        return  # Of a client that has left everything goes; what was asked for stays with the request.
+    """At one client that is here, in a scope that may write its consent."""
+    if not numbers:
+        return
     ask = Ask(case.asks)
     if ask is Ask.DO_NOT_TRACK:
         vault.suppress(client_id=client.pk, numbers=numbers, purposes={TRACK}, at=at)
@@ -165,12 +172,29 @@ def _took_effect(case: Case, by: Actor, at: datetime) -> None:
     )
 
 
+def _not_recorded(case: Case, by: Actor, at: datetime, *, left: int = 1) -> None:
+    """Everything of a client that has left goes; what was asked for stays with the request, which says so."""
+    timeline.add_event(
+        "case.not_recorded",
+        case=case,
+        kind=EventKind.NOT_RECORDED,
+        by=by,
+        at=at,
+        # Whose clients are many is not told which of them they were.
+        shown=case.client_id is not None,
+        clients=left,
+    )
+
+
 @transaction.atomic
 def stop_decided(*, case: Case, by: Actor, at: datetime) -> None:
     """Stop what a decided objection is against; in a scope that may write the client's consent."""
     key = words.key_of(case.submission)
     if case.client is None or key is None:
         steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
+        return
+    if not tenancy.is_here(case.client.pk):
+        _not_recorded(case, by, at)
         return
     numbers = {number: sure for number, sure in _numbers(case, key).items() if sure is Strength.A}
     _stop(case, case.client, numbers, by, at)
@@ -182,7 +206,8 @@ def stop_decided(*, case: Case, by: Actor, at: datetime) -> None:
 
 def carry_out(*, step: Step, at: datetime) -> None:
     """
-    Stop at every client of the agency what was refused to the agency itself. Called outside any scope.
+    Stop at every client of the agency what was refused to the agency itself. Called outside any scope. How many leave
+    and still have something, where nothing is recorded any more, the case says to its staff.
 
     The only thing that is read is whether the number is a caller's there, so that recipients can be told: the step
     keeps which, and the next one tells them. Each client is a transaction of its own, and repeating it changes nothing.
@@ -192,16 +217,21 @@ def carry_out(*, step: Step, at: datetime) -> None:
         clients = list(Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk"))
         key = words.key_of(case.submission)
         numbers = _numbers(case, key) if key is not None else {}
+        leaving = Offboarding.objects.filter(agency_id=case.agency_id, client__archived_at__isnull=False)
+        left = leaving.exclude(state__in=(EndState.STOPPED, EndState.DONE)).count()
     if case.asks == Ask.OBJECT:
         numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
     known: dict[str, list[str]] = {}
     for done, client in enumerate(clients, 1):
         with job_scope(agency_id=case.agency_id):
-            there = _stop_there(case, client, numbers, at)
-            if there:
-                known[str(client.pk)] = [str(one) for one in there]
-            if key is not None:
-                _leave_alone(case, client, key)
+            if tenancy.is_here(client.pk):
+                there = _stop_there(case, client, numbers, at)
+                if there:
+                    known[str(client.pk)] = [str(one) for one in there]
+                if key is not None:
+                    _leave_alone(case, client, key)
+            else:
+                left += 1
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))
     with job_scope(agency_id=case.agency_id):
@@ -214,13 +244,13 @@ def carry_out(*, step: Step, at: datetime) -> None:
             clients=len(clients),
         ):
             _took_effect(case, steps.JOB, at)
+            if left:
+                _not_recorded(case, steps.JOB, at, left=left)
             steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
 def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> list[UUID]:
-    """Stop at one client; returns the callers that the numbers are there."""
-    if not tenancy.is_here(client.pk):
-        return []
+    """Stop at one client that is here; returns the callers that the numbers are there."""
     ask = Ask(case.asks)
     noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()

@@ -23,11 +23,13 @@ from consent.enums import EventKind, InvitationState, Purpose, Strength
 from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVersion, Withdrawal
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
+from retention.models import Offboarding
 from rights.enums import Ask, CaseState, Channel, IdentityKind
-from rights.models import Case
-from rights.services import cases
+from rights.models import Case, CaseEvent
+from rights.services import cases, stopping
 from rights.services.cases import Claim, Contact
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import asking_by_mail, twilio_side
 from tests.rights import asking
@@ -239,6 +241,52 @@ def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast:
         # Where nobody knew the number, nobody does now.
         assert list(Caller.objects.values_list("client_id", flat=True)) == [cast.dentist.pk]
         assert Event.objects.filter(action="token.derived").count() == 2
+
+
+def events_of(cast: Cast, case: Case) -> list[tuple[str, bool]]:
+    with job_scope(agency_id=cast.acme.pk):
+        return list(CaseEvent.objects.filter(case=case).order_by("at", "pk").values_list("kind", "shown"))
+
+
+def test_what_is_refused_at_a_client_that_has_left_is_not_said_to_count(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    has_left(cast)
+    case = asking.case_of(asking.asked(cast.dentist, Ask.DO_NOT_SELL), Ask.DO_NOT_SELL)
+    assert (case.took_effect_at, case.ask_again_from, noes(cast.dentist)) == (None, None, set())
+    assert ("not_recorded", True) in events_of(cast, case)
+    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
+    assert "Nothing of what is refused was recorded" in page
+
+    submission = asking.asked(cast.dentist, Ask.OBJECT)
+    asking.prove(submission)
+    case = asking.case_of(submission, Ask.OBJECT)
+    with job_scope(agency_id=cast.acme.pk):
+        stopping.stop_decided(case=case, by=make.JOB, at=make.NOON)
+    assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
+    assert ("not_recorded", True) in events_of(cast, case)
+
+
+def test_a_refusal_to_the_agency_says_to_staff_that_a_client_which_leaves_has_none(cast: Cast) -> None:
+    has_left(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Offboarding.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            asked_by=cast.alice.user,
+            asked_at=make.NOON,
+            state="written",
+        )
+    submission = asking.asked(None, Ask.DO_NOT_SELL, agency=cast.acme)
+    asking.work(cast.acme)
+    case = asking.case_of(submission, Ask.DO_NOT_SELL)
+    assert case.took_effect_at == make.NOON
+    assert noes(cast.dentist) == set()
+    assert ("not_recorded", False) in events_of(cast, case)
+
+
+def has_left(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=make.NOON)
 
 
 def test_a_number_that_is_not_to_be_tracked_calls_as_nobody(cast: Cast) -> None:
