@@ -39,8 +39,8 @@ def cast() -> Cast:
     return assemble()
 
 
-@pytest.fixture
-def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+def bucket_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """Have files dropped into a bucket."""
     monkeypatch.setenv("X", f"s3://{bucket_side.NAME}/in?region_name=eu-central-1")
     storage = env.drop_storage("X")
     assert storage is not None
@@ -50,6 +50,11 @@ def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         settings.STORAGES = settings.STORAGES | {"drop": storage | {"OPTIONS": storage["OPTIONS"] | keys}}
         storages._storages.clear()  # type: ignore[attr-defined]  # Django keeps what it made of the settings before
         yield found
+
+
+@pytest.fixture
+def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    yield from bucket_of(settings, monkeypatch)
 
 
 def drop(bucket: Bucket, way: Connection, name: str, text: bytes | str, *, minutes: int = 5) -> str:

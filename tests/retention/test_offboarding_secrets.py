@@ -120,10 +120,10 @@ def test_a_folder_that_fails_for_a_second_is_empty_a_minute_later(
     stuck, other = (drop(root, way, name, GOOD) for name in ("a.csv", "b.csv"))
     really = folders.erase
 
-    def erase(folder: str, name: str) -> None:
-        if name == "a.csv":
+    def erase(one: folders.Lying) -> None:
+        if one.name == "a.csv":
             raise FolderError("It is busy.")
-        really(folder, name)
+        really(one)
 
     monkeypatch.setattr(folders, "erase", erase)
     assert leaves(cast, second).state == EndState.ERASING

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, Final, cast
@@ -43,6 +44,18 @@ class Found:
     size: int
     changed_at: datetime
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """
+    Something that lies in a folder, or below.
+
+    :ivar name: its path from there. :ivar remove: erases it, as long as who goes through the folder has not gone on.
+    """
+
+    name: str
+    remove: Callable[[], object]
 
 
 def _storage() -> Storage:
@@ -148,14 +161,59 @@ def delete(file: Found) -> bool:
     return True
 
 
-def erase(folder: str, name: str) -> None:
+def lying_in(folder: str) -> Iterator[Lying]:
     """
-    Erase what lies there, whatever it is by now.
+    What lies in a folder and in those below it, whatever it is. A link is one of these and is not followed, for
+    whoever drops files may lay one to another's.
+
+    :raises FolderError: it cannot be said; in the end, of what lies in a folder below that cannot be read.
+    """
+    storage = _storage()
+    with _faults():
+        if isinstance(storage, FileSystemStorage):
+            # What names the folder itself is the operator's, who may have laid a link.
+            yield from _lying_here(Path(storage.path(folder)).resolve(), Path(storage.location))
+        else:
+            bucket = cast(Any, storage)
+            prefix = "/".join(filter(None, [bucket.location.strip("/"), folder])) + "/"
+            for found in bucket.bucket.objects.filter(Prefix=prefix):
+                yield Lying(found.key.removeprefix(prefix), found.delete)
+
+
+def _lying_here(top: Path, root: Path) -> Iterator[Lying]:
+    if not root.is_dir():
+        raise FolderError(_GONE)
+    try:
+        top.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return  # Nobody has dropped anything yet.
+    faults: list[OSError] = []
+    for place, below, names, handle in os.fwalk(top, topdown=False, onerror=faults.append):
+        inside = Path(place).relative_to(top)
+        links = [name for name in below if _is_link(name, handle)]
+        for name in names + links:
+            yield Lying(str(inside / name), partial(os.unlink, name, dir_fd=handle))
+    # What has gone meanwhile has nothing in it.
+    real = [fault for fault in faults if not isinstance(fault, FileNotFoundError)]
+    if real:
+        raise real[0]
+
+
+def _is_link(name: str, handle: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def erase(one: Lying) -> None:
+    """
+    Erase what lies there, while it is being gone through.
 
     :raises FolderError: it is still there.
     """
     with _faults():
-        _storage().delete(f"{folder}/{name}")
+        one.remove()
 
 
 @contextmanager

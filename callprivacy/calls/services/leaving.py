@@ -20,7 +20,7 @@ class Folder:
     """
     A connection's own folder, below the operator's.
 
-    :ivar left: how many files still lie in it; None where it cannot be read.
+    :ivar left: how many files still lie in it and below; None where it cannot be read.
     """
 
     name: str
@@ -34,8 +34,8 @@ def forget_secrets(*, client: Client) -> int:
 
 def empty_folders(*, client: Client, until: datetime, clock: Callable[[], datetime]) -> list[Folder]:
     """
-    Erase what lies in a client's folders, read or not, and say what is left of each: what stayed behind a fault, and
-    what the clock came to `until` before. Begun again, it goes on. Called outside any scope.
+    Erase what lies in a client's folders and below, read or not, and say what is left of each: what stayed behind a
+    fault, and what the clock came to `until` before. Begun again, it goes on. Called outside any scope.
     """
     with job_scope(agency_id=client.agency_id):
         rows = (
@@ -46,12 +46,12 @@ def empty_folders(*, client: Client, until: datetime, clock: Callable[[], dateti
 
 
 def _emptied(name: str, until: datetime, clock: Callable[[], datetime]) -> int | None:
-    """How many files are left in a folder without those that could be erased."""
+    """How many files are left in a folder and below without those that could be erased; None where nobody can say."""
     with suppress(FolderError):
-        for file in folders.names_in(name):
+        for one in folders.lying_in(name):
             if clock() >= until:
                 break
             with suppress(FolderError):
-                folders.erase(name, file)
-        return len(folders.names_in(name))
+                folders.erase(one)
+        return sum(1 for _ in folders.lying_in(name))
     return None
