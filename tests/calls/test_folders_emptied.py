@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -76,14 +77,14 @@ def test_of_a_folder_below_that_cannot_be_read_nobody_says_that_it_is_empty(
     way = opened(cast)
     lies = drop(root, way, "a.csv", GOOD)
     drop(root, way, "done/b.csv", GOOD)
-    really = folders.os.open
+    really = os.open
 
     def refuses(path: Any, *args: Any, **kwargs: Any) -> int:
         if path == "done":
             raise PermissionError(13, "no")
         return really(path, *args, **kwargs)
 
-    monkeypatch.setattr(folders.os, "open", refuses)
+    monkeypatch.setattr(os, "open", refuses)
     assert emptied(cast, way) is None
     assert not lies.exists(), "it keeps no other"
 
