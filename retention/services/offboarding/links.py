@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
@@ -21,6 +22,8 @@ from callprivacy.vault.sealing import SealBrokenError
 from retention.enums import EndState
 from retention.models import Offboarding
 from retention.services.offboarding.asking import HANDED_WITHIN, Clock, NotNowError
+
+log = logger(__name__)
 
 _PIECE: Final = 1 << 18
 
@@ -126,7 +129,8 @@ def take(text: str, *, clock: Clock) -> Handover:
             raise NoFileError
         try:
             source = files.open(row.client_id, row.file_key)
-        except (FileNotFoundError, SealBrokenError):
+        except (FileNotFoundError, SealBrokenError) as error:
+            log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
             raise NoFileError from None
         return Handover(row, digest, source, clock)
 
