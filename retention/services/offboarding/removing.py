@@ -195,6 +195,21 @@ def _keep_shut(row: Offboarding) -> None:
     row.stays_shut = True
 
 
+def _tell(row: Offboarding, at: datetime) -> None:
+    """Tell who asked, and who may act on it, that nothing was destroyed yet. In a scope."""
+    await_people(row, at)
+    about = kinds.get(KIND)
+    people = selectors.people_for(about, agency_id=row.agency_id, client_id=row.client_id, at=at)
+    work.notify(
+        TAKEN_AGAIN,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        user_ids=sorted({*people, row.asked_by_id}),
+        at=at,
+        key=str(row.client_id),
+    )
+
+
 def _unread(client: Client, since: datetime) -> int:
     """What was taken in before the ways were shut and is not read yet. In a scope."""
     events = Inbox.objects.for_client(client).due(since + _READ_FOR).count()
@@ -247,21 +262,6 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
     if old is not None:
         files.delete(client.pk, old)
     return False
-
-
-def _tell(row: Offboarding, at: datetime) -> None:
-    """Tell who asked, and who may act on it, that nothing was destroyed yet. In a scope."""
-    await_people(row, at)
-    about = kinds.get(KIND)
-    people = selectors.people_for(about, agency_id=row.agency_id, client_id=row.client_id, at=at)
-    work.notify(
-        TAKEN_AGAIN,
-        agency_id=row.agency_id,
-        client_id=row.client_id,
-        user_ids=sorted({*people, row.asked_by_id}),
-        at=at,
-        key=str(row.client_id),
-    )
 
 
 def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int]:
