@@ -19,6 +19,7 @@ from playwright.sync_api import Page, expect
 
 from tests import make
 from tests.browser.site import JOBS, NEXT_LOOK, OFFICER, PATIENCE, Visitor, texts, until
+from tests.scale import times
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,7 @@ CLIENT, SLUG = "Harbor Dental", "harbor-dental"
 ZONE = ZoneInfo("America/Los_Angeles")
 CALLER, NUMBER = "Ms Shaw in London", "+442079460123"
 DIGITS = re.compile(r"20\D{0,2}7946\D{0,2}0123")
-PAGES = 80
+PAGES = times(40, 80)
 LINK = re.compile(r'href="(/[^"#]*)"')
 SKIPPED = re.compile(
     r"/(?:static|demo|mail|accounts|api)/|/hooks/|.*\.(?:csv|json|pdf|zip|js|css|svg|ico)(?:\?|$)"

@@ -39,6 +39,7 @@ from tests.calls.saying import (
     told,
 )
 from tests.make import NOON
+from tests.scale import times
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +165,17 @@ def test_one_batch_may_say_the_same_twice(plumber: Client) -> None:
     assert RecordingKey.objects.filter(client_id=plumber.pk, caller_id__isnull=False).count() == 1
 
 
+# All at once and one after the other: in the suite each order in one of the two ways.
+_ORDERS = list(itertools.permutations(range(4)))
+IN_ANY_ORDER = pytest.mark.parametrize(
+    ("order", "together"),
+    times(
+        [(order, bool(number % 2)) for number, order in enumerate(_ORDERS)],
+        list(itertools.product(_ORDERS, (True, False))),
+    ),
+)
+
+
 def twilio_events() -> list[CallFacts]:
     """Initiated, in progress, completed with its own idea of the start, and the recording."""
     sid = (("sid", "CA1"),)
@@ -185,8 +197,7 @@ def twilio_events() -> list[CallFacts]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
+@IN_ANY_ORDER
 def test_twilios_events_end_in_one_right_row_in_any_order(
     plumber: Client, order: tuple[int, ...], together: bool
 ) -> None:
@@ -234,8 +245,7 @@ def callrail_events() -> list[CallFacts]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
+@IN_ANY_ORDER
 def test_callrails_events_end_in_one_right_row_in_any_order(
     plumber: Client, order: tuple[int, ...], together: bool
 ) -> None:
