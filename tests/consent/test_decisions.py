@@ -12,7 +12,7 @@ import pytest
 from django.db import IntegrityError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Announcement, Call, Recording
 from callprivacy.calls.services import numbers
 from callprivacy.lib import figures
@@ -204,6 +204,35 @@ def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None
         in decision(between).reasons
     )
     assert not any(reason.startswith("Announced since") for reason in decision(after).reasons)
+
+
+def test_what_callers_hear_is_heard_on_no_call_out(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    number = announced(cast.plumber)
+    came, went = (
+        recorded(
+            cast.plumber, at=START + timedelta(minutes=place), tracking_number=number, direction=direction
+        )
+        for place, direction in enumerate(Direction)
+    )
+    work(cast.plumber)
+    assert (decision(came).allowed, decision(came).basis) == (True, Basis.NOTICE)
+    assert (decision(went).allowed, decision(went).lawful, decision(went).standard_met) == (
+        False,
+        False,
+        False,
+    )
+    assert cases.NOT_ON_CALLS_OUT in decision(went).reasons
+    assert cases.NOT_ON_CALLS_OUT not in decision(came).reasons
+
+
+def test_what_was_decided_in_another_manner_is_decided_anew(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 0
+    monkeypatch.setattr(rejudging, "MANNER", rejudging.MANNER + 1)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 2
 
 
 def test_an_announcement_is_named_by_the_notice_that_has_its_words(cast: Cast) -> None:
@@ -400,24 +429,37 @@ def places_of(call: Call) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def test_the_best_evidence_of_a_caller_counts_and_the_rest_is_kept(plumber: Client) -> None:
+def test_an_area_code_counts_beside_the_tracker_and_not_beside_an_address(plumber: Client) -> None:
     call = recorded(plumber, CALIFORNIA, country="US", region="TX")
     work(plumber)
     assert places_of(call) == [
         ("caller", "US-TX", "tracker", True),
-        ("caller", "US-CA", "area_code", False),
+        ("caller", "US-CA", "area_code", True),
         ("site", "US-NY", "office", True),
     ]
-    assert decision(call).allowed
+    assert not decision(call).allowed
+    assert any(reason.startswith("California: everybody") for reason in decision(call).reasons)
     assert call.caller_id is not None
     with job_scope(agency_id=plumber.agency_id):
         CallerPlace.objects.create(
-            agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="CA",
+            agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="NY",
             recorded_at=NOON,
         )  # fmt: skip
         decisions.decide_call(client=plumber, call_id=call.pk, at=NOON)
-    assert places_of(call)[0] == ("caller", "US-CA", "address", True)
-    assert not decision(call).allowed
+    assert places_of(call)[:3] == [
+        ("caller", "US-NY", "address", True),
+        ("caller", "US-TX", "tracker", False),
+        ("caller", "US-CA", "area_code", False),
+    ]
+    assert decision(call).allowed
+
+
+def test_a_tracker_that_names_a_laxer_place_than_the_number_is_believed_where_both_ask_nothing(
+    plumber: Client,
+) -> None:
+    call = recorded(plumber, NEW_YORK, country="US", region="TX")
+    work(plumber)
+    assert decision(call).allowed
 
 
 def test_an_area_code_alone_relaxes_nothing(plumber: Client) -> None:
@@ -445,9 +487,9 @@ def test_the_site_of_the_number_counts_beside_the_caller(plumber: Client) -> Non
                 is_default=is_default, created_at=NOON,
             )  # fmt: skip
     coast = make.tracking_number(plumber, "+12125550198", target_site=" coast ")
-    here = recorded(plumber, CALIFORNIA, country="US", region="TX")
+    here = recorded(plumber, NEW_YORK, country="US", region="TX")
     there = recorded(
-        plumber, CALIFORNIA, at=START + timedelta(hours=1), country="US", region="TX", tracking_number=coast
+        plumber, NEW_YORK, at=START + timedelta(hours=1), country="US", region="TX", tracking_number=coast
     )
     work(plumber)
     assert (decision(here).allowed, decision(there).allowed) == (True, False)
@@ -628,7 +670,7 @@ def test_the_queries_are_as_many_for_one_call_as_for_many(
 
 def test_what_a_tracker_corrects_is_decided_anew(cast: Cast) -> None:
     choose(cast.plumber, Standard.LEGAL_MINIMUM)
-    said = {"recording_reference": "https://app.callrail.com/r/1", "caller": CALIFORNIA}
+    said = {"recording_reference": "https://app.callrail.com/r/1", "caller": NEW_YORK}
     told(cast.plumber, fact(**said))
     work(cast.plumber)
     with job_scope(agency_id=cast.acme.pk):
@@ -640,6 +682,8 @@ def test_what_a_tracker_corrects_is_decided_anew(cast: Cast) -> None:
     assert decision(call).allowed
     told(cast.plumber, fact(**said, country="US", region="TX", revision=2, tags=("good",)))
     assert recording(call).decided_at is not None
+    told(cast.plumber, fact(**said, country="US", region="TX", revision=3, direction=Direction.OUTBOUND))
+    assert recording(call).decided_at is None
 
 
 def test_a_call_that_moves_takes_its_decision_with_it_and_is_decided_anew(cast: Cast) -> None:
