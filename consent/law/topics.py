@@ -26,6 +26,7 @@ class Topic(StrEnum):
     TERMS_COUNT = "terms_count"
     CONTACT_CONSENT = "contact_consent"
     SHARING_CONSENT = "sharing_consent"
+    ASKING_BY_MAIL = "asking_by_mail"
     MINORS = "minors"
     HEALTH = "health"
     QUIET_HOURS = "quiet_hours"
@@ -189,6 +190,9 @@ _FOR_READING: Final = {
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
+CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL})
+"""Topics of which packs that were imported before say nothing: of these the shipped rules decide then."""
+
 _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.RECORDING_CONSENT: _words(
         "Who must agree before a call is recorded, listened to or analysed",
@@ -206,6 +210,11 @@ _KINDS: Final[dict[Topic, _Kind]] = {
     ),
     Topic.SHARING_CONSENT: _words(
         "What the law asks before a person's data are sold or shared", "opt_out", "consent"
+    ),
+    Topic.ASKING_BY_MAIL: _words(
+        "Whether people may be asked by e-mail for a consent to be contacted or to share, who have given none",
+        "asking_is_free",
+        "consent_first",
     ),
     Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
     Topic.HEALTH: _words("What is asked for where a call is about health", "express"),

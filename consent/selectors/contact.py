@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from callprivacy.calls.models import Caller
 from callprivacy.lib import phone, statements
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
@@ -184,6 +185,15 @@ def _sites(site: Any, places: Any) -> tuple[decide.Place, ...]:
     return tuple(decide.Place(country, region, "office") for country, region in places or []) or (
         decide.Place("", "", "site"),
     )
+
+
+def number_of(client: Client, caller_id: uuid.UUID) -> str:
+    """A caller's number, opened to write to whom it belongs; "" where the person was erased."""
+    keys = vault.content_keys({client.pk: [caller_id]})
+    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
+    if caller is None or caller_id not in keys:
+        return ""
+    return str(caller.number.reveal(keys[caller_id]))
 
 
 def people_of(

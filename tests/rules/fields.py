@@ -594,7 +594,7 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.InvitationBatch": Table(
         "A list of people who are asked",
-        _plain(_OURS, "name version size refused created_by created_at paused_at"),
+        _plain(_OURS, "name version size refused left_by_law created_by created_at paused_at"),
     ),
     "consent.Invitation": Table(
         "One person asked",
