@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NOT_ON_HOLIDAYS: Final = "; not on holidays"
 _SPAN = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?([0-2][0-9]:[0-5][0-9])-([0-2][0-9]:[0-5][0-9])")
 
 
@@ -84,9 +85,12 @@ class Hours:
     """
     When people may be called, at their local time: for each weekday from Monday the spans of the day, each from a
     time up to a time; a day without spans is a day without calls.
+
+    :ivar on_holidays: whether public holidays of the place are days like others.
     """
 
     week: tuple[tuple[tuple[time, time], ...], ...]
+    on_holidays: bool = True
 
     def allow(self, weekday: int, moment: time) -> bool:
         """Whether a call may be made then; Monday is 0, the end of a span is exclusive."""
@@ -137,19 +141,26 @@ def _days(meaning: str) -> _Kind:
 
 
 def _hours(meaning: str) -> _Kind:
-    return _Kind(meaning, _read_hours, lambda hours: -float(hours.minutes))
+    # Less than a minute: whether holidays are free tells apart only what is open as long otherwise.
+    return _Kind(meaning, _read_hours, lambda hours: -hours.minutes - 0.5 * hours.on_holidays)
 
 
 def _read_hours(text: str) -> Hours:
-    """`mon-fri 09:00-21:30; sat-sun 10:00-18:00`, or one span for all days; a day not named is closed."""
+    """
+    `mon-fri 09:00-21:30; sat-sun 10:00-18:00`, or one span for all days; a day not named is closed. At the end
+    `not on holidays` may stand.
+    """
     week: list[list[tuple[time, time]]] = [[] for _ in _WEEKDAYS]
-    for part in text.split(";"):
+    spans, mark, after = text.partition(_NOT_ON_HOLIDAYS)
+    if after:
+        raise ValueError(f'"{after}" stands behind "{mark}"')
+    for part in spans.split(";"):
         days, start, end = _read_span(part.strip())
         for day in days:
             if week[day] and week[day][-1][1] > start:
                 raise ValueError(f'"{part.strip()}" begins before what is named in front of it has ended')
             week[day].append((start, end))
-    return Hours(tuple(tuple(day) for day in week))
+    return Hours(tuple(tuple(day) for day in week), on_holidays=not mark)
 
 
 def _read_span(text: str) -> tuple[range, time, time]:

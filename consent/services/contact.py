@@ -184,6 +184,7 @@ class _Window:
     is_open: bool
     next_at: datetime | None
     is_known: bool
+    is_holiday: bool
 
 
 @dataclass
@@ -325,10 +326,11 @@ class _Desk:
                     Code.NO_PLACE, "Nobody knows where this number is, and so what time it is there.", None
                 )
             ]
+        when = "on this public holiday" if window.is_holiday else "at this hour"
         return [
             Obstacle(
                 Code.QUIET_HOURS,
-                f"Not at this hour in {_where(person.place)} ({window.rule.citation}).",
+                f"Not {when} in {_where(person.place)} ({window.rule.citation}).",
                 window.next_at,
                 window.rule.id,
             )
@@ -345,13 +347,15 @@ class _Desk:
     def _look(self, country: str, region: str, is_american: bool) -> _Window:
         rule = self.rules.for_place(country, region, Topic.QUIET_HOURS, self.at.date())
         hours: Hours = rule.read()
-        there = zones.zones_of(country, region)
+        there, where = zones.zones_of(country, region), [(country, region)]
         if not there and is_american:
             # A number of no place under +1, such as a toll-free one: open where it is open everywhere it may be.
-            there = tuple(sorted({*zones.zones_of("US"), *zones.zones_of("CA")}))
-        is_open = zones.is_open(hours, there, self.at)
-        next_at = self.at if is_open else zones.next_open(hours, there, self.at)
-        return _Window(rule, is_open, next_at, bool(there))
+            where = [("US", ""), ("CA", "")]
+            there = tuple(sorted({zone for one, _ in where for zone in zones.zones_of(one)}))
+        is_open = zones.is_open(hours, there, self.at, where)
+        next_at = self.at if is_open else zones.next_open(hours, there, self.at, where)
+        is_holiday = not hours.on_holidays and zones.falls_on_holiday(there, self.at, where)
+        return _Window(rule, is_open, next_at, bool(there), is_holiday)
 
 
 def _asking(rules: Rules, country: str, region: str, on: date) -> Rule:

@@ -274,6 +274,10 @@ class TestTopics:
         assert not lunch.allow(2, time(13, 30))
         assert lunch.allow(2, time(14, 0))
         assert not lunch.allow(6, time(14, 0))
+        closed = "08:00-20:00; not on holidays"
+        assert (Topic.QUIET_HOURS.read(closed).on_holidays, lunch.on_holidays) == (False, True)
+        assert Topic.QUIET_HOURS.strictness(closed) > Topic.QUIET_HOURS.strictness("08:00-20:00")
+        assert Topic.QUIET_HOURS.strictness("08:00-19:59") > Topic.QUIET_HOURS.strictness(closed)
         assert Topic.QUIET_HOURS.strictness("08:00-20:00") > Topic.QUIET_HOURS.strictness("08:00-21:00")
         for odd in (
             "8-21",
@@ -281,6 +285,8 @@ class TestTopics:
             "fri-mon 08:00-21:00",
             "mo 08:00-21:00",
             "08:00-12:00; mon 09:00-13:00",
+            "not on holidays",
+            "08:00-12:00; not on holidays; mon 14:00-15:00",
         ):
             with pytest.raises(ValueError, match='"'):
                 Topic.QUIET_HOURS.read(odd)
