@@ -213,7 +213,7 @@ _KINDS: Final[dict[Topic, _Kind]] = {
         "express_only",
     ),
     Topic.NOTICE_SUFFICES: _words(
-        "Whether staying on the line after an announcement on this call is agreement", "yes", "no"
+        "Whether staying on the line after an announcement on this call is agreement", "yes", "recorded", "no"
     ),
     Topic.TERMS_COUNT: _words("Whether agreement inside general terms is consent", "count", "do_not_count"),
     Topic.CONTACT_CONSENT: _words(

@@ -157,6 +157,7 @@ class _Batch:
             ended_at = started_at + timedelta(seconds=call.seconds)
         day = started_at.astimezone(self.zone).date()
         own = self.of_call.get(call.pk, {})
+        heard = self.heard.on(call)
         others = self.of_caller.get(call.caller_id, []) if call.caller_id is not None else []
         return Question(
             purpose=purpose,
@@ -164,9 +165,10 @@ class _Batch:
             call=CallSpan(
                 started_at=started_at,
                 ended_at=ended_at,
-                announcement=self.heard.on(call) is not None,
+                announcement=heard is not None,
                 call_id=call.pk,
                 recording_started_at=self.menus.get(call.pk),
+                announced_on_recording=heard is not None and heard.on_recording is True,
             ),
             places=places.that_count(located),
             events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
@@ -249,7 +251,8 @@ class _Heard:
         named = next(
             (name for at, said, name in self.versions if said == words and at <= call.started_at), ""
         )
-        return f"Announced since {row.from_at.astimezone(self.zone):%B %-d, %Y}{named}: {words}"
+        held = ", on the recording" if row.on_recording else ""
+        return f"Announced since {row.from_at.astimezone(self.zone):%B %-d, %Y}{held}{named}: {words}"
 
 
 def _plain(words: str) -> str:

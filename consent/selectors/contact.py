@@ -29,6 +29,7 @@ from consent.selectors.law import rules_in
 
 ADDRESS: Final = "address"
 AREA_CODE: Final = "area_code"
+TRACKER: Final = "tracker"
 OF_CALLS_WITHIN: Final = timedelta(hours=2)
 """What was said of a single call longer ago is about none that begins now."""
 
@@ -142,6 +143,13 @@ class Person:
     place: decide.Place
     events: tuple[Event, ...] = field(default=())
     minor: bool = False
+
+    @property
+    def places(self) -> tuple[decide.Place, ...]:
+        """Where the person is; beside what a tracker says, what the number says (docs/adr/0096)."""
+        if self.place.evidence.strip().lower() != TRACKER:
+            return (self.place,)
+        return (self.place, decide.Place(*phone.place_of(self.number), AREA_CODE))
 
 
 def facts_of(client: Client, *, at: datetime) -> Facts:

@@ -218,6 +218,7 @@ _VALUES: Final = {
     "unrestricted": "Not restricted",
     "no_own_use": "Nothing for ends of its own",
     "yes": "Yes",
+    "recorded": "Where the recording holds it",
     "no": "No",
 }
 _UNITS: Final = {

@@ -403,7 +403,9 @@ def _wanted(client: Client, numbers: Mapping[uuid.UUID, TrackingNumber], *, at: 
             continue  # neither an announcement nor a menu is heard by whom we call
         site = known.of_number(number.target_site)
         where = [*row.places] + ([(site.country, site.region)] if site is not None else [])
-        enough = standard != Standard.EXPRESS and _announcement_suffices(rules, where, today)
+        enough = standard != Standard.EXPRESS and _announcement_suffices(
+            rules, where, today, on_recording=number.announced_on_recording is True
+        )
         if enough and number.announcement:
             continue  # calls from before it was announced; those to come are
         step = VendorStep.ANNOUNCE if enough else VendorStep.MOVE_TO_MENU
@@ -414,9 +416,12 @@ def _wanted(client: Client, numbers: Mapping[uuid.UUID, TrackingNumber], *, at: 
     return wanted
 
 
-def _announcement_suffices(rules: Rules, where: Sequence[tuple[str, str]], on: date) -> bool:
+def _announcement_suffices(
+    rules: Rules, where: Sequence[tuple[str, str]], on: date, *, on_recording: bool
+) -> bool:
+    suffices = {"yes", "recorded"} if on_recording else {"yes"}
     return all(
-        rules.for_place(country, region, Topic.NOTICE_SUFFICES, on).value == "yes"
+        rules.for_place(country, region, Topic.NOTICE_SUFFICES, on).value in suffices
         and rules.for_place(country, region, Topic.RECORDING_CONSENT, on).value != "express_only"
         for country, region in where
     )
@@ -429,7 +434,12 @@ def _why(step: VendorStep, number: TrackingNumber, places: Sequence[str]) -> str
     heard = (
         "hear an announcement, which is" if number.announcement else "hear nothing, and an announcement is"
     )
-    return f"Callers from {listed} {heard} not enough: they are asked first, by our phone menu."
+    said = f"Callers from {listed} {heard} not enough: they are asked first, by our phone menu."
+    if number.announcement and number.announced_on_recording is None:
+        said += (
+            " Where the recording holds it, say so on the number's page: in some places it is enough then."
+        )
+    return said
 
 
 def open_fixes(client: Client) -> int:

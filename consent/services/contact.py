@@ -223,7 +223,7 @@ class _Desk:
 
     def may_ask(self, person: Person) -> bool:
         """Whether a mail may ask for a consent to advertising."""
-        there = {(place.country, place.region) for place in (person.place, *self.facts.sites)}
+        there = {(place.country, place.region) for place in (*person.places, *self.facts.sites)}
         if all(_asking(self.rules, *place, self.at.date()).value == "asking_is_free" for place in there):
             return True
         return self._consent(person).allowed
@@ -246,7 +246,7 @@ class _Desk:
             Question(
                 purpose=Purpose.CONTACT,
                 at=self.at,
-                places=(person.place, *self.facts.sites),
+                places=(*person.places, *self.facts.sites),
                 events=person.events,
                 standard=self.facts.standard,
                 minor=person.minor or self.facts.minors,

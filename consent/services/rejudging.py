@@ -25,7 +25,8 @@ _DIGESTS: Final = """
         c.quarantine_hours, c.stores_recordings,
         (SELECT string_agg(concat_ws('|', n.id, n.target_site), E'\\n' ORDER BY n.id)
            FROM calls_trackingnumber n WHERE n.client_id = c.id),
-        (SELECT string_agg(concat_ws('|', a.id, a.from_at, a.until_at, a.struck_at), E'\\n' ORDER BY a.id)
+        (SELECT string_agg(
+                concat_ws('|', a.id, a.from_at, a.until_at, a.struck_at, a.on_recording), E'\\n' ORDER BY a.id)
            FROM calls_announcement a WHERE a.client_id = c.id),
         (SELECT string_agg(concat_ws('-', p.country, p.region), '|' ORDER BY p.country, p.region)
            FROM tenancy_place p WHERE p.client_id = c.id)))

@@ -20,6 +20,7 @@ from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
+from consent.decide import words
 from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, Standard
 from consent.models import (
     AnsweringSite,
@@ -295,6 +296,53 @@ def test_changes_go_on_from_now_and_never_rewrite_what_was_heard(cast: Cast) -> 
     assert history(number)[3:] == [("D", end, None)]
 
 
+def held(number: Any) -> list[tuple[str, bool | None]]:
+    with job_scope(agency_id=number.agency_id):
+        rows = Announcement.objects.filter(tracking_number=number).order_by("from_at")
+        return list(rows.values_list("words", "on_recording"))
+
+
+def test_whether_the_recording_holds_it_is_said_once_for_what_was_heard_and_then_from_now_on(
+    cast: Cast,
+) -> None:
+    number = make.tracking_number(cast.plumber, "+12125550199")
+    describe(number, announcement="A", announced_from=date(2026, 11, 10), at=NOON)
+    describe(number, announced_from=date(2026, 11, 8), at=NOON)
+    assert held(number) == [("A", None), ("A", None)]
+    describe(number, announced_on_recording=True, at=NOON)
+    assert held(number) == [("A", True), ("A", True)]
+    describe(number, announced_from=date(2026, 11, 7), at=NOON)
+    assert held(number)[0] == ("A", True)
+    describe(number, announced_on_recording=False, at=NOON + timedelta(hours=1))
+    assert held(number)[3:] == [("A", False)]
+    assert history(number)[2:] == [
+        ("A", midnight(10), NOON + timedelta(hours=1)), ("A", NOON + timedelta(hours=1), None),
+    ]  # fmt: skip
+    describe(number, announcement="B", at=NOON + timedelta(hours=2))
+    assert held(number)[4:] == [("B", None)], "of other words nobody has said it"
+    describe(number, announced_on_recording=True, at=NOON + timedelta(hours=3))
+    assert held(number)[3:] == [("A", False), ("B", True)]
+
+
+SEATTLE = "+12065550103"
+
+
+def test_in_washington_an_announcement_counts_where_the_recording_holds_it(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    number = announced(cast.plumber)
+    call = recorded(cast.plumber, SEATTLE, tracking_number=number)
+    work(cast.plumber)
+    assert (decision(call).lawful, decision(call).standard_met) == (False, True)
+    assert words.NOT_ON_RECORDING in decision(call).reasons
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    describe(number, announced_on_recording=True, at=NOON)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 1
+    work(cast.plumber)
+    assert (decision(call).allowed, decision(call).basis) == (True, Basis.NOTICE)
+    said = "Announced since November 1, 2026, on the recording: This call may be recorded."
+    assert said in decision(call).reasons
+
+
 def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -> None:
     choose(cast.plumber, Standard.ANNOUNCE)
     number = announced(cast.plumber)
@@ -320,11 +368,15 @@ def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -
         "UPDATE calls_announcement SET words = 'Other.'",
         "UPDATE calls_announcement SET from_at = from_at - interval '1 day'",
         "UPDATE calls_announcement SET until_at = NULL",
+        "UPDATE calls_announcement SET on_recording = false",
+        "UPDATE calls_announcement SET on_recording = NULL",
         "UPDATE calls_announcement SET until_at = until_at + interval '1 day'",
     ],
 )
 def test_the_database_rewrites_no_announcement(cast: Cast, statement: str) -> None:
-    describe(announced(cast.plumber), announcement="", announced_from=None, at=NOON)
+    number = announced(cast.plumber)
+    describe(number, announced_on_recording=True, at=NOON)
+    describe(number, announcement="", announced_from=None, at=NOON)
     with (
         pytest.raises(IntegrityError, match="not rewritten"),
         job_scope(agency_id=cast.acme.pk),

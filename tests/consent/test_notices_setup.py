@@ -210,6 +210,21 @@ def test_calls_out_are_counted_and_nothing_is_proposed_that_only_callers_hear(ca
 
 
 @pytest.mark.as_committed
+def test_where_the_recording_has_to_hold_it_the_answer_or_the_menu_is_asked_for(cast: Cast) -> None:
+    ask_for(cast, Standard.ANNOUNCE)
+    number = make.tracking_number(cast.dentist, "+14155550102")
+    confirm(cast, number, announced=True)
+    recorded(cast, number, "+12065550112")
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        (proposal,) = selectors.proposals(cast.dentist, at=NOON)
+        TrackingNumber.objects.filter(pk=number.pk).update(announced_on_recording=True)
+        assert selectors.proposals(cast.dentist, at=NOON) == []
+    assert "say so on the number's page" in proposal.why
+    assert proposal.step == VendorStep.MOVE_TO_MENU
+
+
+@pytest.mark.as_committed
 def test_of_a_tracker_and_a_number_that_differ_the_stricter_place_is_named(cast: Cast) -> None:
     ask_for(cast, Standard.ANNOUNCE)
     number = make.tracking_number(cast.dentist, "+14155550102")

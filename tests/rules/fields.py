@@ -281,7 +281,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "label provider source campaign target_site region records announcement announced_from",
-            "tested_at created_at",
+            "announced_on_recording tested_at created_at",
             number="The client's own, printed in its ads",
         ),
     ),
@@ -289,7 +289,7 @@ REGISTER: dict[str, Table] = {
         "What callers of a number heard before they were connected, from when to when",
         _plain(
             _OURS,
-            "tracking_number from_at until_at written_by written_at struck_at",
+            "tracking_number on_recording from_at until_at written_by written_at struck_at",
             words="What the number says to whoever calls it",
         ),
     ),
