@@ -272,9 +272,12 @@ class Withheld:
 
     def strictest(self, rules: Rules, on: date) -> tuple[str, str]:
         """The place of these that asks the most."""
-        return max(
-            self.places, key=lambda place: rules.for_place(*place, Topic.RECORDING_CONSENT, on).strictness
-        )
+
+        def strictness(place: tuple[str, str]) -> float:
+            country, region = place
+            return rules.for_place(country, region, Topic.RECORDING_CONSENT, on).strictness
+
+        return max(self.places, key=strictness)
 
 
 @dataclass(frozen=True, slots=True)
