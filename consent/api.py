@@ -280,6 +280,9 @@ class ConsentCheckIn(CheckIn):
     announced: bool = Field(
         False, description="The call begins now, and the caller hears at its beginning that it is recorded."
     )
+    announced_on_recording: bool = Field(
+        False, description="The recording holds that announcement, as Washington and Connecticut ask."
+    )
 
 
 class ContactCheckIn(CheckIn):
@@ -475,6 +478,7 @@ def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse
         asked=valid,
         purposes=purposes,
         announced=question.announced,
+        on_recording=question.announced_on_recording,
         at=request.at,
     )
     answers, digests = iter(found.answers), iter(found.numbers)

@@ -285,8 +285,8 @@ _PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
     _EN: {
         Phrase.AGREED: "Thank you. This call is being recorded.",
         Phrase.NOT_RECORDED: "This call is not recorded.",
-        Phrase.NEVER: "We will not record, listen to or analyze your calls from this number. "
-        "This call is not recorded.",
+        Phrase.NEVER: "That is a no for all calls from this number. This call is not recorded. Should another be "
+        "recorded all the same, we do not use its recording.",
         Phrase.NEVER_UNKNOWN: "You call without a number, so we cannot remember your wish for another call. "
         "This call is not recorded.",
         Phrase.PERSON: "We are connecting you to a person. This call is not recorded.",
@@ -298,8 +298,8 @@ _PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
     _ES: {
         Phrase.AGREED: "Gracias. Esta llamada se está grabando.",
         Phrase.NOT_RECORDED: "Esta llamada no se graba.",
-        Phrase.NEVER: "No grabaremos, escucharemos ni analizaremos sus llamadas desde este número. "
-        "Esta llamada no se graba.",
+        Phrase.NEVER: "Es un no para todas las llamadas desde este número. Esta llamada no se graba. Si otra se "
+        "grabara de todos modos, no usaremos su grabación.",
         Phrase.NEVER_UNKNOWN: "Usted llama sin mostrar su número, así que no podemos recordar su deseo para "
         "otra llamada. Esta llamada no se graba.",
         Phrase.PERSON: "Le comunicamos con una persona. Esta llamada no se graba.",
@@ -314,14 +314,14 @@ _KEYS: Final[Mapping[Language, Mapping[str, str]]] = {
         AGREE: "Press 1 to agree to the recording of this call.",
         UNRECORDED: "Press 2 to go on without a recording.",
         PERSON: "Press 0 to speak to a person about it.",
-        NEVER: "Press 9, and we will never record your calls.",
+        NEVER: "Press 9 to say no to recording for all your calls.",
         SILENCE: "If you press nothing, the call goes on without a recording.",
     },
     _ES: {
         AGREE: "Marque 1 para aceptar que se grabe esta llamada.",
         UNRECORDED: "Marque 2 para continuar sin grabación.",
         PERSON: "Marque 0 para hablar de esto con una persona.",
-        NEVER: "Marque 9 y nunca grabaremos sus llamadas.",
+        NEVER: "Marque 9 para decir que no a la grabación en todas sus llamadas.",
         SILENCE: "Si no marca nada, la llamada continúa sin grabación.",
     },
 }

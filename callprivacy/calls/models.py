@@ -74,6 +74,7 @@ class TrackingNumber(ClientOwned):
     records = models.BooleanField("the vendor records", null=True)
     announcement = models.TextField(max_length=1000, blank=True)
     announced_from = models.DateField(null=True, blank=True)
+    announced_on_recording = models.BooleanField("the recording holds the announcement", null=True)
     tested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -92,7 +93,8 @@ class Announcement(ClientOwned):
     """
     What callers of a tracking number heard before they were connected, from one instant to another.
 
-    Evidence: a trigger lets a row be ended or struck out once, and changes nothing else of it. What is struck out was
+    Evidence: a trigger lets a row be ended or struck out once, and whether the recording held the words be said once;
+    nothing else of it changes. What is struck out was
     written down wrongly and counts nowhere.
     """
 
@@ -101,6 +103,7 @@ class Announcement(ClientOwned):
         TrackingNumber, models.PROTECT, db_constraint=False, related_name="announcements"
     )
     words = models.TextField(max_length=1000)
+    on_recording = models.BooleanField(null=True)
     from_at = models.DateTimeField()
     until_at = models.DateTimeField(null=True)
     written_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")

@@ -24,6 +24,14 @@ def is_known(country: str, region: str = "") -> bool:
     return _holidays_of(country, region, _ANY_YEAR) is not None
 
 
+def is_holiday(day: date, *, country: str, region: str = "") -> bool:
+    """Whether a day is a public holiday of a place; of a part whose own nobody knows, one of its country."""
+    known = _holidays_of(country, region, day.year)
+    if known is None and region:
+        known = _holidays_of(country, "", day.year)
+    return known is not None and day in known
+
+
 def is_working_day(day: date, *, country: str = "", region: str = "") -> bool:
     """
     Whether a day is neither Saturday, nor Sunday, nor a public holiday of the place.

@@ -1,4 +1,9 @@
-"""The few texts that we send ourselves: invitations, and the one answer to a message. None of them advertises."""
+"""
+The few texts that we send ourselves: invitations, and the one answer to a message. None of them advertises.
+
+None promises that nothing is recorded: a tracker records before anybody can ask who calls. What is promised is what we
+do with a recording.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +27,8 @@ _NO_CONTACT: Final = {
     _ES: "no le llamaremos ni le escribiremos más",
 }
 _NO_LISTENING: Final = {
-    _EN: "will not record, listen to or analyze your calls",
-    _ES: "no grabaremos, escucharemos ni analizaremos sus llamadas",
+    _EN: "will not use recordings of your calls, nor listen to or analyze them",
+    _ES: "no usaremos grabaciones de sus llamadas, ni las escucharemos o analizaremos",
 }
 _NO_SHARING: Final = {
     _EN: "will not share or sell your data",
@@ -39,10 +44,10 @@ _AGAIN: Final = {
     _ES: "{name}: puede recibir de nuevo nuestros mensajes. Responda STOP para terminarlos.",
 }
 _HELP: Final = {
-    _EN: "{name}: this number takes messages about your calls and your privacy. Reply STOP and we will not call, text "
-    "or record you any more.",
-    _ES: "{name}: este número recibe mensajes sobre sus llamadas y su privacidad. Responda STOP y no le llamaremos, "
-    "escribiremos ni grabaremos más.",
+    _EN: "{name}: this number takes messages about your calls and your privacy. Reply STOP and we will not call or "
+    "text you any more, and will use no recordings of your calls.",
+    _ES: "{name}: este número recibe mensajes sobre sus llamadas y su privacidad. Responda STOP y no le llamaremos "
+    "ni escribiremos más, ni usaremos grabaciones de sus llamadas.",
 }
 _YES: Final = {_EN: "Reply YES to agree.", _ES: "Responda SI para aceptar."}
 _STOP: Final = {_EN: "Reply STOP to end.", _ES: "Responda STOP para terminar."}

@@ -154,7 +154,11 @@ def _judge(question: Question, ground: Ground, found: Standing) -> tuple[bool, b
         return False, False
     if found.yes is not None:
         return True, True
-    lawful = ground.need is Need.NOTHING or (ground.need is Need.TOLD and found.announced)
+    lawful = (
+        ground.need is Need.NOTHING
+        or (ground.need is Need.TOLD and found.announced)
+        or (ground.need is Need.TOLD_ON_RECORDING and found.on_recording)
+    )
     met = question.standard == Standard.LEGAL_MINIMUM or (
         question.standard == Standard.ANNOUNCE and found.announced
     )
@@ -203,6 +207,8 @@ def _evidence(ground: Ground, found: Standing) -> list[str]:
     said = []
     if found.announced:
         said.append(words.ANNOUNCED)
+        if ground.need is Need.TOLD_ON_RECORDING and found.on_recording:
+            said.append(words.ON_RECORDING)
     if found.posted:
         said.append(words.POSTED)
     if found.late is not None:
@@ -217,4 +223,6 @@ def _lacking(ground: Ground, found: Standing) -> str:
         return words.UNWRITTEN
     if ground.need is Need.EXPRESS:
         return words.NOTICE_ALONE if found.announced or found.posted else words.UNSAID
+    if found.announced:
+        return words.NOT_ON_RECORDING
     return words.POSTED_ALONE if found.posted else words.UNTOLD

@@ -29,7 +29,8 @@ class Need(IntEnum):
 
     NOTHING = 0
     TOLD = 1
-    EXPRESS = 2
+    TOLD_ON_RECORDING = 2
+    EXPRESS = 3
 
 
 class Family(StrEnum):
@@ -144,6 +145,11 @@ def _meaning(consent: Rule, notice: Rule) -> tuple[Need, str]:
             return (
                 Need.TOLD,
                 "everybody on the call must agree; staying after an announcement on the call is agreement.",
+            )
+        case "all_party" if notice.value == "recorded":
+            return (
+                Need.TOLD_ON_RECORDING,
+                "everybody on the call must agree; staying after an announcement that is recorded, too, is agreement.",
             )
         case "all_party":
             return (

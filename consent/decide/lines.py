@@ -2,7 +2,7 @@
 Questions and answers as lines of JSON, for people who try rules.
 
     {"purpose": "record", "at": "2026-11-25T15:00:00Z",
-     "call": {"started_at": "2026-11-25T15:00:00Z", "announcement": true},
+     "call": {"started_at": "2026-11-25T15:00:00Z", "announcement": true, "announced_on_recording": false},
      "places": [{"country": "US", "region": "CA", "evidence": "address"}],
      "events": [{"purpose": "record", "kind": "given", "basis": "consent", "channel": "web",
                  "scope": "standing", "at": "2026-11-01T09:00:00Z"}],
@@ -31,7 +31,7 @@ from consent.decide.question import Answer, CallSpan, Event, Place, Question
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
 
 _QUESTION: Final = frozenset({"purpose", "at", "call", "places", "events", "posted_notice", "standard"})
-_CALL: Final = frozenset({"started_at", "announcement"})
+_CALL: Final = frozenset({"started_at", "announcement", "announced_on_recording"})
 _PLACE: Final = frozenset({"country", "region", "evidence"})
 _EVENT: Final = frozenset({"purpose", "kind", "basis", "channel", "scope", "at"})
 _EVIDENCE: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED, EventKind.NOTICED})
@@ -127,7 +127,9 @@ def _call(found: Any) -> CallSpan | None:
         return None
     row = _object(found, "call: ", _CALL)
     return CallSpan(
-        started_at=_time(row, "started_at", "call."), announcement=_flag(row, "announcement", "call.")
+        started_at=_time(row, "started_at", "call."),
+        announcement=_flag(row, "announcement", "call."),
+        announced_on_recording=_flag(row, "announced_on_recording", "call."),
     )
 
 

@@ -54,6 +54,7 @@ class CallSpan:
     :ivar ended_at: None while it is not known; then a call is taken to last no more than an hour.
     :ivar announcement: the caller heard at its start that it is recorded, and stayed.
     :ivar recording_started_at: where the recording is known to have begun later than the call (behind our menu).
+    :ivar announced_on_recording: the recording holds that announcement; False where nobody knows.
     """
 
     started_at: datetime
@@ -61,6 +62,7 @@ class CallSpan:
     announcement: bool = False
     call_id: Hashable | None = None
     recording_started_at: datetime | None = None
+    announced_on_recording: bool = False
 
 
 @dataclass(frozen=True, slots=True)

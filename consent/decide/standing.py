@@ -39,7 +39,8 @@ class Standing:
     """
     :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
     :ivar of_this_call: whether that refusal was for this call. :ivar announced: heard on this call, at its outset.
-    :ivar heard: the event of it, if there is one. :ivar posted: a notice was there before; :ivar seen: its event.
+    :ivar on_recording: and the recording holds it. :ivar heard: the event of it, if there is one.
+    :ivar posted: a notice was there before; :ivar seen: its event.
     :ivar stop: the first refusal or withdrawal after the instant. :ivar end: the first expiry after it.
     :ivar refusal: the first refusal for this call after it.
     :ivar press: the first key pressed for consent in this call's menu after it.
@@ -50,6 +51,7 @@ class Standing:
     no: Event | None = None
     of_this_call: bool = False
     announced: bool = False
+    on_recording: bool = False
     heard: Event | None = None
     posted: bool = False
     seen: Event | None = None
@@ -108,7 +110,9 @@ def read(
 
     :param outset: up to when a spoken notice was given at the beginning of the call.
     """
-    found = Standing(announced=call is not None and call.announcement, posted=posted)
+    announced = call is not None and call.announcement
+    on_recording = announced and call is not None and call.announced_on_recording
+    found = Standing(announced=announced, on_recording=on_recording, posted=posted)
     of_call, standing = _Newest(), _Newest()
     for event in events:
         if event.purpose != purpose or event.at > until:
@@ -207,10 +211,16 @@ def _take_notice(
     """A notice spoken at this call's outset was announced on it; another that was there before is as good as posted."""
     if event.channel in _SPOKEN and event.at <= outset and _belongs(event, call):
         found.announced = True
+        found.on_recording |= call is not None and _is_on_recording(event, call)
         found.heard = _newest(found.heard, event)
     elif event.at <= begins and (event.kind == EventKind.NOTICED or event.basis == Basis.NOTICE):
         found.posted = True
         found.seen = _newest(found.seen, event)
+
+
+def _is_on_recording(event: Event, call: CallSpan) -> bool:
+    """What an agent says is said to whoever records, once that has begun; of other ways nobody knows."""
+    return event.channel == Channel.AGENT and event.at >= (call.recording_started_at or call.started_at)
 
 
 def _newest(one: Event | None, other: Event) -> Event:

@@ -10,6 +10,10 @@ from consent.enums import Channel, EventKind, Scope, Standard
 
 NO_EVIDENCE: Final = "Nobody recorded a consent or an announcement for this purpose."
 ANNOUNCED: Final = "It was announced on this call, and the caller stayed."
+ON_RECORDING: Final = "The recording holds that announcement."
+NOT_ON_RECORDING: Final = (
+    "The law here asks that the recording holds the announcement, and nobody says that it does."
+)
 POSTED: Final = "A sign or page told of it beforehand."
 POSTED_ALONE: Final = "A posted sign or page alone never suffices here."
 NOTICE_ALONE: Final = "A notice alone never suffices here; express consent is asked for."

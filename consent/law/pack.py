@@ -23,7 +23,7 @@ from typing import Final
 from consent.law import places
 from consent.law.book import Rules
 from consent.law.rule import Confidence, Rule
-from consent.law.topics import Topic
+from consent.law.topics import CAME_LATER, Topic
 
 COLUMNS: Final = tuple(field.name for field in fields(Rule))
 STALE_AFTER: Final = timedelta(days=90)
@@ -328,7 +328,10 @@ def _places_without(rules: list[Rule]) -> Iterator[Fault]:
 def _weak_fallback(rules: list[Rule]) -> Iterator[Fault]:
     """What stands in for a missing rule must exist for each topic and be as strict as any rule there is."""
     by_key = _by_key(rules)
+    said = {rule.topic for rule in rules}
     for topic in Topic:
+        if topic in CAME_LATER and topic not in said:
+            continue
         rows = by_key.get((places.UNLISTED, "", topic), [])
         if len(rows) != 1 or rows[0].effective_from is not None or rows[0].effective_to is not None:
             yield Fault(topic, "gap", f"{places.UNLISTED} (places without a row) needs one row without dates")

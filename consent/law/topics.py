@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NOT_ON_HOLIDAYS: Final = "; not on holidays"
 _SPAN = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?([0-2][0-9]:[0-5][0-9])-([0-2][0-9]:[0-5][0-9])")
 
 
@@ -26,6 +27,7 @@ class Topic(StrEnum):
     TERMS_COUNT = "terms_count"
     CONTACT_CONSENT = "contact_consent"
     SHARING_CONSENT = "sharing_consent"
+    ASKING_BY_MAIL = "asking_by_mail"
     MINORS = "minors"
     HEALTH = "health"
     QUIET_HOURS = "quiet_hours"
@@ -83,9 +85,12 @@ class Hours:
     """
     When people may be called, at their local time: for each weekday from Monday the spans of the day, each from a
     time up to a time; a day without spans is a day without calls.
+
+    :ivar on_holidays: whether public holidays of the place are days like others.
     """
 
     week: tuple[tuple[tuple[time, time], ...], ...]
+    on_holidays: bool = True
 
     def allow(self, weekday: int, moment: time) -> bool:
         """Whether a call may be made then; Monday is 0, the end of a span is exclusive."""
@@ -136,19 +141,26 @@ def _days(meaning: str) -> _Kind:
 
 
 def _hours(meaning: str) -> _Kind:
-    return _Kind(meaning, _read_hours, lambda hours: -float(hours.minutes))
+    # Less than a minute: whether holidays are free tells apart only what is open as long otherwise.
+    return _Kind(meaning, _read_hours, lambda hours: -hours.minutes - 0.5 * hours.on_holidays)
 
 
 def _read_hours(text: str) -> Hours:
-    """`mon-fri 09:00-21:30; sat-sun 10:00-18:00`, or one span for all days; a day not named is closed."""
+    """
+    `mon-fri 09:00-21:30; sat-sun 10:00-18:00`, or one span for all days; a day not named is closed. At the end
+    `not on holidays` may stand.
+    """
     week: list[list[tuple[time, time]]] = [[] for _ in _WEEKDAYS]
-    for part in text.split(";"):
+    spans, mark, after = text.partition(_NOT_ON_HOLIDAYS)
+    if after:
+        raise ValueError(f'"{after}" stands behind "{mark}"')
+    for part in spans.split(";"):
         days, start, end = _read_span(part.strip())
         for day in days:
             if week[day] and week[day][-1][1] > start:
                 raise ValueError(f'"{part.strip()}" begins before what is named in front of it has ended')
             week[day].append((start, end))
-    return Hours(tuple(tuple(day) for day in week))
+    return Hours(tuple(tuple(day) for day in week), on_holidays=not mark)
 
 
 def _read_span(text: str) -> tuple[range, time, time]:
@@ -189,6 +201,9 @@ _FOR_READING: Final = {
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
+CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL})
+"""Topics of which packs that were imported before say nothing: of these the shipped rules decide then."""
+
 _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.RECORDING_CONSENT: _words(
         "Who must agree before a call is recorded, listened to or analysed",
@@ -198,7 +213,7 @@ _KINDS: Final[dict[Topic, _Kind]] = {
         "express_only",
     ),
     Topic.NOTICE_SUFFICES: _words(
-        "Whether staying on the line after an announcement on this call is agreement", "yes", "no"
+        "Whether staying on the line after an announcement on this call is agreement", "yes", "recorded", "no"
     ),
     Topic.TERMS_COUNT: _words("Whether agreement inside general terms is consent", "count", "do_not_count"),
     Topic.CONTACT_CONSENT: _words(
@@ -206,6 +221,11 @@ _KINDS: Final[dict[Topic, _Kind]] = {
     ),
     Topic.SHARING_CONSENT: _words(
         "What the law asks before a person's data are sold or shared", "opt_out", "consent"
+    ),
+    Topic.ASKING_BY_MAIL: _words(
+        "Whether people may be asked by e-mail for a consent to be contacted or to share, who have given none",
+        "asking_is_free",
+        "consent_first",
     ),
     Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
     Topic.HEALTH: _words("What is asked for where a call is about health", "express"),

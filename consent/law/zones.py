@@ -2,8 +2,8 @@
 Which time it is where somebody is called, and when the phone may ring there.
 
 A state that lies in two zones is in both: a call is made when it may be made in each. Whose place nobody knows has no
-time, and is not called. The zones of countries follow the time zone database (public domain, `zone.tab`); zones whose
-clocks agree are named once.
+time, and is not called. Where a rule leaves out public holidays, they are those that the place has. The zones of
+countries follow the time zone database (public domain, `zone.tab`); zones whose clocks agree are named once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from callprivacy.lib import calendars
 from consent.law import places
 from consent.law.topics import Hours
 
-LOOKED_AHEAD: Final = 9
-"""Days: longer than the longest stretch of closed days that a week can hold."""
+LOOKED_AHEAD: Final = 14
+"""Days: longer than the longest stretch of closed days that a week and the holidays in it can hold."""
+
+type Where = Collection[tuple[str, str]]
+"""Places, (country, region), any of whose public holidays counts."""
 
 
 @cache
@@ -43,31 +47,54 @@ def zones_of(country: str, region: str = "") -> tuple[str, ...]:
     return tuple(sorted(found)) or _table().get((code, ""), ())
 
 
-def is_open(hours: Hours, zones: Collection[str], at: datetime) -> bool:
+def is_open(hours: Hours, zones: Collection[str], at: datetime, where: Where = ()) -> bool:
     """Whether somebody may be called at an instant, in every zone; never where no zone is known."""
     local = [at.astimezone(ZoneInfo(zone)) for zone in zones]
-    return bool(local) and all(hours.allow(one.weekday(), one.time()) for one in local)
+    return bool(local) and all(
+        hours.allow(one.weekday(), one.time()) and not _is_left_out(hours, one.date(), where) for one in local
+    )
 
 
-def next_open(hours: Hours, zones: Sequence[str], at: datetime) -> datetime | None:
+def _is_left_out(hours: Hours, day: date, where: Where) -> bool:
+    return not hours.on_holidays and is_holiday(day, where)
+
+
+def is_holiday(day: date, where: Where) -> bool:
+    """Whether a day is a public holiday at any of these places; a region that nobody knows has its country's."""
+    return any(
+        calendars.is_holiday(day, country=code, region=one)
+        for country, region in where
+        for code, regions in [places.normalise(country, region)]
+        for one in regions or ("",)
+    )
+
+
+def falls_on_holiday(zones: Collection[str], at: datetime, where: Where) -> bool:
+    """Whether an instant falls on a public holiday at these places, in any of their zones."""
+    return any(is_holiday(at.astimezone(ZoneInfo(zone)).date(), where) for zone in zones)
+
+
+def next_open(hours: Hours, zones: Sequence[str], at: datetime, where: Where = ()) -> datetime | None:
     """
-    The first instant from `at` on at which somebody may be called, in UTC; None where there is none in nine days.
+    The first instant from `at` on at which somebody may be called, in UTC; None where there is none in a fortnight.
 
     The ends of spans are wall-clock times: on a day on which clocks change they are where the clock shows them.
     """
     if not zones:
         return None
-    spans = list(_spans(hours, ZoneInfo(zones[0]), at))
+    spans = list(_spans(hours, ZoneInfo(zones[0]), at, where))
     for zone in zones[1:]:
-        spans = list(_both(spans, list(_spans(hours, ZoneInfo(zone), at))))
+        spans = list(_both(spans, list(_spans(hours, ZoneInfo(zone), at, where))))
     return next((max(start, at.astimezone(UTC)) for start, end in spans if end > at), None)
 
 
-def _spans(hours: Hours, zone: ZoneInfo, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _spans(hours: Hours, zone: ZoneInfo, at: datetime, where: Where) -> Iterator[tuple[datetime, datetime]]:
     """The open spans of the days around an instant, in UTC, in order."""
     first = at.astimezone(zone).date() - timedelta(days=1)
     for number in range(LOOKED_AHEAD + 2):
         day = first + timedelta(days=number)
+        if _is_left_out(hours, day, where):
+            continue
         for start, end in hours.week[day.weekday()]:
             yield _instant(day, start, zone), _instant(day, end, zone)
 

@@ -40,6 +40,7 @@ class InvitationBatch(ClientOwned):
     version = models.ForeignKey(NoticeVersion, models.PROTECT, db_constraint=False, related_name="+")
     size = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
+    left_by_law = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     paused_at = models.DateTimeField(null=True)

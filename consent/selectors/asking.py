@@ -4,6 +4,8 @@ Who is not to be asked for a consent: whoever opted out is left in peace for twe
 
 It is a line of the vault's list, by number and by mail address, with the day from which somebody may ask again; so it
 outlives an erasure, and a yes that the person says by itself does not end it.
+
+Nor is everybody asked for a consent to advertising: such a question is judged as advertising.
 """
 
 from __future__ import annotations
@@ -11,11 +13,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from datetime import date, datetime
+from typing import Final
 
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
-from consent.enums import NOT_ASKED
+from consent.enums import NOT_ASKED, Purpose
+from consent.models import NoticeVersion
 from consent.selectors import standards
+
+ADVERTISING: Final = frozenset({Purpose.CONTACT, Purpose.SHARE})
+"""To ask for a consent to one of these is itself advertising: S.C. 2010, c. 23, s.1(3)."""
+
+
+def is_advertising(version: NoticeVersion) -> bool:
+    """Whether to ask with these words is advertising. With the version's notice."""
+    return not ADVERTISING.isdisjoint(version.notice.purposes)
 
 
 def not_asked(client: Client, values: Collection[str], *, at: datetime) -> set[str]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from callprivacy.calls.enums import Outcome
+from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Announcement, Call
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client
@@ -29,6 +29,8 @@ from consent.selectors.places import Located
 
 HEALTH: Final = frozenset(sector for sector in Sector if sector.is_health)
 """Trades whose calls are about health."""
+
+NOT_ON_CALLS_OUT: Final = "What callers of this number hear is not played on a call out."
 
 EVENT_COLUMNS: Final = (
     "id", "call_digest", "purpose", "kind", "basis", "channel", "scope", "strength", "happened_at", "recorded_at",
@@ -64,7 +66,7 @@ class Case:
     """
     One call as the engine is asked about it, and every piece of evidence of where it is.
 
-    :ivar heard: what was announced on it and since when, in a sentence; "" where nothing was.
+    :ivar heard: what was announced on it and since when, or why what its number announces was not; "" for nothing.
     """
 
     call: Call
@@ -155,6 +157,7 @@ class _Batch:
             ended_at = started_at + timedelta(seconds=call.seconds)
         day = started_at.astimezone(self.zone).date()
         own = self.of_call.get(call.pk, {})
+        heard = self.heard.on(call)
         others = self.of_caller.get(call.caller_id, []) if call.caller_id is not None else []
         return Question(
             purpose=purpose,
@@ -162,9 +165,10 @@ class _Batch:
             call=CallSpan(
                 started_at=started_at,
                 ended_at=ended_at,
-                announcement=self.heard.on(call) is not None,
+                announcement=heard is not None,
                 call_id=call.pk,
                 recording_started_at=self.menus.get(call.pk),
+                announced_on_recording=heard is not None and heard.on_recording is True,
             ),
             places=places.that_count(located),
             events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
@@ -225,7 +229,10 @@ class _Heard:
         return [(at, _plain(words), f", {name}, version {number}") for at, words, name, number in found if at]
 
     def on(self, call: Call) -> Announcement | None:
-        """What was announced when a call began, if anything was."""
+        """What was announced when a call began, if anything was: whom we call hears none of it."""
+        return self._of_its_number(call) if call.direction == Direction.INBOUND else None
+
+    def _of_its_number(self, call: Call) -> Announcement | None:
         if call.tracking_number_id is None:
             return None
         for row in self.of_number.get(call.tracking_number_id, ()):
@@ -235,14 +242,17 @@ class _Heard:
 
     def sentence(self, call: Call) -> str:
         """The same in a sentence, with the version of a notice that had these very words; "" for nothing."""
-        row = self.on(call)
+        row = self._of_its_number(call)
         if row is None:
             return ""
+        if self.on(call) is None:
+            return NOT_ON_CALLS_OUT
         words = self.words[row.pk]
         named = next(
             (name for at, said, name in self.versions if said == words and at <= call.started_at), ""
         )
-        return f"Announced since {row.from_at.astimezone(self.zone):%B %-d, %Y}{named}: {words}"
+        held = ", on the recording" if row.on_recording else ""
+        return f"Announced since {row.from_at.astimezone(self.zone):%B %-d, %Y}{held}{named}: {words}"
 
 
 def _plain(words: str) -> str:

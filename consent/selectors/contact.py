@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from callprivacy.calls.models import Caller
 from callprivacy.lib import phone, statements
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
@@ -28,6 +29,7 @@ from consent.selectors.law import rules_in
 
 ADDRESS: Final = "address"
 AREA_CODE: Final = "area_code"
+TRACKER: Final = "tracker"
 OF_CALLS_WITHIN: Final = timedelta(hours=2)
 """What was said of a single call longer ago is about none that begins now."""
 
@@ -142,6 +144,13 @@ class Person:
     events: tuple[Event, ...] = field(default=())
     minor: bool = False
 
+    @property
+    def places(self) -> tuple[decide.Place, ...]:
+        """Where the person is; beside what a tracker says, what the number says (docs/adr/0096)."""
+        if self.place.evidence.strip().lower() != TRACKER:
+            return (self.place,)
+        return (self.place, decide.Place(*phone.place_of(self.number), AREA_CODE))
+
 
 def facts_of(client: Client, *, at: datetime) -> Facts:
     """What is known of a client and its agency's registers; one query."""
@@ -184,6 +193,15 @@ def _sites(site: Any, places: Any) -> tuple[decide.Place, ...]:
     return tuple(decide.Place(country, region, "office") for country, region in places or []) or (
         decide.Place("", "", "site"),
     )
+
+
+def number_of(client: Client, caller_id: uuid.UUID) -> str:
+    """A caller's number, opened to write to whom it belongs; "" where the person was erased."""
+    keys = vault.content_keys({client.pk: [caller_id]})
+    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
+    if caller is None or caller_id not in keys:
+        return ""
+    return str(caller.number.reveal(keys[caller_id]))
 
 
 def people_of(

@@ -185,6 +185,7 @@ _TOPICS: Final = {
     Topic.TERMS_COUNT: "Consent in general terms",
     Topic.CONTACT_CONSENT: "Marketing calls and texts",
     Topic.SHARING_CONSENT: "Sale and sharing",
+    Topic.ASKING_BY_MAIL: "Asking by e-mail for a consent to advertising",
     Topic.DO_NOT_CALL_YEARS: "Do-not-call requests are kept",
     Topic.OPT_OUT_DAYS: "Opt-outs are honoured",
     Topic.OPT_OUT_REACH: "Reach of an opt-out",
@@ -210,11 +211,14 @@ _VALUES: Final = {
     "written": "Written consent",
     "opt_out": "Until somebody opts out",
     "consent": "Consent first",
+    "asking_is_free": "Asking is free",
+    "consent_first": "Consent first",
     "category": "Messages of that category",
     "all": "All messages",
     "unrestricted": "Not restricted",
     "no_own_use": "Nothing for ends of its own",
     "yes": "Yes",
+    "recorded": "Where the recording holds it",
     "no": "No",
 }
 _UNITS: Final = {

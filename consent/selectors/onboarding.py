@@ -242,16 +242,16 @@ def _live(client: Client) -> Step:
 
 # --- What was found -----------------------------------------------------------------------------------------------
 
-# Withheld recordings by the caller's place as the decision saw it, and by tracking number.
+# Withheld recordings by number, direction, and the caller's places that the decision counted.
 _WITHHELD: Final = """
-SELECT c.tracking_number_id, coalesce(p.country, ''), coalesce(p.region, ''), count(*)
+SELECT c.tracking_number_id, c.direction = 'outbound', ARRAY(
+    SELECT concat_ws('-', e ->> 'country', e ->> 'region')
+    FROM jsonb_array_elements(d.places) WITH ORDINALITY AS p (e, place)
+    WHERE e ->> 'side' = 'caller' AND coalesce((e ->> 'counts')::boolean, true) ORDER BY place
+), count(*)
 FROM consent_decision d
 JOIN calls_call c ON c.client_id = d.client_id AND c.id = d.call_id
 JOIN calls_recording r ON r.call_id = c.id AND r.state = 'withheld'
-LEFT JOIN LATERAL (
-    SELECT e ->> 'country' AS country, e ->> 'region' AS region FROM jsonb_array_elements(d.places) e
-    WHERE e ->> 'side' = 'caller' AND coalesce((e ->> 'counts')::boolean, true) LIMIT 1
-) p ON true
 WHERE d.client_id = %s AND d.purpose = 'record' AND NOT d.allowed
 GROUP BY 1, 2, 3
 """
@@ -259,12 +259,25 @@ GROUP BY 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Withheld recordings of one number from callers of one place."""
+    """
+    Withheld recordings of one number in one direction, with callers of the same places.
+
+    :ivar places: (country, region) of the caller, all that counted; ("", "") where none is known.
+    """
 
     number_id: uuid.UUID | None
-    country: str
-    region: str
+    is_out: bool
+    places: tuple[tuple[str, str], ...]
     calls: int
+
+    def strictest(self, rules: Rules, on: date) -> tuple[str, str]:
+        """The place of these that asks the most."""
+
+        def strictness(place: tuple[str, str]) -> float:
+            country, region = place
+            return rules.for_place(country, region, Topic.RECORDING_CONSENT, on).strictness
+
+        return max(self.places, key=strictness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +313,18 @@ _BASES: Final = {Basis.CONSENT.value: "agreed to", Basis.NOTICE.value: "announce
 
 
 def withheld_of(client: Client) -> list[Withheld]:
-    """Withheld recordings of a client by number and by place of the caller; one query."""
+    """Withheld recordings of a client by number, direction and places of the caller; one query."""
     with connection.cursor() as cursor:
         cursor.execute(_WITHHELD, [client.pk])
-        return [Withheld(*row) for row in cursor.fetchall()]
+        return [
+            Withheld(number_id, is_out, tuple(_place(key) for key in keys) or (("", ""),), calls)
+            for number_id, is_out, keys, calls in cursor.fetchall()
+        ]
+
+
+def _place(key: str) -> tuple[str, str]:
+    country, _, region = key.partition("-")
+    return country, region
 
 
 def findings_of(client: Client, *, at: datetime) -> Findings:
@@ -312,7 +333,7 @@ def findings_of(client: Client, *, at: datetime) -> Findings:
     today = standards.today_at(client, at)
     calls: dict[tuple[str, str], int] = defaultdict(int)
     for row in withheld_of(client):
-        calls[row.country, row.region] += row.calls
+        calls[row.strictest(rules, today)] += row.calls
     found = [
         FromPlace(
             "a place not known" if not country else law.place_name(country, region),
@@ -381,23 +402,29 @@ def _wanted(client: Client, numbers: Mapping[uuid.UUID, TrackingNumber], *, at: 
     wanted: _Wanted = {}
     for row in withheld_of(client):
         number = numbers.get(row.number_id) if row.number_id is not None else None
-        if number is None or number.records is False:
-            continue
+        if number is None or number.records is False or row.is_out:
+            continue  # neither an announcement nor a menu is heard by whom we call
         site = known.of_number(number.target_site)
-        where = [(row.country, row.region)] + ([(site.country, site.region)] if site is not None else [])
-        enough = standard != Standard.EXPRESS and _announcement_suffices(rules, where, today)
+        where = [*row.places] + ([(site.country, site.region)] if site is not None else [])
+        enough = standard != Standard.EXPRESS and _announcement_suffices(
+            rules, where, today, on_recording=number.announced_on_recording is True
+        )
         if enough and number.announcement:
             continue  # calls from before it was announced; those to come are
         step = VendorStep.ANNOUNCE if enough else VendorStep.MOVE_TO_MENU
         calls, places = wanted.setdefault((number.pk, step), (0, []))
-        name = law.place_name(row.country, row.region) if row.country else "places not known"
+        country, region = row.strictest(rules, today)
+        name = law.place_name(country, region) if country else "places not known"
         wanted[number.pk, step] = (calls + row.calls, places if name in places else [*places, name])
     return wanted
 
 
-def _announcement_suffices(rules: Rules, where: Sequence[tuple[str, str]], on: date) -> bool:
+def _announcement_suffices(
+    rules: Rules, where: Sequence[tuple[str, str]], on: date, *, on_recording: bool
+) -> bool:
+    suffices = {"yes", "recorded"} if on_recording else {"yes"}
     return all(
-        rules.for_place(country, region, Topic.NOTICE_SUFFICES, on).value == "yes"
+        rules.for_place(country, region, Topic.NOTICE_SUFFICES, on).value in suffices
         and rules.for_place(country, region, Topic.RECORDING_CONSENT, on).value != "express_only"
         for country, region in where
     )
@@ -410,7 +437,12 @@ def _why(step: VendorStep, number: TrackingNumber, places: Sequence[str]) -> str
     heard = (
         "hear an announcement, which is" if number.announcement else "hear nothing, and an announcement is"
     )
-    return f"Callers from {listed} {heard} not enough: they are asked first, by our phone menu."
+    said = f"Callers from {listed} {heard} not enough: they are asked first, by our phone menu."
+    if number.announcement and number.announced_on_recording is None:
+        said += (
+            " Where the recording holds it, say so on the number's page: in some places it is enough then."
+        )
+    return said
 
 
 def open_fixes(client: Client) -> int:

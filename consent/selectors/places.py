@@ -1,9 +1,10 @@
 """
 Where the two sides of a call are, and how that is known.
 
-Of the caller the best evidence counts: an address, then what the tracker says, then the number's area code; what was
-not used is kept beside it. Of those who answer: the site that the tracking number names, then the client's default
-site, then everywhere the client does business. Where nothing is known, that is said, and the law takes it as unknown.
+Of the caller an address counts alone. Without one, what the tracker says and the number's area code count together, so
+that the stricter decides: a tracker may have read the number no better than we do. What was not used is kept beside.
+Of those who answer: the site that the tracking number names, then the client's default site, then everywhere the
+client does business. Where nothing is known, that is said, and the law takes it as unknown.
 
 A tracker that says what the area code says may have looked nowhere else, so it counts as the area code.
 """
@@ -114,9 +115,10 @@ def _of_caller(call: Call, known: Known) -> list[Located]:
         found.append((said, TRACKER))
     if by_number[0]:
         found.append((by_number, AREA_CODE))
+    by_address = any(evidence == ADDRESS for _, evidence in found)
     return [
-        Located(country, region, evidence, CALLER, counts=number == 0)
-        for number, ((country, region), evidence) in enumerate(found)
+        Located(country, region, evidence, CALLER, counts=evidence == ADDRESS or not by_address)
+        for (country, region), evidence in found
     ]
 
 

@@ -46,18 +46,20 @@ def check(
     asked: Sequence[Asked],
     purposes: Collection[Purpose],
     announced: bool = False,
+    on_recording: bool = False,
     at: datetime,
 ) -> Checked:
     """
     Decide for each number and purpose. Inside the client's scope; at most six queries.
 
     :param announced: the caller hears at the call's beginning, which is now, that it is recorded.
+    :param on_recording: the recording will hold that announcement.
     """
     facts = selectors.facts_of(client, at=at)
     rules = facts.rules
     keys = vault.client_keys(client.pk)
     people = selectors.people_of(client, asked, purposes, keys=keys, at=at)
-    call = CallSpan(at, announcement=True) if announced else None
+    call = CallSpan(at, announcement=True, announced_on_recording=on_recording) if announced else None
     answers = [
         {
             purpose: decide(
@@ -65,7 +67,7 @@ def check(
                     purpose=purpose,
                     at=at,
                     call=call,
-                    places=(person.place, *facts.sites),
+                    places=(*person.places, *facts.sites),
                     events=person.events,
                     posted_notice=purpose.value in facts.posted,
                     standard=facts.standard,

@@ -19,7 +19,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import Answer, Place, Question, decide
 from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Strength
-from consent.law import Hours, Rule, Rules, Topic, places, zones
+from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
 
@@ -139,6 +139,19 @@ def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> 
     return Contacts(answers, facts.registers, rules.version, rules.digest)
 
 
+def consent_first(*, client: Client, numbers: Sequence[str], at: datetime) -> set[str]:
+    """
+    Those of these numbers (E.164) whose people may not be asked by mail for a consent to advertising: where they are,
+    or where the client is, the law wants to have one first, and none to being contacted stands. Inside a scope.
+    """
+    facts = selectors.facts_of(client, at=at)
+    asked = [Asked(number) for number in numbers]
+    keys = vault.client_keys(client.pk)
+    people = selectors.people_of(client, asked, [Purpose.CONTACT], keys=keys, at=at)
+    desk = _Desk(facts.rules, facts, Aim.MARKETING, at)
+    return {person.number for person in people if not desk.may_ask(person)}
+
+
 def kept_until(
     rules: Rules, asked_at: datetime, where: Iterable[tuple[str, str]]
 ) -> tuple[datetime | None, Rule]:
@@ -171,6 +184,7 @@ class _Window:
     is_open: bool
     next_at: datetime | None
     is_known: bool
+    is_holiday: bool
 
 
 @dataclass
@@ -207,6 +221,13 @@ class _Desk:
             next_at=window.next_at if only_hours else None,
         )
 
+    def may_ask(self, person: Person) -> bool:
+        """Whether a mail may ask for a consent to advertising."""
+        there = {(place.country, place.region) for place in (*person.places, *self.facts.sites)}
+        if all(_asking(self.rules, *place, self.at.date()).value == "asking_is_free" for place in there):
+            return True
+        return self._consent(person).allowed
+
     def _texts_again(self, person: Person, refused_at: datetime) -> bool:
         """
         Whether the person wrote START since: it lifts the refusal for what the person asked for, and gives no consent
@@ -225,7 +246,7 @@ class _Desk:
             Question(
                 purpose=Purpose.CONTACT,
                 at=self.at,
-                places=(person.place, *self.facts.sites),
+                places=(*person.places, *self.facts.sites),
                 events=person.events,
                 standard=self.facts.standard,
                 minor=person.minor or self.facts.minors,
@@ -305,10 +326,11 @@ class _Desk:
                     Code.NO_PLACE, "Nobody knows where this number is, and so what time it is there.", None
                 )
             ]
+        when = "on this public holiday" if window.is_holiday else "at this hour"
         return [
             Obstacle(
                 Code.QUIET_HOURS,
-                f"Not at this hour in {_where(person.place)} ({window.rule.citation}).",
+                f"Not {when} in {_where(person.place)} ({window.rule.citation}).",
                 window.next_at,
                 window.rule.id,
             )
@@ -325,13 +347,22 @@ class _Desk:
     def _look(self, country: str, region: str, is_american: bool) -> _Window:
         rule = self.rules.for_place(country, region, Topic.QUIET_HOURS, self.at.date())
         hours: Hours = rule.read()
-        there = zones.zones_of(country, region)
+        there, where = zones.zones_of(country, region), [(country, region)]
         if not there and is_american:
             # A number of no place under +1, such as a toll-free one: open where it is open everywhere it may be.
-            there = tuple(sorted({*zones.zones_of("US"), *zones.zones_of("CA")}))
-        is_open = zones.is_open(hours, there, self.at)
-        next_at = self.at if is_open else zones.next_open(hours, there, self.at)
-        return _Window(rule, is_open, next_at, bool(there))
+            where = [("US", ""), ("CA", "")]
+            there = tuple(sorted({zone for one, _ in where for zone in zones.zones_of(one)}))
+        is_open = zones.is_open(hours, there, self.at, where)
+        next_at = self.at if is_open else zones.next_open(hours, there, self.at, where)
+        is_holiday = not hours.on_holidays and zones.falls_on_holiday(there, self.at, where)
+        return _Window(rule, is_open, next_at, bool(there), is_holiday)
+
+
+def _asking(rules: Rules, country: str, region: str, on: date) -> Rule:
+    try:
+        return rules.for_place(country, region, Topic.ASKING_BY_MAIL, on)
+    except NoRuleError:
+        return load_pack().for_place(country, region, Topic.ASKING_BY_MAIL, on)
 
 
 def _why_no_consent(consent: Answer) -> str:

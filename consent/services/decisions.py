@@ -344,10 +344,12 @@ def decision_row(client: Client, case: Case, answer: Answer, rules: Rules, at: d
 
 
 def _reasons(case: Case, answer: Answer) -> Iterator[str]:
-    """The answer's sentences; what was announced is named behind the one that rests on it."""
+    """The answer's sentences; what was announced, or was not on a call out, is named behind the one it belongs to."""
+    call = case.question.call
+    said = words.ANNOUNCED if call is not None and call.announcement else words.NO_EVIDENCE
     for reason in answer.reasons:
         yield reason
-        if reason == words.ANNOUNCED and case.heard:
+        if reason == said and case.heard:
             yield case.heard
 
 

@@ -1,11 +1,12 @@
 """
 Asking people by e-mail whether they agree: a list that arrives sealed, one letter each, one reminder, and an end.
 
-Who has said no is not asked, nor who has agreed already, nor for twelve months who opted out by this number or address;
-looked at again before each letter. An address is sealed under its caller's content key and leaves
-with the answer, with a bounce, or thirty days after nobody answered. The link in a letter is derived from the
-invitation, so that the reminder carries the same one; only its digest is kept. While a consent of the person stands,
-the invitation stays that gave it: the same link and an answer by mail take it back.
+Who has said no is not asked, nor who has agreed already, nor for twelve months who opted out by this number or address,
+nor for a consent to advertising who would have to agree to such a mail first; looked at again before each letter. An
+address is sealed under its caller's content key and leaves with the answer, with a bounce, or thirty days after nobody
+answered. The link in a letter is derived from the invitation, so that the reminder carries the same one; only its
+digest is kept. While a consent of the person stands, the invitation stays that gave it: the same link and an answer by
+mail take it back.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from consent.channels import mail_words
 from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
 from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
 from consent.selectors import asking, standards
-from consent.services import ledger, menu_calls, web
+from consent.selectors.contact import number_of
+from consent.services import contact, ledger, menu_calls, web
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
 
@@ -142,6 +144,10 @@ def create_batch(
         for number, address in read.people.items()
         if number not in no_more and address not in left_alone
     }
+    by_law: set[str] = set()
+    if asking.is_advertising(version):
+        by_law = contact.consent_first(client=client, numbers=list(asked), at=at)
+        asked = {number: address for number, address in asked.items() if number not in by_law}
     callers = people.add_callers(client=client, numbers=list(asked), at=at)
     agreed = _agreed(client, callers.values(), purposes)
     waiting = set(
@@ -157,6 +163,9 @@ def create_batch(
     if not left:
         raise NothingToAskError(
             "Everybody on this list has agreed, has said no, was erased, or has been asked already."
+            if not by_law
+            else f"Nobody on this list is asked. {len(by_law):,} people are where the law takes a mail that asks for a"
+            " consent to be contacted or to share for advertising, and have not agreed to be contacted."
         )
     batch = InvitationBatch.objects.create(
         agency_id=client.agency_id,
@@ -165,6 +174,7 @@ def create_batch(
         version=version,
         size=len(left),
         refused=len(read.refused) + len(read.people) - len(left),
+        left_by_law=len(by_law),
         created_by_id=by.user_id,
         created_at=at,
     )
@@ -194,7 +204,15 @@ def create_batch(
     Invitation.objects.bulk_create(rows, batch_size=1000)
     # Nobody of them may have called: without this the sweep of idle callers would take them away.
     Caller.objects.for_client(client).filter(pk__in=list(left.values())).update(has_evidence=True)
-    audit.record("invitations.queued", by=by, at=at, subject=batch, people=len(rows), left_out=batch.refused)
+    audit.record(
+        "invitations.queued",
+        by=by,
+        at=at,
+        subject=batch,
+        people=len(rows),
+        left_out=batch.refused,
+        by_law=len(by_law),
+    )
     return batch
 
 
@@ -329,13 +347,21 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
 
 
 def _is_left_alone(row: Invitation, letter: Letter, at: datetime) -> bool:
-    """Whether the person has said no to what is asked, or opted out, since the list came in."""
+    """Whether the person has said no to what is asked or opted out, or would have to agree first by now."""
     noes = ledger.noes_of(row.client, row.caller_id, at=at)
     if not noes.keys().isdisjoint({*row.version.notice.purposes, Purpose.CONTACT.value}):
         return True
-    return asking.is_not_asked(row.client, row.caller_id, at=at) or bool(
-        asking.not_asked(row.client, [letter.address], at=at)
-    )
+    if asking.is_not_asked(row.client, row.caller_id, at=at):
+        return True
+    return bool(asking.not_asked(row.client, [letter.address], at=at)) or _would_advertise(row, at)
+
+
+def _would_advertise(row: Invitation, at: datetime) -> bool:
+    """Whether the letter is advertising to somebody who has to have agreed to it first."""
+    if not asking.is_advertising(row.version):
+        return False
+    number = number_of(row.client, row.caller_id)
+    return not number or bool(contact.consent_first(client=row.client, numbers=[number], at=at))
 
 
 def _take_back(row: Invitation) -> None:

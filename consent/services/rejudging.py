@@ -16,13 +16,17 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from consent.models import DecidedFrom, Rejudgement
 
+MANNER: Final = 2
+"""How decisions look at these things; raised where they do it otherwise, so that what was decided is decided anew."""
+
 # Everything of a client that decisions look at and that consent does not write itself.
 _DIGESTS: Final = """
-    SELECT c.id, md5(concat_ws(E'\\n', c.time_zone, c.sector, c.retention_state, c.went_live_at, c.quarantine_hours,
-        c.stores_recordings,
+    SELECT c.id, md5(concat_ws(E'\\n', %s::text, c.time_zone, c.sector, c.retention_state, c.went_live_at,
+        c.quarantine_hours, c.stores_recordings,
         (SELECT string_agg(concat_ws('|', n.id, n.target_site), E'\\n' ORDER BY n.id)
            FROM calls_trackingnumber n WHERE n.client_id = c.id),
-        (SELECT string_agg(concat_ws('|', a.id, a.from_at, a.until_at, a.struck_at), E'\\n' ORDER BY a.id)
+        (SELECT string_agg(
+                concat_ws('|', a.id, a.from_at, a.until_at, a.struck_at, a.on_recording), E'\\n' ORDER BY a.id)
            FROM calls_announcement a WHERE a.client_id = c.id),
         (SELECT string_agg(concat_ws('-', p.country, p.region), '|' ORDER BY p.country, p.region)
            FROM tenancy_place p WHERE p.client_id = c.id)))
@@ -45,7 +49,7 @@ def notice_changes(*, agency_id: int, at: datetime) -> int:
     """
     with job_scope(agency_id=agency_id):
         with connection.cursor() as cursor:
-            cursor.execute(_DIGESTS, [agency_id])
+            cursor.execute(_DIGESTS, [MANNER, agency_id])
             now = dict(cursor.fetchall())
         seen = dict(DecidedFrom.objects.filter(agency_id=agency_id).values_list("client_id", "digest"))
         fresh = {client_id: digest for client_id, digest in now.items() if seen.get(client_id) != digest}

@@ -32,6 +32,7 @@ from consent.enums import NO_STATES, Channel, InvitationState, NoticeState, Purp
 from consent.models import ConsentState, Invitation, NoticeVersion, PhoneMenu, Reply
 from consent.selectors import asking, law
 from consent.selectors.ages import months_after
+from consent.selectors.contact import number_of
 from consent.services import contact, texts, twilio_door
 from consent.services.twilio_door import Door
 
@@ -44,6 +45,9 @@ _FIRST_PAUSE: Final = timedelta(minutes=2)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 _TRIED_AT_MOST: Final = 8
 _BATCH: Final = 3
+_IS_ADVERTISING: Final = (
+    "To ask for a consent to be contacted or to share is advertising, and may not go to this number."
+)
 _UNANSWERED: Final = (InvitationState.QUEUED, InvitationState.SENT, InvitationState.REMINDED)
 
 
@@ -62,12 +66,16 @@ def invite(
     Ask a caller by text, with the words of a published version; a job sends it when the hour allows.
 
     :raises NotInvitedError: the words are not in force or for another channel, the person refused to be written
-        to or to be asked again, or has been asked and may still answer.
+        to or to be asked again, has been asked and may still answer, or something stands against texting the number:
+        to ask for a consent to advertising is advertising.
     """
     _check(client, caller_id, version, at)
-    next_at = when(client, caller_id, at)
+    aim = _aim_of(version)
+    next_at, against = _when(client, caller_id, aim, at)
     if next_at is None:
-        raise NotInvitedError("This number may not be written to: see what stands against it under Consent.")
+        why = " ".join(against) or "See what stands against it under Consent."
+        lead = _IS_ADVERTISING if aim is contact.Aim.MARKETING else "This number may not be written to."
+        raise NotInvitedError(f"{lead} {why}")
     invitation = Invitation.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -118,16 +126,27 @@ def _said_no(client: Client, caller_id: uuid.UUID, at: datetime) -> dict[str, da
 
 def when(client: Client, caller_id: uuid.UUID, at: datetime) -> datetime | None:
     """
-    When a caller may next be texted: now, at the next hour that the law of the place allows, or not at all.
+    When a caller may next be texted with nothing of advertising: now, at the next hour that the law of the place
+    allows, or not at all.
 
     Inside a scope; the number is opened for the question alone.
     """
-    number = _number_of(client, caller_id)
+    return _when(client, caller_id, contact.Aim.SERVICE, at)[0]
+
+
+def _when(
+    client: Client, caller_id: uuid.UUID, aim: contact.Aim, at: datetime
+) -> tuple[datetime | None, list[str]]:
+    """The same for an aim, and what stands against it."""
+    number = number_of(client, caller_id)
     if not number:
-        return None
-    asked = [contact.Asked(number)]
-    (answer,) = contact.check(client=client, asked=asked, aim=contact.Aim.SERVICE, at=at).answers
-    return at if answer.allowed else answer.next_at
+        return None, []
+    (answer,) = contact.check(client=client, asked=[contact.Asked(number)], aim=aim, at=at).answers
+    return at if answer.allowed else answer.next_at, [obstacle.text for obstacle in answer.obstacles]
+
+
+def _aim_of(version: NoticeVersion) -> contact.Aim:
+    return contact.Aim.MARKETING if asking.is_advertising(version) else contact.Aim.SERVICE
 
 
 # --- Sending: claim, commit, send, record -----------------------------------------------------------------------------
@@ -178,7 +197,7 @@ def _answer(row: Reply, at: datetime) -> Iterator[Outgoing]:
         return
     numbers = TrackingNumber.objects.for_client(row.client_id).filter(pk=row.tracking_number_id)
     way = _way(row.client, numbers.first(), at)
-    to = _number_of(row.client, row.caller_id)
+    to = number_of(row.client, row.caller_id)
     if way is not None and to:
         connection, sender = way
         yield Outgoing(
@@ -222,8 +241,9 @@ def _may_not_be_asked(row: Invitation, at: datetime) -> bool:
 
 def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
     held = Invitation.objects.filter(pk=row.pk)
-    next_at = when(row.client, row.caller_id, at)
     # The second question answers a yes that the person has sent by itself.
+    aim = _aim_of(row.version) if row.confirms_id is None else contact.Aim.SERVICE
+    next_at, _ = _when(row.client, row.caller_id, aim, at)
     opted_out = row.confirms_id is None and _may_not_be_asked(row, at)
     if next_at is None or opted_out:
         held.update(state=InvitationState.PURGED, due_at=None)
@@ -232,7 +252,7 @@ def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
     if next_at > at and row.confirms_id is None:
         held.update(due_at=next_at)
         return []
-    to = _number_of(row.client, row.caller_id)
+    to = number_of(row.client, row.caller_id)
     held.update(attempts=F("attempts") + 1, due_at=at + _LEASE)
     way = _way(row.client, _number_for(row), at)
     if way is None:
@@ -253,15 +273,6 @@ def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
             attempts=row.attempts + 1,
         )
     ]
-
-
-def _number_of(client: Client, caller_id: uuid.UUID) -> str:
-    """A caller's number, opened to write to it; "" where the person was erased."""
-    keys = vault.content_keys({client.pk: [caller_id]})
-    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
-    if caller is None or caller_id not in keys:
-        return ""
-    return str(caller.number.reveal(keys[caller_id]))
 
 
 def _number_for(row: Invitation) -> TrackingNumber | None:

@@ -33,6 +33,10 @@ from consent.views.voice import busy
 LIST_AT_MOST: Final = 2 * 1024 * 1024
 ANSWERS: Final = 60
 _CHANGED: Final = "Somebody on it was erased at this moment. Send it again; nothing was written down."
+_LEFT_BY_LAW: Final = (
+    "{count:,} people were left out: where they or the client are, a mail that asks for a consent to be contacted or to"
+    " share is advertising, and they have not agreed to be contacted."
+)
 _SAID: Final = {
     Outcome.WITHDRAWN: "A withdrawal: it counts from now.",
     Outcome.AGREED: "The answer to an invitation: agreed, and written down.",
@@ -106,6 +110,8 @@ def _ask(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
             else:
                 nudge_invitations(client.agency_id)
                 messages.success(request, f"{batch.size:,} people are asked, sixty a minute.")
+                if batch.left_by_law:
+                    messages.warning(request, _LEFT_BY_LAW.format(count=batch.left_by_law))
                 for each in refused[:10]:
                     messages.warning(request, f"Line {each.line} was left out: {each.why}.")
                 return redirect("consent:batch", client.slug, batch.pk)

@@ -328,6 +328,7 @@ def _described(known: demo.DemoNumber, at: datetime) -> numbers.Facts:
         "records": known.records,
         "announcement": known.announcement,
         "announced_from": known.announced_from,
+        "announced_on_recording": True if known.announcement else None,
         "tested_at": None if known.tested is None else at - timedelta(days=known.tested),
     }
 

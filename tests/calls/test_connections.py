@@ -377,6 +377,7 @@ FACTS = {
     "records": "yes",
     "announcement": "This call is recorded.",
     "announced_from": "2026-03-01",
+    "announced_on_recording": "yes",
     "tested_at": "2026-11-23T09:30",
 }
 
@@ -390,11 +391,13 @@ def test_a_number_is_described_in_the_clients_zone_and_the_trail_names_the_field
 
     row = described(cast)
     assert (row.label, row.records, row.announced_from) == ("Billboard", True, date(2026, 3, 1))
+    assert row.announced_on_recording
     assert row.tested_at == datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
     ((action, details),) = deeds(cast)
     assert action == "number.described"
     assert details == {
-        "changed": "label, source, campaign, target_site, region, records, announcement, announced_from, tested_at"
+        "changed": "label, source, campaign, target_site, region, records, announcement, announced_from, "
+        "announced_on_recording, tested_at"
     }
     shown = page(browser.get(url))
     assert 'value="2026-11-23T09:30"' in shown

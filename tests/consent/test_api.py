@@ -272,6 +272,12 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     assert not decision(florist.ask("consent/check", said))["allowed"]
     known = asked | {"place": {"country": "us", "region": "tx", "evidence": "address"}}
     assert decision(florist.ask("consent/check", known))["allowed"]
+    tracked = asked | {"place": {"country": "us", "region": "ny", "evidence": "tracker"}}
+    assert decision(florist.ask("consent/check", tracked))["allowed"]
+    assert not decision(florist.ask("consent/check", tracked | {"number": "+14155550101"}))["allowed"]
+    seattle = {"number": "+12065550101", "purposes": ["record"], "announced": True}
+    assert not decision(florist.ask("consent/check", seattle))["allowed"]
+    assert decision(florist.ask("consent/check", seattle | {"announced_on_recording": True}))["allowed"]
     german = asked | {"place": {"country": "DE", "evidence": "address"}, "announced": True}
     assert not decision(florist.ask("consent/check", german))["allowed"]
     announced = {"number": "+14155550101", "purposes": ["record"], "announced": True}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callprivacy.lib import phone
+from callprivacy.lib import calendars, phone
 from consent.law import Topic, load_pack, places, zones
 
 US = Topic.QUIET_HOURS.read("08:00-21:00")
@@ -71,6 +71,40 @@ def test_the_next_time_is_this_evening_tomorrow_or_after_the_weekend() -> None:
     assert zones.next_open(WEEKDAYS, NEW_YORK, open_now) == open_now
 
 
+@pytest.mark.parametrize(
+    ("country", "region", "closed", "opens"),
+    [
+        ("FR", "", (2026, 7, 14, 11), (2026, 7, 15, 10)),
+        ("AU", "NSW", (2026, 12, 25, 11), (2026, 12, 29, 9)),  # Boxing Day is a Saturday, observed on Monday
+        ("US", "AL", (2026, 12, 25, 11), (2026, 12, 26, 8)),
+        ("US", "LA", (2026, 12, 25, 11), (2026, 12, 26, 8)),
+        ("US", "MS", (2026, 12, 25, 11), (2026, 12, 26, 8)),
+        ("US", "UT", (2026, 7, 24, 11), (2026, 7, 25, 9)),
+        ("US", "NY", (2026, 12, 25, 7), (2026, 12, 25, 8)),  # no ban there
+        (
+            "JP",
+            "",
+            (2026, 11, 23, 11),
+            (2026, 11, 24, 10),
+        ),  # no rule of its own: the strictest, and its holidays
+    ],
+)
+def test_a_rule_that_leaves_out_holidays_leaves_out_those_of_the_place(
+    country: str, region: str, closed: tuple[int, ...], opens: tuple[int, ...]
+) -> None:
+    zone = zones.zones_of(country, region)[0]
+    hours = load_pack().for_place(country, region, Topic.QUIET_HOURS, date(*closed[:3])).read()
+    asked = local(zone, *closed)
+    where = [(country, region)]
+    assert not zones.is_open(hours, zones.zones_of(country, region), asked, where)
+    assert zones.next_open(hours, zones.zones_of(country, region), asked, where) == local(zone, *opens)
+
+
+def test_a_part_without_holidays_of_its_own_has_its_countrys() -> None:
+    assert calendars.is_holiday(date(2026, 12, 25), country="US", region="no such state")
+    assert not zones.is_holiday(date(2026, 12, 25), [("", "")])
+
+
 def test_hours_are_wall_clock_hours_on_the_day_on_which_clocks_change() -> None:
     night = local("America/New_York", 2026, 11, 1, 0, 30)
     assert zones.next_open(US, NEW_YORK, night) == datetime(2026, 11, 1, 13, tzinfo=UTC)
@@ -96,8 +130,8 @@ def test_the_next_time_is_an_open_one_and_now_when_it_is_open(
     at: datetime, rule: object, place: tuple[str, str]
 ) -> None:
     hours = rule.read()  # type: ignore[attr-defined]  # a rule, drawn from the table
-    found = zones.next_open(hours, zones.zones_of(*place), at)
-    is_open = zones.is_open(hours, zones.zones_of(*place), at)
+    found = zones.next_open(hours, zones.zones_of(*place), at, [place])
+    is_open = zones.is_open(hours, zones.zones_of(*place), at, [place])
     assert (found == at) is is_open
-    if found is not None:
-        assert zones.is_open(hours, zones.zones_of(*place), found)
+    assert found is not None
+    assert zones.is_open(hours, zones.zones_of(*place), found, [place])

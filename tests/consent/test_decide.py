@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from consent.decide import CallSpan, Place
+from consent.decide import CallSpan, Place, words
 from consent.enums import Basis
 from consent.law import Topic, load_pack
 from tests.consent.asking import (
@@ -37,10 +37,10 @@ class TestTheLawOfPlaces:
             (TEXAS, True, True, True),
             (Place("US", "OR", "address"), True, True, True),
             (CALIFORNIA, False, False, True),
-            (Place("US", "WA", "address"), False, False, True),
+            (Place("US", "WA", "address"), False, False, False),
             (Place("US", "DE", "address"), False, False, True),
             (Place("US", "PR", "address"), False, False, True),
-            (Place("US", "", "address"), False, False, True),
+            (Place("US", "", "address"), False, False, False),
             (UNKNOWN, False, False, True),
             (Place("GB", "", "address"), False, False, True),
             (Place("CA", "ON", "address"), False, False, True),
@@ -70,6 +70,27 @@ class TestTheLawOfPlaces:
         assert not ask(places=(TEXAS, site)).lawful
         assert not ask(places=(site, TEXAS)).lawful
         assert ask(places=(TEXAS, site), call=announced()).lawful
+
+    @pytest.mark.parametrize("region", ["WA", "CT", ""])
+    @pytest.mark.parametrize("purpose", ["record", "review", "analyse"])
+    def test_where_the_recording_has_to_hold_the_announcement(self, purpose: str, region: str) -> None:
+        there = (Place("US", region, "address"),)
+        assert ask(purpose, places=there, call=announced(announced_on_recording=True)).lawful
+        untold = ask(purpose, places=there, call=CallSpan(NOON, announced_on_recording=True))
+        assert not untold.lawful
+        unknown = ask(purpose, places=there, call=announced())
+        assert words.NOT_ON_RECORDING in unknown.reasons
+        assert unknown.standard_met
+
+    @pytest.mark.parametrize(
+        ("channel", "seconds", "lawful"),
+        [("agent", 20, True), ("agent", -20, False), ("announcement", 20, False), ("menu", 20, False)],
+    )
+    def test_what_an_agent_says_once_the_recording_runs_is_on_it(
+        self, channel: str, seconds: int, lawful: bool
+    ) -> None:
+        said = event("noticed", NOON + seconds * SECOND, scope="this_call", channel=channel)
+        assert ask("record", said, places=(Place("US", "WA", "address"),)).lawful is lawful
 
     def test_an_area_code_alone_relaxes_nothing(self) -> None:
         texan_number = Place("US", "TX", "area_code")

@@ -88,6 +88,13 @@ CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
         False,
         True,
     ),
+    ("Washington, announced", question(places=[place("US", "WA")], call=ANNOUNCED), False, True),
+    (
+        "Washington, announced on the recording",
+        question(places=[place("US", "WA")], call=ANNOUNCED | {"announced_on_recording": True}),
+        True,
+        True,
+    ),
     ("Germany, announced", question(places=[place("DE")], call=ANNOUNCED, standard="announce"), False, True),
     ("Germany, express", question(places=[place("DE")], events=[event()], standard="express"), True, True),
     ("unknown, a sign alone", question(places=[], posted_notice=True), False, True),

@@ -12,7 +12,7 @@ import pytest
 from django.db import IntegrityError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Announcement, Call, Recording
 from callprivacy.calls.services import numbers
 from callprivacy.lib import figures
@@ -20,6 +20,7 @@ from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
+from consent.decide import words
 from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, Standard
 from consent.models import (
     AnsweringSite,
@@ -206,6 +207,35 @@ def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None
     assert not any(reason.startswith("Announced since") for reason in decision(after).reasons)
 
 
+def test_what_callers_hear_is_heard_on_no_call_out(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    number = announced(cast.plumber)
+    came, went = (
+        recorded(
+            cast.plumber, at=START + timedelta(minutes=place), tracking_number=number, direction=direction
+        )
+        for place, direction in enumerate(Direction)
+    )
+    work(cast.plumber)
+    assert (decision(came).allowed, decision(came).basis) == (True, Basis.NOTICE)
+    assert (decision(went).allowed, decision(went).lawful, decision(went).standard_met) == (
+        False,
+        False,
+        False,
+    )
+    assert cases.NOT_ON_CALLS_OUT in decision(went).reasons
+    assert cases.NOT_ON_CALLS_OUT not in decision(came).reasons
+
+
+def test_what_was_decided_in_another_manner_is_decided_anew(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 0
+    monkeypatch.setattr(rejudging, "MANNER", rejudging.MANNER + 1)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 2
+
+
 def test_an_announcement_is_named_by_the_notice_that_has_its_words(cast: Cast) -> None:
     choose(cast.plumber, Standard.ANNOUNCE)
     with job_scope(agency_id=cast.acme.pk):
@@ -266,6 +296,53 @@ def test_changes_go_on_from_now_and_never_rewrite_what_was_heard(cast: Cast) -> 
     assert history(number)[3:] == [("D", end, None)]
 
 
+def held(number: Any) -> list[tuple[str, bool | None]]:
+    with job_scope(agency_id=number.agency_id):
+        rows = Announcement.objects.filter(tracking_number=number).order_by("from_at")
+        return list(rows.values_list("words", "on_recording"))
+
+
+def test_whether_the_recording_holds_it_is_said_once_for_what_was_heard_and_then_from_now_on(
+    cast: Cast,
+) -> None:
+    number = make.tracking_number(cast.plumber, "+12125550199")
+    describe(number, announcement="A", announced_from=date(2026, 11, 10), at=NOON)
+    describe(number, announced_from=date(2026, 11, 8), at=NOON)
+    assert held(number) == [("A", None), ("A", None)]
+    describe(number, announced_on_recording=True, at=NOON)
+    assert held(number) == [("A", True), ("A", True)]
+    describe(number, announced_from=date(2026, 11, 7), at=NOON)
+    assert held(number)[0] == ("A", True)
+    describe(number, announced_on_recording=False, at=NOON + timedelta(hours=1))
+    assert held(number)[3:] == [("A", False)]
+    assert history(number)[2:] == [
+        ("A", midnight(10), NOON + timedelta(hours=1)), ("A", NOON + timedelta(hours=1), None),
+    ]  # fmt: skip
+    describe(number, announcement="B", at=NOON + timedelta(hours=2))
+    assert held(number)[4:] == [("B", None)], "of other words nobody has said it"
+    describe(number, announced_on_recording=True, at=NOON + timedelta(hours=3))
+    assert held(number)[3:] == [("A", False), ("B", True)]
+
+
+SEATTLE = "+12065550103"
+
+
+def test_in_washington_an_announcement_counts_where_the_recording_holds_it(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    number = announced(cast.plumber)
+    call = recorded(cast.plumber, SEATTLE, tracking_number=number)
+    work(cast.plumber)
+    assert (decision(call).lawful, decision(call).standard_met) == (False, True)
+    assert words.NOT_ON_RECORDING in decision(call).reasons
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    describe(number, announced_on_recording=True, at=NOON)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 1
+    work(cast.plumber)
+    assert (decision(call).allowed, decision(call).basis) == (True, Basis.NOTICE)
+    said = "Announced since November 1, 2026, on the recording: This call may be recorded."
+    assert said in decision(call).reasons
+
+
 def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -> None:
     choose(cast.plumber, Standard.ANNOUNCE)
     number = announced(cast.plumber)
@@ -291,11 +368,15 @@ def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -
         "UPDATE calls_announcement SET words = 'Other.'",
         "UPDATE calls_announcement SET from_at = from_at - interval '1 day'",
         "UPDATE calls_announcement SET until_at = NULL",
+        "UPDATE calls_announcement SET on_recording = false",
+        "UPDATE calls_announcement SET on_recording = NULL",
         "UPDATE calls_announcement SET until_at = until_at + interval '1 day'",
     ],
 )
 def test_the_database_rewrites_no_announcement(cast: Cast, statement: str) -> None:
-    describe(announced(cast.plumber), announcement="", announced_from=None, at=NOON)
+    number = announced(cast.plumber)
+    describe(number, announced_on_recording=True, at=NOON)
+    describe(number, announcement="", announced_from=None, at=NOON)
     with (
         pytest.raises(IntegrityError, match="not rewritten"),
         job_scope(agency_id=cast.acme.pk),
@@ -400,24 +481,37 @@ def places_of(call: Call) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def test_the_best_evidence_of_a_caller_counts_and_the_rest_is_kept(plumber: Client) -> None:
+def test_an_area_code_counts_beside_the_tracker_and_not_beside_an_address(plumber: Client) -> None:
     call = recorded(plumber, CALIFORNIA, country="US", region="TX")
     work(plumber)
     assert places_of(call) == [
         ("caller", "US-TX", "tracker", True),
-        ("caller", "US-CA", "area_code", False),
+        ("caller", "US-CA", "area_code", True),
         ("site", "US-NY", "office", True),
     ]
-    assert decision(call).allowed
+    assert not decision(call).allowed
+    assert any(reason.startswith("California: everybody") for reason in decision(call).reasons)
     assert call.caller_id is not None
     with job_scope(agency_id=plumber.agency_id):
         CallerPlace.objects.create(
-            agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="CA",
+            agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="NY",
             recorded_at=NOON,
         )  # fmt: skip
         decisions.decide_call(client=plumber, call_id=call.pk, at=NOON)
-    assert places_of(call)[0] == ("caller", "US-CA", "address", True)
-    assert not decision(call).allowed
+    assert places_of(call)[:3] == [
+        ("caller", "US-NY", "address", True),
+        ("caller", "US-TX", "tracker", False),
+        ("caller", "US-CA", "area_code", False),
+    ]
+    assert decision(call).allowed
+
+
+def test_a_tracker_that_names_a_laxer_place_than_the_number_is_believed_where_both_ask_nothing(
+    plumber: Client,
+) -> None:
+    call = recorded(plumber, NEW_YORK, country="US", region="TX")
+    work(plumber)
+    assert decision(call).allowed
 
 
 def test_an_area_code_alone_relaxes_nothing(plumber: Client) -> None:
@@ -445,9 +539,9 @@ def test_the_site_of_the_number_counts_beside_the_caller(plumber: Client) -> Non
                 is_default=is_default, created_at=NOON,
             )  # fmt: skip
     coast = make.tracking_number(plumber, "+12125550198", target_site=" coast ")
-    here = recorded(plumber, CALIFORNIA, country="US", region="TX")
+    here = recorded(plumber, NEW_YORK, country="US", region="TX")
     there = recorded(
-        plumber, CALIFORNIA, at=START + timedelta(hours=1), country="US", region="TX", tracking_number=coast
+        plumber, NEW_YORK, at=START + timedelta(hours=1), country="US", region="TX", tracking_number=coast
     )
     work(plumber)
     assert (decision(here).allowed, decision(there).allowed) == (True, False)
@@ -628,7 +722,7 @@ def test_the_queries_are_as_many_for_one_call_as_for_many(
 
 def test_what_a_tracker_corrects_is_decided_anew(cast: Cast) -> None:
     choose(cast.plumber, Standard.LEGAL_MINIMUM)
-    said = {"recording_reference": "https://app.callrail.com/r/1", "caller": CALIFORNIA}
+    said = {"recording_reference": "https://app.callrail.com/r/1", "caller": NEW_YORK}
     told(cast.plumber, fact(**said))
     work(cast.plumber)
     with job_scope(agency_id=cast.acme.pk):
@@ -640,6 +734,8 @@ def test_what_a_tracker_corrects_is_decided_anew(cast: Cast) -> None:
     assert decision(call).allowed
     told(cast.plumber, fact(**said, country="US", region="TX", revision=2, tags=("good",)))
     assert recording(call).decided_at is not None
+    told(cast.plumber, fact(**said, country="US", region="TX", revision=3, direction=Direction.OUTBOUND))
+    assert recording(call).decided_at is None
 
 
 def test_a_call_that_moves_takes_its_decision_with_it_and_is_decided_anew(cast: Cast) -> None:

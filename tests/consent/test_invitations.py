@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,9 +19,20 @@ from callprivacy.calls.services import people
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
+from consent import law
 from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, Strength
-from consent.models import ConsentEvent, Invitation, InvitationBatch, WebPage, Withdrawal
-from consent.services import invitations
+from consent.models import (
+    ConsentEvent,
+    Invitation,
+    InvitationBatch,
+    Notice,
+    NoticeVersion,
+    RulePack,
+    WebPage,
+    Withdrawal,
+)
+from consent.services import invitations, ledger
+from consent.services.ledger import Said
 from consent.tasks import mail as tasks
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -50,8 +63,13 @@ def link(cast: Cast, row: Invitation) -> str:
     return reverse("consent:ask", args=(key, invitations.secret_of(cast.dentist.pk, row.pk)))
 
 
-def queue(cast: Cast, *lines: str) -> InvitationBatch:
-    words = version(cast)
+def queue(
+    cast: Cast, *lines: str, words: NoticeVersion | None = None, purposes: Sequence[str] = ()
+) -> InvitationBatch:
+    words = words or version(cast)
+    if purposes:
+        with job_scope(agency_id=cast.acme.pk):
+            Notice.objects.filter(pk=words.notice_id).update(purposes=list(purposes))
     with job_scope(agency_id=cast.acme.pk):
         words = type(words).objects.select_related("notice").get(pk=words.pk)
         read = invitations.read_list(lines, country="US")
@@ -81,6 +99,54 @@ def test_who_said_no_or_was_asked_is_left_out(cast: Cast) -> None:
             client=cast.dentist, name="Again", version=batch.version,
             read=invitations.read_list([f"{ADDRESS},{NUMBER}"], country="US"), by=BY, at=NOON,
         )  # fmt: skip
+
+
+TORONTO, LONDON, PARIS, TOLL_FREE = "+14165550103", "+442079460018", "+33199000104", "+18005550104"
+AGREED = "+14165550105"
+
+
+def agree(cast: Cast, number: str, kind: EventKind = EventKind.GIVEN) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[number], at=NOON)[number]
+        said = Said(
+            purpose=Purpose.CONTACT, kind=kind, channel=Channel.WEB, strength=Strength.A, caller_id=caller_id,
+            happened_at=NOON - timedelta(days=1), source=f"form {kind}",
+        )  # fmt: skip
+        ledger.record_events(client=cast.dentist, said=[said], by=BY, at=NOON)
+
+
+def test_who_would_have_to_agree_first_is_not_asked_to_agree_to_advertising(cast: Cast) -> None:
+    people_there = [NUMBER, TORONTO, LONDON, PARIS, TOLL_FREE, AGREED]
+    lines = [f"a{place}@x.example,{number}" for place, number in enumerate(people_there)]
+    agree(cast, AGREED)
+    batch = queue(cast, *lines, purposes=["record", "contact", "share"])
+    assert (batch.size, batch.refused, batch.left_by_law) == (2, 4, 4)
+    assert {number for number in people_there if vault_selectors.find_callers([cast.dentist.pk], number)} == {
+        NUMBER, AGREED,
+    }  # fmt: skip
+    page = signed_in(cast.alice).get(f"/clients/dentist/invitations/{batch.pk}/").content.decode()
+    assert "4 of them since the law takes this question for advertising" in page
+    with pytest.raises(invitations.NothingToAskError, match="1 people are where the law takes a mail"):
+        queue(cast, lines[1], words=batch.version)
+    agree(cast, AGREED, EventKind.EXPIRED)
+    letters = invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=10)
+    assert [letter.address for letter in letters] == ["a0@x.example"], "looked at again before it goes"
+
+
+def test_a_list_is_asked_about_recording_wherever_people_are(cast: Cast) -> None:
+    batch = queue(cast, f"a@x.example,{TORONTO}", f"b@x.example,{LONDON}")
+    assert (batch.size, batch.left_by_law) == (2, 0)
+
+
+def test_of_a_pack_from_before_the_question_the_shipped_rules_are_asked(cast: Cast) -> None:
+    text = re.sub(r"(?m)^.*,asking_by_mail,.*\n", "", law.shipped_text())
+    with job_scope(agency_id=cast.acme.pk):
+        RulePack.objects.create(
+            agency_id=cast.acme.pk, name="Old", text=text, digest=law.parse_pack(text).digest, is_active=True,
+            imported_at=NOON, counted_at=NOON, activated_at=NOON,
+        )  # fmt: skip
+    batch = queue(cast, f"a@x.example,{TORONTO}", f"b@x.example,{NUMBER}", purposes=["contact"])
+    assert (batch.size, batch.left_by_law) == (1, 1)
 
 
 def test_who_was_erased_is_not_made_anew_to_be_asked(cast: Cast) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callprivacy.tenancy.models import Client
 from consent import menu
-from consent.enums import EventKind, Language, Scope
+from consent.channels import texts
+from consent.enums import Channel, EventKind, Language, Purpose, Scope
 from consent.menu import Ask, Dial, HangUp, Line, Plan, Record, Say, State, Step, StopRecording, Turn, Write
+from consent.selectors import wording
 
 EN, ES = Language.ENGLISH, Language.SPANISH
 FULL = Plan(EN, other=ES, has_person=True)
@@ -158,6 +162,24 @@ def test_9_is_for_good_where_the_number_is_known() -> None:
     assert last("c9", known=False).actions == (
         NOTICED, REFUSED, Say(menu.Phrase.NEVER_UNKNOWN, EN), Dial(Line.FORWARD),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_no_words_promise_that_nothing_is_recorded_where_a_tracker_records_before_anybody_asks(
+    language: Language,
+) -> None:
+    client = Client(name="Dentist")
+    said = menu.spoken(Say(menu.Phrase.NEVER, language), Plan(), {})[0][1]
+    asked = " ".join(text for _, text in menu.spoken(Ask(language), Plan(), {language: "Dentist."}))
+    answers = [
+        texts.confirming(client, label, [Purpose.RECORD], language=language, restores=False)
+        for label in ("withdraw", "help")
+    ]
+    ready = wording.ready_withdraw(Channel.MENU, language, wording.Facts("Dentist", "Dentist"))
+    for words in (said, asked, *answers, ready):
+        assert not re.search(r"never (be )?record|not record,|or record you|grabar(emos|án)", words)
+    for words in (said, *answers, ready):
+        assert re.search(r"not use|use no|not used|no us|ni us|no se us", words)
 
 
 def test_whoever_said_never_is_not_asked_again() -> None:

@@ -192,7 +192,7 @@ def test_the_preview_says_what_would_be_said_and_written(
     assert "The recording starts." in page
     assert "Agreed for this call" in page
     page = alice.get(path, {"keys": "c3", "press": "9"}).content.decode()
-    assert "No grabaremos" in page
+    assert "Es un no para todas las llamadas" in page
     assert "Withdrawn for good" in page
     page = alice.get(path, {"keys": "c", "press": "9", "withheld": "on"}).content.decode()
     assert "cannot remember" in page

@@ -9,7 +9,7 @@ import pytest
 
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
-from callprivacy.calls.enums import JobState
+from callprivacy.calls.enums import Direction, JobState
 from callprivacy.calls.models import CallImport, Connection, TrackingNumber
 from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
@@ -62,9 +62,10 @@ def ask_for(cast: Cast, standard: Standard) -> None:
         standards.choose(client=cast.dentist, standard=standard, reason=REASON, by=by(cast), at=NOON)
 
 
-def recorded(cast: Cast, number: TrackingNumber, caller: str, count: int = 1) -> None:
+def recorded(cast: Cast, number: TrackingNumber, caller: str, count: int = 1, **fields: Any) -> None:
     for n in range(count):
-        call = make.call(cast.dentist, caller, at=NOON - timedelta(days=2, minutes=n), tracking_number=number)
+        at = NOON - timedelta(days=2, minutes=n)
+        call = make.call(cast.dentist, caller, at=at, tracking_number=number, **fields)
         make.recording(call, "https://vendor.example/1")
 
 
@@ -194,6 +195,46 @@ def test_what_was_found_is_one_sentence_and_fixes_follow_from_the_law(cast: Cast
     assert "An announcement is enough there." in proposed[0].why
     assert "asked first, by our phone menu" in proposed[1].why
     assert steps(cast)["findings"] == (TODO, "5 of 10 recordings may be kept; 2 fixes are proposed")
+
+
+@pytest.mark.as_committed
+def test_calls_out_are_counted_and_nothing_is_proposed_that_only_callers_hear(cast: Cast) -> None:
+    ask_for(cast, Standard.ANNOUNCE)
+    number = make.tracking_number(cast.dentist, "+14155550102")
+    confirm(cast, number)
+    recorded(cast, number, "+14155550112", direction=Direction.OUTBOUND)
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert selectors.findings_of(cast.dentist, at=NOON).places[0].calls == 1
+        assert selectors.proposals(cast.dentist, at=NOON) == []
+
+
+@pytest.mark.as_committed
+def test_where_the_recording_has_to_hold_it_the_answer_or_the_menu_is_asked_for(cast: Cast) -> None:
+    ask_for(cast, Standard.ANNOUNCE)
+    number = make.tracking_number(cast.dentist, "+14155550102")
+    confirm(cast, number, announced=True)
+    recorded(cast, number, "+12065550112")
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        (proposal,) = selectors.proposals(cast.dentist, at=NOON)
+        TrackingNumber.objects.filter(pk=number.pk).update(announced_on_recording=True)
+        assert selectors.proposals(cast.dentist, at=NOON) == []
+    assert "say so on the number's page" in proposal.why
+    assert proposal.step == VendorStep.MOVE_TO_MENU
+
+
+@pytest.mark.as_committed
+def test_of_a_tracker_and_a_number_that_differ_the_stricter_place_is_named(cast: Cast) -> None:
+    ask_for(cast, Standard.ANNOUNCE)
+    number = make.tracking_number(cast.dentist, "+14155550102")
+    confirm(cast, number, announced=True)
+    recorded(cast, number, "+493023125001", country="US", region="TX")
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        (place,) = selectors.findings_of(cast.dentist, at=NOON).places
+        (proposal,) = selectors.proposals(cast.dentist, at=NOON)
+    assert (place.name, proposal.step) == ("Germany", VendorStep.MOVE_TO_MENU)
 
 
 @pytest.mark.as_committed

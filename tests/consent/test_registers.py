@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +376,18 @@ def test_a_thousand_numbers_take_as_many_queries_as_one(cast: Cast, alice: Brows
             contact.check(client=cast.dentist, asked=asked, aim=Aim.MARKETING, at=EVENING)
         counts.append(len(one) + len(other))
     assert counts[0] <= counts[1] <= 7
+
+
+def test_on_a_public_holiday_nobody_is_called_where_the_law_leaves_it_out(cast: Cast) -> None:
+    alabama, toll_free, new_york = Asked("+12055550101"), Asked("+18005550101"), Asked("+12125550101")
+    christmas = datetime(2026, 12, 25, 19, tzinfo=UTC)
+    with job_scope(agency_id=cast.acme.pk):
+        found = contact.check(
+            client=cast.dentist, asked=[alabama, toll_free, new_york], aim=Aim.SERVICE, at=christmas
+        ).answers
+    assert [one.allowed for one in found] == [False, False, True]
+    assert found[0].obstacles[0].text.startswith("Not on this public holiday in Alabama (")
+    assert found[0].next_at == datetime(2026, 12, 26, 14, tzinfo=UTC)
 
 
 def test_the_state_of_a_register_is_that_of_its_agency(cast: Cast, alice: Browser) -> None:

@@ -147,14 +147,17 @@ def suppressed(of: Client, number: str = CALLER) -> set[str]:
     return set(vault.suppressed(of.pk, [number], on=AT.date()).get(number, {}))
 
 
-def gave(cast: Cast, *purposes: Purpose, at: datetime, basis: Basis = Basis.CONSENT) -> None:
-    caller_id = caller_of(cast)
+def gave(
+    cast: Cast, *purposes: Purpose, at: datetime, basis: Basis = Basis.CONSENT,
+    kind: EventKind = EventKind.GIVEN, caller_id: uuid.UUID | None = None,
+) -> None:  # fmt: skip
+    caller_id = caller_id or caller_of(cast)
     with job_scope(agency_id=cast.acme.pk):
         ledger.record_events(
             client=cast.dentist,
             said=[
                 Said(
-                    purpose=purpose, kind=EventKind.GIVEN, channel=Channel.WEB, strength="A",  # type: ignore[arg-type]  # as a file has it
+                    purpose=purpose, kind=kind, channel=Channel.WEB, strength="A",  # type: ignore[arg-type]  # as a file has it
                     happened_at=at, source=f"form {at}", caller_id=caller_id, basis=basis,
                 )
                 for purpose in purposes
@@ -352,9 +355,11 @@ def test_start_without_a_stop_changes_nothing(cast: Cast, texter: Texter) -> Non
 def invited(
     cast: Cast, vendor: twilio_side.Interface, *purposes: str, connection: Connection | None = None
 ) -> NoticeVersion:
-    """Ask the caller by text, and send it."""
+    """Ask the caller by text, and send it; for sharing, somebody who has agreed to be contacted."""
+    if "share" in purposes:
+        gave(cast, Purpose.CONTACT, at=AT - timedelta(days=9))
     version = twilio_side.notice(
-        cast.dentist, channel=Channel.SMS, purposes=purposes or ("record", "contact"),
+        cast.dentist, channel=Channel.SMS, purposes=purposes or ("record", "review"),
         words="Acme Dental would like to record your calls.",
     )  # fmt: skip
     if connection is not None:
@@ -395,7 +400,7 @@ def test_a_yes_to_our_question_gives_what_its_words_asked(
     assert "Reply YES to agree." in sent["Body"]
     assert "STOP" in sent["Body"]
     texter.send(body)
-    assert states(cast) == {Purpose.RECORD: State.GIVEN, Purpose.CONTACT: State.GIVEN}
+    assert states(cast) == {Purpose.RECORD: State.GIVEN, Purpose.REVIEW: State.GIVEN}
     given = events(cast.dentist, kind=EventKind.GIVEN)[0]
     assert (given.version_id, given.strength, given.scope) == (version.pk, "A", Scope.STANDING)
     assert evidence(cast.dentist, given)["words_sent"] == sent["Body"]
@@ -452,7 +457,8 @@ def test_sharing_after_an_opt_out_takes_two_yeses(
     assert suppressed(cast.dentist) == {Purpose.SHARE}
     clock.shift(60)
     texter.send("YES")
-    assert states(cast) == {Purpose.RECORD: State.GIVEN, Purpose.SHARE: State.WITHDRAWN}
+    agreed = {Purpose.CONTACT: State.GIVEN, Purpose.RECORD: State.GIVEN}
+    assert states(cast) == agreed | {Purpose.SHARE: State.WITHDRAWN}
     tasks.send_texts(agency_id=cast.acme.pk)
     assert "once more" in vendor.texts()[-1]["Body"]
     clock.shift(60)
@@ -525,7 +531,8 @@ def test_a_refused_invitation_is_a_refusal_of_what_it_asked(
     invited(cast, vendor, "record", "share", connection=texter.connection)
     texter.send("we have got to STOP this bill")
     decide_as(cast, replies(cast.dentist)[0], withdrawn=set(), refused=True)
-    assert states(cast) == {Purpose.RECORD: State.REFUSED, Purpose.SHARE: State.REFUSED}
+    refused = {Purpose.RECORD: State.REFUSED, Purpose.SHARE: State.REFUSED}
+    assert states(cast) == {Purpose.CONTACT: State.GIVEN} | refused
 
 
 def test_reading_a_message_is_written_down(cast: Cast, texter: Texter) -> None:
@@ -780,7 +787,26 @@ def test_asking_to_share_again_waits_as_long_as_the_rule_says(
     with pytest.raises(text_sending.NotInvitedError, match="less than 2 months"):
         ask(cast, sharing, other)
     clock.shift(timedelta(days=10))
+    with pytest.raises(text_sending.NotInvitedError, match="written consent"):
+        ask(cast, sharing, other)
+    gave(cast, Purpose.CONTACT, at=AT - timedelta(days=9), caller_id=other)
     ask(cast, sharing, other)
+
+
+@pytest.mark.parametrize("purpose", ["contact", "share"])
+def test_a_question_about_advertising_is_advertising(
+    cast: Cast, texter: Texter, vendor: twilio_side.Interface, purpose: str
+) -> None:
+    name_account(cast, texter.connection)
+    version = twilio_side.notice(cast.dentist, channel=Channel.SMS, purposes=("record", purpose))
+    with pytest.raises(text_sending.NotInvitedError, match=r"is advertising.*written consent"):
+        ask(cast, version)
+    gave(cast, Purpose.CONTACT, at=AT - timedelta(days=9))
+    ask(cast, version)
+    gave(cast, Purpose.CONTACT, kind=EventKind.EXPIRED, at=AT)
+    tasks.send_texts(agency_id=cast.acme.pk)
+    assert vendor.texts() == []
+    assert invitation(cast).state == InvitationState.PURGED
 
 
 def test_a_confirmation_is_sent_within_the_minutes_of_the_rule(

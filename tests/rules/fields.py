@@ -281,7 +281,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "label provider source campaign target_site region records announcement announced_from",
-            "tested_at created_at",
+            "announced_on_recording tested_at created_at",
             number="The client's own, printed in its ads",
         ),
     ),
@@ -289,7 +289,7 @@ REGISTER: dict[str, Table] = {
         "What callers of a number heard before they were connected, from when to when",
         _plain(
             _OURS,
-            "tracking_number from_at until_at written_by written_at struck_at",
+            "tracking_number on_recording from_at until_at written_by written_at struck_at",
             words="What the number says to whoever calls it",
         ),
     ),
@@ -594,7 +594,7 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.InvitationBatch": Table(
         "A list of people who are asked",
-        _plain(_OURS, "name version size refused created_by created_at paused_at"),
+        _plain(_OURS, "name version size refused left_by_law created_by created_at paused_at"),
     ),
     "consent.Invitation": Table(
         "One person asked",

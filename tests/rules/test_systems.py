@@ -100,7 +100,9 @@ def _numbers(more: Body) -> dict[str, Names]:
 
 
 OPERATIONS = {
-    "consent/check": Operation("api_key", {"purposes", "announced", *_PLACE}, _numbers(_ALL)),
+    "consent/check": Operation(
+        "api_key", {"purposes", "announced", "announced_on_recording", *_PLACE}, _numbers(_ALL)
+    ),
     "contact/check": Operation("api_key", {"purpose", *_PLACE}, _numbers({})),
     "consent/events": Operation(
         "api_key",

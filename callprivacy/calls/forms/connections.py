@@ -142,6 +142,15 @@ class NumberForm(forms.Form):
         ),
     )
     announced_from = DayField(label="Heard since", required=False)
+    announced_on_recording = forms.TypedChoiceField(
+        label="Is the announcement part of the recording?",
+        required=False,
+        empty_value=None,
+        coerce=lambda word: _UNSET[word],
+        choices=[("", "Not known yet"), ("yes", "Yes"), ("no", "No")],
+        help_text="Washington and Connecticut ask that it is; listen to a recording from its first second. Not known "
+        "counts as no there. The first answer counts for what was heard so far, another one from now on.",
+    )
     tested_at = MomentField(
         label="Last test call",
         required=False,
@@ -162,6 +171,7 @@ class NumberForm(forms.Form):
             "records": words[number.records],
             "announcement": number.announcement,
             "announced_from": number.announced_from,
+            "announced_on_recording": words[number.announced_on_recording],
             "tested_at": number.tested_at
             and number.tested_at.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0),
         }
@@ -190,6 +200,8 @@ class NumberForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "announced_on_recording" in cleaned and not cleaned.get("announcement"):
+            cleaned["announced_on_recording"] = None
         if cleaned.get("announced_from") and not cleaned.get("announcement"):
             self.add_error(
                 "announcement", "Write down what callers hear since that day, or leave the day out."

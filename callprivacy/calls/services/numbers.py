@@ -29,6 +29,7 @@ DESCRIBED: Final = (
     "records",
     "announcement",
     "announced_from",
+    "announced_on_recording",
     "tested_at",
 )
 
@@ -107,6 +108,10 @@ def describe_number(
     changed = [name for name in said if getattr(row, name) != said[name]]
     if not changed:
         return False
+    if "announcement" in changed and "announced_on_recording" not in said:
+        # Of other words nobody has said it yet.
+        said["announced_on_recording"] = None
+        changed.append("announced_on_recording")
     for name in changed:
         setattr(row, name, said[name])
     if _HEARD & set(changed) and _keep_heard(row, ZoneInfo(row.client.time_zone), by, at):
@@ -118,7 +123,7 @@ def describe_number(
 
 # --- What callers heard -------------------------------------------------------------------------------------------
 
-_HEARD: Final = frozenset({"announcement", "announced_from"})
+_HEARD: Final = frozenset({"announcement", "announced_from", "announced_on_recording"})
 
 
 def _keep_heard(number: TrackingNumber, zone: ZoneInfo, by: Actor, at: datetime) -> bool:
@@ -137,17 +142,36 @@ def _keep_heard(number: TrackingNumber, zone: ZoneInfo, by: Actor, at: datetime)
     found = list(rows.order_by("-from_at"))
     going = found[0] if found and found[0].until_at is None else None
     if going is not None and going.words == words:
-        _begin_earlier(number, found, since, zone, by=by, at=at)
-        return False
+        if going.on_recording is None and number.announced_on_recording is not None:
+            _say_on_recording(found, on_recording=number.announced_on_recording)
+        if going.on_recording == number.announced_on_recording:
+            _begin_earlier(number, found, since, zone, by=by, at=at)
+            return False
     if going is not None:
         going.until_at = max(at, going.from_at)
         going.save(update_fields=["until_at"])
     if not words:
         return False
     begins = max([since, *(row.until_at for row in found if row.until_at is not None)])
-    _write_heard(number, words, begins, None, by=by, at=at)
+    _write_heard(number, words, begins, None, on_recording=number.announced_on_recording, by=by, at=at)
     number.announced_from = begins.astimezone(zone).date()
     return number.announced_from != day
+
+
+def _say_on_recording(found: list[Announcement], *, on_recording: bool) -> None:
+    """
+    What nobody had said is said: of the words that go on, as far back as the same were heard without a gap.
+
+    Evidence that comes late, as an earlier day is. What was said once stays; another answer counts from now on.
+    """
+    later = found[0]
+    for row in found:
+        is_same = row.words == later.words and (row is later or row.until_at == later.from_at)
+        if not is_same or row.on_recording is not None:
+            return
+        row.on_recording = on_recording
+        row.save(update_fields=["on_recording"])
+        later = row
 
 
 def _begin_earlier(
@@ -172,17 +196,27 @@ def _begin_earlier(
         )
     begins = max([since, *(row.until_at for row in older if row.until_at is not None)])
     if begins < first.from_at and since.astimezone(zone).date() < known:
-        _write_heard(number, first.words, begins, first.from_at, by=by, at=at)
+        _write_heard(
+            number, first.words, begins, first.from_at, on_recording=first.on_recording, by=by, at=at
+        )
 
 
 def _write_heard(
-    number: TrackingNumber, words: str, begins: datetime, ends: datetime | None, *, by: Actor, at: datetime
+    number: TrackingNumber,
+    words: str,
+    begins: datetime,
+    ends: datetime | None,
+    *,
+    on_recording: bool | None,
+    by: Actor,
+    at: datetime,
 ) -> None:
     Announcement.objects.create(
         agency_id=number.agency_id,
         client_id=number.client_id,
         tracking_number=number,
         words=words,
+        on_recording=on_recording,
         from_at=begins,
         until_at=ends,
         written_by_id=by.user_id,

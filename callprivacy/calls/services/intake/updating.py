@@ -24,7 +24,9 @@ from callprivacy.vault.sealing import Place
 
 _HANGING: Final = ("callref", "recording", "reveal")
 # What of a call decides whether it may be heard.
-_DECIDED_BY: Final = ("caller_id", "tracking_number_id", "seconds", "outcome", "country", "region")
+_DECIDED_BY: Final = (
+    "caller_id", "tracking_number_id", "direction", "seconds", "outcome", "country", "region",
+)  # fmt: skip
 
 
 def bring_up_to_date(
