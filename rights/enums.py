@@ -49,6 +49,11 @@ class Ask(models.TextChoices):
         return self in _AT_ONCE
 
     @property
+    def stops_at_once(self) -> bool:
+        """Whether something stops when it comes in: all of it, or of an objection direct marketing."""
+        return self.works_at_once or self is Ask.OBJECT
+
+    @property
     def needs_proof(self) -> bool:
         """Whether the person proves who asks before it is answered."""
         return self in _PROVEN
@@ -159,6 +164,7 @@ class EventKind(models.TextChoices):
 
     OPENED = "opened", "Came in"
     TOOK_EFFECT = "took_effect", "Took effect"
+    MARKETING_STOPPED = "marketing_stopped", "Marketing stopped"
     PROVEN = "proven", "Proven who asks"
     NOT_PROVEN = "not_proven", "Not proven who asks"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
@@ -196,6 +202,7 @@ class StepKind(models.TextChoices):
     """What a job does for a case after its decision, or at once."""
 
     SUPPRESS = "suppress", "Stop what was refused"
+    OBJECT = "object", "Stop what was objected to"
     PACK = "pack", "Make the package"
     ERASE = "erase", "Erase"
     CORRECT = "correct", "Correct"

@@ -232,6 +232,7 @@ def tasks_of(case: Case, key: Key | None, *, today: date) -> list[TaskLine]:
 _EVENT_LOOKS: Final[dict[str, tuple[str, str]]] = {
     EventKind.OPENED: ("info", "incoming"),
     EventKind.TOOK_EFFECT: ("good", "good"),
+    EventKind.MARKETING_STOPPED: ("good", "good"),
     EventKind.PROVEN: ("good", "check"),
     EventKind.NOT_PROVEN: ("bad", "bad"),
     EventKind.ACKNOWLEDGED: ("good", "document"),

@@ -140,7 +140,7 @@ def open_cases(
     submission.save(force_insert=True)
     _claim(submission, claims, key, at)
     for case in open_more(submission=submission, asks=asks, by=by, at=at):
-        if Ask(case.asks).works_at_once:
+        if Ask(case.asks).stops_at_once:
             stopping.stop_at_once(case=case, key=key, by=by, at=at)
     return submission
 

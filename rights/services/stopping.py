@@ -7,11 +7,14 @@ agency itself it is carried to each of its clients by a job; where the number wa
 is told there is listed for the staff of that client. Tracking no more (`TRACK`) is kept with the numbers that said no,
 so that it outlives an erasure: from then on a call of that number has no caller, no recording and no word of a first
 call or a conversion.
+
+An objection is looked at before what it is against stops, but for direct marketing: against that it always holds (GDPR
+article 21(2), (3)), so contact and sharing stop when it comes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -52,6 +55,8 @@ PURPOSES: Final[dict[Ask, frozenset[Purpose]]] = {
     Ask.OBJECT: frozenset(Purpose),
 }
 """What is refused with each thing that may be asked for."""
+MARKETING: Final = frozenset({Purpose.CONTACT, Purpose.SHARE})
+"""What an objection stops when it comes in."""
 
 _WAYS: Final = {
     Channel.PORTAL: Way.PORTAL,
@@ -71,8 +76,19 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
         steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
         return
     numbers = _numbers(case, key)
+    if case.asks == Ask.OBJECT:
+        _stop(case, case.client, numbers, MARKETING, by=by, at=at)
+        timeline.add_event(
+            "case.marketing_stopped",
+            case=case,
+            kind=EventKind.MARKETING_STOPPED,
+            by=by,
+            at=at,
+            shown=True,
+        )
+        return
     _leave_alone(case, case.client, key)
-    _stop(case, case.client, numbers, by, at)
+    _stop(case, case.client, numbers, PURPOSES[Ask(case.asks)], by=by, at=at)
     _took_effect(case, by, at)
     steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
@@ -117,7 +133,15 @@ def _numbers(case: Case, key: Key) -> dict[str, Strength]:
     }
 
 
-def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor, at: datetime) -> None:
+def _stop(
+    case: Case,
+    client: Client,
+    numbers: Mapping[str, Strength],
+    purposes: Collection[Purpose],
+    *,
+    by: Actor,
+    at: datetime,
+) -> None:
     """At one client, in a scope that may write its consent."""
     if not numbers or not tenancy.is_here(client.pk):
         return  # Of a client that has left everything goes; what was asked for stays with the request.
@@ -138,7 +162,7 @@ def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor
             evidence={"request": case.reference, "asked": ask.value, "said": "no", "by": case.channel},
         )
         for number, caller_id in found.items()
-        for purpose in sorted(PURPOSES[ask])
+        for purpose in sorted(purposes)
     ]
     ledger.record_events(client=client, said=said, by=by, at=at)
 
@@ -166,14 +190,19 @@ def _took_effect(case: Case, by: Actor, at: datetime) -> None:
 
 
 @transaction.atomic
-def stop_decided(*, case: Case, by: Actor, at: datetime) -> None:
-    """Stop what a decided objection is against; in a scope that may write the client's consent."""
+def stop_decided(*, case: Case, going_on: Collection[Purpose], by: Actor, at: datetime) -> None:
+    """
+    Stop what a decided objection is against; in a scope that may write the client's consent.
+
+    :param going_on: what there are grounds for going on with.
+    """
     key = words.key_of(case.submission)
     if case.client is None or key is None:
-        steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
+        wanted = {"going_on": sorted(going_on)}
+        steps.plan(case=case, kind=StepKind.OBJECT, at=at, wanted=wanted)
         return
     numbers = {number: sure for number, sure in _numbers(case, key).items() if sure is Strength.A}
-    _stop(case, case.client, numbers, by, at)
+    _stop(case, case.client, numbers, PURPOSES[Ask.OBJECT] - set(going_on), by=by, at=at)
     _took_effect(case, by, at)
 
 
@@ -184,45 +213,62 @@ def carry_out(*, step: Step, at: datetime) -> None:
     """
     Stop at every client of the agency what was refused to the agency itself. Called outside any scope.
 
+    What was sent to one client is stopped there alone.
     The only thing that is read is whether the number is a caller's there, so that recipients can be told: the step
     keeps which, and the next one tells them. Each client is a transaction of its own, and repeating it changes nothing.
     """
     case = step.case
     with job_scope(agency_id=case.agency_id):
-        clients = list(Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk"))
+        rows = Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk")
+        clients = [case.client] if case.client is not None else list(rows)
         key = words.key_of(case.submission)
         numbers = _numbers(case, key) if key is not None else {}
-    if case.asks == Ask.OBJECT:
+    purposes = _purposes(step)
+    if step.kind == StepKind.OBJECT:
         numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
     known: dict[str, list[str]] = {}
     for done, client in enumerate(clients, 1):
         with job_scope(agency_id=case.agency_id):
-            there = _stop_there(case, client, numbers, at)
+            there = _stop_there(case, client, numbers, purposes, at)
             if there:
                 known[str(client.pk)] = [str(one) for one in there]
             if key is not None:
                 _leave_alone(case, client, key)
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))
+    is_marketing = case.asks == Ask.OBJECT and step.kind == StepKind.SUPPRESS
     with job_scope(agency_id=case.agency_id):
-        if steps.finish(
+        is_new = steps.finish(
             step=step,
-            action="case.carried",
-            event=EventKind.PASSED_ON,
+            action="case.marketing_stopped" if is_marketing else "case.carried",
+            event=EventKind.MARKETING_STOPPED if is_marketing else EventKind.PASSED_ON,
             at=at,
             outcome={"clients": len(clients), "callers": known},
             clients=len(clients),
-        ):
+        )
+        if is_new and not is_marketing:
             _took_effect(case, steps.JOB, at)
             steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
-def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> list[UUID]:
+def _purposes(step: Step) -> frozenset[Purpose]:
+    """What a step stops: of an objection marketing at first, and the rest once it is decided."""
+    ask = Ask(step.case.asks)
+    if ask is not Ask.OBJECT:
+        return PURPOSES[ask]
+    if step.kind == StepKind.SUPPRESS:
+        return MARKETING
+    return PURPOSES[ask] - {Purpose(name) for name in step.wanted.get("going_on", ())}
+
+
+def _stop_there(
+    case: Case, client: Client, numbers: dict[str, Strength], purposes: Collection[Purpose], at: datetime
+) -> list[UUID]:
     """Stop at one client; returns the callers that the numbers are there."""
     if not tenancy.is_here(client.pk):
         return []
     ask = Ask(case.asks)
-    noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
+    noes: set[str] = {purpose.value for purpose in purposes}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()
     found: dict[str, UUID] = {}
     for number in numbers:
@@ -231,5 +277,5 @@ def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: da
             found[number] = there[client.pk]
     vault.suppress(client_id=client.pk, numbers=numbers, purposes=noes, at=case.received_at)
     if found:
-        _stop(case, client, {number: numbers[number] for number in found}, steps.JOB, at)
+        _stop(case, client, {number: numbers[number] for number in found}, purposes, by=steps.JOB, at=at)
     return list(found.values())

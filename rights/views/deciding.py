@@ -24,6 +24,7 @@ from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
+from consent.enums import Purpose
 from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
 from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
@@ -36,6 +37,7 @@ from rights.views.doors import work_of_case
 
 _REFUSALS = (
     deciding.AlreadyDoneError,
+    deciding.GoesOnError,
     deciding.ClosedError,
     deciding.NotApprovedError,
     deciding.NotProvenError,
@@ -68,6 +70,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         asks_voice=case.asks in {Ask.SEE, Ask.COPY},
         calls=corrections.calls_of(targets) if case.asks == Ask.CORRECT else None,
         by_law=any(one.by_law for one in previews),
+        asks_going_on=case.asks == Ask.OBJECT,
     )
     if request.method == "POST" and form.is_valid() and _decide(request, case, form):
         return redirect("rights:case", case.pk)
@@ -107,6 +110,7 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
             corrections=form.corrections(),
             shown_by=said.get("shown_by", ""),
             beyond_floor=bool(said.get("beyond_floor")),
+            going_on=[Purpose(name) for name in said.get("going_on", ())],
         )
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
