@@ -227,6 +227,12 @@ class JudgeForm(forms.Form):
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
         help_text="In a sentence, without numbers. It is sealed.",
     )
+    arrived_on = DayField(
+        label="When it came in",
+        required=False,
+        help_text="The day on which what you saw was here, on the page, by mail or at the desk: in the United Kingdom"
+        " the clock starts then.",
+    )
     call = forms.ChoiceField(
         label="Which call it is",
         required=False,
@@ -234,21 +240,36 @@ class JudgeForm(forms.Form):
         help_text="Calls whose number was withheld around the time that was said, the nearest first.",
     )
 
-    def __init__(self, *args: Any, calls: Sequence[tuple[str, str]] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        today: date,
+        handed_in_on: date | None,
+        calls: Sequence[tuple[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """
         Make it.
 
+        :param today: where the clock is. :param handed_in_on: when the person handed in the last of it here.
         :param calls: of a withheld call those that it may be; None: it is a number or an address.
         """
         super().__init__(*args, **kwargs)
+        self.today, self.handed_in_on = today, handed_in_on
+        self.fields["arrived_on"].initial = handed_in_on
         if calls is None:
             del self.fields["call"]
         else:
             cast(forms.ChoiceField, self.fields["call"]).choices = [*calls, ("", "None of them")]
 
     def clean(self) -> dict[str, Any]:
-        """A withheld call that is proven is one of those that are there."""
+        """A withheld call that is proven is one of those that are there; what proves it came in on some day."""
         said: dict[str, Any] = super().clean() or self.cleaned_data
+        on = said.get("arrived_on") or self.handed_in_on
+        if on is not None and on > self.today:
+            self.add_error("arrived_on", "It cannot have come in after today.")
+        elif said.get("holds") == "yes" and on is None and "arrived_on" not in self.errors:
+            self.add_error("arrived_on", "Say on which day what you saw came in.")
         if said.get("holds") == "yes" and "call" in self.fields and not said.get("call"):
             self.add_error("call", "Pick the call, or say that it is not shown.")
         return said

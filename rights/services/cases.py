@@ -15,6 +15,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import models, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, PartyRole
@@ -372,17 +374,19 @@ def settle_end(*, submission: Submission, at: datetime) -> None:
 
 
 @transaction.atomic
-def note_proven(*, submission: Submission, by: Actor, at: datetime) -> int:
+def note_proven(*, submission: Submission, by: Actor, at: datetime, proven_at: datetime | None = None) -> int:
     """
     Let the cases go on that waited for proof, once an identity is proven; returns how many did.
 
     Called by who has proven it, in the same transaction. Laws whose clock starts then are counted anew.
+
+    :param proven_at: when the last of what was needed had come in, seldom when somebody looks at it; None: now.
     """
     if not Identity.objects.filter(submission=submission, state=IdentityState.PROVEN).exists():
         return 0
     waiting = list(_locked(submission).filter(state=CaseState.PROVING))
     for case in waiting:
-        case.state, case.identified_at = CaseState.OPEN, at
+        case.state, case.identified_at = CaseState.OPEN, min(proven_at or at, at)
         _count_anew(case)
         case.save(update_fields=["state", "identified_at", *_CLOCK])
         timeline.add_event("case.proven", case=case, kind=EventKind.PROVEN, by=by, at=at, shown=True)
@@ -510,15 +514,19 @@ def may_stop(case: Case) -> bool:
 
 
 @transaction.atomic
-def resume_clock(*, case: Case, by: Actor, at: datetime, words: str = "") -> Case:
+def resume_clock(
+    *, case: Case, by: Actor, at: datetime, words: str = "", said_at: datetime | None = None
+) -> Case:
     """
     Let the clock go on, because the person has said what is meant.
 
-    :param words: what the person said. :raises ClosedError: the case is closed.
-    :raises AlreadyDoneError: it runs already.
+    :param words: what the person said. :param said_at: when that came in, from which the clock goes on; None: now.
+    :raises ClosedError: the case is closed. :raises AlreadyDoneError: it runs already.
     """
     found = _one(case)
-    if not Pause.objects.filter(case=found, until=None).update(until=at):
+    pauses = Pause.objects.filter(case=found, until=None)
+    until = Greatest(F("since"), Value(min(said_at or at, at)))
+    if not pauses.update(until=until):
         raise AlreadyDoneError(f"The clock of {found.reference} runs already.")
     found.paused_at = None
     _count_anew(found)
@@ -577,7 +585,7 @@ def open_again(*, appeal: Case, by: Actor, at: datetime) -> Case | None:
         return None
     submission = appeal.submission
     made = _open_case(submission, Ask(first.asks), received_at=appeal.received_at, by=by, at=at)
-    note_proven(submission=submission, by=by, at=at)
+    note_proven(submission=submission, by=by, at=at, proven_at=made.received_at)
     queue.renew(agency_id=made.agency_id, client_id=made.client_id, by=by, at=at)
     return made
 

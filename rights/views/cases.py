@@ -258,15 +258,14 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
 def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
     """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
     stands = case.paused_at is not None
-    form = PauseForm(request.POST or None)
-    if stands:
-        form.fields["words"].label = "What the person said"
-        form.fields["words"].required = False
+    today = board.today(letter_selectors.zone_of(case), request.at)
+    form = PauseForm(request.POST or None, stands=stands, today=today)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data["words"]
         try:
             if stands:
-                cases.resume_clock(case=case, words=said, by=request.actor, at=request.at)
+                said_at = _on(form.cleaned_data["said_on"], case, request)
+                cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
             else:
                 cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
         except (cases.AlreadyDoneError, cases.ClosedError, cases.ClockRunsOnError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -145,7 +145,7 @@ def _identity(case: Case, identity_id: UUID) -> Identity:
 def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
     """Look at what shows an identity, and say whether it is proven."""
     row = _identity(case, identity_id)
-    form = _judge_form(case, row, request.POST or None)
+    form = _judge_form(case, row, request.at, request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         holds = said["holds"] == "yes"
@@ -157,6 +157,7 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
                 by=request.actor,
                 at=request.at,
                 call_id=UUID(said["call"]) if holds and said.get("call") else None,
+                arrived_at=_arrived_at(case, said["arrived_on"], request.at),
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
@@ -173,14 +174,26 @@ def _say_judged(request: StaffRequest, *, holds: bool) -> None:
         messages.success(request, "Noted as not proven. Tell the person what is missing.")
 
 
-def _judge_form(case: Case, row: Identity, data: Any = None) -> JudgeForm:
+def _arrived_at(case: Case, on: date | None, at: datetime) -> datetime | None:
+    """Noon of that day where the clock is, or now where that is sooner; None where no day was named."""
+    if on is None:
+        return None
+    return min(datetime.combine(on, time(12), tzinfo=ZoneInfo(letter_selectors.zone_of(case))), at)
+
+
+def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> JudgeForm:
     """What a person saw; of a withheld call with the calls that it may be, where one client was asked."""
+    zone = ZoneInfo(letter_selectors.zone_of(case))
+    handed_in_at = proofs.handed_in_at(case.submission)
+    days: dict[str, Any] = {
+        "today": at.astimezone(zone).date(),
+        "handed_in_on": handed_in_at.astimezone(zone).date() if handed_in_at else None,
+    }
     said = described.described(row, words.key_of(case.submission)) if case.client is not None else None
     if said is None or case.client is None:
-        return JudgeForm(data)
-    zone = ZoneInfo(case.client.time_zone)
+        return JudgeForm(data, **days)
     calls = [(str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, said)]
-    return JudgeForm(data, calls=calls)
+    return JudgeForm(data, calls=calls, **days)
 
 
 def _call_words(call: Call, zone: ZoneInfo) -> str:
@@ -267,7 +280,7 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
         messages.info(request, "Nothing older is kept back here, or the request is decided.")
         return redirect("rights:identity", case.pk, row.pk)
     if not form.is_valid():
-        return _identity_page(request, case, row, _judge_form(case, row), 422, older=form)
+        return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, older=form)
     zone = ZoneInfo(letter_selectors.zone_of(case))
     since = datetime.combine(form.cleaned_data["since"], time.min, tzinfo=zone)
     try:
@@ -314,7 +327,7 @@ def name_caller(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
         else:
             messages.success(request, "Noted. What there is of this caller is looked for now.")
             return redirect("rights:case", case.pk)
-    return _identity_page(request, case, row, _judge_form(case, row), 422, caller_form=form)
+    return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, caller_form=form)
 
 
 def _may_name(case: Case, row: Identity) -> bool:
@@ -358,7 +371,7 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
     access.require(request, Permission.REVEAL_NUMBERS, case.client)
     form = RevealForm(request.POST)
     if not form.is_valid():
-        return _identity_page(request, case, row, _judge_form(case, row), 422, reveal=form)
+        return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, reveal=form)
     try:
         revealed = reveals.reveal_number_for(
             subject=row,

@@ -14,11 +14,21 @@ from callprivacy.audit.models import Event
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.work.models import Item
-from rights.enums import Ask, CaseState, Channel, Decided, EventKind, IdentityKind
-from rights.models import Case, CaseEvent, CaseNote, Identity, Submission
+from rights.enums import (
+    Ask,
+    CaseState,
+    Channel,
+    Decided,
+    EventKind,
+    IdentityKind,
+    OnBehalf,
+    ProofKind,
+)
+from rights.models import Case, CaseEvent, CaseNote, Identity, Pause, Submission
 from rights.selectors import words
-from rights.services import cases, deciding, queue
+from rights.services import cases, deciding, proofs, queue
 from rights.services.cases import Claim, Contact
+from rights.services.proofs import settling
 from tests import make
 from tests.cast import Cast
 from tests.rights import asking
@@ -217,6 +227,42 @@ def test_the_clock_stands_only_where_a_law_says_so(cast: Cast, case: Case, offic
     assert resumed.answer_by >= was + timedelta(days=9)
     with pytest.raises(cases.AlreadyDoneError):
         office.does(cases.resume_clock, case=british)
+
+
+def test_the_clock_goes_on_when_the_answer_came_in_not_when_somebody_read_it(
+    cast: Cast, office: Office
+) -> None:
+    found = asking.asked(cast.dentist, Ask.COPY, place=("GB", ""))
+    british = asking.case_of(found, Ask.COPY)
+    office.does(cases.stop_clock, case=british, words="Which calls do you mean?")
+    resumed = office.does(
+        cases.resume_clock,
+        case=british,
+        at=make.NOON + timedelta(days=10),
+        said_at=make.NOON + timedelta(days=3),
+    )
+    assert resumed.answer_by == date(2026, 12, 29), "the 27th is a Sunday, and Boxing Day is kept on the 28th"
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pause.objects.get().until == make.NOON + timedelta(days=3)
+
+
+@pytest.mark.parametrize(("elsewhere", "began"), [(None, 2), (3, 3)])
+def test_a_british_clock_starts_when_the_proof_came_in_not_when_staff_looked_at_it(
+    cast: Cast, office: Office, elsewhere: int | None, began: int
+) -> None:
+    found = asking.asked(cast.dentist, Ask.DELETE, place=("GB", ""), on_behalf=OnBehalf.AGENT)
+    with job_scope(agency_id=cast.acme.pk):
+        settling.add(found, ProofKind.PERMISSION, holds=False, at=make.NOON + timedelta(days=2))
+        identity = Identity.objects.select_related("submission").get(submission=found)
+
+    office.does(
+        proofs.judge, identity=identity, holds=True, seen="The permission is signed.",
+        arrived_at=make.NOON + timedelta(days=elsewhere) if elsewhere else None, at=make.NOON + timedelta(days=9),
+    )  # fmt: skip
+
+    british = asking.case_of(found, Ask.DELETE)
+    assert british.identified_at == make.NOON + timedelta(days=began)
+    assert british.answer_by == date(2026, 12, 29)
 
 
 def test_a_case_that_is_taken_back_is_closed_and_its_days_begin(case: Case, office: Office) -> None:
