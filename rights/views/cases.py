@@ -35,6 +35,7 @@ from rights.selectors import board, casebook, words
 from rights.selectors import letters as letter_selectors
 from rights.services import cases, restricting
 from rights.services.cases import Claim, Contact
+from rights.services.letters import EXTENSION
 from rights.views.doors import clients_of, of_case, require_work, sees_own, work_of_case, works
 
 
@@ -123,7 +124,8 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "answer": words.text(case.answer, key),
         "is_open": is_open,
         "works": works(request),
-        "may_extend": is_open and case.extended_at is None and case.extend_before is not None
+        "may_extend": is_open and case.extended_at is None and case.extending_at is None
+        and case.extend_before is not None
         and board.today(zone, request.at) <= case.extend_before,
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
         "may_appeal": case.decided_at is not None and not case.appeals.exists(),
@@ -244,10 +246,10 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
         else:
             messages.success(
                 request,
-                f"The answer is due by {found.answer_by:%-d %b %Y} now. Send the person the letter that says so:"
-                " without it the extension does not count.",
+                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone the"
+                f" answer stays due by {found.answer_by:%-d %b %Y}.",
             )
-            return _to_letter(case, "extension")
+            return _to_letter(case, EXTENSION)
     context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
     return render(request, "rights/extend.html", context, status=422 if request.method == "POST" else 200)
 
