@@ -372,6 +372,7 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
     form = RevealForm(request.POST)
     if not form.is_valid():
         return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, reveal=form)
+    judge = _judge_form(case, row, request.at)
     try:
         revealed = reveals.reveal_number_for(
             subject=row,
@@ -386,9 +387,9 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
         )
     except reveals.RevealLimitError:
         return _identity_page(
-            request, case, row, JudgeForm(), HTTPStatus.TOO_MANY_REQUESTS, over_limit=True, reveal=None
+            request, case, row, judge, HTTPStatus.TOO_MANY_REQUESTS, over_limit=True, reveal=None
         )
-    return _identity_page(request, case, row, JudgeForm(), revealed=revealed, reveal=None)
+    return _identity_page(request, case, row, judge, revealed=revealed, reveal=None)
 
 
 @require_POST

@@ -111,14 +111,14 @@ def test_a_no_to_sharing_ends_files_of_calls_that_were_written_before(
 
 # --- Objections ---------------------------------------------------------------------------------------------------
 
-GERMAN = {"place": ("DE", "")}
+GERMANY = ("DE", "")
 MARKETING = {"contact", "share"}
 
 
 def test_marketing_stops_when_an_objection_comes_in_and_the_rest_when_it_is_decided(cast: Cast) -> None:
     make.call(cast.dentist, ANNA)
     asking.answered_by(cast.dentist, "agency")
-    submission = asking.asked(cast.dentist, Ask.OBJECT, **GERMAN)
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
 
     case = asking.case_of(submission, Ask.OBJECT)
     assert (case.state, case.took_effect_at) == (CaseState.PROVING, None)
@@ -139,7 +139,7 @@ def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_w
     cast: Cast,
 ) -> None:
     make.call(cast.dentist, ANNA)
-    submission = asking.asked(None, Ask.OBJECT, agency=cast.acme, **GERMAN)
+    submission = asking.asked(None, Ask.OBJECT, agency=cast.acme, place=GERMANY)
     asking.work(cast.acme)
     case = asking.case_of(submission, Ask.OBJECT)
     assert (noes(cast.dentist), noes(cast.plumber), noes(cast.florist)) == (MARKETING, MARKETING, set())
@@ -160,7 +160,7 @@ def test_an_objection_is_not_refused_whole_on_a_ground_for_a_part_and_in_part_sa
     cast: Cast,
 ) -> None:
     asking.answered_by(cast.dentist, "agency")
-    submission = asking.asked(cast.dentist, Ask.OBJECT, **GERMAN)
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
     asking.prove(submission)
     asking.search(submission)
     case, office = asking.case_of(submission, Ask.OBJECT), asking.Office(cast)
@@ -183,7 +183,7 @@ def test_an_objection_is_not_refused_whole_on_a_ground_for_a_part_and_in_part_sa
 
 def test_objections_that_waited_before_stop_marketing_by_the_job(cast: Cast) -> None:
     make.call(cast.dentist, ANNA)
-    submission = asking.asked(cast.dentist, Ask.OBJECT, **GERMAN)
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
     caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
     vault_services.lift_suppressions(client_id=cast.dentist.pk, caller_id=caller_id, purposes=MARKETING)
     assert noes(cast.dentist) == set()
