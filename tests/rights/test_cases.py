@@ -32,6 +32,7 @@ from rights.services import cases, deciding, letters, proofs, queue
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import settling
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
@@ -284,6 +285,25 @@ def test_the_clock_goes_on_when_the_answer_came_in_not_when_somebody_read_it(
     assert resumed.answer_by == date(2026, 12, 29), "the 27th is a Sunday, and Boxing Day is kept on the 28th"
     with job_scope(agency_id=cast.acme.pk):
         assert Pause.objects.get().until == make.NOON + timedelta(days=3)
+
+
+def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_answer_came(
+    cast: Cast,
+) -> None:
+    found = asking.asked(cast.dentist, Ask.COPY, place=("GB", ""), at=make.now())
+    case, browser = asking.case_of(found, Ask.COPY), signed_in(cast.alice)
+    page = f"/requests/{case.pk}/"
+    answer = browser.post(
+        f"{page}extend/", {"ground": "complexity", "words": "Many calls, at two companies."}
+    )
+    assert answer.headers["Location"] == f"{page}letters/?letter=extension"
+    shown = browser.get(page).content.decode()
+    assert "only once the person is told" in shown
+    assert f"{page}extend/" not in shown
+
+    browser.post(f"{page}clock/", {"words": "Which calls do you mean?"})
+    asks = browser.post(f"{page}clock/", {"words": "All."})
+    assert (asks.status_code, "When that came in" in asks.content.decode()) == (422, True)
 
 
 @pytest.mark.parametrize(("elsewhere", "began"), [(None, 2), (3, 3)])
