@@ -187,8 +187,7 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
     if case.client_has_it_at is not None and case.state == CaseState.HANDED_OVER:
         raise AlreadyDoneError(f"The client has taken {case.reference} over, and answers it.")
     if decided in {Decided.REFUSE, Decided.PART}:
-        _check_ground(case, ground, words)
-        _check_whole(case, decided, ground)
+        _check_ground(case, decided, ground, words)
     elif ground:
         raise NoGroundError("What is done in full needs no ground against it.")
     if decided in {Decided.FULFIL, Decided.PART} and Ask(case.asks).needs_proof:
@@ -231,24 +230,20 @@ def _gave_answers_before(case: Case) -> set[int]:
     return set(rows.values_list("decided_by_id", flat=True))
 
 
-def _check_ground(case: Case, ground: str, words: str) -> None:
+def _check_ground(case: Case, decided: Decided, ground: str, words: str) -> None:
     laws = [str(one["law"]) for one in case.laws]
     try:
-        find_ground(ground, kind=case.kind, laws=laws)
+        found = find_ground(ground, kind=case.kind, laws=laws)
     except UnknownGroundError:
         # Where no law that we know applies nothing binds the answer to a law's list.
         if laws:
             raise NoGroundError("Pick a ground from the list for what is not done.") from None
+    else:
+        # Against an objection a ground for a part is none against all of it: marketing stops.
+        if case.kind == Kind.OBJECT and decided == Decided.REFUSE and found.in_part:
+            raise NoGroundError("This ground stands against a part only: decide it in part.")
     if not words.strip():
         raise EmptyWordsError("Say in plain words why; the person reads it.")
-
-
-def _check_whole(case: Case, decided: Decided, ground: str) -> None:
-    """Against an objection a ground that keeps back a part is no ground against all of it: marketing stops."""
-    if case.kind != Kind.OBJECT or decided != Decided.REFUSE or not ground:
-        return
-    if find_ground(ground, kind=case.kind, laws=[str(one["law"]) for one in case.laws]).in_part:
-        raise NoGroundError("This ground stands against a part only: decide it in part.")
 
 
 def _check_going_on(case: Case, decided: Decided, going_on: Collection[Purpose]) -> None:
