@@ -188,7 +188,7 @@ def test_objections_that_waited_before_stop_marketing_by_the_job(cast: Cast) -> 
     vault_services.lift_suppressions(client_id=cast.dentist.pk, caller_id=caller_id, purposes=MARKETING)
     assert noes(cast.dentist) == set()
 
-    fill = import_module("rights.migrations.0017_objections_that_are_open_stop_marketing")
+    fill = import_module("rights.migrations.0018_objections_that_are_open_stop_marketing")
     with job_scope(agency_id=cast.acme.pk), connection.cursor() as cursor:
         cursor.execute(fill._OPEN)
     assert asking.work(cast.acme, at=make.now()) == 1

@@ -28,7 +28,7 @@ _BACK = """
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rights', '0016_marketing_stops_when_an_objection_comes_in'),
+        ('rights', '0017_marketing_stops_when_an_objection_comes_in'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rights', '0017_objections_that_are_open_stop_marketing'),
+        ('rights', '0018_objections_that_are_open_stop_marketing'),
     ]
 
     operations = [

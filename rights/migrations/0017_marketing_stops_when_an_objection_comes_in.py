@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rights', '0015_calls_that_were_withheld'),
+        ('rights', '0016_a_no_that_is_not_recorded'),
     ]
 
     operations = [
