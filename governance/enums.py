@@ -99,6 +99,7 @@ class NoticeTo(models.TextChoices):
     PEOPLE = "people", "The people concerned"
     STATE = "state", "People of a US state"
     OFFICE = "office", "Attorney general or another office of a US state"
+    PLACE = "place", "Whom the law of a place names that has no rule here"
 
 
 PHASED: Final = (NoticeTo.AUTHORITY, NoticeTo.CLIENT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from governance.enums import BreachKind, BreachRisk, DataCategory, NoticeTo
 
 UNKNOWN: Final = "not known yet; it follows"
+_WHOEVER: Final = "[Whom that law names]"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,6 +106,8 @@ def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int
         parts = _to_people(facts)
     elif to == NoticeTo.OFFICE:
         parts = _to_office(facts)
+    elif to == NoticeTo.PLACE:
+        parts = [*_head(replace(facts, addressee=_WHOEVER), facts.citation), *_parts(facts)]
     else:
         parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
     mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []

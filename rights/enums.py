@@ -49,6 +49,11 @@ class Ask(models.TextChoices):
         return self in _AT_ONCE
 
     @property
+    def stops_at_once(self) -> bool:
+        """Whether something stops when it comes in: all of it, or of an objection direct marketing."""
+        return self.works_at_once or self is Ask.OBJECT
+
+    @property
     def needs_proof(self) -> bool:
         """Whether the person proves who asks before it is answered."""
         return self in _PROVEN
@@ -160,6 +165,7 @@ class EventKind(models.TextChoices):
     OPENED = "opened", "Came in"
     TOOK_EFFECT = "took_effect", "Took effect"
     NOT_RECORDED = "not_recorded", "Not recorded, for the client has left"
+    MARKETING_STOPPED = "marketing_stopped", "Marketing stopped"
     PROVEN = "proven", "Proven who asks"
     NOT_PROVEN = "not_proven", "Not proven who asks"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
@@ -167,7 +173,9 @@ class EventKind(models.TextChoices):
     NOTED = "noted", "Note written"
     TASK_ADDED = "task_added", "Task added"
     TASK_DONE = "task_done", "Task done"
+    EXTENDING = "extending", "To be extended once its letter is sent"
     EXTENDED = "extended", "Extended"
+    NOT_EXTENDED = "not_extended", "Not extended: the letter went too late"
     STOPPED = "stopped", "Clock stopped: asked what is meant"
     RESUMED = "resumed", "Clock goes on"
     SEARCHED = "searched", "Looked for what there is"
@@ -197,6 +205,7 @@ class StepKind(models.TextChoices):
     """What a job does for a case after its decision, or at once."""
 
     SUPPRESS = "suppress", "Stop what was refused"
+    OBJECT = "object", "Stop what was objected to"
     PACK = "pack", "Make the package"
     ERASE = "erase", "Erase"
     CORRECT = "correct", "Correct"

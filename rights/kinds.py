@@ -18,9 +18,18 @@ DUE: Final = "request_due"
 LATE: Final = "request_late"
 LETTER_FAILED: Final = "request_letter_failed"
 NOT_ACKNOWLEDGED: Final = "request_not_acknowledged"
+EXTENSION_UNSENT: Final = "request_extension_unsent"
 OWN_REQUEST: Final = "request_own"
 
-OF_CASES: Final = (CLIENT_ANSWERED, CLIENT_SILENT, DUE, LATE, NOT_ACKNOWLEDGED, OWN_REQUEST)
+OF_CASES: Final = (
+    CLIENT_ANSWERED,
+    CLIENT_SILENT,
+    DUE,
+    LATE,
+    NOT_ACKNOWLEDGED,
+    EXTENSION_UNSENT,
+    OWN_REQUEST,
+)
 """Kinds whose key is a case: they are closed when the case is."""
 
 
@@ -71,6 +80,7 @@ def register_days() -> None:
         (DUE, "A request comes to the day of its answer", "Open the requests"),
         (LATE, "A request is past the day of its answer", "Open the requests"),
         (NOT_ACKNOWLEDGED, "A person has not heard that the request came in", "Open the requests"),
+        (EXTENSION_UNSENT, "An answer takes longer only once the person is told", "Open the requests"),
         (CLIENT_ANSWERED, "A client has said what to answer", "Open the requests"),
         (CLIENT_SILENT, "A client was asked about a request and did not answer", "Open the requests"),
         (LETTER_FAILED, "A letter to a person could not be delivered", "Open the requests"),

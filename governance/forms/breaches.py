@@ -122,12 +122,15 @@ class AssessForm(_InZone):
         label="Clients concerned",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Where the agency is the processor, the client is told first of all.",
+        help_text="Where the agency is the processor for any purpose, the client is told first of all.",
     )
     places = forms.CharField(
         label="Where the people live",
         max_length=300,
-        help_text="Countries and US states, with commas: US-CA, US-NY, DE. Unknown: where the clients do business.",
+        help_text=(
+            "Countries and US states, with commas: US-CA, US-NY, DE. Unknown: where the clients do business. Name each:"
+            " where we know no rule, its law is to be looked at."
+        ),
     )
     people = forms.IntegerField(
         label="About how many people", min_value=0, max_value=2_000_000_000, required=False
@@ -135,7 +138,15 @@ class AssessForm(_InZone):
     records = forms.IntegerField(
         label="About how many records", min_value=0, max_value=2_000_000_000, required=False
     )
-    risk = forms.ChoiceField(label="Risk to the people", choices=BreachRisk.choices, widget=forms.RadioSelect)
+    risk = forms.ChoiceField(
+        label="Risk to the people",
+        choices=BreachRisk.choices,
+        widget=forms.RadioSelect,
+        help_text=(
+            "An authority in Europe is not told where harm is unlikely. Laws of US states are listed at any risk: some"
+            " have no such exception."
+        ),
+    )
     effects = _words(
         "Likely consequences",
         help_text="What may happen to the people.",

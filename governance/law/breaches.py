@@ -25,11 +25,20 @@ _FILE: Final = Path(__file__).with_name("breaches.toml")
 _KEYS: Final = frozenset(
     {
         "title", "to", "places", "hours", "days", "from_risk", "as_role", "confidence", "citation", "source",
-        "checked_on", "words", "office",
+        "checked_on", "words", "office", "harmless",
     }
 )  # fmt: skip
 _OFFICE_KEYS: Final = frozenset({"title", "words", "from_people", "days", "told_days", "in_working_days"})
 _ORDER: Final = {risk: rank for rank, risk in enumerate(BreachRisk)}
+_HARMLESS: Final = {
+    "told": "No exception is known for a breach that is unlikely to harm anybody.",
+    "may_be_excepted": (
+        "Where harm is unlikely it may not ask for this: look at its text, and write what you find as the reason."
+    ),
+}
+_NOWHERE: Final = {places.UNKNOWN: "the place, once it is known", places.UNLISTED: "the place that is meant"}
+_UNRULED: Final = "law-of-"
+"""What the names of duties begin with that stand for a place without a rule."""
 
 
 class RulesError(ValueError):
@@ -112,6 +121,44 @@ class Rule:
         return calendars.add_working_days(day, days, country=country, region=region)
 
 
+def find(name: str) -> Rule | None:
+    """The rule of that name, also one that stands for a place without any; None: there is none any more."""
+    if name.startswith(_UNRULED):
+        return _look_at(name.removeprefix(_UNRULED))
+    return rules().get(name)
+
+
+def unruled(where: Collection[str]) -> Iterator[Rule]:
+    """A duty to look at its law for each of these places in which no rule here binds a controller."""
+    ours = [rule for rule in rules().values() if rule.as_role == "controller"]
+    for place in where:
+        if not any(rule.holds_in([place]) for rule in ours):
+            yield _look_at(place)
+
+
+def _look_at(place: str) -> Rule:
+    country, _, region = place.partition("-")
+    called = _NOWHERE.get(country) or places.name(country, region)
+    return Rule(
+        id=f"{_UNRULED}{place}",
+        title=f"Look at the law of {called}",
+        to=NoticeTo.PLACE,
+        places=frozenset({place}),
+        hours=None,
+        days=None,
+        from_risk=BreachRisk.UNLIKELY,
+        as_role="controller",
+        confidence="unverified",
+        citation=f"the law of {called}",
+        source="",
+        checked_on=date.min,
+        words=(
+            "No rule is known here for this place. Look at its law, tell whom it names and keep the words here, or"
+            " write why nobody is told. It may name a short time."
+        ),
+    )
+
+
 @cache
 def rules() -> Mapping[str, Rule]:
     """
@@ -131,6 +178,7 @@ def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
             raise RulesError(f"{name}: a rule counts hours or days.")
         if row["as_role"] not in {"controller", "processor"}:
             raise RulesError(f"{name}: {row['as_role']!r} is no role.")
+        harmless = _harmless(name, row)
         rule = Rule(
             id=name,
             title=row["title"],
@@ -144,14 +192,21 @@ def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
             citation=row["citation"],
             source=row["source"],
             checked_on=row["checked_on"],
-            words=row["words"],
+            words=row["words"] + harmless,
         )
         yield rule
         if "office" in row:
-            yield _office(rule, row["office"])
+            yield _office(rule, row["office"], harmless=harmless)
 
 
-def _office(rule: Rule, row: Mapping[str, Any]) -> Rule:
+def _harmless(name: str, row: Mapping[str, Any]) -> str:
+    """What a state's row says of a breach that is unlikely to harm anybody; each of them says it."""
+    if (row["to"] == NoticeTo.STATE) != (row.get("harmless") in _HARMLESS):
+        raise RulesError(f"{name}: a state says what becomes of a harmless breach, and nobody else does.")
+    return f" {_HARMLESS[row['harmless']]}" if "harmless" in row else ""
+
+
+def _office(rule: Rule, row: Mapping[str, Any], *, harmless: str) -> Rule:
     """The office of a state that is told beside its residents."""
     name = f"{rule.id}-office"
     if unknown := set(row) - _OFFICE_KEYS:
@@ -164,7 +219,7 @@ def _office(rule: Rule, row: Mapping[str, Any]) -> Rule:
         title=row["title"],
         to=NoticeTo.OFFICE,
         days=row.get("days"),
-        words=row["words"],
+        words=row["words"] + harmless,
         beside=rule.id,
         told_days=row.get("told_days"),
         from_people=row.get("from_people", 0),

@@ -95,7 +95,7 @@ def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
     lines = [
         NoticeLine(
             row,
-            law.rules().get(row.rule),
+            law.find(row.rule),
             row.client,
             row.state == NoticeState.DUE and row.due_at is not None and row.due_at <= at,
         )

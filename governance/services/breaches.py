@@ -30,7 +30,15 @@ from callprivacy.tenancy.models import Agency, Engagement
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from governance import kinds, letters
-from governance.enums import PHASED, BreachKind, BreachRisk, BreachState, NoticeState, NoticeTo
+from governance.enums import (
+    PHASED,
+    BreachKind,
+    BreachRisk,
+    BreachState,
+    DataCategory,
+    NoticeState,
+    NoticeTo,
+)
 from governance.law import breaches as law
 from governance.models import Breach, BreachNote, BreachNotice
 from governance.selectors import breaches as selectors
@@ -38,6 +46,9 @@ from governance.services import words
 
 JOB: Final = Actor.job("governance.watch_clocks")
 WARN: Final = timedelta(hours=24)
+
+type _Place = tuple[str, int | None]
+"""A rule's id, and the client that is told by it, where it is one."""
 
 
 class NotOpenError(LookupError):
@@ -168,12 +179,22 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
 
 
 def _make_notices(breach: Breach) -> None:
-    if breach.aware_at is None:
-        return
+    """Make the notices that the law calls for, and take back what it does not call for any more."""
+    wanted = _wanted(breach)
+    for row in BreachNotice.objects.filter(breach=breach, phase=1, state=NoticeState.DUE):
+        due = wanted.get((row.rule, row.client_id))
+        if due is None:
+            row.delete()
+        elif row.due_at != due.due_at:
+            BreachNotice.objects.filter(pk=row.pk, state=NoticeState.DUE).update(due_at=due.due_at)
+    _add_missing(breach, wanted)
+
+
+def _wanted(breach: Breach) -> Mapping[_Place, BreachNotice]:
+    """The first notice of each rule that holds, by the rule and the client that it goes to."""
     zone = ZoneInfo(breach.agency.time_zone)
-    wanted: dict[tuple[str, int | None], BreachNotice] = {}
-    for rule, client, due_at in _duties(breach, zone, told=_told_beside(breach)):
-        wanted[rule.id, client] = BreachNotice(
+    return {
+        (rule.id, client): BreachNotice(
             agency_id=breach.agency_id,
             breach=breach,
             to=rule.to,
@@ -181,21 +202,21 @@ def _make_notices(breach: Breach) -> None:
             client_id=client,
             due_at=due_at,
         )
-    first = BreachNotice.objects.filter(breach=breach, phase=1)
-    present = {(row.rule, row.client_id): row for row in first}
-    for place, row in present.items():
-        if row.state != NoticeState.DUE:
-            continue
-        if place not in wanted:
-            row.delete()
-        elif row.due_at != wanted[place].due_at:
-            BreachNotice.objects.filter(pk=row.pk, state=NoticeState.DUE).update(due_at=wanted[place].due_at)
-    BreachNotice.objects.bulk_create([row for place, row in wanted.items() if place not in present])
+        for rule, client, due_at in _duties(breach, zone, told=_told_beside(breach))
+    }
+
+
+def _add_missing(breach: Breach, wanted: Mapping[_Place, BreachNotice]) -> bool:
+    """Add the notices that are not there; returns whether any was missing."""
+    present = set(BreachNotice.objects.filter(breach=breach, phase=1).values_list("rule", "client_id"))
+    return bool(
+        BreachNotice.objects.bulk_create([row for place, row in wanted.items() if place not in present])
+    )
 
 
 def _make_further(breach: Breach, *, at: datetime) -> None:
     """Let what is new wait to be told to those who were told in phases, where no next notice is open yet."""
-    newest: dict[tuple[str, int | None], BreachNotice] = {}
+    newest: dict[_Place, BreachNotice] = {}
     for row in BreachNotice.objects.filter(breach=breach, to__in=PHASED).order_by("phase"):
         newest[row.rule, row.client_id] = row
     told = set(
@@ -252,8 +273,8 @@ def _duties(
         row.client_id: row
         for row in Engagement.objects.filter(agency_id=breach.agency_id, client_id__in=breach.clients)
     }
-    processed = [pk for pk in breach.clients if _is_processor(agreed.get(pk))]
-    controls = not breach.clients or len(processed) < len(breach.clients)
+    processed = [pk for pk in breach.clients if PartyRole.PROCESSOR in _roles(agreed.get(pk))]
+    controls = _controls(breach, agreed)
     found: list[tuple[law.Rule, int | None, datetime | None]] = []
     for rule in law.rules().values():
         if not rule.is_due_at(risk, people=breach.people):
@@ -266,14 +287,24 @@ def _duties(
         elif controls and rule.holds_in(breach.places):
             due_at = rule.due_at(breach.aware_at, zone=zone, told_at=told.get(rule.beside))
             found.append((rule, None, due_at))
+    if controls:
+        found += [(rule, None, None) for rule in law.unruled(breach.places)]
     return found
 
 
-def _is_processor(engagement: Engagement | None) -> bool:
-    """Whether the agency works for a client as its processor, in any of its roles."""
+def _controls(breach: Breach, agreed: Mapping[int, Engagement]) -> bool:
+    """Whether some of it is the agency's own to answer for: of its people, or of a client for any purpose."""
+    if not breach.clients or DataCategory.STAFF in breach.categories:
+        return True
+    own = {PartyRole.CONTROLLER, PartyRole.JOINT}
+    return any(own & _roles(agreed.get(pk)) for pk in breach.clients)
+
+
+def _roles(engagement: Engagement | None) -> set[str]:
+    """As what the agency acts for a client, over all purposes; alone where nothing was agreed."""
     if engagement is None:
-        return False
-    return PartyRole.PROCESSOR in {engagement.measure_as, engagement.record_as, engagement.contact_as}
+        return {PartyRole.CONTROLLER}
+    return {engagement.measure_as, engagement.record_as, engagement.contact_as}
 
 
 def _renew_clock(breach: Breach, *, at: datetime, by: Actor) -> None:
@@ -470,8 +501,8 @@ def reopen_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> No
 
 def _await_news(breach: Breach) -> None:
     """A next notice, without a day, for each who was told in phases and has none open."""
-    newest: dict[tuple[str, int | None], BreachNotice] = {}
-    told: set[tuple[str, int | None]] = set()
+    newest: dict[_Place, BreachNotice] = {}
+    told: set[_Place] = set()
     for row in BreachNotice.objects.filter(breach=breach, to__in=PHASED).order_by("phase"):
         newest[row.rule, row.client_id] = row
         if row.phase == 1 and row.state == NoticeState.SENT:
@@ -485,10 +516,15 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
     """
     Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
 
+    Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
     Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
     """
     told = 0
     with job_scope(agency_id=agency_id):
+        opened = Breach.objects.filter(state=BreachState.OPEN).select_related("agency")
+        for breach in opened.select_for_update(of=("self",), skip_locked=True):
+            if _add_missing(breach, _wanted(breach)):
+                _renew_clock(breach, at=at, by=JOB)
         rows = BreachNotice.objects.filter(
             state=NoticeState.DUE, breach__state=BreachState.OPEN, due_at__lt=at + WARN
         ).select_related("breach")

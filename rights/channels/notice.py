@@ -15,6 +15,9 @@ from callprivacy.tenancy.enums import PartyRole
 from consent.enums import Basis, Language, Standard
 from retention.enums import Category, Then
 
+TAKEN_OUT: Final = ("numbers", "cards", "mails")
+"""What is taken out of words, as the words of the notice say it: where that changes, published notices fall due."""
+
 type Body = list[dict[str, Any]]
 """Sections: {"title", "lines": [sentence], "rows": [[label, text]]}."""
 
@@ -52,6 +55,7 @@ class Facts:
     :ivar systems: the client's own systems that are told. :ivar sells: whether data are sold or shared for advertising.
     :ivar european, british, american, californian: whose law reaches the client.
     :ivar page: where requests are made. :ivar choices: where consent is given and taken back, "" where nowhere.
+    :ivar taken_out: what is taken out of words before they are kept; none where no words are taken in.
     :ivar more: what staff added, by language.
     """
 
@@ -78,12 +82,16 @@ class Facts:
     californian: bool
     page: str
     choices: str
+    taken_out: Sequence[str] = ()
     policy_url: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The facts as they are kept and compared."""
-        return asdict(self) | {"kept": [asdict(one) for one in self.kept]}
+        found = asdict(self) | {"kept": [asdict(one) for one in self.kept]}
+        if not self.taken_out:
+            del found["taken_out"]
+        return found
 
 
 def compose(facts: Facts, language: Language) -> Body:
@@ -238,7 +246,8 @@ _SAY: Final[dict[Language, dict[str, str]]] = {
         " dialled and which advertisement showed it, and the region that the number belongs to.",
         "data_swap": "On the website, the page shows a number that tells which advertisement brought you there.",
         "data_records": "A recording of the call, where it may be made.",
-        "data_words": "What was said in writing, with numbers and names taken out, where it may be made.",
+        "data_words": "What was said, in writing, where it may be made: with phone numbers, card numbers and e-mail"
+        " addresses taken out; names stay in it.",
         "data_consent": "What you agreed to or refused, when, and the words you were told.",
         "data_source": "It comes from you and from the phone network.",
         "for_measure": "To see which advertisement leads to calls",
@@ -327,7 +336,8 @@ _SAY: Final[dict[Language, dict[str, str]]] = {
         " mostraba, y la región a la que pertenece el número.",
         "data_swap": "En el sitio web, la página muestra un número que dice qué anuncio le trajo.",
         "data_records": "Una grabación de la llamada, cuando se puede hacer.",
-        "data_words": "Lo que se dijo, por escrito y sin números ni nombres, cuando se puede hacer.",
+        "data_words": "Lo que se dijo, por escrito, cuando se puede hacer: sin números de teléfono ni de tarjeta ni"
+        " direcciones de correo; los nombres quedan.",
         "data_consent": "Lo que usted aceptó o rechazó, cuándo, y las palabras que se le dijeron.",
         "data_source": "Viene de usted y de la red telefónica.",
         "for_measure": "Para saber qué anuncio trae llamadas",

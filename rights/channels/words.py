@@ -59,7 +59,9 @@ ABOUT: Final[dict[Language, dict[Ask, About]]] = {
             "Delete my data", "What the law does not make us keep is erased. It cannot be brought back."
         ),
         Ask.RESTRICT: About("Stop using my data for now", "It is kept, and neither shown nor used."),
-        Ask.OBJECT: About("Object to what is done with my data", "Tell why, if you like."),
+        Ask.OBJECT: About(
+            "Object to what is done with my data", "Marketing to you stops at once. Tell why, if you like."
+        ),
         Ask.COMPLAIN: About("Complain", "Tell what went wrong. A person reads it and answers."),
         Ask.APPEAL: About("Appeal against the answer", "Another person looks at it again."),
     },
@@ -88,7 +90,10 @@ ABOUT: Final[dict[Language, dict[Ask, About]]] = {
             "Borrar mis datos", "Se borra lo que la ley no obliga a guardar. No se puede recuperar."
         ),
         Ask.RESTRICT: About("Dejar de usar mis datos por ahora", "Se guardan, y ni se muestran ni se usan."),
-        Ask.OBJECT: About("Oponerme a lo que se hace con mis datos", "Diga por qué, si quiere."),
+        Ask.OBJECT: About(
+            "Oponerme a lo que se hace con mis datos",
+            "El marketing hacia usted cesa de inmediato. Diga por qué, si quiere.",
+        ),
         Ask.COMPLAIN: About("Reclamar", "Diga qué salió mal. Una persona lo lee y responde."),
         Ask.APPEAL: About("Recurrir la respuesta", "Otra persona lo mira de nuevo."),
     },
@@ -145,6 +150,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.OPENED: "It came in",
         EventKind.TOOK_EFFECT: "It counts",
         EventKind.NOT_RECORDED: "It was not recorded here: the company has left us. Please tell it yourself as well",
+        EventKind.MARKETING_STOPPED: "Marketing to you was stopped, and your data are not shared",
         EventKind.PROVEN: "You proved who you are",
         EventKind.ACKNOWLEDGED: "We wrote to you that it came in",
         EventKind.EXTENDED: "It takes longer",
@@ -169,6 +175,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.OPENED: "Llegó",
         EventKind.TOOK_EFFECT: "Cuenta",
         EventKind.NOT_RECORDED: "No se registró aquí: la empresa ya no trabaja con nosotros. Dígaselo también a ella",
+        EventKind.MARKETING_STOPPED: "Se detuvo el marketing hacia usted, y sus datos no se comparten",
         EventKind.PROVEN: "Usted demostró quién es",
         EventKind.ACKNOWLEDGED: "Le escribimos que llegó",
         EventKind.EXTENDED: "Tarda más",

@@ -236,9 +236,32 @@ class ExtendForm(forms.Form):
 
 
 class PauseForm(forms.Form):
-    """What the person is asked, or what the person said."""
+    """
+    What the person is asked, or what the person said and when that came in.
+
+    :param stands: whether the clock stands, and is to go on. :param today: where the clock is.
+    """
 
     words = _text("What the person is asked", rows=3, max_length=1000)
+    said_on = DayField(
+        label="When that came in",
+        help_text="The clock goes on from that day, whenever somebody read it.",
+    )
+
+    def __init__(self, *args: Any, stands: bool, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        if stands:
+            self.fields["words"].label = "What the person said"
+            self.fields["words"].required = False
+        else:
+            del self.fields["said_on"]
+
+    def clean_said_on(self) -> date:
+        on: date = self.cleaned_data["said_on"]
+        if on > self.today:
+            raise forms.ValidationError("It cannot have come in after today.")
+        return on
 
 
 class AskForm(forms.Form):

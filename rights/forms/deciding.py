@@ -11,10 +11,11 @@ from uuid import UUID
 from django import forms
 
 from callprivacy.lib.forms import DayField
-from consent.enums import Language
+from consent.enums import Language, Purpose
 from consent.law import places
 from rights.enums import Decided, OtherParty
 from rights.law.grounds import Ground
+from rights.services.deciding import MAY_GO_ON
 
 SHORTEST: Final = 15
 _OF_CALLS: Final = ("call", "field", "value", "not_theirs")
@@ -32,7 +33,7 @@ class DecideForm(forms.Form):
 
     :param grounds: that may be named for this case. :param asks_voice: whether recordings of another party are in it.
     :param calls: of a correction: the person's calls, as ids and words; None where it is none.
-    :param by_law: whether a law alone keeps calls.
+    :param by_law: whether a law alone keeps calls. :param asks_going_on: whether it is an objection.
     """
 
     decided = forms.ChoiceField(label="Decision", choices=Decided.choices, widget=forms.RadioSelect)
@@ -47,6 +48,14 @@ class DecideForm(forms.Form):
         max_length=2000,
         widget=forms.Textarea({"rows": 4, "autocomplete": "off"}),
         help_text="Why, in plain words; they stand in the letter. Needed where anything is refused.",
+    )
+    going_on = forms.MultipleChoiceField(
+        label="What goes on all the same",
+        required=False,
+        choices=[(one.value, one.label) for one in Purpose if one in MAY_GO_ON],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only where it is followed in part; everything else stops. Contact and sharing have stopped. The"
+        " letter names what goes on.",
     )
     other_party = forms.ChoiceField(
         label="The other voice in recordings", choices=OtherParty.choices, initial=OtherParty.WITHHOLD
@@ -112,6 +121,7 @@ class DecideForm(forms.Form):
         asks_voice: bool,
         calls: Sequence[tuple[str, str]] | None,
         by_law: bool,
+        asks_going_on: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -123,7 +133,8 @@ class DecideForm(forms.Form):
         offered = list(calls or ())
         cast(forms.ChoiceField, self.fields["call"]).choices = [("", "None"), *offered]
         cast(forms.MultipleChoiceField, self.fields["not_theirs"]).choices = offered
-        unwanted = {"other_party"} if not asks_voice else set()
+        unwanted: set[str] = set() if asks_going_on else {"going_on"}
+        unwanted |= {"other_party"} if not asks_voice else set()
         unwanted |= set() if by_law else {"beyond_floor"}
         unwanted |= set(_CORRECTS) if calls is None else set() if offered else {*_OF_CALLS}
         for name in unwanted:
@@ -138,6 +149,10 @@ class DecideForm(forms.Form):
             self.add_error("words", "Say why in at least a sentence; the person reads it.")
         if said.get("decided") == Decided.FULFIL and said.get("ground"):
             self.add_error("ground", "What is done in full needs no ground against it.")
+        if "going_on" in self.fields and (said.get("decided") == Decided.PART) != bool(said.get("going_on")):
+            self.add_error(
+                "going_on", "Tick what goes on where it is followed in part, and nothing where it is not."
+            )
         self._clean_call(said)
         if self.corrections() and len(str(said.get("shown_by", "")).strip()) < SHORTEST:
             self.add_error(
@@ -212,6 +227,12 @@ class JudgeForm(forms.Form):
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
         help_text="In a sentence, without numbers. It is sealed.",
     )
+    arrived_on = DayField(
+        label="When it came in",
+        required=False,
+        help_text="The day on which what you saw was here, on the page, by mail or at the desk: in the United Kingdom"
+        " the clock starts then.",
+    )
     call = forms.ChoiceField(
         label="Which call it is",
         required=False,
@@ -219,21 +240,36 @@ class JudgeForm(forms.Form):
         help_text="Calls whose number was withheld around the time that was said, the nearest first.",
     )
 
-    def __init__(self, *args: Any, calls: Sequence[tuple[str, str]] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        today: date,
+        handed_in_on: date | None,
+        calls: Sequence[tuple[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """
         Make it.
 
+        :param today: where the clock is. :param handed_in_on: when the person handed in the last of it here.
         :param calls: of a withheld call those that it may be; None: it is a number or an address.
         """
         super().__init__(*args, **kwargs)
+        self.today, self.handed_in_on = today, handed_in_on
+        self.fields["arrived_on"].initial = handed_in_on
         if calls is None:
             del self.fields["call"]
         else:
             cast(forms.ChoiceField, self.fields["call"]).choices = [*calls, ("", "None of them")]
 
     def clean(self) -> dict[str, Any]:
-        """A withheld call that is proven is one of those that are there."""
+        """A withheld call that is proven is one of those that are there; what proves it came in on some day."""
         said: dict[str, Any] = super().clean() or self.cleaned_data
+        on = said.get("arrived_on") or self.handed_in_on
+        if on is not None and on > self.today:
+            self.add_error("arrived_on", "It cannot have come in after today.")
+        elif said.get("holds") == "yes" and on is None and "arrived_on" not in self.errors:
+            self.add_error("arrived_on", "Say on which day what you saw came in.")
         if said.get("holds") == "yes" and "call" in self.fields and not said.get("call"):
             self.add_error("call", "Pick the call, or say that it is not shown.")
         return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from consent.enums import Language
+from consent.enums import Language, Purpose
 from rights.enums import Copies, Kind
 
 MONTHS: Final = {
@@ -84,6 +84,7 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 and 7027 oblige us to tell you.",
         "for": "for {client}",
         "at_once": "It has counted here since {day}.",
+        "going_on": "This goes on: {uses}.",
         "not_before": "It is about calls since the number is yours: where it is known that somebody else had it before,"
         " their calls stay as they are.",
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
@@ -107,6 +108,7 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 y 7027 nos obligan a comunicárselo.",
         "for": "en nombre de {client}",
         "at_once": "Se aplica aquí desde el {day}.",
+        "going_on": "Esto continúa: {uses}.",
         "not_before": "Se refiere a las llamadas desde que el número es suyo: donde consta que antes lo tuvo otra"
         " persona, las llamadas de esa persona siguen como están.",
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
@@ -116,6 +118,22 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         " Puede que haya llamadas suyas entre ellas; nadie puede decir cuáles, así que no se puede sacar nada.",
     },
 }
+
+USES: Final[dict[Language, dict[Purpose, str]]] = {
+    Language.ENGLISH: {
+        Purpose.MEASURE: "counting your calls, and which advertisement led to them",
+        Purpose.RECORD: "recording them",
+        Purpose.REVIEW: "listening to them and reading them",
+        Purpose.ANALYSE: "having software analyse them",
+    },
+    Language.SPANISH: {
+        Purpose.MEASURE: "contar sus llamadas y qué anuncio le trajo",
+        Purpose.RECORD: "grabarlas",
+        Purpose.REVIEW: "escucharlas y leerlas",
+        Purpose.ANALYSE: "analizarlas con un programa",
+    },
+}
+"""What may go on after an objection."""
 
 AUTHORITIES: Final[dict[str, dict[Language, str]]] = {
     "gdpr": {

@@ -105,6 +105,9 @@ class Case(Held):
     why the law applies, and how its days were counted, in sentences. `law_ids`: the ids of `laws` as JSON, which
     PostgreSQL writes: few different texts, by which the board finds the cases of a law.
 
+    `extending_at`: somebody has said why it takes longer; `extended_at`: the person was told so in time, which alone
+    moves the days. `identified_at`: when what proves who asks had come in.
+
     The six fields of 11 CCR 7101(b): `received_at`, `asks`, `channel`, `answered_at`, `decided`, `ground`. They are
     kept as retention's policy for requests says, and used for nothing else.
 
@@ -144,6 +147,7 @@ class Case(Held):
     acknowledge_due_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     extend_before = models.DateField(null=True)
+    extending_at = models.DateTimeField(null=True)
     extended_at = models.DateTimeField(null=True)
     extended_for = models.CharField(max_length=20, blank=True)
     answer_by = models.DateField(null=True)

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from consent.enums import Language
+from consent.enums import Language, Purpose
 from rights import letters
-from rights.enums import Ask, Copies, IdentityState, Kind, NoticeAbout
+from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout, StepKind
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
-from rights.models import Case, Finding, Identity, Letter, RecipientNotice
+from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
 from rights.selectors import corrections, ends, reach, words
 
 PACKAGE_DAYS: Final = 7
@@ -250,9 +250,24 @@ def _decided(case: Case, language: Language) -> dict[str, str]:
     found: dict[str, str] = {}
     if case.ground:
         found["ground"] = ground_words(case, case.ground, language)
+    if going_on := _going_on(case, language):
+        found["ground"] = " ".join(filter(None, [found.get("ground", ""), going_on]))
     if grants_appeal(case):
         found["appeal"] = letter_words.SENTENCES[language]["appeal"]
     return found
+
+
+def _going_on(case: Case, language: Language) -> str:
+    """What goes on after an objection that was followed in part, in a sentence; "" where nothing does."""
+    if case.asks != Ask.OBJECT or case.decided != Decided.PART:
+        return ""
+    step = Step.objects.filter(case=case, kind=StepKind.PASS_ON).first()
+    names = (
+        [letter_words.USES[language][Purpose(name)] for name in step.wanted.get("going_on", ())]
+        if step
+        else []
+    )
+    return letter_words.SENTENCES[language]["going_on"].format(uses="; ".join(names)) if names else ""
 
 
 def ground_words(case: Case, ground_id: str, language: Language) -> str:

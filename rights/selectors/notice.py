@@ -105,6 +105,7 @@ def facts_of(client: Client, page: RequestPage, *, at: datetime) -> Facts:
         american=client.home_country == _AMERICAN,
         californian=_CALIFORNIAN in laws,
         page=address_of(page),
+        taken_out=notice.TAKEN_OUT if client.takes_transcripts else (),
         choices=_choices(consent_page.key) if consent_page else "",
         policy_url=client.policy_url,
         more={"en": page.more_en, "es": page.more_es},

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Count, Q
 
@@ -21,12 +22,13 @@ from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
 from consent.enums import NOT_ASKED, RESTRICTED, EventKind
+from consent.law import places
 from consent.models import ConsentEvent
 from retention.enums import Category
 from retention.law import rules
 from retention.law.rules import Rule, Side
 from retention.models import Hold
-from retention.selectors import changes, holds
+from retention.selectors import changes, holds, policies
 from rights.enums import Ask, Copies, IdentityState, PackageState, StepKind, StepState
 from rights.models import Case, Finding, Identity, Package, Step
 
@@ -38,6 +40,8 @@ class Target:
 
     :ivar from_at: calls before it are not shown on this proof; None, all are.
     :ivar others_until: calls before it are of whoever had the number before; None, as far as is known none are.
+    :ivar under_europe: only the GDPR or the UK GDPR applies: what another country's law wants kept is no reason there
+        (article 17(3)(b)).
     """
 
     client: Client
@@ -45,6 +49,11 @@ class Target:
     identity_id: uuid.UUID
     from_at: datetime | None = None
     others_until: datetime | None = None
+    under_europe: bool = False
+
+
+_EUROPEAN_LAWS: Final = frozenset({"gdpr", "uk_gdpr"})
+_EUROPE: Final = places.MEMBERS | {places.EUROPEAN_UNION, "GB", "IS", "LI", "NO"}
 
 
 def targets_of(case: Case) -> list[Target]:
@@ -69,8 +78,13 @@ def targets_of(case: Case) -> list[Target]:
         ids &= answered_by_agency(ids)
     clients = Client.objects.select_related("agency").in_bulk(ids)
     handed = _changed_hands(found) if case.client_id is None else {}
+    laws = {str(one["law"]) for one in case.laws}
+    under_europe = bool(laws) and laws <= _EUROPEAN_LAWS
     return [
-        _target(clients[client_id], caller_id, proven[identity_id], handed.get((client_id, caller_id)))
+        replace(
+            _target(clients[client_id], caller_id, proven[identity_id], handed.get((client_id, caller_id))),
+            under_europe=under_europe,
+        )
         for (client_id, caller_id), identity_id in sorted(found.items(), key=lambda one: str(one[0]))
         if client_id in clients and caller_id is not None
     ]
@@ -201,14 +215,23 @@ def others_stay(targets: Collection[Target]) -> int:
     )
 
 
-def floor_of(client: Client, at: datetime) -> tuple[Rule, datetime] | None:
+def floor_of(target: Target, at: datetime) -> tuple[Rule, datetime] | None:
     """
     The law that makes a client keep records of calls that went out, and from which instant on; the longest there is.
 
-    Whoever decides may go beyond it, for a rule that only wants a reason.
+    Only one that the client's own policy keeps to: what leaves by that anyway is kept from nobody who asks. Whoever
+    decides may go beyond it, for a rule that only wants a reason.
     """
+    client = target.client
     ground = changes.grounds_of([client])[client.pk]
-    floors = [rule for rule in rules.rules_for(ground, Category.CALL_OUT) if rule.side is Side.FLOOR]
+    kept = policies.effective(client, Category.CALL_OUT).days
+    floors = [
+        rule
+        for rule in rules.rules_for(ground, Category.CALL_OUT)
+        if rule.side is Side.FLOOR
+        and rule.days <= kept
+        and (rule.country in _EUROPE or not target.under_europe)
+    ]
     if not floors:
         return None
     longest = max(floors, key=lambda rule: rule.days)
@@ -217,7 +240,7 @@ def floor_of(client: Client, at: datetime) -> tuple[Rule, datetime] | None:
 
 def kept_by_floor(target: Target, at: datetime) -> Q:
     """A condition on calls: the law makes the client keep the record."""
-    found = floor_of(target.client, at)
+    found = floor_of(target, at)
     if found is None:
         return Q(pk__in=[])
     return Q(direction=Direction.OUTBOUND, pk__gte=first_id_at(found[1]))
@@ -283,7 +306,7 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
     )
     leaving = calls.exclude(held | floor | others).values("pk")
     recordings = Recording.objects.for_client(client).filter(call_id__in=leaving)
-    rule = floor_of(client, at)
+    rule = floor_of(target, at)
     noes = vault.suppressed_callers(client.pk, [target.caller_id], on=at.date()).get(target.caller_id, {})
     return Preview(
         client=client,

@@ -15,16 +15,22 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import models, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.vault.sealing import Key
+from callprivacy.work import services as work
+from rights import kinds
 from rights.deadlines import engine
 from rights.enums import Ask, CaseState, Channel, EventKind, IdentityKind, IdentityState, OnBehalf
 from rights.law import load
-from rights.models import Case, CaseNote, CaseTask, Identity, Pause, Submission
+from rights.models import Case, CaseEvent, CaseNote, CaseTask, Identity, Pause, Submission
 from rights.selectors import clocks
+from rights.selectors import words as opened
 from rights.services import approvals, queue, sealing, stopping, timeline
 
 """Months for which the record of a request is kept, from its answer (11 CCR 7101(a))."""
@@ -140,7 +146,7 @@ def open_cases(
     submission.save(force_insert=True)
     _claim(submission, claims, key, at)
     for case in open_more(submission=submission, asks=asks, by=by, at=at):
-        if Ask(case.asks).works_at_once:
+        if Ask(case.asks).stops_at_once:
             stopping.stop_at_once(case=case, key=key, by=by, at=at)
     return submission
 
@@ -372,17 +378,19 @@ def settle_end(*, submission: Submission, at: datetime) -> None:
 
 
 @transaction.atomic
-def note_proven(*, submission: Submission, by: Actor, at: datetime) -> int:
+def note_proven(*, submission: Submission, by: Actor, at: datetime, proven_at: datetime | None = None) -> int:
     """
     Let the cases go on that waited for proof, once an identity is proven; returns how many did.
 
     Called by who has proven it, in the same transaction. Laws whose clock starts then are counted anew.
+
+    :param proven_at: when the last of what was needed had come in, seldom when somebody looks at it; None: now.
     """
     if not Identity.objects.filter(submission=submission, state=IdentityState.PROVEN).exists():
         return 0
     waiting = list(_locked(submission).filter(state=CaseState.PROVING))
     for case in waiting:
-        case.state, case.identified_at = CaseState.OPEN, at
+        case.state, case.identified_at = CaseState.OPEN, min(proven_at or at, at)
         _count_anew(case)
         case.save(update_fields=["state", "identified_at", *_CLOCK])
         timeline.add_event("case.proven", case=case, kind=EventKind.PROVEN, by=by, at=at, shown=True)
@@ -415,19 +423,27 @@ _CLOCK: Final = (
 
 def _count_anew(case: Case) -> None:
     """Count a case's days again, with its pauses and its extension; the row is not saved by this."""
+    set_clock(case, _counted(case, extended=case.extended_at is not None))
+
+
+def _counted(case: Case, *, extended: bool) -> clocks.Clock:
     submission = case.submission
     pauses = Pause.objects.filter(case=case, until__isnull=False).order_by("since")
-    clock = clocks.clock_of(
+    return clocks.clock_of(
         agency=submission.agency,
         client=submission.client,
         kind=Ask(case.asks).kind,
         place=(submission.country, submission.region),
         received_at=case.received_at,
         paused=[(pause.since, pause.until) for pause in pauses if pause.until is not None],
-        extended=case.extended_at is not None,
+        extended=extended,
         identified_at=case.identified_at,
     )
-    set_clock(case, clock)
+
+
+def longer_day(case: Case) -> date:
+    """The day by which a case is answered where the person is told in time that it takes longer."""
+    return _counted(case, extended=True).answer_by
 
 
 def _one(case: Case) -> Case:
@@ -446,39 +462,74 @@ def _one(case: Case) -> Case:
 @transaction.atomic
 def extend(*, case: Case, ground: str, words: str, by: Actor, at: datetime) -> Case:
     """
-    Let the answer take longer: the person is told so, and why, within the first term.
+    Say that the answer takes longer, and why; it does once the letter has gone that tells the person so (`note_told`).
+
+    Until then the day stands as it was, and it waits for whoever handles the requests.
 
     :param ground: "complexity" or "number", as GDPR article 12(3) says; other laws: "necessary".
-    :param words: the reason as the person is told it. :returns: the case with its new days.
-    :raises ClosedError: the case is closed. :raises AlreadyDoneError: it was extended.
+    :param words: the reason as the person is told it.
+    :raises ClosedError: the case is closed. :raises AlreadyDoneError: somebody has said so before.
     :raises NoExtensionError: no law allows it, or it is too late. :raises EmptyWordsError: no reason.
     """
     found = _one(case)
-    if found.extended_at is not None:
+    if found.extended_at is not None or found.extending_at is not None:
         raise AlreadyDoneError(f"{found.reference} was extended before.")
     zone = engine.zone_of((found.client or found.agency).time_zone)
     if found.extend_before is None or at.astimezone(zone).date() > found.extend_before:
         raise NoExtensionError(
             "The person had to be told within the first term, or no law lets it take longer."
         )
-    reason, before = _words(words), found.answer_by
-    found.extended_at, found.extended_for = at, ground
-    _count_anew(found)
-    found.save(update_fields=["extended_at", "extended_for", *_CLOCK])
+    reason = _words(words)
+    found.extending_at, found.extended_for = at, ground
+    found.save(update_fields=["extending_at", "extended_for"])
     timeline.add_event(
-        "case.extended",
-        case=found,
-        kind=EventKind.EXTENDED,
+        "case.extending", case=found, kind=EventKind.EXTENDING, by=by, at=at, words=reason, ground=ground
+    )
+    work.open_item(
+        kinds.EXTENSION_UNSENT if found.client_id is not None else kinds.OWN_REQUEST,
+        agency_id=found.agency_id,
+        client_id=found.client_id,
+        key=str(found.pk),
+        at=at,
+        due_at=calendars.end_of(found.extend_before, zone),
+    )
+    return found
+
+
+@transaction.atomic
+def note_told(*, case: Case, by: Actor, at: datetime) -> bool:
+    """
+    Extend a case, now that the letter which says so has gone; returns whether it is. Called when it has.
+
+    What went after the first term extends nothing, and a letter that nobody has given a reason for neither.
+    """
+    found = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
+    row = found.select_for_update(of=("self",)).get(pk=case.pk)
+    if row.extending_at is None or row.closed_at is not None:
+        return False
+    zone = engine.zone_of((row.client or row.agency).time_zone)
+    in_time = row.extend_before is not None and at.astimezone(zone).date() <= row.extend_before
+    before, row.extending_at = row.answer_by, None
+    row.extended_at = at if in_time else None
+    _count_anew(row)
+    row.save(update_fields=["extending_at", "extended_at", *_CLOCK])
+    said = CaseEvent.objects.filter(case=row, kind=EventKind.EXTENDING).order_by("-at", "-pk").first()
+    timeline.add_event(
+        "case.extended" if in_time else "case.not_extended",
+        case=row,
+        kind=EventKind.EXTENDED if in_time else EventKind.NOT_EXTENDED,
         by=by,
         at=at,
-        words=reason,
-        shown=True,
-        ground=ground,
+        words=opened.text(said.words, opened.key_of(row.submission)) if said and in_time else "",
+        shown=in_time,
+        ground=row.extended_for,
         was=before.isoformat() if before else None,
-        answer_by=found.answer_by.isoformat() if found.answer_by else None,
+        answer_by=row.answer_by.isoformat() if row.answer_by else None,
     )
-    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
-    return found
+    if row.client_id is not None:
+        work.close_item(kinds.EXTENSION_UNSENT, agency_id=row.agency_id, key=str(row.pk), at=at, by=by)
+    queue.renew(agency_id=row.agency_id, client_id=row.client_id, by=by, at=at)
+    return in_time
 
 
 @transaction.atomic
@@ -510,15 +561,19 @@ def may_stop(case: Case) -> bool:
 
 
 @transaction.atomic
-def resume_clock(*, case: Case, by: Actor, at: datetime, words: str = "") -> Case:
+def resume_clock(
+    *, case: Case, by: Actor, at: datetime, words: str = "", said_at: datetime | None = None
+) -> Case:
     """
     Let the clock go on, because the person has said what is meant.
 
-    :param words: what the person said. :raises ClosedError: the case is closed.
-    :raises AlreadyDoneError: it runs already.
+    :param words: what the person said. :param said_at: when that came in, from which the clock goes on; None: now.
+    :raises ClosedError: the case is closed. :raises AlreadyDoneError: it runs already.
     """
     found = _one(case)
-    if not Pause.objects.filter(case=found, until=None).update(until=at):
+    pauses = Pause.objects.filter(case=found, until=None)
+    until = Greatest(F("since"), Value(min(said_at or at, at)))
+    if not pauses.update(until=until):
         raise AlreadyDoneError(f"The clock of {found.reference} runs already.")
     found.paused_at = None
     _count_anew(found)
@@ -577,7 +632,7 @@ def open_again(*, appeal: Case, by: Actor, at: datetime) -> Case | None:
         return None
     submission = appeal.submission
     made = _open_case(submission, Ask(first.asks), received_at=appeal.received_at, by=by, at=at)
-    note_proven(submission=submission, by=by, at=at)
+    note_proven(submission=submission, by=by, at=at, proven_at=made.received_at)
     queue.renew(agency_id=made.agency_id, client_id=made.client_id, by=by, at=at)
     return made
 

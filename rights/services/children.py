@@ -77,7 +77,9 @@ def _open(parent: Submission, client: Client, asks: list[Ask], key: Key | None, 
     identities = _identities(parent, child, key, own)
     _proofs(parent, child, identities, key, own)
     cases.open_more(submission=child, asks=asks, by=JOB, at=at)
-    cases.note_proven(submission=child, by=JOB, at=at)
+    proven = Case.objects.filter(submission=parent, identified_at__isnull=False).order_by("identified_at")
+    first = proven.values_list("identified_at", flat=True).first()
+    cases.note_proven(submission=child, by=JOB, at=at, proven_at=first)
     return child
 
 

@@ -19,6 +19,7 @@ from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, Permission
+from consent.enums import Purpose
 from rights.enums import (
     ApprovalKind,
     ApprovalState,
@@ -28,6 +29,7 @@ from rights.enums import (
     Decided,
     EventKind,
     IdentityState,
+    Kind,
     OnBehalf,
     OtherParty,
     ProofKind,
@@ -56,6 +58,10 @@ class NoGroundError(ValueError):
     """A refusal names a ground from the list that fits the request and the laws that apply."""
 
 
+class GoesOnError(ValueError):
+    """What of an objection is not followed is named, use by use, and never direct marketing."""
+
+
 class NotSearchedError(LookupError):
     """What there is of the person has not been looked for yet."""
 
@@ -77,6 +83,9 @@ _STEPS: Final[dict[Ask, tuple[StepKind, ...]]] = {
     Ask.OBJECT: (StepKind.PASS_ON,),
 }
 
+
+MAY_GO_ON: Final = frozenset(Purpose) - stopping.MARKETING
+"""What an objection may not stop, where there are grounds."""
 
 _MORE: Final = {ProofKind.FACTS.value, ProofKind.DECLARATION.value}
 
@@ -109,6 +118,7 @@ def decide(
     corrections: Collection[Mapping[str, Any]] = (),
     shown_by: str = "",
     beyond_floor: bool = False,
+    going_on: Collection[Purpose] = (),
 ) -> Case:
     """
     Decide a case, and let jobs carry it out.
@@ -119,14 +129,16 @@ def decide(
     :param corrections: of a correction, as `restricting.check` has them.
     :param shown_by: what shows that these are right; sealed. Needed with corrections.
     :param beyond_floor: of an erasure: what only a law wants kept leaves too.
+    :param going_on: of an objection that is followed in part: the uses that go on; any of `MAY_GO_ON`.
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
-        NotSearchedError, NotCorrectableError, OwnAnswerError: as their names say.
+        NotSearchedError, NotCorrectableError, OwnAnswerError, GoesOnError: as their names say.
     """
     rows = Case.objects.select_related(
         "submission__agency", "submission__client", "client", "agency", "appeal_of"
     )
     found = rows.select_for_update(of=("self",)).get(pk=case.pk)
     _check(found, decided, ground, words)
+    _check_going_on(found, decided, going_on)
     _check_other_eyes(found, by, at)
     key = sealing.key_of(submission=found.submission, at=at)
     found.decided, found.ground = decided, ground
@@ -144,6 +156,7 @@ def decide(
         shown=True,
         decided=decided.value,
         ground=ground or None,
+        going_on=",".join(sorted(going_on)) or None,
     )
     approvals.withdraw_open(case=found, by=by, at=at)
     if decided in {Decided.FULFIL, Decided.PART}:
@@ -151,12 +164,14 @@ def decide(
         if corrections:
             _write_evidence(found, corrections, shown_by, by, at)
         if found.asks == Ask.OBJECT:
-            stopping.stop_decided(case=found, by=by, at=at)
+            stopping.stop_decided(case=found, going_on=going_on, by=by, at=at)
         wanted: dict[StepKind, dict[str, Any]] = {
             StepKind.PACK: {"other_party": other_party.value},
             StepKind.CORRECT: {"corrections": restricting.without_names(corrections)},
             StepKind.ERASE: {"beyond_floor": beyond_floor},
         }
+        if going_on:
+            wanted[StepKind.PASS_ON] = {"going_on": sorted(going_on)}
         _plan(found, at, wanted)
         if found.asks == Ask.APPEAL:
             cases.open_again(appeal=found, by=by, at=at)
@@ -172,7 +187,7 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
     if case.client_has_it_at is not None and case.state == CaseState.HANDED_OVER:
         raise AlreadyDoneError(f"The client has taken {case.reference} over, and answers it.")
     if decided in {Decided.REFUSE, Decided.PART}:
-        _check_ground(case, ground, words)
+        _check_ground(case, decided, ground, words)
     elif ground:
         raise NoGroundError("What is done in full needs no ground against it.")
     if decided in {Decided.FULFIL, Decided.PART} and Ask(case.asks).needs_proof:
@@ -215,16 +230,29 @@ def _gave_answers_before(case: Case) -> set[int]:
     return set(rows.values_list("decided_by_id", flat=True))
 
 
-def _check_ground(case: Case, ground: str, words: str) -> None:
+def _check_ground(case: Case, decided: Decided, ground: str, words: str) -> None:
     laws = [str(one["law"]) for one in case.laws]
     try:
-        find_ground(ground, kind=case.kind, laws=laws)
+        found = find_ground(ground, kind=case.kind, laws=laws)
     except UnknownGroundError:
         # Where no law that we know applies nothing binds the answer to a law's list.
         if laws:
             raise NoGroundError("Pick a ground from the list for what is not done.") from None
+    else:
+        # Against an objection a ground for a part is none against all of it: marketing stops.
+        if case.kind == Kind.OBJECT and decided == Decided.REFUSE and found.in_part:
+            raise NoGroundError("This ground stands against a part only: decide it in part.")
     if not words.strip():
         raise EmptyWordsError("Say in plain words why; the person reads it.")
+
+
+def _check_going_on(case: Case, decided: Decided, going_on: Collection[Purpose]) -> None:
+    if not set(going_on) <= MAY_GO_ON:
+        raise GoesOnError("Direct marketing does not go on.")
+    if (case.asks == Ask.OBJECT and decided == Decided.PART) != bool(going_on):
+        raise GoesOnError(
+            "Say which uses go on, of an objection that is followed in part; of no other answer."
+        )
 
 
 def _check_person(case: Case) -> None:

@@ -25,6 +25,7 @@ from rights.selectors import words
 from rights.services import cases, sealing, timeline
 
 ACKNOWLEDGEMENT: Final = "acknowledgement"
+EXTENSION: Final = "extension"
 MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
 MOST_ATTEMPTS: Final = 6
 JOB: Final = Actor.job("rights.send_letters")
@@ -64,7 +65,10 @@ def preview(*, case: Case, name: str, said: str = "", link: str = "") -> Filled:
     """
     if name not in {one.name for one in letters.letters_for(case.kind)}:
         raise NotForThisCaseError("There is no such letter for this kind of request.")
-    facts = selectors.facts_of(case, said=said, more={"status_url": link})
+    more = {"status_url": link}
+    if name == EXTENSION and case.extending_at is not None:
+        more["answer_by"] = letters.day(cases.longer_day(case), selectors.language_of(case))
+    facts = selectors.facts_of(case, said=said, more=more)
     return letters.fill(name, selectors.language_of(case), facts)
 
 
@@ -81,7 +85,8 @@ def send_letter(
     """
     Keep a letter as it leaves, and send it: by mail a job does, by post or phone whoever calls this has.
 
-    The first acknowledgement stops the clock of the acknowledgement.
+    The first acknowledgement stops the clock of the acknowledgement; the letter that it takes longer moves the day of
+    the answer once it has gone.
 
     :raises NotForThisCaseError: there is no such letter for this kind of request.
     :raises NoAddressError: the person named no mail address, and it goes by mail.
@@ -130,6 +135,8 @@ def send_letter(
     )
     if name == ACKNOWLEDGEMENT:
         cases.acknowledge(case=case, by=by, at=at)
+    if name == EXTENSION and not is_mail:
+        cases.note_told(case=case, by=by, at=at)
     return row
 
 
@@ -193,9 +200,11 @@ def _give_up(row: Letter, at: datetime) -> None:
 def letter_sent(*, agency_id: int, letter_id: UUID, at: datetime) -> None:
     """Note that the mail server took a letter."""
     with job_scope(agency_id=agency_id):
-        Letter.objects.filter(pk=letter_id, state=LetterState.WAITING).update(
-            state=LetterState.SENT, sent_at=at, due_at=None, last_error=""
-        )
+        waiting = Letter.objects.filter(pk=letter_id, state=LetterState.WAITING)
+        sent = waiting.update(state=LetterState.SENT, sent_at=at, due_at=None, last_error="")
+        row = Letter.objects.select_related("case").filter(pk=letter_id, template=EXTENSION).first()
+        if sent and row is not None:
+            cases.note_told(case=row.case, by=JOB, at=at)
 
 
 def letter_not_taken(*, agency_id: int, letter_id: UUID, why: str) -> None:

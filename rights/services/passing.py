@@ -81,7 +81,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             # Staff decide it, and only a job may write what the search found.
             for target in reach.targets_of(case):
                 restricting.note_others(case=case, target=target)
-        refused = PURPOSES.get(Ask(case.asks), frozenset())
+        refused = PURPOSES.get(Ask(case.asks), frozenset()) - set(step.wanted.get("going_on", ()))
         for client, callers in found.values():
             files_told.tell(case=case, client=client, callers=callers, about=about, refused=refused, at=at)
         count = RecipientNotice.objects.filter(case=case).count()
@@ -98,7 +98,9 @@ def carry_out(*, step: Step, clock: Clock) -> None:
 
 
 def _carrying(case: Case) -> Step | None:
-    return Step.objects.filter(case=case, kind=StepKind.SUPPRESS).first() if case.client is None else None
+    """The step that carries a refusal to the agency to its clients; of an objection, what was decided of it."""
+    kind = StepKind.OBJECT if case.asks == Ask.OBJECT else StepKind.SUPPRESS
+    return Step.objects.filter(case=case, kind=kind).first() if case.client is None else None
 
 
 def _is_carried_yet(case: Case) -> bool | None:

@@ -125,7 +125,9 @@ def _close_done(agency_id: int, at: datetime) -> None:
     """Close what waits for cases that are answered, and what a client said once it was acted upon."""
     waiting = Item.objects.open().filter(agency_id=agency_id, kind__in=kinds.OF_CASES)
     items = [(kind, key) for kind, text in waiting.values_list("kind", "key") if (key := _uuid(text))]
-    rows = Case.objects.filter(pk__in={key for _, key in items}).only("state", "acknowledged_at")
+    rows = Case.objects.filter(pk__in={key for _, key in items}).only(
+        "state", "acknowledged_at", "extending_at"
+    )
     cases = {case.pk: case for case in rows}
     for kind, key in items:
         if _is_done(kind, cases.get(key)):
@@ -137,6 +139,8 @@ def _is_done(kind: str, case: Case | None) -> bool:
         return True
     if kind in _ANSWERS:
         return case.state != CaseState.OPEN
+    if kind == kinds.EXTENSION_UNSENT:
+        return case.extending_at is None
     return kind == kinds.NOT_ACKNOWLEDGED and case.acknowledged_at is not None
 
 

@@ -9,11 +9,14 @@ so that it outlives an erasure: from then on a call of that number has no caller
 call or a conversion.
 
 Of a client that has left nothing is recorded any more, and nobody is told that it took effect: the case says so.
+
+An objection is looked at before what it is against stops, but for direct marketing: against that it always holds (GDPR
+article 21(2), (3)), so contact and sharing stop when it comes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -56,6 +59,8 @@ PURPOSES: Final[dict[Ask, frozenset[Purpose]]] = {
     Ask.OBJECT: frozenset(Purpose),
 }
 """What is refused with each thing that may be asked for."""
+MARKETING: Final = frozenset({Purpose.CONTACT, Purpose.SHARE})
+"""What an objection stops when it comes in."""
 
 _WAYS: Final = {
     Channel.PORTAL: Way.PORTAL,
@@ -78,8 +83,19 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
         _not_recorded(case, by, at)
         return
     numbers = _numbers(case, key)
+    if case.asks == Ask.OBJECT:
+        _stop(case, case.client, numbers, MARKETING, by=by, at=at)
+        timeline.add_event(
+            "case.marketing_stopped",
+            case=case,
+            kind=EventKind.MARKETING_STOPPED,
+            by=by,
+            at=at,
+            shown=True,
+        )
+        return
     _leave_alone(case, case.client, key)
-    _stop(case, case.client, numbers, by, at)
+    _stop(case, case.client, numbers, PURPOSES[Ask(case.asks)], by=by, at=at)
     _took_effect(case, by, at)
     steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
@@ -124,7 +140,15 @@ def _numbers(case: Case, key: Key) -> dict[str, Strength]:
     }
 
 
-def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor, at: datetime) -> None:
+def _stop(
+    case: Case,
+    client: Client,
+    numbers: Mapping[str, Strength],
+    purposes: Collection[Purpose],
+    *,
+    by: Actor,
+    at: datetime,
+) -> None:
     """At one client that is here, in a scope that may write its consent."""
     if not numbers:
         return
@@ -145,7 +169,7 @@ def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor
             evidence={"request": case.reference, "asked": ask.value, "said": "no", "by": case.channel},
         )
         for number, caller_id in found.items()
-        for purpose in sorted(PURPOSES[ask])
+        for purpose in sorted(purposes)
     ]
     ledger.record_events(client=client, said=said, by=by, at=at)
 
@@ -187,17 +211,22 @@ def _not_recorded(case: Case, by: Actor, at: datetime, *, left: int = 1) -> None
 
 
 @transaction.atomic
-def stop_decided(*, case: Case, by: Actor, at: datetime) -> None:
-    """Stop what a decided objection is against; in a scope that may write the client's consent."""
+def stop_decided(*, case: Case, going_on: Collection[Purpose], by: Actor, at: datetime) -> None:
+    """
+    Stop what a decided objection is against; in a scope that may write the client's consent.
+
+    :param going_on: what there are grounds for going on with.
+    """
     key = words.key_of(case.submission)
     if case.client is None or key is None:
-        steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
+        wanted = {"going_on": sorted(going_on)}
+        steps.plan(case=case, kind=StepKind.OBJECT, at=at, wanted=wanted)
         return
     if not tenancy.is_here(case.client.pk):
         _not_recorded(case, by, at)
         return
     numbers = {number: sure for number, sure in _numbers(case, key).items() if sure is Strength.A}
-    _stop(case, case.client, numbers, by, at)
+    _stop(case, case.client, numbers, PURPOSES[Ask.OBJECT] - set(going_on), by=by, at=at)
     _took_effect(case, by, at)
 
 
@@ -209,23 +238,28 @@ def carry_out(*, step: Step, at: datetime) -> None:
     Stop at every client of the agency what was refused to the agency itself. Called outside any scope. How many leave
     and still have something, where nothing is recorded any more, the case says to its staff.
 
+    What was sent to one client is stopped there alone.
     The only thing that is read is whether the number is a caller's there, so that recipients can be told: the step
     keeps which, and the next one tells them. Each client is a transaction of its own, and repeating it changes nothing.
     """
     case = step.case
     with job_scope(agency_id=case.agency_id):
-        clients = list(Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk"))
+        rows = Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk")
+        clients = [case.client] if case.client is not None else list(rows)
         key = words.key_of(case.submission)
         numbers = _numbers(case, key) if key is not None else {}
         leaving = Offboarding.objects.filter(agency_id=case.agency_id, client__archived_at__isnull=False)
-        left = leaving.exclude(state__in=(EndState.STOPPED, EndState.DONE)).count()
-    if case.asks == Ask.OBJECT:
+        left = (
+            leaving.exclude(state__in=(EndState.STOPPED, EndState.DONE)).count() if case.client is None else 0
+        )
+    purposes = _purposes(step)
+    if step.kind == StepKind.OBJECT:
         numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
     known: dict[str, list[str]] = {}
     for done, client in enumerate(clients, 1):
         with job_scope(agency_id=case.agency_id):
             if tenancy.is_here(client.pk):
-                there = _stop_there(case, client, numbers, at)
+                there = _stop_there(case, client, numbers, purposes, at)
                 if there:
                     known[str(client.pk)] = [str(one) for one in there]
                 if key is not None:
@@ -234,25 +268,42 @@ def carry_out(*, step: Step, at: datetime) -> None:
                 left += 1
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))
+    is_marketing = case.asks == Ask.OBJECT and step.kind == StepKind.SUPPRESS
+    # The one client that it was sent to has left meanwhile.
+    is_nowhere = case.client is not None and left > 0
     with job_scope(agency_id=case.agency_id):
-        if steps.finish(
+        is_new = steps.finish(
             step=step,
-            action="case.carried",
-            event=EventKind.PASSED_ON,
+            action="case.marketing_stopped" if is_marketing else "case.carried",
+            event=EventKind.MARKETING_STOPPED if is_marketing else EventKind.PASSED_ON,
             at=at,
             outcome={"clients": len(clients), "callers": known},
+            shown=not is_nowhere,
             clients=len(clients),
-        ):
+        )
+        if is_new and left:
+            _not_recorded(case, steps.JOB, at, left=left)
+        if is_new and not is_marketing and not is_nowhere:
             _took_effect(case, steps.JOB, at)
-            if left:
-                _not_recorded(case, steps.JOB, at, left=left)
             steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
-def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> list[UUID]:
+def _purposes(step: Step) -> frozenset[Purpose]:
+    """What a step stops: of an objection marketing at first, and the rest once it is decided."""
+    ask = Ask(step.case.asks)
+    if ask is not Ask.OBJECT:
+        return PURPOSES[ask]
+    if step.kind == StepKind.SUPPRESS:
+        return MARKETING
+    return PURPOSES[ask] - {Purpose(name) for name in step.wanted.get("going_on", ())}
+
+
+def _stop_there(
+    case: Case, client: Client, numbers: dict[str, Strength], purposes: Collection[Purpose], at: datetime
+) -> list[UUID]:
     """Stop at one client that is here; returns the callers that the numbers are there."""
     ask = Ask(case.asks)
-    noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
+    noes: set[str] = {purpose.value for purpose in purposes}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()
     found: dict[str, UUID] = {}
     for number in numbers:
@@ -261,5 +312,5 @@ def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: da
             found[number] = there[client.pk]
     vault.suppress(client_id=client.pk, numbers=numbers, purposes=noes, at=case.received_at)
     if found:
-        _stop(case, client, {number: numbers[number] for number in found}, steps.JOB, at)
+        _stop(case, client, {number: numbers[number] for number in found}, purposes, by=steps.JOB, at=at)
     return list(found.values())

@@ -48,6 +48,7 @@ def _correct(step: Step, clock: Clock) -> None:
 
 _DEEDS: Final[dict[StepKind, Callable[[Step, Clock], None]]] = {
     StepKind.SUPPRESS: _suppress,
+    StepKind.OBJECT: _suppress,
     StepKind.ERASE: _erase,
     StepKind.PACK: _pack,
     StepKind.RESTRICT: _restrict,

@@ -35,6 +35,7 @@ from rights.selectors import board, casebook, words
 from rights.selectors import letters as letter_selectors
 from rights.services import cases, restricting
 from rights.services.cases import Claim, Contact
+from rights.services.letters import EXTENSION
 from rights.views.doors import clients_of, of_case, require_work, sees_own, work_of_case, works
 
 
@@ -125,7 +126,8 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "not_recorded": is_open and case.client_id is not None and case.took_effect_at is None
         and Ask(case.asks).works_at_once,
         "works": works(request),
-        "may_extend": is_open and case.extended_at is None and case.extend_before is not None
+        "may_extend": is_open and case.extended_at is None and case.extending_at is None
+        and case.extend_before is not None
         and board.today(zone, request.at) <= case.extend_before,
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
         "may_appeal": case.decided_at is not None and not case.appeals.exists(),
@@ -246,10 +248,10 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
         else:
             messages.success(
                 request,
-                f"The answer is due by {found.answer_by:%-d %b %Y} now. Send the person the letter that says so:"
-                " without it the extension does not count.",
+                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone the"
+                f" answer stays due by {found.answer_by:%-d %b %Y}.",
             )
-            return _to_letter(case, "extension")
+            return _to_letter(case, EXTENSION)
     context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
     return render(request, "rights/extend.html", context, status=422 if request.method == "POST" else 200)
 
@@ -260,15 +262,14 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
 def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
     """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
     stands = case.paused_at is not None
-    form = PauseForm(request.POST or None)
-    if stands:
-        form.fields["words"].label = "What the person said"
-        form.fields["words"].required = False
+    today = board.today(letter_selectors.zone_of(case), request.at)
+    form = PauseForm(request.POST or None, stands=stands, today=today)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data["words"]
         try:
             if stands:
-                cases.resume_clock(case=case, words=said, by=request.actor, at=request.at)
+                said_at = _on(form.cleaned_data["said_on"], case, request)
+                cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
             else:
                 cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
         except (cases.AlreadyDoneError, cases.ClosedError, cases.ClockRunsOnError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
+from consent.enums import Purpose
 from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
 from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
@@ -36,6 +37,7 @@ from rights.views.doors import work_of_case
 
 _REFUSALS = (
     deciding.AlreadyDoneError,
+    deciding.GoesOnError,
     deciding.ClosedError,
     deciding.NotApprovedError,
     deciding.NotProvenError,
@@ -68,6 +70,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         asks_voice=case.asks in {Ask.SEE, Ask.COPY},
         calls=corrections.calls_of(targets) if case.asks == Ask.CORRECT else None,
         by_law=any(one.by_law for one in previews),
+        asks_going_on=case.asks == Ask.OBJECT,
     )
     if request.method == "POST" and form.is_valid() and _decide(request, case, form):
         return redirect("rights:case", case.pk)
@@ -107,6 +110,7 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
             corrections=form.corrections(),
             shown_by=said.get("shown_by", ""),
             beyond_floor=bool(said.get("beyond_floor")),
+            going_on=[Purpose(name) for name in said.get("going_on", ())],
         )
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
@@ -141,7 +145,7 @@ def _identity(case: Case, identity_id: UUID) -> Identity:
 def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
     """Look at what shows an identity, and say whether it is proven."""
     row = _identity(case, identity_id)
-    form = _judge_form(case, row, request.POST or None)
+    form = _judge_form(case, row, request.at, request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         holds = said["holds"] == "yes"
@@ -153,6 +157,7 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
                 by=request.actor,
                 at=request.at,
                 call_id=UUID(said["call"]) if holds and said.get("call") else None,
+                arrived_at=_arrived_at(case, said["arrived_on"], request.at),
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
@@ -169,14 +174,26 @@ def _say_judged(request: StaffRequest, *, holds: bool) -> None:
         messages.success(request, "Noted as not proven. Tell the person what is missing.")
 
 
-def _judge_form(case: Case, row: Identity, data: Any = None) -> JudgeForm:
+def _arrived_at(case: Case, on: date | None, at: datetime) -> datetime | None:
+    """Noon of that day where the clock is, or now where that is sooner; None where no day was named."""
+    if on is None:
+        return None
+    return min(datetime.combine(on, time(12), tzinfo=ZoneInfo(letter_selectors.zone_of(case))), at)
+
+
+def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> JudgeForm:
     """What a person saw; of a withheld call with the calls that it may be, where one client was asked."""
+    zone = ZoneInfo(letter_selectors.zone_of(case))
+    handed_in_at = proofs.handed_in_at(case.submission)
+    days: dict[str, Any] = {
+        "today": at.astimezone(zone).date(),
+        "handed_in_on": handed_in_at.astimezone(zone).date() if handed_in_at else None,
+    }
     said = described.described(row, words.key_of(case.submission)) if case.client is not None else None
     if said is None or case.client is None:
-        return JudgeForm(data)
-    zone = ZoneInfo(case.client.time_zone)
+        return JudgeForm(data, **days)
     calls = [(str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, said)]
-    return JudgeForm(data, calls=calls)
+    return JudgeForm(data, calls=calls, **days)
 
 
 def _call_words(call: Call, zone: ZoneInfo) -> str:
@@ -263,7 +280,7 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
         messages.info(request, "Nothing older is kept back here, or the request is decided.")
         return redirect("rights:identity", case.pk, row.pk)
     if not form.is_valid():
-        return _identity_page(request, case, row, _judge_form(case, row), 422, older=form)
+        return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, older=form)
     zone = ZoneInfo(letter_selectors.zone_of(case))
     since = datetime.combine(form.cleaned_data["since"], time.min, tzinfo=zone)
     try:
@@ -310,7 +327,7 @@ def name_caller(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
         else:
             messages.success(request, "Noted. What there is of this caller is looked for now.")
             return redirect("rights:case", case.pk)
-    return _identity_page(request, case, row, _judge_form(case, row), 422, caller_form=form)
+    return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, caller_form=form)
 
 
 def _may_name(case: Case, row: Identity) -> bool:
@@ -354,7 +371,8 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
     access.require(request, Permission.REVEAL_NUMBERS, case.client)
     form = RevealForm(request.POST)
     if not form.is_valid():
-        return _identity_page(request, case, row, _judge_form(case, row), 422, reveal=form)
+        return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, reveal=form)
+    judge = _judge_form(case, row, request.at)
     try:
         revealed = reveals.reveal_number_for(
             subject=row,
@@ -369,9 +387,9 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
         )
     except reveals.RevealLimitError:
         return _identity_page(
-            request, case, row, JudgeForm(), HTTPStatus.TOO_MANY_REQUESTS, over_limit=True, reveal=None
+            request, case, row, judge, HTTPStatus.TOO_MANY_REQUESTS, over_limit=True, reveal=None
         )
-    return _identity_page(request, case, row, JudgeForm(), revealed=revealed, reveal=None)
+    return _identity_page(request, case, row, judge, revealed=revealed, reveal=None)
 
 
 @require_POST

@@ -131,8 +131,8 @@ def test_the_demo_has_consent_in_it(agency: Agency) -> None:
         assert set(published.values_list("client__slug", flat=True)) == set(said.NOTICES)
         assert sum(row.count("given") for row in reach) < sum(row.total for row in reach) / 5
         assert all(row.count("nothing") > row.total / 2 for row in reach)
-        # Whoever asks in a request not to be sold, shared or contacted is stopped as well.
-        asked = {one.slug for one in asked_for.REQUESTS for ask in one.asks if ask.works_at_once}
+        # Whoever asks in a request not to be sold, shared or contacted, or objects, is stopped as well.
+        asked = {one.slug for one in asked_for.REQUESTS for ask in one.asks if ask.stops_at_once}
         assert asked == set(stopped.filter(client__slug__in=asked).values_list("client__slug", flat=True))
         stopped = stopped.exclude(client__slug__in=asked)
         assert stopped.count() == len(said.NOES)

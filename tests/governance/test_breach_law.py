@@ -43,6 +43,10 @@ def test_without_undue_delay_has_no_instant() -> None:
     ("rule", "places", "holds"),
     [
         ("gdpr-33", ["DE"], True),
+        ("gdpr-33", ["NO"], True),
+        ("gdpr-33", ["IS"], True),
+        ("gdpr-34", ["LI"], True),
+        ("gdpr-33", ["CH"], False),
         ("gdpr-33", ["GB", "US-CA"], False),
         ("uk-gdpr-33", ["GB"], True),
         ("us-ca", ["US-CA"], True),
@@ -127,10 +131,25 @@ def test_an_office_has_what_its_residents_have() -> None:
         )  # fmt: skip
 
 
-def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
-    told = [rule.id for rule in law.rules().values() if rule.is_due_at(BreachRisk.UNLIKELY)]
+def test_an_unlikely_harm_is_told_to_the_controller_and_where_no_state_is_known_to_except_it() -> None:
+    told = {rule.id for rule in law.rules().values() if rule.is_due_at(BreachRisk.UNLIKELY)}
 
-    assert told == ["gdpr-33-processor"]
+    in_states = {rule.id for rule in law.rules().values() if rule.id.startswith("us-")}
+    assert told == {"gdpr-33-processor"} | in_states
+    assert "No exception is known" in law.rules()["us-ca"].words
+    assert "No exception is known" in law.rules()["us-ca-office"].words
+    assert "Where harm is unlikely it may not ask for this" in law.rules()["us-fl"].words
+
+
+def test_a_place_without_a_rule_has_its_law_looked_at() -> None:
+    found = {rule.id: rule for rule in law.unruled(["DE", "GB", "US", "US-CA", "CA", "US-PR", "NO", "ZZ"])}
+
+    assert list(found) == ["law-of-CA", "law-of-US-PR", "law-of-ZZ"]
+    assert found["law-of-US-PR"].title == "Look at the law of Puerto Rico"
+    assert found["law-of-CA"].due_at(AWARE, zone=NEW_YORK) is None
+    assert law.find("law-of-CA") == found["law-of-CA"]
+    assert law.find("us-ca") == law.rules()["us-ca"]
+    assert law.find("us-xx") is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +159,9 @@ def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
         {"as_role": "owner"},
         {"colour": "red"},
         {"office": {"title": "T", "words": "w"}},
-        {"to": "state", "office": {"title": "T", "words": "w", "hours": 3}},
+        {"to": "state"},
+        {"harmless": "told"},
+        {"to": "state", "harmless": "told", "office": {"title": "T", "words": "w", "hours": 3}},
     ],
 )
 def test_a_rule_that_says_what_no_rule_may_say_is_refused(row: dict[str, object]) -> None:
@@ -207,6 +228,16 @@ def test_the_notice_to_an_office_of_a_state_names_its_law_and_no_article_of_the_
 
     assert "Notification of a personal data breach (Tex. Bus. & Com. Code 521.053)." in text
     assert "7. What residents are told" in text
+    assert "GDPR" not in text
+
+
+def test_the_notice_to_whom_the_law_of_another_place_names_leaves_a_gap_for_it() -> None:
+    text = letters.draft(
+        NoticeTo.PLACE, _facts(addressee="Look at the law of Canada", citation="the law of Canada")
+    )
+
+    assert text.startswith("To: [Whom that law names]\n")
+    assert "(the law of Canada)" in text
     assert "GDPR" not in text
 
 

@@ -207,6 +207,51 @@ def test_where_the_agency_controls_one_of_two_clients_both_duties_stand(cast: Ca
         }
 
 
+def test_who_is_processor_for_one_purpose_and_controller_for_another_has_the_duties_of_both(
+    cast: Cast,
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Engagement.objects.filter(client=cast.dentist).update(measure_as=PartyRole.JOINT)
+
+    _assess(cast, _report(cast), client_ids=(cast.dentist.pk,))
+
+    with _as(cast.alice):
+        assert set(BreachNotice.objects.values_list("rule", "client_id")) == {
+            ("gdpr-33", None),
+            ("us-ca", None),
+            ("gdpr-33-processor", cast.dentist.pk),
+        }
+
+
+@pytest.mark.parametrize(("categories", "is_told"), [(("calls", "staff"), True), (("calls",), False)])
+def test_the_agencys_own_people_are_its_own_to_answer_for(
+    cast: Cast, categories: tuple[str, ...], is_told: bool
+) -> None:
+    _assess(cast, _report(cast), client_ids=(cast.dentist.pk,), categories=categories, places=("DE",))
+
+    with _as(cast.alice):
+        assert BreachNotice.objects.filter(rule="gdpr-33").exists() is is_told
+        assert BreachNotice.objects.filter(rule="gdpr-33-processor").exists()
+
+
+def test_a_place_without_a_rule_is_looked_at_before_the_breach_closes(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "CA"))
+
+    with _as(cast.alice) as by:
+        look = BreachNotice.objects.get(to=NoticeTo.PLACE)
+        assert (look.rule, look.due_at, BreachNotice.objects.count()) == ("law-of-CA", None, 2)
+        assert [line.title for line in selectors.notices(breach, at=NOON)][1] == "Look at the law of Canada"
+        breaches.send_notice(
+            notice=BreachNotice.objects.get(rule="gdpr-33"), text="T", by=by, at=NOON + timedelta(hours=2)
+        )
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
+        breaches.leave_notice(
+            notice=look, why="PIPEDA: no real risk of harm", by=by, at=NOON + timedelta(hours=3)
+        )
+        breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
+
+
 def test_writing_it_again_keeps_what_was_sent_and_takes_back_what_is_not_called_for(cast: Cast) -> None:
     breach = _assess(cast, _report(cast))
     with _as(cast.alice) as by:
@@ -451,6 +496,21 @@ def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> No
         return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
 
     assert [look(47), look(49), look(50), look(73), look(74)] == [0, 1, 0, 1, 0]
+
+
+def test_a_rule_that_came_after_somebody_assessed_a_breach_is_told_of_all_the_same(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"))
+    with job_scope(agency_id=cast.acme.pk):
+        BreachNotice.objects.filter(rule="us-ca").delete()
+        Item.objects.filter(kind=kinds.BREACH_NOTICE).update(count=1)
+
+    breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=2))
+
+    with _as(cast.alice):
+        assert set(BreachNotice.objects.filter(breach=breach).values_list("rule", flat=True)) == {
+            "gdpr-33", "us-ca",
+        }  # fmt: skip
+        assert Item.objects.open().get(kind=kinds.BREACH_NOTICE).count == 2
 
 
 # --- What was touched ---------------------------------------------------------------------------------------------

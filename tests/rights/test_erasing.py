@@ -170,6 +170,7 @@ def test_what_a_hold_keeps_stays_with_its_number_and_is_said(cast: Cast, office:
 
 
 def test_records_of_calls_out_stay_where_the_law_wants_them_and_no_longer(cast: Cast, office: Office) -> None:
+    keep_calls_out(cast.dentist, 1827)
     out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
     make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=2))
     submission = ready(cast.dentist, cast)
@@ -177,6 +178,26 @@ def test_records_of_calls_out_stay_where_the_law_wants_them_and_no_longer(cast: 
     with job_scope(agency_id=cast.acme.pk):
         assert list(Call.objects.values_list("pk", flat=True)) == [out.pk]
     assert (line(submission, Copies.CALLS).erased, line(submission, Copies.CALLS).kept_why) == (1, "law")
+
+
+def keep_calls_out(client: Client, days: int) -> None:
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(keep_calls_out_for_days=days)
+
+
+@pytest.mark.parametrize(("days", "country", "why"), [(365, "", ""), (1827, "DE", ""), (1827, "US", "law")])
+def test_a_law_that_the_clients_policy_does_not_keep_to_or_that_is_none_of_europe_keeps_nothing_back(
+    cast: Cast, days: int, country: str, why: str
+) -> None:
+    keep_calls_out(cast.dentist, days)
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    submission = ready(cast.dentist, cast, place=(country, ""))
+    with job_scope(agency_id=cast.acme.pk):
+        (target,) = reach.targets_of(asking.case_of(submission, Ask.DELETE))
+        (found,) = reach.preview([target], at=make.NOON)
+        kept = Call.objects.filter(reach.kept_by_floor(target, make.NOON))
+        assert list(kept.values_list("pk", flat=True)) == ([out.pk] if why else [])
+    assert (found.by_law, found.law is not None) == (int(bool(why)), bool(why))
 
 
 def test_a_number_never_seen_is_answered_without_a_trace(cast: Cast, office: Office) -> None:

@@ -94,7 +94,7 @@ def test_staff_note_on_the_page_that_who_is_proven_is_of_age(cast: Cast, office:
     alice.post(page, {"holds": "no", "seen": "A passport of somebody else."})
     with pytest.raises(NotProvenError, match="guardian"):
         decide(cast, office, submission)
-    alice.post(page, {"holds": "yes", "seen": "A passport: of age."})
+    alice.post(page, {"holds": "yes", "seen": "A passport: of age.", "arrived_on": "2026-11-24"})
     asking.search(submission)
     assert decide(cast, office, submission).state == CaseState.DECIDED
     with job_scope(agency_id=cast.acme.pk):

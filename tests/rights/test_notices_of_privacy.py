@@ -19,7 +19,7 @@ from retention.models import Policy
 from rights import kinds
 from rights.channels import gpc
 from rights.channels import notice as composing
-from rights.models import PrivacyNotice
+from rights.models import PrivacyNotice, RequestPage
 from rights.selectors import notice as selectors
 from rights.services import notice
 from tests import make
@@ -119,6 +119,22 @@ def test_a_change_makes_it_old_shows_the_difference_and_waits_for_somebody(
     publish(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind=kinds.NOTICE_OLD).exists()
+
+
+@pytest.mark.parametrize("transcribes", [True, False])
+def test_notices_that_said_names_are_taken_out_of_words_fall_due(cast: Cast, *, transcribes: bool) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(takes_transcripts=transcribes)
+        client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+        facts = selectors.facts_of(client, RequestPage(agency=cast.acme, client=client, key="k"), at=NOON)
+    before = facts.as_json()
+    before.pop("taken_out", None)
+
+    assert selectors.Standing(facts, PrivacyNotice(facts=before)).is_old is transcribes
+    assert not selectors.Standing(facts, PrivacyNotice(facts=facts.as_json())).is_old
+    english, spanish = (composing.as_text(composing.compose(facts, one)) for one in Language)
+    assert ("names stay in it" in english) is transcribes
+    assert ("los nombres quedan" in spanish) is transcribes
 
 
 def test_a_published_notice_is_never_changed(cast: Cast) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
@@ -19,14 +21,18 @@ from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from consent.enums import Channel as Way
-from consent.enums import EventKind, InvitationState, Purpose, Strength
+from consent.enums import EventKind, InvitationState, Language, Purpose, Strength
 from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVersion, Withdrawal
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
 from retention.models import Offboarding
-from rights.enums import Ask, CaseState, Channel, IdentityKind
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind
+from rights.enums import EventKind as Happened
+from rights.forms.deciding import DecideForm
+from rights.law.grounds import grounds_for
 from rights.models import Case, CaseEvent
-from rights.services import cases, stopping
+from rights.selectors import letters
+from rights.services import cases, deciding, stopping
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -103,6 +109,115 @@ def test_a_no_to_sharing_ends_files_of_calls_that_were_written_before(
             assert exports.delete_expired(agency_id=cast.acme.pk, at=make.NOON) == 1
         else:
             exports.open_export(export=export, by=by, at=make.NOON).close()
+
+
+# --- Objections ---------------------------------------------------------------------------------------------------
+
+GERMANY = ("DE", "")
+MARKETING = {"contact", "share"}
+
+
+def test_marketing_stops_when_an_objection_comes_in_and_the_rest_when_it_is_decided(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    asking.answered_by(cast.dentist, "agency")
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
+
+    case = asking.case_of(submission, Ask.OBJECT)
+    assert (case.state, case.took_effect_at) == (CaseState.PROVING, None)
+    assert noes(cast.dentist) == MARKETING
+    with job_scope(agency_id=cast.acme.pk):
+        event = CaseEvent.objects.get(case=case, kind=Happened.MARKETING_STOPPED)
+        assert event.shown
+
+    asking.prove(submission)
+    asking.search(submission)
+    office = asking.Office(cast)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    assert noes(cast.dentist) == set(Purpose)
+    assert asking.case_of(submission, Ask.OBJECT).took_effect_at == make.NOON
+
+
+def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_what_does_not_go_on(
+    cast: Cast,
+) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(None, Ask.OBJECT, agency=cast.acme, place=GERMANY)
+    asking.work(cast.acme)
+    case = asking.case_of(submission, Ask.OBJECT)
+    assert (noes(cast.dentist), noes(cast.plumber), noes(cast.florist)) == (MARKETING, MARKETING, set())
+    assert (case.state, case.took_effect_at) == (CaseState.PROVING, None)
+
+    asking.prove(submission)
+    asking.search(submission)
+    asking.Office(cast).does(
+        deciding.decide, case=case, decided=Decided.PART, ground="gdpr-object-compelling",
+        words="A claim on this move is before a court.", going_on=[Purpose.MEASURE, Purpose.RECORD],
+    )  # fmt: skip
+    asking.work(cast.acme)
+    assert noes(cast.dentist) == noes(cast.plumber) == MARKETING | {"review", "analyse"}
+    assert asking.case_of(submission, Ask.OBJECT).took_effect_at == make.NOON
+
+
+def test_an_objection_is_not_refused_whole_on_a_ground_for_a_part_and_in_part_says_what_goes_on(
+    cast: Cast,
+) -> None:
+    asking.answered_by(cast.dentist, "agency")
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
+    asking.prove(submission)
+    asking.search(submission)
+    case, office = asking.case_of(submission, Ask.OBJECT), asking.Office(cast)
+    said = {"case": case, "ground": "gdpr-object-compelling", "words": "A claim is before a court."}
+    with pytest.raises(deciding.NoGroundError, match="a part only"):
+        office.does(deciding.decide, decided=Decided.REFUSE, **said)
+    for wrong in ([], [Purpose.CONTACT, Purpose.MEASURE]):
+        with pytest.raises(deciding.GoesOnError):
+            office.does(deciding.decide, decided=Decided.PART, going_on=wrong, **said)
+
+    office.does(deciding.decide, decided=Decided.PART, going_on=[Purpose.RECORD], **said)
+
+    assert noes(cast.dentist) == set(Purpose) - {"record"}
+    with job_scope(agency_id=cast.acme.pk):
+        ground = letters.facts_of(case_of := asking.case_of(submission, Ask.OBJECT))["ground"]
+        spanish = letters.facts_of(case_of, language=Language.SPANISH)["ground"]
+    assert ground.endswith("This goes on: recording them.")
+    assert spanish.endswith("Esto continúa: grabarlas.")
+
+
+def test_objections_that_waited_before_stop_marketing_by_the_job(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    vault_services.lift_suppressions(client_id=cast.dentist.pk, caller_id=caller_id, purposes=MARKETING)
+    assert noes(cast.dentist) == set()
+
+    fill = import_module("rights.migrations.0018_objections_that_are_open_stop_marketing")
+    with job_scope(agency_id=cast.acme.pk), connection.cursor() as cursor:
+        cursor.execute(fill._OPEN)
+    assert asking.work(cast.acme, at=make.now()) == 1
+
+    assert noes(cast.dentist) == MARKETING
+    assert noes(cast.plumber) == set()
+    assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
+
+
+@pytest.mark.parametrize(
+    ("decided", "going_on", "is_right"),
+    [
+        ("part", ["record"], True),
+        ("part", [], False),
+        ("part", ["contact"], False),
+        ("refuse", ["record"], False),
+    ],
+)
+def test_what_goes_on_is_ticked_of_an_objection_that_is_followed_in_part(
+    decided: str, going_on: list[str], *, is_right: bool
+) -> None:
+    said = {"decided": decided, "ground": "gdpr-object-compelling", "words": "A claim is before a court."}
+    form = DecideForm(
+        said | {"going_on": going_on}, grounds=grounds_for("object", ["gdpr"]), asks_voice=False, calls=None,
+        by_law=False, asks_going_on=True,
+    )  # fmt: skip
+    assert form.is_valid() is is_right
 
 
 # --- Not asked again ----------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def found_by_staff(cast: Cast, case: Case, call: Call, *, picks: str | None = No
     told = {
         "holds": "yes",
         "seen": "Knew what was spoken of.",
+        "arrived_on": f"{NOON:%Y-%m-%d}",
         "call": str(call.pk) if picks is None else picks,
     }
     return signed_in(cast.alice).post(page, told)
@@ -228,7 +229,8 @@ def test_what_was_picked_and_proven_is_judged_no_second_time(
         other = Call.objects.for_client(cast.dentist).filter(caller=None).exclude(pk=call.pk).latest("pk")
     page = f"/requests/{case.pk}/identities/{identity.pk}/"
     for told in ({"holds": "yes", "call": str(other.pk)}, {"holds": "no"}):
-        answer = signed_in(cast.alice).post(page, told | {"seen": "Knew what was spoken of."})
+        more = {"seen": "Knew what was spoken of.", "arrived_on": f"{NOON:%Y-%m-%d}"}
+        answer = signed_in(cast.alice).post(page, told | more)
         assert answer.status_code == 302
         with job_scope(agency_id=cast.acme.pk):
             identity.refresh_from_db()

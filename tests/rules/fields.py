@@ -1048,8 +1048,9 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "submission reference state answerer role owner appeal_of law acknowledge_by acknowledge_due_at",
-            "acknowledged_at extend_before extended_at extended_for answer_by answer_due_at paused_at identified_at",
-            "took_effect_at ask_again_from handed_over_at client_has_it_at decided_at decided_by closed_at",
+            "acknowledged_at extend_before extending_at extended_at extended_for answer_by answer_due_at paused_at",
+            "identified_at took_effect_at ask_again_from handed_over_at client_has_it_at decided_at decided_by",
+            "closed_at",
             laws="Laws that apply, days and sentences of the book of laws",
             law_ids="The same laws by their ids",
         )

@@ -29,6 +29,7 @@ from rights.services.proofs.saying import (
 from rights.services.proofs.settling import (
     Steps,
     coded_ids,
+    handed_in_at,
     mask_of,
     needs,
     scope_of,
@@ -50,6 +51,7 @@ __all__ = [
     "fits_call",
     "fresh_proof",
     "hand_in",
+    "handed_in_at",
     "judge",
     "mask_of",
     "name_caller",

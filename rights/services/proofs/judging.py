@@ -32,13 +32,22 @@ class NothingOlderError(ValueError):
 
 @transaction.atomic
 def judge(
-    *, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime, call_id: UUID | None = None
+    *,
+    identity: Identity,
+    holds: bool,
+    seen: str,
+    by: Actor,
+    at: datetime,
+    call_id: UUID | None = None,
+    arrived_at: datetime | None = None,
 ) -> None:
     """
     Say of an identity that a person has looked at whether it is proven. In the scope of who may.
 
     :param seen: what the person saw, in a sentence; sealed.
     :param call_id: of a withheld call which one it is (`selectors.described`).
+    :param arrived_at: when what was seen came in, from which some clocks run; None: when the person handed in the last
+        of it here, or now where nothing was.
     :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
     :raises SettledError: nothing that was asked for waits for a decision; or it is proven already, and this would take
         the proof away or name another call. That a person saw more, as that somebody is of age, may still be added.
@@ -62,7 +71,7 @@ def judge(
     identity.save(update_fields=["looked_by", "looked_at"])
     if holds:
         prove(submission, identity, by=by, at=at)
-        go_on(submission, by=by, at=at)
+        go_on(submission, by=by, at=at, arrived_at=arrived_at)
     else:
         Identity.objects.filter(pk=identity.pk).update(state=IdentityState.REFUSED)
         audit.record("identity.refused", subject=identity, by=by, at=at, kind=identity.kind)

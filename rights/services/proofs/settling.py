@@ -173,9 +173,25 @@ def settle(submission: Submission, *, at: datetime) -> None:
         go_on(submission, by=BY, at=at)
 
 
-def go_on(submission: Submission, *, by: Actor, at: datetime) -> None:
-    """Let cases go on, and have what there is of a number looked for that was proven just now."""
-    cases.note_proven(submission=submission, by=by, at=at)
+def handed_in_at(submission: Submission) -> datetime | None:
+    """When the last of what the person said or handed in was there, of each kind what held; None where nothing was."""
+    first: dict[str, Proof] = {}
+    for row in Proof.objects.filter(submission=submission, by=BY.name).order_by("at", "pk"):
+        name = "code" if row.kind in CODED else row.kind
+        kept = first.get(name)
+        if kept is None or (row.holds and not kept.holds):
+            first[name] = row
+    return max((row.at for row in first.values()), default=None)
+
+
+def go_on(submission: Submission, *, by: Actor, at: datetime, arrived_at: datetime | None = None) -> None:
+    """
+    Let cases go on, and have what there is of a number looked for that was proven just now.
+
+    :param arrived_at: when what proves it came in elsewhere; None: as what was handed in here says.
+    """
+    proven_at = arrived_at or handed_in_at(submission)
+    cases.note_proven(submission=submission, by=by, at=at, proven_at=proven_at)
     Submission.objects.filter(pk=submission.pk).update(search_due_at=at, searched_at=None)
 
 
