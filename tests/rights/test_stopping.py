@@ -376,7 +376,7 @@ def test_what_is_refused_at_a_client_that_has_left_is_not_said_to_count(cast: Ca
     asking.prove(submission)
     case = asking.case_of(submission, Ask.OBJECT)
     with job_scope(agency_id=cast.acme.pk):
-        stopping.stop_decided(case=case, by=make.JOB, at=make.NOON)
+        stopping.stop_decided(case=case, going_on=(), by=make.JOB, at=make.NOON)
     assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
     assert ("not_recorded", True) in events_of(cast, case)
 
