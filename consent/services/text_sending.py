@@ -256,12 +256,9 @@ def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
 
 
 def _number_of(client: Client, caller_id: uuid.UUID) -> str:
-    """A caller's number, opened to write to it; "" where the person was erased."""
-    keys = vault.content_keys({client.pk: [caller_id]})
+    """A caller's number, opened to write to it; "" where the person was erased, or it does not open any more."""
     caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
-    if caller is None or caller_id not in keys:
-        return ""
-    return str(caller.number.reveal(keys[caller_id]))
+    return "" if caller is None else vault.content_of(client.pk, caller_id, caller.number) or ""
 
 
 def _number_for(row: Invitation) -> TrackingNumber | None:
