@@ -302,6 +302,7 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")
         )
+        payload = None
         while (row := due.first()) is not None:
             if row.attempts and at >= _tried_since(row) + TRIED_FOR:
                 _dead(row, row.last_status or _NEVER_SETTLED, at)
@@ -314,7 +315,7 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
             if payload is not None and row.endpoint.is_active:
                 break
             WebhookDelivery.objects.filter(pk=row.pk).update(state=WaitingState.CANCELLED, due_at=None)
-        else:
+        if row is None or payload is None:
             return None
         WebhookDelivery.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
         body = _leaving(row, payload)

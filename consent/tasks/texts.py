@@ -46,6 +46,7 @@ def sweep_texts(**_: Any) -> None:
             send_texts.delay(agency_id=agency_id)
 
     in_each_agency(send)
-    # One after the other in each agency, so that what fails there keeps only itself.
-    for step in (texts.settle_undecided, texts.purge, texts.renew_items):
-        in_each_agency(lambda agency_id, step=step: step(agency_id=agency_id, at=at))
+    # Each by itself, so that what fails keeps neither the other steps nor another agency's.
+    in_each_agency(lambda agency_id: texts.settle_undecided(agency_id=agency_id, at=at))
+    in_each_agency(lambda agency_id: texts.purge(agency_id=agency_id, at=at))
+    in_each_agency(lambda agency_id: texts.renew_items(agency_id=agency_id, at=at))
