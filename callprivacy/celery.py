@@ -66,7 +66,6 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-changes": ("consent.notice_changes", 60),
     "consent-decided": ("consent.purge_decisions", 6 * 3600),
     "consent-fetches": ("consent.fetch_recordings", 60),
-    "consent-store": ("consent.sweep_store", 6 * 3600),
     "consent-packs": ("consent.count_packs", 30),
     "consent-standards": ("consent.expire_standards", 3600),
     "consent-ages": ("consent.expire_consents", 600),

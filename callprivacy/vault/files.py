@@ -466,20 +466,23 @@ def recording_exists(client_id: int, file_id: uuid.UUID) -> bool:
     return bool(_storage().exists(_name(client_id, file_id)))
 
 
-def recording_ids(client_id: int, *, older_than: datetime | None = None) -> list[uuid.UUID]:
-    """Ids of a client's recordings' files, for the sweep: those stored before an instant, or all."""
+def recording_ids(client_id: int) -> list[uuid.UUID]:
+    """Ids of a client's recordings' files, by their names alone: a store is asked a page of them at once."""
     try:
         _, names = _storage().listdir(f"{_FOLDER}/{client_id}")
     except FileNotFoundError:
         return []
     found = []
     for name in names:
-        with contextlib.suppress(ValueError, FileNotFoundError):
-            file_id = uuid.UUID(hex=name)
-            if older_than is None or _stored_at(client_id, file_id) < older_than:
-                found.append(file_id)
+        with contextlib.suppress(ValueError):
+            found.append(uuid.UUID(hex=name))
     return found
 
 
-def _stored_at(client_id: int, file_id: uuid.UUID) -> datetime:
-    return _storage().get_modified_time(_name(client_id, file_id))
+def is_recording_older(client_id: int, file_id: uuid.UUID, *, than: datetime) -> bool:
+    """Whether a recording's file was stored before an instant; one that is gone was not. The store is asked for it."""
+    try:
+        stored_at: datetime = _storage().get_modified_time(_name(client_id, file_id))
+    except FileNotFoundError:
+        return False
+    return stored_at < than

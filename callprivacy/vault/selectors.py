@@ -13,6 +13,7 @@ from django.db import connections
 
 from callprivacy.lib import scope, statements
 from callprivacy.lib.scope import Actor, ScopeKind
+from callprivacy.vault.fields import Sealed
 from callprivacy.vault.models import (
     Caller,
     CallTombstone,
@@ -21,7 +22,7 @@ from callprivacy.vault.models import (
     Tombstone,
     Watermark,
 )
-from callprivacy.vault.sealing import KEY_BYTES, Key, Place, TokenKey
+from callprivacy.vault.sealing import KEY_BYTES, Key, Place, SealBrokenError, TokenKey
 
 DERIVER: Final = Actor.job("rights.derive_tokens")
 """The one job that derives a person's tokens over several clients."""
@@ -289,6 +290,23 @@ def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID
         for row in rows
         if row.id in set(wanted[row.client_id])
     }
+
+
+def content_of(client_id: int, caller_id: uuid.UUID, sealed: Sealed) -> str | None:
+    """
+    What is sealed under a caller's content key, in the clear, two queries; None where that key is destroyed, or one of
+    the two is damaged.
+
+    :raises SealBrokenError: the client's own keys do not open, which says nothing of this value.
+    """
+    keys = client_keys(client_id)
+    row = Caller.objects.filter(client_id=client_id, id=caller_id, content_key__isnull=False).first()
+    if row is None:
+        return None
+    try:
+        return sealed.reveal(open_content_key(keys, caller_id, row.generation, bytes(row.content_key or b"")))
+    except SealBrokenError:
+        return None
 
 
 def recording_keys(

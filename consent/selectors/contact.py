@@ -196,12 +196,9 @@ def _sites(site: Any, places: Any) -> tuple[decide.Place, ...]:
 
 
 def number_of(client: Client, caller_id: uuid.UUID) -> str:
-    """A caller's number, opened to write to whom it belongs; "" where the person was erased."""
-    keys = vault.content_keys({client.pk: [caller_id]})
+    """A caller's number, opened to write to whom it belongs; "" where the person was erased, or it opens no more."""
     caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
-    if caller is None or caller_id not in keys:
-        return ""
-    return str(caller.number.reveal(keys[caller_id]))
+    return "" if caller is None else vault.content_of(client.pk, caller_id, caller.number) or ""
 
 
 def people_of(

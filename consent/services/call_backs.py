@@ -244,12 +244,21 @@ def claim(*, agency_id: int, at: datetime) -> Order | None:
             row_id=row.pk,
             client_id=row.client_id,
             account=account,
-            to=row.agent_number.reveal(_key(row.client, at)) if row.agent_number else "",
+            to=_agent_number(row, at),
             sender=row.tracking_number.number,
             script_at=_address("consent:desk_call", row),
             attempts=row.attempts + 1,
             created_at=row.created_at,
         )
+
+
+def _agent_number(row: CallBack, at: datetime) -> str:
+    """Where the agent is rung; "" where that is gone, or does not open any more."""
+    key = _key(row.client, at)
+    try:
+        return row.agent_number.reveal(key) if row.agent_number else ""
+    except SealBrokenError:
+        return ""
 
 
 def _address(name: str, row: CallBack) -> str:
@@ -259,7 +268,8 @@ def _address(name: str, row: CallBack) -> str:
 def ring(order: Order, *, at: datetime) -> Outcome:
     """Ask the vendor. Outside any scope."""
     if order.account is None or not order.to:
-        return Outcome(error="The connection to Twilio is not complete any more.")
+        what = "connection to Twilio" if order.account is None else "number to ring"
+        return Outcome(error=f"The {what} is not complete any more.")
     if at - order.created_at > _STALE:
         return Outcome(error="Twilio could not be asked in time. Try again.")
     try:

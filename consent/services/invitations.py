@@ -35,6 +35,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.tenancy.selectors import ClientLeftError, require_here
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault.sealing import Place
 from consent.channels import mail_words
@@ -236,12 +237,17 @@ def secret_of(client_id: int, invitation_id: uuid.UUID) -> str:
 
 
 def mail_key(client: Client) -> str:
-    """The name of a client in addresses that answers go to, made when first needed. Inside a scope."""
+    """
+    The name of a client in addresses that answers go to, made when first needed. Inside a scope.
+
+    :raises ClientLeftError: it has none, or none any more, and has left.
+    """
     rows = PublicKey.objects.filter(
         purpose=KeyPurpose.ASK, agency_id=client.agency_id, client_id=client.pk
     ).order_by("key")
     found = rows.values_list("key", flat=True).first()
     if found is None:
+        require_here(client.pk)
         found = secrets.token_hex(12)
         PublicKey.objects.create(
             key=found, purpose=KeyPurpose.ASK, agency_id=client.agency_id, client_id=client.pk
@@ -285,7 +291,11 @@ class Letter:
 
 
 def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
-    """Claim letters that are due; each comes back unless it is noted as sent."""
+    """
+    Claim letters that are due; each comes back unless it is noted as sent.
+
+    One whose address does not open any more counts as come back, and one for a client that has left is taken back.
+    """
     with job_scope(agency_id=agency_id):
         rows = list(
             Invitation.objects.filter(
@@ -301,7 +311,11 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
         )
         letters = []
         for row in rows:
-            letter = _letter(row, at)
+            try:
+                letter = _letter(row, at)
+            except ClientLeftError:
+                _take_back(row)
+                continue
             if letter is not None and _is_left_alone(row, letter, at):
                 _take_back(row)
             elif letter is None or row.attempts >= _TRIED_AT_MOST:
@@ -317,8 +331,8 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
 
 def _letter(row: Invitation, at: datetime) -> Letter | None:
     client = row.client
-    key = vault_selectors.content_keys({client.pk: [row.caller_id]}).get(row.caller_id)
-    if key is None or row.address is None:
+    address = vault_selectors.content_of(client.pk, row.caller_id, row.address)
+    if address is None:
         return None
     page = web.open_page(client=client, at=at)
     secret = secret_of(client.pk, row.pk)
@@ -331,7 +345,7 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
         invitation_id=row.pk,
         client_id=client.pk,
         is_reminder=is_reminder,
-        address=row.address.reveal(key),
+        address=address,
         sender=client.name,
         subject=mail_words.subject(client, language, is_reminder=is_reminder),
         text=mail_words.letter(client, row.version, language, url=url, is_reminder=is_reminder),

@@ -29,7 +29,8 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Key, Place
+from callprivacy.vault.fields import Sealed
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from consent import menu as machine
 from consent.channels import twilio, twiml
 from consent.enums import (
@@ -451,8 +452,7 @@ def _order(session: MenuSession, event_id: uuid.UUID | None, at: datetime) -> No
         if event_id is not None
         else None
     )
-    call = session.vendor_call.reveal(key)
-    recording = session.vendor_recording.reveal(key) if session.vendor_recording is not None else ""
+    call, recording = _revealed(session.vendor_call, key), _revealed(session.vendor_recording, key)
     for step, within in zip(_STEPS, (_STOP_WITHIN, _DELETE_WITHIN), strict=True):
         task = VendorTask(
             agency_id=session.agency_id,
@@ -478,6 +478,20 @@ def _sealed_reference(task: VendorTask, key: Key, *, call: str, recording: str) 
     return key.seal(plain, Place(task.client_id, VendorTask._meta.db_table, "reference", task.pk))
 
 
+def _revealed(sealed: Sealed | None, key: Key) -> str:
+    """What is sealed, in the clear; "" where nothing is, or it does not open any more: a no counts all the same."""
+    try:
+        return "" if sealed is None else sealed.reveal(key)
+    except SealBrokenError:
+        return ""
+
+
+def _reference(task: VendorTask, key: Key) -> dict[str, Any]:
+    """By what Twilio knows the thing; nothing where that does not open any more."""
+    found = _revealed(task.reference, key)
+    return dict(json.loads(found)) if found else {}
+
+
 def _name_recording(session: MenuSession, recording: str, at: datetime) -> None:
     """Tell the task that deletes which recording it is, and let it begin."""
     key = _errand_key(session.client, at)
@@ -485,7 +499,7 @@ def _name_recording(session: MenuSession, recording: str, at: datetime) -> None:
         recording_id=session.pk, step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING
     )
     for task in tasks.select_for_update():
-        call = json.loads(task.reference.reveal(key))["call"]
+        call = _reference(task, key).get("call", "")
         task.reference = _sealed_reference(task, key, call=call, recording=recording)
         task.due_at = at
         task.save(update_fields=["reference", "due_at"])
@@ -582,7 +596,7 @@ def _due(agency_id: int, at: datetime) -> QuerySet[VendorTask]:
 
 def _opened(task: VendorTask, at: datetime) -> Order:
     connection: Connection | None = task.connection
-    found = json.loads(task.reference.reveal(_errand_key(task.client, at)))
+    found = _reference(task, _errand_key(task.client, at))
     account = None
     if connection is not None:
         try:
@@ -618,6 +632,8 @@ def carry_out(order: Order) -> Outcome:
 
 
 def _stopped(order: Order, account: twilio.Account) -> Outcome:
+    if not order.call:
+        return Outcome(error="What finds the call at Twilio does not open any more.", final=True)
     try:
         receipt = twilio.stop_recording(account, call=order.call)
     except twilio.GoneError:

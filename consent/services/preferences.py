@@ -475,9 +475,8 @@ def _masked(address: str) -> str:
 
 
 def _address_of(row: Subscription) -> str | None:
-    """The address in the clear; None where its person was erased."""
-    key = vault_selectors.content_keys({row.client_id: [row.caller_id]}).get(row.caller_id)
-    return None if key is None else str(row.address.reveal(key))
+    """The address in the clear; None where its person was erased, or it does not open any more."""
+    return vault_selectors.content_of(row.client_id, row.caller_id, row.address)
 
 
 def subscribe(
@@ -593,7 +592,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     """
     Claim what is due by e-mail; each comes back after `MAIL_AGAIN_AFTER` unless `letter_sent` is told.
 
-    Inside the agency's job scope. An address whose person was erased leaves here.
+    Inside the agency's job scope. An address whose person was erased, or that does not open any more, leaves here.
     """
     until = at - SETTLED_AFTER
     rows = list(

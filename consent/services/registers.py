@@ -26,7 +26,6 @@ from django.db.models import QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
-from callprivacy.calls.services import imports
 from callprivacy.calls.services.day_keys import KEPT_FOR
 from callprivacy.calls.services.imports import Stored
 from callprivacy.lib.logs import logger
@@ -418,7 +417,7 @@ def _ending(state: ConsentState, gone: _Gone, row: NumberList, zone: ZoneInfo) -
 
 def purge(*, agency_id: int, at: datetime) -> None:
     """
-    Remove files that were read, the tokens of what counts no more, and what an upload left that ended early.
+    Remove files that were read, and the tokens of what counts no more.
 
     Called outside any scope; safe to run twice. A long list leaves by several runs.
     """
@@ -428,10 +427,6 @@ def purge(*, agency_id: int, at: datetime) -> None:
         rows = NumberList.objects.filter(agency_id=agency_id)
         read = list(rows.filter(state__in=over, file_key__isnull=False).values_list("pk", "file_key"))
         ended = list(rows.filter(ended_at__isnull=False, emptied_at=None).values_list("pk", flat=True))
-        kept = set(
-            rows.filter(file_key__isnull=False).exclude(state__in=over).values_list("file_key", flat=True)
-        )
-        kept |= imports.files_of_agency(agency_id)
     for _, file_key in read:
         files.delete(holder, file_key or uuid.UUID(int=0))
     emptied = [
@@ -441,9 +436,6 @@ def purge(*, agency_id: int, at: datetime) -> None:
         NumberList.objects.filter(pk__in=[pk for pk, _ in read]).update(file_key=None)
         NumberList.objects.filter(pk__in=emptied, emptied_at=None).update(emptied_at=at)
     _tell_of_age(agency_id, at)
-    for file_id in files.ids(holder, older_than=at - _LEFT_FOR):
-        if file_id not in kept:
-            files.delete(holder, file_id)
     _destroy_day_keys(agency_id, holder, at)
 
 

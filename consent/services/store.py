@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Final
 
 from django.conf import settings
@@ -47,6 +48,7 @@ _PAUSES: Final = (
     *(timedelta(minutes=minutes) for minutes in (1, 5, 15)),
     *(timedelta(hours=hours) for hours in (1, 4, 12, 24)),
 )
+_SWEPT_AT_ONCE: Final = 1_000
 _LEFT_ALONE_FOR: Final = timedelta(hours=6)
 
 type Clock = Callable[[], datetime]
@@ -239,15 +241,22 @@ def sweep_files(*, agency_id: int, client_id: int, at: datetime) -> int:
 
     Called outside any scope; files of the last hours are left alone, their rows may be about to name them.
     """
-    found = files.recording_ids(client_id, older_than=at - _LEFT_ALONE_FOR)
-    if not found:
-        return 0
-    with job_scope(agency_id=agency_id):
-        rows = Recording.objects.filter(client_id=client_id, file_key__in=found)
-        named = set(rows.values_list("file_key", flat=True))
-        orphans = [file_id for file_id in found if file_id not in named]
+    count = 0
+    for found in batched(files.recording_ids(client_id), _SWEPT_AT_ONCE):
+        with job_scope(agency_id=agency_id):
+            rows = Recording.objects.filter(client_id=client_id, file_key__in=found)
+            named = set(rows.values_list("file_key", flat=True))
+        # A store answers for the time of each file by itself: it is asked for those alone that no row names.
+        limit = at - _LEFT_ALONE_FOR
+        orphans = [
+            file_id
+            for file_id in found
+            if file_id not in named and files.is_recording_older(client_id, file_id, than=limit)
+        ]
         if orphans:
-            audit.record("recordings.swept", by=JOB, at=at, client_id=client_id, files=len(orphans))
-    for file_id in orphans:
-        files.delete_recording(client_id, file_id)
-    return len(orphans)
+            with job_scope(agency_id=agency_id):
+                audit.record("recordings.swept", by=JOB, at=at, client_id=client_id, files=len(orphans))
+        for file_id in orphans:
+            files.delete_recording(client_id, file_id)
+        count += len(orphans)
+    return count

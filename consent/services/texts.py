@@ -16,18 +16,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller, TrackingNumber
 from callprivacy.calls.services import people
+from callprivacy.lib import figures
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Key, Place
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from consent import kinds, projection
@@ -56,6 +59,8 @@ from consent.services.ledger import Said
 from consent.services.menus import ANSWERS_ITSELF
 from consent.services.twilio_door import Door
 
+log = logger(__name__)
+
 ANSWER_WITHIN: Final = timedelta(days=14)
 """For how long a yes is the answer to an invitation."""
 
@@ -68,6 +73,7 @@ A reply that nobody has decided by then counts as a withdrawal: ten days lie wit
 """
 
 JOB: Final = Actor.job("consent.sweep_texts")
+_BATCH: Final = 50
 LONGEST: Final = 5_000
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
@@ -521,20 +527,29 @@ def _ask_again(client: Client, invitation: Invitation, caller_id: uuid.UUID, at:
 
 def read_reply(*, reply: Reply, by: Actor, at: datetime) -> str | None:
     """The words of a reply that waits or was decided, with the reading in the trail; None where they are gone."""
-    text = _opened(reply, at)
+    text = _opened(reply)
     if text is not None:
         audit.record("reply.read", subject=reply, by=by, at=at)
     return text
 
 
-def _opened(reply: Reply, at: datetime) -> str | None:
-    """The words of a reply; None where they, or the key that opens them, are gone."""
+def _opened(reply: Reply) -> str | None:
+    """The words of a reply; None where they, or the key that opens them, are gone or damaged."""
     if reply.text is None:
         return None
-    if reply.caller_id is not None:
-        key = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id]).get(reply.caller_id)
+    try:
+        key = _made_key(reply)
         return None if key is None else str(reply.text.reveal(key))
-    return str(reply.text.reveal(_key(reply, at)))
+    except SealBrokenError:
+        return None
+
+
+def _made_key(reply: Reply) -> Key | None:
+    """What the words were sealed under. None is made here: a fresh one would open nothing."""
+    if reply.caller_id is not None:
+        return vault_selectors.evidence_keys(reply.client_id, [reply.caller_id]).get(reply.caller_id)
+    key_id = vault_selectors.purpose_id(reply.client_id, ledger.EVIDENCE)
+    return vault_selectors.uncalled_key(vault_selectors.client_keys(reply.client_id), key_id)
 
 
 @transaction.atomic
@@ -574,7 +589,7 @@ def _decide(
     if not waiting.update(state=ReplyState.DECIDED, decided_by_id=by.user_id, decided_at=at):
         raise DecidedError("This reply was decided in the meantime.")
     evidence = {
-        "text": _opened(reply, at) or "",
+        "text": _opened(reply) or "",
         "received_at": reply.received_at.isoformat(),
         "why_it_waited": reply.why,
         "decided_by": "a person" if by.user_id is not None else "nobody in time",
@@ -623,7 +638,7 @@ def name_writer(*, reply: Reply, caller_id: uuid.UUID, by: Actor, at: datetime) 
         known = Caller.objects.for_client(reply.client_id).filter(pk=caller_id).update(has_evidence=True)
         if not known:
             raise ledger.CallerGoneError("This person is not here any more.")
-        text = _opened(row, at)
+        text = _opened(row)
         row.caller_id = caller_id
         row.text = None if text is None else sealed(row, text, at=at)
         row.save(update_fields=["caller_id", "text"])
@@ -673,7 +688,9 @@ def renew_items(*, agency_id: int, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
         waiting = {
             row["client_id"]: row
-            for row in Reply.objects.filter(agency_id=agency_id, state=ReplyState.WAITING)
+            for row in Reply.objects.filter(
+                agency_id=agency_id, state=ReplyState.WAITING, client__archived_at=None
+            )
             .values("client_id")
             .annotate(count=Count("pk"), oldest=Min("received_at"))
             .order_by("client_id")
@@ -699,25 +716,69 @@ def _item(client_id: int) -> str:
 
 def settle_undecided(*, agency_id: int, at: datetime) -> int:
     """
-    Let what nobody decided in ten days count as a withdrawal; returns how many.
+    Let what nobody decided in ten days count as a withdrawal; returns how many. Enters the agency's scope itself, anew
+    for each.
 
     Of a mail without a name it counts for everybody who gave the address that it came from. What may be a withdrawal of
-    nobody we know waits on: a job cannot say who wrote it.
+    nobody we know waits on: a job cannot say who wrote it. One that fails is logged and tried again by the next run; it
+    keeps nobody else's.
     """
     with job_scope(agency_id=agency_id):
-        late = list(
-            Reply.objects.filter(
-                agency_id=agency_id, state=ReplyState.WAITING, received_at__lte=at - UNDECIDED_FOR
-            )
-            .filter(~Q(label="review") | Q(caller_id__isnull=False) | Exists(invitations_of_sender()))
-            .select_related("client", "invitation__version__notice")
-            .order_by("received_at", "pk")[:50]
-        )
-        for reply in late:
-            # A yes to nothing is no no; what withdrew at once and asked for more has done so.
-            withdrawn = EVERYTHING if reply.label == "review" else frozenset[Purpose]()
-            _decide(reply, _writers(reply), withdrawn=withdrawn, refused=False, by=JOB, at=at)
-        return len(late)
+        rows = Reply.objects.filter(agency_id=agency_id, received_at__lte=at - UNDECIDED_FOR)
+        late = _waiting(rows)
+    return _settle_each(agency_id, late, at, at_most=_BATCH)
+
+
+def settle_leaving(*, client: Client, at: datetime) -> int:
+    """
+    Let what waits at a client that leaves count at once as it would after ten days: nobody can decide it there any
+    more, and what is handed over is to say no where somebody may have. Returns how many. Outside any scope.
+    """
+    with job_scope(agency_id=client.agency_id):
+        waiting = _waiting(Reply.objects.for_client(client))
+    return _settle_each(client.agency_id, waiting, at, at_most=len(waiting))
+
+
+def _waiting(rows: QuerySet[Reply]) -> list[uuid.UUID]:
+    """Those of them that wait and that a job can settle, the oldest first; all, so that one that fails is passed by."""
+    whose = rows.filter(~Q(label="review") | Q(caller_id__isnull=False) | Exists(invitations_of_sender()))
+    here = whose.filter(state=ReplyState.WAITING, client__archived_at=None)
+    return list(here.order_by("received_at", "pk").values_list("pk", flat=True))
+
+
+def _settle_each(agency_id: int, reply_ids: Collection[uuid.UUID], at: datetime, *, at_most: int) -> int:
+    count = 0
+    for reply_id in reply_ids:
+        if count == at_most:
+            break
+        try:
+            with job_scope(agency_id=agency_id):
+                count += _settle_one(reply_id, at)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001  (the next run finds it again; the others' go on)
+            figures.note_fault()
+            log.error("replies.failed", reply=str(reply_id), error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
+    return count
+
+
+def _settle_one(reply_id: uuid.UUID, at: datetime) -> bool:
+    rows = Reply.objects.filter(pk=reply_id, state=ReplyState.WAITING)
+    reply = rows.select_related("client", "invitation__version__notice").first()
+    if reply is None:
+        return False  # Somebody decided it in the meantime.
+    # A yes to nothing is no no; what withdrew at once and asked for more has done so.
+    withdrawn = EVERYTHING if reply.label == "review" else frozenset[Purpose]()
+    try:
+        _decide(reply, _writers(reply), withdrawn=withdrawn, refused=False, by=JOB, at=at)
+    except DecidedError:
+        return False
+    return True
+
+
+def forget_client(*, client: Client) -> int:
+    """Remove what was written to a client that has left, before its keys go. Returns how much; inside a job's scope."""
+    return Reply.objects.for_client(client).remove()
 
 
 def _writers(reply: Reply) -> list[uuid.UUID]:
@@ -737,7 +798,12 @@ def purge(*, agency_id: int, at: datetime) -> int:
     A caller of whom nothing but such a reply was known may be swept away then.
     """
     with job_scope(agency_id=agency_id):
-        old = Reply.objects.filter(agency_id=agency_id, purge_at__lte=at).exclude(state=ReplyState.WAITING)
+        # Nobody decides any more at a client that has left.
+        old = Reply.objects.filter(
+            ~Q(state=ReplyState.WAITING) | Q(client__archived_at__isnull=False),
+            agency_id=agency_id,
+            purge_at__lte=at,
+        )
         callers = set(old.filter(caller_id__isnull=False).values_list("caller_id", flat=True))
         removed = old.remove()
         if callers:

@@ -24,6 +24,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import client_scope
+from callprivacy.tenancy.selectors import require_here
 from consent.channels import tokens, words
 from consent.channels.colours import Shades, shades_of
 from consent.channels.tokens import StaleFormError
@@ -142,6 +143,8 @@ def open_page(*, client: Client, at: datetime) -> WebPage:
     Return a client's public page, made with a key when first asked for.
 
     Inside a scope that may write the client's consent.
+
+    :raises ClientLeftError: it has none, and has left.
     """
     page = WebPage.objects.for_client(client).first()
     if page is not None:
@@ -163,6 +166,7 @@ def open_page(*, client: Client, at: datetime) -> WebPage:
 
 
 def _publish(client: Client, key: str) -> None:
+    require_here(client.pk)
     PublicKey.objects.create(
         key=key, purpose=KeyPurpose.CONSENT, agency_id=client.agency_id, client_id=client.pk
     )
@@ -170,7 +174,11 @@ def _publish(client: Client, key: str) -> None:
 
 @transaction.atomic
 def rotate_key(*, client: Client, by: Actor, at: datetime) -> WebPage:
-    """Give a client's page another key. The old one opens nothing from now on: no page, form, link or receipt."""
+    """
+    Give a client's page another key. The old one opens nothing from now on: no page, form, link or receipt.
+
+    :raises ClientLeftError: it has left.
+    """
     page = open_page(client=client, at=at)
     old = page.key
     page.key, page.key_changed_at = secrets.token_urlsafe(KEY_BYTES), at

@@ -59,6 +59,7 @@ _WHOLE: Final = 12.0
 """Seconds for the whole of an answer, however slowly each byte comes."""
 
 _NEVER_SETTLED: Final = "It was begun, and never came to an end."
+_SHUT: Final = "What it tells is damaged and does not open any more."
 _PREFIX: Final = "whsec_"
 _GONE: Final = 410
 
@@ -301,21 +302,23 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")
         )
-        while (row := due.first()) is not None and row.attempts and at >= _tried_since(row) + TRIED_FOR:
-            WebhookDelivery.objects.filter(pk=row.pk).update(
-                state=WaitingState.FAILED, due_at=None, last_status=row.last_status or _NEVER_SETTLED
-            )
-            renew_item(agency_id=agency_id, client_id=row.client_id, at=at)
-        if row is None:
+        payload = None
+        while (row := due.first()) is not None:
+            if row.attempts and at >= _tried_since(row) + TRIED_FOR:
+                _dead(row, row.last_status or _NEVER_SETTLED, at)
+                continue
+            try:
+                payload = _payload(row)
+            except SealBrokenError:
+                _dead(row, _SHUT, at)
+                continue
+            if payload is not None and row.endpoint.is_active:
+                break
+            WebhookDelivery.objects.filter(pk=row.pk).update(state=WaitingState.CANCELLED, due_at=None)
+        if row is None or payload is None:
             return None
         WebhookDelivery.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
-        keys = vault_selectors.client_keys(row.client_id)
-        day = row.created_at.astimezone(UTC).date()
-        key = vault_selectors.day_key(keys, PURPOSE, day)
-        if key is None or row.payload is None or not row.endpoint.is_active:
-            WebhookDelivery.objects.filter(pk=row.pk).update(state=WaitingState.CANCELLED, due_at=None)
-            return None
-        body = _leaving(row, row.payload.reveal(key))
+        body = _leaving(row, payload)
         message_id = f"msg_{row.pk.hex}"
         return Letter(
             delivery_id=row.pk,
@@ -333,6 +336,24 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
             tried_since=_tried_since(row),
             is_demo=row.client.agency.is_demo,
         )
+
+
+def _dead(row: WebhookDelivery, words: str, at: datetime) -> None:
+    WebhookDelivery.objects.filter(pk=row.pk).update(
+        state=WaitingState.FAILED, due_at=None, last_status=words
+    )
+    renew_item(agency_id=row.agency_id, client_id=row.client_id, at=at)
+
+
+def _payload(row: WebhookDelivery) -> str | None:
+    """
+    What is told, in the clear; None where it, or the key of its day, is gone.
+
+    :raises SealBrokenError: it is damaged.
+    """
+    keys = vault_selectors.client_keys(row.client_id)
+    key = vault_selectors.day_key(keys, PURPOSE, row.created_at.astimezone(UTC).date())
+    return None if key is None or row.payload is None else row.payload.reveal(key)
 
 
 def _tried_since(row: WebhookDelivery) -> datetime:

@@ -9,7 +9,6 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.lib import pauses
-from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import store
 from consent.services.store import Due
@@ -42,19 +41,5 @@ def fetch_recordings(**_: Any) -> None:
             fetch_recording.apply_async(
                 kwargs={"agency_id": due.agency_id, "recording_id": str(due.recording_id)}, expires=_EVERY
             )
-
-    in_each_agency(sweep)
-
-
-@shared_task(name="consent.sweep_store", acks_late=True)
-def sweep_store(**_: Any) -> None:
-    """Delete files of recordings that no row names."""
-    at = timezone.now()
-
-    def sweep(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            client_ids = list(Client.objects.order_by("pk").values_list("pk", flat=True))
-        for client_id in client_ids:
-            store.sweep_files(agency_id=agency_id, client_id=client_id, at=at)
 
     in_each_agency(sweep)

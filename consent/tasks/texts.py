@@ -38,14 +38,15 @@ def nudge_texts(agency_id: int) -> None:
 
 @shared_task(name="consent.sweep_texts", acks_late=True)
 def sweep_texts(**_: Any) -> None:
-    """In every agency: send what is due, settle what nobody decided, remove what is a month old."""
+    """In every agency: send what is due, settle what nobody decided, remove what is a month old; each by itself."""
     at = timezone.now()
 
-    def sweep(agency_id: int) -> None:
+    def send(agency_id: int) -> None:
         if text_sending.has_due(agency_id=agency_id, at=at):
             send_texts.delay(agency_id=agency_id)
-        texts.settle_undecided(agency_id=agency_id, at=at)
-        texts.purge(agency_id=agency_id, at=at)
-        texts.renew_items(agency_id=agency_id, at=at)
 
-    in_each_agency(sweep)
+    in_each_agency(send)
+    # Each by itself, so that what fails keeps neither the other steps nor another agency's.
+    in_each_agency(lambda agency_id: texts.settle_undecided(agency_id=agency_id, at=at))
+    in_each_agency(lambda agency_id: texts.purge(agency_id=agency_id, at=at))
+    in_each_agency(lambda agency_id: texts.renew_items(agency_id=agency_id, at=at))

@@ -1,27 +1,27 @@
 """
 Files that no row names, and rows whose file is gone: each client's folder is held against the database, both ways.
 
-A file without a row is left by whatever was cut short between the two, and goes (`consent.services.store` for
-recordings, `calls.services.imports` for the rest). A row without its file says something that is not so: it is made
-true, and a person is told, for somebody has lost it. Each client has its turn once a day, and so has the agency's own
-folder, whose files without a row go with the job of registers (`consent.services.registers.purge`).
+A file without a row is left by whatever was cut short between the two, and goes. A row without its file says something
+that is not so: it is made true, and a person is told, for somebody has lost it. Each client has its turn once a day,
+and so has the agency's own folder. Nothing else deletes a file because no row names it.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import Model
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Recording
-from callprivacy.calls.services.imports import FILE_COLUMNS, own_rows_with_files
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.work import services as work
@@ -30,6 +30,8 @@ from consent.services import store
 JOB: Final = Actor.job("retention.sweep_files")
 MISSING: Final = "files_missing"
 OWN_MISSING: Final = "own_files_missing"
+FILE_COLUMNS: Final = ("file_key", "picture_key", "result_key", "members_key")
+"""What a column is called that names a sealed file (`tests/retention/test_files_sweep.py` knows every other one)."""
 _LEFT_ALONE_FOR: Final = timedelta(hours=24)
 _PAGE: Final = 1_000
 
@@ -59,6 +61,7 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> Swept:
         if not Client.objects.filter(pk=client_id).exists():
             return Swept()
     removed = store.sweep_files(agency_id=agency_id, client_id=client_id, at=at)
+    removed += _delete_orphans(agency_id, client_id, _rows_of(client_id), at)
     lost = _recordings_without_file(agency_id, client_id, at)
     lost += _others_without_file(agency_id, client_id, at)
     if lost:
@@ -76,11 +79,12 @@ def claim_own(*, agency_id: int, at: datetime) -> bool:
 
 
 def sweep_own(*, agency_id: int, at: datetime) -> Swept:
-    """Make rows true that name a file of the agency's own folder which is gone. Outside any scope; twice is once."""
+    """Hold the files of the agency's own folder against its rows. Outside any scope; twice is once."""
+    removed = _delete_orphans(agency_id, -agency_id, _own_rows(agency_id), at)
     there = set(files.ids(-agency_id, older_than=at))
     lost = 0
     with job_scope(agency_id=agency_id):
-        for rows, name in own_rows_with_files(agency_id):
+        for rows, name in _own_rows(agency_id):
             named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
             gone = [pk for pk, key in named.items() if key not in there and not files.exists(-agency_id, key)]
             if gone:
@@ -90,7 +94,44 @@ def sweep_own(*, agency_id: int, at: datetime) -> Swept:
             lost += len(gone)
         if lost:
             work.open_item(OWN_MISSING, agency_id=agency_id, key="own", at=at, count=lost)
-    return Swept(missing=lost)
+    return Swept(removed=removed, missing=lost)
+
+
+def _rows_of(client_id: int) -> Iterator[tuple[Any, str]]:
+    """
+    (rows, column): what may name a file in a client's folder, whichever room its table is in. Recordings lie elsewhere.
+
+    Rows that may be a client's or the agency's own say by `holder_id` in whose folder their files are.
+    """
+    for model in apps.get_models():
+        if (issubclass(model, ClientOwned) or hasattr(model, "holder_id")) and model is not Recording:
+            yield from _columns(model, model._default_manager.filter(client_id=client_id))
+
+
+def _own_rows(agency_id: int) -> Iterator[tuple[Any, str]]:
+    """(rows, column): what may name a file in the agency's own folder, whichever room its table is in."""
+    for model in apps.get_models():
+        if issubclass(model, AgencyOwned):
+            mine = {"client_id": None} if hasattr(model, "client_id") else {}
+            yield from _columns(model, model._default_manager.filter(agency_id=agency_id, **mine))
+
+
+def _columns(model: type[Model], rows: Any) -> Iterator[tuple[Any, str]]:
+    columns = {field.name for field in model._meta.concrete_fields}
+    yield from ((rows, name) for name in FILE_COLUMNS if name in columns)
+
+
+def _delete_orphans(agency_id: int, holder: int, named: Iterable[tuple[Any, str]], at: datetime) -> int:
+    """Delete files of a folder that no row names, as an upload leaves them that ended before it was noted."""
+    orphans = set(files.ids(holder, older_than=at - _LEFT_ALONE_FOR))
+    if not orphans:
+        return 0
+    with job_scope(agency_id=agency_id):
+        for rows, name in named:
+            orphans -= set(rows.filter(**{f"{name}__in": orphans}).values_list(name, flat=True))
+    for file_id in orphans:
+        files.delete(holder, file_id)
+    return len(orphans)
 
 
 def _recordings_without_file(agency_id: int, client_id: int, at: datetime) -> int:
@@ -132,28 +173,15 @@ def _others_without_file(agency_id: int, client_id: int, at: datetime) -> int:
     """Exports, lists and pictures whose file is gone: their rows name none any more. Returns how many."""
     count = 0
     there = set(files.ids(client_id, older_than=at))
-    for model in apps.get_models():
-        if not (issubclass(model, ClientOwned) or hasattr(model, "holder_id")) or model is Recording:
-            continue
-        columns = {field.name: field for field in model._meta.concrete_fields}
-        for name in FILE_COLUMNS:
-            if name not in columns or not columns[name].null:
+    with job_scope(agency_id=agency_id):
+        for rows, name in _rows_of(client_id):
+            if not rows.model._meta.get_field(name).null:
                 continue
-            with job_scope(agency_id=agency_id):
-                rows: Any = model._default_manager.filter(client_id=client_id)
-                named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
-                gone = [
-                    pk for pk, key in named.items() if key not in there and not files.exists(client_id, key)
-                ]
-                if gone:
-                    rows.filter(pk__in=gone).update(**{name: None})
-                    audit.record(
-                        "files.missed",
-                        by=JOB,
-                        at=at,
-                        client_id=client_id,
-                        kind=model._meta.label_lower,
-                        count=len(gone),
-                    )
+            named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
+            gone = [pk for pk, key in named.items() if key not in there and not files.exists(client_id, key)]
+            if gone:
+                rows.filter(pk__in=gone).update(**{name: None})
+                kind = rows.model._meta.label_lower
+                audit.record("files.missed", by=JOB, at=at, client_id=client_id, kind=kind, count=len(gone))
             count += len(gone)
     return count

@@ -21,11 +21,13 @@ from django.db import transaction
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose, Permission
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work import services as work
 from consent.enums import Language
 from rights import kinds, letters
@@ -35,6 +37,8 @@ from rights.models import Approval, Case, Identity
 from rights.selectors import letters as letter_selectors
 from rights.selectors import words
 from rights.services import sealing, timeline
+
+log = logger(__name__)
 
 GOOD_FOR: Final = timedelta(days=14)
 KEPT_FOR: Final = timedelta(days=30)
@@ -390,7 +394,11 @@ def _read(row: Approval, at: datetime) -> Asked:
 
 
 def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
-    """Open the questions whose mail is due; each comes back unless `mail_sent` is told."""
+    """
+    Open the questions whose mail is due; each comes back unless `mail_sent` is told.
+
+    One that does not open is passed by, until its time is over and a person gets it back.
+    """
     found: list[Mail] = []
     with job_scope(agency_id=agency_id):
         rows = list(
@@ -401,8 +409,12 @@ def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
         )
         Approval.objects.filter(pk__in=[row.pk for row in rows]).update(mail_due_at=at + MAIL_AGAIN_AFTER)
         for row in rows:
-            key = words.key_of(row.case.submission)
-            asked, to = words.record(row.asked, key), words.text(row.to, key)
+            try:
+                key = words.key_of(row.case.submission)
+                asked, to = words.record(row.asked, key), words.text(row.to, key)
+            except SealBrokenError:
+                log.warning("approval.sealed_shut", approval=str(row.pk))
+                continue
             if asked.get("token") and to:
                 found.append(Mail(row.pk, row.case.agency.name, to, _letter(row, asked)))
     return found

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work import services as work
 from rights import kinds, letters
 from rights.enums import EventKind, LetterState, LetterWay
@@ -23,6 +25,8 @@ from rights.models import Case, Letter
 from rights.selectors import letters as selectors
 from rights.selectors import words
 from rights.services import cases, sealing, timeline
+
+log = logger(__name__)
 
 ACKNOWLEDGEMENT: Final = "acknowledgement"
 EXTENSION: Final = "extension"
@@ -159,7 +163,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
     """
     Open letters that are due; each comes back after `MAIL_AGAIN_AFTER` unless `letter_sent` is told.
 
-    One that cannot be opened any more, or failed too often, is given up, and waits for a person.
+    One whose key is gone, or that failed or could not be opened too often, is given up, and waits for a person.
     """
     found: list[Mail] = []
     with job_scope(agency_id=agency_id):
@@ -170,15 +174,20 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
             .order_by("due_at", "pk")[:limit]
         )
         for row in rows:
-            key = words.key_of(row.case.submission)
-            to = words.text(row.to, key)
-            if key is None or not to or row.attempts >= MOST_ATTEMPTS:
+            if row.attempts >= MOST_ATTEMPTS:
                 _give_up(row, at)
                 continue
             Letter.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER, attempts=row.attempts + 1)
-            sender = selectors.sender_of(row.case)
-            subject, body = words.text(row.subject, key), words.text(row.body, key)
-            found.append(Mail(row.pk, sender, to, subject, body, row.language))
+            try:
+                key = words.key_of(row.case.submission)
+                to, subject, body = (words.text(one, key) for one in (row.to, row.subject, row.body))
+            except SealBrokenError:
+                log.warning("letter.sealed_shut", letter=str(row.pk))
+                continue
+            if key is None or not to:
+                _give_up(row, at)
+                continue
+            found.append(Mail(row.pk, selectors.sender_of(row.case), to, subject, body, row.language))
     return found
 
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -112,6 +113,44 @@ def test_every_dress_of_the_same_file(delimiter: str, bom: bool, packed: bool, n
 def test_a_stream_is_read_like_bytes() -> None:
     found = tabular.Table(io.BytesIO(table(ROW)))
     assert list(found.rows(generic.CALLRAIL, zone=NEW_YORK, at=NOON)) == [(2, EXPECTED)]
+
+
+def test_each_cell_becomes_the_fact_of_its_own_field() -> None:
+    cells = {
+        "started_at": "2026-07-01 09:30:00", "caller": "+14045550123", "tracking_number": "+18005550199",
+        "seconds": "73", "direction": "outbound", "outcome": "busy", "source": "Google", "campaign": "Spring",
+        "medium": "cpc", "country": "CA", "region": "NS", "first_call": "yes", "qualified": "no",
+        "value_cents": "12.34", "tags": "hot", "reference": "CALL7",
+        "recording_reference": "https://vendor.example/7", "account": "ACC7", "presses": "1",
+    }  # fmt: skip
+    assert [*cells] == [*tabular.FIELDS]
+    layout = replace(
+        generic.generic({field: f"A {field}" for field in cells}),
+        references=lambda reference, recording: (("id", reference), ("url", recording)),
+    )
+    row = {f"A {field}": cell for field, cell in cells.items()}
+    for header in (row, [*reversed(row)]):
+        assert only(table(row, header=header), layout) == CallFacts(
+            started_at=datetime(2026, 7, 1, 13, 30, tzinfo=UTC),
+            direction=Direction.OUTBOUND,
+            seconds=73,
+            outcome=Outcome.BUSY,
+            caller="+14045550123",
+            tracking_number="+18005550199",
+            source="Google",
+            campaign="Spring",
+            medium="cpc",
+            country="CA",
+            region="NS",
+            first_call=True,
+            qualified=False,
+            value_cents=1234,
+            tags=("hot",),
+            references=(("id", "CALL7"), ("url", "https://vendor.example/7")),
+            recording_reference="https://vendor.example/7",
+            account="ACC7",
+            presses=(("menu 1", "1"),),
+        )
 
 
 def test_few_columns_in_any_order_will_do() -> None:
@@ -253,6 +292,15 @@ def test_remembered_offsets_are_the_zones(naive: datetime) -> None:
         ("Abandoned Call", Outcome.ABANDONED, Direction.INBOUND),
         ("Outbound Call", None, Direction.OUTBOUND),
         ("Answered Outbound Call", Outcome.ANSWERED, Direction.OUTBOUND),
+        ("Not connected", Outcome.MISSED, Direction.INBOUND),
+        ("Not completed", Outcome.MISSED, Direction.INBOUND),
+        ("NEVER ANSWERED", Outcome.MISSED, Direction.INBOUND),
+        ("no-answer", Outcome.MISSED, Direction.INBOUND),
+        ("wasn't answered", Outcome.MISSED, Direction.INBOUND),
+        ("Missed, no voicemail", Outcome.MISSED, Direction.INBOUND),
+        ("Answered by voice mail", Outcome.VOICEMAIL, Direction.INBOUND),
+        ("canceled", Outcome.ABANDONED, Direction.INBOUND),
+        ("--", None, Direction.INBOUND),
         ("In Progress", None, Direction.INBOUND),
         ("", None, Direction.INBOUND),
     ],
@@ -260,6 +308,15 @@ def test_remembered_offsets_are_the_zones(naive: datetime) -> None:
 def test_what_a_status_says(status: str, outcome: Outcome | None, direction: Direction) -> None:
     facts = only(table(ROW | {"Call Status": status}))
     assert (facts.outcome, facts.direction) == (outcome, direction)
+
+
+@pytest.mark.parametrize(
+    "status", ["Disconnected", "Incomplete", "Not busy", "Outbound, disconnected", "Reconnected", "no", "???"]
+)
+def test_a_status_of_no_word_that_we_know_is_refused_by_its_line(status: str) -> None:
+    ((line, refused),) = read(table(ROW | {"Call Status": status}))
+    assert isinstance(refused, RefusedError)
+    assert (line, refused.column) == (2, "Call Status")
 
 
 @pytest.mark.parametrize("number", ["", "Anonymous", "+266696687", "Restricted", "7378742833"])

@@ -23,7 +23,7 @@ from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller
 from callprivacy.calls.providers.base import UnparsableError
-from callprivacy.calls.services import imports, people
+from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files as vault_files
@@ -35,6 +35,7 @@ from consent.services.contact import Aim
 from consent.services.ledger import Said
 from consent.services.list_checks import Due, GoneError
 from consent.tasks import list_checks as tasks
+from retention.services import files_sweep
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls import files
@@ -417,7 +418,9 @@ def test_the_sweep_of_uploads_leaves_a_result_that_a_row_names(cast: Cast, media
     """Files that nobody names are swept away after a day; a result is named by its row."""
     check = bring(cast)
     run(check)
-    imports._delete_orphans(cast.acme.pk, at=make.now() + timedelta(days=3))
+    files_sweep.sweep_client(
+        agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.now() + timedelta(days=3)
+    )
     assert rows_of(check)
 
 

@@ -14,10 +14,11 @@ from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from consent.enums import Channel, EventKind, Purpose, ReplyState, Strength
 from consent.models import ConsentEvent, Invitation, NoticeVersion, Reply
 from consent.replies.table import EVERYTHING
-from consent.services import invitations, mail, texts
+from consent.services import invitations, ledger, mail, texts
 from consent.services.mail import Outcome
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -189,6 +190,27 @@ def test_a_withdrawal_that_is_not_proven_counts_after_ten_days(
         (purpose, row.caller_id) for purpose in EVERYTHING
     }
     assert no_of(cast, NUMBER) == {purpose.value for purpose in EVERYTHING}
+
+
+@pytest.mark.parametrize("words", ["STOP", "I agree"])
+def test_words_that_do_not_open_any_more_are_none_and_what_they_were_counts(cast: Cast, words: str) -> None:
+    both_asked(cast)
+    assert bring(cast, message(words, proven=False)) is Outcome.WAITING
+    assert waiting(cast).caller_id is None
+    vault_services.destroy_purpose_key(client_id=cast.dentist.pk, purpose=ledger.EVIDENCE)
+    vault_services.purpose_key(client_id=cast.dentist.pk, purpose=ledger.EVIDENCE, at=LATER)
+    assert texts.settle_undecided(agency_id=cast.acme.pk, at=LATER + timedelta(days=10)) == 1
+    assert waiting(cast).state == ReplyState.DECIDED
+    assert {event.purpose for event in events(cast)} == (EVERYTHING if words == "STOP" else set())
+
+
+def test_reading_makes_no_key(cast: Cast) -> None:
+    bring(cast, message("STOP", "stranger@elsewhere.example"))
+    vault_services.destroy_purpose_key(client_id=cast.dentist.pk, purpose=ledger.EVIDENCE)
+    with job_scope(agency_id=cast.acme.pk):
+        assert texts.read_reply(reply=waiting(cast), by=BY, at=LATER) is None
+    key_id = vault.purpose_id(cast.dentist.pk, ledger.EVIDENCE)
+    assert vault.uncalled_key(vault.client_keys(cast.dentist.pk), key_id) is None
 
 
 def test_a_yes_that_is_not_proven_is_nothing_after_ten_days(cast: Cast) -> None:

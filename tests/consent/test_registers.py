@@ -30,6 +30,7 @@ from consent.models import NumberList
 from consent.selectors.contact import Asked
 from consent.services import contact, registers
 from consent.services.contact import Aim, Code
+from retention.services import files_sweep
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -245,9 +246,9 @@ def test_what_an_upload_left_lying_is_removed_a_day_later(cast: Cast) -> None:
     left = uuid.uuid4()
     with files.Writer(holder, left, at=EVENING) as out:
         out.write(b"415,5550101")
-    registers.purge(agency_id=cast.acme.pk, at=EVENING + timedelta(hours=1))
+    files_sweep.sweep_own(agency_id=cast.acme.pk, at=EVENING + timedelta(hours=1))
     files.open(holder, left).close()
-    registers.purge(agency_id=cast.acme.pk, at=make.now() + timedelta(days=400))
+    files_sweep.sweep_own(agency_id=cast.acme.pk, at=make.now() + timedelta(days=400))
     with pytest.raises(FileNotFoundError):
         files.open(holder, left)
 

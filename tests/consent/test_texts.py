@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import structlog
 import time_machine
 from django.test import TestCase, override_settings
 
@@ -16,6 +17,7 @@ from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller, Connection, Pull, PullRun, TrackingNumber
 from callprivacy.calls.services import people, pulls
+from callprivacy.lib import figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -558,6 +560,75 @@ def test_what_nobody_decides_in_ten_days_counts_as_a_withdrawal(
     assert suppressed(cast.dentist, "+14155550102") == set()
     assert {reply.state for reply in replies(cast.dentist)} == {ReplyState.DECIDED}
     assert events(cast.dentist)[0].happened_at == AT
+
+
+def test_what_waits_at_a_client_that_has_left_keeps_nobody_elses_ten_days(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller
+) -> None:
+    texter.send("we have got to STOP this bill")
+    with job_scope(agency_id=cast.acme.pk):
+        plumber = Reply.objects.get()
+        caller_id = people.add_callers(client=cast.plumber, numbers=[CALLER], at=AT)[CALLER]
+        plumber.pk, plumber.client, plumber.caller_id = uuid.uuid4(), cast.plumber, caller_id
+        plumber.received_at = AT - timedelta(hours=1)
+        plumber.text = texts.sealed(plumber, "STOP this", at=AT)
+        plumber.save(force_insert=True)
+        Client.objects.filter(pk=cast.plumber.pk).update(archived_at=AT)
+    clock.shift(timedelta(days=10))
+    tasks.sweep_texts()
+    assert suppressed(cast.dentist) == EVERYTHING
+    assert events(cast.plumber) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.REPLIES).exists()
+    clock.shift(timedelta(days=20))
+    tasks.sweep_texts()
+    assert replies(cast.plumber) == []
+
+
+def test_one_that_fails_keeps_neither_anothers_ten_days_nor_the_steps_after_it(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texter.send("STOP")
+    clock.shift(timedelta(days=20))
+    texter.send("we have got to STOP this bill")
+    broken = caller_of(cast)
+    clock.shift(1)
+    other = "+14155550102"
+    for body in ("we have got to STOP this bill", "stop the bill please, or not"):
+        Texter(texter.connection, other).post(texter.said(body, From=other))
+    withdraw = texts.withdraw
+
+    def fails_once(**said: Any) -> Any:
+        if said["caller_id"] == broken:
+            raise ValueError(CALLER)
+        return withdraw(**said)
+
+    monkeypatch.setattr(texts, "withdraw", fails_once)
+    monkeypatch.setattr(texts, "_BATCH", 1)
+    clock.shift(timedelta(days=10))
+    figures.begin_task()
+    with structlog.testing.capture_logs() as logs:
+        tasks.sweep_texts()
+    assert figures.has_fault()
+    assert [line["error"] for line in logs if line["event"] == "replies.failed"] == ["ValueError"]
+    assert CALLER not in str(logs)
+    assert suppressed(cast.dentist, other) == EVERYTHING
+    # The STOP of a month ago has left, and one item counts what waits on.
+    assert len(replies(cast.dentist)) == 3
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.REPLIES).count == 2
+
+
+def test_each_step_of_the_sweep_is_done_whatever_becomes_of_the_others(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texter.send("STOP")
+    clock.shift(timedelta(days=30))
+    monkeypatch.setattr(texts, "settle_undecided", mock.Mock(side_effect=ValueError))
+    figures.begin_task()
+    tasks.sweep_texts()
+    assert figures.has_fault()
+    assert replies(cast.dentist) == []
 
 
 def test_messages_leave_after_a_month_and_the_ledger_stays(

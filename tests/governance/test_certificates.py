@@ -13,11 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
-from consent.services import registers
 from governance.models import Completion
 from governance.services import certificates
 from retention.enums import Category
 from retention.law import categories
+from retention.services import files_sweep
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
@@ -118,7 +118,7 @@ def test_who_sweeps_the_agencys_folder_keeps_the_file_and_takes_what_a_request_l
     orphan = file.with_name("0" * 32)
     orphan.write_bytes(file.read_bytes())  # as if the process had been killed there
     for _ in range(2):
-        registers.purge(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
+        files_sweep.sweep_own(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
         assert kept() == [file]
     where = f"/programme/training/passed/{noted(cast).pk}/file/"
     assert browser_of(cast.bob.user).get(where).content == PDF

@@ -9,8 +9,12 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from django.apps import apps
+from django.core.files.storage import FileSystemStorage
+from django.db.models import UUIDField
 from django.test import override_settings
 
 from callprivacy.audit.models import Event
@@ -21,7 +25,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from callprivacy.work.models import Item
-from consent.services import registers
+from consent.services import store
 from governance.models import Completion
 from governance.services import certificates as proofs
 from retention.services import files_sweep
@@ -98,6 +102,51 @@ def test_a_file_that_no_row_names_goes_and_a_fresh_one_stays(cast: Cast, media: 
     assert set(files.recording_ids(cast.dentist.pk)) == {row.file_key, fresh}
 
 
+def test_a_store_is_asked_for_the_time_of_those_alone_that_no_row_names(
+    cast: Cast, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [stored(cast.dentist, media) for _ in range(3)]
+    orphan = path_of(media, cast.dentist, uuid.uuid4())
+    orphan.write_bytes(b"sound")
+    asked = mock.Mock(return_value=make.now() - timedelta(days=2))
+    monkeypatch.setattr(FileSystemStorage, "get_modified_time", asked)
+    monkeypatch.setattr(store, "_SWEPT_AT_ONCE", 2)
+    assert store.sweep_files(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.now()) == 1
+    assert [Path(call.args[-1]).name for call in asked.call_args_list] == [orphan.name]
+    assert set(files.recording_ids(cast.dentist.pk)) == {row.file_key for row in rows}
+
+
+def test_a_clients_other_files_go_as_well_once_no_row_names_them(cast: Cast, media: Path) -> None:
+    at = make.now()
+    named, orphan, fresh, others = (uuid.uuid4() for _ in range(4))
+    for key in (named, orphan, fresh):
+        files.write(cast.dentist.pk, key, io.BytesIO(b"rows"), at=at)
+    files.write(cast.plumber.pk, others, io.BytesIO(b"rows"), at=at)
+    for key in (named, orphan):
+        age(media / "sealed" / str(cast.dentist.pk) / key.hex, 2)
+    with job_scope(agency_id=cast.acme.pk):
+        CallExport.objects.create(
+            agency=cast.acme, client=cast.dentist, state=JobState.DONE, file_key=named, created_by=cast.alice.user,
+            created_at=at, due_at=at,
+        )  # fmt: skip
+    swept = files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=at)
+    assert swept == files_sweep.Swept(removed=1)
+    assert [files.exists(cast.dentist.pk, key) for key in (named, orphan, fresh)] == [True, False, True]
+    assert files.exists(cast.plumber.pk, others)
+
+
+def test_every_column_that_may_name_a_file_is_known_to_the_sweep() -> None:
+    """Whoever adds a column of ids says here that it names no file, or has the sweep ask it before a file goes."""
+    columns = {
+        field.name
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, UUIDField) and not field.primary_key
+    }
+    no_files = {name for name in columns if name.endswith("_id")} | {"cursor", "restricted_from"}
+    assert columns - no_files == set(files_sweep.FILE_COLUMNS)
+
+
 def test_an_export_whose_file_is_gone_names_none(cast: Cast) -> None:
     at = make.now()
     here, gone = uuid.uuid4(), uuid.uuid4()
@@ -138,7 +187,8 @@ def test_a_staff_members_certificate_outlives_the_sweep_of_the_agencys_own_folde
     row = certificate(cast, with_file=True)
     holder, orphan = proofs.holder_of(cast.acme.pk), uuid.uuid4()
     files.write(holder, orphan, io.BytesIO(b"of an upload that ended early"), at=make.now())
-    registers.purge(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
+    swept = files_sweep.sweep_own(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
+    assert swept == files_sweep.Swept(removed=1)
     assert row.file_key is not None
     assert files.exists(holder, row.file_key)
     assert not files.exists(holder, orphan)

@@ -20,9 +20,10 @@ from callprivacy.calls.selectors.connections import PressRule
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import services as vault
-from consent.enums import EventKind, Purpose
-from consent.models import ConsentEvent
-from consent.services import ledger, presses
+from consent.enums import Channel, EventKind, Purpose, ReplyState
+from consent.models import ConsentEvent, Reply
+from consent.replies.table import EVERYTHING
+from consent.services import ledger, presses, texts
 from retention.enums import EndState
 from retention.services import offboarding, restoring
 from retention.services.offboarding import removing, writing
@@ -111,6 +112,25 @@ def test_a_no_between_taking_and_erasing_is_handed_over_too(cast: Cast, second: 
     papers = finishes(cast)
     assert str(event) in papers["ledger.csv"]
     assert json.loads(now(cast).statement)["handed_over"]["rows"]["facts"] == 1
+
+
+def test_what_may_be_a_no_and_waits_counts_before_the_client_is_gone_and_its_words_leave(
+    cast: Cast, second: Membership
+) -> None:
+    taken(written(cast, second))
+    row = Reply(
+        agency=cast.acme, client=cast.dentist, caller_id=the_caller(cast), channel=Channel.SMS, label="review",
+        message_digest=b"1" * 32, state=ReplyState.WAITING, received_at=NOON, purge_at=NOON + timedelta(days=30),
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        row.text = texts.sealed(row, "we have got to STOP this bill", at=NOON)
+        row.save(force_insert=True)
+    deed(cast, "begin_erasing", at=LATER)
+    work(cast, LATER)
+    ledger_of = finishes(cast)["ledger.csv"].splitlines()
+    assert {purpose for purpose in EVERYTHING if any(purpose in line for line in ledger_of)} == EVERYTHING
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Reply.objects.for_client(cast.dentist).exists()
 
 
 def test_a_no_behind_the_cursor_while_the_file_is_written_is_handed_over_too(

@@ -157,6 +157,34 @@ def test_a_letter_that_nobody_takes_waits_for_a_person(cast: Cast, monkeypatch: 
     assert _letter(cast).state == LetterState.WAITING
 
 
+def test_a_letter_that_does_not_open_keeps_none_behind_it_and_waits_for_a_person(cast: Cast) -> None:
+    case, at = _open(cast), NOW()
+    first, second = (
+        asking.Office(cast).does(
+            letters.send_letter,
+            case=case,
+            name="acknowledgement",
+            text=Filled("We have it", "Hello."),
+            way=LetterWay.MAIL,
+            at=at + timedelta(seconds=number),
+        )
+        for number in range(2)
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        Letter.objects.filter(pk=first.pk).update(body=b"\x01" + bytes(60))
+    at += timedelta(seconds=2)
+    assert [one.letter_id for one in letters.claim_letters(agency_id=cast.acme.pk, at=at, limit=5)] == [
+        second.pk
+    ]
+    letters.letter_sent(agency_id=cast.acme.pk, letter_id=second.pk, at=at)
+    for _ in range(letters.MOST_ATTEMPTS):
+        at += letters.MAIL_AGAIN_AFTER
+        assert letters.claim_letters(agency_id=cast.acme.pk, at=at, limit=5) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert Letter.objects.get(pk=first.pk).state == LetterState.FAILED
+        assert Item.objects.open().filter(kind=kinds.LETTER_FAILED).exists()
+
+
 def test_an_answer_carries_the_ground_and_closes_nothing_by_itself(cast: Cast) -> None:
     asking.answered_by(cast.dentist, Answerer.AGENCY)
     case = _open(cast, Ask.DELETE, place=("DE", ""))
@@ -232,6 +260,24 @@ def test_the_client_answers_once_by_a_link_without_an_account_or_a_number(cast: 
     assert "Dana" in signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not deciding.needs_approval(case)
+
+
+def test_a_question_that_does_not_open_keeps_none_behind_it(cast: Cast) -> None:
+    asked = []
+    for number in range(2):
+        case = _open(cast)
+        asking.Office(cast).does(
+            approvals.ask_client, case=case, kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+            at=NOW() + timedelta(seconds=number), is_vouched=True,
+        )  # fmt: skip
+        with job_scope(agency_id=cast.acme.pk):
+            asked.append(Approval.objects.get(case=case).pk)
+    with job_scope(agency_id=cast.acme.pk):
+        Approval.objects.filter(pk=asked[0]).update(asked=b"\x01" + bytes(60))
+    at = NOW() + timedelta(minutes=1)
+    assert [
+        one.approval_id for one in approvals.claim_mails(agency_id=cast.acme.pk, at=at, limit=5)
+    ] == asked[1:]
 
 
 def test_a_link_that_is_none_or_was_taken_back_opens_nothing(cast: Cast) -> None:

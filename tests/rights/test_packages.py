@@ -17,7 +17,7 @@ from django.test import override_settings
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Connection, Recording
-from callprivacy.calls.services import connections, imports
+from callprivacy.calls.services import connections
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import client_scope, job_scope
@@ -26,7 +26,6 @@ from callprivacy.vault import selectors as vault
 from consent.channels import callrail
 from consent.enums import Purpose
 from consent.models import Decision
-from consent.services import registers
 from governance.enums import TransferTool, VendorRole
 from governance.models import Vendor
 from governance.services import vendors
@@ -170,8 +169,7 @@ def test_the_agencys_own_package_names_only_clients_that_it_answers_for(cast: Ca
 def test_no_sweep_takes_the_file_of_a_package_before_its_time(cast: Cast, office: Office) -> None:
     packed = [made(cast, office, asked(cast)), made(cast, office, asked(cast, client=cast.dentist))]
     later = make.now() + timedelta(days=3)
-    registers.purge(agency_id=cast.acme.pk, at=later)
-    imports.sweep(agency_id=cast.acme.pk, at=later)
+    files_sweep.sweep_own(agency_id=cast.acme.pk, at=later)
     files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=later)
     for package in packed:
         assert package.file_key is not None

@@ -588,34 +588,61 @@ def moment(text: str, slashes: Slashes) -> datetime | None:
         return None
 
 
-_OUTCOME_WORDS: Final = (
-    ("voicemail", Outcome.VOICEMAIL),
-    ("abandon", Outcome.ABANDONED),
-    ("hangup", Outcome.ABANDONED),
-    ("cancel", Outcome.ABANDONED),
-    ("unanswered", Outcome.MISSED),
-    ("not answered", Outcome.MISSED),
-    ("no answer", Outcome.MISSED),
-    ("no-answer", Outcome.MISSED),
-    ("missed", Outcome.MISSED),
-    ("busy", Outcome.BUSY),
-    ("fail", Outcome.FAILED),
-    ("answered", Outcome.ANSWERED),
-    ("completed", Outcome.ANSWERED),
-    ("connected", Outcome.ANSWERED),
+# The first of these that is said counts: a call that went to voicemail was answered by nobody.
+_SAID: Final[tuple[tuple[Outcome, frozenset[str]], ...]] = (
+    (Outcome.VOICEMAIL, frozenset({"voicemail", "voicemails"})),
+    (Outcome.ABANDONED, frozenset({"abandon", "abandoned", "hangup", "cancel", "canceled", "cancelled"})),
+    (Outcome.MISSED, frozenset({"missed", "unanswered", "noanswer"})),
+    (Outcome.BUSY, frozenset({"busy"})),
+    (Outcome.FAILED, frozenset({"fail", "failed", "failure"})),
+    (Outcome.ANSWERED, frozenset({"answered", "completed", "connected"})),
 )
+_OUTCOMES: Final = {word: outcome for outcome, words in _SAID for word in words}
+_NOT: Final = frozenset(
+    {
+        "no", "not", "non", "never", "nobody", "none", "without", "cannot", "isnt", "wasnt", "didnt", "couldnt",
+        "hasnt", "nor", "neither",
+    }
+)  # fmt: skip
+_NOT_ANSWERED: Final = frozenset({"answer", "complete", "connect"})  # with one of those before it
+_NO_OUTCOME: Final = (frozenset({"in", "progress"}), frozenset({"ringing"}))
+_BESIDE: Final = frozenset({"call", "calls", "inbound", "outbound"})
+_WORD: Final = re.compile(r"[^\W_]+")
 
 
 def _outcome(raw: str, column: str) -> tuple[Outcome | None, Direction | None]:
-    """What a status says about the outcome, and about the direction when it names it ("Outbound Call")."""
-    text = raw.strip().lower()
-    direction = Direction.OUTBOUND if "outbound" in text else Direction.INBOUND if "inbound" in text else None
-    for word, outcome in _OUTCOME_WORDS:
-        if word in text:
+    """
+    What a status says about the outcome, and about the direction when it names it ("Outbound Call").
+
+    By whole words, and a "not" before them counts: "Disconnected" is none of ours, "Never answered" is missed.
+    """
+    text = raw.lower().replace("'", "").replace("\N{RIGHT SINGLE QUOTATION MARK}", "")
+    words = _WORD.findall(text.replace("voice mail", "voicemail"))
+    direction = (
+        Direction.OUTBOUND if "outbound" in words else Direction.INBOUND if "inbound" in words else None
+    )
+    said: set[Outcome] = set()
+    negated = False
+    for word in words:
+        outcome = _OUTCOMES.get(word)
+        if word in _NOT:
+            negated = True
+        elif not negated and outcome is not None:
+            said.add(outcome)
+        elif negated and (outcome is Outcome.ANSWERED or word in _NOT_ANSWERED):
+            said.add(Outcome.MISSED)
+        elif negated and outcome not in {None, Outcome.VOICEMAIL}:
+            raise RefusedError(column, _EXPECTED)
+    for outcome, _ in _SAID:
+        if outcome in said:
             return outcome, direction
-    if not text or direction is not None or text in {"in progress", "in-progress", "ringing", "-", "--"}:
+    rest = frozenset(words) - _BESIDE
+    if rest in _NO_OUTCOME or not (rest or (text.strip(" -") and not words)):
         return None, direction
-    raise RefusedError(column, "answered, missed, voicemail, abandoned, busy or failed")
+    raise RefusedError(column, _EXPECTED)
+
+
+_EXPECTED: Final = "answered, missed, voicemail, abandoned, busy or failed"
 
 
 def _direction(raw: str, column: str) -> Direction | None:
@@ -705,30 +732,30 @@ def _row_reader(
         else:
             said_country, said_region = base.place(country, region, caller)
         return CallFacts(
-            start_of(start),
-            directions[direction_raw] or named_direction or usual_direction,
-            lengths[length],
-            outcome,
-            caller,
-            withheld,
-            tracking_numbers[tracking_raw],
-            texts[source],
-            texts[campaign],
-            media[medium],
-            said_region,
-            said_country,
-            first_calls[first],
-            qualifieds[qualified],
-            values[value],
-            tag_lists[tag_list],
-            references_of(reference, recording) if reference or recording else (),
-            base.recording_link(recording) if recording else None,
-            None,
-            accounts[account],
-            ended,
-            0,
-            nothing,
-            presses_of[presses] if presses else (),
+            started_at=start_of(start),
+            direction=directions[direction_raw] or named_direction or usual_direction,
+            seconds=lengths[length],
+            outcome=outcome,
+            caller=caller,
+            caller_withheld=withheld,
+            tracking_number=tracking_numbers[tracking_raw],
+            source=texts[source],
+            campaign=texts[campaign],
+            medium=media[medium],
+            region=said_region,
+            country=said_country,
+            first_call=first_calls[first],
+            qualified=qualifieds[qualified],
+            value_cents=values[value],
+            tags=tag_lists[tag_list],
+            references=references_of(reference, recording) if reference or recording else (),
+            recording_reference=base.recording_link(recording) if recording else None,
+            recording_seconds=None,
+            account=accounts[account],
+            stage=ended,
+            revision=0,
+            modified_only=nothing,
+            presses=presses_of[presses] if presses else (),
         )
 
     return read

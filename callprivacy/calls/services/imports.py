@@ -20,10 +20,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
-from django.apps import apps
 from django.db import connections, transaction
 from django.db.models import F
 
@@ -39,7 +38,7 @@ from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
@@ -47,8 +46,6 @@ from callprivacy.vault.sealing import SealBrokenError
 log = logger(__name__)
 
 JOB: Final = Actor.job("calls.run_import")
-FILE_COLUMNS: Final = ("file_key", "picture_key", "result_key", "members_key")
-"""What a column is called that names a sealed file; a file that none names is an upload that ended early."""
 FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"generic": "Other file"}
 
 # Kinds of file whose columns somebody has written down; the others' are guessed and shown to a person.
@@ -656,61 +653,7 @@ def sweep(*, agency_id: int, at: datetime) -> list[uuid.UUID]:
             due_at__lte=at,
             file_key__isnull=False,
         )
-        found = list(due.order_by("due_at").values_list("pk", flat=True))
-    _delete_orphans(agency_id, at=at)
-    return found
-
-
-def _delete_orphans(agency_id: int, *, at: datetime) -> None:
-    """Delete files that no row names, as an upload leaves them that ended before it was noted."""
-    with job_scope(agency_id=agency_id):
-        client_ids = list(Client.objects.values_list("pk", flat=True))
-        found = {client_id: files.ids(client_id, older_than=at - DRAFT_FOR) for client_id in client_ids}
-        kept: set[uuid.UUID | None] = set()
-        if any(found.values()):
-            for model, column in _columns_of_files():
-                rows = model._default_manager.filter(**{f"{column}__isnull": False})
-                kept |= set(rows.values_list(column, flat=True))
-    for client_id, file_ids in found.items():
-        for file_id in file_ids:
-            if file_id not in kept:
-                files.delete(client_id, file_id)
-
-
-def _columns_of_files() -> Iterator[tuple[Any, str]]:
-    """
-    Every column that names a sealed file of a client, whichever room its table is in.
-
-    Rows that may be a client's or the agency's own say by `holder_id` in whose folder their files are.
-    """
-    for model in apps.get_models():
-        if issubclass(model, ClientOwned) or hasattr(model, "holder_id"):
-            names = {field.name for field in model._meta.get_fields()}
-            yield from ((model, name) for name in FILE_COLUMNS if name in names)
-
-
-def files_of_agency(agency_id: int) -> set[uuid.UUID]:
-    """
-    Every sealed file in the agency's own folder that a row names, whichever room its table is in. In a job's scope.
-
-    For who sweeps that folder: a package, a proof or a certificate of the agency's own lies there beside registers.
-    """
-    found: set[uuid.UUID] = set()
-    for rows, column in own_rows_with_files(agency_id):
-        found |= set(rows.filter(**{f"{column}__isnull": False}).values_list(column, flat=True))
-    return found
-
-
-def own_rows_with_files(agency_id: int) -> Iterator[tuple[Any, str]]:
-    """(rows, column): what may name a file in the agency's own folder, whichever room its table is in."""
-    for model in apps.get_models():
-        if not issubclass(model, AgencyOwned):
-            continue
-        names = {field.name for field in model._meta.get_fields()}
-        rows: Any = model._default_manager.filter(agency_id=agency_id)
-        if "client" in names:
-            rows = rows.filter(client_id=None)
-        yield from ((rows, column) for column in FILE_COLUMNS if column in names)
+        return list(due.order_by("due_at").values_list("pk", flat=True))
 
 
 # --- Without a page -----------------------------------------------------------------------------------------

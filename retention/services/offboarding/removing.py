@@ -26,7 +26,7 @@ from callprivacy.work import kinds, selectors
 from callprivacy.work import services as work
 from consent.channels import packing
 from consent.models import WebhookEndpoint
-from consent.services import vendor_tasks, webhooks
+from consent.services import texts, vendor_tasks, webhooks
 from retention import targets
 from retention.enums import Category, EndState
 from retention.kinds import TAKEN_AGAIN
@@ -106,6 +106,7 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
     while clock() < until and row.step:
         if row.step == CLOSE:
             _close(row, clock())
+            texts.settle_leaving(client=row.client, at=clock())
             if _waits_for_readers(row, clock()) or not _is_handed_over(row, clock):
                 return
         elif row.step == _KEYS:
@@ -335,6 +336,7 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         # These are under the master key, which outlives the client's.
         leaving.forget_secrets(client=client)
         webhooks.forget_client(client=client, by=JOB, at=at)
+        texts.forget_client(client=client)
         # Counted where it is done: who is killed before the statement finds none of them open.
         given_up = vendor_tasks.give_up(client=client, by=JOB, at=at)
         Offboarding.objects.filter(pk=row.pk).update(given_up=F("given_up") + given_up)
