@@ -26,6 +26,7 @@ from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
 from analytics.selectors import rules
 from analytics.selectors.rules import Rule
+from analytics.services import days
 from callprivacy.calls.enums import Outcome, RecordingState
 from callprivacy.calls.models import Call, first_id_at
 from callprivacy.lib import scope as lib_scope
@@ -80,7 +81,7 @@ def work(*, agency_id: int, client_id: int, at: datetime, limit: int = BATCH) ->
     Where another one works for this client nothing is done: it, or the next run, finds the same rows.
     """
     with job_scope(agency_id=agency_id):
-        client = Client.objects.filter(pk=client_id).first()
+        client = Client.objects.select_related("agency").filter(pk=client_id).first()
         if client is None or not _turn(client_id):
             return Made()
         taken = list(
@@ -141,6 +142,7 @@ def begin_anew(*, client: Client) -> None:
     """Forget every span that can be made again, and touch every hour that has calls."""
     _forget(Span.objects.for_client(client).filter(is_final=False))
     Touched.objects.for_client(client).remove()
+    days.count_known(client=client)
     _touch_between(client, None, None)
 
 
@@ -169,7 +171,7 @@ def _make(
     by_days: frozenset[datetime] = frozenset(),
 ) -> Made:
     chosen: dict[datetime, tuple[datetime, Grain]] = {}
-    done: list[int] = []
+    done: dict[datetime, list[int]] = {}
     left = False
     cut = _Cut(client, at, by_days)
     for hour in sorted(wanted, reverse=True):
@@ -179,14 +181,16 @@ def _make(
             left = True
             continue
         chosen.update({start: (end, grain) for start, end, grain in places})
-        done += wanted[hour]
+        done[hour] = wanted[hour]
     open_calls = decisions.calls_open_to(client, Purpose.MEASURE, at=at)
     rule = rules.rule_of(client)
     read = [
         _build(client, start, end, grain, open_calls=open_calls, rule=rule, at=at)
         for start, (end, grain) in chosen.items()
     ]
-    Touched.objects.for_client(client).filter(pk__in=done).remove()
+    days.count_hours(client=client, hours=done, at=at)
+    taken = [pk for pks in done.values() for pk in pks]
+    Touched.objects.for_client(client).filter(pk__in=taken).remove()
     return Made(spans=len(chosen), calls=sum(read), has_more=left or is_cut or cut.has_recut)
 
 

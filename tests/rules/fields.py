@@ -761,6 +761,19 @@ REGISTER: dict[str, Table] = {
         "How many calls there were on a day, once they are gone",
         _plain(_OURS, "day outbound calls answered seconds"),
     ),
+    "analytics.DayCount": Table(
+        "How many calls there are of a day of the last five weeks",
+        _plain(
+            _OURS,
+            "day",
+            calls="Counted again when a call of the day changes or leaves; for who may see those calls",
+            answered="As calls",
+            withheld="As calls",
+            consent="As calls",
+            notice="As calls",
+            law="As calls",
+        ),
+    ),
     "analytics.ReportRule": Table(
         "What a client counts as a conversion, and how many callers a figure needs",
         _plain(_OURS, "conversion seconds tags k changed_at"),
