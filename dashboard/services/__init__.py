@@ -129,7 +129,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
         released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
         programme.fill(agency, people, at=at)
         with job_scope(agency_id=agency.pk):
-            work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at)
+            work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at, kept_for=None)
         # What happened in an invented past has waited for no seal.
         with job_scope(agency_id=agency.pk):
             audit.seal_events(agency_id=agency.pk, at=at)

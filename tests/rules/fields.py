@@ -274,7 +274,9 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "work.MailChoice": Table("How a person is told of a kind of thing", _plain("id agency user kind told")),
-    "work.Period": Table("That a job has claimed a period", _plain("agency id job period claimed_at")),
+    "work.Period": Table(
+        "That a job has claimed a period", _plain("agency id job period claimed_at ends_at")
+    ),
     # --- calls ---
     "calls.TrackingNumber": Table(
         "A number that ads show",
