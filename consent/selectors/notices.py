@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 import uuid
 from collections import defaultdict
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, Language, NoticeState, Purpose, State
@@ -79,14 +79,9 @@ def facts_of(version: NoticeVersion) -> dict[str, Any]:
     }
 
 
-def canonical(facts: dict[str, Any]) -> bytes:
-    """The one form in JSON of facts without floats: keys sorted, no spaces, UTF-8 (RFC 8785 for such values)."""
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-
-
 def digest_of(version: NoticeVersion) -> bytes:
     """SHA-256 over what a version says."""
-    return hashlib.sha256(canonical(facts_of(version))).digest()
+    return hashlib.sha256(canonical_document(facts_of(version))).digest()
 
 
 # --- For the pages ---

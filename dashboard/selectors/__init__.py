@@ -35,7 +35,7 @@ from rights.selectors import board
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
-_PAST_AT_MOST = 1000
+_PAST_AT_MOST = 100
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ class ClientRow:
     One client on the overview, with what makes it better or worse.
 
     :ivar count: calls of the last four weeks, as they were counted within the last minute.
-    :ivar past: calls past their date, counted up to a thousand.
+    :ivar past: calls past their date, counted up to a hundred.
     """
 
     client: Client

@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import webhooks
 from retention.services import news, old, watch
@@ -47,7 +48,12 @@ def send_alerts(**_: Any) -> None:
                     break
                 status, words = webhooks.send(letter)
                 queue.settle(
-                    agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now()
+                    agency_id=agency_id,
+                    letter=letter,
+                    status=status,
+                    words=words,
+                    chance=pauses.dice(),
+                    at=timezone.now(),
                 )
 
     in_each_agency(send)

@@ -99,8 +99,8 @@ def test_the_figures_are_sums_of_days_and_no_call_of_four_weeks_is_looked_at(cas
         for one in asked_for
         if re.search(r"count\(.*calls_call", one["sql"], re.IGNORECASE | re.DOTALL)
     ]
-    assert len(counting) == 1, "calls past their date, up to a thousand of each client"
-    assert "LIMIT 1000" in counting[0]
+    assert len(counting) == 1, "calls past their date, up to a hundred of each client"
+    assert "LIMIT 100)" in counting[0]
 
 
 def test_calls_out_are_past_their_date_by_their_own_days(cast: Cast) -> None:
