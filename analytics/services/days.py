@@ -62,6 +62,12 @@ def count_hours(*, client: Client, hours: Iterable[datetime], at: datetime) -> N
     _count(client, {day for day in found if day >= oldest})
 
 
+def count_all(*, client: Client, at: datetime) -> None:
+    """Count every day again that counts are kept of. In the scope of a job."""
+    today = at.astimezone(ZoneInfo(client.agency.time_zone)).date()
+    _count(client, [today - timedelta(days=back) for back in range(KEPT_FOR.days + 1)])
+
+
 def count_known(*, client: Client) -> None:
     """Count every day again that has a count: what was touched before is no longer known. In the scope of a job."""
     _count(client, DayCount.objects.for_client(client).values_list("day", flat=True))
