@@ -276,11 +276,6 @@ def refusals_changed(stretches: Mapping[int, Stretch], purpose: str) -> dict[int
     return found
 
 
-def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
-    """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
-    return [row.erased_caller_id for row in tombstones([client_id], number).get(client_id, ())]
-
-
 def tombstones(client_ids: Collection[int], number: str) -> dict[int, list[Tombstone]]:
     """
     Client id -> the tombstones of one number (E.164), newest first; two queries. Of several clients for staff alone.

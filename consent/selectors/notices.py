@@ -357,13 +357,6 @@ def versions_to_post(client: Client) -> list[NoticeVersion]:
     return list(rows.select_related("notice").order_by("notice__language", "notice__name"))
 
 
-def was_posted(client: Client, *, tracking_number_id: uuid.UUID | None, on: date) -> bool:
-    """Whether words hung somewhere on a day for a number (or for all of the client's)."""
-    rows = PostedNotice.objects.for_client(client).filter(from_on__lte=on)
-    rows = rows.filter(Q(to_on=None) | Q(to_on__gt=on))
-    return rows.filter(Q(tracking_number=None) | Q(tracking_number_id=tracking_number_id)).exists()
-
-
 def numbers_without_posted(client: Client, *, on: date, limit: int = 50) -> list[TrackingNumber]:
     """Numbers that no posted notice covers on a day, none where one covers all; two queries."""
     live = PostedNotice.objects.for_client(client).filter(from_on__lte=on)

@@ -360,7 +360,7 @@ def test_calls_before_the_first_choice_take_the_newest(cast: Cast) -> None:
     assert not decision(call).allowed
     choose(cast.plumber, Standard.ANNOUNCE, at=START + timedelta(hours=3))
     with job_scope(agency_id=cast.acme.pk):
-        decisions.decide_call(client=cast.plumber, call_id=call.pk, at=NOON)
+        decisions._settle_all(cast.plumber, [call.pk], NOON)
     assert decision(call).allowed
 
 
@@ -415,7 +415,7 @@ def test_the_best_evidence_of_a_caller_counts_and_the_rest_is_kept(plumber: Clie
             agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="CA",
             recorded_at=NOON,
         )  # fmt: skip
-        decisions.decide_call(client=plumber, call_id=call.pk, at=NOON)
+        decisions._settle_all(plumber, [call.pk], NOON)
     assert places_of(call)[0] == ("caller", "US-CA", "address", True)
     assert not decision(call).allowed
 
