@@ -7,7 +7,7 @@ from callprivacy.lib.beside import AddIndexBeside
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("consent", "0022_messages_sent_again")]
+    dependencies = [("consent", "0023_who_was_left_out_by_law")]
 
     operations = [
         AddIndexBeside(
