@@ -213,7 +213,7 @@ def measure(small: Place, large: Place, times: int, *, explain: bool) -> dict[st
             tests_ground.point_to(place.pair)
             for name, person, asked in scenarios(place):
                 figure = found[name][which]
-                look = _looks(person, asked)
+                look = looks(person, asked)
                 figure.took += ground.milliseconds(look, times=max(times // turns, 5), warm=4)
                 if turn == 0:
                     statements = _statements(look)
@@ -223,14 +223,15 @@ def measure(small: Place, large: Place, times: int, *, explain: bool) -> dict[st
     return found
 
 
-def _looks(person: Any, asked: dict[str, str]) -> Any:
+def looks(person: Any, asked: dict[str, str], path: str = "/calls/") -> Any:
+    """What has a person look at a page."""
     from django.test import Client as Browser
 
     browser = Browser(SERVER_NAME="127.0.0.1")
     browser.force_login(person.user, backend="allauth.account.auth_backends.AuthenticationBackend")
 
     def look() -> None:
-        answer = browser.get("/calls/", asked)
+        answer = browser.get(path, asked)
         if answer.status_code != 200:
             raise SystemExit(f"{answer.status_code} for {asked}")
 

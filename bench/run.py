@@ -27,6 +27,7 @@ BENCHES = {
     "impact": "bench.bench_impact",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
+    "overview": "bench.bench_overview",
     "portal": "bench.bench_portal",
     "purge": "bench.bench_purge",
     "replies": "bench.bench_replies",

@@ -102,6 +102,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-pulse": ("retention.beat_pulse", 60),
     "retention-backups": ("retention.expire_backups", 3600),
     "retention-drill": ("retention.run_drill", 3600),
+    "retention-old": ("retention.remove_old", 3600),
     "retention-files": ("retention.sweep_files", 3600),
     "retention-vendors": ("retention.check_vendors", 120),
     "retention-vendor-steps": ("retention.settle_vendors", 300),
@@ -115,6 +116,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "rights-reminders": ("rights.remind_staff", 600),
     "work-mail": ("work.send_mail", 60),
     "work-people": ("work.mind_people", 300),
+    "work-old": ("work.remove_old", 3600),
 }
 
 app.conf.beat_schedule = {

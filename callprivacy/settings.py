@@ -136,6 +136,8 @@ MIDDLEWARE = [
     "callprivacy.accounts.middleware.ScopeMiddleware",
     # Last: it turns a locked-out sign-in into its answer.
     "axes.middleware.AxesMiddleware",
+    # Nearest to the page: it turns a statement that took too long into a plain answer.
+    "dashboard.middleware.TooSlowMiddleware",
 ]
 
 TEMPLATES = [
@@ -162,7 +164,9 @@ TEMPLATES = [
 def _database(name: str, owner_name: str) -> dict[str, Any]:
     variable = owner_name if CALLPRIVACY_ROLE == "owner" else name
     found = env.database(variable, remedy="Write postgresql://user:password@host:5432/database.")
-    limits = "-c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
+    # The web's processes name the seconds (`callprivacy/wsgi.py`); a job may take its time, and has its own limits.
+    seconds = env.whole_number("CALLPRIVACY_STATEMENT_SECONDS", default=0)
+    limits = f"-c lock_timeout=2s -c idle_in_transaction_session_timeout=30s -c statement_timeout={seconds}s"
     given = found["OPTIONS"].get("options", "")
     found["OPTIONS"] |= {"options": f"{limits} {given}".strip()}
     found["OPTIONS"].setdefault("connect_timeout", 5)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
+# Half of what gunicorn and the proxy wait: who has gone away leaves no statement behind that holds the database up.
+os.environ.setdefault("CALLPRIVACY_STATEMENT_SECONDS", "30")
 
 _application = get_wsgi_application()
 

@@ -1,6 +1,7 @@
 """
 What is answered at the front door: probes, before anything else and without a redirect to https or a look at the host's
-name, and methods that no page knows. Neither has a session or asks a database for a person.
+name, and methods that no page knows. Neither has a session or asks a database for a person. And what is answered in
+place of a page whose statement the database cut off.
 """
 
 from __future__ import annotations
@@ -8,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.loader import render_to_string
+from psycopg.errors import QueryCanceled
 
 from dashboard.views import health
+from retention.middleware import FOR_PROGRAMS
+
+_log = structlog.get_logger(__name__)
 
 _PROBES: Final[dict[str, Callable[[HttpRequest], HttpResponse]]] = {
     "/healthz": health.show_alive,
@@ -47,3 +54,28 @@ class MethodMiddleware:
         if request.method in _METHODS or (request.method == "DELETE" and request.path.startswith(_DELETES)):
             return self.get_response(request)
         return HttpResponseNotAllowed(_METHODS)
+
+
+class TooSlowMiddleware:
+    """Says plainly that a page took too long, where the database cut its statement off; all of it is rolled back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer 503 for a statement that was cut off; whatever else broke is answered as ever."""
+        if not isinstance(exception.__cause__, QueryCanceled):
+            return None
+        match = request.resolver_match
+        _log.error("request.too_slow", page=match.view_name if match else "")
+        if request.path.startswith(FOR_PROGRAMS):
+            answer = HttpResponse("It took too long; try again later.\n", "text/plain", 503)
+        else:
+            # Without the request: nothing more can be asked in this transaction.
+            answer = HttpResponse(render_to_string("dashboard/too_slow.html"), status=503)
+        answer["Retry-After"] = "60"
+        answer["Cache-Control"] = "no-store"
+        return answer

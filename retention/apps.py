@@ -28,6 +28,7 @@ class RetentionConfig(AppConfig):
                 release_ends.count_signed,
             )
         )
+        self._register_own_dates()
         kinds.register(
             kinds.Kind(
                 "vendor_deletion",
@@ -133,6 +134,28 @@ class RetentionConfig(AppConfig):
         self._register_vendors()
         self._register_watch()
         self._register_policies()
+
+    def _register_own_dates(self) -> None:
+        """What staff were told and have done stays a year and a month."""
+        from callprivacy.work import selectors as work  # noqa: PLC0415  (models load after the apps)
+        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415  (models load after the apps)
+        from retention.selectors import old  # noqa: PLC0415  (models load after the apps)
+
+        for title, kept_for, moment, count in (
+            ("What staff were told", work.KEPT_FOR, "the day they were told", work.count_told),
+            ("Work that is done", work.KEPT_FOR, "the day it was done", work.count_done),
+            ("Alerts that are over", old.ALERTS_FOR, "the day they ended", old.count_alerts),
+        ):
+            register_own_date(
+                OwnDate(
+                    title,
+                    kept_for.days,
+                    moment,
+                    "It names no caller; it is kept as long as somebody may look back at the year. The trail keeps who"
+                    " did what.",
+                    count,
+                )
+            )
 
     def _register_watch(self) -> None:
         """Of secrets and alerts all are told who manage the agency."""

@@ -15,7 +15,7 @@ from retention.views.watch import brings_token
 
 _RETRY_AFTER = "60"
 _METRICS = "/metrics"
-_FOR_PROGRAMS = ("/hooks/", "/api/", "/twilio/")
+FOR_PROGRAMS = ("/hooks/", "/api/", "/twilio/")
 
 
 class TogetherMiddleware:
@@ -31,7 +31,7 @@ class TogetherMiddleware:
         found = lineage.known()
         if found in {Lineage.SAME, Lineage.UNKNOWN}:
             return self.get_response(request)
-        if request.path.startswith(_FOR_PROGRAMS):
+        if request.path.startswith(FOR_PROGRAMS):
             response = HttpResponse("Restored from a backup; try again later.\n", "text/plain", 503)
         else:
             response = HttpResponse(render_to_string("retention/restored.html"), status=503)

@@ -14,13 +14,14 @@ from analytics.models.releases import (
     Spend,
 )
 from analytics.models.saved import ReportMail, SavedReport
-from analytics.models.totals import DailyTotal
+from analytics.models.totals import DailyTotal, DayCount
 
 __all__ = [
     "CampaignCost",
     "Cell",
     "CostImport",
     "DailyTotal",
+    "DayCount",
     "NoisyAnswer",
     "OwnGroups",
     "Recipient",

@@ -32,3 +32,30 @@ class DailyTotal(ClientOwned):
 
     def __str__(self) -> str:
         return f"{self.calls} calls on {self.day:%Y-%m-%d}"
+
+
+class DayCount(ClientOwned):
+    """
+    How many calls of one client started on one day of its agency's, as they stand now; the first page adds them up.
+
+    Made from the calls whenever one of that day changes, so it says no more than they do, and to the same people.
+    `consent`, `notice` and `law`: recordings that may be kept, by what they rest on.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField()
+    calls = models.PositiveIntegerField()
+    answered = models.PositiveIntegerField()
+    withheld = models.PositiveIntegerField()
+    consent = models.PositiveIntegerField()
+    notice = models.PositiveIntegerField()
+    law = models.PositiveIntegerField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "day"], name="analytics_daycount_once_a_day"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls on {self.day:%Y-%m-%d}"

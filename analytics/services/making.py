@@ -26,12 +26,14 @@ from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
 from analytics.selectors import rules
 from analytics.selectors.rules import Rule
+from analytics.services import days
 from callprivacy.calls.enums import Outcome, RecordingState
 from callprivacy.calls.models import Call, first_id_at
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault.selectors import Stretch
 from consent.enums import Basis, Purpose
 from consent.selectors import decisions
 
@@ -47,6 +49,7 @@ BATCH: Final = 40
 _TOUCHED_AT_ONCE: Final = 50_000
 _PERIOD: Final = timedelta(seconds=30)
 _OVERLAP: Final = timedelta(minutes=2)
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def work(*, agency_id: int, client_id: int, at: datetime, limit: int = BATCH) ->
     Where another one works for this client nothing is done: it, or the next run, finds the same rows.
     """
     with job_scope(agency_id=agency_id):
-        client = Client.objects.filter(pk=client_id).first()
+        client = Client.objects.select_related("agency").filter(pk=client_id).first()
         if client is None or not _turn(client_id):
             return Made()
         taken = list(
@@ -105,32 +108,34 @@ def watch(*, agency_id: int, at: datetime) -> None:
     """
     Touch what changed in the vault's list of those who refused since it was looked at last, at clients with spans.
 
-    Called outside any scope; each client is a transaction of its own.
+    Called outside any scope; one transaction, in which the vault is asked once, however many clients there are.
     """
     with job_scope(agency_id=agency_id):
-        client_ids = list(Span.objects.order_by("client_id").values_list("client_id", flat=True).distinct())
-    for client_id in client_ids:
-        with job_scope(agency_id=agency_id):
-            _watch_client(Client.objects.get(pk=client_id), at)
-
-
-def _watch_client(client: Client, at: datetime) -> None:
-    day = at.astimezone(ZoneInfo(client.time_zone)).date()
-    watched = Watch.objects.for_client(client).first()
-    if watched is None:
-        # Who refused before the first look may have done so after the first cells were made.
-        Watch.objects.create(agency_id=client.agency_id, client=client, looked_at=at, day=day)
-        changed = vault.callers_who_refused(client.pk, Purpose.MEASURE, on=day)
-    elif watched.day == day and at - watched.looked_at < _PERIOD:
-        return
-    else:
-        changed = vault.refusals_changed(
-            client.pk, Purpose.MEASURE, since=watched.looked_at - _OVERLAP, after=watched.day, upto=day
+        clients = Client.objects.filter(pk__in=Span.objects.order_by().values("client_id").distinct())
+        watched = {row.client_id: row for row in Watch.objects.all()}
+        wanted: dict[int, Stretch] = {}
+        for client_id, zone in clients.order_by("pk").values_list("pk", "time_zone"):
+            day, row = at.astimezone(ZoneInfo(zone)).date(), watched.get(client_id)
+            if row is None:
+                # Who refused before the first look may have done so after the first cells were made.
+                wanted[client_id] = Stretch(_EVER, day, day)
+            elif row.day != day or at - row.looked_at >= _PERIOD:
+                wanted[client_id] = Stretch(row.looked_at - _OVERLAP, row.day, day)
+        if not wanted:
+            return
+        Watch.objects.bulk_create(
+            [
+                Watch(agency_id=agency_id, client_id=client_id, looked_at=at, day=stretch.upto)
+                for client_id, stretch in wanted.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["client"],
+            update_fields=["looked_at", "day"],
         )
-        Watch.objects.filter(pk=watched.pk).update(looked_at=at, day=day)
-    if changed:
-        ids = Call.objects.for_client(client).filter(caller_id__in=changed).values_list("pk", flat=True)
-        touch(client=client, hours={_hour_of(call_id.int >> 80) for call_id in ids})
+        changed = vault.refusals_changed(wanted, Purpose.MEASURE)
+        for client in Client.objects.filter(pk__in=list(changed)):
+            rows = Call.objects.for_client(client).filter(caller_id__in=changed[client.pk])
+            touch(client=client, hours={_hour_of(pk.int >> 80) for pk in rows.values_list("pk", flat=True)})
 
 
 def _hour_of(at_millis: int) -> datetime:
@@ -141,6 +146,7 @@ def begin_anew(*, client: Client) -> None:
     """Forget every span that can be made again, and touch every hour that has calls."""
     _forget(Span.objects.for_client(client).filter(is_final=False))
     Touched.objects.for_client(client).remove()
+    days.count_known(client=client)
     _touch_between(client, None, None)
 
 
@@ -169,7 +175,7 @@ def _make(
     by_days: frozenset[datetime] = frozenset(),
 ) -> Made:
     chosen: dict[datetime, tuple[datetime, Grain]] = {}
-    done: list[int] = []
+    done: dict[datetime, list[int]] = {}
     left = False
     cut = _Cut(client, at, by_days)
     for hour in sorted(wanted, reverse=True):
@@ -179,14 +185,16 @@ def _make(
             left = True
             continue
         chosen.update({start: (end, grain) for start, end, grain in places})
-        done += wanted[hour]
+        done[hour] = wanted[hour]
     open_calls = decisions.calls_open_to(client, Purpose.MEASURE, at=at)
     rule = rules.rule_of(client)
     read = [
         _build(client, start, end, grain, open_calls=open_calls, rule=rule, at=at)
         for start, (end, grain) in chosen.items()
     ]
-    Touched.objects.for_client(client).filter(pk__in=done).remove()
+    days.count_hours(client=client, hours=done, at=at)
+    taken = [pk for pks in done.values() for pk in pks]
+    Touched.objects.for_client(client).filter(pk__in=taken).remove()
     return Made(spans=len(chosen), calls=sum(read), has_more=left or is_cut or cut.has_recut)
 
 

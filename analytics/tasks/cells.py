@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
-from analytics.services import making
+from analytics.services import days, making
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 SECONDS: Final = 50
@@ -40,8 +40,15 @@ def make_client(*, agency_id: int, client_id: int, **_: Any) -> None:
 
 @shared_task(name="analytics.roll_cells", acks_late=True)
 def roll_cells(**_: Any) -> None:
-    """Let what is older than 35 days tell days alone."""
-    in_each_agency(lambda agency_id: making.roll(agency_id=agency_id, at=timezone.now()))
+    """Let what is older than 35 days tell days alone, and counts of days go that no page shows."""
+
+    def roll(agency_id: int) -> None:
+        at = timezone.now()
+        making.roll(agency_id=agency_id, at=at)
+        with job_scope(agency_id=agency_id):
+            days.let_go(agency_id=agency_id, at=at)
+
+    in_each_agency(roll)
 
 
 @shared_task(name="analytics.watch_refusals", acks_late=True)

@@ -33,7 +33,21 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
     :raises NotCanonicalError: it holds something without one form.
     """
-    _check(value, 1)
+    _check(value, 1, is_document=False)
+    return _encode(value)
+
+
+def canonical_document(value: Mapping[str, Any]) -> bytes:
+    """
+    Encode what is signed beside the trail in the same one form; it may have lists, and keys in any script.
+
+    :raises NotCanonicalError: it holds something without one form.
+    """
+    _check(value, 1, is_document=True)
+    return _encode(value)
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     try:
         return text.encode()
@@ -41,20 +55,24 @@ def canonical(value: Mapping[str, Any]) -> bytes:
         raise NotCanonicalError("Half a surrogate pair.") from error
 
 
-def _check(value: Any, depth: int) -> None:
+def _check(value: Any, depth: int, *, is_document: bool) -> None:
     if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
         if abs(value) > LARGEST_INTEGER:
             raise NotCanonicalError(f"{value} is not exact in every JSON reader.")
         return
+    if depth > DEEPEST and isinstance(value, Mapping | list | tuple):
+        raise NotCanonicalError(f"Nested deeper than {DEEPEST} objects.")
     if isinstance(value, Mapping):
-        if depth > DEEPEST:
-            raise NotCanonicalError(f"Nested deeper than {DEEPEST} objects.")
         for key, inner in value.items():
-            if not isinstance(key, str) or not key.isascii():
+            if not isinstance(key, str) or not (is_document or key.isascii()):
                 raise NotCanonicalError(f"The key {key!r} is not plain ASCII.")
-            _check(inner, depth + 1)
+            _check(inner, depth + 1, is_document=is_document)
+        return
+    if is_document and isinstance(value, list | tuple):
+        for inner in value:
+            _check(inner, depth + 1, is_document=True)
         return
     raise NotCanonicalError(f"{type(value).__name__} has no canonical form.")
 

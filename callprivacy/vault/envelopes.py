@@ -30,15 +30,6 @@ def fingerprint(recipient: str) -> str:
     return hashlib.sha256(recipient.encode()).hexdigest()[:16]
 
 
-def recipient_of(identity: str) -> str:
-    """
-    The public half of a private one.
-
-    :raises EnvelopeError: it is no private key.
-    """
-    return str(_identity(identity).to_public())
-
-
 def _identity(text: str) -> pyrage.x25519.Identity:
     try:
         return pyrage.x25519.Identity.from_str(text.strip())

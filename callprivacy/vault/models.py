@@ -71,7 +71,13 @@ class Caller(models.Model):
 
 
 class RecordingKey(models.Model):
-    """The key of one recording, wrapped by its caller's content key, or by the client's key where there is none."""
+    """
+    A key of its own for one thing that is sealed: a recording, a transcript, a stored file, a day of what came in, or a
+    named purpose of a client (whose id is of UUID version 5).
+
+    Wrapped by the caller's content key, or by the client's key where there is no caller. Destroying it erases that one
+    thing.
+    """
 
     id = models.UUIDField(primary_key=True)
     client_id = models.BigIntegerField(db_index=True)
@@ -90,7 +96,7 @@ class RecordingKey(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"key of recording {self.pk}"
+        return f"key of {self.pk}"
 
 
 class Tombstone(models.Model):
@@ -176,6 +182,14 @@ class Suppression(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["client_id", "token", "purpose"], name="vault_suppression_one_a_purpose"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["client_id", "purpose", "since"], name="vault_suppression_newest"),
+            models.Index(
+                fields=["client_id", "purpose", "ends_on"],
+                condition=models.Q(ends_on__isnull=False),
+                name="vault_suppression_ends",
             ),
         )
 

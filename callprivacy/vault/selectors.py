@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 from django.db import connections
+from django.db.models import TextField
+from django.db.models.functions import Cast, Substr
 
 from callprivacy.lib import scope, statements
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -26,7 +28,7 @@ from callprivacy.vault.sealing import KEY_BYTES, Key, Place, SealBrokenError, To
 
 DERIVER: Final = Actor.job("rights.derive_tokens")
 """The one job that derives a person's tokens over several clients."""
-_NAMED = 5
+_NAMED: Final = "5"
 _NO_FORM = 32_767
 _PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
@@ -232,26 +234,47 @@ def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.
         return [row[0] for row in cursor.fetchall()]
 
 
-def refusals_changed(
-    client_id: int, purpose: str, *, since: datetime, after: date, upto: date
-) -> list[uuid.UUID]:
-    """
-    The ids of a client's callers whose number has said no to a purpose at `since` or later, or whose no has ended: on a
-    day that is later than `after` and not later than `upto`.
-    """
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Noes said at `since` or later, or ended on a day later than `after` and not later than `upto`."""
+
+    since: datetime
+    after: date
+    upto: date
+
+
+_CHANGED = """
+    WITH wanted AS (
+        SELECT * FROM unnest(%(clients)s::bigint[], %(sinces)s::timestamptz[], %(afters)s::date[], %(uptos)s::date[])
+            AS one (client_id, since, after, upto)
+    ), changed AS (
+        SELECT s.client_id, s.token FROM wanted w JOIN vault_suppression s
+            ON s.client_id = w.client_id AND s.purpose = %(purpose)s AND s.since >= w.since
+        UNION
+        SELECT s.client_id, s.token FROM wanted w JOIN vault_suppression s
+            ON s.client_id = w.client_id AND s.purpose = %(purpose)s AND s.ends_on > w.after AND s.ends_on <= w.upto
+    )
+    SELECT c.client_id, c.id FROM changed JOIN vault_caller c USING (client_id, token)
+"""
+
+
+def refusals_changed(stretches: Mapping[int, Stretch], purpose: str) -> dict[int, list[uuid.UUID]]:
+    """Client id -> the ids of its callers whose no to a purpose began or ended then; one query, however many."""
+    found: dict[int, list[uuid.UUID]] = {}
     with connections["vault"].cursor() as cursor:
         cursor.execute(
-            "SELECT c.id FROM vault_suppression s"
-            " JOIN vault_caller c ON c.client_id = s.client_id AND c.token = s.token"
-            " WHERE s.client_id = %s AND s.purpose = %s AND (s.since >= %s OR (s.ends_on > %s AND s.ends_on <= %s))",
-            [client_id, purpose, since, after, upto],
+            _CHANGED,
+            {
+                "clients": list(stretches),
+                "sinces": [one.since for one in stretches.values()],
+                "afters": [one.after for one in stretches.values()],
+                "uptos": [one.upto for one in stretches.values()],
+                "purpose": purpose,
+            },
         )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
-    """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
-    return [row.erased_caller_id for row in tombstones([client_id], number).get(client_id, ())]
+        for client_id, caller_id in cursor.fetchall():
+            found.setdefault(client_id, []).append(caller_id)
+    return found
 
 
 def tombstones(client_ids: Collection[int], number: str) -> dict[int, list[Tombstone]]:
@@ -672,8 +695,9 @@ def recording_ids(
     rows = RecordingKey.objects.filter(client_id=client_id, created_at__lt=older_than)
     if after is not None:
         rows = rows.filter(id__gt=after)
-    ids = rows.order_by("id").values_list("id", flat=True)
-    return [key_id for key_id in ids[:limit] if key_id.version != _NAMED]
+    # Left out before the page is cut: an empty page is the end.
+    rows = rows.annotate(version=Substr(Cast("id", TextField()), 15, 1)).exclude(version=_NAMED)
+    return list(rows.order_by("id").values_list("id", flat=True)[:limit])
 
 
 # --- Numbers that are asked about --------------------------------------------------------------------------------

@@ -54,7 +54,14 @@ class Item(AgencyOwned):
                 name="work_item_open_once",
             ),
         )
-        indexes = (models.Index(fields=["agency", "state", "due_at"], name="work_item_due"),)
+        indexes = (
+            models.Index(fields=["agency", "state", "due_at"], name="work_item_due"),
+            models.Index(
+                fields=["agency", "closed_at"],
+                condition=models.Q(closed_at__isnull=False),
+                name="work_item_closed",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
@@ -87,6 +94,12 @@ class Notification(AgencyOwned):
                 condition=models.Q(mail_due_at__isnull=False),
                 name="work_notification_mail_due",
             ),
+            models.Index(
+                fields=["agency", "user"],
+                condition=models.Q(read_at__isnull=True),
+                name="work_notification_unread",
+            ),
+            models.Index(fields=["agency", "at"], name="work_notification_told"),
         )
 
     def __str__(self) -> str:
@@ -123,17 +136,25 @@ class MailChoice(AgencyOwned):
 
 
 class Period(AgencyOwned):
-    """That a periodic job has claimed a period: the row is the claim."""
+    """That a periodic job has claimed a period: the row is the claim, until nobody asks for that period any more."""
 
     id = models.BigAutoField(primary_key=True)
     job = models.CharField(max_length=60)
     period = models.CharField(max_length=30)
     claimed_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(fields=["agency", "job", "period"], name="work_period_claimed_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "ends_at"],
+                condition=models.Q(ends_at__isnull=False),
+                name="work_period_ends",
+            ),
         )
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Count, Q, QuerySet
 
@@ -13,9 +13,12 @@ from callprivacy.accounts.enums import AgencyRight, MembershipState
 from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work import kinds
-from callprivacy.work.enums import Told
+from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.kinds import Kind
 from callprivacy.work.models import Item, MailChoice, Notification
+
+KEPT_FOR = timedelta(days=400)
+"""How long people find what they were told and what was done: a year, and the month in which one looks back at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,22 @@ def notifications_of(membership: Membership) -> QuerySet[Notification]:
 
 def unread_count(membership: Membership) -> int:
     """How many of a person's notifications are unread, counted to 100 at most."""
-    return notifications_of(membership).filter(read_at__isnull=True)[:100].count()
+    mine = Notification.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id)
+    return mine.filter(read_at__isnull=True)[:100].count()
+
+
+def count_told(agency_id: int, on: date) -> int:
+    """How many notifications leave by a day, as far as the scope sees them."""
+    return Notification.objects.filter(agency_id=agency_id, at__lt=_before(on)).count()
+
+
+def count_done(agency_id: int, on: date) -> int:
+    """How many things that were done leave by a day, as far as the scope sees them."""
+    return Item.objects.filter(agency_id=agency_id, closed_at__lt=_before(on), state=ItemState.DONE).count()
+
+
+def _before(on: date) -> datetime:
+    return datetime.combine(on + timedelta(days=1), time.min, tzinfo=UTC) - KEPT_FOR
 
 
 def count_owned(membership: Membership) -> int:

@@ -21,6 +21,10 @@ from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.models import HANDED, Item, MailChoice, Notification, Period
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
+OF_A_CLOCK = timedelta(days=35)
+"""How long the claim of a period that the clock names is kept: it is asked for while it lasts."""
+OF_A_THING = timedelta(days=1_096)
+"""How long any other claim is kept: a hold's date or a request's stage is asked for while the thing waits."""
 DAILY_AT = time(8)
 """When the mail of a day goes to who wants one a day, in the agency's zone."""
 
@@ -345,17 +349,44 @@ def mail_sent(*, notification_ids: Collection[UUID], at: datetime) -> None:
     Notification.objects.filter(pk__in=list(notification_ids)).update(mailed_at=at, mail_due_at=None)
 
 
-def claim_period(*, agency_id: int, job: str, period: str, at: datetime) -> bool:
+def claim_period(
+    *, agency_id: int, job: str, period: str, at: datetime, kept_for: timedelta | None = OF_A_THING
+) -> bool:
     """
     Claim one period of a periodic job for an agency; only the first who asks is told yes.
 
     Call it in the transaction that does the work, so that a failed run gives the claim back.
+
+    :param kept_for: how long the claim counts; None, for ever. Afterwards whoever asks is told yes again.
     """
     if Period.objects.filter(agency_id=agency_id, job=job, period=period).exists():
         return False
     try:
         with transaction.atomic():
-            Period.objects.create(agency_id=agency_id, job=job, period=period, claimed_at=at)
+            Period.objects.create(
+                agency_id=agency_id,
+                job=job,
+                period=period,
+                claimed_at=at,
+                ends_at=at + kept_for if kept_for is not None else None,
+            )
     except IntegrityError:  # another transaction claimed it in the meantime
         return False
     return True
+
+
+def remove_old(*, agency_id: int, at: datetime, limit: int = 20_000) -> int:
+    """
+    Remove what was told and done 400 days ago, and claims that are over; returns how many rows. In a job's scope.
+
+    :param limit: rows of each table at most; the next run finds the rest.
+    """
+    since = at - selectors.KEPT_FOR
+    removed = 0
+    for rows in (
+        Notification.objects.filter(agency_id=agency_id, at__lt=since),
+        Item.objects.filter(agency_id=agency_id, closed_at__lt=since, state=ItemState.DONE),
+        Period.objects.filter(agency_id=agency_id, ends_at__lt=at),
+    ):
+        removed += rows.model._default_manager.filter(pk__in=rows.order_by().values("pk")[:limit]).remove()
+    return removed

@@ -35,6 +35,17 @@ def mind_people(**_: Any) -> None:
     in_each_agency(_mind_people_of)
 
 
+@shared_task(name="work.remove_old", acks_late=True)
+def remove_old(**_: Any) -> None:
+    """Let what people were told and have done long ago go, and claims of periods that are over."""
+
+    def remove(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            services.remove_old(agency_id=agency_id, at=timezone.now())
+
+    in_each_agency(remove)
+
+
 def _mind_people_of(agency_id: int) -> None:
     with job_scope(agency_id=agency_id):
         services.mind_people(agency_id=agency_id, at=timezone.now())

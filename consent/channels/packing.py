@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from callprivacy.audit.leaves import canonical_document
 
 VERSION: Final = 1
 NAME: Final = "callprivacy evidence"
@@ -22,13 +23,6 @@ _MARK: Final = b"%callprivacy-signature "
 _BLANK: Final = b"0" * 128
 
 
-def canonical(value: Mapping[str, Any]) -> bytes:
-    """The one form in JSON of facts without floats: keys sorted, no spaces, UTF-8 (RFC 8785 for such values)."""
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
-
-
 def pack(
     files: Mapping[str, bytes],
     *,
@@ -38,7 +32,7 @@ def pack(
     sign: Callable[[bytes], bytes],
 ) -> bytes:
     """Return the zip of these files, in their order, with its manifest and the manifest's signature."""
-    manifest = canonical(
+    manifest = canonical_document(
         {
             "pack": NAME,
             "v": VERSION,
@@ -73,7 +67,7 @@ def sealed_file(statement: Mapping[str, Any], *, signature: str, public: str) ->
 
     :param signature: and :param public: in hex.
     """
-    return canonical({"statement": statement, "signature": signature, "public": public}) + b"\n"
+    return canonical_document({"statement": statement, "signature": signature, "public": public}) + b"\n"
 
 
 def sign_pdf(drawn: bytes, *, context: bytes, public: str, sign: Callable[[bytes], bytes]) -> bytes:

@@ -72,6 +72,7 @@ class ConsentEvent(ClientOwned):
                 name="consent_event_of_call",
             ),
             models.Index(fields=["client", "recorded_at"], name="consent_event_newest"),
+            models.Index(fields=["client", "happened_at"], name="consent_event_oldest"),
         )
 
     def __str__(self) -> str:

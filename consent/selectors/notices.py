@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 import uuid
 from collections import defaultdict
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, Language, NoticeState, Purpose, State
@@ -79,14 +79,9 @@ def facts_of(version: NoticeVersion) -> dict[str, Any]:
     }
 
 
-def canonical(facts: dict[str, Any]) -> bytes:
-    """The one form in JSON of facts without floats: keys sorted, no spaces, UTF-8 (RFC 8785 for such values)."""
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-
-
 def digest_of(version: NoticeVersion) -> bytes:
     """SHA-256 over what a version says."""
-    return hashlib.sha256(canonical(facts_of(version))).digest()
+    return hashlib.sha256(canonical_document(facts_of(version))).digest()
 
 
 # --- For the pages ---
@@ -360,13 +355,6 @@ def versions_to_post(client: Client) -> list[NoticeVersion]:
         state=NoticeState.PUBLISHED, notice__channel=Channel.POSTED
     )
     return list(rows.select_related("notice").order_by("notice__language", "notice__name"))
-
-
-def was_posted(client: Client, *, tracking_number_id: uuid.UUID | None, on: date) -> bool:
-    """Whether words hung somewhere on a day for a number (or for all of the client's)."""
-    rows = PostedNotice.objects.for_client(client).filter(from_on__lte=on)
-    rows = rows.filter(Q(to_on=None) | Q(to_on__gt=on))
-    return rows.filter(Q(tracking_number=None) | Q(tracking_number_id=tracking_number_id)).exists()
 
 
 def numbers_without_posted(client: Client, *, on: date, limit: int = 50) -> list[TrackingNumber]:

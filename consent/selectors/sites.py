@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
@@ -82,10 +80,3 @@ def numbers_by_site(client: Client, *, limit: int = NUMBERS_SHOWN) -> list[Numbe
         NumberAt(row, known.of_number(row.target_site), row.target_site.strip().casefold() in known.by_name)
         for row in rows
     ]
-
-
-def people_on(site_ids: list[uuid.UUID], *, on: date) -> dict[uuid.UUID, int]:
-    """Site id -> how many people who answered there on a day had acknowledged being recorded."""
-    rows = Acknowledgement.objects.filter(site_id__in=site_ids, acknowledged_on__lte=on)
-    rows = rows.filter(Q(left_on=None) | Q(left_on__gt=on)).order_by()
-    return dict(rows.values_list("site_id").annotate(people=Count("id")))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
@@ -41,20 +40,6 @@ def standard_of(client: Client, *, at: datetime) -> Standard:
     if row is None or (row.expires_on is not None and row.expires_on <= today_at(client, at)):
         return Standard.EXPRESS
     return Standard(row.standard)
-
-
-def standards_of(clients: Collection[Client], *, at: datetime) -> dict[int, Standard]:
-    """Client id -> what it asks of itself; one query."""
-    rows = {
-        row.client_id: row
-        for row in ClientStandard.objects.filter(client__in=list(clients), ended_at=None).defer("chosen_by")
-    }
-    found = {}
-    for client in clients:
-        row = rows.get(client.pk)
-        over = row is not None and row.expires_on is not None and row.expires_on <= today_at(client, at)
-        found[client.pk] = Standard.EXPRESS if row is None or over else Standard(row.standard)
-    return found
 
 
 def history_of(client: Client) -> QuerySet[ClientStandard]:
@@ -117,9 +102,3 @@ def declarations_of(client: Client) -> QuerySet[Declaration]:
     """Everything a client has declared, newest first."""
     rows = Declaration.objects.for_client(client).select_related("declared_by")
     return rows.order_by("-declared_at", "-pk")
-
-
-def clients_without_declaration(client_ids: Collection[int]) -> set[int]:
-    """Of these clients those that have declared nothing; one query."""
-    rows = Declaration.objects.filter(Q(client_id__in=list(client_ids)) & Q(ended_at=None))
-    return set(client_ids) - set(rows.values_list("client_id", flat=True))

@@ -464,16 +464,6 @@ class Use:
     decision: Decision
 
 
-@transaction.atomic
-def decide_call(*, client: Client, call_id: uuid.UUID, at: datetime) -> Decision | None:
-    """
-    Decide one call's recording now, as the job would; None where there is nothing to decide. In a job's scope.
-    """
-    _settle_all(client, [call_id], at)
-    rows = Decision.objects.for_client(client).filter(call_id=call_id, purpose=Purpose.RECORD)
-    return rows.first()
-
-
 def judge(*, client: Client, call: Call, purpose: Purpose, at: datetime) -> Use:
     """
     Whether a call may be used for a purpose at this moment. Reads, writes nothing.

@@ -15,7 +15,7 @@ import hmac
 import json
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -68,18 +68,24 @@ class AddressError(ValueError):
     """An address that nothing is sent to: not https, or inside our own network. The text says which."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Letter:
-    """One message on its way."""
+    """One message on its way, a client's or the agency's."""
 
     delivery_id: uuid.UUID
-    client_id: int
     url: str
     body: bytes
     headers: dict[str, str]
     attempts: int
     tried_since: datetime
     is_demo: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class ClientLetter(Letter):
+    """One message of a client's on its way."""
+
+    client_id: int
 
 
 # --- Endpoints ----------------------------------------------------------------------------------------------------
@@ -293,7 +299,7 @@ def sign(secret: str, *, message_id: str, at: datetime, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
 
 
-def claim(*, agency_id: int, at: datetime) -> Letter | None:
+def claim(*, agency_id: int, at: datetime) -> ClientLetter | None:
     """Claim the next message that is due; it comes back unless it is settled, and is a dead letter after three days."""
     with job_scope(agency_id=agency_id):
         due = (
@@ -320,7 +326,7 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
         WebhookDelivery.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
         body = _leaving(row, payload)
         message_id = f"msg_{row.pk.hex}"
-        return Letter(
+        return ClientLetter(
             delivery_id=row.pk,
             client_id=row.client_id,
             url=row.endpoint.url,
@@ -390,11 +396,26 @@ def _post(letter: Letter, parts: SplitResult, address: str) -> int:
         pool.close()
 
 
-def settle(*, agency_id: int, letter: Letter, status: int, words: str, chance: float, at: datetime) -> None:
+def next_try(
+    letter: Letter, pauses_of: Sequence[timedelta], *, status: int, chance: float, at: datetime
+) -> datetime | None:
+    """
+    When a message that was not taken is tried again; None where it is given up, for its system is gone or silent.
+
+    :param pauses_of: the pauses after its first, second and later tries. :param chance: 0 to 1; spreads them, so that
+        many receivers are not told in step.
+    """
+    again = at + pauses.spread(pauses_of[min(letter.attempts, len(pauses_of)) - 1], chance)
+    return None if status == _GONE or again >= letter.tried_since + TRIED_FOR else again
+
+
+def settle(
+    *, agency_id: int, letter: ClientLetter, status: int, words: str, chance: float, at: datetime
+) -> None:
     """
     Write down what came of it: taken, to be tried again, or a dead letter for a person to look at.
 
-    :param chance: 0 to 1; spreads the pauses, so that many receivers are not told in step.
+    :param chance: as `next_try` has it.
     """
     with job_scope(agency_id=agency_id):
         row = WebhookDelivery.objects.for_client(letter.client_id).filter(
@@ -403,12 +424,12 @@ def settle(*, agency_id: int, letter: Letter, status: int, words: str, chance: f
         if 200 <= status < 300:
             row.update(state=WaitingState.DONE, delivered_at=at, due_at=None, payload=None, last_status=words)
             return
-        pause = pauses.spread(_PAUSES[min(letter.attempts, len(_PAUSES)) - 1], chance)
-        if status == _GONE or at + pause >= letter.tried_since + TRIED_FOR:
+        again = next_try(letter, _PAUSES, status=status, chance=chance, at=at)
+        if again is None:
             row.update(state=WaitingState.FAILED, due_at=None, last_status=words[:120])
             renew_item(agency_id=agency_id, client_id=letter.client_id, at=at)
         else:
-            row.update(due_at=at + pause, last_status=words[:120])
+            row.update(due_at=again, last_status=words[:120])
 
 
 @transaction.atomic

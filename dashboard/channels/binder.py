@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from callprivacy.audit.leaves import canonical_document
 from consent.channels import packing
 from consent.channels.sheet import Sheet
 
@@ -31,12 +32,12 @@ _ROOM: Final = 174.0
 
 def digest_of(part: Mapping[str, Any]) -> str:
     """SHA-256 of a part in its one form, in hex."""
-    return hashlib.sha256(packing.canonical(part)).hexdigest()
+    return hashlib.sha256(canonical_document(part)).hexdigest()
 
 
 def to_sign(statement: Mapping[str, Any]) -> bytes:
     """The bytes that are signed: a context line, then the statement in its one form."""
-    return CONTEXT + packing.canonical(statement)
+    return CONTEXT + canonical_document(statement)
 
 
 def document(

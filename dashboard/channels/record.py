@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Client
-from consent.selectors.notices import canonical
 from dashboard.models import RecordWords
 
 PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
@@ -57,7 +57,7 @@ def compose(facts: Mapping[str, Any], words: RecordWords | None) -> dict[str, An
 
 def digest_of(record: Mapping[str, Any]) -> bytes:
     """SHA-256 over the records in their one form."""
-    return hashlib.sha256(canonical(dict(record))).digest()
+    return hashlib.sha256(canonical_document(dict(record))).digest()
 
 
 def _as_controller(name: str, facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:

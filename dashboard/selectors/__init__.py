@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Min, Q
 from django.utils.timesince import timesince
 
+from analytics.selectors import days as counted_days
+from analytics.selectors.days import Counted
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import counts, pulls
 from callprivacy.calls.selectors.connections import calls_us
-from callprivacy.calls.selectors.counts import ClientCount, DayCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.work import kinds
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
-from consent.selectors import decisions
+from consent.enums import Basis
 from consent.selectors.decisions import ByBasis
 from dashboard.duties import DUTIES, Duty, by_id
 from dashboard.enums import DutyState
@@ -34,7 +35,7 @@ from rights.selectors import board
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
-_PAST_AT_MOST = 1000
+_PAST_AT_MOST = 100
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -43,21 +44,32 @@ class ClientRow:
     """
     One client on the overview, with what makes it better or worse.
 
-    :ivar past: calls past their date, counted up to a thousand.
+    :ivar count: calls of the last four weeks, as they were counted within the last minute.
+    :ivar past: calls past their date, counted up to a hundred.
     """
 
     client: Client
-    count: ClientCount
+    count: Counted
     past: int
     waiting: int
     last_event_at: datetime | None
     is_silent: bool
-    recorded: list[ByBasis]
 
     @property
     def badness(self) -> tuple[int, int, int, int]:
         """Worse is greater: what waits, a silent tracker, calls past their date, then withheld recordings."""
         return (self.waiting, int(self.is_silent), self.past, self.count.withheld)
+
+    @property
+    def recorded(self) -> list[ByBasis]:
+        """The recordings that may be kept, by what they rest on."""
+        count = self.count
+        found = {
+            Basis.CONSENT: count.consent,
+            Basis.NOTICE: count.notice,
+            Basis.LEGITIMATE_INTERESTS: count.law,
+        }
+        return [ByBasis(basis, calls) for basis, calls in found.items() if calls]
 
     @property
     def has_more_past(self) -> bool:
@@ -74,21 +86,18 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
     """The clients whose calls a person may see, worst first; a bounded number of queries however many."""
     clients = list(access.clients_with(membership, Permission.VIEW_CALLS, at=at).select_related("agency"))
     ids = [client.pk for client in clients]
-    since = at - timedelta(weeks=WEEKS)
-    count = counts.calls_since(ids, since)
+    count = counted_days.of_clients(ids, first=first_day(membership.agency.time_zone, at=at))
     past = counts.some_calls_before(*_limits(clients, at), at_most=_PAST_AT_MOST)
     waiting = _waiting(membership, at)
     last = _last_events(ids)
-    recorded = decisions.recorded_since(ids, since)
     rows = [
         ClientRow(
             client=client,
-            count=count.get(client.pk, ClientCount()),
+            count=count.get(client.pk, Counted()),
             past=past.get(client.pk, 0),
             waiting=waiting.get(client.pk, 0),
             last_event_at=last.get(client.pk),
             is_silent=client.pk in last and _is_silent(last[client.pk], at),
-            recorded=recorded.get(client.pk, []),
         )
         for client in clients
     ]
@@ -194,12 +203,28 @@ def needs_you(membership: Membership, *, at: datetime) -> list[Item]:
     return list(work.queue_of(membership, at=at)[:7])
 
 
-def last_weeks(rows: Sequence[ClientRow], zone: str, *, at: datetime) -> list[DayCount]:
-    """Calls a day of the clients in `rows` over the last four weeks, today included, in the zone's days."""
-    today = at.astimezone(ZoneInfo(zone)).date()
-    days = [today - timedelta(days=back) for back in range(WEEKS * 7 - 1, -2, -1)]
-    limits = [datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)) for day in days]
-    return counts.calls_by_day([row.client.pk for row in rows], limits)
+def first_day(zone: str, *, at: datetime) -> date:
+    """The first day of the last four weeks, which end with today."""
+    return at.astimezone(ZoneInfo(zone)).date() - timedelta(days=WEEKS * 7 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Calls of one day, and how many of them were answered."""
+
+    starts_at: datetime
+    calls: int
+    answered: int
+
+
+def last_weeks(rows: Sequence[ClientRow], zone: str, *, at: datetime) -> list[Day]:
+    """Calls a day of the clients in `rows` over the last four weeks, today included, in the zone's days; one query."""
+    first = first_day(zone, at=at)
+    found = counted_days.of_days([row.client.pk for row in rows], first=first)
+    wanted = [first + timedelta(days=step) for step in range(WEEKS * 7)]
+    return [
+        Day(datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)), *found.get(day, (0, 0))) for day in wanted
+    ]
 
 
 def connections(membership: Membership, *, at: datetime) -> list[Connection]:

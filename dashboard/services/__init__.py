@@ -17,7 +17,7 @@ from django.db import connection, models
 from django.utils.text import slugify
 
 from analytics.channels.cost_file import CostRow
-from analytics.services import costs, saved
+from analytics.services import costs, days, saved
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies, grants
@@ -129,7 +129,10 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
         released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
         programme.fill(agency, people, at=at)
         with job_scope(agency_id=agency.pk):
-            work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at)
+            work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at, kept_for=None)
+            # The first page of a demo is looked at before the worker's first minute is over.
+            for client in Client.objects.select_related("agency").filter(agency=agency):
+                days.count_all(client=client, at=at)
         # What happened in an invented past has waited for no seal.
         with job_scope(agency_id=agency.pk):
             audit.seal_events(agency_id=agency.pk, at=at)

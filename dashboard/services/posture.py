@@ -117,7 +117,9 @@ def _keep_days(look: Look, today: date, found: Mapping[tuple[int, str], Found]) 
 
 def _tell_weekly(agency: Agency, week: tuple[int, int], at: datetime) -> None:
     year, number = week
-    if work.claim_period(agency_id=agency.pk, job=WEEKLY, period=f"{year}-{number:02}", at=at):
+    if work.claim_period(
+        agency_id=agency.pk, job=WEEKLY, period=f"{year}-{number:02}", at=at, kept_for=work.OF_A_CLOCK
+    ):
         work.notify(
             WEEKLY,
             agency_id=agency.pk,

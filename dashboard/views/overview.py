@@ -86,7 +86,7 @@ _PAST = {"late", "observed"}
 def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
     """The figures, each with the client that adds most to it."""
     figures: dict[str, Callable[[selectors.ClientRow], int]] = {
-        "recorded": lambda row: sum(each.calls for each in row.recorded),
+        "recorded": lambda row: row.count.kept,
         "calls": lambda row: row.count.calls,
         "withheld": lambda row: row.count.withheld,
         "late": lambda row: row.past if row.is_live else 0,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from callprivacy.audit.leaves import canonical_document
 from consent.channels import packing
 from consent.channels.sheet import Sheet
 
@@ -24,7 +25,7 @@ EMBEDDED: Final = "certificate.json"
 
 def to_sign(statement: Mapping[str, Any]) -> bytes:
     """The bytes that are signed: a context line, then the statement in its one form."""
-    return CONTEXT + packing.canonical(statement)
+    return CONTEXT + canonical_document(statement)
 
 
 def document(

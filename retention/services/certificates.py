@@ -19,6 +19,7 @@ from django.db.models import Max, Q, QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
@@ -125,7 +126,7 @@ def issue(*, run: Run, client: Client, at: datetime) -> None:
         "copies_gone_on": copies_gone_on.isoformat(),
         "key": key,
     }
-    text = packing.canonical(statement).decode()
+    text = canonical_document(statement).decode()
     row = Certificate.objects.create(
         pk=identity,
         agency_id=client.agency_id,
@@ -183,7 +184,7 @@ def issue_own(*, run: Run, at: datetime) -> None:
         agency=agency,
         run=run,
         number=number,
-        statement=packing.canonical(statement).decode(),
+        statement=canonical_document(statement).decode(),
         signature=signing.sign(form.to_sign(statement)).hex(),
         key_id=key,
         issued_at=at,

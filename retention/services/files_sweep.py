@@ -47,12 +47,7 @@ class Swept:
 def claim(*, agency_id: int, at: datetime) -> list[int]:
     """The clients whose turn it is today, in the agency's scope: each of them once a day."""
     client_ids = Client.objects.filter(agency_id=agency_id).order_by("pk").values_list("pk", flat=True)
-    day = at.astimezone(UTC).date().isoformat()
-    return [
-        client_id
-        for client_id in client_ids
-        if work.claim_period(job=f"{JOB.name}/{client_id}", period=day, agency_id=agency_id, at=at)
-    ]
+    return [client_id for client_id in client_ids if _claim(str(client_id), agency_id, at)]
 
 
 def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> Swept:
@@ -74,8 +69,14 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> Swept:
 
 def claim_own(*, agency_id: int, at: datetime) -> bool:
     """Whether it is the turn of the agency's own folder, in its scope: once a day."""
+    return _claim("own", agency_id, at)
+
+
+def _claim(whose: str, agency_id: int, at: datetime) -> bool:
     day = at.astimezone(UTC).date().isoformat()
-    return work.claim_period(job=f"{JOB.name}/own", period=day, agency_id=agency_id, at=at)
+    return work.claim_period(
+        job=f"{JOB.name}/{whose}", period=day, agency_id=agency_id, at=at, kept_for=work.OF_A_CLOCK
+    )
 
 
 def sweep_own(*, agency_id: int, at: datetime) -> Swept:

@@ -126,11 +126,17 @@ def _message(row: News) -> Mapping[str, Any]:
     }
 
 
-def settle(*, agency_id: int, letter: webhooks.Letter, status: int, words: str, at: datetime) -> None:
-    """Write down what came of a message: taken, to be tried again, or given up after three days."""
+def settle(
+    *, agency_id: int, letter: webhooks.Letter, status: int, words: str, chance: float, at: datetime
+) -> None:
+    """
+    Write down what came of a message: taken, to be tried again, or given up after three days.
+
+    :param chance: 0 to 1; spreads the pauses.
+    """
     with job_scope(agency_id=agency_id):
         row = News.objects.filter(pk=letter.delivery_id, due_at__isnull=False)
-        row.update(**watch.outcome(letter, status=status, words=words, at=at))
+        row.update(**watch.outcome(letter, status=status, words=words, chance=chance, at=at))
 
 
 def newest() -> News | None:

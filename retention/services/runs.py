@@ -70,7 +70,11 @@ def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
     if local.hour < NIGHT_BEGINS:
         return None
     if not work.claim_period(
-        agency_id=agency.pk, job="retention.run", period=local.date().isoformat(), at=at
+        agency_id=agency.pk,
+        job="retention.run",
+        period=local.date().isoformat(),
+        at=at,
+        kept_for=work.OF_A_CLOCK,
     ):
         return None
     for paused in Run.objects.filter(agency=agency, state=RunState.PAUSED):

@@ -44,10 +44,6 @@ MOVED_AT_ONCE: Final = 500
 JOB: Final = Actor.job("retention.check_vendors")
 
 
-class NotThereError(LookupError):
-    """The copy is gone at the vendor, or somebody has asked already."""
-
-
 @transaction.atomic
 def open_steps(
     *,

@@ -43,7 +43,6 @@ from retention.selectors.watch import House, Reading
 BEGAN: Final = "retention.alert.began"
 OVER: Final = "retention.alert.over"
 TEST: Final = "retention.alert.test"
-TRIED_FOR: Final = timedelta(days=3)
 PAUSES: Final = tuple(
     timedelta(seconds=seconds)
     for seconds in (10, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 43200)
@@ -51,7 +50,6 @@ PAUSES: Final = tuple(
 LEASE: Final = timedelta(minutes=2)
 READ_FOR: Final = 5.0
 """For how many seconds a scrape reads agencies of which no reading is kept; Prometheus gives up after ten."""
-_GONE: Final = 410
 _DEAD: Final = "Given up: "
 
 
@@ -353,7 +351,6 @@ def letter_to(
     body = json.dumps(message, separators=(",", ":")).encode()
     return webhooks.Letter(
         delivery_id=row_id,
-        client_id=0,
         url=endpoint.url,
         body=body,
         headers={
@@ -369,14 +366,14 @@ def letter_to(
     )
 
 
-def outcome(letter: webhooks.Letter, *, status: int, words: str, at: datetime) -> dict[str, Any]:
+def outcome(
+    letter: webhooks.Letter, *, status: int, words: str, chance: float, at: datetime
+) -> dict[str, Any]:
     """Columns of a message after a try: taken, due again after a pause, or given up after three days."""
     if 200 <= status < 300:
         return {"due_at": None, "last_status": words[:120]}
-    pause = PAUSES[min(letter.attempts, len(PAUSES)) - 1]
-    if status == _GONE or at + pause >= letter.tried_since + TRIED_FOR:
-        return {"due_at": None, "last_status": f"{_DEAD}{words}"[:120]}
-    return {"due_at": at + pause, "last_status": words[:120]}
+    again = webhooks.next_try(letter, PAUSES, status=status, chance=chance, at=at)
+    return {"due_at": again, "last_status": (words if again else f"{_DEAD}{words}")[:120]}
 
 
 def _message(row: Alert) -> Mapping[str, Any]:
@@ -402,13 +399,19 @@ def _message(row: Alert) -> Mapping[str, Any]:
     return {"type": OVER, "timestamp": row.ended_at.isoformat(), "data": over}
 
 
-def settle(*, agency_id: int, letter: webhooks.Letter, status: int, words: str, at: datetime) -> None:
-    """Write down what came of a message: taken, to be tried again, or given up after three days."""
+def settle(
+    *, agency_id: int, letter: webhooks.Letter, status: int, words: str, chance: float, at: datetime
+) -> None:
+    """
+    Write down what came of a message: taken, to be tried again, or given up after three days.
+
+    :param chance: 0 to 1; spreads the pauses.
+    """
     with job_scope(agency_id=agency_id):
         # What ended while its beginning was on the way has another message to send.
         is_over = letter.headers["webhook-id"].endswith("_over")
         row = Alert.objects.filter(pk=letter.delivery_id, due_at__isnull=False, ended_at__isnull=not is_over)
-        row.update(**outcome(letter, status=status, words=words, at=at))
+        row.update(**outcome(letter, status=status, words=words, chance=chance, at=at))
 
 
 def is_dead(row: Alert) -> bool:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
-from callprivacy.tenancy.scope import in_each_agency
+from callprivacy.lib import pauses
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import webhooks
-from retention.services import news, watch
+from retention.services import news, old, watch
 
 _WORK_FOR: Final = 40.0
 
@@ -20,6 +21,17 @@ def watch_agencies(**_: Any) -> None:
     """Begin the alerts that an agency's figures call for, and end those whose cause is gone."""
     at = timezone.now()
     in_each_agency(lambda agency_id: watch.look(agency_id=agency_id, at=at))
+
+
+@shared_task(name="retention.remove_old", acks_late=True)
+def remove_old(**_: Any) -> None:
+    """Let parts of runs that had nothing to do, and alerts that are long over, go."""
+
+    def remove(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            old.remove_old(agency_id=agency_id, at=timezone.now())
+
+    in_each_agency(remove)
 
 
 @shared_task(name="retention.send_alerts", acks_late=True)
@@ -36,7 +48,12 @@ def send_alerts(**_: Any) -> None:
                     break
                 status, words = webhooks.send(letter)
                 queue.settle(
-                    agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now()
+                    agency_id=agency_id,
+                    letter=letter,
+                    status=status,
+                    words=words,
+                    chance=pauses.dice(),
+                    at=timezone.now(),
                 )
 
     in_each_agency(send)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from callprivacy.tenancy.enums import PartyRole
-from consent.enums import Basis, Language, Standard
+from consent.enums import Language
 from retention.enums import Category, Then
 
 TAKEN_OUT: Final = ("numbers", "cards", "mails")
@@ -412,12 +412,3 @@ SHOWN: Final = (
     Category.WITHDRAWAL,
 )
 """The categories that a notice speaks of; the others hold nothing of the person."""
-
-
-def missing_words() -> list[str]:
-    """What the words of a language lack, of what facts may name."""
-    wanted = {f"basis_{basis}" for basis in Basis} | {f"standard_{standard}" for standard in Standard}
-    wanted |= {f"{word}_{category}" for category in SHOWN for word in ("kept", "from")}
-    wanted |= {f"as_{role}" for role in PartyRole}
-    wanted |= set(_SAY[Language.ENGLISH]) | set(_SAY[Language.SPANISH])
-    return [f"{language}: {name}" for language, say in _SAY.items() for name in sorted(wanted - say.keys())]

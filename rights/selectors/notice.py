@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.models import Connection, Recording, TrackingNumber
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.tenancy.models import Client, Engagement, Place
@@ -21,7 +22,7 @@ from consent.enums import Language
 from consent.models import AdDestination, WebhookEndpoint
 from consent.selectors import cases, standards
 from consent.selectors import web as consent_pages
-from consent.selectors.notices import Change, canonical, word_pieces
+from consent.selectors.notices import Change, word_pieces
 from retention.selectors import policies
 from rights import law
 from rights.channels import notice
@@ -46,7 +47,7 @@ class Standing:
     @property
     def is_old(self) -> bool:
         """Whether something that the published notice says is otherwise today."""
-        return self.published is not None and canonical(self.published.facts) != canonical(
+        return self.published is not None and canonical_document(self.published.facts) != canonical_document(
             self.facts.as_json()
         )
 
@@ -165,7 +166,7 @@ def body_of(facts: Facts) -> dict[str, Body]:
 
 def digest_of(facts: Mapping[str, Any], body: Mapping[str, Any]) -> bytes:
     """SHA-256 over what a notice says and what it says it of."""
-    return hashlib.sha256(canonical({"facts": facts, "body": body})).digest()
+    return hashlib.sha256(canonical_document({"facts": facts, "body": body})).digest()
 
 
 def changes(old: PrivacyNotice, body: Mapping[str, Body], language: Language) -> list[Change]:

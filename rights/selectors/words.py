@@ -16,10 +16,6 @@ from callprivacy.vault.sealing import Key
 from rights.models import Submission
 
 
-class WordsGoneError(LookupError):
-    """The submission's key is destroyed: what the person said is gone."""
-
-
 def purpose_of(submission: Submission) -> str:
     """The name of a submission's key among its holder's keys."""
     return f"request/{submission.pk}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from callprivacy.audit import services as audit
 from callprivacy.lib import ids
@@ -53,8 +52,3 @@ def add_event(
         )
     row.save(force_insert=True)
     return row
-
-
-def details_of(event: CaseEvent) -> dict[str, Any]:
-    """The small facts of a line."""
-    return dict(event.details)

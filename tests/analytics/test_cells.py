@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from analytics import cells, spans
@@ -138,6 +138,21 @@ def test_a_number_that_refused_in_the_vault_alone_is_found_by_looking(cast: Cast
     making.watch(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=1))
     work(cast.dentist, at=NOON + timedelta(minutes=1))
     assert total(cast.dentist) == 21
+
+
+def test_the_vault_is_asked_once_for_all_clients_of_an_agency(cast: Cast) -> None:
+    both = (cast.dentist, cast.plumber)
+    for client in both:
+        make.call(client, "+12125550101", at=LAST_WEEK)
+        work(client)
+    making.watch(agency_id=cast.acme.pk, at=NOON)
+    vault.suppress(client_id=cast.plumber.pk, numbers=["+12125550101"], purposes=[Purpose.MEASURE], at=NOON)
+
+    with CaptureQueriesContext(connections["vault"]) as asked:
+        making.watch(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=1))
+
+    assert len([one for one in asked if "vault_suppression" in one["sql"]]) == 1
+    assert [touched(client) for client in both] == [0, 1]
 
 
 def test_another_basis_makes_everything_anew(cast: Cast) -> None:

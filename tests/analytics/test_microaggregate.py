@@ -1,4 +1,4 @@
-"""Groups of near numbers: as large as demanded, and for one column with the least error there is."""
+"""Groups of near numbers: as large as demanded, with the least error there is."""
 
 from __future__ import annotations
 
@@ -45,33 +45,9 @@ def test_one_column_has_the_least_error(numbers: list[int], k: int) -> None:
     assert error(found) == pytest.approx(least(numbers, k), abs=1e-6)
 
 
-@in_time
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900)), min_size=3, max_size=40), st.integers(1, 5)
-)
-def test_several_columns_are_grouped_by_at_least_k(rows: list[tuple[int, int]], k: int) -> None:
-    if len(rows) < k:
-        with pytest.raises(OutOfReachError):
-            microaggregate.several_columns(np.array(rows, float), k)
-        return
-
-    groups = microaggregate.several_columns(np.array(rows, float), k)
-
-    sizes = np.bincount(groups)
-    assert sizes.min() >= k
-    assert sizes.max() < 2 * k or len(sizes) == 1
-
-
-def test_mdav_starts_at_both_ends() -> None:
-    rows = np.array([[0, 0], [1, 0], [0, 1], [9, 9], [8, 9], [9, 8], [4, 4], [5, 5], [4, 5.0]])
-
-    groups = microaggregate.several_columns(rows, 3)
-
-    assert {frozenset(np.flatnonzero(groups == one).tolist()) for one in range(3)} == {
-        frozenset({0, 1, 2}),
-        frozenset({3, 4, 5}),
-        frozenset({6, 7, 8}),
-    }
+def test_fewer_than_k_are_no_group() -> None:
+    with pytest.raises(OutOfReachError):
+        microaggregate.one_column(np.array([1.0, 2.0]), 3)
 
 
 @in_time

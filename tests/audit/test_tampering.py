@@ -411,6 +411,23 @@ def test_what_is_nested_deeper_than_64_objects_is_not_hashed() -> None:
         leaves.canonical(nested(65))
 
 
+@pytest.mark.parametrize("value", [0.5, 2**53, "\ud800", {1, 2}, b"x"], ids=repr)
+def test_what_has_no_one_form_is_not_signed_in_a_list_either(value: object) -> None:
+    assert (
+        leaves.canonical_document({"b": [1, {"ä": None}], "a": ()}) == '{"a":[],"b":[1,{"ä":null}]}'.encode()
+    )
+    with pytest.raises(leaves.NotCanonicalError):
+        leaves.canonical_document({"rows": [{"inner": [value]}]})
+
+
+def test_lists_are_no_way_round_the_limit_of_nesting() -> None:
+    inner: list[object] = []
+    for _ in range(64):
+        inner = [inner]
+    with pytest.raises(leaves.NotCanonicalError, match="deeper than 64"):
+        leaves.canonical_document({"a": inner})
+
+
 def test_an_instant_says_its_zone_or_is_none() -> None:
     assert leaves.instant(NOON) == "2026-11-24T12:00:00.000000Z"
     with pytest.raises(leaves.NotCanonicalError, match="without a zone"):

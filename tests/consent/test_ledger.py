@@ -176,7 +176,8 @@ def test_evidence_outlives_the_erasure_of_the_person(cast: Cast) -> None:
     assert vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=NOON) == 1
     assert vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=NOON) == 0
     assert vault_selectors.content_keys({cast.dentist.pk: [caller_id]}) == {}
-    assert vault_selectors.tombstones_of(cast.dentist.pk, ONE) == [caller_id]
+    (stone,) = vault_selectors.tombstones([cast.dentist.pk], ONE)[cast.dentist.pk]
+    assert stone.erased_caller_id == caller_id
     assert ONE in vault_selectors.suppressed(cast.dentist.pk, [ONE], on=date(2026, 12, 1))
     with job_scope(agency_id=cast.acme.pk):
         stored = ConsentEvent.objects.get(pk=event.pk)

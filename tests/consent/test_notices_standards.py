@@ -81,9 +81,6 @@ def test_it_falls_back_on_its_day_by_the_clients_own_clock(cast: Cast) -> None:
     before = datetime(2027, 11, 24, 4, 59, tzinfo=UTC)  # 23:59 of the day before in New York
     assert standard_at(cast, before) == Standard.LEGAL_MINIMUM
     assert standard_at(cast, before + timedelta(minutes=1)) == Standard.EXPRESS, "no job has to run for that"
-    with job_scope(agency_id=cast.acme.pk):
-        found = selectors.standards_of([cast.dentist, cast.plumber], at=before)
-        assert found == {cast.dentist.pk: Standard.LEGAL_MINIMUM, cast.plumber.pk: Standard.EXPRESS}
 
 
 def test_the_job_warns_beforehand_and_writes_the_end_down_once(cast: Cast) -> None:
@@ -168,7 +165,6 @@ def test_legitimate_interests_are_weighed(cast: Cast) -> None:
         assert found is not None
         assert found.basis == Basis.CONSENT
         assert Declaration.objects.get(pk=first.pk).ended_at == later, "the one before is kept"
-        assert selectors.clients_without_declaration([cast.dentist.pk, cast.plumber.pk]) == {cast.plumber.pk}
 
 
 def test_the_page_brings_a_test_that_ships_and_refuses_an_empty_one(cast: Cast) -> None:
@@ -258,12 +254,11 @@ def test_who_left_no_longer_answers(cast: Cast) -> None:
         row = sites.acknowledge(
             site=office, person="Ana", words="I know.", on=NOON.date(), by=by(cast), at=NOON
         )
-        assert site_selectors.people_on([office.pk], on=NOON.date()) == {office.pk: 1}
+        assert site_selectors.sites_of(cast.dentist)[0].people == 1  # type: ignore[attr-defined]  # annotated
         with pytest.raises(sites.LeftTooEarlyError):
             sites.note_left(acknowledgement=row, on=NOON.date() - timedelta(days=1), by=by(cast), at=NOON)
         left_on = NOON.date() + timedelta(days=30)
         sites.note_left(acknowledgement=row, on=left_on, by=by(cast), at=NOON)
-        assert site_selectors.people_on([office.pk], on=left_on) == {}
         assert site_selectors.sites_of(cast.dentist)[0].people == 0  # type: ignore[attr-defined]  # annotated, or the test fails here
 
 

@@ -66,7 +66,10 @@ def hang(cast: Cast, **facts: Any) -> PostedNotice:
 def was_posted(cast: Cast, on: date, number: TrackingNumber | None = None) -> bool:
     with job_scope(agency_id=cast.acme.pk):
         number_id = number.pk if number is not None else None
-        return selectors.was_posted(cast.dentist, tracking_number_id=number_id, on=on)
+        rows, _ = selectors.posted_page(
+            cast.dentist, selectors.PostedFilter(number=number_id, on=on), today=TODAY
+        )
+    return any(row.tracking_number_id in {None, number_id} for row in rows)
 
 
 def waiting(cast: Cast) -> int:

@@ -58,7 +58,7 @@ def delivery(cast: Cast) -> WebhookDelivery:
         return WebhookDelivery.objects.for_client(cast.dentist).select_related("endpoint").get()
 
 
-def queued(cast: Cast) -> webhooks.Letter:
+def queued(cast: Cast) -> webhooks.ClientLetter:
     endpoint(cast)
     withdraw(cast)
     withdrawals.carry_out(agency_id=cast.acme.pk, at=NOON)
@@ -111,7 +111,7 @@ def test_what_was_taken_leaves(cast: Cast) -> None:
 
 
 def test_it_is_tried_for_three_days_with_growing_pauses_and_then_kept(cast: Cast) -> None:
-    letter: webhooks.Letter | None = queued(cast)
+    letter: webhooks.ClientLetter | None = queued(cast)
     at, waits, row = NOON, [], delivery(cast)
     while letter is not None:
         webhooks.settle(
@@ -197,7 +197,7 @@ def test_the_secret_is_random_and_long(monkeypatch: Any) -> None:
 # --- Numbers, where an officer switched them on ---
 
 
-def switched_on(cast: Cast) -> webhooks.Letter:
+def switched_on(cast: Cast) -> webhooks.ClientLetter:
     row = endpoint(cast)
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):

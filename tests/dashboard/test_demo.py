@@ -14,6 +14,7 @@ from django.db import connections
 from django.test import Client as Browser
 from pytest_django import Settings
 
+from analytics.models import DayCount
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, User
 from callprivacy.calls.models import Call, Recording
@@ -182,6 +183,10 @@ def test_a_demo_is_made_anew_where_it_was_cut_off_once_and_is_removed_as_a_whole
         agency = Agency.objects.get()
         assert Recording.objects.exclude(state="withheld").count() == 0
     calls, clients, people = _rows_of(agency)
+    with job_scope(agency_id=agency.pk):
+        assert 0 < sum(DayCount.objects.values_list("calls", flat=True)) <= calls, (
+            "the first page has figures"
+        )
     assert (calls > 300, clients, people) == (True, 12, 9)
     assert User.objects.filter(email__endswith=demo.MAIL).count() == 9
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -26,6 +27,7 @@ from rights.enums import Ask
 from rights.models import Case
 from tests import make
 from tests.accounts.browsers import signed_in
+from tests.analytics.calls import work
 from tests.cast import Cast
 from tests.rights.asking import asked
 
@@ -79,6 +81,28 @@ def test_the_number_of_queries_does_not_grow_with_clients(
         browser.get("/overview/")
 
 
+def test_the_figures_are_sums_of_days_and_no_call_of_four_weeks_is_looked_at(cast: Cast) -> None:
+    now = make.now()
+    for days in (0, 2, 27, 28):
+        make.call(cast.dentist, ANNA, at=now - timedelta(days=days), outcome="answered")
+    work(cast.dentist, now)
+    browser = signed_in(cast.alice)
+
+    with CaptureQueriesContext(connections["default"]) as asked_for:
+        answer = browser.get("/overview/")
+
+    chart = answer.context["chart"]["rows"]
+    assert (answer.context["tiles"]["calls"]["value"], len(chart)) == (3, 28)
+    assert [row[1] for row in chart if row[1]] == [1, 1, 1]
+    counting = [
+        one["sql"]
+        for one in asked_for
+        if re.search(r"count\(.*calls_call", one["sql"], re.IGNORECASE | re.DOTALL)
+    ]
+    assert len(counting) == 1, "calls past their date, up to a hundred of each client"
+    assert "LIMIT 100)" in counting[0]
+
+
 def test_calls_out_are_past_their_date_by_their_own_days(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
@@ -103,6 +127,8 @@ def test_recordings_are_counted_by_what_they_rest_on(cast: Cast) -> None:
     ):
         call = make.call(cast.dentist, ANNA, at=at)
         decide(call, allowed=allowed, basis=basis, state=state)
+
+    work(cast.dentist, make.now())
 
     tile = signed_in(cast.alice).get("/overview/").context["tiles"]["recorded"]
 
@@ -156,6 +182,7 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
     monkeypatch.setattr(overview, "_SHOWN", 1)
     for client in (cast.dentist, cast.plumber):
         make.call(client, ANNA, at=make.now() - timedelta(days=2))
+        work(client, make.now())
 
     response = signed_in(cast.alice).get("/overview/")
 

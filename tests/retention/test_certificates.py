@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 from django.test import override_settings
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.lib.scope import Actor
@@ -267,10 +268,11 @@ def test_a_statement_that_was_forged_as_a_whole_is_refused_by_the_pin(
     public = key.public_key().public_bytes_raw()
     file = json.loads(_file(certified, cast))
     file["statement"] |= {"number": 9, "key": signing.key_id(public)}
-    from consent.channels import packing
 
-    message = verify_certificate.CONTEXT + packing.canonical(file["statement"])
-    forged = packing.canonical({**file, "public": public.hex(), "signature": key.sign(message).hex()}) + b"\n"
+    message = verify_certificate.CONTEXT + canonical_document(file["statement"])
+    forged = (
+        canonical_document({**file, "public": public.hex(), "signature": key.sign(message).hex()}) + b"\n"
+    )
     assert verify_certificate.verify(forged).findings == []
     assert verify_certificate.verify(forged, pins=_pin()).findings
 

@@ -78,11 +78,20 @@ def test_a_system_is_told_once_what_several_people_were_told(cast: Cast) -> None
     assert "one" not in body["data"].values()
     assert resolve(body["data"]["page"].removeprefix("http://127.0.0.1:8000")).url_name == "queue"
 
-    news.settle(agency_id=cast.acme.pk, letter=letter, status=500, words="answered 500", at=NOON + 2 * HOUR)
+    news.settle(
+        agency_id=cast.acme.pk,
+        letter=letter,
+        status=500,
+        words="answered 500",
+        chance=0.0,
+        at=NOON + 2 * HOUR,
+    )
     again_at = NOON + 2 * HOUR + watch.PAUSES[0]
     letter = news.claim(agency_id=cast.acme.pk, at=again_at)
     assert letter is not None
-    news.settle(agency_id=cast.acme.pk, letter=letter, status=204, words="answered 204", at=again_at)
+    news.settle(
+        agency_id=cast.acme.pk, letter=letter, status=204, words="answered 204", chance=0.0, at=again_at
+    )
     assert news.claim(agency_id=cast.acme.pk, at=NOON + 9 * HOUR) is None
     news.collect(agency_id=cast.acme.pk, at=NOON + timedelta(days=9))
     with job_scope(agency_id=cast.acme.pk):

@@ -432,7 +432,7 @@ def test_evidence_of_a_forgotten_person_stays_and_is_found_by_the_number(cast: C
     night(client)
 
     assert vault.content_keys({client.pk: [caller_id]}) == {}
-    assert vault.tombstones_of(client.pk, ANNA) == [caller_id]
+    assert [row.erased_caller_id for row in vault.tombstones([client.pk], ANNA)[client.pk]] == [caller_id]
     with job_scope(agency_id=client.agency_id):
         events = list(ConsentEvent.objects.all())
         assert set(ledger.evidence_of(client=client, events=events, at=NOON)) == {

@@ -338,8 +338,12 @@ def claim(cast: Cast, at: datetime = NOON) -> webhooks.Letter:
     return letter
 
 
-def settle(cast: Cast, letter: webhooks.Letter, status: int, at: datetime = NOON) -> None:
-    watch.settle(agency_id=cast.acme.pk, letter=letter, status=status, words=f"answered {status}", at=at)
+def settle(
+    cast: Cast, letter: webhooks.Letter, status: int, at: datetime = NOON, *, chance: float = 0.0
+) -> None:
+    watch.settle(
+        agency_id=cast.acme.pk, letter=letter, status=status, words=f"answered {status}", chance=chance, at=at
+    )
 
 
 def body_of(letter: webhooks.Letter) -> dict[str, Any]:
@@ -381,6 +385,17 @@ def test_what_ends_on_the_way_is_told_as_over(cast: Cast, endpoint: AlertEndpoin
     assert body_of(claim(cast, later))["type"] == "retention.alert.over"
 
 
+def test_systems_that_were_away_together_are_not_tried_again_in_step(
+    cast: Cast, endpoint: AlertEndpoint
+) -> None:
+    ring(cast)
+    settle(cast, claim(cast), 500, chance=1.0)
+
+    due_at = alerts(cast)["past_due", "call"].due_at
+
+    assert due_at == NOON + watch.PAUSES[0] * 1.25
+
+
 def test_it_is_tried_for_three_days_with_growing_pauses_and_then_shown(
     cast: Cast, endpoint: AlertEndpoint
 ) -> None:
@@ -418,7 +433,7 @@ def test_an_address_that_is_named_later_hears_what_stands(
     told_of = []
     while (letter := watch.claim(agency_id=cast.acme.pk, at=NOON)) is not None:
         told_of.append(json.loads(letter.body)["type"])
-        watch.settle(agency_id=cast.acme.pk, letter=letter, status=200, words="OK", at=NOON)
+        watch.settle(agency_id=cast.acme.pk, letter=letter, status=200, words="OK", chance=0.0, at=NOON)
     assert told_of == [watch.BEGAN] * stands
     look(cast)
     assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None

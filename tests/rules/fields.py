@@ -274,7 +274,9 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "work.MailChoice": Table("How a person is told of a kind of thing", _plain("id agency user kind told")),
-    "work.Period": Table("That a job has claimed a period", _plain("agency id job period claimed_at")),
+    "work.Period": Table(
+        "That a job has claimed a period", _plain("agency id job period claimed_at ends_at")
+    ),
     # --- calls ---
     "calls.TrackingNumber": Table(
         "A number that ads show",
@@ -760,6 +762,19 @@ REGISTER: dict[str, Table] = {
     "analytics.DailyTotal": Table(
         "How many calls there were on a day, once they are gone",
         _plain(_OURS, "day outbound calls answered seconds"),
+    ),
+    "analytics.DayCount": Table(
+        "How many calls there are of a day of the last five weeks",
+        _plain(
+            _OURS,
+            "day",
+            calls="Counted again when a call of the day changes or leaves; for who may see those calls",
+            answered="As calls",
+            withheld="As calls",
+            consent="As calls",
+            notice="As calls",
+            law="As calls",
+        ),
     ),
     "analytics.ReportRule": Table(
         "What a client counts as a conversion, and how many callers a figure needs",

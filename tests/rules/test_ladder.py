@@ -1,5 +1,6 @@
 """Every file of an app has a name from the ladder, so that there is nowhere to put a utils.py."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -56,3 +57,43 @@ def test_imports_are_checked_for_every_app() -> None:
         sources = set(CONTRACTS[name]["source_modules"])
         missing = set(OURS) - sources - {"callprivacy.vault", "callprivacy.accounts"}
         assert missing == set(), name
+
+
+def _told(block: str) -> list[set[str]]:
+    """The steps of a ladder as the page draws it, from above."""
+    return [{word.strip() for word in step.split(",")} for step in " ".join(block.split()).split(">")]
+
+
+def test_contributing_draws_the_ladders_that_are_checked() -> None:
+    page = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .partition("## The ladders")[2]
+        .partition("## ")[0]
+    )
+    drawn = [
+        " ".join(line.strip() for line in block.splitlines())
+        for block in page.split("\n\n")
+        if block.startswith("    ")
+    ]
+    rooms, ladder = map(_told, drawn)
+
+    assert ladder == [_names(layer) for layer in CONTRACTS["ladder"]["layers"]]
+    assert rooms == [
+        {name.removeprefix("callprivacy.") for name in _names(layer)}
+        for layer in CONTRACTS["rooms"]["layers"]
+    ]
+
+
+def test_the_map_names_every_room_and_files_that_are_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = set().union(*map(_names, CONTRACTS["rooms"]["layers"]))
+    named = set(re.findall(r"`([a-z_/]+/)`", page.partition("## Two databases")[0]))
+    assert {f"{room.replace('.', '/')}/" for room in rooms} <= named
+
+    paths = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", page))
+    missing = {
+        path for path in paths if not any((base / path).exists() for base in (ROOT, ROOT / "callprivacy"))
+    }
+    assert paths
+    assert not missing

@@ -519,3 +519,16 @@ def test_the_command_gives_tokens_another_key_and_everybody_is_found(
         assert Event.objects.get(action="token_key.rotated").details["rows"] == 1
     with pytest.raises(CommandError, match="no client florist"):
         call_command("rotate_keys", tokens="florist")
+
+
+def test_a_page_of_keys_is_not_empty_while_a_recordings_key_follows(dentist: Client) -> None:
+    named = [uuid.UUID(f"00000000-0000-5000-8000-00000000000{number}") for number in range(3)]
+    of_recording = uuid.UUID("ffffffff-ffff-4fff-bfff-ffffffffffff")
+    RecordingKey.objects.bulk_create(
+        RecordingKey(pk=key_id, client_id=dentist.pk, generation=1, wrapped=b"\x01", created_at=NOON)
+        for key_id in (*named, of_recording)
+    )
+
+    page = selectors.recording_ids(dentist.pk, older_than=NOON + timedelta(days=1), after=None, limit=2)
+
+    assert page == [of_recording]

@@ -117,7 +117,7 @@ def everything_is_found(
     assert {number for number, one in known.items() if one.noes} == refused
     assert {number: one.caller_id for number, one in known.items() if one.caller_id} == ids
     assert selectors.erased_up_to(C, numbers).keys() == erased
-    assert {number for number in numbers if selectors.tombstones_of(C, number)} == erased
+    assert {number for number in numbers if selectors.tombstones([C], number)} == erased
     of_callers = {ids[number] for number in refused if number in ids}
     assert set(selectors.callers_who_refused(C, "call", on=TODAY)) == of_callers
     assert selectors.suppressed_callers(C, list(ids.values()), on=TODAY).keys() == of_callers
@@ -348,7 +348,7 @@ LOOKS: dict[str, Callable[[], object]] = {
     "find": lambda: selectors.find_callers([C], ANNA),
     "suppressed": lambda: selectors.suppressed(C, [BEN], on=TODAY),
     "erased": lambda: selectors.erased_up_to(C, [CARA]),
-    "tombstones": lambda: selectors.tombstones_of(C, CARA),
+    "tombstones": lambda: selectors.tombstones([C], CARA),
     "known": lambda: selectors.known_numbers(selectors.client_keys(C), [ANNA], on=TODAY),
     "known no": lambda: selectors.known_numbers(selectors.client_keys(C), [BEN], on=TODAY),
 }

@@ -17,8 +17,9 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import kinds, selectors
 from callprivacy.work import services as work
+from callprivacy.work.enums import ItemState
 from callprivacy.work.kinds import Kind
-from callprivacy.work.models import Item
+from callprivacy.work.models import Item, Notification, Period
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
@@ -372,3 +373,37 @@ def test_role_of_admin_covers_no_sign_off(cast: Cast) -> None:
 
     assert "the role of Erin in the agency does not cover this work." in waiting.said(answer)[0]
     assert waiting.again(item).owner_id is None
+
+
+# --- What leaves ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_told_and_done_long_ago_goes_and_what_waits_stays(cast: Cast) -> None:
+    day = timedelta(days=1)
+    for age in (401, 399):
+        _open(cast, key=f"done {age}", at=NOON - age * day)
+        _open(cast, key=f"waits {age}", at=NOON - age * day)
+        with job_scope(agency_id=cast.acme.pk):
+            work.close_item(
+                waiting.EVENTS, agency_id=cast.acme.pk, key=f"done {age}", at=NOON - age * day, by=make.JOB
+            )
+    with job_scope(agency_id=cast.acme.pk):
+        work.remove_old(agency_id=cast.acme.pk, at=NOON)
+
+        assert set(Item.objects.values_list("key", "state")) == {
+            ("done 399", ItemState.DONE), ("waits 399", ItemState.OPEN), ("waits 401", ItemState.OPEN),
+        }  # fmt: skip
+        assert set(Notification.objects.values_list("at", flat=True)) == {NOON - 399 * day}
+
+
+def test_claims_of_a_clock_go_sooner_than_those_of_a_thing_and_some_never(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        for job, kept_for in (("clock", work.OF_A_CLOCK), ("thing", work.OF_A_THING), ("ever", None)):
+            work.claim_period(agency_id=cast.acme.pk, job=job, period="p", at=NOON, kept_for=kept_for)
+
+        left = []
+        for days in (34, 36, 1_097):
+            work.remove_old(agency_id=cast.acme.pk, at=NOON + timedelta(days=days))
+            left.append(set(Period.objects.values_list("job", flat=True)))
+
+    assert left == [{"clock", "thing", "ever"}, {"thing", "ever"}, {"ever"}]

@@ -17,13 +17,6 @@ from django.db import connection
 from callprivacy.calls.models import first_id_at
 from callprivacy.lib import scope as lib_scope
 
-_BY_DAY = """
-    SELECT width_bucket(c.id, %(limits)s::uuid[]) AS day, count(*), count(*) FILTER (WHERE c.outcome = 'answered')
-    FROM calls_call c
-    WHERE c.client_id = ANY (%(clients)s) AND c.id >= %(first)s AND c.id < %(last)s
-    GROUP BY 1
-"""
-
 _SINCE = """
     SELECT c.client_id, count(*), count(*) FILTER (WHERE c.outcome = 'answered'),
            count(*) FILTER (WHERE r.state = 'withheld')
@@ -74,15 +67,6 @@ _OF_CALLERS = """
 
 
 @dataclass(frozen=True, slots=True)
-class DayCount:
-    """Calls that started within one day, and how many of them were answered."""
-
-    starts_at: datetime
-    calls: int
-    answered: int
-
-
-@dataclass(frozen=True, slots=True)
 class ClientCount:
     """Calls of one client since an instant: all, answered, and with a recording that is withheld."""
 
@@ -97,22 +81,6 @@ class DueCount:
 
     calls: int = 0
     recordings: int = 0
-
-
-def calls_by_day(client_ids: Sequence[int], limits: Sequence[datetime]) -> list[DayCount]:
-    """
-    Count calls between neighbouring limits, oldest first; n + 1 ascending limits give n counts.
-
-    :param limits: starts of days, the last one exclusive; days that a clock change makes longer are longer.
-    """
-    lib_scope.require()
-    ids = [first_id_at(limit) for limit in limits]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _BY_DAY, {"clients": list(client_ids), "limits": ids[:-1], "first": ids[0], "last": ids[-1]}
-        )
-        found = {row[0]: row[1:] for row in cursor.fetchall()}
-    return [DayCount(limit, *found.get(number, (0, 0))) for number, limit in enumerate(limits[:-1], start=1)]
 
 
 def calls_since(client_ids: Sequence[int], since: datetime) -> dict[int, ClientCount]:

@@ -227,7 +227,11 @@ def sample_week(*, agency: Agency, by: Actor, at: datetime) -> int | None:
     """
     monday = week_before(agency, at)
     if not work.claim_period(
-        agency_id=agency.pk, job="calls.sample_reveals", period=monday.isoformat(), at=at
+        agency_id=agency.pk,
+        job="calls.sample_reveals",
+        period=monday.isoformat(),
+        at=at,
+        kept_for=work.OF_A_CLOCK,
     ):
         return None
     first, last = _instants(agency, monday)

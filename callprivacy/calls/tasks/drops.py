@@ -48,7 +48,11 @@ def _take_of_all(until: datetime) -> None:
         at = timezone.now()
         with job_scope(agency_id=agency_id):
             if not work.claim_period(
-                agency_id=agency_id, job="calls.drops", period=f"{at:%Y-%m-%dT%H:%M}", at=at
+                agency_id=agency_id,
+                job="calls.drops",
+                period=f"{at:%Y-%m-%dT%H:%M}",
+                at=at,
+                kept_for=timedelta(days=1),
             ):
                 return
         drops.take(agency_id=agency_id, until=until, clock=timezone.now)

@@ -14,6 +14,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox
 from callprivacy.calls.services import leaving, pulls, turns
 from callprivacy.lib.scope import Actor
@@ -380,7 +381,7 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
             "copies_gone_on": backups.no_copy_opens_after(at).isoformat(),
             "key": key,
         }
-        text = packing.canonical(statement)
+        text = canonical_document(statement)
         current.statement = text.decode()
         current.signature = signing.sign(CONTEXT + text).hex()
         current.key_id, current.state, current.step = key, EndState.DONE, ""
