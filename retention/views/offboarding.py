@@ -170,11 +170,7 @@ _DEEDS: Final = {"agree": _agree, "stop": _stop, "erase": _erase}
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_leaving(request: StaffRequest) -> HttpResponse:
     """The clients that leave, for everybody who manages the agency: who asked, how far it is, and a way to stop it."""
-    open_here: set[int] = set()
-    if access.has_right(request.membership, AgencyRight.SIGN_OFF):
-        granted = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
-        open_here = set(granted.values_list("pk", flat=True))
-    context = {"section": "leaving", "rows": offboarding.of_agency(request.agency), "open_here": open_here}
+    context = {"section": "leaving", "rows": offboarding.of_agency(request.agency)}
     return render(request, "retention/leaving.html", context)
 
 
