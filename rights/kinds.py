@@ -47,7 +47,7 @@ def register_all() -> None:
     register(
         Kind(
             REQUESTS,
-            title="Requests of people, by the next date on which an answer is due",
+            title="Requests of people that wait for an answer",
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
@@ -56,7 +56,7 @@ def register_all() -> None:
     register(
         Kind(
             REQUESTS_OF_AGENCY,
-            title="Requests to the agency itself, by the next date on which an answer is due",
+            title="Requests to the agency itself that wait for an answer",
             step="Open the requests",
             url_name="rights:home",
             right=AgencyRight.SIGN_OFF,

@@ -59,6 +59,9 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "shows_missed": missed is not None,
         "lowered": standards.lowered(request.membership, at=request.at),
         "now": request.at,
+        "is_first_day": not rows
+        and access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
+        and not access.visible_clients(request.membership, at=request.at).exists(),
     }
     reported = access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
     context["trend"] = agency.trend(list(reported), at=request.at)

@@ -93,6 +93,25 @@ def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) 
         expect(page.get_by_role("link", name="Policies")).to_be_in_viewport(ratio=0.9)
 
 
+def test_what_is_done_with_ticked_rows_is_in_view_wherever_they_are(browser: Browser, site: Site) -> None:
+    with sites.visiting(browser, site, viewport={"width": 390, "height": 844}) as visitor:
+        visitor.sign_in()
+        page = visitor.page
+        visitor.open("/work/")
+        put_off = page.get_by_role("button", name="Put off")
+        expect(put_off).to_be_hidden()
+        page.locator("input[name=item]").first.check()
+        expect(put_off).to_be_in_viewport(ratio=1)
+        # On a phone rows are cards, and nothing in them is wider than the screen.
+        visitor.open("/consent/withdrawals/")
+        expect(page.locator("tbody tr").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        # On a small laptop none of a board's columns has to be scrolled to.
+        page.set_viewport_size({"width": 1280, "height": 800})
+        board = page.get_by_role("region", name="Withdrawals", exact=True)
+        assert board.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+
+
 def test_nothing_inline_runs(visitor: Visitor) -> None:
     """The policy in force refuses what a page could be made to carry; the refusal is what is expected here."""
     visitor.sign_in(ADMIN)

@@ -280,6 +280,20 @@ def test_discarding_deletes_the_file(
 # --- What became of it -----------------------------------------------------------------------------------------------
 
 
+def test_what_was_stopped_midway_says_how_far_it_came_and_how_to_go_on(cast: Cast) -> None:
+    row = files.imported(cast.dentist, table([line(1)]))
+    page = url("import", cast.dentist, row.pk)
+    assert "Import another file" in text(signed_in(cast.alice).get(page))
+    with job_scope(agency_id=cast.acme.pk):
+        CallImport.objects.update(state=JobState.CANCELLED, rows=4200, rows_done=1850)
+
+    shown = text(signed_in(cast.alice).get(page))
+
+    assert "Stopped at 1,850 of 4,200" in shown
+    assert "calls that are in already are met and not added twice" in shown
+    assert "Import it again" in shown
+
+
 def test_refused_lines_as_csv_are_no_formulas(cast: Cast) -> None:
     header = ("=HYPERLINK(1)", "Who")
     layout = Layout("generic", {"started_at": "=HYPERLINK(1)", "caller": "Who"}, ZONE)

@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import JobState, PullKind, RecordingState
 from callprivacy.calls.models import Call, Pull, PullRun, Recording
 from callprivacy.calls.services import connections as doors
@@ -65,6 +66,20 @@ def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
 
     assert "No calls for you to see" in page
     assert "Open the clients" in page
+
+
+@pytest.mark.django_db
+def test_a_new_agency_is_led_to_its_first_client() -> None:
+    fresh = make.agency("Brightwater")
+    browser = signed_in(make.person(fresh, "jo", Role.OFFICER))
+
+    page = browser.get("/overview/").content.decode()
+
+    assert "Begin with your first client" in page
+    assert 'href="/clients/new/"' in page
+    assert "Calls in four weeks" not in page
+    make.client(fresh, "Bakery")
+    assert "Begin with your first client" not in browser.get("/overview/").content.decode()
 
 
 def test_the_number_of_queries_does_not_grow_with_clients(

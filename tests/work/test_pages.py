@@ -195,8 +195,10 @@ def test_a_client_that_was_taken_away_is_not_named(cast: Cast) -> None:
 
 
 def test_the_page_says_when_it_rings_and_when_mail_follows(cast: Cast) -> None:
-    page = signed_in(cast.alice).get("/notifications/").content.decode()
+    browser = signed_in(cast.alice)
+    page = browser.get("/notifications/").content.decode()
 
-    assert "when a new item enters your work queue, when a colleague hands you one" in page
+    assert "What entered your work queue, was handed to you, or is ready for you." in page
+    assert "unread for about a minute" in page
     assert "names no client and no caller" in page
-    assert "asks you to sign in" in page
+    assert "asks you to sign in" in browser.get("/notifications/mail/").content.decode()
