@@ -102,6 +102,7 @@ REGISTER: dict[str, Table] = {
             "keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
             "retention_state went_live_at created_at archived_at",
             "quarantine_hours stores_recordings takes_transcripts",
+            shut_at="Since when its ways in are shut for good, because it leaves",
             last_call_at="The newest call's start, of whichever caller",
         ),
     ),
