@@ -337,6 +337,7 @@ REGISTER: dict[str, Table] = {
             _OURS,
             "connection pull_run state attempts received_at due_at",
             reason="Why it could not be read; never what stood in it",
+            said_at="When its tracker signed it, where it signs the time",
         )
         | _caller(event_digest="Keyed digest of the vendor's event id")
         | _sealed(payload="The whole delivery, under the client's key for the inbox"),
