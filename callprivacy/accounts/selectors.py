@@ -422,6 +422,12 @@ def managers_of(agency_id: int) -> QuerySet[Membership]:
     )
 
 
+def last_here(user: User) -> datetime | None:
+    """When a person was last signed in, as far as is known; None: never."""
+    seen = UserSession.objects.filter(user=user).aggregate(at=Max("last_seen_at"))["at"]
+    return max((one for one in (user.last_login, seen) if one is not None), default=None)
+
+
 def invitations() -> QuerySet[Invitation]:
     """The agency's invitations that nobody has accepted or withdrawn, newest first."""
     return (

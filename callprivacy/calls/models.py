@@ -292,6 +292,7 @@ class Inbox(ClientOwned):
         "calls.PullRun", models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     received_at = models.DateTimeField()
+    said_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField()
 
     objects = models.Manager.from_queryset(InboxQuerySet)()  # type: ignore[misc]  # a manager with more words

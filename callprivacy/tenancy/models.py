@@ -199,6 +199,7 @@ class Client(AgencyOwned):
     went_live_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_call_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
+    shut_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.db.models import Q
 
 from callprivacy.lib import statements
 from callprivacy.tenancy.enums import KeyPurpose
@@ -13,7 +14,7 @@ from callprivacy.tenancy.models import Client, PublicKey
 
 
 class ClientLeftError(ValueError):
-    """The client has left the agency: nothing is asked for it any more."""
+    """The client has left the agency, or its ways in are shut for good: nothing is asked for it any more."""
 
     def __init__(self) -> None:
         super().__init__("This client has left: nothing is taken in for it any more.")
@@ -21,11 +22,12 @@ class ClientLeftError(ValueError):
 
 def require_here(client_id: int) -> None:
     """
-    Refuse a client that has left. What is opened at the very moment of its end is closed by the end's last step.
+    Refuse a client that has left, or whose ways in are shut for good. What is opened at the very moment of its end is
+    closed by the end's last step.
 
-    :raises ClientLeftError: it has.
+    :raises ClientLeftError: it is one.
     """
-    if Client.objects.filter(pk=client_id, archived_at__isnull=False).exists():
+    if Client.objects.filter(Q(archived_at__isnull=False) | Q(shut_at__isnull=False), pk=client_id).exists():
         raise ClientLeftError
 
 

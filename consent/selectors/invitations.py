@@ -24,13 +24,14 @@ _OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many of a batch are where; `purged` of them have left unanswered."""
+    """How many of a batch are where; `purged` of them have left unanswered, `unsent` never went out."""
 
     queued: int
     sent: int
     reminded: int
     answered: int
     bounced: int
+    unsent: int
     purged: int
 
     @property
@@ -55,7 +56,10 @@ def progress_of(batch: InvitationBatch) -> Progress:
     counts = (
         Invitation.objects.for_client(batch.client_id)
         .filter(batch=batch)
-        .aggregate(**{name: Count("pk", filter=Q(state=state)) for name, state in _OF.items()})
+        .aggregate(
+            **{name: Count("pk", filter=Q(state=state)) for name, state in _OF.items()},
+            unsent=Count("pk", filter=Q(state=InvitationState.PURGED, sent_at=None)),
+        )
     )
     return Progress(**counts, purged=max(batch.size - sum(counts.values()), 0))
 

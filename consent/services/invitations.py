@@ -32,6 +32,7 @@ from callprivacy.calls.models import Caller
 from callprivacy.calls.services import people
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
@@ -133,8 +134,10 @@ def create_batch(
     Queue one invitation for everybody on a list who is to be asked.
 
     :raises NothingToAskError: nobody is.
+    :raises ClientLeftError: the client leaves.
     :raises CallerGoneError: somebody on it was erased in this moment; try again.
     """
+    tenancy.require_here(client.pk)
     purposes = set(version.notice.purposes)
     no = vault_selectors.suppressed(client.pk, list(read.people), on=standards.today_at(client, at))
     left_alone = asking.not_asked(client, set(read.people.values()), at=at)
@@ -272,6 +275,17 @@ def pause(*, batch: InvitationBatch, is_paused: bool, by: Actor, at: datetime) -
     return True
 
 
+def end_with_client(*, client: Client) -> int:
+    """
+    Ask nobody any more for a client that leaves, by letter or by text; returns how many questions do not go out. Who
+    was asked before can answer for as long as the link leads anywhere. Inside a job's scope.
+    """
+    rows = Invitation.objects.for_client(client).filter(due_at__isnull=False)
+    queued = rows.filter(state=InvitationState.QUEUED)
+    ended = queued.update(state=InvitationState.PURGED, due_at=None, address=None)
+    return ended + rows.update(due_at=None)
+
+
 # --- Sending: claim, commit, send, record -------------------------------------------------------------------------
 
 
@@ -304,6 +318,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
             .filter(
                 Q(batch__paused_at=None) | Q(batch=None),
                 state__in=(InvitationState.QUEUED, InvitationState.SENT),
+                client__shut_at=None,
             )
             .select_related("client__agency", "version__notice")
             .select_for_update(skip_locked=True, of=("self",))
@@ -327,6 +342,17 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
         ids = [letter.invitation_id for letter in letters]
         Invitation.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, due_at=at + MAIL_AGAIN_AFTER)
     return letters
+
+
+def may_still_go(*, agency_id: int, letter: Letter) -> bool:
+    """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
+    with job_scope(agency_id=agency_id):
+        return (
+            Invitation.objects.for_client(letter.client_id)
+            .filter(Q(batch__paused_at=None) | Q(batch=None), pk=letter.invitation_id)
+            .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
+            .exists()
+        )
 
 
 def _letter(row: Invitation, at: datetime) -> Letter | None:

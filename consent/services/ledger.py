@@ -437,16 +437,16 @@ def _carry_to_the_vault(client: Client, events: Iterable[ConsentEvent], at: date
         if event.caller_id is not None and event.scope == Scope.STANDING:
             pairs[event.caller_id].add(event.purpose)
     states = ConsentState.objects.for_client(client).filter(caller_id__in=list(pairs))
-    no: dict[tuple[uuid.UUID, datetime], set[str]] = defaultdict(set)
+    no: list[vault.No] = []
     yes: dict[uuid.UUID, set[str]] = defaultdict(set)
     for state in states:
         if state.purpose in pairs[state.caller_id]:
             if state.state in NO_STATES:
-                no[state.caller_id, state.since].add(state.purpose)
+                no.append(vault.No(state.caller_id, state.purpose, state.since))
             elif state.state == State.GIVEN:
                 yes[state.caller_id].add(state.purpose)
-    for (caller_id, since), purposes in no.items():
-        vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes=purposes, at=since)
+    if no:
+        vault.suppress_each(client_id=client.pk, said=no)
     # Most have said nothing before, and leave no work behind.
     listed = vault_selectors.suppressed_callers(client.pk, list(yes), on=at.date()) if yes else {}
     for caller_id, noes in listed.items():

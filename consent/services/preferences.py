@@ -641,7 +641,7 @@ def _with_news(agency_id: int, *, until: datetime) -> ScopedQuerySet[Subscriptio
     )
     unasked = Q(confirmed_at__isnull=True, asked_at__isnull=True)
     news = Q(on_change=True) & Exists(changed) | Q(on_notice=True) & Exists(replaced)
-    rows = Subscription.objects.filter(agency_id=agency_id, attempts__lt=MAIL_TRIES)
+    rows = Subscription.objects.filter(agency_id=agency_id, attempts__lt=MAIL_TRIES, client__shut_at=None)
     return rows.filter(unasked | Q(confirmed_at__isnull=False) & news)
 
 

@@ -67,7 +67,7 @@ def invite(
 
     :raises NotInvitedError: the words are not in force or for another channel, the person refused to be written
         to or to be asked again, has been asked and may still answer, or something stands against texting the number:
-        to ask for a consent to advertising is advertising.
+        to ask for a consent to advertising is advertising; or the client leaves.
     """
     _check(client, caller_id, version, at)
     aim = _aim_of(version)
@@ -91,6 +91,8 @@ def invite(
 
 
 def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: datetime) -> None:
+    if Client.objects.filter(pk=client.pk, shut_at__isnull=False).exists():
+        raise NotInvitedError("This client leaves: nobody is asked for it any more.")
     if version.state != NoticeState.PUBLISHED or version.notice.channel != Channel.SMS:
         raise NotInvitedError("Publish these words as a notice for text messages first.")
     if not Caller.objects.for_client(client).filter(pk=caller_id).exists():
@@ -217,7 +219,11 @@ def claim_invitations(*, agency_id: int, at: datetime) -> list[Outgoing]:
     with job_scope(agency_id=agency_id):
         rows = list(
             Invitation.objects.filter(
-                agency_id=agency_id, channel=Channel.SMS, state=InvitationState.QUEUED, due_at__lte=at
+                agency_id=agency_id,
+                channel=Channel.SMS,
+                state=InvitationState.QUEUED,
+                due_at__lte=at,
+                client__shut_at=None,
             )
             .select_related("client__agency", "version__notice")
             .select_for_update(skip_locked=True, of=("self",))
@@ -424,6 +430,10 @@ def has_due(*, agency_id: int, at: datetime) -> bool:
         return (
             Reply.objects.filter(agency_id=agency_id, confirm_due_at__lte=at).exists()
             or Invitation.objects.filter(
-                agency_id=agency_id, channel=Channel.SMS, state=InvitationState.QUEUED, due_at__lte=at
+                agency_id=agency_id,
+                channel=Channel.SMS,
+                state=InvitationState.QUEUED,
+                due_at__lte=at,
+                client__shut_at=None,
             ).exists()
         )

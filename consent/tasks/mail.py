@@ -30,7 +30,7 @@ def send_invitations(*, agency_id: int, **_: Any) -> None:
     for letter in invitations.claim_letters(agency_id=agency_id, at=at, limit=_A_MINUTE):
         if timezone.now() >= at + invitations.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
-        if _send(letter):
+        if invitations.may_still_go(agency_id=agency_id, letter=letter) and _send(letter):
             invitations.letter_sent(agency_id=agency_id, letter=letter, at=timezone.now())
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.channels import mail_in, tokens
@@ -105,6 +106,8 @@ def _ask(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                 )
             except invitations.NothingToAskError as error:
                 form.add_error("file", str(error) if read.people else "Nobody on this list can be asked.")
+            except tenancy.ClientLeftError as error:
+                form.add_error(None, str(error))
             except ledger.CallerGoneError:
                 form.add_error(None, _CHANGED)
             else:

@@ -152,12 +152,13 @@ def limits() -> dict[SecretKind, Limit]:
 
 def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secret]:
     """
-    Every secret of an agency and of these clients, a number of queries that does not grow with them.
+    Every secret of an agency and of these clients, a number of queries that does not grow with them. A client that
+    leaves has none that anybody would change: they end with it.
 
     :param clients: those whose keys are shown; of what else they have, row security decides what is seen.
     """
     found = limits()
-    by_id = {client.pk: client for client in clients}
+    by_id = {client.pk: client for client in clients if client.shut_at is None and client.archived_at is None}
     secrets = [*_of_the_house(agency, found), *_keys(agency, by_id, found)]
     secrets += [*_connections(by_id, found), *_pulls(by_id, found), *_lists(by_id, found)]
     secrets += [*_api_keys(by_id, found, at), *_endpoints(agency, by_id, found), *_sign_in(agency, found)]
@@ -253,8 +254,9 @@ def _keys(agency: Agency, clients: Mapping[int, Client], found: Mapping[SecretKi
 
 
 def newest_rotations() -> dict[tuple[SecretKind, int | None], Rotation]:
-    """(kind, client id or None) -> the newest rotation that the scope sees, one query."""
+    """(kind, client id or None) -> the newest rotation that the scope sees, one query; none of clients that leave."""
     rows = Rotation.objects.order_by("kind", "client_id", "-started_at").distinct("kind", "client_id")
+    rows = rows.exclude(client__shut_at__isnull=False)
     return {(SecretKind(row.kind), row.client_id): row for row in rows.select_related("started_by")}
 
 

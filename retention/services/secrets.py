@@ -21,6 +21,7 @@ from django.db.models import F, Q
 from callprivacy.audit import services as audit
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_keys
@@ -98,8 +99,10 @@ def start_rotation(
 
     :param client: None for the agency's own key.
     :raises NotByItselfError: somebody else has to take part.
-    :raises RotatingAlreadyError: it is under way.
+    :raises RotatingAlreadyError: it is under way. :raises ClientLeftError: the client leaves, and its keys with it.
     """
+    if client is not None:
+        tenancy.require_here(client.pk)
     if kind not in ITSELF:
         raise NotByItselfError(f"{kind.label}: this needs the other side.")
     row = Rotation(agency=agency, client=client, kind=kind, started_by_id=by.user_id, started_at=at)
@@ -283,12 +286,22 @@ def check_ages(*, agency_id: int, at: datetime) -> int:
         _note_house_keys(agency, at)
         secrets = selectors.every(agency, Client.objects.filter(agency=agency), at)
         _tell_of_ages(agency_id, secrets, at)
+        _leave_what_left(agency_id, at)
         over = [one for one in secrets if one.limit.rotates_itself and one.standing(at) == Standing.OVER]
         free = [one for one in over if one.rotation is None or one.rotation.state == RotationState.DONE]
         began = sorted(free, key=lambda one: one.due_at)[:_AT_ONCE]
         for one in began:
             start_rotation(agency=agency, kind=one.kind, client=one.client, by=_JOB, at=at)
         return len(began)
+
+
+def _leave_what_left(agency_id: int, at: datetime) -> None:
+    """Nobody has to go on with a rotation that a fault stopped, where the client has left and its keys with it."""
+    stopped = Rotation.objects.filter(
+        agency_id=agency_id, state=RotationState.FAILED, client__shut_at__isnull=False
+    )
+    for row in stopped:
+        work.close_item(kinds.ROTATION_STUCK, agency_id=agency_id, key=_key(row), at=at, by=_JOB)
 
 
 def _note_house_keys(agency: Agency, at: datetime) -> None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy import selectors as tenancy
 from retention.enums import RotationState, SecretKind
 from retention.forms.secrets import LimitsForm, RotateForm, SecretFilter
 from retention.selectors import secrets as selectors
@@ -133,7 +134,7 @@ def rotate(request: StaffRequest) -> HttpResponse:
             by=request.actor,
             at=request.at,
         )
-    except (secrets.NotByItselfError, secrets.RotatingAlreadyError) as error:
+    except (secrets.NotByItselfError, secrets.RotatingAlreadyError, tenancy.ClientLeftError) as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, "The key is being changed. Everybody can go on working meanwhile.")

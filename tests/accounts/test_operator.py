@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
@@ -188,6 +190,83 @@ def test_an_agency_that_nobody_manages_gets_an_officer_and_everybody_there_is_to
     assert told.subject == "A compliance officer was invited to Acme"
     assert "rita@acme.example" in str(told.body)
     assert "/invitation/" not in str(told.body)
+
+
+# --- The one who managed people is locked out ---
+
+
+def _replace(lost: str = "alice@acme.example", officer: str = "rita@acme.example", *more: str) -> str:
+    out = io.StringIO()
+    call_command(
+        "replace_manager", "--agency", "acme", "--lost", lost, "--officer", officer, *more, stdout=out
+    )
+    return out.getvalue()
+
+
+def _alone(people: cast.Cast) -> None:
+    """Alice manages people alone, and was signed in two days ago."""
+    with job_scope(agency_id=people.acme.pk):
+        Membership.objects.filter(pk=people.carol.pk).update(state="suspended")
+    User.objects.filter(pk=people.alice.user_id).update(last_login=now() - timedelta(days=2))
+
+
+@pytest.mark.as_committed
+def test_who_alone_managed_people_and_is_locked_out_is_replaced(
+    people: cast.Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    _alone(people)
+    inside = signed_in(people.alice)
+    UserSession.objects.update(last_seen_at=now() - timedelta(days=2))
+    User.objects.filter(pk=people.alice.user_id).update(last_login=now() - timedelta(days=2))
+    password = User.objects.get(pk=people.alice.user_id).password
+    with job_scope(agency_id=people.acme.pk):
+        sent = invitations.invite(
+            agency_id=people.acme.pk, email="rita@acme.example", name="Rita", role=Role.REVIEWER, client_ids=[],
+            by=Actor.staff(user_id=people.alice.user_id), at=now(),
+        )[0]  # fmt: skip
+
+    path = _replace().split()[-1].removeprefix("http://127.0.0.1:8000")
+
+    assert inside.get("/").status_code == 302, "her sessions have ended"
+    assert User.objects.get(pk=people.alice.user_id).password == password, "no account changes hands"
+    letters = {mail.to[0]: str(mail.body) for mail in mailoutbox}
+    assert set(letters) == {"rita@acme.example", "bob@acme.example", "alice@acme.example"}
+    assert "has suspended alice@acme.example at Acme" in letters["alice@acme.example"]
+    with job_scope(agency_id=people.acme.pk):
+        event = Event.objects.get(action="person.suspended")
+        assert (event.actor_kind, event.actor_user_id) == ("operator", None)
+        assert event.details["replaced"]
+        assert Event.objects.filter(action="invitation.sent", actor_kind="operator").count() == 1
+        sent.refresh_from_db()
+        assert sent.withdrawn_at, "whom she had invited does not come in"
+    given = {"name": "Rita", "password1": FRESH, "password2": FRESH}
+    assert Browser().post(path, given)["Location"] == "/"
+    with job_scope(agency_id=people.acme.pk):
+        active = Membership.objects.filter(role="officer", state="active").select_related("user")
+        assert [one.user.email for one in active] == ["rita@acme.example"]
+
+
+def test_nobody_is_replaced_where_it_is_not_safe(people: cast.Cast, mailoutbox: list[EmailMessage]) -> None:
+    with pytest.raises(CommandError, match="Acme has people who manage people"):
+        _replace()
+    _alone(people)
+    for lost, officer, why in (
+        ("bob@acme.example", "rita@acme.example", "Nobody active who manages people"),
+        ("carol@acme.example", "rita@acme.example", "Nobody active who manages people"),
+        ("mallory@globex.example", "rita@acme.example", "Nobody active who manages people"),
+        ("alice@acme.example", "bob@acme.example", "in the agency already"),
+        ("alice@acme.example", "rita", "is no e-mail address"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            _replace(lost, officer)
+    User.objects.filter(pk=people.alice.user_id).update(last_login=now() - timedelta(hours=23))
+    with pytest.raises(CommandError, match="was here within a day"):
+        _replace()
+    with job_scope(agency_id=people.acme.pk):
+        assert Membership.objects.get(pk=people.alice.pk).state == "active"
+        assert not Invitation.objects.exists()
+    assert mailoutbox == []
+    assert "/invitation/" in _replace("Alice@acme.example", "rita@acme.example", "--taken-over")
 
 
 @pytest.mark.as_committed

@@ -199,6 +199,49 @@ def test_a_change_that_is_taken_back_once_the_first_has_been_read_counts(cast: C
     assert _said(cast) == ["Booked"]
 
 
+def _signed(to: Connection, body: bytes, minute: int, *, at: int | None = None) -> None:
+    """CallTrackingMetrics signs it in one minute, and it comes in another one."""
+    time = str(int((NOON + timedelta(minutes=minute)).timestamp()))
+    headers = {"X-CTM-Time": time, "X-CTM-Signature": base64_hmac(CALLRAIL_KEY, time.encode() + body)}
+    delivery = Delivery(body=body, headers=headers | {"Content-Type": "application/json"}, url="")
+    moment = NOON + timedelta(minutes=minute if at is None else at)
+    inbox.receive_event(provider=PROVIDERS["ctm"], key=to.key, delivery=delivery, at=moment)
+
+
+def _of_ctm(tag: str) -> bytes:
+    started = int(NOON.timestamp()) - 600
+    said = {"id": 7, "unix_time": started, "caller_number_complete": "+12125550188", "duration": 40}
+    return json.dumps(said | {"tag_list": [tag]}).encode()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_what_was_recorded_and_is_sent_again_brings_no_older_state_back(cast: Cast, is_read: bool) -> None:
+    to = connect(cast.dentist, "ctm")
+    for signed, tag, come in ((0, "Booked", 0), (1, "Lost", 1), (0, "Booked", 2)):
+        _signed(to, _of_ctm(tag), signed, at=come)
+        if is_read:
+            work_off(cast, at=NOON + timedelta(minutes=come))
+    work_off(cast, at=NOON + timedelta(minutes=3))
+    assert _said(cast) == ["Lost"]
+
+
+def test_what_a_tracker_itself_signs_again_counts_and_no_copy_of_before_takes_its_place(cast: Cast) -> None:
+    to = connect(cast.dentist, "ctm")
+    for signed, tag, come in ((0, "Booked", 0), (1, "Lost", 1), (2, "Booked", 2), (0, "Booked", 3)):
+        _signed(to, _of_ctm(tag), signed, at=come)
+    work_off(cast, at=NOON + timedelta(minutes=4))
+    assert _said(cast) == ["Booked"]
+
+
+def test_an_older_state_that_comes_late_changes_nothing(cast: Cast) -> None:
+    to = connect(cast.dentist, "ctm")
+    _signed(to, _of_ctm("Lost"), 1)
+    work_off(cast, at=NOON + timedelta(minutes=1))
+    _signed(to, _of_ctm("Booked"), 0, at=9)
+    work_off(cast, at=NOON + timedelta(minutes=9))
+    assert _said(cast) == ["Lost"]
+
+
 def test_what_comes_again_while_it_is_read_is_read_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker has the first one in its hands while the change and its undoing come in."""
     to = connect(cast.dentist)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.providers import FORMATS, base, tabular
+from callprivacy.calls.providers import FORMATS, PROVIDERS, base, tabular
 from callprivacy.calls.providers.base import (
     CallFacts,
     Delivery,
@@ -82,6 +82,22 @@ def test_the_signature_of_time_and_body_holds() -> None:
 def test_the_signature_is_what_others_make() -> None:
     """OpenSSL's, and one by the definition."""
     assert signature_of(TIME, SIGNED) == SIGNATURE
+
+
+def test_the_time_that_is_signed_orders_what_is_said_where_it_names_its_zone() -> None:
+    noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    for time in (
+        "1795608000",
+        "1795608000000",
+        "2026-11-25T07:00:00-05:00",
+        "Wed, 25 Nov 2026 12:00:00 +0000",
+    ):
+        assert ctm.said_at({"x-ctm-time": f" {time}"}) == noon
+    for time in ("2026-11-25 12:00:00", "Wed, 25 Nov 2026 12:00:00", "noon", ""):
+        assert ctm.said_at({"X-CTM-Time": time}) is None
+    assert PROVIDERS["signed"].said_at({"webhook-timestamp": "1795608000"}) == noon
+    assert PROVIDERS["signed"].said_at({"webhook-timestamp": "noon"}) is None
+    assert PROVIDERS["callrail"].said_at({"Date": "Wed, 25 Nov 2026 12:00:00 +0000"}) is None
 
 
 def test_forgeries_do_not() -> None:

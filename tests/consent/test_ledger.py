@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Caller
@@ -156,6 +157,23 @@ def test_a_no_holds_for_the_number_until_a_yes(cast: Cast) -> None:
     record(cast, said(caller_id, EventKind.GIVEN, 2))
     assert vault_selectors.suppressed(cast.dentist.pk, [ONE], on=on) == {}
     assert vault_selectors.suppressed(cast.plumber.pk, [ONE], on=on) == {}
+
+
+def test_noes_of_several_callers_join_the_list_at_once_each_with_its_time(cast: Cast) -> None:
+    """One after the other they would be taken in an order of their own, and two who write could wait for each other."""
+    one, two = caller_of(cast), caller_of(cast, "+12125550177")
+    facts = [
+        said(caller_id, EventKind.WITHDRAWN, hours, purpose=Purpose.CONTACT)
+        for caller_id, hours in ((one, 1), (two, 2))
+    ]
+    with CaptureQueriesContext(connections["vault"]) as seen:
+        record(cast, *facts)
+    writes = [query for query in seen if query["sql"].startswith("INSERT INTO vault_suppression")]
+    assert len(writes) == 1
+    listed = vault_selectors.suppressed_callers(cast.dentist.pk, [one, two], on=NOON.date())
+    assert {caller_id: noes["contact"] for caller_id, noes in listed.items()} == {
+        fact.caller_id: fact.happened_at for fact in facts
+    }
 
 
 def test_expiry_of_the_calls_leaves_who_is_known_to_the_ledger(cast: Cast) -> None:

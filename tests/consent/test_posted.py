@@ -15,7 +15,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import TrackingNumber
-from callprivacy.calls.services import imports
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
@@ -23,6 +22,7 @@ from consent.enums import PostedWhere
 from consent.models import PostedNotice, Rejudgement
 from consent.selectors import notices as selectors
 from consent.services import posted
+from retention.services import files_sweep
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -267,13 +267,13 @@ def test_a_picture_that_was_swapped_is_not_shown(cast: Cast) -> None:
             posted.picture_of(first)
 
 
-def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(cast: Cast) -> None:
+def test_the_sweep_of_files_that_nothing_names_leaves_pictures_that_the_register_names(cast: Cast) -> None:
     signed_in(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG)))
     later = timezone.now() + timedelta(days=3)  # noqa: TID251  (what is tested reads the same clock)
     forgotten = uuid.uuid4()
     with files.Writer(cast.dentist.pk, forgotten, at=NOON) as out:
         out.write(b"forgotten")
-    imports.sweep(agency_id=cast.acme.pk, at=later)
+    files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=later)
     with job_scope(agency_id=cast.acme.pk):
         row = PostedNotice.objects.get()
         assert posted.picture_of(row) == PNG

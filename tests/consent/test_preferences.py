@@ -396,6 +396,16 @@ def test_an_address_counts_once_its_owner_pressed_the_button(
     assert ADDRESS not in Browser().get(path).content.decode()
 
 
+def test_no_news_goes_out_whose_link_leads_nowhere(
+    cast: Cast, page: WebPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, path = confirmed(cast, monkeypatch)
+    send(path, deed="withdraw", purpose="record")
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(shut_at=NOON)
+    assert run(monkeypatch) == []
+
+
 def test_a_change_is_told_once_with_a_link_to_the_choices(
     cast: Cast, page: WebPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

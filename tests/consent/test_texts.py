@@ -822,6 +822,21 @@ def test_a_stop_between_asking_and_sending_holds_it_back(
     assert invitation(cast).state == InvitationState.ANSWERED
 
 
+def test_nobody_is_texted_for_a_client_that_leaves(
+    cast: Cast, texter: Texter, vendor: twilio_side.Interface
+) -> None:
+    name_account(cast, texter.connection)
+    version = twilio_side.notice(cast.dentist, channel=Channel.SMS)
+    ask(cast, version)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(shut_at=make.now())
+    assert not text_sending.has_due(agency_id=cast.acme.pk, at=make.now())
+    tasks.send_texts(agency_id=cast.acme.pk)
+    assert vendor.texts() == []
+    with pytest.raises(text_sending.NotInvitedError, match="This client leaves"):
+        ask(cast, version)
+
+
 def test_nobody_is_asked_twice_in_two_weeks_or_about_sharing_in_a_year(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface, clock: time_machine.Traveller
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test import Client as Browser
+from django.urls import reverse
 
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
@@ -19,17 +20,19 @@ from callprivacy.calls.models import Call, Caller, Connection, Inbox
 from callprivacy.calls.selectors.connections import PressRule
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.tenancy.selectors import ClientLeftError
 from callprivacy.vault import services as vault
-from consent.enums import Channel, EventKind, Purpose, ReplyState
-from consent.models import ConsentEvent, Reply
+from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState
+from consent.models import ConsentEvent, Invitation, InvitationBatch, NoticeVersion, Reply
 from consent.replies.table import EVERYTHING
-from consent.services import ledger, presses, texts
+from consent.services import invitations, ledger, presses, texts
 from retention.enums import EndState
 from retention.services import offboarding, restoring
 from retention.services.offboarding import removing, writing
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.asking_by_mail import asked
 from tests.consent.test_ledger import BY, said
 from tests.consent.test_presses import bring, connect
 from tests.make import NOON
@@ -407,3 +410,45 @@ def _begun(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
+
+
+# --- Who is asked for consent meanwhile ---
+
+
+def asks_by_mail(cast: Cast, line: str, at: datetime) -> InvitationBatch:
+    with job_scope(agency_id=cast.acme.pk):
+        return invitations.create_batch(
+            client=cast.dentist,
+            name="A list",
+            version=NoticeVersion.objects.select_related("notice").get(),
+            read=invitations.read_list([line], country="US"),
+            by=BY,
+            at=at,
+        )
+
+
+def test_nobody_is_asked_any_more_once_the_ways_in_are_shut(cast: Cast, second: Membership) -> None:
+    reminded = asked(cast)
+    taken(written(cast, second))
+    batch = asks_by_mail(cast, "ben.quill@example.com,+14155550102", NOON)
+    week = NOON + timedelta(days=8)
+    (claimed,) = invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9)
+    pressed(cast)
+    deed(cast, "begin_erasing", at=week)
+    work(cast, week)
+    assert (now(cast).step, is_shut(cast)) == ("close", False), "it waits for what came in to be read"
+
+    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=claimed)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=9) == []
+    with job_scope(agency_id=cast.acme.pk):
+        ended = Invitation.objects.get(batch=batch)
+        assert (ended.state, ended.due_at, ended.address) == (InvitationState.PURGED, None, None)
+        reminded.refresh_from_db()
+        assert (reminded.state, reminded.due_at) == (InvitationState.SENT, None)
+        assert Event.objects.get(action="offboarding.closed").details["letters"] == 2
+    with pytest.raises(ClientLeftError):
+        asks_by_mail(cast, "cora.quill@example.com,+14155550103", week)
+    page = signed_in(cast.alice).get(reverse("consent:batch", args=("dentist", batch.pk))).text
+    assert "The client leaves" in page
+    assert "Not sent" in page
+    assert "Pause sending" not in page

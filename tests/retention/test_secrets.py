@@ -20,6 +20,7 @@ from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from callprivacy.vault.fields import StrictEncryptedField
 from callprivacy.vault.models import Caller, ClientKey
+from callprivacy.work import services as queue
 from callprivacy.work.models import Item, Notification
 from consent.services import webhooks
 from retention import kinds
@@ -476,6 +477,37 @@ def test_what_needs_nobody_is_changed_at_its_limit(cast: Cast) -> None:
         assert set(Rotation.objects.values_list("state", flat=True)) == {RotationState.DONE}
         assert not Rotation.objects.filter(started_by__isnull=False).exists()
     assert look(cast) == 0
+
+
+def test_nobody_has_to_change_what_a_client_that_left_had(cast: Cast, nobody_sends: None) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        api_keys.create_key(
+            client=cast.dentist, name="CRM", scopes=[ApiScope.CONTACT_CHECK], by=officer(cast), at=make.now()
+        )
+    stopped = begin(cast, SecretKind.TOKEN, cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        Rotation.objects.filter(pk=stopped.pk).update(state=RotationState.FAILED)
+        queue.open_item(
+            kinds.ROTATION_STUCK, agency_id=cast.acme.pk, key=secrets._key(stopped), at=make.now()
+        )
+        assert watch.read(cast.acme, make.now()).rotations_failed == 1
+        Client.objects.filter(pk=cast.dentist.pk).update(shut_at=make.now())
+    age(800, client_id=cast.dentist.pk)
+    age(10, client_id=cast.plumber.pk)
+
+    assert not [one for one in every(cast, make.now()) if one.client == cast.dentist]
+    assert look(cast) == 0, "no job changes them"
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.ROTATION_STUCK).exists()
+        reading = watch.read(cast.acme, make.now())
+        assert (reading.over, reading.rotations_failed) == ({}, 0)
+    browser = signed_in(cast.alice)
+    page = browser.get("/retention/secrets/").content.decode()
+    assert "Dentist" not in page[page.index('id="secrets"') :]
+    said = browser.post("/retention/secrets/rotate/", {"kind": "client", "client": "dentist"}, follow=True)
+    assert "This client has left" in said.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Rotation.objects.count() == 1
 
 
 @pytest.mark.parametrize(

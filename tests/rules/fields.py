@@ -102,6 +102,7 @@ REGISTER: dict[str, Table] = {
             "keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
             "retention_state went_live_at created_at archived_at",
             "quarantine_hours stores_recordings takes_transcripts",
+            shut_at="Since when its ways in are shut for good, because it leaves",
             last_call_at="The newest call's start, of whichever caller",
         ),
     ),
@@ -338,6 +339,7 @@ REGISTER: dict[str, Table] = {
             _OURS,
             "connection pull_run state attempts received_at due_at",
             reason="Why it could not be read; never what stood in it",
+            said_at="When its tracker signed it, where it signs the time",
         )
         | _caller(event_digest="Keyed digest of the vendor's event id")
         | _sealed(payload="The whole delivery, under the client's key for the inbox"),

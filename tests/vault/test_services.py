@@ -27,6 +27,7 @@ from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Suppressio
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.vault.selectors import NoClientKeyError
 from callprivacy.vault.services import CallerGoneError, Erasure
+from callprivacy.vault.services.keys import hold_keys
 from tests import make
 from tests.aside import Aside
 from tests.make import NOON
@@ -238,6 +239,52 @@ def test_who_destroys_a_client_takes_its_noes_in_the_order_of_everybody_else(cli
         assert len(list(rest)) == 3
     destroying.end()
     assert not Suppression.objects.exists()
+
+
+@commits
+def test_who_destroys_a_client_waits_for_its_keys_before_it_holds_anything_else(clients: None) -> None:
+    """Who writes a no by a number holds the key, and then waits for the no."""
+    services.suppress(client_id=C, numbers=[ONE], purposes=["contact"], at=NOON)
+    with transaction.atomic(using="vault"):
+        hold_keys(selectors.client_keys(C))
+        destroying = Aside(lambda: services.destroy_client(client_id=C))
+        assert destroying.is_waiting()
+        assert len(list(Suppression.objects.select_for_update(nowait=True))) == 1
+    destroying.end()
+    assert not Suppression.objects.exists()
+
+
+@commits
+def test_who_destroys_a_client_keeps_nobody_waiting_for_its_keys_who_holds_a_caller(clients: None) -> None:
+    caller_id = ensure(ONE)[ONE]
+    with services.hold_callers(client_id=C, caller_ids=[caller_id]):
+        destroying = Aside(lambda: services.destroy_client(client_id=C))
+        assert destroying.is_waiting()
+        with pytest.raises(NoClientKeyError):
+            services.purpose_key(client_id=C, purpose="inbox", at=NOON)
+    destroying.end()
+    assert not Caller.objects.filter(client_id=C).exists()
+
+
+@commits
+def test_what_several_callers_said_is_taken_in_the_order_of_everybody_else(clients: None) -> None:
+    callers = ensure(ONE, TWO)
+    token_of = dict(Caller.objects.filter(client_id=C).values_list("id", "token"))
+    first, second = sorted(callers.values(), key=lambda caller_id: bytes(token_of[caller_id]))
+    said = [services.No(second, "contact", NOON), services.No(first, "contact", NOON - timedelta(days=1))]
+    assert services.suppress_each(client_id=C, said=said) == 2
+    assert services.suppress_each(client_id=C, said=[*said, services.No(uuid.uuid4(), "contact", NOON)]) == 0
+    since = {bytes(no.token): no.since for no in Suppression.objects.all()}
+    assert since == {
+        bytes(token_of[second]): NOON,
+        bytes(token_of[first]): NOON - timedelta(days=1),
+    }
+    with transaction.atomic(using="vault"):
+        held = Suppression.objects.select_for_update().get(token=token_of[first])
+        saying = Aside(lambda: services.suppress_each(client_id=C, said=said))
+        assert saying.is_waiting()
+        assert len(list(Suppression.objects.exclude(pk=held.pk).select_for_update(nowait=True))) == 1
+    assert saying.end() == 0
 
 
 # --- the master key ---

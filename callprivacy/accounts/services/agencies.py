@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.template.loader import render_to_string
@@ -24,6 +24,8 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 
 RESERVED_SLUGS = frozenset({"new"})  # words that stand in a client's place in a url
+AWAY_FOR: Final = timedelta(days=1)
+"""So long has somebody not been here of whom it is said that they cannot come in any more."""
 
 
 class SlugTakenError(ValueError):
@@ -35,6 +37,17 @@ class HasManagersError(ValueError):
 
     def __init__(self, agency: str) -> None:
         super().__init__(f"{agency} has people who manage people. They invite whoever is to come.")
+
+
+class NotTheManagerError(ValueError):
+    """Nobody active who manages people there has the address."""
+
+    def __init__(self, agency: str, email: str) -> None:
+        super().__init__(f"Nobody active who manages people at {agency} has the address {email}.")
+
+
+class StillHereError(ValueError):
+    """Whoever is said to be locked out was signed in not long ago."""
 
 
 def create_agency(*, name: str, time_zone: str, by: Actor, at: datetime, is_demo: bool = False) -> Agency:
@@ -78,25 +91,69 @@ def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: date
         agency = Agency.objects.get(pk=agency_id)
         if selectors.managers_of(agency_id).exists():
             raise HasManagersError(agency.name)
-        invitation, token = invitations.invite(
-            agency_id=agency_id,
-            email=email,
-            name=name,
-            role=Role.OFFICER,
-            client_ids=Client.objects.values_list("pk", flat=True),
-            by=by,
-            at=at,
-        )
-        invitations.send_mail_on_commit(invitation=invitation, token=token, agency_name=agency.name, at=at)
-        _tell_everybody(agency, invited=invitation.email)
+        _tell_everybody(agency, invited=email)
+        return _send_officer(agency, email, name, by, at)
+
+
+def replace_manager(
+    *, agency_id: int, lost: str, email: str, name: str, is_taken_over: bool, by: Actor, at: datetime
+) -> str:
+    """
+    Suspend the one person who manages an agency and cannot come in any more, invite an officer instead, and return the
+    link's token.
+
+    The sign-in itself stays as it is, with its password and second factors: no account changes hands. It opens nothing
+    here any more, and every session of it ends. Everybody there is told by mail, at the lost address, too. It enters
+    the agency's scope itself.
+
+    :param is_taken_over: somebody else is at the lost sign-in, so that it may have been used just now.
+    :raises NotTheManagerError: nobody active there who manages people has that address.
+    :raises HasManagersError: somebody else there may do all of it. :raises StillHereError: the person was here.
+    :raises AlreadyMemberError: the new address is a member's. :raises AlreadyInvitedError: an invitation to it is open.
+    """
+    with job_scope(agency_id=agency_id):
+        people.hold_managers(agency_id)
+        agency = Agency.objects.get(pk=agency_id)
+        managers = selectors.managers_of(agency_id).select_related("user")
+        member = managers.filter(user__email=lost.strip().lower()).first()
+        if member is None:
+            raise NotTheManagerError(agency.name, lost)
+        if managers.exclude(pk=member.pk).exists():
+            raise HasManagersError(agency.name)
+        seen_at = selectors.last_here(member.user)
+        if seen_at is not None and at < seen_at + AWAY_FOR and not is_taken_over:
+            raise StillHereError(
+                f"{member.user.email} was here within a day. Who can sign in invites somebody under People."
+            )
+        _tell_everybody(agency, invited=email, lost=member.user.email)
+        people.shut_out(membership=member, by=by, at=at, replaced=True)
+        return _send_officer(agency, email, name, by, at)
+
+
+def _send_officer(agency: Agency, email: str, name: str, by: Actor, at: datetime) -> str:
+    invitation, token = invitations.invite(
+        agency_id=agency.pk,
+        email=email,
+        name=name,
+        role=Role.OFFICER,
+        client_ids=Client.objects.values_list("pk", flat=True),
+        by=by,
+        at=at,
+    )
+    invitations.send_mail_on_commit(invitation=invitation, token=token, agency_name=agency.name, at=at)
     return token
 
 
-def _tell_everybody(agency: Agency, *, invited: str) -> None:
-    """Tell whoever works in an agency that an operator has invited an officer, once that is kept."""
+def _tell_everybody(agency: Agency, *, invited: str, lost: str = "") -> None:
+    """Tell whoever works in an agency that an operator invites an officer, once that is kept."""
     here = Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
     for member in here.select_related("user").order_by("pk"):
-        context = {"name": str(member.user), "agency": agency.name, "invited": invited}
+        context = {
+            "name": str(member.user),
+            "agency": agency.name,
+            "invited": invited.strip().lower(),
+            "lost": lost,
+        }
         transaction.on_commit(partial(_send_mail, to=member.user.email, context=context), robust=True)
 
 

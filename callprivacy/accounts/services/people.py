@@ -211,6 +211,15 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     :raises OwnRightsError: people do not suspend themselves.
     """
     check_may_go(membership, by=by)
+    shut_out(membership=membership, by=by, at=at)
+
+
+def shut_out(*, membership: Membership, by: Actor, at: datetime, **why: bool) -> None:
+    """
+    The same without asking who is left: whoever calls has the transaction and `hold_managers`, and sees to that.
+
+    :param why: what the trail says besides.
+    """
     won = Membership.objects.filter(pk=membership.pk, state=MembershipState.ACTIVE).update(
         state=MembershipState.SUSPENDED
     )
@@ -225,6 +234,7 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
         person=membership.user_id,
         sessions=ended,
         invitations=withdraw_invitations_of(membership, at=at),
+        **why,
     )
 
 

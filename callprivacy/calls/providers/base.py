@@ -286,6 +286,11 @@ class Provider(Protocol):
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether one of the connection's active secrets signed it; all are tried, in constant time."""
 
+    def said_at(self, headers: Mapping[str, str]) -> datetime | None:
+        """
+        When the tracker says under its signature that it said so. None where it signs no time, or one of no zone.
+        """
+
     def event_key(self, body: bytes) -> str | None:
         """
         What is the same when the provider repeats an event and different otherwise; at most 120 characters,

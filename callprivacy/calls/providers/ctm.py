@@ -96,6 +96,11 @@ class CallTrackingMetrics:
             verified |= hmac.compare_digest(expected, given) and secret != ""
         return verified and time.strip() != "" and _is_fresh(time, delivery.at)
 
+    def said_at(self, headers: Mapping[str, str]) -> datetime | None:
+        """`X-CTM-Time`, where it can be read and says its zone."""
+        moment = _moment(base.header(headers, "X-CTM-Time").strip())
+        return moment if moment is not None and moment.tzinfo is not None else None
+
     def event_key(self, body: bytes) -> str | None:
         """CTM numbers no events; equal bodies are one event, whenever they were signed."""
         try:
@@ -127,19 +132,25 @@ def _is_fresh(time: str, at: datetime | None) -> bool:
 
 
 def _sent_at(time: str) -> datetime | None:
-    """The moment that `X-CTM-Time` says, in any of the usual ways; None where it is written otherwise."""
+    """The moment that `X-CTM-Time` says, as UTC where it says no zone; None where it cannot be read."""
+    moment = _moment(time)
+    try:
+        return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _moment(time: str) -> datetime | None:
+    """The same in any of the usual ways, with a zone or without one."""
     if (moment := tabular.epoch(time)) is not None:
         return moment
     try:
-        moment = datetime.fromisoformat(time[:64])
+        return datetime.fromisoformat(time[:64])
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(time[:64])
-        except (ValueError, OverflowError, TypeError, IndexError):
-            return None
+        pass
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
+        return parsedate_to_datetime(time[:64])
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 

@@ -112,6 +112,11 @@ class Signed(_Mapped):
     name = SIGNED
     title = "Another tracker, signed"
 
+    def said_at(self, headers: Mapping[str, str]) -> moment | None:
+        """The time that is signed, seconds since 1970."""
+        time = base.header(headers, "webhook-timestamp").strip()
+        return None if _TIME(time) is None else moment.fromtimestamp(int(time), UTC)
+
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether one of the signatures is this delivery's under one of the secrets, and it was signed just now."""
         name = base.header(delivery.headers, "webhook-id")
@@ -132,6 +137,10 @@ class Shared(_Mapped):
 
     name = SHARED
     title = "Another tracker, with a secret in a header"
+
+    def said_at(self, headers: Mapping[str, str]) -> moment | None:
+        """Nothing of it is signed."""
+        return None
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether one of the secrets stands in the header."""

@@ -89,15 +89,17 @@ _CONNECTION: Final = """
 """
 _EVENT: Final = """
     INSERT INTO calls_inbox
-        (id, agency_id, client_id, connection_id, event_digest, payload, state, reason, attempts, received_at, due_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id)
+        (id, agency_id, client_id, connection_id, event_digest, payload, state, reason, attempts, received_at, said_at,
+         due_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s, %s) ON CONFLICT (id)
 """
 _ONCE: Final = f"{_EVENT} DO NOTHING"
 # Whoever holds the row keeps it for as long as it was theirs, and finds at the end that it came again.
 _LATEST: Final = f"""
-    {_EVENT} DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
+    {_EVENT} DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at, said_at = excluded.said_at,
         due_at = CASE WHEN calls_inbox.attempts = 0 THEN excluded.due_at ELSE calls_inbox.due_at END
     WHERE calls_inbox.state = '{InboxState.WAITING.value}' AND calls_inbox.received_at < excluded.received_at
+        AND COALESCE(calls_inbox.said_at, calls_inbox.received_at) < COALESCE(excluded.said_at, excluded.received_at)
 """
 _PULLED: Final = """
     INSERT INTO calls_inbox
@@ -170,12 +172,13 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     Store the delivery under an id that follows from the event, so that the primary key stops repeats.
 
     An event that waits and comes again is as of now where its tracker numbers nothing (`Provider.latest_counts`): said,
-    changed and said again it ends as it was said last. Nothing tells that from a delivery that somebody has recorded
-    and sends once more. So whoever has a signed Call Modified can bring an older state back: CallRail signs no time,
-    CallTrackingMetrics one that holds for a day. That is so for every event that has been read, which is most of them
-    within seconds, since no row is left of it; an event that waits is no exception any more. No earlier stage undoes a
-    later one (`base.merge`), whatever comes when. What was refused stays as it came first.
+    changed and said again it ends as it was said last. Where the tracker signs the time (`Provider.said_at`) it is as
+    of then, so that a delivery which somebody has recorded and sends once more changes nothing, be it read or not.
+    CallRail signs none: nothing tells its change that was taken back from one that is sent once more, so whoever has a
+    signed Call Modified can bring an older state back. No earlier stage undoes a later one (`base.merge`), whatever
+    comes when. What was refused stays as it came first.
     """
+    said_at = provider.said_at(delivery.headers) if provider.latest_counts else None
     keys = vault.client_keys(door.client_id)
     event_key = provider.event_key(delivery.body) or digest_key(delivery.body)
     digest = keys.tokens.digest("inbox", str(door.connection_id), event_key)
@@ -195,6 +198,8 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
                 sealed,
                 InboxState.WAITING,
                 at,
+                # A clock that goes ahead of ours makes nothing newer than what is asked for meanwhile.
+                said_at and min(said_at, at),
                 at,
             ],
         )
@@ -280,6 +285,7 @@ class _Claimed:
     received_at: datetime
     content_type: str
     body: bytes | None
+    said_at: datetime | None = None
     pull_run_id: UUID | None = None
     way: intake.Way = intake.Way.HOOK
     fields: mapped.Fields | None = None
@@ -386,6 +392,7 @@ def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
                 row.received_at,
                 content_type,
                 body,
+                row.said_at,
                 row.pull_run_id,
                 _way(row),
                 mapped.Fields.of(row.connection.mapping.get("fields")),
@@ -440,8 +447,12 @@ def _parsed(row: _Claimed, body: bytes) -> Parsed:
     if row.content_type == pulled.CONTENT_TYPE:
         return pulled.parse(row.provider, body, at=row.received_at)
     if row.provider in mapped.NAMES:
-        return mapped.parse(body, row.content_type, row.fields, at=row.received_at)
-    return PROVIDERS[row.provider].parse(body, {"Content-Type": row.content_type}, at=row.received_at)
+        parsed = mapped.parse(body, row.content_type, row.fields, at=row.received_at)
+    else:
+        parsed = PROVIDERS[row.provider].parse(body, {"Content-Type": row.content_type}, at=row.received_at)
+    if row.said_at is None or isinstance(parsed, Ignored):
+        return parsed
+    return replace(parsed, revision=int(row.said_at.timestamp() * 1000))
 
 
 def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlement, *, at: datetime) -> None:

@@ -25,10 +25,12 @@ from callprivacy.vault.services.keys import (
     master_fingerprint,
 )
 from callprivacy.vault.services.noes import (
+    No,
     end_suppressions,
     lift_suppressions,
     suppress,
     suppress_callers,
+    suppress_each,
 )
 from callprivacy.vault.services.recordings import (
     create_recording_keys,
@@ -65,6 +67,7 @@ __all__ = [
     "CallerGoneError",
     "Erasure",
     "Issued",
+    "No",
     "advance_watermark",
     "create_client_keys",
     "create_recording_keys",
@@ -100,5 +103,6 @@ __all__ = [
     "start_token_key",
     "suppress",
     "suppress_callers",
+    "suppress_each",
     "unlist_numbers",
 ]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connections, transaction
+from django.db.models import Model
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import (
@@ -110,8 +111,12 @@ def destroy_client(*, client_id: int) -> None:
     """
     Destroy every key of a client: whatever it sealed anywhere is noise from now on.
 
-    Rows that others take as well are taken in their order first, so that neither waits for the other without end.
+    Its own keys go first and alone: some hold them before noes, others hold callers before them, so that whoever took
+    all at once would wait for one of them without end. Nobody writes under them any more then. Rows that others take as
+    well are taken in their order. Who is killed in between has destroyed everything; the rest goes with the next call.
     """
+    with transaction.atomic(using=VAULT):
+        _destroy(ClientKey, "generation", client_id)
     with transaction.atomic(using=VAULT):
         for model, order in (
             (RecordingKey, ""),
@@ -120,11 +125,15 @@ def destroy_client(*, client_id: int) -> None:
             (CallTombstone, ""),
             (Watermark, ""),
             (Suppression, "token, purpose"),
-            (ClientKey, "generation"),
         ):
-            if order:
-                _take_in_order(model._meta.db_table, order, client_id)
-            model._default_manager.filter(client_id=client_id).delete()
+            _destroy(model, order, client_id)
+
+
+def _destroy(model: type[Model], order: str, client_id: int) -> None:
+    """Delete a client's rows, held in an order before where there is one."""
+    if order:
+        _take_in_order(model._meta.db_table, order, client_id)
+    model._default_manager.filter(client_id=client_id).delete()
 
 
 def _take_in_order(table: str, order: str, client_id: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connections, transaction
@@ -17,6 +18,15 @@ from django.db import connections, transaction
 from callprivacy.vault import selectors
 from callprivacy.vault.models import Suppression
 from callprivacy.vault.services.keys import VAULT, hold_keys, uuid_array, with_keys
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """What a caller said no to, and when."""
+
+    caller_id: uuid.UUID
+    purpose: str
+    since: datetime
 
 
 def suppress(
@@ -41,7 +51,8 @@ def suppress(
         with transaction.atomic(using=VAULT):
             hold_keys(keys)
             tokens = _tokens_for_noes(keys, numbers)
-            return _suppress_tokens(keys.client_id, tokens, purposes, at=at, ends_on=ends_on)
+            pairs = {(token, purpose): (form, at) for token, form in tokens.items() for purpose in purposes}
+            return _suppress_tokens(keys.client_id, pairs, ends_on=ends_on)
 
     return with_keys(client_id, write)
 
@@ -55,9 +66,21 @@ def suppress_callers(
     ends_on: date | None = None,
 ) -> int:
     """Remember the same of callers, without their numbers being opened; erased ones have no token any more."""
+    said = [No(caller_id, purpose, at) for caller_id in caller_ids for purpose in purposes]
+    return suppress_each(client_id=client_id, said=said, ends_on=ends_on)
+
+
+def suppress_each(*, client_id: int, said: Collection[No], ends_on: date | None = None) -> int:
+    """Remember what several callers said, each at its time, in the order of everybody else: all at once."""
     with transaction.atomic(using=VAULT):
-        tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
-        return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
+        held = _held_tokens(client_id, {no.caller_id for no in said})
+        tokens = {caller_id: (token, form) for caller_id, token, form in held}
+        pairs: dict[tuple[bytes, str], tuple[int, datetime]] = {}
+        for no in said:
+            if no.caller_id in tokens:
+                token, form = tokens[no.caller_id]
+                pairs[token, no.purpose] = (form, no.since)
+        return _suppress_tokens(client_id, pairs, ends_on=ends_on)
 
 
 def _held_tokens(client_id: int, caller_ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, bytes, int]]:
@@ -143,22 +166,22 @@ def _held_noes(client_id: int, tokens: Iterable[bytes], purposes: Collection[str
 
 
 def _suppress_tokens(
-    client_id: int,
-    tokens: Mapping[bytes, int],
-    purposes: Collection[str],
-    *,
-    at: datetime,
-    ends_on: date | None,
+    client_id: int, said: Mapping[tuple[bytes, str], tuple[int, datetime]], *, ends_on: date | None
 ) -> int:
-    """Write noes down by tokens in their forms, inside a transaction that holds the forms."""
-    pairs = sorted((token, purpose, form) for token, form in tokens.items() for purpose in set(purposes))
-    if not pairs:
+    """
+    Write noes down, inside a transaction that holds the forms of their tokens.
+
+    :param said: (token, purpose) -> the token's form, and when it was said.
+    """
+    if not said:
         return 0
+    pairs = sorted(said)
     with connections[VAULT].cursor() as cursor:
         cursor.execute(
             "INSERT INTO vault_suppression (client_id, token, token_generation, purpose, since, ends_on)"
-            " SELECT %s, token, form, purpose, %s, %s"
-            " FROM unnest(%s::bytea[], %s::smallint[], %s::text[]) AS said (token, form, purpose)"
+            " SELECT %s, token, form, purpose, since, %s"
+            " FROM unnest(%s::bytea[], %s::smallint[], %s::text[], %s::timestamptz[])"
+            " AS said (token, form, purpose, since)"
             " ON CONFLICT (client_id, token, purpose) DO UPDATE SET"
             " since = greatest(vault_suppression.since, excluded.since), ends_on ="
             " CASE WHEN vault_suppression.ends_on IS NULL OR excluded.ends_on IS NULL THEN NULL"
@@ -166,11 +189,11 @@ def _suppress_tokens(
             " RETURNING xmax = 0",
             [
                 client_id,
-                at,
                 ends_on,
-                selectors.byte_array([token for token, _, _ in pairs]),
-                [form for _, _, form in pairs],
-                [purpose for _, purpose, _ in pairs],
+                selectors.byte_array([token for token, _ in pairs]),
+                [said[pair][0] for pair in pairs],
+                [purpose for _, purpose in pairs],
+                [said[pair][1] for pair in pairs],
             ],
         )
         return sum(fresh for (fresh,) in cursor.fetchall())

@@ -27,7 +27,7 @@ from callprivacy.work import kinds, selectors
 from callprivacy.work import services as work
 from consent.channels import packing
 from consent.models import WebhookEndpoint
-from consent.services import texts, vendor_tasks, webhooks
+from consent.services import invitations, texts, vendor_tasks, webhooks
 from retention import targets
 from retention.enums import Category, EndState
 from retention.kinds import TAKEN_AGAIN
@@ -151,7 +151,7 @@ def _close(row: Offboarding, at: datetime) -> None:
         check_holds(client)
         if row.waits_since is not None:
             return  # It was done, and what had come before is read since then.
-        closed, keys, links = _shut(row, at)
+        closed, keys, links, letters = _shut(row, at)
         people = _end_grants(row, at)
         audit.record(
             "offboarding.closed",
@@ -161,6 +161,7 @@ def _close(row: Offboarding, at: datetime) -> None:
             connections=closed,
             keys=keys,
             links=links,
+            letters=letters,
             people=people,
         )
         _wait(row, CLOSE, since=at, due_at=at)
@@ -266,18 +267,21 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
     return False
 
 
-def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int]:
+def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int, int]:
     """
-    Close every way in; returns how many connections, keys of systems and links were open. A link of before says from
-    then on where the client is.
+    Close every way in; returns how many connections, keys of systems and links were open, and how many questions to
+    people waited that are not asked any more. A link of before says from then on where the client is.
     """
     client = row.client
+    # First: who asks somebody at this moment, and whose question is not among those that end here, sees it.
+    Client.objects.filter(pk=client.pk, shut_at=None).update(shut_at=at)
+    letters = invitations.end_with_client(client=client)
     closed = Connection.objects.for_client(client).filter(is_active=True).update(is_active=False)
     pulls.forget_client(client=client, at=at)
     keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
     mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
     mine.filter(purpose__in=_GONE).delete()
-    return closed, keys, mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
+    return closed, keys, mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED), letters
 
 
 def _end_grants(row: Offboarding, at: datetime) -> int:
