@@ -7,8 +7,9 @@ columns are read the connection knows from the first file, which a person brings
 stopped, or outlasts a worker, stays, is not tried again as it is, and somebody hears of it; it may be called after
 somebody or their number, so that no name of one is kept, and each of its letters and digits is a dot. A file that
 changed within the last minute may still be on its way. So many refusals are remembered, each for as long as its file
-lies there: behind them what has a name that cannot be read is passed by, and no other file is begun. A folder or bucket
-that cannot be read, or is too slow, says so on the connection's page, and others are not kept waiting by it.
+lies there: behind them what has a name that cannot be read is passed by, and no other file is begun; one that was begun
+is finished. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and others are
+not kept waiting by it.
 """
 
 from __future__ import annotations
@@ -296,13 +297,13 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
     :raises FolderError: it cannot be said, or so much was refused that no more is to be read.
     """
     folder, count = folder_of(way), 0
-    tokens = vault.client_keys(way.client_id).tokens
+    tokens, begun, is_full = vault.client_keys(way.client_id).tokens, _begun(way), False
     names = [name for name in folders.names_in(folder) if _OURS(name)]
     _forget_gone(way, {_called(tokens, name) for name in names}, at=clock())
     refused = {found["mark"] for found in _refused(way)}
     for name in names:
-        if count == FILES_AT_ONCE or (at := clock()) >= until:
-            return
+        if count == FILES_AT_ONCE or (at := clock()) >= until or (is_full and not begun):
+            break
         if not _can_be_opened(name):
             called = _called(tokens, name)
             if called not in refused and len(_refused(way)) < REMEMBERED_AT_MOST:
@@ -315,12 +316,26 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
         mark = _mark(tokens, found)
         if mark not in refused:
             called = _called(tokens, name)
-            if _is_full(way, called):
-                raise FolderError(_FULL)
-            when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             digest = tokens.digest("dropped", found.path, found.tag)
+            if digest in begun:
+                begun.remove(digest)
+            elif _is_full(way, called):
+                is_full = True
+                continue
+            when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             yield Dropped(found, digest, mark, called, f"{_shape(name)} ({found.size} bytes, of {when})")
             count += 1
+    if is_full:
+        raise FolderError(_FULL)
+
+
+def _begun(way: Connection) -> set[bytes]:
+    """The digests of files whose reading was cut off, or goes on with each run."""
+    with job_scope(agency_id=way.agency_id):
+        rows = CallImport.objects.for_client(way.client_id).filter(
+            connection=way, file_key__isnull=True, state=JobState.RUNNING
+        )
+        return {bytes(found) for found in rows.values_list("file_digest", flat=True) if found}
 
 
 def _can_be_opened(name: str) -> bool:
