@@ -783,7 +783,7 @@ REGISTER: dict[str, Table] = {
     ),
     "analytics.Touched": Table(
         "An hour in which something changed that cells are made of",
-        _plain(_OURS, hour="In UTC, of all calls of that hour together"),
+        _plain(_OURS, "due_at", hour="In UTC, of all calls of that hour together"),
     ),
     "analytics.Watch": Table(
         "Until when the vault's refusals have been looked at",
