@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0014_clients_whose_calls_are_counted")]
+    dependencies = [("analytics", "0015_calls_by_day")]
 
     operations = [
         migrations.AddField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("calls", "0020_restricted_from_a_call_on")]
+    dependencies = [("calls", "0022_when_a_tracker_said_so")]
 
     operations = [
         migrations.AddField(
