@@ -42,6 +42,7 @@ class Paper:
     :ivar facts: what the figures are of: client, period, filters.
     :ivar notes: sentences below the table, such as why a cell says "fewer than 5".
     :ivar columns: heads of the table; `rows` have a cell for each.
+    :ivar counting: says that many calls wait to be counted, where they do.
     """
 
     title: str
@@ -55,14 +56,26 @@ class Paper:
     drawing: Drawing | None = None
     drawing_title: str = ""
     keys: Sequence[Key] = field(default_factory=tuple)
+    counting: str = ""
+
+    @property
+    def sentences(self) -> list[str]:
+        """Everything that is said below the table."""
+        return [*filter(None, [self.counting]), *self.notes]
 
 
 def as_csv(paper: Paper) -> bytes:
-    """The table alone, with its heads, in UTF-8 with a mark, as spreadsheets expect; every text is quoted."""
+    """
+    The table alone, with its heads, in UTF-8 with a mark, as spreadsheets expect; every text is quoted.
+
+    While calls wait to be counted the first line below the heads says so.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     columns, rows = _in_numbers(paper)
     writer.writerow([plain_cell(column) for column in columns])
+    if paper.counting:
+        writer.writerow([paper.counting, *[""] * (len(columns) - 1)])
     for row in rows:
         writer.writerow(
             [plain_cell(cell) if isinstance(cell, str) else "" if cell is None else cell for cell in row]
@@ -126,7 +139,7 @@ def as_workbook(paper: Paper) -> bytes:
     """The table on one sheet, what it is of on the other; the same paper gives the same bytes."""
     about: list[list[Cell]] = [[paper.title]]
     about += [[label, value] for label, value in (*paper.facts, ("What stands out", paper.headline))]
-    about += [[note] for note in paper.notes]
+    about += [[note] for note in paper.sentences]
     columns, rows = _in_numbers(paper)
     parts = {
         **_PARTS,
@@ -217,9 +230,9 @@ class _Report(Sheet):
             self._picture(drawing)
         self.heading("Figures")
         self._table()
-        if paper.notes:
+        if paper.sentences:
             self.heading("How to read it")
-            for note in paper.notes:
+            for note in paper.sentences:
                 self.text(note)
         return bytes(self.pdf.output())
 

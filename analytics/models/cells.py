@@ -7,9 +7,12 @@ its list, so that nothing which is computed from cells can tell it either; `docs
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
 
 from analytics.enums import Conversion, Grain, Sheet
 from callprivacy.tenancy.models import ClientOwned
@@ -122,15 +125,20 @@ class Touched(ClientOwned):
     An hour in which something changed that cells are made of; triggers on the tables of calls and consent add it.
 
     Rows are only added and removed by their number, so that what is committed while a span is made stays for the next.
-    `hour` is in UTC; empty: all of the client.
+    `hour` is in UTC; empty: all of the client. `due_at` is written by PostgreSQL alone. It is told as late a quarter of
+    an hour past it: an hour after the change, which is as long as readers of reports are told to wait.
     """
 
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(db_default=Now() + models.Value(timedelta(minutes=45)))
 
     class Meta:
         base_manager_name = "objects"
-        indexes = (models.Index(fields=["client", "hour"], name="analytics_touched_of_client"),)
+        indexes = (
+            models.Index(fields=["client", "hour"], name="analytics_touched_of_client"),
+            models.Index(fields=["agency", "due_at"], name="analytics_touched_by_due"),
+        )
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H}" if self.hour else "all"

@@ -336,7 +336,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         zone=client.time_zone,
         facts=[("Client", client.name), ("Period", days), ("Time zone", client.time_zone)],
         headline=made.said,
-        notes=[*filter(None, [made.counting]), *made.notes],
+        notes=made.notes,
+        counting=made.counting,
         columns=[
             "Campaign", "Compared with the others", "Cost of a qualified call", "Cost of one before", "Cost of a call",
             "Cost", "Calls", "Qualified calls", "Value",

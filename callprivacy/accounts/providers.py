@@ -13,7 +13,10 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeGuard
@@ -36,6 +39,11 @@ FRESH: Final = timedelta(minutes=5)
 """How long ago somebody may have shown who they are, where that is what we asked for."""
 LEAST_BITS: Final = {"RSA": 2048, "EC": 256}
 MOST_KEYS: Final = 100
+TOGETHER: Final = 8
+"""Seconds for all that a provider is asked of one sign-in: a thread that serves pages waits for it."""
+AT_ONCE: Final = 2
+"""So many threads of a process wait for one provider, fewer than it has: others are served by the rest."""
+_TURN_WITHIN: Final = 1
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _LONGEST_TOKEN: Final = 64 * 1024
 _LAST_SECOND: Final = 2**40
@@ -56,6 +64,8 @@ _NO_SIGN_OUT: Final = (
     "then they are out at once."
 )
 _SIGNS_OUT: Final = "http://schemas.openid.net/event/backchannel-logout"
+
+_turns: Final[dict[str, threading.BoundedSemaphore]] = {}
 
 type Fetch = Callable[..., outside.Answer]
 
@@ -218,11 +228,12 @@ def look(issuer: str, *, fetch: Fetch = outside.fetch) -> tuple[Endpoints | None
     :returns: where its pages are, None where people could not sign in; and what was found, in words.
     """
     try:
-        endpoints = discover(issuer, fetch=fetch)
-        found = [
-            (True, "It answers over https with a certificate that fits, and calls itself what you wrote.")
-        ]
-        keys = keys_of(endpoints, fetch=fetch)
+        with _in_turn(issuer, fetch) as asking:
+            endpoints = discover(issuer, fetch=asking)
+            found = [
+                (True, "It answers over https with a certificate that fits, and calls itself what you wrote.")
+            ]
+            keys = keys_of(endpoints, fetch=asking)
     except RefusedError as error:
         return None, [(False, str(error))]
     usable = [key for key in keys if any(_fits(key, name) for name in ALGORITHMS)]
@@ -306,6 +317,35 @@ def person_of(
 
     :raises RefusedError: it is not believed, or nothing came.
     """
+    with _in_turn(party.issuer, fetch) as asking:
+        return _person(party=party, trip=trip, code=code, back_to=back_to, at=at, fetch=asking)
+
+
+@contextmanager
+def _in_turn(issuer: str, fetch: Fetch) -> Iterator[Fetch]:
+    """
+    Asks one provider, within `TOGETHER`.
+
+    :raises RefusedError: too many wait for it already.
+    """
+    turn = _turns.setdefault(issuer, threading.BoundedSemaphore(AT_ONCE))
+    if not turn.acquire(timeout=_TURN_WITHIN):
+        raise RefusedError(Refusal.NO_ANSWER, "It answers too slowly.")
+    ends_at = time.monotonic() + TOGETHER
+
+    def asking(url: str, **asked: Any) -> outside.Answer:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            raise outside.NoAnswerError("It answers too slowly.")
+        return fetch(url, **asked, seconds=left)
+
+    try:
+        yield asking
+    finally:
+        turn.release()
+
+
+def _person(*, party: Party, trip: Trip, code: str, back_to: str, at: datetime, fetch: Fetch) -> Person:
     endpoints = discover(party.issuer, fetch=fetch)
     answer = _exchange(endpoints, party=party, trip=trip, code=code, back_to=back_to, fetch=fetch)
     token, access_token = answer.get("id_token"), answer.get("access_token")
@@ -432,7 +472,8 @@ def signed_out(token: str, *, party: Party, at: datetime, fetch: Fetch = outside
         _read_sign_out(_signed(token, None), party, at)
     except RefusedError as error:
         raise NoWordError(error.why) from None
-    keys = keys_of(discover(party.issuer, fetch=fetch), fetch=fetch)
+    with _in_turn(party.issuer, fetch) as asking:
+        keys = keys_of(discover(party.issuer, fetch=asking), fetch=asking)
     return _read_sign_out(_signed(token, keys), party, at)
 
 

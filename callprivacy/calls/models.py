@@ -633,7 +633,11 @@ class CallPress(ClientOwned):
 
 
 class CallImport(ClientOwned):
-    """A file of calls on its way in: what it is, how far it is, and what was refused."""
+    """
+    A file of calls on its way in: what it is, how far it is, and what was refused.
+
+    `tries`: how many workers began to read on since one got any further.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="+")
@@ -653,6 +657,7 @@ class CallImport(ClientOwned):
     doubtful = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

@@ -53,8 +53,10 @@ def mask_text(value: str) -> str:
 
 
 def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float):  # no id is one, so that seven digits are enough
+        return mask_text(f"{value:.0f}") if 10**6 <= abs(value) < 10**_LONGEST else value
     if isinstance(value, int):
         return mask_text(str(value)) if 10**9 <= abs(value) < 10**_LONGEST else value
     if isinstance(value, str):

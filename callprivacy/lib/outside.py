@@ -17,7 +17,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -30,6 +31,9 @@ LONGEST: Final = 2000
 HTTPS: Final = 443
 FIRST_FREE_PORT: Final = 1024
 _EACH_WAIT: Final = 5
+_LOOKED_UP_FOR: Final = 5
+# At a time, in one process: a name server that says nothing keeps each of them for half a minute.
+_LOOK_UPS: Final = threading.BoundedSemaphore(32)
 
 _PLAIN = re.compile(r"[!-~]+", re.ASCII).fullmatch
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -117,22 +121,47 @@ def _check_host(parts: SplitResult) -> None:
         raise NotPlainError("This address lies inside a private network.")
 
 
-def resolve(host: str, port: int, *, anywhere: bool = False) -> str:
+def resolve(host: str, port: int, *, anywhere: bool = False, seconds: float = _LOOKED_UP_FOR) -> str:
     """
     The address to connect to.
 
     :param anywhere: it may lie in our own network.
+    :param seconds: the name server has to answer within so many.
     :raises NoAddressError: there is none.
     :raises NotPublicError: one of them is no address on the internet.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _looked_up(host, port, seconds)
     except (OSError, UnicodeError):
         raise NoAddressError(host) from None
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not (anywhere or all(is_public(one) for one in addresses)):
         raise NotPublicError(host)
     return addresses[0]
+
+
+def _looked_up(host: str, port: int, seconds: float) -> list[Any]:
+    """
+    What the system's resolver says, which takes no time-out: it is left alone with a question that takes too long.
+
+    :raises TimeoutError: it, or those before it, took too long.
+    """
+    ends_at = time.monotonic() + seconds
+    if not _LOOK_UPS.acquire(timeout=max(seconds, 0)):
+        raise TimeoutError
+    answer: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except BaseException as error:  # noqa: BLE001  it is raised where the answer is waited for
+            answer.set_exception(error)
+        finally:
+            _LOOK_UPS.release()
+
+    # No pool of threads: at its end a process waits for those of a pool.
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    return answer.result(timeout=max(ends_at - time.monotonic(), 0))
 
 
 def is_public(address: str) -> bool:
@@ -176,6 +205,53 @@ def pool_to(address: str, parts: SplitResult, *, timeout: urllib3.Timeout) -> An
     )
 
 
+class _Watch:
+    """
+    Cuts lines when their time is over, whatever is under way on them.
+
+    It holds each by a handle of its own: a handshake takes a line away from who began it, and a connection that ends
+    with its answer lets go of one before that has come.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self._lines: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def over(self, connection: Any) -> None:
+        """Mind a connection of urllib3's that is not open yet."""
+        make: Callable[[], socket.socket] = connection._new_conn
+
+        def noted() -> socket.socket:
+            line = make()
+            with self._lock:
+                self._lines.append(line.dup())
+            if self.is_over():
+                self._cut()
+            return line
+
+        connection._new_conn = noted
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._ends_at
+
+    def end(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            while self._lines:
+                self._lines.pop().close()
+
+    def _cut(self) -> None:
+        """End the waits: whoever reads from another thread is told that nothing more comes."""
+        with self._lock:
+            for line in self._lines:
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+
+
 @contextlib.contextmanager
 def cut_after(pool: Any, seconds: float) -> Iterator[None]:
     """
@@ -183,32 +259,24 @@ def cut_after(pool: Any, seconds: float) -> Iterator[None]:
 
     :raises NoAnswerError: they were over, whatever had come by then.
     """
-    made: list[Any] = []
+    watch = _Watch(seconds)
     make = pool.ConnectionCls
 
-    def noted(*args: Any, **options: Any) -> Any:
-        made.append(make(*args, **options))
-        return made[-1]
+    def minded(*args: Any, **options: Any) -> Any:
+        connection = make(*args, **options)
+        watch.over(connection)
+        return connection
 
-    pool.ConnectionCls = noted
-
-    def cut() -> None:
-        for one in made:
-            _cut(one)
-
-    ends_at = time.monotonic() + seconds
-    watch = threading.Timer(seconds, cut)
-    watch.daemon = True
-    watch.start()
+    pool.ConnectionCls = minded
     try:
         yield
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        if time.monotonic() > ends_at:
+        if watch.is_over():
             raise NoAnswerError("It answers too slowly.") from error
         raise
     finally:
-        watch.cancel()
-    if time.monotonic() > ends_at:  # a cut answer may look like one that was short
+        watch.end()
+    if watch.is_over():  # a cut answer may look like one that was short
         raise NoAnswerError("It answers too slowly.")
 
 
@@ -244,7 +312,7 @@ def fetch(
     """
     Ask an address on the internet for something small: by POST with a form, else by GET. It is led nowhere else.
 
-    :param seconds: for the whole of it, however slowly each byte comes.
+    :param seconds: for the whole of it, from the look-up of its name on, however slowly each byte comes.
     :raises NotPlainError: it is no address that we connect to.
     :raises NoAddressError: its name has no address.
     :raises NotPublicError: it leads into somebody's own network.
@@ -252,11 +320,12 @@ def fetch(
     """
     parts = checked(url)
     ends_at = time.monotonic() + seconds
-    address = resolve(parts.hostname or "", port_of(parts))
+    address = resolve(parts.hostname or "", port_of(parts), seconds=min(seconds, _LOOKED_UP_FOR))
+    left = max(ends_at - time.monotonic(), 0.01)
     connection = urllib3.connection.HTTPSConnection(
         address,
         port_of(parts),
-        timeout=min(seconds, _EACH_WAIT),
+        timeout=min(left, _EACH_WAIT),
         server_hostname=parts.hostname or "",
         assert_hostname=parts.hostname or "",
         ssl_context=ssl.create_default_context(),
@@ -269,10 +338,8 @@ def fetch(
     }
     if form is not None:
         sent["Content-Type"] = "application/x-www-form-urlencoded"
-    held: list[socket.socket] = []
-    watch = threading.Timer(seconds, _cut, [connection, held])
-    watch.daemon = True
-    watch.start()
+    watch = _Watch(left)
+    watch.over(connection)
     try:
         connection.request(
             "GET" if form is None else "POST",
@@ -282,43 +349,34 @@ def fetch(
             preload_content=False,
             decode_content=False,
         )
-        # A connection that ends with its answer lets go of its line before that has come.
-        held.append(connection.sock)
         response = connection.getresponse()
-        body = _whole(response, at_most, ends_at)
+        body = _whole(response, at_most)
+        if watch.is_over():  # a cut answer may look like one that was short
+            raise NoAnswerError("It answers too slowly.")
     except NoAnswerError:
         raise
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-        raise _said(error, ends_at) from None
+        raise _said(error, is_over=watch.is_over()) from None
     finally:
-        watch.cancel()
+        watch.end()
         connection.close()
     media_type = str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
     return Answer(int(response.status), media_type, body)
 
 
-def _whole(response: urllib3.BaseHTTPResponse, at_most: int, ends_at: float) -> bytes:
+def _whole(response: urllib3.BaseHTTPResponse, at_most: int) -> bytes:
     body = b""
     while piece := response.read(min(16 * 1024, at_most + 1 - len(body))):
         body += piece
         if len(body) > at_most:
             raise NoAnswerError("It answers with more than is looked at.")
-    if time.monotonic() > ends_at:  # also where the connection was cut
-        raise NoAnswerError("It answers too slowly.")
     return body
 
 
-def _said(error: Exception, ends_at: float) -> NoAnswerError:
+def _said(error: Exception, *, is_over: bool) -> NoAnswerError:
+    if is_over:  # a handshake that is cut looks like one that failed
+        return NoAnswerError("It answers too slowly.")
     of_certificates = (ssl.SSLError, urllib3.exceptions.SSLError, CertificateError)
     if any(isinstance(one, of_certificates) for one in (error, error.__cause__)):
         return NoAnswerError("Its certificate is not one that browsers trust for this name.")
-    if time.monotonic() > ends_at:
-        return NoAnswerError("It answers too slowly.")
     return NoAnswerError("It does not answer.")
-
-
-def _cut(connection: urllib3.connection.HTTPSConnection, held: Sequence[socket.socket] = ()) -> None:
-    """End a wait: whoever reads from the other thread is told that nothing more comes."""
-    for line in (connection.sock, *held):
-        with contextlib.suppress(OSError, AttributeError):
-            line.shutdown(socket.SHUT_RDWR)

@@ -23,11 +23,12 @@ from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
 from django.test import RequestFactory
 
-from callprivacy.accounts import adapter, selectors
+from callprivacy.accounts import adapter, providers, selectors
 from callprivacy.accounts.enums import MembershipState, Refusal, Role
 from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.services import leaving, people, sso
 from callprivacy.audit.models import Event
+from callprivacy.lib import outside
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
@@ -44,6 +45,7 @@ from tests.accounts.provider import (
     Provider,
     running,
 )
+from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
 OFFICER = "alice@acme.example"
@@ -367,26 +369,61 @@ def test_every_reason_reads_the_same(acme: cast.Cast, provider: Provider, key: s
     assert reasons(acme.acme) == ["nobody", "other_domain", "nobody"]
 
 
-def test_a_slow_answer_ends_in_time(
+def test_a_slow_provider_ends_in_time_and_says_what_to_do(
     provider: Provider, key: str, acme: cast.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from callprivacy.accounts import providers
-    from callprivacy.lib import outside
-
-    whole = outside.fetch
-    monkeypatch.setattr(providers, "person_of", _with_fetch(providers.person_of, whole, seconds=0.6))
+    monkeypatch.setattr(providers, "TOGETHER", 0.6)
     provider.slow.add("/keys")
     began = time.monotonic()
-    assert come(Browser(), provider, key).status_code == 403
+    found = come(Browser(), provider, key)
     assert time.monotonic() - began < 3
+    assert found.status_code == 403
+    assert "did not answer us, or too late" in found.content.decode()
     assert reasons(acme.acme) == ["no_answer"]
 
 
-def _with_fetch(deed: Any, fetch: Any, **limits: float) -> Any:
-    def limited(**more: Any) -> Any:
-        return deed(fetch=lambda url, **asked: fetch(url, **asked, **limits), **more)
+PARTY = providers.Party("https://id.example", "us", "secret")
 
-    return limited
+
+def person_of(fetch: providers.Fetch) -> providers.Person:
+    trip = providers.Trip.begin(NOON)
+    return providers.person_of(party=PARTY, trip=trip, code="code", back_to="/", at=NOON, fetch=fetch)
+
+
+def described(**_: Any) -> outside.Answer:
+    pages = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://id.example/x")
+    return outside.Answer(200, "application/json", json.dumps({"issuer": PARTY.issuer, **pages}).encode())
+
+
+def test_all_that_is_asked_of_a_provider_shares_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "TOGETHER", 0.1)
+    given: list[float] = []
+
+    def fetch(_url: str, *, seconds: float, **_: Any) -> outside.Answer:
+        given.append(seconds)
+        time.sleep(0.06)
+        return described()
+
+    with pytest.raises(providers.RefusedError):
+        person_of(fetch)
+    assert len(given) == 2
+    assert given[1] < 0.05 < given[0] <= 0.1
+
+
+def test_few_threads_wait_for_one_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "_TURN_WITHIN", 0)
+    waiting: list[str] = []
+
+    def fetch(url: str, **_: Any) -> outside.Answer:
+        waiting.append(url)
+        person_of(fetch)  # as another thread would, while this one waits
+        raise AssertionError
+
+    for _ in range(2):
+        waiting.clear()
+        with pytest.raises(providers.RefusedError, match="too slowly"):
+            person_of(fetch)
+        assert len(waiting) == providers.AT_ONCE
 
 
 def test_a_certificate_of_another_name_is_refused(

@@ -40,6 +40,14 @@ def test_a_csv_has_numbers_as_numbers_and_no_formula() -> None:
     assert rows[2][1:] == ["fewer than 5", ""]
 
 
+def test_while_calls_wait_to_be_counted_a_csv_says_so_below_its_heads() -> None:
+    data = paper.as_csv(replace(MADE, counting="Many calls wait to be counted."))
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+    assert rows[1] == ["Many calls wait to be counted.", "", ""]
+    assert {len(row) for row in rows} == {3}
+    assert [rows[0], *rows[2:]] == list(csv.reader(io.StringIO(paper.as_csv(MADE).decode("utf-8-sig"))))
+
+
 def test_a_workbook_has_the_parts_that_its_kind_asks_for_and_texts_are_texts() -> None:
     data = paper.as_workbook(MADE)
     assert data == paper.as_workbook(MADE)

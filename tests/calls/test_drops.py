@@ -212,6 +212,27 @@ def test_a_mark_is_forgotten_only_once_its_file_is_gone_or_mended(
     assert state() == (4, 2, False)  # the fourth, and the name
 
 
+def test_a_file_that_was_begun_is_finished_however_much_was_refused(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "REMEMBERED_AT_MOST", 2)
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    begun = drop(root, way, "z.csv", GOOD)
+    begin(cast)
+    assert len(calls(cast.dentist)) == 1
+    for number in range(3):
+        drop(root, way, f"{number}.csv", "Something,Else\n1,2\n")
+    other = drop(root, way, "y.csv", OTHER)
+    later = NOON + timedelta(minutes=3)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=1), clock=lambda: later) == 1
+    assert not begun.exists()
+    assert len(calls(cast.dentist)) == 2
+    assert other.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert drops.fault_of(Connection.objects.get(pk=way.pk)) == drops._FULL
+
+
 def test_what_was_refused_before_names_were_remembered_is_refused_once_more_where_there_is_no_room(
     cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,28 @@ def test_a_file_that_outlasts_the_worker_waits_for_somebody_and_those_behind_it_
         assert not Item.objects.open().filter(kind="drop_refused").exists()
 
 
+def test_a_file_that_ends_each_worker_waits_for_somebody_and_those_behind_it_are_read(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = opened(cast)
+    heavy, behind = drop(root, way, "a.csv", GOOD), drop(root, way, "b.csv", OTHER)
+
+    def ends(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(imports, "_read", ends)
+        for _ in range(imports.TRIES):
+            with pytest.raises(MemoryError):
+                take(cast)
+    assert take(cast) == 1
+    assert heavy.exists()
+    assert not behind.exists()
+    (kept,) = refused(cast, way)
+    assert "3 workers in a row ended while they read it: drop it in smaller files" in kept
+    assert take(cast) == 0
+
+
 def test_what_was_read_before_the_time_was_over_is_not_refused_for_it(
     cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -346,6 +347,65 @@ def test_it_stops_in_time_and_goes_on_later(plumber: Client, monkeypatch: pytest
     ]
     assert over == [False, False, False, True]
     assert counts(files.fresh(row)) == {"rows": 12, "rows_done": 12, "added": 12}
+
+
+def ending(error: type[BaseException]) -> Any:
+    """A worker that ends while it reads."""
+
+    def read(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return read
+
+
+def later(minutes: int) -> Any:
+    return lambda: NOON + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("error", [MemoryError, SoftTimeLimitExceeded])
+def test_a_file_that_ends_each_worker_is_read_no_more(
+    plumber: Client, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    row = files.started(plumber, table([line(1)]))
+    monkeypatch.setattr(imports, "_read", ending(error))
+    for number in range(imports.TRIES):
+        with pytest.raises(error):
+            files.run(row, clock=later(number))
+    row = files.run(row, clock=later(60))
+    assert (row.state, row.failure) == (JobState.FAILED, imports.ENDS_WORKERS)
+
+
+def test_a_draft_that_ends_each_worker_says_so(plumber: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = files.draft(plumber, table([line(1)]))
+    monkeypatch.setattr(imports, "_count", ending(MemoryError))
+    with job_scope(agency_id=plumber.agency_id):
+        imports.describe_import(row=row, layout=Layout.of(row), by=files.BY, at=NOON)
+
+    def check(minutes: int) -> None:
+        imports.check_import(agency_id=plumber.agency_id, import_id=row.pk, clock=later(minutes))
+
+    for number in range(imports.TRIES):
+        with pytest.raises(MemoryError):
+            check(number)
+    check(60)
+    row = files.fresh(row)
+    assert (row.failure, row.due_at, row.tries) == (imports.ENDS_WORKERS, None, 0)
+
+
+def test_who_gets_further_or_fails_for_another_reason_was_not_ended_by_the_file(
+    plumber: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    row = files.started(plumber, table([line(1), line(2)]))
+    with monkeypatch.context() as patched:
+        for number, error in enumerate([MemoryError, OSError, KeyboardInterrupt, OSError, MemoryError]):
+            patched.setattr(imports, "_read", ending(error))
+            with pytest.raises(error):
+                files.run(row, clock=later(number))
+    assert files.fresh(row).tries == 2
+    imports.run_import(agency_id=plumber.agency_id, import_id=row.pk, clock=later(60), until=NOON, workers=0)
+    row = files.fresh(row)
+    assert (row.tries, row.rows_done) == (0, 1)
 
 
 def test_a_worker_that_was_overtaken_writes_nothing(plumber: Client, monkeypatch: pytest.MonkeyPatch) -> None:

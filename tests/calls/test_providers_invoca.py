@@ -177,6 +177,21 @@ def test_however_many_keys_there_are_the_opt_in_and_the_first_stay() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "cents"),
+    [
+        ({"revenue": "129.50"}, 12950),
+        ({"Revenue (Sale Amount)": "$1,290.00"}, 129000),
+        ({"revenue": 40}, 4000),
+        ({"revenue": "-40.00"}, None),
+        ({"revenue": "a sale"}, None),
+        ({"revenue": None}, None),
+    ],
+)
+def test_what_came_of_a_call_is_its_value(said: dict[str, Any], cents: int | None) -> None:
+    assert only(**said).value_cents == cents
+
+
+@pytest.mark.parametrize(
     ("said", "first"),
     [("No", True), (0, True), (False, True), ("Yes", False), (1, False), ("unavailable", None), (None, None)],
 )

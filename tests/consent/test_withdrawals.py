@@ -11,10 +11,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts.enums import BUNDLES
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Connection, Recording
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import services as vault
@@ -266,6 +268,11 @@ def test_nothing_is_deleted_at_twilio_while_a_hold_keeps_the_call(cast: Cast) ->
         assert (step.state, step.waits_for) == ("Kept back", "Waits until the hold on the call ends.")
         Call.objects.update(on_hold=False)
     assert claim(cast) is not None
+
+
+def test_whoever_deletes_at_vendors_sees_the_calls_whose_holds_forbid_it() -> None:
+    for bundle in BUNDLES.values():
+        assert Permission.VIEW_CALLS in bundle or Permission.MANAGE_CONSENT not in bundle
 
 
 def test_no_letter_that_deletes_goes_out_before_the_client_is_live(cast: Cast) -> None:

@@ -3,8 +3,14 @@
 import json
 import logging
 import logging.config
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
 from io import StringIO
+from typing import Any
 
 import pytest
 import structlog
@@ -92,6 +98,43 @@ def test_nor_can_our_own_events(lines: StringIO) -> None:
     assert "15555550123" not in json.dumps(written)
     assert "555-0123" not in json.dumps(written)
     assert written["network"] == "198.51.100.0/24"
+
+
+@dataclass
+class _Row:
+    caller: object
+
+
+class _Id(IntEnum):
+    CALLER = 15555550123
+
+
+def test_a_number_is_masked_whatever_type_it_has() -> None:
+    plain: list[Any] = [
+        15555550123,
+        -15555550123,
+        15555550123.0,
+        -5555550123.0,
+        5550123.0,
+        Decimal(15555550123),
+        Decimal("15555550123.0"),
+        Fraction(15555550123),
+        complex(15555550123, 0),
+        b"15555550123",
+        bytearray(b"15555550123"),
+        "15555550123",
+        _Id.CALLER,
+        ValueError(15555550123),
+    ]
+    for one in plain:
+        for value in (one, [one], (one,), {one: one} if one.__hash__ else [one], deque([one]), _Row(one)):
+            event = logs.mask_numbers(None, "info", {"value": value, "rows": {"inner": [value]}})
+            assert "0123" not in json.dumps(event), repr(value)
+
+
+@pytest.mark.parametrize("plain", [0.25, 12.5, 61.0, 999_999.0, float("inf"), 2**63, 20_261_128])
+def test_a_figure_is_no_number(plain: float) -> None:
+    assert logs.mask_numbers(None, "info", {"took": plain}) == {"took": plain}
 
 
 @pytest.mark.parametrize(

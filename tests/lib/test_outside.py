@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def test_an_answer_that_drips_is_cut_off_whatever_it_says_of_the_line(
 ) -> None:
     pem, secret = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
-    monkeypatch.setattr(outside, "resolve", lambda *_: "127.0.0.1")
+    monkeypatch.setattr(outside, "resolve", lambda *_, **__: "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, secret)
     over = threading.Event()
@@ -164,3 +165,59 @@ def test_an_answer_that_drips_is_cut_off_whatever_it_says_of_the_line(
         over.set()
         dripping.join()
     assert took < 5
+
+
+def test_a_handshake_that_never_comes_is_cut_off() -> None:
+    """A line's own time-outs are longer: it is cut while nobody but the handshake has hold of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        parts = urlsplit(f"https://{HOST}:{server.getsockname()[1]}/")
+        pool = outside.pool_to("127.0.0.1", parts, timeout=urllib3.Timeout(connect=2, read=2))
+        begun = time.monotonic()
+        with pytest.raises(outside.NoAnswerError, match="too slowly"), outside.cut_after(pool, 0.2):
+            pool.urlopen("GET", "/", redirect=False)
+        took = time.monotonic() - begun
+        pool.close()
+    assert took < 1.5
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A name server that says nothing before the event."""
+    says = threading.Event()
+    look_ups: list[threading.Thread] = []
+
+    def lookup(*_: Any, **__: Any) -> list[Any]:
+        look_ups.append(threading.current_thread())
+        says.wait(3)
+        return [(0, 0, 0, "", (PUBLIC, 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    yield says
+    says.set()
+    for one in look_ups:
+        one.join()
+
+
+def test_a_name_server_that_says_nothing_is_not_waited_for(silent: threading.Event) -> None:
+    begun = time.monotonic()
+    with pytest.raises(outside.NoAddressError):
+        outside.fetch("https://crm.example.com/", seconds=0.1)
+    assert time.monotonic() - begun < 1.5
+
+
+def test_look_ups_that_hang_are_so_many_and_no_more(
+    silent: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_LOOK_UPS", threading.BoundedSemaphore(2))
+    before = threading.active_count()
+    for _ in range(4):
+        with pytest.raises(outside.NoAddressError):
+            outside.resolve("crm.example.com", 443, seconds=0.02)
+    assert threading.active_count() - before == 2
+    silent.set()
+    assert outside.resolve("crm.example.com", 443) == PUBLIC
+
+
+def test_a_name_that_the_resolver_does_not_take_has_no_address() -> None:
+    with pytest.raises(outside.NoAddressError):
+        outside.resolve("a" * 64 + ".example", 443)

@@ -29,6 +29,7 @@ from django.db import connection, connections
 from django.test import Client as Browser
 from pytest_django import Settings
 
+from analytics.services import making
 from callprivacy.audit.models import Event
 from callprivacy.audit.services import lineage
 from callprivacy.lib import databases, figures
@@ -878,6 +879,16 @@ def test_what_is_finished_is_due_no_more(cast: Cast) -> None:
         assert due.oldest(cast.acme.pk, later)["consent.rejudgement.due_at"] == (3600, 1)
         Rejudgement.objects.filter(pk=row.pk).update(finished_at=NOON)
         assert "consent.rejudgement.due_at" not in due.oldest(cast.acme.pk, later)
+
+
+def test_calls_that_are_not_counted_within_an_hour_wait_for_their_job(cast: Cast) -> None:
+    """A page says that, and whom to tell, for an hour at most."""
+    with job_scope(agency_id=cast.acme.pk):
+        making.touch(client=cast.dentist, hours=[NOON, None])
+        soon, late = (make.now() + timedelta(minutes=minutes) for minutes in (40, 60))
+        assert "analytics.touched.due_at" not in due.oldest(cast.acme.pk, soon)
+        age, count = due.oldest(cast.acme.pk, late)["analytics.touched.due_at"]
+    assert (age // 60, count) == (selectors.DUE_LATE_AFTER.total_seconds() // 60, 2)
 
 
 def test_a_backup_that_a_drill_found_good_has_an_age(cast: Cast) -> None:

@@ -406,7 +406,7 @@ REGISTER: dict[str, Table] = {
         "A file of calls on its way in",
         _plain(
             _OURS,
-            "connection format state time_zone line rows rows_done added known too_old erased",
+            "connection format state time_zone line rows rows_done added known too_old erased tries",
             "doubtful refused created_by created_at started_at due_at finished_at",
             mapping="Names of the file's columns",
             file_key="Name of the sealed file, which goes when the import is over",
@@ -800,7 +800,7 @@ REGISTER: dict[str, Table] = {
     ),
     "analytics.Touched": Table(
         "An hour in which something changed that cells are made of",
-        _plain(_OURS, hour="In UTC, of all calls of that hour together"),
+        _plain(_OURS, "due_at", hour="In UTC, of all calls of that hour together"),
     ),
     "analytics.Watch": Table(
         "Until when the vault's refusals have been looked at",

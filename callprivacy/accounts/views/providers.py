@@ -212,6 +212,7 @@ def _refuse(request: HttpRequest, door: sso.Door, why: Refusal, seconds: int = 0
         "seconds": seconds,
         "is_over": why == Refusal.NO_TRIP,
         "not_asked": why == Refusal.NOT_FRESH,
+        "no_answer": why == Refusal.NO_ANSWER,
     }
     return render(
         request, "accounts/provider_refused.html", context, status=429 if why == Refusal.TOO_OFTEN else 403

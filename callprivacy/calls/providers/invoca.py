@@ -16,6 +16,9 @@ hold that one.
 Keys. `keypress_1` to `keypress_4` and `keypresses` hold names that the account gave its keys, or the digits themselves;
 see `base.presses`. `opt_in_SMS` counts where it says yes; no is what everybody has who was not asked.
 
+`revenue` is what came of a call by Invoca's own rules, told on the call's row where signals are rolled up into it. On
+the rows of signals and reported conversions, which are passed over, it stays behind.
+
 Not settled by any source: the words of `hangup_cause`; those that are known decide, others do not matter.
 """
 
@@ -71,6 +74,7 @@ def _finish(facts: CallFacts, cells: Mapping[str, str]) -> CallFacts:
         outcome=facts.outcome or _outcome(cells),
         first_call=None if repeats is None else not repeats,
         presses=_presses(facts, cells),
+        value_cents=_revenue(cells.get("revenue", "")),
         ranked=True,
         revision=0 if corrects is None else _revision(cells.get("corrected_at", "")),
     )
@@ -93,6 +97,14 @@ def _yes_or_no(raw: str) -> bool | None:
     """Its words are not written down anywhere, so one that we do not know says nothing."""
     try:
         return base.answer(raw, "")
+    except RefusedError:
+        return None
+
+
+def _revenue(raw: str) -> int | None:
+    """How it is written is not said anywhere, and a sum that cannot be read, such as one below zero, costs no call."""
+    try:
+        return base.cents(raw, "")
     except RefusedError:
         return None
 
@@ -165,6 +177,7 @@ TRANSACTIONS: Final = Format(
         "connect_duration": ("connect_duration", "Connected Duration"),
         "hangup_cause": ("hangup_cause", "End of Call Reason"),
         "repeat_calling_phone_number": ("repeat_calling_phone_number", "Repeat Caller"),
+        "revenue": ("revenue", "Revenue (Sale Amount)"),
         OPT_IN: (OPT_IN, "Opt In Sms"),
         **{key: (key, f"Key {place}") for place, key in enumerate(_KEYS, 1)},
     },

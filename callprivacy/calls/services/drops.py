@@ -4,11 +4,12 @@ named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, was
-stopped, or outlasts a worker, stays, is not tried again as it is, and somebody hears of it; it may be called after
-somebody or their number, so that no name of one is kept, and each of its letters and digits is a dot. A file that
-changed within the last minute may still be on its way. So many refusals are remembered, each for as long as its file
-lies there: behind them what has a name that cannot be read is passed by, and no other file is begun. A folder or bucket
-that cannot be read, or is too slow, says so on the connection's page, and others are not kept waiting by it.
+stopped, outlasts a worker, or ended several, stays, is not tried again as it is, and somebody hears of it; it may be
+called after somebody or their number, so that no name of one is kept, and each of its letters and digits is a dot. A
+file that changed within the last minute may still be on its way. So many refusals are remembered, each for as long as
+its file lies there: behind them what has a name that cannot be read is passed by, and no other file is begun; one that
+was begun is finished. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and
+others are not kept waiting by it.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ _SLOW: Final = (
 )
 _TOO_LONG: Final = (
     "it is too slow, and was not read in the few minutes that a worker has: drop it in smaller files"
+)
+_ENDS_WORKERS: Final = (
+    f"{imports.TRIES} workers in a row ended while they read it: drop it in smaller files,"
+    " or give them more memory"
 )
 _STOPPED: Final = "its import was stopped"
 _FULL: Final = (
@@ -296,13 +301,13 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
     :raises FolderError: it cannot be said, or so much was refused that no more is to be read.
     """
     folder, count = folder_of(way), 0
-    tokens = vault.client_keys(way.client_id).tokens
+    tokens, begun, is_full = vault.client_keys(way.client_id).tokens, _begun(way), False
     names = [name for name in folders.names_in(folder) if _OURS(name)]
     _forget_gone(way, {_called(tokens, name) for name in names}, at=clock())
     refused = {found["mark"] for found in _refused(way)}
     for name in names:
-        if count == FILES_AT_ONCE or (at := clock()) >= until:
-            return
+        if count == FILES_AT_ONCE or (at := clock()) >= until or (is_full and not begun):
+            break
         if not _can_be_opened(name):
             called = _called(tokens, name)
             if called not in refused and len(_refused(way)) < REMEMBERED_AT_MOST:
@@ -315,12 +320,26 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
         mark = _mark(tokens, found)
         if mark not in refused:
             called = _called(tokens, name)
-            if _is_full(way, called):
-                raise FolderError(_FULL)
-            when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             digest = tokens.digest("dropped", found.path, found.tag)
+            if digest in begun:
+                begun.remove(digest)
+            elif _is_full(way, called):
+                is_full = True
+                continue
+            when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             yield Dropped(found, digest, mark, called, f"{_shape(name)} ({found.size} bytes, of {when})")
             count += 1
+    if is_full:
+        raise FolderError(_FULL)
+
+
+def _begun(way: Connection) -> set[bytes]:
+    """The digests of files whose reading was cut off, or goes on with each run."""
+    with job_scope(agency_id=way.agency_id):
+        rows = CallImport.objects.for_client(way.client_id).filter(
+            connection=way, file_key__isnull=True, state=JobState.RUNNING
+        )
+        return {bytes(found) for found in rows.values_list("file_digest", flat=True) if found}
 
 
 def _can_be_opened(name: str) -> bool:
@@ -348,7 +367,7 @@ def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetim
         return False
     try:
         with folders.bringing(file.found) as source:
-            state = _read(way, layout, file, source, until=until, clock=clock)
+            state, failure = _read(way, layout, file, source, until=until, clock=clock)
     except ChangedError:
         return False  # the next look finds what lies there now
     if state == JobState.DONE:
@@ -357,7 +376,7 @@ def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetim
             log.info("drop.changed", connection=str(way.pk))
         return True
     if state == JobState.FAILED:
-        _refuse(way, file, at=clock())
+        _refuse(way, file, _ENDS_WORKERS if failure == imports.ENDS_WORKERS else "", at=clock())
     elif state == JobState.CANCELLED:
         _refuse(way, file, _STOPPED, at=clock())
     return False
@@ -381,7 +400,7 @@ def is_dropped(row: CallImport) -> bool:
 
 def _read(
     way: Connection, layout: Layout, file: Dropped, source: BinaryIO, *, until: datetime, clock: Clock
-) -> str:
+) -> tuple[str, str]:
     """Go on with a file that is here; bringing it may have taken long, and all of it anew each time."""
     at = clock()
     row = imports.begin_from_disk(
@@ -396,7 +415,7 @@ def _read(
         workers=0,
     )
     with job_scope(agency_id=way.agency_id):
-        return CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
+        return CallImport.objects.values_list("state", "failure").get(pk=row.pk)
 
 
 def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:

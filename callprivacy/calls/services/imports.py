@@ -3,7 +3,8 @@ Files of calls on their way in: kept sealed until they are read, read in batches
 
 Each batch is one transaction with the line it ends on, so that a worker that is killed has done whole batches
 and whoever comes next goes on behind them. Two workers on one file do no harm: the line is compared when it
-is moved on, and the slower one stops.
+is moved on, and the slower one stops. A file at which workers end one after the other, without getting any further, is
+read no more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
-from django.db import connections, transaction
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import Error, connections, transaction
 from django.db.models import F
 
 from callprivacy.audit import services as audit
@@ -57,7 +59,14 @@ LEASE: Final = timedelta(seconds=60)
 DRAFT_FOR: Final = timedelta(hours=24)
 RUN_FOR_AT_MOST: Final = timedelta(hours=24)
 
+TRIES: Final = 3
+"""So many workers in a row may end at one place of a file, by their memory or by their time."""
+
 _DAMAGED: Final = "The stored file is damaged. Upload it again."
+ENDS_WORKERS: Final = (
+    f"{TRIES} workers in a row ran out of memory or time here. Give them more memory, or bring the file in smaller"
+    " parts: what is in stays in."
+)
 
 type Clock = Callable[[], datetime]
 type Opener = Callable[[], BinaryIO]
@@ -196,6 +205,7 @@ def describe_import(*, row: CallImport, layout: Layout, by: Actor, at: datetime)
         too_old=0,
         refused=0,
         failure="",
+        tries=0,
     )
     if not changed:
         raise NotReadyError("This file has been started already.")
@@ -223,6 +233,7 @@ def start_import(*, row: CallImport, by: Actor, at: datetime) -> None:
         line=0,
         too_old=0,
         refused=0,
+        tries=0,
     )
     if not changed:
         raise NotReadyError("This file cannot be started now. Look at it again.")
@@ -268,13 +279,17 @@ def check_import(*, agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
     at = clock()
     with job_scope(agency_id=agency_id):
         claimed = CallImport.objects.filter(pk=import_id, state=JobState.DRAFT, due_at__lte=at).update(
-            due_at=at + LEASE
+            due_at=at + LEASE, tries=F("tries") + 1
         )
         if not claimed:
             return
         row = CallImport.objects.select_related("client__agency").get(pk=import_id)
         lines = intake.lines_of(row.client, at=at)
-    counts, failure = _count(row, lines, at, lambda: _keep_lease(agency_id, import_id, clock))
+    if row.tries > TRIES:
+        counts, failure = Counter[str](), ENDS_WORKERS
+    else:
+        with _no_try_by_another_fault(row):
+            counts, failure = _count(row, lines, at, lambda: _keep_lease(agency_id, import_id, clock))
     with job_scope(agency_id=agency_id):
         _note_counts(row, counts, failure)
 
@@ -322,6 +337,7 @@ def _note_counts(row: CallImport, counts: Counter[str], failure: str) -> None:
         refused=counts["refused"],
         failure=failure[:200],
         due_at=None,
+        tries=0,
     )
 
 
@@ -354,8 +370,14 @@ def run_import(
     row = _claim(agency_id, import_id, clock())
     if row is None:
         return True
+    if row.tries > TRIES:
+        _fail(row, ENDS_WORKERS, at=clock())
+        return True
     try:
-        with source() if source else files.open(row.client_id, row.file_key or import_id) as opened:
+        with (
+            _no_try_by_another_fault(row),
+            source() if source else files.open(row.client_id, row.file_key or import_id) as opened,
+        ):
             finished = _read(row, opened, clock=clock, until=until, on_batch=on_batch, workers=workers)
     except OvertakenError:
         return True
@@ -369,15 +391,28 @@ def run_import(
         _finish(row, at=clock())
     else:
         with job_scope(agency_id=agency_id):
-            CallImport.objects.filter(pk=row.pk, state=JobState.RUNNING).update(due_at=clock())
+            CallImport.objects.filter(pk=row.pk, state=JobState.RUNNING).update(due_at=clock(), tries=0)
     return finished
+
+
+@contextlib.contextmanager
+def _no_try_by_another_fault(row: CallImport) -> Iterator[None]:
+    """A database that is away, or who stops the command, says nothing of the file: only a worker's own end does."""
+    try:
+        yield
+    except (MemoryError, SoftTimeLimitExceeded):
+        raise
+    except BaseException:
+        with contextlib.suppress(Error), job_scope(agency_id=row.agency_id):
+            CallImport.objects.filter(pk=row.pk, tries__gt=0).update(tries=F("tries") - 1)
+        raise
 
 
 def _claim(agency_id: int, import_id: uuid.UUID, at: datetime) -> CallImport | None:
     with job_scope(agency_id=agency_id):
         claimed = CallImport.objects.filter(
             pk=import_id, state__in=(JobState.QUEUED, JobState.RUNNING), due_at__lte=at
-        ).update(state=JobState.RUNNING, due_at=at + LEASE)
+        ).update(state=JobState.RUNNING, due_at=at + LEASE, tries=F("tries") + 1)
         if not claimed:
             return None
         return CallImport.objects.select_related("client__agency").get(pk=import_id)
@@ -451,6 +486,7 @@ class _Batch:
         ).update(
             line=self.last_line,
             due_at=at + LEASE,
+            tries=0,
             rows_done=F("rows_done") + self.count,
             added=F("added") + counts[Taken.ADDED],
             known=F("known") + counts[Taken.KNOWN] + counts[Taken.FILLED] + counts[Taken.CHANGED],
