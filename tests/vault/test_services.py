@@ -269,15 +269,15 @@ def test_who_destroys_a_client_keeps_nobody_waiting_for_its_keys_who_holds_a_cal
 @commits
 def test_what_several_callers_said_is_taken_in_the_order_of_everybody_else(clients: None) -> None:
     callers = ensure(ONE, TWO)
-    token_of = dict(Caller.objects.filter(client_id=C).values_list("id", "token"))
-    first, second = sorted(callers.values(), key=lambda caller_id: bytes(token_of[caller_id]))
+    token_of = {caller.id: bytes(caller.token or b"") for caller in Caller.objects.filter(client_id=C)}
+    first, second = sorted(callers.values(), key=lambda caller_id: token_of[caller_id])
     said = [services.No(second, "contact", NOON), services.No(first, "contact", NOON - timedelta(days=1))]
     assert services.suppress_each(client_id=C, said=said) == 2
     assert services.suppress_each(client_id=C, said=[*said, services.No(uuid.uuid4(), "contact", NOON)]) == 0
     since = {bytes(no.token): no.since for no in Suppression.objects.all()}
     assert since == {
-        bytes(token_of[second]): NOON,
-        bytes(token_of[first]): NOON - timedelta(days=1),
+        token_of[second]: NOON,
+        token_of[first]: NOON - timedelta(days=1),
     }
     with transaction.atomic(using="vault"):
         held = Suppression.objects.select_for_update().get(token=token_of[first])

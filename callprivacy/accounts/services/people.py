@@ -214,11 +214,11 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     shut_out(membership=membership, by=by, at=at)
 
 
-def shut_out(*, membership: Membership, by: Actor, at: datetime, **why: bool) -> None:
+def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool = False) -> None:
     """
     The same without asking who is left: whoever calls has the transaction and `hold_managers`, and sees to that.
 
-    :param why: what the trail says besides.
+    :param replaced: whether somebody comes in their place; the trail says so.
     """
     won = Membership.objects.filter(pk=membership.pk, state=MembershipState.ACTIVE).update(
         state=MembershipState.SUSPENDED
@@ -234,7 +234,7 @@ def shut_out(*, membership: Membership, by: Actor, at: datetime, **why: bool) ->
         person=membership.user_id,
         sessions=ended,
         invitations=withdraw_invitations_of(membership, at=at),
-        **why,
+        replaced=replaced,
     )
 
 
