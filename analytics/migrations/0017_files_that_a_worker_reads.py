@@ -38,6 +38,6 @@ $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = (("analytics", "0015_calls_by_day"),)
+    dependencies = (("analytics", "0016_touched_hours_have_an_age"),)
 
     operations = (migrations.RunSQL(_COUNTING, migrations.RunSQL.noop),)
