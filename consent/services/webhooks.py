@@ -24,8 +24,8 @@ from urllib.parse import SplitResult, urlsplit
 import urllib3
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Min
-from django.db.models.functions import Coalesce
+from django.db.models import F
+from django.db.models.functions import Coalesce, TruncDate
 from urllib3.exceptions import HTTPError
 
 from callprivacy.audit import services as audit
@@ -466,10 +466,12 @@ def purge(*, agency_id: int, at: datetime) -> int:
         count = old.remove()
         for client_id in clients:
             renew_item(agency_id=agency_id, client_id=client_id, at=at)
-        left = rows.filter(client_id__in=clients).values_list("client_id").annotate(oldest=Min("created_at"))
-        oldest = dict(left)
+        left = rows.filter(client_id__in=clients, created_at__lt=since).annotate(
+            day=TruncDate("created_at", tzinfo=UTC)
+        )
+        needed = set(left.values_list("client_id", "day"))
     for client_id in clients:
-        before = min(oldest.get(client_id, since), since)
-        for day in vault_selectors.key_days(client_id, PURPOSE, before=before.astimezone(UTC).date()):
-            vault.destroy_purpose_key(client_id=client_id, purpose=vault_selectors.of_day(PURPOSE, day))
+        for day in vault_selectors.key_days(client_id, PURPOSE, before=since.astimezone(UTC).date()):
+            if (client_id, day) not in needed:
+                vault.destroy_purpose_key(client_id=client_id, purpose=vault_selectors.of_day(PURPOSE, day))
     return count

@@ -195,6 +195,25 @@ def test_who_writes_many_peoples_grants_takes_them_in_one_order(
     beside.end()
 
 
+@pytest.mark.parametrize("became", [{"state": MembershipState.LEFT}, {"role": Role.ANALYST}])
+def test_who_is_an_officer_no_more_by_the_time_is_granted_no_new_client(
+    cast: Cast, became: dict[str, Any]
+) -> None:
+    officers = Membership.objects.filter(agency=cast.acme, role=Role.OFFICER)
+    with job_scope(agency_id=cast.acme.pk):
+        user_id = officers.get().user_id
+        access.hold_members(agency_id=cast.acme.pk, user_ids=[user_id])
+        beside = Beside(cast.acme.pk, lambda: _new_client(cast))
+        beside.let_it_come()
+        assert beside.thread.is_alive(), "it waits for who changes the officer"
+        officers.update(**became)
+    beside.end()
+    with job_scope(agency_id=cast.acme.pk):
+        made = Client.objects.get(agency=cast.acme, name="Bakery")
+        granted = set(ClientGrant.objects.filter(content_object=made).values_list("user_id", flat=True))
+    assert granted == {cast.bob.user_id, cast.carol.user_id} - {user_id}
+
+
 def _whose_membership_comes_last(cast: Cast) -> Membership:
     """An account manager with an older sign-in than Bob's, who came to the agency after him."""
     from callprivacy.accounts.models import User

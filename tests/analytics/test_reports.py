@@ -344,7 +344,8 @@ def test_once_counted_it_takes_a_hundred_hours_of_the_last_month(cast: Cast, nin
 @pytest.mark.parametrize(
     ("fields", "is_counted"),
     [
-        ({"state": JobState.RUNNING}, False),
+        ({"state": JobState.RUNNING, "due_at": timedelta(minutes=3)}, False),
+        ({"state": JobState.RUNNING, "due_at": timedelta(minutes=20)}, True),
         ({"state": JobState.DONE, "finished_at": timedelta(minutes=3)}, False),
         ({"state": JobState.DONE, "finished_at": timedelta(minutes=20)}, True),
         ({"state": JobState.DRAFT, "added": 0}, True),
@@ -356,12 +357,11 @@ def test_a_file_on_its_way_in_is_said_however_few_its_hours(
     people = callers(cast.dentist, 12)
     calls(cast.dentist, people, at=make.now() - DAY)
     work(cast.dentist, make.now())
-    if "finished_at" in fields:
-        fields |= {"finished_at": make.now() - fields["finished_at"]}
+    ago = {name: make.now() - value for name, value in fields.items() if name.endswith("_at")}
     with job_scope(agency_id=cast.acme.pk):
         CallImport.objects.create(
             agency_id=cast.acme.pk, client=cast.dentist, format="generic", time_zone="UTC",
-            created_at=make.now(), **({"added": 12} | fields),
+            created_at=make.now(), **({"added": 12} | fields | ago),
         )  # fmt: skip
     assert _are_counted(nina), "all that it brought is counted"
     calls(cast.dentist, people, at=make.now() - DAY)

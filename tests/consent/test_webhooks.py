@@ -327,6 +327,17 @@ def test_what_is_sent_again_stays_a_week_from_then_and_so_does_the_key_of_its_da
     assert vault_selectors.key_days(cast.dentist.pk, webhooks.PURPOSE, before=datetime.max.date()) == []
 
 
+def test_a_message_sent_again_keeps_the_key_of_its_own_day_and_of_no_other(cast: Cast) -> None:
+    dead(cast, NOON + timedelta(days=6))
+    with job_scope(agency_id=cast.acme.pk):
+        to = WebhookEndpoint.objects.for_client(cast.dentist).select_related("client__agency").get()
+        for days in (1, 3):
+            webhooks.ping(endpoint=to, by=Actor.job("test"), at=NOON + timedelta(days=days))
+    assert webhooks.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=11)) == 2
+    days = vault_selectors.key_days(cast.dentist.pk, webhooks.PURPOSE, before=datetime.max.date())
+    assert days == [NOON.date()]
+
+
 # --- A receiver that drips ---
 
 

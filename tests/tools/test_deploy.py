@@ -77,6 +77,20 @@ def test_the_worker_may_remove_what_the_backup_writes() -> None:
     assert folders[0] in read("deploy/systemd/callprivacy-worker.service").splitlines()
 
 
+def test_the_web_reaches_no_backup() -> None:
+    advice = yaml.safe_load(read("docs/deploying.md").partition("```yaml\n")[2].partition("```")[0])
+    assert set(advice["services"]) == {"release", "worker"}
+    assert all(len(service["volumes"]) == 3 for service in advice["services"].values())
+    assert COMPOSE["services"]["web"]["volumes"] == ["state:/state"]
+    commands = re.findall(
+        r"docker compose run --rm .*?(\w+) python manage.py (\w+)", read("docs/deploying.md")
+    )
+    assert {deed: service for service, deed in commands} == {
+        "backup": "release",
+        "restore_drill": "worker",
+    }
+
+
 def test_the_proxy_lets_through_what_the_pages_take_and_keeps_it_in_memory() -> None:
     conf = read("deploy/nginx.conf")
     path, _, place = conf.partition("location ~ ")[2].partition(" {")

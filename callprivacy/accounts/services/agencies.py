@@ -234,9 +234,14 @@ def create_client(
     vault.create_client_keys(client_id=client.pk, agency_id=agency.pk, at=at)
     audit.record("client.created", subject=client, by=by, at=at)
     officers = Membership.objects.filter(agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE)
-    granted = {row.pk: row for row in (*officers, *people)}
-    access.hold_members(agency_id=agency.pk, user_ids=[row.user_id for row in granted.values()])
-    for membership in granted.values():
+    named = {row.user_id for row in people}
+    held = access.hold_members(agency_id=agency.pk, user_ids={row.user_id for row in officers} | named)
+    for membership in held:
+        # As they are by now: they may have left, or be officers no more, while this waited.
+        if membership.state != MembershipState.ACTIVE:
+            continue
+        if membership.role != Role.OFFICER and membership.user_id not in named:
+            continue
         access.write_bundle(
             agency_id=agency.pk,
             user_id=membership.user_id,
