@@ -3,6 +3,7 @@ A file is on its way in while a worker goes on with it, or did within a quarter 
 
 One that was begun and whose file was replaced or taken away stayed so for a day, and nothing was judged meanwhile. A
 worker that puts a file down for the next one ends its lease with that moment, so that the lease alone says too little.
+Who sees calls sees counts of them on the first page, and is told as well that they are being counted.
 """
 
 from django.db import migrations
@@ -11,7 +12,7 @@ _COUNTING = """
 CREATE OR REPLACE FUNCTION analytics_counting(clients bigint[]) RETURNS SETOF bigint LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT client FROM unnest(clients) AS client
-    WHERE client IN (SELECT scope_clients('view_analytics'))
+    WHERE (client IN (SELECT scope_clients('view_analytics')) OR client IN (SELECT scope_clients('view_calls')))
         AND EXISTS (SELECT FROM analytics_touched WHERE client_id = client)
         AND (
             EXISTS (SELECT FROM analytics_touched WHERE client_id = client AND hour IS NULL)

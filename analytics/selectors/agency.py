@@ -20,7 +20,6 @@ from callprivacy.tenancy.models import Client
 
 _LISTED: Final = 100
 _WEEKS: Final = 12
-_NAMED: Final = 5
 
 
 @dataclass(slots=True)
@@ -141,7 +140,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
         _tiles([] if uncounted else rows, report.total, report.before.total if report.before else None),
     )
     made.left_out = max(0, len(rows) - _LISTED)
-    made.counting = _counting([client.name for client in clients if client.pk in uncounted])
+    made.counting = counting.said_of([client.name for client in clients if client.pk in uncounted])
     made.trend_title = f"Calls of all clients by {by_day.asked.step.value}"
     made.trend = _all_of_them(by_day.rows, by_day.asked.step.value, steps, is_partly_told=is_partly_told)
     if by_day.unplaced or any(
@@ -202,16 +201,8 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
             ["Week of", *(one.words for one in shown)],
             [[label, *(one.values[place] for one in series)] for place, label in enumerate(labels)],
         ),
-        _counting([client.name for client in clients if client.pk in uncounted]),
+        counting.said_of([client.name for client in clients if client.pk in uncounted]),
     )
-
-
-def _counting(names: Sequence[str]) -> str:
-    """What the page says while many calls of these clients wait to be counted."""
-    if not names:
-        return ""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{counting.WORDS} This concerns {', '.join(names[:_NAMED])}{more}."
 
 
 def _row(

@@ -41,7 +41,7 @@ _COUNT: Final = """
         WHERE client_id = %(client)s AND day = ANY (%(days)s) AND day NOT IN (SELECT day FROM counted)
     )
     INSERT INTO analytics_daycount (agency_id, client_id, day, calls, answered, withheld, consent, notice, law)
-    SELECT %(agency)s, %(client)s, counted.* FROM counted
+    SELECT %(agency)s, %(client)s, counted.* FROM counted ORDER BY day
     ON CONFLICT (client_id, day) DO UPDATE SET (calls, answered, withheld, consent, notice, law)
         = (excluded.calls, excluded.answered, excluded.withheld, excluded.consent, excluded.notice, excluded.law)
 """

@@ -44,7 +44,8 @@ class ClientRow:
     """
     One client on the overview, with what makes it better or worse.
 
-    :ivar count: calls of the last four weeks, as they were counted within the last minute.
+    :ivar count: calls of the last four weeks, as they were counted: what came or left since then is counted within
+        minutes, and the page says where more waits.
     :ivar past: calls past their date, counted up to a hundred.
     """
 
@@ -82,9 +83,14 @@ class ClientRow:
         return self.client.retention_state == RetentionState.LIVE
 
 
-def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
-    """The clients whose calls a person may see, worst first; a bounded number of queries however many."""
-    clients = list(access.clients_with(membership, Permission.VIEW_CALLS, at=at).select_related("agency"))
+def clients_of(membership: Membership, *, at: datetime) -> list[Client]:
+    """The clients whose calls a person may see, by name."""
+    rows = access.clients_with(membership, Permission.VIEW_CALLS, at=at)
+    return list(rows.select_related("agency").order_by("name"))
+
+
+def client_rows(membership: Membership, clients: Sequence[Client], *, at: datetime) -> list[ClientRow]:
+    """A person's clients with their figures, worst first; a bounded number of queries however many."""
     ids = [client.pk for client in clients]
     count = counted_days.of_clients(ids, first=first_day(membership.agency.time_zone, at=at))
     past = counts.some_calls_before(*_limits(clients, at), at_most=_PAST_AT_MOST)

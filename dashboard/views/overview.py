@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_GET
 
-from analytics.selectors import agency
+from analytics.selectors import agency, counting
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
@@ -29,7 +29,9 @@ _SHOWN = 50
 @require_GET
 def show_overview(request: StaffRequest) -> HttpResponse:
     """Seven rows that need you, the figures, four weeks of calls, clients worst first, standards, connections."""
-    rows = selectors.client_rows(request.membership, at=request.at)
+    clients = selectors.clients_of(request.membership, at=request.at)
+    uncounted = counting.among([client.pk for client in clients])
+    rows = selectors.client_rows(request.membership, clients, at=request.at)
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
     doors = selectors.connections(request.membership, at=request.at)
     missed = selectors.missed_calls(request.membership, doors, at=request.at)
@@ -39,6 +41,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "rows": rows[:_SHOWN],
         "left_out": max(0, len(rows) - _SHOWN),
         "tiles": _tiles(rows),
+        "counting": counting.said_of([client.name for client in clients if client.pk in uncounted]),
         "chart": {
             "series": ["Answered", "Not answered"],
             "rows": [

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from analytics.models import DayCount
+from analytics.models import DayCount, Span
 from analytics.selectors import days as selectors
 from analytics.selectors.days import Counted
 from analytics.services import days, making
@@ -47,6 +47,37 @@ def test_a_day_is_counted_again_when_a_call_of_it_comes_changes_or_leaves(cast: 
         Call.objects.filter(pk=mine[0]).delete()
     work(cast.dentist)
     assert counted(cast.dentist) == Counted(calls=2, answered=2)
+
+
+def test_what_leaves_a_span_that_is_final_leaves_the_count_of_its_day(cast: Cast) -> None:
+    mine = calls(cast.dentist, callers(cast.dentist, 3), at=NOON - 7 * DAY)
+    with job_scope(agency_id=cast.acme.pk):
+        make.bare_recording(Call.objects.get(pk=mine[1]))
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Span.objects.for_client(cast.dentist).update(is_final=True)
+        Recording.objects.for_client(cast.dentist).remove()
+    work(cast.dentist)
+    assert counted(cast.dentist) == Counted(calls=3, answered=3)
+
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk=mine[0]).delete()
+    work(cast.dentist)
+    assert counted(cast.dentist) == Counted(calls=2, answered=2)
+
+
+def test_days_follow_the_agencys_zone(cast: Cast) -> None:
+    late = datetime(2026, 11, 20, 23, tzinfo=ZoneInfo(cast.acme.time_zone))
+    calls(cast.dentist, callers(cast.dentist, 1), at=late)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(selectors.of_days([cast.dentist.pk], first=FIRST)) == [late.date()]
+        Agency.objects.filter(pk=cast.acme.pk).update(time_zone="Asia/Tokyo")
+
+    work(cast.dentist)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(selectors.of_days([cast.dentist.pk], first=FIRST)) == [late.date() + DAY]
 
 
 @pytest.mark.parametrize("is_anew", [False, True], ids=["touched", "made anew"])

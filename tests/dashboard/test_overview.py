@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from analytics.services import making
 from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import JobState, PullKind, RecordingState
 from callprivacy.calls.models import Call, Pull, PullRun, Recording
@@ -94,6 +95,16 @@ def test_the_number_of_queries_does_not_grow_with_clients(
 
     with django_assert_num_queries(len(few)):
         browser.get("/overview/")
+
+
+def test_while_many_calls_wait_to_be_counted_the_first_page_says_so_once(cast: Cast) -> None:
+    browser = signed_in(cast.bob)
+    assert "wait to be counted" not in browser.get("/overview/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        making.touch(client=cast.dentist, hours=[None])
+    page = browser.get("/overview/").content.decode()
+    assert page.count("wait to be counted") == 1
+    assert "This concerns Dentist." in page
 
 
 def test_the_figures_are_sums_of_days_and_no_call_of_four_weeks_is_looked_at(cast: Cast) -> None:
