@@ -1,5 +1,7 @@
 """The words of retention: what is kept, until when, and how far a run, a change or an alert is."""
 
+from typing import Final
+
 from django.db import models
 
 
@@ -114,6 +116,10 @@ class LeftoverState(models.TextChoices):
     OPEN = "open", "Still there"
     ASKED = "asked", "Deletion asked for"
     GONE = "gone", "Gone"
+
+
+DESTROYING: Final = "destroying"
+"""The last step of a client's end: its keys go, and there is no way back."""
 
 
 class EndState(models.TextChoices):

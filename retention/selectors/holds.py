@@ -23,8 +23,8 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
 from retention import targets
-from retention.enums import Category
-from retention.models import Hold, HoldCall, HoldCaller, HoldPerson, RunPart
+from retention.enums import DESTROYING, Category, EndState
+from retention.models import Hold, HoldCall, HoldCaller, HoldPerson, Offboarding, RunPart
 from retention.selectors import policies, trail
 
 LEASED_AT_MOST: Final = timedelta(minutes=2)
@@ -36,6 +36,12 @@ _IN_TURN: Final = timedelta(seconds=10)
 How long after the instant of a request a batch may still take the client's turn before it: longer than one waits.
 """
 _SAMPLE: Final = 10
+
+
+def is_too_late(client: Client) -> bool:
+    """Whether the keys of a client that leaves are going or gone: nothing of it is left to be kept."""
+    rows = Offboarding.objects.for_client(client)
+    return rows.filter(Q(state=EndState.DONE) | Q(state=EndState.ERASING, step=DESTROYING)).exists()
 
 
 def open_holds(client: Client) -> QuerySet[Hold]:

@@ -51,6 +51,10 @@ class BusyError(Exception):
     """The client's turn did not come in time; nothing was written, and it may be tried again at once."""
 
 
+class TooLateError(Exception):
+    """The client's keys are being destroyed, or are: nothing is left that a hold could keep."""
+
+
 class NobodyError(LookupError):
     """A number is none, or nothing is kept of it at this client. `line`: which one of those typed, from 1."""
 
@@ -239,12 +243,15 @@ def place_hold(
     :raises NobodyError: a number is none, or nothing is kept of it.
     :raises NoSuchCallError: a call is not the client's, or has left.
     :raises NotAMemberError: a person has no access to the client.
+    :raises TooLateError: the client has left, and its keys with it.
     """
     by = Actor.staff(user_id=placed_by)
     callers = _find_callers(client, extent.numbers, by, at)
     with transaction.atomic():
         _check_people(client, people, at)
         _take_turn(client)
+        if selectors.is_too_late(client):
+            raise TooLateError(f"{client.name} has left. Nothing is left that a hold could keep.")
         _check_calls(client, extent.call_ids)
         hold = Hold.objects.create(
             agency_id=client.agency_id,

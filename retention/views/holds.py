@@ -25,7 +25,7 @@ from callprivacy.tenancy.models import Client
 from retention.forms.holds import CALLS, HoldForm, HoldsForm, LiftForm, ReviewForm
 from retention.models import Hold
 from retention.selectors import holds as selectors
-from retention.services import holds, offboarding
+from retention.services import holds
 from retention.tasks import holds as tasks
 
 _PAGE: Final = 25
@@ -129,7 +129,7 @@ def _require_something(client: Client) -> None:
 
     :raises PermissionDenied: it has left, and nothing is left to be kept.
     """
-    if client.archived_at is not None and offboarding.is_done(client):
+    if client.archived_at is not None and selectors.is_too_late(client):
         raise PermissionDenied(f"{client.name} has left. Nothing is left that a hold could keep.")
 
 
@@ -158,7 +158,7 @@ def _place(request: StaffRequest, client: Client, form: HoldForm) -> Hold | None
         form.add_error("numbers", f"Line {error.line}: {error} Type the numbers again.")
     except holds.NotAMemberError as error:
         form.add_error("people", str(error))
-    except (holds.BusyError, holds.NoSuchCallError) as error:
+    except (holds.BusyError, holds.NoSuchCallError, holds.TooLateError) as error:
         form.add_error(None, str(error))
     return None
 

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
 from callprivacy.lib import figures
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -22,7 +23,7 @@ from retention.kinds import TAKEN_AGAIN
 from retention.models import Hold, Offboarding
 from retention.selectors import watch
 from retention.services import holds, offboarding
-from retention.services.offboarding import working
+from retention.services.offboarding import removing, working
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -83,13 +84,31 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
     cast: Cast, second: Membership
 ) -> None:
     waits_again(cast, second)
-    text = deed(cast, "new_link", at=LATER)
     loses(cast)
-    with pytest.raises(offboarding.NoFileError):
-        taken(text, LATER)
     page = signed_in(cast.alice).post("/clients/dentist/leave/link/", follow=True).content.decode()
     assert "The file is lost here. It is written anew" in page
     work(cast, make.now())
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_a_file_that_its_link_finds_lost_is_written_anew_at_once_and_waits_in_the_queue(
+    cast: Cast, second: Membership
+) -> None:
+    waits_again(cast, second)
+    text = deed(cast, "new_link", at=LATER)
+    loses(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Item.objects.filter(kind="offboarding").update(due_at=NOON)
+
+    for _ in range(2):
+        with pytest.raises(offboarding.NoFileError):
+            taken(text, LATER)
+
+    assert now(cast).state == EndState.WRITING
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="offboarding.file_lost").count() == 1
+        assert Item.objects.open().filter(kind="offboarding", due_at__gt=LATER).exists()
+    work(cast, LATER)
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
@@ -151,6 +170,30 @@ def test_a_hold_can_be_placed_and_lifted_until_the_end(cast: Cast, second: Membe
         Hold.objects.update(lifted_at=LATER)
     finishes(cast)
     assert browser.post("/clients/dentist/holds/new/", said).status_code == 403
+
+
+def test_once_its_keys_go_no_hold_is_placed_any_more_and_who_comes_next_ends_it(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_again(cast, second)
+    taken(deed(cast, "new_link", at=LATER), LATER)
+    deed(cast, "begin_erasing", at=LATER)
+    with monkeypatch.context() as killed:
+        killed.setattr(removing.vault, "destroy_client", _is_killed)
+        work(cast, LATER)
+    assert now(cast).state == EndState.ERASING
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        with pytest.raises(holds.TooLateError, match="Nothing is left"):
+            place(cast)
+        assert not Hold.objects.exists()
+
+    work(cast, LATER + timedelta(hours=1))
+
+    assert now(cast).state == EndState.DONE
+
+
+def _is_killed(**_: object) -> None:
+    raise RuntimeError("killed")
 
 
 def test_a_step_at_a_vendor_can_be_done_while_the_file_waits(cast: Cast) -> None:

@@ -98,11 +98,6 @@ def of_client(client: Client) -> Offboarding | None:
     return rows.select_related("asked_by", "agreed_by", "client").first()
 
 
-def is_done(client: Client) -> bool:
-    """Whether a client's end is over: nothing of it is left to be kept."""
-    return Offboarding.objects.for_client(client).filter(state=EndState.DONE).exists()
-
-
 def of_agency(agency: Agency) -> list[Offboarding]:
     """An agency's offboardings, the newest first, with clients and people; a hundred at most."""
     rows = Offboarding.objects.filter(agency_id=agency.pk).select_related("client", "asked_by", "agreed_by")

@@ -15,13 +15,14 @@ from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
-from callprivacy.tenancy.scope import client_scope
+from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.tenancy.selectors import find_public_key
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 from retention.enums import EndState
 from retention.models import Offboarding
 from retention.services.offboarding.asking import HANDED_WITHIN, Clock, NotNowError
+from retention.services.offboarding.claims import JOB, await_people
 
 log = logger(__name__)
 
@@ -117,22 +118,26 @@ def take(text: str, *, clock: Clock) -> Handover:
     Begin to take the file. While it is on its way the link opens nothing, so that of two who take it at once one gets
     it; it counts as taken once its last byte is off, and where it broke off before the link opens it again.
 
+    A file that is lost is written anew, and who hands it over has that in the queue.
+
     :raises NoFileError: the link opens nothing, or the file is lost.
     """
     row = door_of(text, at=clock())
     digest = _digest(text)
-    with client_scope(agency_id=row.agency_id, client_id=row.client_id):
-        mine = Offboarding.objects.for_client(row.client_id).filter(
-            pk=row.pk, link_digest=digest, taken_at=None, state=EndState.WRITTEN
-        )
-        if row.file_key is None or not mine.update(link_digest=None):
-            raise NoFileError
-        try:
-            source = files.open(row.client_id, row.file_key)
-        except (FileNotFoundError, SealBrokenError) as error:
-            log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
-            raise NoFileError from None
-        return Handover(row, digest, source, clock)
+    try:
+        with client_scope(agency_id=row.agency_id, client_id=row.client_id):
+            mine = Offboarding.objects.for_client(row.client_id).filter(
+                pk=row.pk, link_digest=digest, taken_at=None, state=EndState.WRITTEN
+            )
+            if row.file_key is None or not mine.update(link_digest=None):
+                raise NoFileError
+            return Handover(row, digest, files.open(row.client_id, row.file_key), clock)
+    except (FileNotFoundError, SealBrokenError) as error:
+        log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
+    with job_scope(agency_id=row.agency_id):
+        if _write_anew(row, by=JOB, at=clock()):
+            await_people(row, clock())
+    raise NoFileError
 
 
 class Handover:

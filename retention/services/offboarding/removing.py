@@ -29,7 +29,7 @@ from consent.channels import packing
 from consent.models import WebhookEndpoint
 from consent.services import invitations, texts, vendor_tasks, webhooks
 from retention import targets
-from retention.enums import Category, EndState
+from retention.enums import DESTROYING, Category, EndState
 from retention.kinds import TAKEN_AGAIN
 from retention.models import Offboarding
 from retention.selectors import preview
@@ -110,10 +110,11 @@ def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
             texts.settle_leaving(client=row.client, at=clock())
             if _waits_for_readers(row, clock()) or not _is_handed_over(row, clock):
                 return
-        elif row.step == _KEYS:
-            if not _waits_for_vendors(row, clock()):
+        elif row.step in (_KEYS, DESTROYING):
+            is_late = row.step == DESTROYING
+            if is_late or not _waits_for_vendors(row, clock()):
                 folders = leaving.empty_folders(client=row.client, until=until, clock=clock)
-                if not _waits_for_folders(row, folders, clock()):
+                if is_late or not _waits_for_folders(row, folders, clock()):
                     _finish(row, folders, clock())
             return
         elif _erase_some(row, Category(row.step), clock()):
@@ -334,6 +335,8 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
     """Destroy the client's keys and files, give it empty ones, state what was done, and sign it."""
     client = row.client
     with job_scope(agency_id=row.agency_id):
+        # Who places a hold has come before, or sees that nothing is left to be kept.
+        turns.lock_client(client.pk)
         check_holds(client)
         # What was opened or given by somebody who had begun before the client was gone.
         _shut(row, at)
@@ -344,7 +347,7 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         texts.forget_client(client=client)
         # Counted where it is done: who is killed before the statement finds none of them open.
         given_up = vendor_tasks.give_up(client=client, by=JOB, at=at)
-        Offboarding.objects.filter(pk=row.pk).update(given_up=F("given_up") + given_up)
+        Offboarding.objects.filter(pk=row.pk).update(step=DESTROYING, given_up=F("given_up") + given_up)
         left: dict[str, int | None] = {
             **extent_of(client).stored(),
             "secrets": ConnectionSecret.objects.for_client(client).count(),
