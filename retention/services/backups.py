@@ -204,6 +204,12 @@ def folders() -> Folders:
     return Folders(default, of_vault, keys)
 
 
+def has_folders() -> bool:
+    """Whether anything is configured of where dumps go, be it a part."""
+    names = ("CALLPRIVACY_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_KEYS")
+    return any(getattr(settings, name) is not None for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """
@@ -480,16 +486,28 @@ def note_gone(*, name: str, at: datetime) -> None:
     """
     Note that somebody has deleted a dump of the vault, and its key.
 
-    :raises BackupError: no such dump is known, or one of the two lies in its folder.
+    By what lies in the folders. Where none is configured any more, such as after a move to backups of the platform, by
+    that somebody's word, and the trail says so.
+
+    :raises BackupError: no such dump is known, one of the two lies in its folder, or a folder cannot be looked into.
     """
-    where = folders()
+    where = folders() if has_folders() else None
     row = Backup.objects.filter(database="vault", removed_at=None, name=name).first()
     if row is None:
         raise BackupError(f"No dump of the vault is known as {name}, or it is noted as removed.")
-    if _lies_there(row, where):
-        raise BackupError(f"{name} or its key is still there. Delete the key first, then the dump.")
+    if where is not None:
+        for folder in (where.keys, where.vault):
+            if not os.access(folder, os.R_OK | os.X_OK):
+                raise BackupError(
+                    f"{folder} is not there or cannot be read, so {name} or its key may lie in it: a disk that is not"
+                    " mounted, a container without it, another account. Say it where both folders can be read."
+                )
+        if _lies_there(row, where):
+            raise BackupError(f"{name} or its key is still there. Delete the key first, then the dump.")
     Backup.objects.filter(pk=row.pk).update(removed_at=at)
-    audit.record_house("backups.removed", at=at, database="vault", count=1, by_hand=True)
+    audit.record_house(
+        "backups.removed", at=at, database="vault", count=1, by_hand=True, looked=where is not None
+    )
 
 
 def _lies_there(row: Backup, where: Folders) -> bool:

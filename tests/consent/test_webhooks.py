@@ -331,8 +331,8 @@ def test_a_message_sent_again_keeps_the_key_of_its_own_day_and_of_no_other(cast:
     dead(cast, NOON + timedelta(days=6))
     with job_scope(agency_id=cast.acme.pk):
         to = WebhookEndpoint.objects.for_client(cast.dentist).select_related("client__agency").get()
-        for days in (1, 3):
-            webhooks.ping(endpoint=to, by=Actor.job("test"), at=NOON + timedelta(days=days))
+        for later in (1, 3):
+            webhooks.ping(endpoint=to, by=Actor.job("test"), at=NOON + timedelta(days=later))
     assert webhooks.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=11)) == 2
     days = vault_selectors.key_days(cast.dentist.pk, webhooks.PURPOSE, before=datetime.max.date())
     assert days == [NOON.date()]

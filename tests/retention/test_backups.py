@@ -17,6 +17,7 @@ from django.db import connection, connections
 from django.test import Client as Browser
 from pytest_django import Settings
 
+from callprivacy.audit.models import HouseEvent
 from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
 from callprivacy.vault import envelopes
@@ -132,7 +133,10 @@ def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
     # Who cannot see the folders removes nothing, and says nothing of what is there.
     assert backups.expire_backups(at=promised) == []
     assert staying(timedelta(days=2)) == 1
-    for folder in ("vault", "keys"):
+    # Nor is it noted as gone while a folder cannot be looked into: it may lie on a disk that is not mounted.
+    for folder in ("keys", "vault"):
+        with pytest.raises(backups.BackupError, match=f"{folder} is not there"):
+            backups.note_gone(name=name, at=promised)
         (tmp_path / folder).mkdir()
     # It is not here, and may lie where the folders were before.
     assert backups.expire_backups(at=promised) == []
@@ -145,6 +149,28 @@ def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
     assert staying(timedelta(days=2)) == 0
     with pytest.raises(CommandError, match="noted as removed"):
         call_command("backup", gone=name)
+
+
+@pytest.mark.django_db
+def test_without_folders_a_dump_is_noted_as_gone_by_the_word_of_who_deleted_it(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.CALLPRIVACY_BACKUP_DIR = None
+    settings.CALLPRIVACY_VAULT_BACKUP_DIR = None
+    settings.CALLPRIVACY_VAULT_BACKUP_KEYS = tmp_path / "keys"
+    name = f"vault-{NOON:%Y%m%dT%H%M%SZ}.age"
+    Backup.objects.create(database="vault", made_at=NOON, name=name, size=1)
+    # A part of the three is a fault, not a move away.
+    with pytest.raises(CommandError, match="no place for backups"):
+        call_command("backup", gone=name)
+    settings.CALLPRIVACY_VAULT_BACKUP_KEYS = None
+
+    call_command("backup", gone=name)
+
+    assert "By your word" in capsys.readouterr().out
+    assert watch.house(NOON + timedelta(days=17)).staying == 0
+    event = HouseEvent.objects.get(action="backups.removed")
+    assert event.details == {"database": "vault", "count": 1, "by_hand": True, "looked": False}
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.urls import reverse
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -19,10 +20,12 @@ from callprivacy.audit import selectors as trail
 from callprivacy.calls.http import UPLOAD_AT_MOST
 from callprivacy.calls.views import hooks
 from callprivacy.lib import figures
-from consent.services import posted, registers, terms
+from consent.services import list_checks, posted, registers, terms
 from dashboard.services import readiness
+from governance.services import certificates
 from retention.selectors import storage, watch
 from retention.selectors.watch import House, Reading
+from rights.services import proofs
 from tests import starts
 from tests.make import NOON
 from tools import alive, check, new_env, services, supervise
@@ -93,19 +96,53 @@ def test_the_web_reaches_no_backup() -> None:
 
 def test_the_proxy_lets_through_what_the_pages_take_and_keeps_it_in_memory() -> None:
     conf = read("deploy/nginx.conf")
-    path, _, place = conf.partition("location ~ ")[2].partition(" {")
-    assert re.search(path, reverse("calls:import_new", args=["a-client"]))
-    place = place.partition("}")[0]
-    rest = conf.replace(place, "")
-    (of_files,), (of_others,) = (
-        [int(size) << 20 for size in re.findall(r"client_max_body_size (\d+)m;", text)]
-        for text in (place, rest)
-    )
-    assert UPLOAD_AT_MOST < of_files < 1.1 * UPLOAD_AT_MOST
-    others = {registers.AT_MOST, terms.DOCUMENT_AT_MOST, posted.PICTURE_AT_MOST, hooks.LARGEST}
-    assert max(others) < of_others < of_files
+    places = re.findall(r"^    location (~|=) (\S+) \{\n(.*?)^    \}", conf, re.MULTILINE | re.DOTALL)
+    takes = {
+        reverse("calls:import_new", args=["a-client"]): UPLOAD_AT_MOST,
+        reverse("consent:new_register"): registers.AT_MOST,
+        reverse("consent:new_answers"): registers.ANSWERS_AT_MOST,
+        reverse("consent:new_list", args=["a-client"]): list_checks.UPLOAD_AT_MOST,
+    }
+    limits = set()
+    for path, at_most in takes.items():
+        (place,) = (
+            text for how, name, text in places if (name == path if how == "=" else re.search(name, path))
+        )
+        (size,) = re.findall(r"client_max_body_size (\d+)m;", place)
+        assert at_most < int(size) << 20 < 1.1 * at_most, path
+        # Before its body is taken in: who has no session is led to the sign-in, and nobody sends many at once.
+        assert "if ($has_session = 0) { return 302 /accounts/login/?next=$request_uri; }" in place
+        (files,) = re.findall(r"limit_conn files (\d);", place)
+        limits.add((int(size) << 20, int(files)))
+    assert len(places) == len(takes) - 1  # answers and lists share one
+    rest = conf
+    for *_, place in places:
+        rest = rest.replace(place, "")
+    (of_others,) = (int(size) << 20 for size in re.findall(r"client_max_body_size (\d+)m;", rest))
+    others = {terms.DOCUMENT_AT_MOST, posted.PICTURE_AT_MOST, proofs.PERMISSION_AT_MOST, certificates.AT_MOST}
+    assert max(others | {hooks.LARGEST}) < of_others < 2 * max(others)
     assert re.findall(r"(\w+)_temp_path /dev/shm/", conf) == ["client_body", "proxy"]
     assert COMPOSE["services"]["nginx"]["shm_size"] == "3g"
+    # What one address has under way at most: its largest, and of the next as many as are left to it.
+    largest = [size for size, files in sorted(limits, reverse=True) for _ in range(files)]
+    assert sum(largest[: max(files for _, files in limits)]) < 3 << 30
+
+
+@pytest.mark.parametrize(
+    ("cookies", "is_one"),
+    [
+        ("__Host-session={}", True),
+        ("__Host-csrf=abc; __Host-session={}; theme=dark", True),
+        ("", False),
+        ("a__Host-session={}", False),
+        ("__Host-session=", False),
+    ],
+)
+def test_the_proxy_knows_a_session_as_django_writes_one(cookies: str, is_one: bool) -> None:
+    (known,) = re.findall(r'"~(.+)" 1;', read("deploy/nginx.conf"))
+    assert "__Host-session" in read("callprivacy/settings.py")
+    key = SessionStore()._get_new_session_key()  # type: ignore[attr-defined]
+    assert bool(re.search(known, cookies.format(key))) is is_one
 
 
 def test_the_image_runs_as_nobody_in_particular_and_holds_what_runs() -> None:

@@ -231,8 +231,19 @@ def _over_tls(at: Edge, path: str) -> http.client.HTTPResponse:
     return answer
 
 
+def _before_its_body(at: Edge, path: str) -> int | None:
+    """What a post of 200 MB is answered of which nothing but the head is sent; None where nginx waits for the rest."""
+    trusting = ssl.create_default_context(cafile=str(at.authority))
+    plain = socket.create_connection(("127.0.0.1", at.tls), timeout=5)
+    with trusting.wrap_socket(plain, server_hostname=HOST) as line:
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {200 << 20}\r\n\r\n".encode())
+        with contextlib.suppress(TimeoutError):
+            return int(line.recv(64).split()[1])
+    return None
+
+
 def _of_the_file(at: Edge) -> list[str]:
-    """What is wrong with what the file itself says: plain http is led away, and probes are nobody's."""
+    """What is wrong with what the file itself says: where plain http, probes and strangers' files end."""
     wrong = []
     line = http.client.HTTPConnection("127.0.0.1", at.plain, timeout=10)
     with contextlib.closing(line):
@@ -244,6 +255,9 @@ def _of_the_file(at: Edge) -> list[str]:
               if (status := _over_tls(at, path).status) != 404]  # fmt: skip
     if (status := _over_tls(at, "/accounts/login/").status) != 200:
         wrong.append(f"the sign-in answers {status}")
+    for path, wanted in {"/": 413, "/consent/registers/new/": 302, "/clients/a/imports/new/": 302}.items():
+        if (answer := _before_its_body(at, path)) != wanted:
+            wrong.append(f"a stranger's 200 MB at {path}: {answer or 'taken in'}")
     return wrong
 
 
@@ -311,6 +325,9 @@ def _tried() -> dict[str, Any]:
             open_probes = conf.replace("location = /readyz { return 404; }", "")
             with nginx("probes", open_probes, web=port) as at:
                 of_probes = _of_the_file(at)
+            open_doors = re.sub(r"if \(\$has_session = 0\) \{[^}]+\}", "", conf)
+            with nginx("doors", open_doors, web=port) as at:
+                of_doors = _of_the_file(at)
             with nginx("weak", _weakened(conf), web=port) as at:
                 of_weak = _sslyze(at), _testssl(at)
             with nginx("other", conf, web=port, host="calls.example.org") as at:
@@ -320,6 +337,7 @@ def _tried() -> dict[str, Any]:
         ("old ciphers and no TLS 1.3 (testssl.sh)", bool(of_weak[1][1]) or of_weak[1][0] not in {"A+", "A"}),
         ("a certificate of another name", of_another in {"T", "M"}),
         ("probes that everybody may ask", bool(of_probes)),
+        ("files that are taken in from whoever sends them", bool(of_doors)),
     ]
     is_kept = not any(one.startswith("sslyze") for one in failures)
     said = f"testssl.sh: {grade}; sslyze: {'' if is_kept else 'not '}Mozilla's intermediate profile"

@@ -69,6 +69,8 @@ class Command(OwnCommand):
         except backups.BackupError as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{name} is noted as removed.")
+        if not backups.has_folders():
+            self.stdout.write("By your word: no folder of backups is configured here to look into.")
 
     def _make_key(self, path: Path) -> None:
         secret, public = envelopes.new_identity()
