@@ -15,6 +15,7 @@ from callprivacy.audit.models import Event
 from callprivacy.lib import figures
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
 from consent.enums import WaitingState
 from consent.models import VendorTask
@@ -23,7 +24,7 @@ from retention.kinds import TAKEN_AGAIN
 from retention.models import Hold, Offboarding
 from retention.selectors import watch
 from retention.services import holds, offboarding
-from retention.services.offboarding import removing, working
+from retention.services.offboarding import working
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -179,7 +180,7 @@ def test_once_its_keys_go_no_hold_is_placed_any_more_and_who_comes_next_ends_it(
     taken(deed(cast, "new_link", at=LATER), LATER)
     deed(cast, "begin_erasing", at=LATER)
     with monkeypatch.context() as killed:
-        killed.setattr(removing.vault, "destroy_client", _is_killed)
+        killed.setattr(vault, "destroy_client", _is_killed)
         work(cast, LATER)
     assert now(cast).state == EndState.ERASING
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
