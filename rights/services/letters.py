@@ -13,8 +13,6 @@ from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
-from django.db.models import Case as DbCase
-from django.db.models import DateTimeField, Value, When
 
 from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
@@ -231,15 +229,9 @@ def letter_sent(*, agency_id: int, letter_id: UUID, at: datetime) -> None:
     """Note that the mail server took a letter, whatever becomes of what follows: it is not sent a second time."""
     with job_scope(agency_id=agency_id):
         waiting = Letter.objects.filter(pk=letter_id, state=LetterState.WAITING)
-        waiting.update(
-            state=LetterState.SENT,
-            sent_at=at,
-            # One that says that it takes longer stays due until the case does.
-            due_at=DbCase(
-                When(template=EXTENSION, then=Value(at)), default=None, output_field=DateTimeField()
-            ),
-            last_error="",
-        )
+        # One that says that it takes longer stays due until the case does.
+        due_at = at if waiting.filter(template=EXTENSION).exists() else None
+        waiting.update(state=LetterState.SENT, sent_at=at, due_at=due_at, last_error="")
     note_extensions(agency_id=agency_id, at=at)
 
 
