@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
@@ -21,6 +22,8 @@ NOT_ACKNOWLEDGED: Final = "request_not_acknowledged"
 EXTENSION_UNSENT: Final = "request_extension_unsent"
 OWN_REQUEST: Final = "request_own"
 
+_EXTENSION: Final = "extension "
+
 OF_CASES: Final = (
     CLIENT_ANSWERED,
     CLIENT_SILENT,
@@ -31,6 +34,24 @@ OF_CASES: Final = (
     OWN_REQUEST,
 )
 """Kinds whose key is a case: they are closed when the case is."""
+
+
+def extension_key(case_id: UUID) -> str:
+    """The key of what waits for the letter that a request to the agency itself takes longer."""
+    return f"{_EXTENSION}{case_id}"
+
+
+def is_extension(key: str) -> bool:
+    """Whether a key is one of `extension_key`."""
+    return key.startswith(_EXTENSION)
+
+
+def case_of(key: str) -> UUID | None:
+    """The case that a key of `OF_CASES` names; None where it names none."""
+    try:
+        return UUID(key.removeprefix(_EXTENSION))
+    except ValueError:
+        return None
 
 
 def register_all() -> None:

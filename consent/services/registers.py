@@ -58,7 +58,6 @@ ANSWERS_A_BATCH: Final = 500
 LEASE: Final = timedelta(minutes=2)
 TAKEN_OUT: Final = 20_000
 _DAMAGED: Final = "The stored file is damaged. Bring it again."
-_LEFT_FOR: Final = timedelta(hours=24)
 _GIVEN_UP_AFTER: Final = timedelta(hours=24)
 
 type Clock = Callable[[], datetime]

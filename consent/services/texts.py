@@ -739,11 +739,20 @@ def settle_leaving(*, client: Client, at: datetime) -> int:
     return _settle_each(client.agency_id, waiting, at, at_most=len(waiting))
 
 
+def count_undecided(*, client: Client) -> int:
+    """How much waits at a client that a job can settle; inside a scope."""
+    return _settleable(Reply.objects.for_client(client)).count()
+
+
 def _waiting(rows: QuerySet[Reply]) -> list[uuid.UUID]:
     """Those of them that wait and that a job can settle, the oldest first; all, so that one that fails is passed by."""
-    whose = rows.filter(~Q(label="review") | Q(caller_id__isnull=False) | Exists(invitations_of_sender()))
-    here = whose.filter(state=ReplyState.WAITING, client__archived_at=None)
+    here = _settleable(rows).filter(client__archived_at=None)
     return list(here.order_by("received_at", "pk").values_list("pk", flat=True))
+
+
+def _settleable(rows: QuerySet[Reply]) -> QuerySet[Reply]:
+    whose = rows.filter(~Q(label="review") | Q(caller_id__isnull=False) | Exists(invitations_of_sender()))
+    return whose.filter(state=ReplyState.WAITING)
 
 
 def _settle_each(agency_id: int, reply_ids: Collection[uuid.UUID], at: datetime, *, at_most: int) -> int:

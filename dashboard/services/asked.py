@@ -101,7 +101,7 @@ def _bring(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
         )  # fmt: skip
     if asked.until is Until.SENT:
         return
-    letter = letters.preview(case=case, name=letters.ACKNOWLEDGEMENT)
+    letter = letters.preview(case=case, name=letters.ACKNOWLEDGEMENT, at=begun)
     _post(case, letters.ACKNOWLEDGEMENT, letter, officer, begun)
     _go_on(case, asked, officer, begun + _LAW)
 
@@ -111,7 +111,7 @@ def _close(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
     if asked.until is not Until.ANSWERED or not case.decided or deciding.unfinished(case):
         return
     sent_at = _received(asked, at) + 2 * _LAW
-    _post(case, "done", letters.preview(case=case, name="done"), officer, sent_at)
+    _post(case, "done", letters.preview(case=case, name="done", at=sent_at), officer, sent_at)
     deciding.close(case=case, by=officer, at=sent_at)
 
 

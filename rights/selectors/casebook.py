@@ -20,7 +20,7 @@ from callprivacy.calls.models import caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import Copies, EventKind, IdentityKind, IdentityState, NoticeState, StepState
+from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, NoticeState, StepState
 from rights.models import (
     Approval,
     Case,
@@ -266,6 +266,18 @@ def timeline_of(case: Case, key: Key | None) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def is_not_recorded(case: Case) -> bool:
+    """Whether nothing of what a client's own case refuses was recorded when it came in, because the client has left."""
+    ask = Ask(case.asks)
+    if case.client_id is None or case.took_effect_at is not None or not ask.stops_at_once:
+        return False
+    if ask.works_at_once:
+        return True
+    of_stop = (EventKind.NOT_RECORDED, EventKind.MARKETING_STOPPED)
+    events = CaseEvent.objects.filter(case=case, kind__in=of_stop)
+    return set(events.values_list("kind", flat=True)) == {EventKind.NOT_RECORDED}
 
 
 # --- What was found, done and passed on ---------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
 from django.db.models import F, Value
@@ -22,7 +23,7 @@ from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Agency, Client, Engagement
-from callprivacy.vault.sealing import Key
+from callprivacy.vault.sealing import Key, SealBrokenError
 from callprivacy.work import services as work
 from rights import kinds
 from rights.deadlines import engine
@@ -446,6 +447,21 @@ def longer_day(case: Case) -> date:
     return _counted(case, extended=True).answer_by
 
 
+def is_too_late(case: Case, at: datetime) -> bool:
+    """Whether the first term of a case that is not extended is past, so that no letter moves its day any more."""
+    last = case.extend_before
+    return case.extended_at is None and last is not None and at.astimezone(_zone(case)).date() > last
+
+
+def _zone(case: Case) -> ZoneInfo:
+    return engine.zone_of((case.client or case.agency).time_zone)
+
+
+def _extension(case: Case) -> str:
+    """The key of what waits for the letter: the agency's own kind has another item of the case beside it."""
+    return kinds.extension_key(case.pk) if case.client_id is None else str(case.pk)
+
+
 def _one(case: Case) -> Case:
     """
     The case, locked, with what its clock needs.
@@ -474,8 +490,7 @@ def extend(*, case: Case, ground: str, words: str, by: Actor, at: datetime) -> C
     found = _one(case)
     if found.extended_at is not None or found.extending_at is not None:
         raise AlreadyDoneError(f"{found.reference} was extended before.")
-    zone = engine.zone_of((found.client or found.agency).time_zone)
-    if found.extend_before is None or at.astimezone(zone).date() > found.extend_before:
+    if found.extend_before is None or is_too_late(found, at):
         raise NoExtensionError(
             "The person had to be told within the first term, or no law lets it take longer."
         )
@@ -489,47 +504,77 @@ def extend(*, case: Case, ground: str, words: str, by: Actor, at: datetime) -> C
         kinds.EXTENSION_UNSENT if found.client_id is not None else kinds.OWN_REQUEST,
         agency_id=found.agency_id,
         client_id=found.client_id,
-        key=str(found.pk),
+        key=_extension(found),
         at=at,
-        due_at=calendars.end_of(found.extend_before, zone),
+        due_at=calendars.end_of(found.extend_before, _zone(found)),
     )
     return found
 
 
 @transaction.atomic
-def note_told(*, case: Case, by: Actor, at: datetime) -> bool:
+def note_told(*, case: Case, by: Actor, at: datetime, told_at: datetime | None = None) -> bool:
     """
     Extend a case, now that the letter which says so has gone; returns whether it is. Called when it has.
 
-    What went after the first term extends nothing, and a letter that nobody has given a reason for neither.
+    What went after the first term extends nothing, and waits for a person as any day that stands; a letter that nobody
+    has given a reason for extends nothing either.
+
+    :param told_at: when it went; None: now.
     """
     found = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
     row = found.select_for_update(of=("self",)).get(pk=case.pk)
     if row.extending_at is None or row.closed_at is not None:
         return False
-    zone = engine.zone_of((row.client or row.agency).time_zone)
-    in_time = row.extend_before is not None and at.astimezone(zone).date() <= row.extend_before
+    told_at = told_at or at
+    in_time = row.extend_before is not None and not is_too_late(row, told_at)
     before, row.extending_at = row.answer_by, None
-    row.extended_at = at if in_time else None
+    row.extended_at = told_at if in_time else None
     _count_anew(row)
     row.save(update_fields=["extending_at", "extended_at", *_CLOCK])
-    said = CaseEvent.objects.filter(case=row, kind=EventKind.EXTENDING).order_by("-at", "-pk").first()
     timeline.add_event(
         "case.extended" if in_time else "case.not_extended",
         case=row,
         kind=EventKind.EXTENDED if in_time else EventKind.NOT_EXTENDED,
         by=by,
         at=at,
-        words=opened.text(said.words, opened.key_of(row.submission)) if said and in_time else "",
+        words=_reason(row) if in_time else "",
         shown=in_time,
         ground=row.extended_for,
         was=before.isoformat() if before else None,
         answer_by=row.answer_by.isoformat() if row.answer_by else None,
     )
-    if row.client_id is not None:
-        work.close_item(kinds.EXTENSION_UNSENT, agency_id=row.agency_id, key=str(row.pk), at=at, by=by)
+    is_own = row.client_id is None
+    work.close_item(
+        kinds.OWN_REQUEST if is_own else kinds.EXTENSION_UNSENT,
+        agency_id=row.agency_id,
+        key=_extension(row),
+        at=at,
+        by=by,
+    )
+    if not in_time:
+        is_late = row.answer_due_at is not None and row.answer_due_at <= at
+        kind = kinds.LATE if is_late else kinds.DUE
+        work.open_item(
+            kinds.OWN_REQUEST if is_own else kind,
+            agency_id=row.agency_id,
+            client_id=row.client_id,
+            key=str(row.pk),
+            at=at,
+            due_at=row.answer_due_at,
+        )
     queue.renew(agency_id=row.agency_id, client_id=row.client_id, by=by, at=at)
     return in_time
+
+
+def _reason(case: Case) -> str:
+    """Why it takes longer, as it was said; "" where that does not open: the day moves all the same."""
+    said = CaseEvent.objects.filter(case=case, kind=EventKind.EXTENDING).order_by("-at", "-pk").first()
+    if said is None:
+        return ""
+    try:
+        return opened.text(said.words, opened.key_of(case.submission))
+    except SealBrokenError:
+        return ""
 
 
 @transaction.atomic

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
@@ -43,6 +45,10 @@ class NotForThisCaseError(ValueError):
     """There is no such letter for this kind of request."""
 
 
+class TooLateError(LookupError):
+    """It says that an answer takes longer, and the day by which the person had to be told is past."""
+
+
 class GoneError(LookupError):
     """The letter's text is erased, or it is not waiting to be sent any more."""
 
@@ -59,7 +65,7 @@ class Mail:
     language: str
 
 
-def preview(*, case: Case, name: str, said: str = "", link: str = "") -> Filled:
+def preview(*, case: Case, name: str, at: datetime, said: str = "", link: str = "") -> Filled:
     """
     A letter as it would leave; nothing is written down.
 
@@ -70,7 +76,7 @@ def preview(*, case: Case, name: str, said: str = "", link: str = "") -> Filled:
     if name not in {one.name for one in letters.letters_for(case.kind)}:
         raise NotForThisCaseError("There is no such letter for this kind of request.")
     more = {"status_url": link}
-    if name == EXTENSION and case.extending_at is not None:
+    if name == EXTENSION and case.extending_at is not None and not cases.is_too_late(case, at):
         more["answer_by"] = letters.day(cases.longer_day(case), selectors.language_of(case))
     facts = selectors.facts_of(case, said=said, more=more)
     return letters.fill(name, selectors.language_of(case), facts)
@@ -94,6 +100,7 @@ def send_letter(
 
     :raises NotForThisCaseError: there is no such letter for this kind of request.
     :raises NoAddressError: the person named no mail address, and it goes by mail.
+    :raises TooLateError: it says that it takes longer, goes by mail, and the first term is past.
     """
     wanted = letters.letter(name)
     if wanted.to is not LetterTo.PERSON or (wanted.kinds and case.kind not in wanted.kinds):
@@ -108,6 +115,8 @@ def send_letter(
     if way is LetterWay.MAIL and not to:
         raise NoAddressError("The person named no mail address. Print the letter, or read it to the person.")
     is_mail = way is LetterWay.MAIL
+    if is_mail and name == EXTENSION and cases.is_too_late(case, at):
+        raise TooLateError("The person had to be told within the first term. The day stands as it was.")
     row = Letter(
         agency_id=case.agency_id,
         client_id=case.client_id,
@@ -163,17 +172,23 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
     """
     Open letters that are due; each comes back after `MAIL_AGAIN_AFTER` unless `letter_sent` is told.
 
-    One whose key is gone, or that failed or could not be opened too often, is given up, and waits for a person.
+    One whose key is gone, or that failed or could not be opened too often, is given up, and waits for a person. So is
+    one that promises a longer day which does not hold any more: then the request itself waits.
     """
     found: list[Mail] = []
     with job_scope(agency_id=agency_id):
         rows = (
             Letter.objects.due(at)
+            .filter(state=LetterState.WAITING)
             .select_related("case__submission", "case__client", "case__agency")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")[:limit]
         )
         for row in rows:
+            if row.template == EXTENSION and cases.is_too_late(row.case, at):
+                _fail(row, at)
+                cases.note_told(case=row.case, by=JOB, at=at)
+                continue
             if row.attempts >= MOST_ATTEMPTS:
                 _give_up(row, at)
                 continue
@@ -191,11 +206,15 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
     return found
 
 
-def _give_up(row: Letter, at: datetime) -> None:
+def _fail(row: Letter, at: datetime) -> None:
     Letter.objects.filter(pk=row.pk).update(state=LetterState.FAILED, due_at=None)
     timeline.add_event(
         "letter.failed", case=row.case, kind=EventKind.FAILED, by=JOB, at=at, letter=row.template
     )
+
+
+def _give_up(row: Letter, at: datetime) -> None:
+    _fail(row, at)
     work.open_item(
         kinds.LETTER_FAILED if row.client_id is not None else kinds.OWN_REQUEST,
         agency_id=row.agency_id,
@@ -207,13 +226,34 @@ def _give_up(row: Letter, at: datetime) -> None:
 
 
 def letter_sent(*, agency_id: int, letter_id: UUID, at: datetime) -> None:
-    """Note that the mail server took a letter."""
+    """Note that the mail server took a letter, whatever becomes of what follows: it is not sent a second time."""
     with job_scope(agency_id=agency_id):
         waiting = Letter.objects.filter(pk=letter_id, state=LetterState.WAITING)
-        sent = waiting.update(state=LetterState.SENT, sent_at=at, due_at=None, last_error="")
-        row = Letter.objects.select_related("case").filter(pk=letter_id, template=EXTENSION).first()
-        if sent and row is not None:
-            cases.note_told(case=row.case, by=JOB, at=at)
+        # One that says that it takes longer stays due until the case does.
+        due_at = at if waiting.filter(template=EXTENSION).exists() else None
+        waiting.update(state=LetterState.SENT, sent_at=at, due_at=due_at, last_error="")
+    note_extensions(agency_id=agency_id, at=at)
+
+
+def note_extensions(*, agency_id: int, at: datetime) -> None:
+    """
+    Extend the cases of which letters have gone that say so, each by itself, by the day on which its letter went.
+
+    One that fails is logged and tried again by the next run. Called outside any scope.
+    """
+    with job_scope(agency_id=agency_id):
+        gone = Letter.objects.due(at).filter(agency_id=agency_id, state=LetterState.SENT, template=EXTENSION)
+        found = list(gone.select_related("case").order_by("due_at", "pk"))
+    for letter in found:
+        try:
+            with job_scope(agency_id=agency_id):
+                if Letter.objects.filter(pk=letter.pk, due_at__isnull=False).update(due_at=None):
+                    cases.note_told(case=letter.case, by=JOB, at=at, told_at=letter.sent_at)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001  (the next run finds it again; the others' go on)
+            figures.note_fault()
+            log.error("letter.extends_nothing_yet", letter=str(letter.pk), error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
 
 
 def letter_not_taken(*, agency_id: int, letter_id: UUID, why: str) -> None:
@@ -223,15 +263,25 @@ def letter_not_taken(*, agency_id: int, letter_id: UUID, why: str) -> None:
 
 
 @transaction.atomic
-def send_again(*, letter: Letter, by: Actor, at: datetime) -> None:
+def send_again(*, letter: Letter, by: Actor, at: datetime) -> bool:
     """
-    Try a letter that was not delivered once more.
+    Try a letter that was not delivered once more; returns whether it is. One that promises a longer day which does not
+    hold any more is not: the request waits in its place.
 
     :raises GoneError: it did not fail.
     """
-    won = Letter.objects.filter(pk=letter.pk, state=LetterState.FAILED).update(
-        state=LetterState.WAITING, due_at=at, attempts=0
-    )
-    if not won:
+    case = Case.objects.select_related("client", "agency").get(pk=letter.case_id)
+    is_late = letter.template == EXTENSION and cases.is_too_late(case, at)
+    failed = Letter.objects.filter(pk=letter.pk, state=LetterState.FAILED)
+    if not (failed.exists() if is_late else failed.update(state=LetterState.WAITING, due_at=at, attempts=0)):
         raise GoneError("This letter is not waiting for another try.")
-    work.close_item(kinds.LETTER_FAILED, agency_id=letter.agency_id, key=f"letter {letter.pk}", at=at, by=by)
+    if is_late:
+        cases.note_told(case=case, by=by, at=at)
+    work.close_item(
+        kinds.LETTER_FAILED if letter.client_id is not None else kinds.OWN_REQUEST,
+        agency_id=letter.agency_id,
+        key=f"letter {letter.pk}",
+        at=at,
+        by=by,
+    )
+    return not is_late

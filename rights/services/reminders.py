@@ -7,7 +7,6 @@ to who owns the case, else to everybody who handles the client's requests.
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -124,28 +123,21 @@ def _tell(case: Case, kind: str, at: datetime) -> None:
 def _close_done(agency_id: int, at: datetime) -> None:
     """Close what waits for cases that are answered, and what a client said once it was acted upon."""
     waiting = Item.objects.open().filter(agency_id=agency_id, kind__in=kinds.OF_CASES)
-    items = [(kind, key) for kind, text in waiting.values_list("kind", "key") if (key := _uuid(text))]
-    rows = Case.objects.filter(pk__in={key for _, key in items}).only(
+    items = [(kind, key, kinds.case_of(key)) for kind, key in waiting.values_list("kind", "key")]
+    rows = Case.objects.filter(pk__in={case_id for _, _, case_id in items if case_id is not None}).only(
         "state", "acknowledged_at", "extending_at"
     )
     cases = {case.pk: case for case in rows}
-    for kind, key in items:
-        if _is_done(kind, cases.get(key)):
-            work.close_item(kind, agency_id=agency_id, key=str(key), at=at, by=JOB)
+    for kind, key, case_id in items:
+        if case_id is not None and _is_done(kind, key, cases.get(case_id)):
+            work.close_item(kind, agency_id=agency_id, key=key, at=at, by=JOB)
 
 
-def _is_done(kind: str, case: Case | None) -> bool:
+def _is_done(kind: str, key: str, case: Case | None) -> bool:
     if case is None or CaseState(case.state).is_closed:
         return True
     if kind in _ANSWERS:
         return case.state != CaseState.OPEN
-    if kind == kinds.EXTENSION_UNSENT:
+    if kind == kinds.EXTENSION_UNSENT or kinds.is_extension(key):
         return case.extending_at is None
     return kind == kinds.NOT_ACKNOWLEDGED and case.acknowledged_at is not None
-
-
-def _uuid(key: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(key)
-    except ValueError:
-        return None

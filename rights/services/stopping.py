@@ -16,6 +16,7 @@ article 21(2), (3)), so contact and sharing stop when it comes in.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -32,16 +33,17 @@ from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key
-from consent.enums import NOT_ASKED, Purpose, Strength
+from consent.enums import NOT_ASKED, Purpose, State, Strength
 from consent.enums import Channel as Way
 from consent.enums import EventKind as Told
+from consent.models import ConsentState
 from consent.services import ledger
 from consent.services.ledger import Said
 from retention.enums import EndState
 from retention.models import Offboarding
 from rights.deadlines import engine
 from rights.enums import Ask, Channel, EventKind, IdentityKind, IdentityState, Kind, StepKind
-from rights.models import Case, Identity, Step
+from rights.models import Case, CaseEvent, Identity, Step
 from rights.selectors import words
 from rights.services import deriving, steps, timeline
 
@@ -197,7 +199,12 @@ def _took_effect(case: Case, by: Actor, at: datetime) -> None:
 
 
 def _not_recorded(case: Case, by: Actor, at: datetime, *, left: int = 1) -> None:
-    """Everything of a client that has left goes; what was asked for stays with the request, which says so."""
+    """
+    Everything of a client that has left goes; what was asked for stays with the request, which says so, to the person
+    once.
+    """
+    if case.client_id is not None and _is_said(case):
+        return
     timeline.add_event(
         "case.not_recorded",
         case=case,
@@ -208,6 +215,10 @@ def _not_recorded(case: Case, by: Actor, at: datetime, *, left: int = 1) -> None
         shown=case.client_id is not None,
         clients=left,
     )
+
+
+def _is_said(case: Case) -> bool:
+    return CaseEvent.objects.filter(case=case, kind=EventKind.NOT_RECORDED).exists()
 
 
 @transaction.atomic
@@ -268,24 +279,36 @@ def carry_out(*, step: Step, at: datetime) -> None:
                 left += 1
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))
+    with job_scope(agency_id=case.agency_id):
+        _finish(step, known, clients=len(clients), left=left, at=at)
+
+
+def _finish(step: Step, known: Mapping[str, list[str]], *, clients: int, left: int, at: datetime) -> None:
+    case = step.case
     is_marketing = case.asks == Ask.OBJECT and step.kind == StepKind.SUPPRESS
     # The one client that it was sent to has left meanwhile.
     is_nowhere = case.client is not None and left > 0
-    with job_scope(agency_id=case.agency_id):
-        is_new = steps.finish(
-            step=step,
-            action="case.marketing_stopped" if is_marketing else "case.carried",
-            event=EventKind.MARKETING_STOPPED if is_marketing else EventKind.PASSED_ON,
-            at=at,
-            outcome={"clients": len(clients), "callers": known},
-            shown=not is_nowhere,
-            clients=len(clients),
-        )
-        if is_new and left:
-            _not_recorded(case, steps.JOB, at, left=left)
-        if is_new and not is_marketing and not is_nowhere:
-            _took_effect(case, steps.JOB, at)
-            steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
+    action, event = "case.carried", EventKind.PASSED_ON
+    if is_nowhere:
+        action, event = "case.not_recorded", EventKind.NOT_RECORDED
+    elif is_marketing:
+        action, event = "case.marketing_stopped", EventKind.MARKETING_STOPPED
+    is_new = steps.finish(
+        step=step,
+        action=action,
+        event=event,
+        at=at,
+        outcome={"clients": clients, "callers": dict(known)},
+        shown=not is_nowhere or not _is_said(case),
+        clients=clients,
+    )
+    if not is_new or is_nowhere:
+        return
+    if left:
+        _not_recorded(case, steps.JOB, at, left=left)
+    if not is_marketing:
+        _took_effect(case, steps.JOB, at)
+        steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
 def _purposes(step: Step) -> frozenset[Purpose]:
@@ -310,7 +333,23 @@ def _stop_there(
         there = deriving.callers(clients=[client], number=number, use="stop", at=at, case=str(case.pk))
         if client.pk in there:
             found[number] = there[client.pk]
-    vault.suppress(client_id=client.pk, numbers=numbers, purposes=noes, at=case.received_at)
+    unknown = numbers.keys() - found.keys()
+    vault.suppress(client_id=client.pk, numbers=unknown, purposes=noes, at=case.received_at)
     if found:
         _stop(case, client, {number: numbers[number] for number in found}, purposes, by=steps.JOB, at=at)
+    agreed = _agreed_since(case, client, list(found.values()))
+    for number, caller_id in found.items():
+        left = noes - agreed[caller_id]
+        vault.suppress(client_id=client.pk, numbers=[number], purposes=left, at=case.received_at)
     return list(found.values())
+
+
+def _agreed_since(case: Case, client: Client, caller_ids: Collection[UUID]) -> dict[UUID, set[str]]:
+    """What callers have said yes to since a request came in: its no is older, and undoes none of that."""
+    rows = ConsentState.objects.for_client(client).filter(
+        caller_id__in=list(caller_ids), state=State.GIVEN, since__gt=case.received_at
+    )
+    found: dict[UUID, set[str]] = defaultdict(set)
+    for caller_id, purpose in rows.values_list("caller_id", "purpose"):
+        found[caller_id].add(purpose)
+    return found

@@ -41,6 +41,7 @@ def send_letters(**_: Any) -> None:
 
     def send(agency_id: int) -> None:
         at = timezone.now()
+        letters.note_extensions(agency_id=agency_id, at=at)
         for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
             if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
                 return  # the server was slow, and the rest may be claimed by another run by now

@@ -123,8 +123,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "ground": letter_selectors.ground_of(case),
         "answer": words.text(case.answer, key),
         "is_open": is_open,
-        "not_recorded": is_open and case.client_id is not None and case.took_effect_at is None
-        and Ask(case.asks).works_at_once,
+        "not_recorded": is_open and casebook.is_not_recorded(case),
         "works": works(request),
         "may_extend": is_open and case.extended_at is None and case.extending_at is None
         and case.extend_before is not None

@@ -39,7 +39,9 @@ def write_letter(request: StaffRequest, case: Case) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         picked = form.cleaned_data["letter"]
         try:
-            shown = letters.preview(case=case, name=picked, said=form.cleaned_data["words"], link=_link(case))
+            shown = letters.preview(
+                case=case, name=picked, at=request.at, said=form.cleaned_data["words"], link=_link(case)
+            )
         except MissingWordsError as error:
             form.add_error("words", _missing(picked, error))
         else:
@@ -75,7 +77,7 @@ def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
     said = words.text(case.answer, words.key_of(case.submission))
     form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": said})
     try:
-        shown = letters.preview(case=case, name=name, said=said, link=_link(case))
+        shown = letters.preview(case=case, name=name, at=request.at, said=said, link=_link(case))
     except MissingWordsError as error:
         messages.info(request, _missing(name, error))
         return _page(request, case, form, None)
@@ -136,7 +138,7 @@ def send_letter(request: StaffRequest, case: Case) -> HttpResponse:
             by=request.actor,
             at=request.at,
         )
-    except letters.NoAddressError as error:
+    except (letters.NoAddressError, letters.TooLateError) as error:
         form.add_error("way", str(error))
         return _page(request, case, LetterForm(letters=choices), form, status=422)
     if letter.way == LetterWay.MAIL:
@@ -184,9 +186,12 @@ def _zone(case: Case) -> str:
 def send_again(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
     """Try a letter that was not delivered once more."""
     try:
-        letters.send_again(letter=_find(case, letter_id), by=request.actor, at=request.at)
+        is_sent = letters.send_again(letter=_find(case, letter_id), by=request.actor, at=request.at)
     except letters.GoneError as error:
         messages.info(request, str(error))
     else:
-        messages.success(request, "It is tried again within a minute.")
+        if is_sent:
+            messages.success(request, "It is tried again within a minute.")
+        else:
+            messages.warning(request, "It does not go: the first term is past, and the day stands as it was.")
     return redirect("rights:case", case.pk)

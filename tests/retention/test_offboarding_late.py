@@ -65,6 +65,17 @@ def says_no(cast: Cast, name: str = "late", *, purpose: Purpose = Purpose.CONTAC
         return ledger.record_events(client=cast.dentist, said=[fact], by=BY, at=LATER)[0].pk
 
 
+def may_say_no(cast: Cast) -> None:
+    """By words that wait for a person."""
+    row = Reply(
+        agency=cast.acme, client=cast.dentist, caller_id=the_caller(cast), channel=Channel.SMS, label="review",
+        message_digest=b"1" * 32, state=ReplyState.WAITING, received_at=NOON, purge_at=NOON + timedelta(days=30),
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        row.text = texts.sealed(row, "we have got to STOP this bill", at=NOON)
+        row.save(force_insert=True)
+
+
 def calls_left(cast: Cast) -> int:
     with job_scope(agency_id=cast.acme.pk):
         return Call.objects.for_client(cast.dentist).count()
@@ -121,13 +132,7 @@ def test_what_may_be_a_no_and_waits_counts_before_the_client_is_gone_and_its_wor
     cast: Cast, second: Membership
 ) -> None:
     taken(written(cast, second))
-    row = Reply(
-        agency=cast.acme, client=cast.dentist, caller_id=the_caller(cast), channel=Channel.SMS, label="review",
-        message_digest=b"1" * 32, state=ReplyState.WAITING, received_at=NOON, purge_at=NOON + timedelta(days=30),
-    )  # fmt: skip
-    with job_scope(agency_id=cast.acme.pk):
-        row.text = texts.sealed(row, "we have got to STOP this bill", at=NOON)
-        row.save(force_insert=True)
+    may_say_no(cast)
     deed(cast, "begin_erasing", at=LATER)
     work(cast, LATER)
     ledger_of = finishes(cast)["ledger.csv"].splitlines()
@@ -311,6 +316,42 @@ def test_what_was_just_being_taken_in_as_the_ways_were_shut_is_read_as_well(
     work(cast, LATER)
     assert not is_shut(cast)
     assert read(cast, LATER) == 1
+    work(cast, LATER + timedelta(minutes=1))
+    assert is_shut(cast)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+@pytest.mark.parametrize("name", ["_unread", "read_back"])
+def test_what_may_be_a_no_and_comes_while_the_client_is_shut_counts_a_minute_later(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    taken(written(cast, second))
+    deed(cast, "begin_erasing", at=LATER)
+    real = getattr(removing, name)
+
+    def beside(*args: Any) -> Any:
+        monkeypatch.setattr(removing, name, real)
+        may_say_no(cast)
+        return real(*args)
+
+    monkeypatch.setattr(removing, name, beside)
+    work(cast, LATER)
+    assert not is_shut(cast)
+    work(cast, LATER + timedelta(minutes=1))
+    assert is_shut(cast)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_what_may_be_a_no_and_cannot_be_settled_is_tried_again_before_the_client_is_gone(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken(written(cast, second))
+    may_say_no(cast)
+    deed(cast, "begin_erasing", at=LATER)
+    with monkeypatch.context() as patch:
+        patch.setattr(texts, "_decide", None)
+        work(cast, LATER)
+    assert not is_shut(cast)
     work(cast, LATER + timedelta(minutes=1))
     assert is_shut(cast)
     assert "withdrawn" in finishes(cast)["ledger.csv"]

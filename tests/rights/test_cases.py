@@ -22,13 +22,14 @@ from rights.enums import (
     Decided,
     EventKind,
     IdentityKind,
+    LetterState,
     LetterWay,
     OnBehalf,
     ProofKind,
 )
 from rights.models import Case, CaseEvent, CaseNote, Identity, Letter, Pause, Submission
 from rights.selectors import words
-from rights.services import cases, deciding, letters, proofs, queue
+from rights.services import cases, deciding, letters, proofs, queue, reminders
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import settling
 from tests import make
@@ -38,6 +39,10 @@ from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
 
 pytestmark = pytest.mark.django_db
+
+
+TOO_LATE = make.NOON + timedelta(days=31)
+"""After the first term of a request from Germany that came in at noon."""
 
 
 def actions(of: Cast | Case) -> list[str]:
@@ -205,10 +210,12 @@ def _extending(case: Case, office: Office, **facts: Any) -> Case:
     return again(case)
 
 
-def _write(case: Case, office: Office, way: LetterWay, at: datetime) -> Letter:
+def _write(
+    case: Case, office: Office, way: LetterWay, at: datetime, *, by: str = "24 February 2027"
+) -> Letter:
     with job_scope(agency_id=case.agency_id):
-        text = letters.preview(case=case, name="extension", said="Many calls, at two companies.")
-    assert "24 February 2027" in text.body
+        text = letters.preview(case=case, name="extension", at=at, said="Many calls, at two companies.")
+    assert by in text.body
     sent: Letter = office.does(letters.send_letter, case=case, name="extension", way=way, text=text, at=at)
     return sent
 
@@ -238,11 +245,82 @@ def test_an_answer_takes_longer_once_the_letter_has_gone_that_says_so(case: Case
 
 
 def test_a_letter_that_goes_after_the_first_term_extends_nothing(case: Case, office: Office) -> None:
-    _write(_extending(case, office), office, LetterWay.POST, make.NOON + timedelta(days=31))
+    _write(_extending(case, office), office, LetterWay.POST, TOO_LATE, by="24 December 2026")
+    assert_stands(case)
 
+
+def assert_stands(case: Case) -> None:
+    """The day is the old one, and a person is to answer by it."""
     late = again(case)
     assert (late.answer_by, late.extended_at, late.extending_at) == (date(2026, 12, 24), None, None)
     assert actions(case)[-1] == "case.not_extended"
+    with job_scope(agency_id=case.agency_id):
+        (item,) = Item.objects.open().filter(key=str(case.pk))
+    assert (item.kind, item.due_at) == (kinds.LATE, late.answer_due_at)
+
+
+def test_a_mail_that_would_go_after_the_first_term_does_not(case: Case, office: Office) -> None:
+    waiting = _extending(case, office)
+    letter = _write(waiting, office, LetterWay.MAIL, make.NOON)
+    with pytest.raises(letters.TooLateError):
+        _write(waiting, office, LetterWay.MAIL, TOO_LATE, by="24 December 2026")
+
+    assert letters.claim_letters(agency_id=case.agency_id, at=TOO_LATE, limit=5) == []
+
+    assert_stands(case)
+    assert office.does(letters.send_again, letter=letter, at=TOO_LATE) is False
+    assert letters.claim_letters(agency_id=case.agency_id, at=TOO_LATE, limit=5) == []
+
+
+def test_a_mail_that_failed_is_not_tried_again_after_the_first_term(case: Case, office: Office) -> None:
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    with job_scope(agency_id=case.agency_id):
+        Letter.objects.update(state=LetterState.FAILED, due_at=None)
+
+    assert office.does(letters.send_again, letter=letter, at=TOO_LATE) is False
+
+    assert_stands(case)
+
+
+def test_a_letter_that_has_gone_goes_once_and_extends_by_its_own_day(
+    case: Case, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "renew", None)
+        letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=make.NOON)
+    with job_scope(agency_id=case.agency_id):
+        letter.refresh_from_db()
+    assert (letter.state, again(case).extended_at) == (LetterState.SENT, None)
+    assert letters.claim_letters(agency_id=case.agency_id, at=TOO_LATE, limit=5) == []
+
+    letters.note_extensions(agency_id=case.agency_id, at=TOO_LATE)
+    letters.note_extensions(agency_id=case.agency_id, at=TOO_LATE)
+
+    assert again(case).extended_at == make.NOON
+    assert actions(case).count("case.extended") == 1
+
+
+def test_a_reason_that_does_not_open_keeps_no_letter_from_being_noted(case: Case, office: Office) -> None:
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    with job_scope(agency_id=case.agency_id):
+        CaseEvent.objects.filter(case=case, kind=EventKind.EXTENDING).update(words=b"\x01" + bytes(60))
+    letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=make.NOON)
+    assert again(case).extended_at == make.NOON
+
+
+def test_what_waits_for_a_letter_of_the_agencys_own_ends_when_it_has_gone(cast: Cast, office: Office) -> None:
+    own = asking.case_of(asking.asked(None, Ask.COPY, agency=cast.acme, place=("DE", "")), Ask.COPY)
+    letter = _write(_extending(own, office), office, LetterWay.MAIL, make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        waiting = Item.objects.open().filter(kind=kinds.OWN_REQUEST)
+        assert waiting.count() == 1
+    reminders.remind(agency_id=cast.acme.pk, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert waiting.count() == 1
+    letters.letter_sent(agency_id=cast.acme.pk, letter_id=letter.pk, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not waiting.exists()
 
 
 def test_an_extension_that_comes_late_is_none(case: Case, office: Office) -> None:

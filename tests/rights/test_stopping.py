@@ -26,13 +26,13 @@ from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVers
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
 from retention.models import Offboarding
-from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, StepKind
 from rights.enums import EventKind as Happened
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
 from rights.models import Case, CaseEvent
 from rights.selectors import letters
-from rights.services import cases, deciding, stopping
+from rights.services import cases, deciding, steps, stopping
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -156,6 +156,30 @@ def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_w
     asking.work(cast.acme)
     assert noes(cast.dentist) == noes(cast.plumber) == MARKETING | {"review", "analyse"}
     assert asking.case_of(submission, Ask.OBJECT).took_effect_at == make.NOON
+
+
+def test_a_yes_that_came_after_an_objection_to_the_agency_outlives_its_decision(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(None, Ask.OBJECT, agency=cast.acme, place=GERMANY)
+    asking.work(cast.acme)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    agreed = Said(
+        purpose=Purpose.CONTACT, kind=EventKind.GIVEN, channel=Way.PORTAL, strength=Strength.A, happened_at=SOON,
+        source="page", caller_id=caller_id,
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(client=cast.dentist, said=[agreed], by=make.JOB, at=SOON)
+    # As the ledger does once it is committed.
+    vault_services.lift_suppressions(client_id=cast.dentist.pk, caller_id=caller_id, purposes={"contact"})
+
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.OBJECT)
+    asking.Office(cast).does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", at=SOON)
+    asking.work(cast.acme, at=SOON)
+
+    assert noes(cast.dentist) == set(Purpose) - {"contact"}
+    assert noes(cast.plumber) == set(Purpose)
 
 
 def test_an_objection_is_not_refused_whole_on_a_ground_for_a_part_and_in_part_says_what_goes_on(
@@ -372,13 +396,33 @@ def test_what_is_refused_at_a_client_that_has_left_is_not_said_to_count(cast: Ca
     page = signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
     assert "Nothing of what is refused was recorded" in page
 
+
+def test_staff_are_warned_of_an_objection_at_a_client_that_has_left_and_the_person_is_told_once(
+    cast: Cast,
+) -> None:
+    has_left(cast)
     submission = asking.asked(cast.dentist, Ask.OBJECT)
     asking.prove(submission)
     case = asking.case_of(submission, Ask.OBJECT)
+    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
+    assert "Nothing of what is refused was recorded" in page
+
     with job_scope(agency_id=cast.acme.pk):
         stopping.stop_decided(case=case, going_on=(), by=make.JOB, at=make.NOON)
     assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
-    assert ("not_recorded", True) in events_of(cast, case)
+    assert events_of(cast, case).count(("not_recorded", True)) == 1
+
+
+def test_what_a_job_was_to_stop_at_a_client_that_has_left_since_is_not_said_to_be_done(cast: Cast) -> None:
+    submission = asking.asked(cast.dentist, Ask.OBJECT)
+    case = asking.case_of(submission, Ask.OBJECT)
+    with job_scope(agency_id=cast.acme.pk):
+        CaseEvent.objects.filter(case=case, kind=Happened.MARKETING_STOPPED).delete()
+        steps.plan(case=case, kind=StepKind.SUPPRESS, at=make.NOON)
+    has_left(cast)
+    asking.work(cast.acme)
+    assert events_of(cast, case).count(("not_recorded", True)) == 1
+    assert {kind for kind, _ in events_of(cast, case)}.isdisjoint({"marketing_stopped", "passed_on"})
 
 
 def test_a_refusal_to_the_agency_says_to_staff_that_a_client_which_leaves_has_none(cast: Cast) -> None:

@@ -215,9 +215,10 @@ def _tell(row: Offboarding, at: datetime) -> None:
 
 
 def _unread(client: Client, since: datetime) -> int:
-    """What was taken in before the ways were shut and is not read yet. In a scope."""
+    """What came before the ways were shut and is not read yet, or may be a no and does not count yet. In a scope."""
     events = Inbox.objects.for_client(client).due(since + _READ_FOR).count()
-    return events + CallPress.objects.for_client(client).filter(handled_at=None).count()
+    presses = CallPress.objects.for_client(client).filter(handled_at=None).count()
+    return events + presses + texts.count_undecided(client=client)
 
 
 def _wait(row: Offboarding, step: str, *, since: datetime, due_at: datetime, error: str = "") -> None:
