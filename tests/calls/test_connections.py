@@ -411,6 +411,17 @@ def test_a_number_is_described_in_the_clients_zone_and_the_trail_names_the_field
     assert "1 Mar 2026" in listed
 
 
+def test_an_answer_about_the_words_of_before_says_nothing_of_other_ones(cast: Cast) -> None:
+    number, browser = make.tracking_number(cast.dentist, "+14045550199"), browse(cast.alice)
+    url = f"/clients/dentist/numbers/{number.pk}/"
+    browser.post(url, FACTS)
+    other = FACTS | {"announcement": "We record this call.", "announced_from": "2026-11-20"}
+    browser.post(url, other)
+    assert described(cast).announced_on_recording is None
+    browser.post(url, other)
+    assert described(cast).announced_on_recording is True
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

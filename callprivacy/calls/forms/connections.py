@@ -149,7 +149,8 @@ class NumberForm(forms.Form):
         coerce=lambda word: _UNSET[word],
         choices=[("", "Not known yet"), ("yes", "Yes"), ("no", "No")],
         help_text="Washington and Connecticut ask that it is; listen to a recording from its first second. Not known "
-        "counts as no there. The first answer counts for what was heard so far, another one from now on.",
+        "counts as no there. The first answer counts for what was heard so far, another one from now on. Where the words "
+        "change, an answer that stays as it is becomes not known.",
     )
     tested_at = MomentField(
         label="Last test call",
@@ -200,7 +201,12 @@ class NumberForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "announced_on_recording" in cleaned and not cleaned.get("announcement"):
+        is_new = cleaned.get("announcement") != self.row.announcement
+        if "announced_on_recording" in cleaned and (
+            not cleaned.get("announcement")
+            # An answer that stood there was about other words.
+            or (is_new and cleaned["announced_on_recording"] == self.row.announced_on_recording)
+        ):
             cleaned["announced_on_recording"] = None
         if cleaned.get("announced_from") and not cleaned.get("announcement"):
             self.add_error(
