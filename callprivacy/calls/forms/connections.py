@@ -149,8 +149,8 @@ class NumberForm(forms.Form):
         coerce=lambda word: _UNSET[word],
         choices=[("", "Not known yet"), ("yes", "Yes"), ("no", "No")],
         help_text="Washington and Connecticut ask that it is; listen to a recording from its first second. Not known "
-        "counts as no there. The first answer counts for what was heard so far, another one from now on. Where the words "
-        "change, an answer that stays as it is becomes not known.",
+        "counts as no there. The first answer counts for what was heard so far, another one from now on. Where the "
+        "words change, an answer that stays as it is becomes not known.",
     )
     tested_at = MomentField(
         label="Last test call",
