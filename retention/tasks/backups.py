@@ -45,10 +45,11 @@ def sweep_files(**_: Any) -> None:
         with job_scope(agency_id=agency_id):
             client_ids = files_sweep.claim(agency_id=agency_id, at=timezone.now())
             is_own_turn = files_sweep.claim_own(agency_id=agency_id, at=timezone.now())
-        if is_own_turn:
-            files_sweep.sweep_own(agency_id=agency_id, at=timezone.now())
+        # First, since their turn is taken: what stops the own sweep keeps none of them for a day.
         for client_id in client_ids:
             sweep_client_files.delay(agency_id=agency_id, client_id=client_id)
+        if is_own_turn:
+            files_sweep.sweep_own(agency_id=agency_id, at=timezone.now())
 
     in_each_agency(hand_out)
 

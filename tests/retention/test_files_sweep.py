@@ -208,6 +208,22 @@ def test_a_row_of_the_agencys_own_whose_file_is_gone_names_none_and_somebody_is_
     assert files_sweep.sweep_own(agency_id=cast.acme.pk, at=make.now()) == files_sweep.Swept()
 
 
+def test_what_stops_the_sweep_of_the_agencys_own_files_keeps_no_clients_turn(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_out: list[int] = []
+
+    def stops(**_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(files_sweep, "sweep_own", stops)
+    monkeypatch.setattr(
+        tasks.sweep_client_files, "delay", lambda *, client_id, **_: handed_out.append(client_id)
+    )
+    tasks.sweep_files.run()
+    assert set(handed_out) >= {cast.dentist.pk, cast.plumber.pk}
+
+
 def test_each_client_has_its_turn_once_a_day(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         first = files_sweep.claim(agency_id=cast.acme.pk, at=make.NOON)
