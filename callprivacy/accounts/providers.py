@@ -78,6 +78,10 @@ class RefusedError(ValueError):
         self.why = why
 
 
+class BusyError(RefusedError):
+    """Nobody was asked: too many of our own questions wait for that provider. It may be said again in a moment."""
+
+
 class NoWordError(RefusedError):
     """What was sent can be no word of somebody's signing out, whoever signed it. Nobody was asked."""
 
@@ -326,11 +330,11 @@ def _in_turn(issuer: str, fetch: Fetch) -> Iterator[Fetch]:
     """
     Asks one provider, within `TOGETHER`.
 
-    :raises RefusedError: too many wait for it already.
+    :raises BusyError: too many wait for it already.
     """
     turn = _turns.setdefault(issuer, threading.BoundedSemaphore(AT_ONCE))
     if not turn.acquire(timeout=_TURN_WITHIN):
-        raise RefusedError(Refusal.NO_ANSWER, "It answers too slowly.")
+        raise BusyError(Refusal.NO_ANSWER, "It answers too slowly.")
     ends_at = time.monotonic() + TOGETHER
 
     def asking(url: str, **asked: Any) -> outside.Answer:

@@ -160,7 +160,11 @@ def _looked_up(host: str, port: int, seconds: float) -> list[Any]:
             _LOOK_UPS.release()
 
     # No pool of threads: at its end a process waits for those of a pool.
-    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    except RuntimeError:  # The machine gives no more threads.
+        _LOOK_UPS.release()
+        raise TimeoutError from None
     return answer.result(timeout=max(ends_at - time.monotonic(), 0))
 
 

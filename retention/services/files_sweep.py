@@ -9,7 +9,7 @@ and so has the agency's own folder. Nothing else deletes a file because no row n
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -87,12 +87,11 @@ def sweep_own(*, agency_id: int, at: datetime) -> Swept:
     with job_scope(agency_id=agency_id):
         for rows, name in _own_rows(agency_id):
             named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
-            gone = [pk for pk, key in named.items() if key not in there and not files.exists(-agency_id, key)]
+            gone = _forget(rows, name, named, there, -agency_id)
             if gone:
-                rows.filter(pk__in=gone).update(**{name: None})
                 kind = rows.model._meta.label_lower
-                audit.record("files.missed", by=JOB, at=at, agency_id=agency_id, kind=kind, count=len(gone))
-            lost += len(gone)
+                audit.record("files.missed", by=JOB, at=at, agency_id=agency_id, kind=kind, count=gone)
+            lost += gone
         if lost:
             work.open_item(OWN_MISSING, agency_id=agency_id, key="own", at=at, count=lost)
     return Swept(removed=removed, missing=lost)
@@ -179,10 +178,17 @@ def _others_without_file(agency_id: int, client_id: int, at: datetime) -> int:
             if not rows.model._meta.get_field(name).null:
                 continue
             named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
-            gone = [pk for pk, key in named.items() if key not in there and not files.exists(client_id, key)]
+            gone = _forget(rows, name, named, there, client_id)
             if gone:
-                rows.filter(pk__in=gone).update(**{name: None})
                 kind = rows.model._meta.label_lower
-                audit.record("files.missed", by=JOB, at=at, client_id=client_id, kind=kind, count=len(gone))
-            count += len(gone)
+                audit.record("files.missed", by=JOB, at=at, client_id=client_id, kind=kind, count=gone)
+            count += gone
     return count
+
+
+def _forget(
+    rows: Any, name: str, named: Mapping[Any, uuid.UUID], there: Collection[uuid.UUID], holder: int
+) -> int:
+    """Let rows name no file that is gone, unless they name another one meanwhile; returns how many."""
+    gone = [(pk, key) for pk, key in named.items() if key not in there and not files.exists(holder, key)]
+    return sum(rows.filter(pk=pk, **{name: key}).update(**{name: None}) for pk, key in gone)

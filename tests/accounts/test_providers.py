@@ -890,6 +890,21 @@ def test_who_signs_out_at_the_provider_is_signed_out_here(
     assert event.details == {"people": str(acme.bob.user_id), "sessions": 1}
 
 
+def test_a_word_that_comes_while_others_wait_is_to_be_said_again_and_counts_against_nobody(
+    acme: cast.Cast, provider: Provider, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = Browser()
+    come(bob, provider, key)
+    monkeypatch.setattr(providers, "_TURN_WITHIN", 0)
+    with monkeypatch.context() as others:
+        others.setitem(providers._turns, provider.issuer, threading.BoundedSemaphore(1))
+        with providers._turns[provider.issuer]:
+            found = [_tell(key, _word(provider)) for _ in range(12)]
+    assert {(one.status_code, one["Retry-After"]) for one in found} == {(503, "10")}
+    assert _tell(key, _word(provider)).status_code == 200
+    assert not browsers.is_in(bob)
+
+
 def test_one_session_alone_ends_where_it_is_named(provider: Provider, key: str) -> None:
     office, home, alice = Browser(), Browser(), Browser()
     come(office, provider, key, sid="office")

@@ -55,6 +55,24 @@ def test_what_lies_below_goes_as_well_and_what_a_link_leads_to_stays(cast: Cast,
     assert theirs.read_text() == GOOD
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_link_in_the_place_of_the_folder_or_of_the_clients_is_not_gone_into(
+    cast: Cast, root: Path, level: int
+) -> None:
+    way = opened(cast)
+    theirs = root / "acme" / "plumber" / "0a1b2c3d" / "calls.csv"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text(GOOD)
+    place = Path(root, *f"acme/dentist/{way.pk.hex[:8]}".split("/")[: level + 1])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(theirs.parents[2 - level])
+    if level == 1:
+        (theirs.parents[1] / way.pk.hex[:8]).mkdir()
+        (theirs.parents[1] / way.pk.hex[:8] / "calls.csv").write_text(GOOD)
+    assert emptied(cast, way) is None
+    assert sum(path.is_file() for path in (root / "acme" / "plumber").rglob("*")) == 3 - level
+
+
 def test_what_stays_below_is_counted(cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     way = opened(cast)
     drop(root, way, "a.csv", GOOD)

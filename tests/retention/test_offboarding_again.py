@@ -12,6 +12,7 @@ from django.conf import settings
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
+from callprivacy.calls.services import leaving
 from callprivacy.lib import figures
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -23,7 +24,7 @@ from retention.enums import EndState
 from retention.kinds import TAKEN_AGAIN
 from retention.models import Hold, Offboarding
 from retention.selectors import watch
-from retention.services import holds, offboarding
+from retention.services import files_sweep, holds, offboarding
 from retention.services.offboarding import working
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -90,6 +91,43 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
     assert "The file is lost here. It is written anew" in page
     work(cast, make.now())
     assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_a_lost_file_that_the_daily_look_has_noticed_is_written_anew_all_the_same(
+    cast: Cast, second: Membership
+) -> None:
+    waits_again(cast, second)
+    text = deed(cast, "new_link", at=LATER)
+    loses(cast)
+    files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=LATER)
+    assert (now(cast).state, now(cast).file_key) == (EndState.WRITTEN, None)
+
+    with pytest.raises(offboarding.NoFileError):
+        taken(text, LATER)
+
+    assert now(cast).state == EndState.WRITING
+    work(cast, LATER)
+    assert "withdrawn" in finishes(cast)["ledger.csv"]
+
+
+def test_whose_lease_is_over_destroys_nothing(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_again(cast, second)
+    taken(deed(cast, "new_link", at=LATER), LATER)
+    deed(cast, "begin_erasing", at=LATER)
+    destroyed: list[int] = []
+
+    def overtaken(**_: object) -> list[object]:
+        with job_scope(agency_id=cast.acme.pk):
+            Offboarding.objects.update(leased_until=LATER + timedelta(days=1))
+        return []
+
+    monkeypatch.setattr(leaving, "empty_folders", overtaken)
+    monkeypatch.setattr(vault, "destroy_client", lambda *, client_id: destroyed.append(client_id))
+    work(cast, LATER)
+    assert destroyed == []
+    assert now(cast).state == EndState.ERASING
 
 
 def test_a_file_that_its_link_finds_lost_is_written_anew_at_once_and_waits_in_the_queue(

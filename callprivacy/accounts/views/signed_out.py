@@ -31,6 +31,9 @@ def signed_out(request: HttpRequest, key: str) -> HttpResponse:
         # Whoever has the provider send them from its own address keeps its true ones away by none of these.
         sso.record_no_word(door=door, address=address, why=error.why, at=at)
         return JsonResponse({"error": "invalid_request"}, status=400)
+    except providers.BusyError:
+        # Many sign out at once. It is no fault of who says so, who has to say it again.
+        return HttpResponse(status=503, headers={"Retry-After": "10"})
     except providers.RefusedError as error:
         sso.record_refusal(door=door, address=address, why=error.why, at=at, signs_out=True)
         return JsonResponse({"error": "invalid_request"}, status=400)

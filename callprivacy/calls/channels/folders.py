@@ -171,8 +171,7 @@ def lying_in(folder: str) -> Iterator[Lying]:
     storage = _storage()
     with _faults():
         if isinstance(storage, FileSystemStorage):
-            # What names the folder itself is the operator's, who may have laid a link.
-            yield from _lying_here(Path(storage.path(folder)).resolve(), Path(storage.location))
+            yield from _lying_here(Path(storage.location), folder)
         else:
             bucket = cast(Any, storage)
             prefix = "/".join(filter(None, [bucket.location.strip("/"), folder])) + "/"
@@ -180,9 +179,15 @@ def lying_in(folder: str) -> Iterator[Lying]:
                 yield Lying(found.key.removeprefix(prefix), found.delete)
 
 
-def _lying_here(top: Path, root: Path) -> Iterator[Lying]:
+def _lying_here(root: Path, folder: str) -> Iterator[Lying]:
     if not root.is_dir():
         raise FolderError(_GONE)
+    # Where all of them lie is the operator's to link; below it whoever drops files may have laid one to anybody's.
+    top = root.resolve() / folder
+    if top.resolve() != top:
+        raise FolderError(
+            "A link leads away from it. Whoever runs the server empties what it leads to by hand."
+        )
     try:
         top.stat()
     except (FileNotFoundError, NotADirectoryError):

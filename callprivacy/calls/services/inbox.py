@@ -173,7 +173,8 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
 
     An event that waits and comes again is as of now where its tracker numbers nothing (`Provider.latest_counts`): said,
     changed and said again it ends as it was said last. Where the tracker signs the time (`Provider.said_at`) it is as
-    of then, so that a delivery which somebody has recorded and sends once more changes nothing, be it read or not.
+    of then, so that a delivery which somebody has recorded and sends once more changes nothing, be it read or not;
+    one that was signed ahead of our clock counts from when it came.
     CallRail signs none: nothing tells its change that was taken back from one that is sent once more, so whoever has a
     signed Call Modified can bring an older state back. No earlier stage undoes a later one (`base.merge`), whatever
     comes when. What was refused stays as it came first.

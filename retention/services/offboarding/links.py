@@ -9,9 +9,9 @@ from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from callprivacy.audit import services as audit
-from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
@@ -23,8 +23,7 @@ from retention.enums import EndState
 from retention.models import Offboarding
 from retention.services.offboarding.asking import HANDED_WITHIN, Clock, NotNowError
 from retention.services.offboarding.claims import JOB, await_people
-
-log = logger(__name__)
+from retention.services.offboarding.writing import note_lost
 
 _PIECE: Final = 1 << 18
 
@@ -52,10 +51,11 @@ def new_link(*, row: Offboarding, by: Actor, at: datetime) -> str:
 def _write_anew(row: Offboarding, *, by: Actor, at: datetime) -> bool:
     """Where a written file is lost, have it written anew; returns whether it was."""
     rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, state=EndState.WRITTEN)
+    # The daily look at files has taken the name of one that is not here out of its row.
     file_key = rows.values_list("file_key", flat=True).first()
-    if file_key is None or _opens(row.client_id, file_key):
+    if file_key is not None and _opens(row.client_id, file_key):
         return False
-    is_ours = rows.filter(file_key=file_key).update(
+    is_ours = rows.filter(Q(file_key=file_key) if file_key else Q(file_key=None)).update(
         state=EndState.WRITING, due_at=at, file_key=None, taken_at=None, taken_by_link=False, link_digest=None,
         link_until=None,
     )  # fmt: skip
@@ -129,11 +129,13 @@ def take(text: str, *, clock: Clock) -> Handover:
             mine = Offboarding.objects.for_client(row.client_id).filter(
                 pk=row.pk, link_digest=digest, taken_at=None, state=EndState.WRITTEN
             )
-            if row.file_key is None or not mine.update(link_digest=None):
+            if not mine.update(link_digest=None):
                 raise NoFileError
+            if row.file_key is None:
+                raise FileNotFoundError
             return Handover(row, digest, files.open(row.client_id, row.file_key), clock)
     except (FileNotFoundError, SealBrokenError) as error:
-        log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
+        note_lost(row, error)
     with job_scope(agency_id=row.agency_id):
         if _write_anew(row, by=JOB, at=clock()):
             await_people(row, clock())

@@ -348,7 +348,11 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         texts.forget_client(client=client)
         # Counted where it is done: who is killed before the statement finds none of them open.
         given_up = vendor_tasks.give_up(client=client, by=JOB, at=at)
-        Offboarding.objects.filter(pk=row.pk).update(step=DESTROYING, given_up=F("given_up") + given_up)
+        mine = Offboarding.objects.filter(
+            pk=row.pk, state=EndState.ERASING, step=row.step, leased_until=row.leased_until
+        )
+        if not mine.update(step=DESTROYING, given_up=F("given_up") + given_up):
+            raise NotNowError("Another worker goes on with it.")
         left: dict[str, int | None] = {
             **extent_of(client).stored(),
             "secrets": ConnectionSecret.objects.for_client(client).count(),

@@ -220,6 +220,11 @@ class Handed:
     is_lost: bool = False
 
 
+def note_lost(row: Offboarding, error: Exception) -> None:
+    """Write into the log that a file is lost: with a disk, or by a restore that does not have its key."""
+    log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)
+
+
 def read_back(row: Offboarding, clock: Clock) -> Handed:
     """
     What stands in the file that was handed over; of a hundred thousand events it is some ten megabytes. Of one that is
@@ -231,7 +236,7 @@ def read_back(row: Offboarding, clock: Clock) -> Handed:
         with files.open(row.client_id, row.file_key) as source:
             whole = io.BytesIO(source.read())
     except (FileNotFoundError, SealBrokenError) as error:
-        log.error("offboarding.file_lost", client=row.client_id, error=type(error).__name__)  # noqa: TRY400  (no values)
+        note_lost(row, error)
         return Handed(is_lost=True)
     keep(row, clock())
     with zipfile.ZipFile(whole) as archive:
