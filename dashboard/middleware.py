@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
 from psycopg.errors import QueryCanceled
 
+from callprivacy.lib.logs import logger
 from dashboard.views import health
 from retention.middleware import FOR_PROGRAMS
 
-_log = structlog.get_logger(__name__)
+_log = logger(__name__)
 
 _PROBES: Final[dict[str, Callable[[HttpRequest], HttpResponse]]] = {
     "/healthz": health.show_alive,

@@ -124,3 +124,8 @@ def register_days() -> None:
             right=AgencyRight.SIGN_OFF,
         )
     )
+
+
+def of_holder(kind: str, client_id: int | None) -> str:
+    """The kind under which it waits: of the agency's own requests everything waits under one."""
+    return OWN_REQUEST if client_id is None else kind

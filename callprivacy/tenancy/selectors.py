@@ -53,7 +53,8 @@ def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
 
 def is_here(client_id: int) -> bool:
     """
-    Whether a client of the scope's agency has not left. One that is here stays until the transaction is over: who lets
+    Whether a client of the scope's agency has not left; also while its ways in are shut, when `require_here` refuses
+    what would begin anew. One that is here stays until the transaction is over: who lets
     it go waits, and sees what was written meanwhile.
     """
     with connection.cursor() as cursor:

@@ -202,7 +202,7 @@ _FOR_READING: Final = {
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
 CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL})
-"""Topics of which packs that were imported before say nothing: of these the shipped rules decide then."""
+"""Topics of which packs that were imported before say nothing: who asks takes the shipped rules then (`contact`)."""
 
 _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.RECORDING_CONSENT: _words(

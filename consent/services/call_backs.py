@@ -35,6 +35,7 @@ from consent.channels import desk_twiml, twilio
 from consent.enums import Purpose, WaitingState
 from consent.models import CallBack, PhoneMenu
 from consent.selectors import people
+from consent.selectors.contact import number_of
 from consent.services import contact, menu_calls, twilio_door
 from consent.services.contact import Aim, Asked
 from consent.services.twilio_door import Door
@@ -178,14 +179,9 @@ def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingN
 
 
 def _number_of(client: Client, caller_id: uuid.UUID) -> str:
-    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
-    key = vault_selectors.content_keys({client.pk: [caller_id]}).get(caller_id)
-    if caller is None or key is None:
-        raise NoNumberError("This person's number is not here any more.")
-    try:
-        return str(caller.number.reveal(key))
-    except SealBrokenError:
-        raise NoNumberError("This number does not open any more.") from None
+    if not (number := number_of(client, caller_id)):
+        raise NoNumberError("This person's number is not here any more, or does not open.")
+    return number
 
 
 def _key(client: Client, at: datetime) -> Key:

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from callprivacy.calls.models import Caller
 from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope
-from callprivacy.vault import selectors as vault_selectors
 from consent.channels import tokens, words
 from consent.channels.tokens import UnknownReceiptError
 from consent.enums import Channel, EventKind, Language, Purpose, Strength
 from consent.models import ConsentEvent, NoticeVersion
 from consent.selectors import web as selectors
+from consent.selectors.contact import number_of
 from consent.services import again, codes, ledger, web
 from consent.services.codes import Proven
 from consent.services.ledger import Said
@@ -133,12 +132,8 @@ def _entry(event: ConsentEvent, evidence: Mapping[str, Any], language: Language)
 
 
 def _number_of(client: Client, event: ConsentEvent) -> str | None:
-    """The number behind an event, for a code to be sent there; None where the person was erased."""
-    if event.caller_id is None:
-        return None
-    caller = Caller.objects.for_client(client).filter(pk=event.caller_id).first()
-    key = vault_selectors.content_keys({client.pk: [event.caller_id]}).get(event.caller_id)
-    return None if caller is None or key is None else str(caller.number.reveal(key))
+    """The number behind an event, for a code to be sent there; None where they were erased, or it does not open."""
+    return (event.caller_id and number_of(client, event.caller_id)) or None
 
 
 def start_proof(*, key: str, token: str, language: Language, at: datetime) -> str:

@@ -18,7 +18,8 @@ class Offboarding(ClientOwned):
     `extent` is what was shown when it was asked for. `file_key` names the sealed file that is handed over; its link
     opens it once, and only the link's digest is kept. `step` is what is being erased and `cursor` how far, so that a
     killed worker goes on there; `erased` counts by category. `came_since` is how much had come that was not in the file
-    when the ways in were shut, for which it is written anew; from then on `stays_shut`, whatever comes. `waits_since`:
+    when the ways in were shut, for which it is written anew. `stays_shut`: it is not taken back any more, since
+    that was done or the hour for what came in was over. `waits_since`:
     since when its step waits, for what came in to be read or for a folder to be emptied; neither is waited for
     endlessly. `given_up` counts steps at vendors.
     `moved_to` is where people who follow an old link are shown to.

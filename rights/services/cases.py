@@ -34,8 +34,6 @@ from rights.selectors import clocks
 from rights.selectors import words as opened
 from rights.services import approvals, queue, sealing, stopping, timeline
 
-"""Months for which the record of a request is kept, from its answer (11 CCR 7101(a))."""
-
 _SIGNS: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -453,6 +451,12 @@ def is_too_late(case: Case, at: datetime) -> bool:
     return case.extended_at is None and last is not None and at.astimezone(_zone(case)).date() > last
 
 
+def may_extend(case: Case, at: datetime) -> bool:
+    """Whether the day of an open case may still be moved, once, by a letter within its first term."""
+    is_open = case.extended_at is None and case.extending_at is None and case.extend_before is not None
+    return is_open and not is_too_late(case, at)
+
+
 def _zone(case: Case) -> ZoneInfo:
     return engine.zone_of((case.client or case.agency).time_zone)
 
@@ -501,7 +505,7 @@ def extend(*, case: Case, ground: str, words: str, by: Actor, at: datetime) -> C
         "case.extending", case=found, kind=EventKind.EXTENDING, by=by, at=at, words=reason, ground=ground
     )
     work.open_item(
-        kinds.EXTENSION_UNSENT if found.client_id is not None else kinds.OWN_REQUEST,
+        kinds.of_holder(kinds.EXTENSION_UNSENT, found.client_id),
         agency_id=found.agency_id,
         client_id=found.client_id,
         key=_extension(found),
@@ -543,9 +547,8 @@ def note_told(*, case: Case, by: Actor, at: datetime, told_at: datetime | None =
         was=before.isoformat() if before else None,
         answer_by=row.answer_by.isoformat() if row.answer_by else None,
     )
-    is_own = row.client_id is None
     work.close_item(
-        kinds.OWN_REQUEST if is_own else kinds.EXTENSION_UNSENT,
+        kinds.of_holder(kinds.EXTENSION_UNSENT, row.client_id),
         agency_id=row.agency_id,
         key=_extension(row),
         at=at,
@@ -555,7 +558,7 @@ def note_told(*, case: Case, by: Actor, at: datetime, told_at: datetime | None =
         is_late = row.answer_due_at is not None and row.answer_due_at <= at
         kind = kinds.LATE if is_late else kinds.DUE
         work.open_item(
-            kinds.OWN_REQUEST if is_own else kind,
+            kinds.of_holder(kind, row.client_id),
             agency_id=row.agency_id,
             client_id=row.client_id,
             key=str(row.pk),

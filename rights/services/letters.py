@@ -216,7 +216,7 @@ def _fail(row: Letter, at: datetime) -> None:
 def _give_up(row: Letter, at: datetime) -> None:
     _fail(row, at)
     work.open_item(
-        kinds.LETTER_FAILED if row.client_id is not None else kinds.OWN_REQUEST,
+        kinds.of_holder(kinds.LETTER_FAILED, row.client_id),
         agency_id=row.agency_id,
         client_id=row.client_id,
         key=f"letter {row.pk}",
@@ -278,7 +278,7 @@ def send_again(*, letter: Letter, by: Actor, at: datetime) -> bool:
     if is_late:
         cases.note_told(case=case, by=by, at=at)
     work.close_item(
-        kinds.LETTER_FAILED if letter.client_id is not None else kinds.OWN_REQUEST,
+        kinds.of_holder(kinds.LETTER_FAILED, letter.client_id),
         agency_id=letter.agency_id,
         key=f"letter {letter.pk}",
         at=at,

@@ -52,13 +52,9 @@ def mark_of(days: int, *, is_late: bool) -> str:
     return str(min((mark for mark in DAYS if days <= mark), default=""))
 
 
-def _kind(case: Case, kind: str) -> str:
-    return kinds.OWN_REQUEST if case.client_id is None else kind
-
-
 def _open(case: Case, kind: str, at: datetime) -> bool:
     return work.open_item(
-        _kind(case, kind),
+        kinds.of_holder(kind, case.client_id),
         agency_id=case.agency_id,
         client_id=case.client_id,
         key=str(case.pk),
@@ -109,7 +105,7 @@ def _claim(case: Case, period: str, at: datetime) -> bool:
 
 def _tell(case: Case, kind: str, at: datetime) -> None:
     """Let it wait in the queue; who owns it, else who may act on it, is told at every mark anew."""
-    about = _kind(case, kind)
+    about = kinds.of_holder(kind, case.client_id)
     if _open(case, kind, at):
         return  # everybody who may act on it was told by that
     people = [case.owner_id] if case.owner_id is not None else work_selectors.people_for(

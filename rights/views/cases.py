@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -36,7 +35,7 @@ from rights.selectors import letters as letter_selectors
 from rights.services import cases, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
-from rights.views.doors import clients_of, of_case, require_work, sees_own, work_of_case, works
+from rights.views.doors import clients_of, noon_of, of_case, require_work, sees_own, work_of_case, works
 
 
 @never_cache
@@ -125,9 +124,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "is_open": is_open,
         "not_recorded": is_open and casebook.is_not_recorded(case),
         "works": works(request),
-        "may_extend": is_open and case.extended_at is None and case.extending_at is None
-        and case.extend_before is not None
-        and board.today(zone, request.at) <= case.extend_before,
+        "may_extend": is_open and cases.may_extend(case, request.at),
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
         "may_appeal": case.decided_at is not None and not case.appeals.exists(),
         "may_lift": restricting.may_lift(case),
@@ -267,7 +264,7 @@ def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
         said = form.cleaned_data["words"]
         try:
             if stands:
-                said_at = _on(form.cleaned_data["said_on"], case, request)
+                said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
                 cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
             else:
                 cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
@@ -299,7 +296,7 @@ def note_appeal(request: StaffRequest, case: Case) -> HttpResponse:
                 made = cases.appeal(
                     case=case,
                     words=said["words"],
-                    received_at=_on(said["received_on"], case, request),
+                    received_at=noon_of(said["received_on"], case, request.at),
                     by=request.actor,
                     at=request.at,
                 )
@@ -312,12 +309,6 @@ def note_appeal(request: StaffRequest, case: Case) -> HttpResponse:
             return redirect("rights:case", made.pk)
     context = {"case": case, "form": form}
     return render(request, "rights/appeal.html", context, status=422 if request.method == "POST" else 200)
-
-
-def _on(day: date, case: Case, request: StaffRequest) -> datetime:
-    """Noon of a day in the case's zone, or now where that is sooner."""
-    at = datetime.combine(day, time(12), tzinfo=ZoneInfo(letter_selectors.zone_of(case)))
-    return min(at, request.at)
 
 
 @require_http_methods(["GET", "POST"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import datetime, time
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -33,7 +33,7 @@ from rights.selectors import casebook, corrections, described, ends, guardians, 
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, restricting
 from rights.services.restricting import NotCorrectableError
-from rights.views.doors import work_of_case
+from rights.views.doors import noon_of, work_of_case
 
 _REFUSALS = (
     deciding.AlreadyDoneError,
@@ -157,7 +157,7 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
                 by=request.actor,
                 at=request.at,
                 call_id=UUID(said["call"]) if holds and said.get("call") else None,
-                arrived_at=_arrived_at(case, said["arrived_on"], request.at),
+                arrived_at=said["arrived_on"] and noon_of(said["arrived_on"], case, request.at),
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
@@ -172,13 +172,6 @@ def _say_judged(request: StaffRequest, *, holds: bool) -> None:
         messages.success(request, "Proven. What there is of the person is looked for now.")
     else:
         messages.success(request, "Noted as not proven. Tell the person what is missing.")
-
-
-def _arrived_at(case: Case, on: date | None, at: datetime) -> datetime | None:
-    """Noon of that day where the clock is, or now where that is sooner; None where no day was named."""
-    if on is None:
-        return None
-    return min(datetime.combine(on, time(12), tzinfo=ZoneInfo(letter_selectors.zone_of(case))), at)
 
 
 def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> JudgeForm:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, time
 from functools import wraps
 from typing import Any, Concatenate
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
@@ -16,7 +18,7 @@ from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.models import Case
-from rights.selectors import casebook
+from rights.selectors import casebook, letters
 
 
 def clients_of(request: StaffRequest) -> list[Client]:
@@ -84,3 +86,8 @@ def work_of_case[**P](view: Callable[Concatenate[Any, Case, P], HttpResponse]) -
         return view(request, case, *args, **kwargs)
 
     return of_case(worked)  # type: ignore[arg-type]  # a view of a case, whatever else it takes
+
+
+def noon_of(day: date, case: Case, at: datetime) -> datetime:
+    """Noon of a day that was typed, in the case's zone, or now where that is sooner."""
+    return min(datetime.combine(day, time(12), tzinfo=ZoneInfo(letters.zone_of(case))), at)

@@ -201,13 +201,6 @@ class NumberForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        is_new = cleaned.get("announcement") != self.row.announcement
-        if "announced_on_recording" in cleaned and (
-            not cleaned.get("announcement")
-            # An answer that stood there was about other words.
-            or (is_new and cleaned["announced_on_recording"] == self.row.announced_on_recording)
-        ):
-            cleaned["announced_on_recording"] = None
         if cleaned.get("announced_from") and not cleaned.get("announcement"):
             self.add_error(
                 "announcement", "Write down what callers hear since that day, or leave the day out."

@@ -105,13 +105,14 @@ def describe_number(
     rows = TrackingNumber.objects.select_related("client").select_for_update(of=("self",))
     row = rows.get(pk=number.pk)
     said = _complete(row.number, facts)
+    answer = said.get("announced_on_recording", row.announced_on_recording)
+    is_new = said.get("announcement", row.announcement) != row.announcement
+    if not said.get("announcement", row.announcement) or (is_new and answer == row.announced_on_recording):
+        # Of other words, or of none, nobody has said it yet.
+        said["announced_on_recording"] = None
     changed = [name for name in said if getattr(row, name) != said[name]]
     if not changed:
         return False
-    if "announcement" in changed and "announced_on_recording" not in said:
-        # Of other words nobody has said it yet.
-        said["announced_on_recording"] = None
-        changed.append("announced_on_recording")
     for name in changed:
         setattr(row, name, said[name])
     if _HEARD & set(changed) and _keep_heard(row, ZoneInfo(row.client.time_zone), by, at):
