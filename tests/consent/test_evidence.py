@@ -353,6 +353,11 @@ def _reworded(found: dict[str, Any]) -> None:
     event["evidence_digest"] = hashlib.sha256(event["evidence"].encode()).hexdigest()
 
 
+def _another_byte(signature: str) -> str:
+    """Change the first byte, whatever it was: a fixed one in its place is the byte itself once in 256 times."""
+    return f"{int(signature[:2], 16) ^ 0xFF:02x}{signature[2:]}"
+
+
 CHANGES: dict[str, tuple[Callable[[Taken], bytes], str]] = {
     "the words of the notice": (
         _edit(_set("notices/0/facts/privacy_notice/text", "We never record."), repack=True), "words of 'Web form'",
@@ -380,7 +385,7 @@ CHANGES: dict[str, tuple[Callable[[Taken], bytes], str]] = {
     "the place in the log": (_edit(_set("trail/0/proof/index", 0), repack=True), "its place is not one that seal"),
     "the root": (_edit(_set("trail/0/proof/seal/root", "00" * 32), repack=True), "its signature is not that of key"),
     "the seal's signature": (
-        _edit(_set("trail/0/proof/signature", lambda old: "00" + old[2:]), repack=True),
+        _edit(_set("trail/0/proof/signature", _another_byte), repack=True),
         "its signature is not that of key",
     ),
     "a decision": (_edit(_set("decisions/0/lawful", False), repack=True), "allowed, though not both"),
@@ -397,7 +402,9 @@ CHANGES: dict[str, tuple[Callable[[Taken], bytes], str]] = {
     "the manifest's instant": (
         _file("manifest.json", lambda data: data.replace(b"2026-11-24", b"2026-11-25")), "manifest.json: its signature",
     ),
-    "the manifest's signature": (_file("manifest.sig", lambda data: b"00" + data[2:]), "manifest.json: its signature"),
+    "the manifest's signature": (
+        _file("manifest.sig", lambda data: _another_byte(data.decode()).encode()), "manifest.json: its signature",
+    ),
     "no PDF": (_without_pdf, "evidence.pdf: is missing"),
     "another file": (_with_another_file, "more.txt: was added"),
     "a comment in the zip": (_with_a_comment, "the zip around the files"),
