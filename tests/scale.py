@@ -6,12 +6,30 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
 
 
 def times[T](few: T, many: T) -> T:
     """How often: `few` in the suite, `many` where promises are tried (tools/assure)."""
     return many if os.environ.get("ASSURE") == "1" else few
+
+
+def some(cases: Iterable[object], *, one_in: int) -> list[ParameterSet]:
+    """The cases of a test: every so many-th in the suite, the others where everything is tried."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=[pytest.mark.thorough] if number % one_in else [],
+        )
+        for number, case in enumerate(cases)
+    ]
 
 
 def tell(count: int, what: str, *, trials: bool = True) -> None:

@@ -46,6 +46,7 @@ from tests.accounts.provider import (
     running,
 )
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 OFFICER = "alice@acme.example"
@@ -341,7 +342,7 @@ MISDEEDS: dict[str, tuple[Misdeed, Refusal]] = {
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.parametrize("name", MISDEEDS)
+@pytest.mark.parametrize("name", some(MISDEEDS, one_in=3))
 def test_what_a_provider_does_wrong_lets_nobody_in(
     acme: cast.Cast, provider: Provider, key: str, name: str
 ) -> None:
@@ -944,7 +945,7 @@ WRONG_WORDS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_WORDS)
+@pytest.mark.parametrize("name", some(WRONG_WORDS, one_in=3))
 def test_a_word_that_is_none_ends_nothing_and_asks_nothing(
     acme: cast.Cast, provider: Provider, key: str, name: str
 ) -> None:

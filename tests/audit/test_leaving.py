@@ -161,6 +161,7 @@ def test_a_second_time_nothing_leaves(acme: int, tmp_path: Path) -> None:
     assert both_find(acme, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_an_agency_beside_keeps_its_own(acme: int, tmp_path: Path) -> None:
     globex = make.agency("Globex", at=MONTHS[0]).pk
     write(globex, 4, at=MONTHS[0])
@@ -171,6 +172,7 @@ def test_an_agency_beside_keeps_its_own(acme: int, tmp_path: Path) -> None:
     assert both_find(globex, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_lost_checkpoints_are_written_anew_with_what_left(acme: int, tmp_path: Path) -> None:
     leave(acme)
     seal(acme)
@@ -824,6 +826,7 @@ with job_scope(agency_id=int(sys.argv[1])):
 """
 
 
+@pytest.mark.thorough
 def test_a_kill_between_statement_and_commit_takes_nothing(
     acme: int, tmp_path: Path, settings: Settings
 ) -> None:

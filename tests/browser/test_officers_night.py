@@ -63,6 +63,7 @@ def a_file(now: datetime) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_an_officers_night(visitor: Visitor, site: Site, tmp_path: Path) -> None:
     visitor.sign_in(OFFICER)
     content = a_file(datetime.now(UTC))  # noqa: TID251  (what is tested reads the same clock)

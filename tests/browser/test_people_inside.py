@@ -47,6 +47,7 @@ def end_the_open_review(site: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_somebody_comes_learns_is_granted_looked_over_and_leaves(
     browser: Browser, site: Site, visitor: Visitor
 ) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.browser
 CLIENT = "/reports/releases/lone-star-hvac/"
 
 
+@pytest.mark.thorough
 def test_one_person_proposes_a_release_and_another_signs_it(
     browser: Browser, site: Site, tmp_path: Path
 ) -> None:

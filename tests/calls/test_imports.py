@@ -37,6 +37,7 @@ from tests.calls import files
 from tests.calls.files import line, table
 from tests.calls.saying import calls, fact, in_the_clear, number_of, recording_of, the_call
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -475,7 +476,7 @@ _WORKER = textwrap.dedent(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("batches", [1, 4])
+@pytest.mark.parametrize("batches", some([1, 4], one_in=2))
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(
     plumber: Client, media: Path, batches: int
 ) -> None:

@@ -149,6 +149,7 @@ def test_an_agency_that_is_no_demo_is_not_removed(cast: object) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small")
+@pytest.mark.thorough
 def test_a_demo_is_made_anew_where_it_was_cut_off_once_and_is_removed_as_a_whole_without_a_worker(
     state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def agency(made: Agency, db: None) -> Agency:
     return made
 
 
+@pytest.mark.thorough
 def test_the_demo_has_life_in_it(agency: Agency) -> None:
     with job_scope(agency_id=agency.pk):
         doors = list(Connection.objects.select_related("client"))

@@ -234,6 +234,7 @@ def test_a_dump_is_sealed_signed_and_put_back(operator: dumps.Operator, database
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.thorough
 def test_nothing_is_dropped_for_a_dump_that_cannot_be_put_back(
     operator: dumps.Operator, databases: ground.Databases, tmp_path: Path
 ) -> None:
@@ -292,6 +293,7 @@ def test_a_dump_that_was_changed_or_cut_off_is_not_put_back(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.thorough
 def test_every_flipped_bit_of_a_dump_is_seen_twice(operator: dumps.Operator) -> None:
     """By the signed digest before anything is opened, and by the seal where nobody looked at that."""
     operator.do("backup", "default")

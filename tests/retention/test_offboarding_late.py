@@ -286,6 +286,7 @@ def test_what_a_tracker_was_told_is_here_is_read_before_the_client_is_gone(
     assert is_shut(cast)
 
 
+@pytest.mark.thorough
 def test_the_hour_is_one_in_which_somebody_could_read(cast: Cast, second: Membership) -> None:
     """Workers were away for a day: the first to come back may be the one who erases."""
     taken(written(cast, second))
@@ -300,6 +301,7 @@ def test_the_hour_is_one_in_which_somebody_could_read(cast: Cast, second: Member
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_what_was_just_being_taken_in_as_the_ways_were_shut_is_read_as_well(
     cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +359,7 @@ def test_what_may_be_a_no_and_cannot_be_settled_is_tried_again_before_the_client
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_nobody_waits_longer_than_an_hour_for_what_is_not_read(cast: Cast, second: Membership) -> None:
     taken(written(cast, second))
     pressed(cast)

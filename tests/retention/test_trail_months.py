@@ -242,6 +242,7 @@ def test_what_is_still_asked_of_an_event_keeps_it_and_all_behind(acme: Agency) -
     assert due(acme).kept_by == "since when a secret is in use"
 
 
+@pytest.mark.thorough
 def test_an_event_of_an_observed_client_stays(acme: Agency) -> None:
     keep(acme, 400)
     at = MONTHS[2] + timedelta(days=1)
@@ -437,6 +438,7 @@ def test_after_a_restore_the_same_months_leave_again(acme: Agency, tmp_path: Pat
     assert restoring.take_out(at=NOON + timedelta(hours=2)).is_empty
 
 
+@pytest.mark.thorough
 def test_a_hold_that_is_open_by_then_keeps_what_came_back(acme: Agency, tmp_path: Path) -> None:
     keep(acme)
     with superuser() as line:

@@ -34,6 +34,7 @@ from tests.analytics import released
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import Office
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -190,7 +191,7 @@ def test_a_refusal_on_the_requests_page_keeps_the_file_from_being_taken_at_once(
     assert [one.to for one in mail.outbox].count(["data@northwind.example"]) == 1
 
 
-@pytest.mark.parametrize("lost", ["file", "members", "both", "damaged"])
+@pytest.mark.parametrize("lost", some(["both", "file", "members", "damaged"], one_in=4))
 def test_a_file_that_is_lost_keeps_no_other_from_its_end_and_its_recipient_is_told(
     cast: Cast, office: Office, lost: str
 ) -> None:

@@ -35,7 +35,7 @@ from retention.models import Errand
 from tests import make
 from tests.rules.test_urls import OURS, Address, ask, at_every_fourth, in_turn, methods_of, refuses_nobody
 from tests.rules.world import NOTHING, World, browser_of
-from tests.scale import times
+from tests.scale import some, times
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 
@@ -288,7 +288,7 @@ def _is_asked(address: Address, method: str) -> bool:
     return known is None or "POST" in known or at_every_fourth(address, about=method)
 
 
-@pytest.mark.parametrize("method", [*_NOWHERE_KNOWN, "options", "head"])
+@pytest.mark.parametrize("method", some([*_NOWHERE_KNOWN, "options", "head"], one_in=2))
 def test_other_methods_do_nothing(world: World, method: str) -> None:
     """
     What no page knows is refused at the front door, whatever the address: one at each, in `make assure` all. HEAD and
@@ -366,7 +366,7 @@ CLIENT: dict[str, str | None] = {
 
 @pytest.mark.parametrize(
     "path",
-    [
+    some([
         "/calls/?before={}", "/calls/?client={}", "/calls/?source={}", "/calls/?from_on={}", "/calls/?region={}",
         "/calls/?until_on={}",
         "/calls/?caller={}", "/calls/?length={}", "/trail/?before={}", "/trail/?client={}", "/trail/?since={}",
@@ -381,7 +381,7 @@ CLIENT: dict[str, str | None] = {
         "/clients/dentist/calls/export/?source={}", "/accounts/password/reset/key/{}-abc/", "/operator/{}",
         "/accounts/login/?next={}", "/clients/dentist/calls/{}/", "/c/{}/consent/", "/c/{}/config.json", "/p/{}/",
         "/p/key.{}/", "/r/{}/", "/r/{}/privacy/", "/r/{}/see/", "/r/key/{}/", "/q/{}/", "/q/a.{}/",
-    ],
+    ], one_in=3),
 )  # fmt: skip
 def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str) -> None:
     browser = _alice(world)
@@ -488,7 +488,9 @@ FORMS: list[tuple[str, dict[str, str | None]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "plain"), FORMS, ids=[f"{path} {' '.join(body)}" for path, body in FORMS])
+@pytest.mark.parametrize(
+    ("path", "plain"), some(FORMS, one_in=3), ids=[f"{path} {' '.join(body)}" for path, body in FORMS]
+)
 def test_absurd_values_in_forms_are_no_fault_of_ours(
     world: World, path: str, plain: dict[str, str | None]
 ) -> None:

@@ -371,10 +371,20 @@ METHODS = ("get", "post")
 _PLACE = {route: place for place, route in enumerate(dict.fromkeys(address.route for address in OURS))}
 
 
-def by_route(addresses: Sequence[Address]) -> pytest.MarkDecorator:
-    """A test for every few of these addresses, named after the first, as each test costs something of its own."""
+def by_route(addresses: Sequence[Address], *, one_in: int = 1) -> pytest.MarkDecorator:
+    """
+    A test for every few of these addresses, named after the first, as each test costs something of its own.
+
+    :param one_in: every so many-th address is asked in the suite, the others where everything is tried.
+    """
     return pytest.mark.parametrize(
-        "several", list(batched(addresses, 16)), ids=lambda several: several[0].route or "home"
+        "several",
+        [
+            pytest.param(several, marks=[pytest.mark.thorough] if first else [])
+            for first in range(one_in)
+            for several in batched(addresses[first::one_in], 16)
+        ],
+        ids=lambda several: several[0].route or "home",
     )
 
 

@@ -446,6 +446,7 @@ def _standing_in(
             thread.join()
 
 
+@pytest.mark.thorough
 def test_a_door_that_takes_longer_for_names_that_there_are_is_found() -> None:
     names = [f"guessed-{number}@acme.example" for number in range(8)]
     for longer, breaks in ((0.0, False), (0.03, True)):

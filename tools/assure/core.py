@@ -138,7 +138,7 @@ def _measured(tests: Sequence[str], *, seconds: float) -> tuple[int, int, int, l
     report = STATE / "coverage.json"
     report.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--cov", "--cov-branch",
+        sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "-n", "2", "--cov", "--cov-branch",
         f"--cov-config={_only_the_core()}", f"--cov-report=json:{report}", *(f"tests/{test}" for test in tests),
     ]  # fmt: skip
     environ = os.environ | {"COVERAGE_FILE": str(STATE / ".coverage")}
@@ -355,8 +355,9 @@ def _is_noticed(file: Path, source: str, tests: Sequence[str]) -> bool | None:
         plant = {"file": str(file.relative_to(ROOT)), "source": changed.name}
         environ = os.environ | {"ASSURE_PLANT": json.dumps(plant), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [
-            sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly",
-            "-p", "tools.assure.planting", f"--deselect={_READS_THE_DISK}", *(f"tests/{test}" for test in tests),
+            sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-n", "0", "-p", "no:cacheprovider",
+            "-p", "no:randomly", "-p", "tools.assure.planting", f"--deselect={_READS_THE_DISK}",
+            *(f"tests/{test}" for test in tests),
         ]  # fmt: skip
         try:
             done = subprocess.run(

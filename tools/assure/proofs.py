@@ -39,9 +39,20 @@ class Ran:
 
 
 def run(
-    nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, large: bool = True, processes: int = 0
+    nodes: Sequence[str],
+    *,
+    seconds: float,
+    plant: Edit | None = None,
+    large: bool = True,
+    processes: int = 0,
+    marks: str = "",
 ) -> Ran:
-    """Run tests by node id (without "tests/"), in one process or some, within so many seconds."""
+    """
+    Run tests by node id (without "tests/"), in one process or some, within so many seconds.
+
+    :param marks: an expression of pytest's markers for which of them; "" for all, those as well that the suite leaves
+        out.
+    """
     STATE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=STATE) as folder:
         report, told = Path(folder, "report.xml"), Path(folder, "told.jsonl")
@@ -57,6 +68,8 @@ def run(
             "no:randomly",
             "-n",
             str(processes),
+            "-m",
+            marks,
         ]
         command += [f"--junit-xml={report}", "--tb=short"]
         if large:
@@ -101,6 +114,11 @@ def _read(report: Path, found: Ran) -> Ran:
     if found.code not in {0, _FAILED} and not found.failed:
         found.failed.append(found.output.strip()[-400:])
     return found
+
+
+def left_out(seconds: float) -> Figure:
+    """What tests bring that `make test` leaves out, as large as it would try them."""
+    return figure_of(run([""], seconds=seconds, large=False, processes=3, marks="thorough"))
 
 
 def figure_of(ran: Ran) -> Figure:
