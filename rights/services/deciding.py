@@ -28,6 +28,7 @@ from rights.enums import (
     Copies,
     Decided,
     EventKind,
+    IdentityKind,
     IdentityState,
     Kind,
     OnBehalf,
@@ -192,6 +193,7 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
         raise NoGroundError("What is done in full needs no ground against it.")
     if decided in {Decided.FULFIL, Decided.PART} and Ask(case.asks).needs_proof:
         _check_person(case)
+        _check_number(case)
     if decided != Decided.NOT_OURS and needs_approval(case):
         raise NotApprovedError("The client has to agree to the answer first.")
 
@@ -252,6 +254,18 @@ def _check_going_on(case: Case, decided: Decided, going_on: Collection[Purpose])
     if (case.asks == Ask.OBJECT and decided == Decided.PART) != bool(going_on):
         raise GoesOnError(
             "Say which uses go on, of an objection that is followed in part; of no other answer."
+        )
+
+
+def _check_number(case: Case) -> None:
+    """An objection is followed by stopping what is done with a number: where none is proven, nothing would stop."""
+    proven = Identity.objects.filter(
+        submission_id=case.submission_id, kind=IdentityKind.PHONE, state=IdentityState.PROVEN
+    )
+    if case.asks == Ask.OBJECT and not proven.exists():
+        raise NotProvenError(
+            "No phone number is proven, and it is a number's calls that would stop being used. Have one proven, or"
+            " refuse with the ground that fits."
         )
 
 

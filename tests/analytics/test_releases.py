@@ -102,6 +102,7 @@ def test_a_release_is_tried_proposed_signed_by_another_and_built(cast: Cast) -> 
         ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_the_report_is_what_pycanon_finds_in_the_file(cast: Cast, tmp_path: Path) -> None:
     from bench import referees
 

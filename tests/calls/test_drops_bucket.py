@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import signal
 import time
@@ -29,6 +30,7 @@ from tests.calls.test_drops import GOOD, OTHER, opened, overwriting, take
 from tests.calls.test_inbox import calls
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 PAST = (NOON - timedelta(minutes=5)).astimezone(UTC)
@@ -148,14 +150,17 @@ def test_a_large_file_does_not_lie_in_memory(cast: Cast, bucket: Bucket) -> None
 
 @pytest.mark.parametrize(
     ("fails", "words"),
-    [
-        ({("GET", False): "AccessDenied"}, "It refused us"),
-        ({("GET", False): "NoSuchBucket"}, "It is not there"),
-        ({("GET", False): "SlowDown"}, "It answered with a fault"),
-        ({("HEAD", True): "AccessDenied"}, "It refused us"),
-        ({("GET", True): "AccessDenied"}, "It refused us"),
-        ({("DELETE", True): "AccessDenied"}, "It refused us"),
-    ],
+    some(
+        [
+            ({("GET", False): "AccessDenied"}, "It refused us"),
+            ({("GET", False): "NoSuchBucket"}, "It is not there"),
+            ({("GET", False): "SlowDown"}, "It answered with a fault"),
+            ({("HEAD", True): "AccessDenied"}, "It refused us"),
+            ({("GET", True): "AccessDenied"}, "It refused us"),
+            ({("DELETE", True): "AccessDenied"}, "It refused us"),
+        ],
+        one_in=3,
+    ),
 )
 def test_a_bucket_that_refuses_or_is_gone_is_said_on_its_page_until_it_opens(
     cast: Cast, bucket: Bucket, fails: dict[tuple[str, bool], str], words: str
@@ -239,7 +244,8 @@ def test_a_bucket_that_outlasts_the_worker_lets_go_of_it_in_time(
             asked.append(time.monotonic())
             signal.setitimer(signal.ITIMER_REAL, 0.5)
             time.sleep(1.5)
-        give(self, *what)
+        with contextlib.suppress(OSError):  # nobody listens any more
+            give(self, *what)
 
     def end(*_: Any) -> None:
         raise SoftTimeLimitExceeded

@@ -28,6 +28,7 @@ from tests.calls.test_hooks import connect
 from tests.calls.test_pulls import opened, run_of, start, work
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.scale import some
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -96,7 +97,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Manner], list[so
             door.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("manner", some(MANNERS, one_in=3))
 def test_a_question_has_one_time_however_it_is_spent(
     slow: Callable[[Manner], list[socket.socket]], manner: str
 ) -> None:

@@ -526,6 +526,7 @@ def test_a_reason_is_asked_for_and_nobody_has_no_pack(cast: Cast) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.thorough
 def test_a_story_twice_as_long_is_twice_the_work_and_two_queries_a_seal(cast: Cast) -> None:
     """Work is counted in calls of functions, which say the same on a busy machine."""
     caller_id = tell(cast)

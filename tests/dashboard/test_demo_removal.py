@@ -90,6 +90,7 @@ def test_either_officer_signs_what_the_other_proposes(agency: Agency) -> None:
             assert changes.deciders(plan, but=second, at=make.now()) == [first]
 
 
+@pytest.mark.thorough
 def test_one_click_shows_the_extent_and_a_second_removes(
     agency: Agency,
     state: Path,

@@ -797,6 +797,7 @@ def test_what_is_not_kept_is_not_read_without_the_vault(cast: Cast, settings: Se
         assert _said(scrape(TOKEN))["callprivacy_agencies_read"] == "0.0"
 
 
+@pytest.mark.thorough
 def test_databases_that_hang_keep_nobody_waiting(cast: Cast, settings: Settings) -> None:
     settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
     with socket.create_server(("127.0.0.1", 0)) as silent:
