@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,22 @@ def times[T](few: T, many: T) -> T:
     return many if os.environ.get("ASSURE") == "1" else few
 
 
-def some(cases: Iterable[object], *, one_in: int) -> list[ParameterSet]:
-    """The cases of a test: every so many-th in the suite, the others where everything is tried."""
-    return [
-        pytest.param(
-            *(case if isinstance(case, tuple) else (case,)),
-            marks=[pytest.mark.thorough] if number % one_in else [],
-        )
-        for number, case in enumerate(cases)
-    ]
+def some[T](
+    cases: Iterable[T], *, one_in: int, each: Callable[[T], object] | None = None
+) -> list[ParameterSet]:
+    """
+    The cases of a test: every so many-th in the suite, the others where everything is tried.
+
+    :param each: of what the suite tries one in any case, such as the answer that is waited for.
+    """
+    found, kinds = [], set[object]()
+    for number, case in enumerate(cases):
+        kind = number if each is None else each(case)
+        is_new, is_next = each is not None and kind not in kinds, number % one_in == 0
+        kinds.add(kind)
+        values = case if isinstance(case, tuple) else (case,)
+        found.append(pytest.param(*values, marks=[] if is_new or is_next else [pytest.mark.thorough]))
+    return found
 
 
 def tell(count: int, what: str, *, trials: bool = True) -> None:

@@ -342,7 +342,7 @@ MISDEEDS: dict[str, tuple[Misdeed, Refusal]] = {
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.parametrize("name", some(MISDEEDS, one_in=3))
+@pytest.mark.parametrize("name", some(MISDEEDS, one_in=6, each=lambda name: MISDEEDS[name][1]))
 def test_what_a_provider_does_wrong_lets_nobody_in(
     acme: cast.Cast, provider: Provider, key: str, name: str
 ) -> None:
@@ -493,6 +493,22 @@ def test_who_turned_back_at_the_provider_reads_so(acme: cast.Cast, provider: Pro
     assert browser.get(f"/sso/{key}/back/?error=access_denied&state={state}").status_code == 403
     assert reasons(acme.acme) == ["said_no"]
     assert "/token" not in provider.asked
+
+
+def test_who_comes_back_while_others_wait_for_a_slow_provider_is_not_counted_as_refused(
+    acme: cast.Cast, provider: Provider, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers, "_TURN_WITHIN", 0)
+    browser = Browser()
+    with monkeypatch.context() as others:
+        others.setitem(providers._turns, provider.issuer, threading.BoundedSemaphore(1))
+        with providers._turns[provider.issuer]:
+            for _ in range(6):
+                assert come(browser, provider, key).status_code == 403
+    assert reasons(acme.acme) == []
+    assert browsers.is_in(browser) is False
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
 
 
 def test_too_many_tries_from_one_place_wait(acme: cast.Cast, provider: Provider, key: str) -> None:

@@ -39,7 +39,6 @@ def state(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.thorough
 def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: Path) -> None:
     operator = dumps.operator(tmp_path)
     acme = make.agency("Acme")

@@ -81,11 +81,16 @@ def test_files_that_were_dropped_go_and_the_statement_names_their_folder(
     filled(cast)
     way = opened(cast)
     lies = [drop(root, way, name, GOOD) for name in ("calls.csv", ".part")]
+    inside = drop(root, way, "calls.csv", GOOD).parent / "+14045550100" / "2026-11"
+    inside.mkdir(parents=True)
+    (inside / "calls.csv").write_text(GOOD)
     stranger = root / "acme" / "plumber" / "calls.csv"
     stranger.parent.mkdir(parents=True)
     stranger.write_text(GOOD)
     found = stated(leaves(cast, second))
     assert not [path for path in lies if path.exists()]
+    # What folders below are called may be somebody's number.
+    assert not inside.parent.exists()
     assert stranger.exists()
     folder = f"acme/dentist/{way.pk.hex[:8]}"
     assert found["folders"] == [{"name": folder, "left": 0}]

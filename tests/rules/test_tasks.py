@@ -24,7 +24,6 @@ from callprivacy.work.models import Item
 from tests.rules import source
 from tests.rules.source import CODE
 from tests.rules.world import NOTHING, World, undone
-from tests.scale import some
 
 app.loader.import_default_modules()
 TASKS: dict[str, Task] = {
@@ -215,7 +214,7 @@ def _tables(alias: str) -> list[str]:
         return sorted(name for (name,) in cursor.fetchall())
 
 
-@pytest.mark.parametrize("name", some(sorted(TASKS), one_in=2))
+@_by_task
 def test_a_task_run_again_does_nothing_more(name: str, world: World) -> None:
     """The first run may do what is due; another one leaves every row as it was, and none leaves its scope."""
     arguments = _arguments(name, world, known=True)

@@ -75,7 +75,6 @@ def test_roles_and_grants_can_be_made_twice(postgres: services.Postgres) -> None
                 app.execute(refused)
 
 
-@pytest.mark.thorough
 def test_valkey_asks_for_a_password_and_keeps_what_it_took(state: Path) -> None:
     valkey = services.Valkey(services.Place.of(state))
     valkey.start()

@@ -140,6 +140,10 @@ def back(request: HttpRequest, key: str) -> HttpResponse:
             response = _confirmed(request, door, person, trip, kept)
         else:
             response = _sign_in(request, door, person, kept)
+    except providers.BusyError as error:
+        # It was not asked: others of the same office wait for it. That is no refusal, and sends nobody away.
+        log.info("sign_in_provider.busy", agency_id=door.agency_id)
+        return _refuse(request, door, error.why)
     except providers.RefusedError as error:
         sso.record_refusal(door=door, address=address, why=error.why, at=at)
         return _refuse(request, door, error.why)

@@ -195,9 +195,13 @@ def _lying_here(root: Path, folder: str) -> Iterator[Lying]:
     faults: list[OSError] = []
     for place, below, names, handle in os.fwalk(top, topdown=False, onerror=faults.append):
         inside = Path(place).relative_to(top)
-        links = [name for name in below if _is_link(name, handle)]
-        for name in names + links:
+        links = {name for name in below if _is_link(name, handle)}
+        for name in [*names, *links]:
             yield Lying(str(inside / name), partial(os.unlink, name, dir_fd=handle))
+        # What folders are called may be somebody's name or number: empty by now, for it goes from below.
+        for name in below:
+            if name not in links:
+                yield Lying(str(inside / name), partial(os.rmdir, name, dir_fd=handle))
     # What has gone meanwhile has nothing in it.
     real = [fault for fault in faults if not isinstance(fault, FileNotFoundError)]
     if real:
