@@ -354,3 +354,20 @@ def test_what_cannot_be_looked_at_is_found_too(cast: Cast, settings: Settings) -
     looked = {one.title: one.findings for one in doctor.examine(make.now)}
     assert "could not be looked at" in looked["Valkey's settings"][0].fact
     assert set(looked) == set(doctor.CHECKS)
+
+
+def test_a_look_that_fails_by_a_fault_of_ours_stops_no_other(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(_clock: doctor.Clock) -> Iterator[Finding]:
+        yield Finding(LOOK, "What was found before.", "-")
+        raise LookupError("+12125550100")
+
+    settings.CALLPRIVACY_EARLIER_PUBLIC_KEYS = ["no key"]
+    monkeypatch.setitem(doctor.CHECKS, "clocks", half)
+    looked = {one.title: one.findings for one in doctor.examine(make.now)}
+    assert list(looked) == list(doctor.CHECKS)
+    assert looked["the key that signs the trail"][0].fact == "It could not be looked at: ValueError."
+    assert [one.fact for one in looked["clocks"]] == [
+        "What was found before.", "It could not be looked at: LookupError.",
+    ]  # fmt: skip
