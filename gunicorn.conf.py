@@ -32,4 +32,5 @@ def when_ready(_server: Any) -> None:
 
 accesslog = None
 control_socket_disable = True
-logconfig_dict = logs.settings(level="INFO", as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")
+_format = env.choice("CALLPRIVACY_LOG_FORMAT", among=("json", "text"), default="json")
+logconfig_dict = logs.settings(level="INFO", as_json=_format == "json")

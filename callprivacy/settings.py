@@ -55,14 +55,14 @@ CALLPRIVACY_SIGNING_KEY = env.secret_bytes(
     ),
 )
 # Public keys (64 hex digits each, with spaces between) that signed the trail before the key was changed.
-CALLPRIVACY_EARLIER_PUBLIC_KEYS = env.optional("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "").split()
+CALLPRIVACY_EARLIER_PUBLIC_KEYS = env.public_keys("CALLPRIVACY_EARLIER_PUBLIC_KEYS")
 # How many proxies of ours stand in front; their forwarded addresses are believed, nobody else's.
 CALLPRIVACY_PROXY_COUNT = env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0)
 REDIS_URL = env.redis_address(
     "REDIS_URL", remedy="Write redis://:password@host:6379/0, or unix:///path/to/socket."
 )
 # Hosts of a private network that databases and Valkey may be spoken to in the clear on; every other one wants TLS.
-CALLPRIVACY_PLAIN_HOSTS = frozenset(env.optional("CALLPRIVACY_PLAIN_HOSTS", "").split())
+CALLPRIVACY_PLAIN_HOSTS = env.hosts("CALLPRIVACY_PLAIN_HOSTS")
 
 # --- Django -----------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ def _database(name: str, owner_name: str) -> dict[str, Any]:
 
 
 # A pooler that hands a connection on between transactions must itself know the plans that a connection keeps.
-CALLPRIVACY_KEEPS_PLANS = env.optional("CALLPRIVACY_KEEPS_PLANS", "yes") == "yes"
+CALLPRIVACY_KEEPS_PLANS = env.choice("CALLPRIVACY_KEEPS_PLANS", among=("yes", "no"), default="yes") == "yes"
 
 DATABASES = {
     "default": _database("DATABASE_URL", "DATABASE_OWNER_URL"),
@@ -395,8 +395,8 @@ CALLPRIVACY_CODES = env.twilio_sender("CALLPRIVACY_CODES")
 CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
 CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")
 MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional(
-    "CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.sender(
+    "CALLPRIVACY_MAIL_FROM", default=f"CallPrivacy <noreply@{_address.hostname}>"
 )
 # Where answers to letters of a client go; a plus sign and whose answer it is are put behind its name. Without it
 # letters do not say that they can be answered.
@@ -438,7 +438,8 @@ _level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
 if _level is None:
     raise env.SettingError("CALLPRIVACY_LOG_LEVEL", "is no level", "Write DEBUG, INFO, WARNING or ERROR.")
 logs.configure()
-LOGGING = logs.settings(level=_level, as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")
+_format = env.choice("CALLPRIVACY_LOG_FORMAT", among=("json", "text"), default="json")
+LOGGING = logs.settings(level=_level, as_json=_format == "json")
 
 # --- Jobs -------------------------------------------------------------------------------
 

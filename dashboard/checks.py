@@ -31,6 +31,14 @@ def connections_are_sealed(**_: Any) -> list[checks.CheckMessage]:
                     id="dashboard.I001",
                 )
             )
+    found += [
+        checks.Info(
+            f"How the app speaks to its database is not known here: {variable} is not set.",
+            hint=f"Set {variable} where releases are made, as web, worker and beat have it.",
+            id="dashboard.I002",
+        )
+        for variable in transport.unknown_to_the_owner()
+    ]
     return found
 
 

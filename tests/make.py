@@ -33,6 +33,10 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  (what is tested reads the same clock)
 
 
+# A name that ends its place in a header, or the header, where it is written down as it is.
+HOSTILE_NAME = 'Acme "a"; filename="evil.html"\r\nX-Evil: 1'
+
+
 def agency(name: str, *, at: datetime = NOON) -> Agency:
     """An agency in New York's zone."""
     return agencies.create_agency(name=name, time_zone="America/New_York", by=JOB, at=at)

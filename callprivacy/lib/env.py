@@ -7,9 +7,11 @@ nothing starts half configured.
 
 import base64
 import binascii
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
@@ -19,6 +21,9 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 _SENDER = re.compile(r"(AC[0-9a-zA-Z]{2,62}):(\S+)@(\+[1-9][0-9]{6,14})", re.ASCII).fullmatch
+_PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
+_HOST = re.compile(r"\w[\w.-]*", re.ASCII).fullmatch
+_MAILBOX = re.compile(r"[^@\s<>\",;]+@[^@\s<>\",;]+").fullmatch
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 IN_MEMORY = 1024 * 1024
 """How much of a bucket's file is held in memory while it is read; the rest lies in a file without a name."""
@@ -47,6 +52,19 @@ def text(name: str, *, remedy: str) -> str:
 def optional(name: str, default: str = "") -> str:
     """Return a variable that may be missing."""
     return os.environ.get(name, "").strip() or default
+
+
+def choice(name: str, *, among: tuple[str, ...], default: str) -> str:
+    """
+    Return one of a few words.
+
+    :raises SettingError: it is another one.
+    """
+    value = optional(name, default)
+    if value not in among:
+        words = " or ".join(among)
+        raise SettingError(name, f"is not {words}", f"Write {words}, or leave it out for {default}.")
+    return value
 
 
 def whole_number(name: str, *, default: int, at_least: int = 0) -> int:
@@ -107,6 +125,65 @@ def fernet_keys(name: str, *, remedy: str) -> list[str]:
     if len(set(keys)) != len(keys):
         raise SettingError(name, "names the same key twice", remedy)
     return keys
+
+
+def public_keys(name: str) -> list[str]:
+    """
+    Return public keys of Ed25519 in hex, which stand with spaces between; none where nothing is set.
+
+    :raises SettingError: one is no such key.
+    """
+    keys = optional(name).split()
+    for place, key in enumerate(keys, start=1):
+        if not _PUBLIC_KEY(key):
+            raise SettingError(
+                name,
+                f"holds no public key in place {place}",
+                "Write 64 hex digits for each key, with spaces between (docs/trail.md).",
+            )
+    return keys
+
+
+def hosts(name: str) -> frozenset[str]:
+    """
+    Return names or addresses of hosts, which stand with spaces between; none where nothing is set.
+
+    :raises SettingError: one is neither.
+    """
+    found = optional(name).split()
+    for place, host in enumerate(found, start=1):
+        if not _HOST(host) and not _is_address(host):
+            raise SettingError(
+                name,
+                f"holds no host in place {place}",
+                "Write hosts with spaces between, without ports, such as: postgres 10.0.0.7",
+            )
+    return frozenset(found)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def sender(name: str, *, default: str) -> str:
+    """
+    Return the sender of mail, an address with or without a name before it.
+
+    :raises SettingError: it is no address, or more than one.
+    """
+    raw = optional(name)
+    if raw and [bool(_MAILBOX(address)) for _, address in getaddresses([raw])] != [True]:
+        raise SettingError(
+            name,
+            "is no address that mail can come from",
+            "Write noreply@calls.example.com, or Acme <noreply@calls.example.com>; a name with other signs than"
+            ' letters stands in "quotation marks".',
+        )
+    return raw or default
 
 
 def public_address(name: str, *, remedy: str, default: str = "") -> SplitResult:

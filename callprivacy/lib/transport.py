@@ -3,6 +3,8 @@ How this process speaks to what it needs: sealed by TLS, on this machine, or in 
 
 Mail and the trackers' interfaces cannot be set up in the clear to another machine: their settings refuse it. A database
 or Valkey can, on a private network whose hosts `CALLPRIVACY_PLAIN_HOSTS` names.
+
+The owner, whose release is checked, speaks to the databases by addresses of its own: the app's are looked at as well.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 
-from callprivacy.lib.env import LOOPBACK
+from callprivacy.lib import env
 
 _VERIFIED: Final = frozenset({"verify-ca", "verify-full"})
 _BUCKET_ADDRESSES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -23,6 +25,10 @@ _BUCKETS: Final = {
     "drop": ("dropped files", "CALLPRIVACY_DROP"),
 }
 """Name among Django's STORAGES -> what lies in the bucket, and the variable that names it."""
+_ADDRESS: Final = "Write postgresql://user:password@host:5432/database."
+_APPS: Final = {"default": "DATABASE_URL", "vault": "VAULT_DATABASE_URL"}
+_OWNERS: Final = {"default": "DATABASE_OWNER_URL", "vault": "VAULT_DATABASE_OWNER_URL"}
+"""Alias of a database -> the variable by which the app, or the owner, knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,28 @@ class Line:
 
 
 def lines() -> list[Line]:
-    """Every connection that the settings describe."""
-    found = [_database(alias) for alias in ("default", "vault")]
+    """Every connection that the settings describe; for the owner, the app's own two as far as its variables are set."""
+    owner = settings.CALLPRIVACY_ROLE == "owner"
+    variables = _OWNERS if owner else _APPS
+    found = [
+        _database(f"the database {alias}", variable, settings.DATABASES[alias])
+        for alias, variable in variables.items()
+    ]
+    if owner:
+        found += [
+            _database(f"the database {alias} of the app", variable, env.database(variable, remedy=_ADDRESS))
+            for alias, variable in _APPS.items()
+            if variable not in unknown_to_the_owner()
+        ]
     found += [_valkey(settings.REDIS_URL), *_mail(), *_buckets()]
     return found
+
+
+def unknown_to_the_owner() -> list[str]:
+    """The variables of the app's databases that are not set where the owner runs."""
+    if settings.CALLPRIVACY_ROLE != "owner":
+        return []
+    return [variable for variable in _APPS.values() if not env.optional(variable)]
 
 
 def in_the_clear() -> list[Line]:
@@ -59,17 +83,15 @@ def in_the_clear() -> list[Line]:
 
 
 def _is_here(host: str) -> bool:
-    return not host or host.startswith(("/", "127.")) or host in LOOPBACK
+    return not host or host.startswith(("/", "127.")) or host in env.LOOPBACK
 
 
-def _database(alias: str) -> Line:
-    found: dict[str, Any] = settings.DATABASES[alias]
-    variable = "VAULT_DATABASE_URL" if alias == "vault" else "DATABASE_URL"
+def _database(what: str, variable: str, found: dict[str, Any]) -> Line:
     hosts = str(found["HOST"] or found["OPTIONS"].get("hostaddr", "")).split(",")
     away = [host for host in hosts if not _is_here(host)]
     mode = str(found["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer"))
     return Line(
-        f"the database {alias}",
+        what,
         away[0] if away else "",
         is_sealed=not away or mode == "require" or mode in _VERIFIED,
         is_verified=not away or mode in _VERIFIED,

@@ -39,6 +39,11 @@ _SKEW: Final = timedelta(seconds=5)
 _FEW: Final = 50
 """Requests from which on it is said how many proxies they came through."""
 
+_SEE: Final = "See what is said about the databases and Valkey."
+_REPORT: Final = (
+    "See that what it looks at is set as README says. If it is, this is a fault of ours: report the kind."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -73,11 +78,13 @@ def _look(fact: str, to_do: str) -> Finding:
 def examine(clock: Clock) -> Iterator[Looked]:
     """Look at everything, one after the other. Outside any scope."""
     for title, check in CHECKS.items():
+        found: list[Finding] = []
         try:
-            found = list(check(clock))
-        except (DatabaseError, redis.RedisError, OSError) as error:
+            found.extend(check(clock))
+        except Exception as error:  # noqa: BLE001  whatever one look meets, the others are still wanted
             fact = f"It could not be looked at: {type(error).__name__}."
-            found = [_wrong(fact, "See what is said about the databases and Valkey.")]
+            is_outside = isinstance(error, DatabaseError | redis.RedisError | OSError)
+            found.append(_wrong(fact, _SEE if is_outside else _REPORT))
         yield Looked(title, found)
 
 

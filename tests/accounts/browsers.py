@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django.conf import settings
@@ -51,6 +52,17 @@ def sign_in(
 def is_in(browser: Browser) -> bool:
     """Whether the session of this browser still opens a page."""
     return browser.get("/clients/").status_code == 200
+
+
+def inputs_of(page: str) -> dict[str, str]:
+    """What a page asks for in its middle: name of each field that is typed into or chosen -> its type."""
+    found = {}
+    page = page.partition("<main")[2].partition("</main>")[0]
+    for tag in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page):
+        said = dict(re.findall(r'\b(name|type)="([^"]*)"', tag))
+        if said.get("name") and said.get("type") != "hidden":
+            found[said["name"]] = said.get("type", "")
+    return found
 
 
 def actions_of(agency_id: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,6 +113,28 @@ def test_another_master_key_opens_the_seeds_and_the_old_one_is_not_needed(
     assert Authenticator.objects.get(type="recovery_codes").wrap().generate_codes() == codes
 
 
+def test_seeds_are_drawn_anew_and_by_the_system(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def drawn(length: int) -> bytes:
+        asked.append(length)
+        return bytes([len(asked)]) * length
+
+    seeds = {with_codes(one) for one in (cast.bob, cast.carol)}
+    codes = {tuple(RecoveryCodes.activate(one.user).generate_codes()) for one in (cast.bob, cast.carol)}
+    assert len(seeds) == len(codes) == 2
+    assert all(len(base64.b32decode(seed)) == 20 for seed in seeds)
+    assert all(len(set(ten)) == 10 for ten in codes)
+
+    monkeypatch.setattr("secrets.token_bytes", drawn)
+    monkeypatch.setattr("secrets.token_hex", lambda length: drawn(length).hex())
+    assert base64.b32decode(with_codes(cast.alice)) == b"\x01" * 20
+    RecoveryCodes.activate(cast.alice.user)
+    row = Authenticator.objects.get(user=cast.alice.user, type="recovery_codes")
+    assert fields.open_secret(row.data["seed"]) == "02" * 40
+    assert asked == [20, 40]
+
+
 def test_a_passkey_is_offered_at_the_door_and_on_ones_own_page(cast: Cast) -> None:
     page = Browser().get("/accounts/login/").content.decode()
     assert "Sign in with a passkey" in page
@@ -157,6 +181,34 @@ def test_who_loses_the_last_second_factor_chooses_a_longer_password_where_it_cou
         assert answer.headers.get("Location", "/accounts/2fa/") == where, profile
     assert "Choose a longer password" in browser.get("/accounts/password/change/").content.decode()
     assert actions_of(cast.acme.pk).count("codes.removed") == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["totp/activate", "webauthn/add", "recovery-codes/generate", "totp/deactivate"]
+)
+def test_who_changes_second_factors_shows_again_who_they_are_after_a_quarter_of_an_hour(
+    cast: Cast, path: str
+) -> None:
+    where = f"/accounts/2fa/{path}/"
+    start = make.now()
+    with time_machine.travel(start, tick=False) as clock:
+        browser = Browser()
+        sign_in(browser, BOB)
+        if path in {"totp/deactivate", "recovery-codes/generate"}:
+            with_codes(cast.bob)
+        assert browser.get(where)["Location"].startswith("/accounts/reauthenticate/"), (
+            "to be signed in is not enough"
+        )
+        browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        clock.move_to(start + timedelta(minutes=14, seconds=59))
+        assert browser.get(where).status_code == 200
+        clock.move_to(start + timedelta(minutes=15, seconds=1))
+        kept = sorted(Authenticator.objects.values_list("type", flat=True))
+        for method in (browser.get, browser.post):
+            answer = method(where)
+            assert answer.status_code == 302
+            assert re.match(r"/accounts/(2fa/)?reauthenticate/\?", answer["Location"]), answer["Location"]
+        assert sorted(Authenticator.objects.values_list("type", flat=True)) == kept
 
 
 # --- who has to have one ---

@@ -21,7 +21,7 @@ from callprivacy.tenancy.enums import KeyPurpose, Permission
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
 from tests import cast
-from tests.accounts.browsers import actions_of, is_in, now, sign_in, signed_in
+from tests.accounts.browsers import actions_of, inputs_of, is_in, now, sign_in, signed_in
 from tests.make import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,12 @@ def test_only_the_digest_of_a_token_is_kept(people: cast.Cast) -> None:
     assert key.key == bytes(invitation.digest).hex()
     assert (key.agency_id, key.client_id) == (people.acme.pk, None)
     assert tenancy.find_public_key(token, KeyPurpose.INVITATION) is None
+
+
+def test_the_page_of_an_invitation_hides_the_password_that_is_typed(people: cast.Cast) -> None:
+    _, token = invite(people)
+    page = Browser().get(f"/invitation/{token}/").content.decode()
+    assert inputs_of(page)["password1"] == inputs_of(page)["password2"] == "password"
 
 
 def test_a_used_link_says_so(people: cast.Cast) -> None:

@@ -8,8 +8,11 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -469,6 +472,28 @@ def test_a_forgotten_password_is_reset_by_a_mail_that_works_once(
     again = Browser().get(path)
     assert again.status_code == 200
     assert "password1" not in again.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forgotten_password_does_not_pass_by_the_second_factor(
+    people: cast.Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    secret = str(totp.generate_totp_secret())
+    totp.TOTP.activate(people.bob.user, secret)
+    browser = Browser()
+    browser.post("/accounts/password/reset/", {"email": BOB})
+    (body,) = [mail.body for mail in mailoutbox if mail.to == [BOB]]
+    link = next(word for word in body.split() if "/password/reset/key/" in word)
+    form = browser.get(link.removeprefix("http://127.0.0.1:8000"))["Location"]
+    fresh = "Another-Horse-8-Battery"
+    assert browser.post(form, {"password1": fresh, "password2": fresh}).status_code == 302
+    assert not is_in(browser), "a new password is no sign-in"
+    assert Authenticator.objects.filter(user=people.bob.user, type="totp").exists()
+    assert sign_in(browser, BOB, fresh)["Location"] == "/accounts/2fa/authenticate/"
+    assert not is_in(browser)
+    code = totp.format_hotp_value(totp.hotp_value(secret, next(totp.yield_hotp_counters_from_time())))
+    assert browser.post("/accounts/2fa/authenticate/", {"code": code}).status_code == 302
+    assert is_in(browser)
 
 
 def test_ended_sessions_are_tidied_away_and_others_stay(

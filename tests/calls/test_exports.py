@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,26 @@ def test_an_export_is_seen_and_taken_by_who_may(cast: Cast, who: str, status: in
         assert "no-store" in taken["Cache-Control"]
         assert taken["Content-Disposition"].startswith("attachment")
         assert len(_events(cast, "export.downloaded")) == 1
+
+
+def test_the_name_of_a_client_stays_inside_a_files_name(cast: Cast) -> None:
+    client = make.client(cast.acme, make.HOSTILE_NAME)
+    make.grant(cast.alice, client, Role.OFFICER)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        by = Actor.staff(user_id=cast.alice.user_id)
+        export = exports.request_export(
+            client=client, filters=CallFilters(), reason=WHY["reason"], by=by, at=make.now()
+        )
+    _write(export, at=make.now())
+
+    taken = signed_in(cast.alice).post(reverse("calls:take_export", args=[client.slug, export.pk]))
+
+    assert taken.status_code == 200
+    assert re.fullmatch(
+        r'attachment; filename="calls-acme-a-filenameevilhtml-x-evil-1-[\d-]+\.csv"',
+        taken["Content-Disposition"],
+    )
+    assert "X-Evil" not in taken
 
 
 def test_a_stranger_is_sent_to_sign_in(cast: Cast) -> None:

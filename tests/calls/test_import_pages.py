@@ -198,6 +198,25 @@ def test_an_upload_lies_sealed_at_every_moment(
     assert b"access_key" not in b"".join(path.read_bytes() for path in files.sealed_files(media))
 
 
+@pytest.mark.parametrize("name", ["../../x", r"..\..\x", "/etc/x", "%2e%2e%2fx", "x\ny"])
+def test_an_upload_lies_under_an_id_of_ours_whatever_its_name(cast: Cast, media: Path, name: str) -> None:
+    """The test client names a file by its last part alone, so that the body is written by hand."""
+    fields = {"format": "callrail", "connection": "", "time_zone": ZONE}
+    parts = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields.items()]
+    parts.append(f'name="file"; filename="{name}"\r\n\r\n'.encode() + table([line(1)]))
+    body = b"".join(b"--edge\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+    before = set(media.parent.rglob("*"))
+
+    answer = signed_in(cast.alice).post(
+        url("import_new", cast.dentist), body + b"--edge--\r\n", "multipart/form-data; boundary=edge"
+    )
+
+    assert answer.status_code == 302
+    folder = media / "sealed" / str(cast.dentist.pk)
+    kept = folder / the_import(cast.dentist).file_key.hex
+    assert set(media.parent.rglob("*")) - before == {folder.parent, folder, kept}
+
+
 def test_a_forged_upload_is_refused_and_deleted(cast: Cast, media: Path) -> None:
     browser = Browser(enforce_csrf_checks=True)
     come_in(browser, cast.alice.user)

@@ -243,6 +243,39 @@ def test_how_a_database_is_spoken_to(
     assert (line.is_sealed, line.is_verified) == (sealed, verified)
 
 
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "VAULT_DATABASE_URL"])
+def test_a_release_looks_at_the_addresses_of_the_app_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    def said(prefix: str) -> list[str]:
+        found = checks.run_checks(include_deployment_checks=True)
+        return [f"{one.msg} {one.hint}" for one in found if str(one.id).startswith(prefix)]
+
+    settings.CALLPRIVACY_ROLE = "owner"
+    for name in ("DATABASE_URL", "VAULT_DATABASE_URL"):
+        monkeypatch.setenv(name, "postgresql://app:secret@db.example.com/calls?sslmode=verify-full")
+    for alias in ("default", "vault"):
+        monkeypatch.setitem(settings.DATABASES[alias], "HOST", "db.example.com")
+        monkeypatch.setitem(settings.DATABASES[alias], "OPTIONS", {"sslmode": "verify-full"})
+    assert said("dashboard.W001") == said("dashboard.I00") == []
+    monkeypatch.setenv(variable, "postgresql://app:secret@other.example.com/calls")
+    (one,) = said("dashboard.W001")
+    assert "of the app (other.example.com)" in one
+    assert f"behind {variable}," in one
+    assert "secret" not in one
+    monkeypatch.delenv(variable)
+    assert said("dashboard.W001") == []
+    assert f"{variable} is not set" in said("dashboard.I002")[0]
+
+
+def test_the_owners_own_address_is_named_as_such(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.CALLPRIVACY_ROLE = "owner"
+    monkeypatch.setitem(settings.DATABASES["vault"], "HOST", "db.example.com")
+    (line,) = transport.in_the_clear()
+    assert (line.what, line.host) == ("the database vault", "db.example.com")
+    assert "behind VAULT_DATABASE_OWNER_URL," in line.to_do
+
+
 def test_a_release_in_public_wants_a_proxy_and_mail(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     settings.CALLPRIVACY_PROXY_COUNT = 0
@@ -321,3 +354,20 @@ def test_what_cannot_be_looked_at_is_found_too(cast: Cast, settings: Settings) -
     looked = {one.title: one.findings for one in doctor.examine(make.now)}
     assert "could not be looked at" in looked["Valkey's settings"][0].fact
     assert set(looked) == set(doctor.CHECKS)
+
+
+def test_a_look_that_fails_by_a_fault_of_ours_stops_no_other(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(_clock: doctor.Clock) -> Iterator[Finding]:
+        yield Finding(LOOK, "What was found before.", "-")
+        raise LookupError("+12125550100")
+
+    settings.CALLPRIVACY_EARLIER_PUBLIC_KEYS = ["no key"]
+    monkeypatch.setitem(doctor.CHECKS, "clocks", half)
+    looked = {one.title: one.findings for one in doctor.examine(make.now)}
+    assert list(looked) == list(doctor.CHECKS)
+    assert looked["the key that signs the trail"][0].fact == "It could not be looked at: ValueError."
+    assert [one.fact for one in looked["clocks"]] == [
+        "What was found before.", "It could not be looked at: LookupError.",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from django.test import Client as Browser
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit import services
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
-from tests import cast
+from tests import cast, make
 from tests.accounts.browsers import signed_in
 from tests.audit.trails import seal
 from tests.make import JOB, NOON
@@ -186,6 +188,20 @@ def test_a_table_is_what_was_filtered_and_is_no_formula(everybody: cast.Cast) ->
     assert "Dentist" in lines[1]
     assert WORDS not in answer.content.decode()
     assert actions_of(everybody.acme.pk)[-1] == "trail.exported"
+
+
+@pytest.mark.parametrize("name", ["trail_table", "trail_export"])
+def test_the_name_of_an_agency_stays_inside_a_files_name(db: None, name: str) -> None:
+    agency = make.agency(make.HOSTILE_NAME)
+
+    answer = signed_in(make.person(agency, "olga", Role.OFFICER)).post(reverse(f"dashboard:{name}"))
+
+    assert re.fullmatch(
+        r'attachment; filename="trail-acme-a-filenameevilhtml-x-evil-1-[\d-]+\.(csv|jsonl)"',
+        answer["Content-Disposition"],
+    )
+    assert "X-Evil" not in answer
+    answer.getvalue()
 
 
 def test_a_table_that_is_too_long_is_refused(everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch) -> None:

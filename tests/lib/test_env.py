@@ -1,6 +1,7 @@
 """A missing or wrong setting names itself and says what to do."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def test_with_right_settings_it_starts() -> None:
             ("CALLPRIVACY_PROXY_COUNT", "many"),
             ("CALLPRIVACY_ROLE", "root"),
             ("CALLPRIVACY_LOG_LEVEL", "LOUD"),
+            ("CALLPRIVACY_LOG_FORMAT", "jsno"),
+            ("CALLPRIVACY_KEEPS_PLANS", "true"),
+            ("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "no key"),
+            ("CALLPRIVACY_PLAIN_HOSTS", "postgres,valkey"),
+            ("CALLPRIVACY_MAIL_FROM", "nobody"),
             ("FIELD_ENCRYPTION_KEY", ""),
             ("FIELD_ENCRYPTION_KEY", "no key"),
             ("FIELD_ENCRYPTION_KEY", f"{FERNET},{FERNET}"),
@@ -62,6 +68,54 @@ def test_a_wrong_setting_refuses_to_start(name: str, value: str) -> None:
     assert said.startswith(f"CallPrivacy does not start: {name} ")
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) == 1
+
+
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("read", "right", "wrong"),
+    [
+        (
+            lambda: env.choice("X", among=("yes", "no"), default="yes"),
+            ["yes", "no"],
+            ["true", "YES", "yes,no"],
+        ),
+        (
+            lambda: " ".join(env.public_keys("X")),
+            [KEY, f"{KEY} {KEY.upper()}"],
+            [KEY[1:], f"{KEY}0", f"{KEY},{KEY}", f"{KEY} g{KEY[1:]}", "٠" * 64],
+        ),
+        (
+            lambda: " ".join(sorted(env.hosts("X"))),
+            ["10.0.0.7 db_1 fd00::7", "postgres valkey", "db-1.example.com"],
+            ["a,b", "postgres, valkey", "postgres:5432", "redis://valkey", "-a"],
+        ),
+        (
+            lambda: env.sender("X", default="noreply@example.com"),
+            [
+                "me@example.com",
+                "Acme <me@example.com>",
+                '"Acme, Inc." <me@example.com>',
+                "Café <me@example.com>",
+            ],
+            ["nobody", "Acme", "Acme <nobody>", "a@b.com, c@d.com", "Acme, Inc. <a@b.com>", "a@b@c.com"],
+        ),
+    ],
+    ids=["choice", "public_keys", "hosts", "sender"],
+)
+def test_what_is_mistyped_is_named(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[], str], right: list[str], wrong: list[str]
+) -> None:
+    monkeypatch.delenv("X", raising=False)
+    assert read() in {"yes", "", "noreply@example.com"}
+    for value in right:
+        monkeypatch.setenv("X", value)
+        assert read() == value
+    for value in wrong:
+        monkeypatch.setenv("X", value)
+        with pytest.raises(env.SettingError, match=r"^X (is|holds) n.*\. Write "):
+            read()
 
 
 def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,13 @@
 import re
 
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.test import Client
 
 from callprivacy.accounts.models import User
+from tests.accounts.browsers import inputs_of, signed_in
+from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +21,33 @@ def test_sign_in_page_is_ours_and_offers_no_sign_up(client: Client) -> None:
     assert 'name="login"' in html
     assert 'href="/accounts/password/reset/"' in html
     assert "/accounts/signup/" not in html
+
+
+def test_pages_that_ask_for_a_password_hide_what_is_typed(cast: Cast) -> None:
+    browser, bob = Client(), signed_in(cast.bob)
+    uid = user_pk_to_url_str(cast.bob.user)
+    key = default_token_generator.make_token(cast.bob.user)
+    new = browser.get(f"/accounts/password/reset/key/{uid}-{key}/")["Location"]
+
+    asked = {
+        "the door": inputs_of(browser.get("/accounts/login/").content.decode()),
+        "a new one by mail": inputs_of(browser.get(new).content.decode()),
+        "a new one": inputs_of(bob.get("/accounts/password/change/").content.decode()),
+        "once more": inputs_of(bob.get("/accounts/reauthenticate/").content.decode()),
+    }
+
+    assert asked == {
+        "the door": {"login": "email", "password": "password"},
+        "a new one by mail": {"password1": "password", "password2": "password"},
+        "a new one": {"oldpassword": "password", "password1": "password", "password2": "password"},
+        "once more": {"password": "password"},
+    }
+
+
+def test_who_forgot_a_password_is_asked_for_an_address_alone(client: Client) -> None:
+    page = client.get("/accounts/password/reset/").content.decode()
+
+    assert inputs_of(page) == {"email": "email"}
 
 
 def test_wrong_password_says_the_same_to_everybody(client: Client) -> None:

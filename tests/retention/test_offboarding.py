@@ -184,6 +184,16 @@ def written(cast: Cast, second: Membership) -> str:
     return str(deed(cast, "new_link"))
 
 
+def test_a_client_that_was_renamed_stays_inside_a_files_name(cast: Cast, second: Membership) -> None:
+    text = written(cast, second)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(name=make.HOSTILE_NAME)
+    answer = Browser().post(f"/handover/{text}/")
+    name = 'attachment; filename="acme-a-filenameevilhtml-x-evil-1.zip"'
+    assert (answer["Content-Disposition"], "X-Evil" in answer) == (name, False)
+    assert answer.getvalue()[:2] == b"PK"
+
+
 def test_a_file_that_broke_off_was_not_taken(cast: Cast, second: Membership) -> None:
     text = written(cast, second)
     browser = Browser()
