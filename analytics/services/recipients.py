@@ -13,8 +13,6 @@ from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 
-EPSILON: Final = Decimal("1.000")
-"""A recipient's budget of noisy figures for a year, where nobody says otherwise."""
 MOST_SUPPRESSED: Final = 20
 """Percent of rows; more is another table."""
 

@@ -10,7 +10,8 @@ from django.db.models import Q
 
 from callprivacy.lib import statements
 from callprivacy.tenancy.enums import KeyPurpose
-from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.models import Agency, Client, PublicKey
+from callprivacy.tenancy.scope import job_scope
 
 
 class ClientLeftError(ValueError):
@@ -36,6 +37,34 @@ def agency_ids() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT agency_id FROM all_agency_ids() AS agency_id ORDER BY 1")
         return [row[0] for row in cursor.fetchall()]
+
+
+def agency_id_of(slug: str) -> int | None:
+    """The agency of a short name, or None; it is asked outside any scope."""
+    for agency_id in agency_ids():
+        with job_scope(agency_id=agency_id):
+            if Agency.objects.filter(pk=agency_id, slug=slug).exists():
+                return agency_id
+    return None
+
+
+def clients_chosen(agency_slug: str | None, client_slug: str | None) -> list[tuple[Client, str]]:
+    """
+    The clients that a command names, each as "agency/client", in the order of agencies and short names; those that have
+    left among them. It is asked outside any scope.
+
+    :param agency_slug: None, of every agency. :param client_slug: None, every client of it.
+    """
+    chosen = []
+    for agency_id in agency_ids():
+        with job_scope(agency_id=agency_id):
+            rows = Client.objects.filter(agency_id=agency_id).select_related("agency").order_by("slug")
+            chosen += [
+                (client, f"{client.agency.slug}/{client.slug}")
+                for client in rows
+                if agency_slug in {None, client.agency.slug} and client_slug in {None, client.slug}
+            ]
+    return chosen
 
 
 def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:

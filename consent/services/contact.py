@@ -8,7 +8,6 @@ the number has become somebody else's. Nothing is made, and what is not known is
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -106,10 +105,6 @@ class Contacts:
     registers: tuple[Register, ...]
     pack: str
     digest: str
-
-    def by_code(self) -> Counter[str]:
-        """How many numbers each obstacle stands against."""
-        return Counter(obstacle.code.value for answer in self.answers for obstacle in answer.obstacles)
 
 
 def days_old(register: Register, at: datetime) -> int:

@@ -23,6 +23,7 @@ from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
@@ -67,7 +68,7 @@ def invite(
 
     :raises NotInvitedError: the words are not in force or for another channel, the person refused to be written
         to or to be asked again, has been asked and may still answer, or something stands against texting the number:
-        to ask for a consent to advertising is advertising; or the client leaves.
+        to ask for a consent to advertising is advertising; or the client has left, or leaves.
     """
     _check(client, caller_id, version, at)
     aim = _aim_of(version)
@@ -91,8 +92,10 @@ def invite(
 
 
 def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: datetime) -> None:
-    if Client.objects.filter(pk=client.pk, shut_at__isnull=False).exists():
-        raise NotInvitedError("This client leaves: nobody is asked for it any more.")
+    try:
+        tenancy.require_here(client.pk)
+    except tenancy.ClientLeftError:
+        raise NotInvitedError("This client has left: nobody is asked for it any more.") from None
     if version.state != NoticeState.PUBLISHED or version.notice.channel != Channel.SMS:
         raise NotInvitedError("Publish these words as a notice for text messages first.")
     if not Caller.objects.for_client(client).filter(pk=caller_id).exists():

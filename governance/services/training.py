@@ -289,7 +289,6 @@ def settle_person(*, agency_id: int, user_id: int, at: datetime) -> None:
 def _look(agency: Agency, at: datetime) -> None:
     """Bring the assignments of everybody in line with the rules and with what was passed."""
     today = _day(agency, at)
-    zone = ZoneInfo(agency.time_zone)
     rules = {(row.course, row.role): row.within_days for row in TrainingRule.objects.filter(agency=agency)}
     offered = selectors.catalogue()
     members = list(
@@ -309,10 +308,8 @@ def _look(agency: Agency, at: datetime) -> None:
                 continue
             until = passed.get((member.user_id, course))
             if until is None:
-                joined = member.created_at.astimezone(zone).date()
-                wanted[member.user_id, course] = _begins(
-                    joined, present.get((member.user_id, course)), today
-                ) + timedelta(days)
+                # The days of whoever was there before the rule count from when it is first seen, too.
+                wanted[member.user_id, course] = today + timedelta(days)
             elif until < today and (member.user_id, course) not in present:
                 # It ran out while nobody asked for it: before the rule, or while the person was away.
                 wanted[member.user_id, course] = today + timedelta(days)
@@ -338,11 +335,6 @@ def _look(agency: Agency, at: datetime) -> None:
         _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
     for member in members:
         _settle(agency, member.user_id, at)
-
-
-def _begins(joined: date, present: Assignment | None, today: date) -> date:
-    """From when on the days of a rule count: who was there before the rule has them from when it was first seen."""
-    return max(joined, present.assigned_at.date() if present is not None else today)
 
 
 def _settle(agency: Agency, user_id: int, at: datetime) -> None:

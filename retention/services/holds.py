@@ -246,12 +246,13 @@ def place_hold(
     :raises TooLateError: the client has left, and its keys with it.
     """
     by = Actor.staff(user_id=placed_by)
+    # Of numbers nothing can be found where the keys are gone: that would be said in place of why.
+    _require_something(client)
     callers = _find_callers(client, extent.numbers, by, at)
     with transaction.atomic():
         _check_people(client, people, at)
         _take_turn(client)
-        if selectors.is_too_late(client):
-            raise TooLateError(f"{client.name} has left. Nothing is left that a hold could keep.")
+        _require_something(client)
         _check_calls(client, extent.call_ids)
         hold = Hold.objects.create(
             agency_id=client.agency_id,
@@ -314,6 +315,12 @@ def _take_turn(client: Client) -> None:
         raise BusyError("Calls of this client are being written just now. Try again in a moment.") from None
 
 
+def _require_something(client: Client) -> None:
+    """A client that leaves has everything until the end of it, and a hold keeps it."""
+    if selectors.is_too_late(client):
+        raise TooLateError(f"{client.name} has left. Nothing is left that a hold could keep.")
+
+
 def _check_people(client: Client, people: Collection[int], at: datetime) -> None:
     known = access.people_with(Permission.VIEW_CLIENT, client.pk, agency_id=client.agency_id, at=at)
     if not set(people) <= set(known):
@@ -334,8 +341,10 @@ def add_calls(*, hold: Hold, call_ids: Collection[uuid.UUID], by: Actor, at: dat
     :raises NoSuchCallError: one of them is not the client's, or has left.
     :raises NotOpenError: it has been lifted.
     :raises NotToWidenError: it names neither numbers nor calls.
+    :raises TooLateError: the client has left, and its keys with it.
     """
     _take_turn(hold.client)
+    _require_something(hold.client)
     _lock_open(hold)
     if selectors.is_of_everything(hold):
         raise NotToWidenError("This hold keeps everything of its time. Place one of its own for this call.")

@@ -99,8 +99,6 @@ def _named_calls(request: StaffRequest, client: Client, raw: list[str]) -> list[
 def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
     """Place a hold on a client, on numbers, or on the calls that the address names."""
     posted = request.method == "POST"
-    if posted:
-        _require_something(client)
     calls = _named_calls(request, client, (request.POST if posted else request.GET).getlist("call"))
     form = HoldForm(
         request.POST if posted else None,
@@ -121,16 +119,6 @@ def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
         form.forget_numbers()
     context = {"client": client, "tab": "policies", "form": form, "calls": calls}
     return render(request, "retention/hold_new.html", context)
-
-
-def _require_something(client: Client) -> None:
-    """
-    A client that leaves has everything until the end of it, and a hold keeps it.
-
-    :raises PermissionDenied: it has left, and nothing is left to be kept.
-    """
-    if client.archived_at is not None and selectors.is_too_late(client):
-        raise PermissionDenied(f"{client.name} has left. Nothing is left that a hold could keep.")
 
 
 def _place(request: StaffRequest, client: Client, form: HoldForm) -> Hold | None:
@@ -158,8 +146,10 @@ def _place(request: StaffRequest, client: Client, form: HoldForm) -> Hold | None
         form.add_error("numbers", f"Line {error.line}: {error} Type the numbers again.")
     except holds.NotAMemberError as error:
         form.add_error("people", str(error))
-    except (holds.BusyError, holds.NoSuchCallError, holds.TooLateError) as error:
+    except (holds.BusyError, holds.NoSuchCallError) as error:
         form.add_error(None, str(error))
+    except holds.TooLateError as error:
+        raise PermissionDenied(str(error)) from error
     return None
 
 
@@ -289,7 +279,6 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 def add_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Let an open hold keep one call more."""
     access.require(request, Permission.VIEW_CALLS, client)
-    _require_something(client)
     if find_call(client, call_id) is None:
         raise Http404
     try:
@@ -308,6 +297,8 @@ def add_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpRespon
         holds.NotToWidenError,
     ) as error:
         messages.warning(request, str(error))
+    except holds.TooLateError as error:
+        raise PermissionDenied(str(error)) from error
     else:
         tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
         messages.success(

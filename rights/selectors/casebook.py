@@ -20,7 +20,7 @@ from callprivacy.calls.models import caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, NoticeState, StepState
+from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
 from rights.models import (
     Approval,
     Case,
@@ -395,14 +395,6 @@ def approvals_of(case: Case, key: Key | None) -> list[ApprovalLine]:
         )
         for row in rows
     ]
-
-
-NOTICE_TONES: Final = {
-    NoticeState.WAITING: "warn",
-    NoticeState.SENT: "info",
-    NoticeState.CONFIRMED: "good",
-    NoticeState.FAILED: "bad",
-}
 
 
 def notices_of(case: Case) -> list[RecipientNotice]:

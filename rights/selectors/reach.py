@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.db.models import Count, Q
@@ -18,6 +18,7 @@ from django.db.models import Count, Q
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.calls.services.exports import MINOR
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
@@ -217,7 +218,8 @@ def others_stay(targets: Collection[Target]) -> int:
 
 def floor_of(target: Target, at: datetime) -> tuple[Rule, datetime] | None:
     """
-    The law that makes a client keep records of calls that went out, and from which instant on; the longest there is.
+    The law that makes a client keep records of calls that went out, and from which instant on, the start of a day of
+    the client's; the longest there is.
 
     Only one that the client's own policy keeps to: what leaves by that anyway is kept from nobody who asks. Whoever
     decides may go beyond it, for a rule that only wants a reason.
@@ -235,7 +237,7 @@ def floor_of(target: Target, at: datetime) -> tuple[Rule, datetime] | None:
     if not floors:
         return None
     longest = max(floors, key=lambda rule: rule.days)
-    return longest, at - timedelta(days=longest.days)
+    return longest, tenancy.cutoff_for_days(client, longest.days, at)
 
 
 def kept_by_floor(target: Target, at: datetime) -> Q:

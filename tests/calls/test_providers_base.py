@@ -334,4 +334,3 @@ def test_the_registry_knows_providers_by_their_names() -> None:
 )
 def test_what_a_tracker_can_is_written_down(name: str, can: Capabilities) -> None:
     assert capabilities(name) == can
-    assert can.does_nothing is (can == Capabilities())

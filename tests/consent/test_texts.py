@@ -833,8 +833,16 @@ def test_nobody_is_texted_for_a_client_that_leaves(
     assert not text_sending.has_due(agency_id=cast.acme.pk, at=make.now())
     tasks.send_texts(agency_id=cast.acme.pk)
     assert vendor.texts() == []
-    with pytest.raises(text_sending.NotInvitedError, match="This client leaves"):
-        ask(cast, version)
+
+
+@pytest.mark.parametrize("gone", ["shut_at", "archived_at"])
+def test_nobody_is_asked_for_a_client_that_leaves_or_has_left(cast: Cast, texter: Texter, gone: str) -> None:
+    version = twilio_side.notice(cast.dentist, channel=Channel.SMS)
+    caller_id = caller_of(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(**{gone: make.now()})
+    with pytest.raises(text_sending.NotInvitedError, match="This client has left"):
+        ask(cast, version, caller_id)
 
 
 def test_nobody_is_asked_twice_in_two_weeks_or_about_sharing_in_a_year(

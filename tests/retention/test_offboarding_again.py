@@ -20,7 +20,7 @@ from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
 from consent.enums import WaitingState
 from consent.models import VendorTask
-from retention.enums import EndState
+from retention.enums import DESTROYING, EndState
 from retention.kinds import TAKEN_AGAIN
 from retention.models import Hold, Offboarding
 from retention.selectors import watch
@@ -193,10 +193,7 @@ def test_nothing_was_destroyed_and_who_acts_on_it_is_told(cast: Cast, second: Me
 def test_a_hold_can_be_placed_and_lifted_until_the_end(cast: Cast, second: Membership) -> None:
     waits_again(cast, second)
     browser = signed_in(cast.alice)
-    said = {
-        "name": "Case 7", "matter": "Smith against Dentist", "reason": "An order of the court of 12 May.",
-        "scope": "everything", "review_on": (make.now().date() + timedelta(days=30)).isoformat(),
-    }  # fmt: skip
+    said = _asked()
     assert browser.post("/clients/dentist/holds/new/", said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         hold = Hold.objects.open().get()
@@ -225,10 +222,32 @@ def test_once_its_keys_go_no_hold_is_placed_any_more_and_who_comes_next_ends_it(
         with pytest.raises(holds.TooLateError, match="Nothing is left"):
             place(cast)
         assert not Hold.objects.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=None)
+    for numbers in ({}, {"scope": "numbers", "numbers": "+14155550101"}):
+        said = _asked() | numbers
+        refused = signed_in(cast.alice).post("/clients/dentist/holds/new/", said)
+        assert refused.status_code == 403
 
     work(cast, LATER + timedelta(hours=1))
 
     assert now(cast).state == EndState.DONE
+
+
+def test_no_hold_is_widened_once_the_keys_go(cast: Cast, second: Membership) -> None:
+    waits_again(cast, second)
+    hold = place(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Offboarding.objects.update(state=EndState.ERASING, step=DESTROYING)
+        with pytest.raises(holds.TooLateError, match="Nothing is left"):
+            holds.add_calls(hold=hold, call_ids=[], by=make.JOB, at=LATER)
+
+
+def _asked() -> dict[str, str]:
+    return {
+        "name": "Case 7", "matter": "Smith against Dentist", "reason": "An order of the court of 12 May.",
+        "scope": "everything", "review_on": (make.now().date() + timedelta(days=30)).isoformat(),
+    }  # fmt: skip
 
 
 def _is_killed(**_: object) -> None:

@@ -23,6 +23,8 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
 from consent.enums import Language
 from consent.models import ConsentEvent
+from retention.enums import Category
+from retention.selectors import policies
 from retention.services import holds
 from rights.enums import ApprovalKind, Ask, CaseState, Copies, Decided
 from rights.law.grounds import grounds_for
@@ -198,6 +200,24 @@ def test_a_law_that_the_clients_policy_does_not_keep_to_or_that_is_none_of_europ
         kept = Call.objects.filter(reach.kept_by_floor(target, make.NOON))
         assert list(kept.values_list("pk", flat=True)) == ([out.pk] if why else [])
     assert (found.by_law, found.law is not None) == (int(bool(why)), bool(why))
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(0, True), (-1, False)])
+def test_a_law_keeps_calls_by_the_clients_days_as_the_nightly_run_does(
+    cast: Cast, office: Office, seconds: int, *, is_kept: bool
+) -> None:
+    keep_calls_out(cast.dentist, 1827)
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.get(pk=cast.dentist.pk)
+        line = policies.cutoff(client, Category.CALL_OUT, make.NOON)
+    assert line < make.NOON - timedelta(days=1827), "the day has hours before this one"
+    at = line + timedelta(seconds=seconds)
+    out = make.call(client, ANNA, at=at, direction=Direction.OUTBOUND)
+    submission = ready(client, cast)
+    with job_scope(agency_id=cast.acme.pk):
+        (target,) = reach.targets_of(asking.case_of(submission, Ask.DELETE))
+        kept = Call.objects.filter(reach.kept_by_floor(target, make.NOON))
+        assert list(kept.values_list("pk", flat=True)) == ([out.pk] if is_kept else [])
 
 
 def test_a_number_never_seen_is_answered_without_a_trace(cast: Cast, office: Office) -> None:

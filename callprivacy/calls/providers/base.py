@@ -204,11 +204,6 @@ class Capabilities:
     deletes_after: bool = False
     redacts: bool = False
 
-    @property
-    def does_nothing(self) -> bool:
-        """Whether everything there needs a person."""
-        return not (self.gates_before or self.stops_mid_call or self.deletes_after or self.redacts)
-
 
 @dataclass(frozen=True, slots=True)
 class ByHand:

@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
-from callprivacy.tenancy import selectors as agencies
-from callprivacy.tenancy.models import Agency, Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy import selectors as tenancy
 from consent.services import rebuilding
 
 
@@ -32,7 +30,7 @@ class Command(OwnCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         at, check = timezone.now(), options["check"]
-        clients = _chosen(options["agency"], options["client"])
+        clients = tenancy.clients_chosen(options["agency"], options["client"])
         if not clients:
             raise CommandError("There is no such client.", returncode=2)
         differing = 0
@@ -46,19 +44,3 @@ class Command(OwnCommand):
                 self.stdout.write(f"{name}: caller {caller_id}")
         if check and differing:
             sys.exit(1)
-
-
-def _chosen(agency_slug: str | None, client_slug: str | None) -> list[tuple[Client, str]]:
-    chosen = []
-    for agency_id in agencies.agency_ids():
-        with job_scope(agency_id=agency_id):
-            agency = Agency.objects.get(pk=agency_id)
-            if agency_slug not in {None, agency.slug}:
-                continue
-            rows = Client.objects.filter(agency_id=agency_id).order_by("slug")
-            chosen += [
-                (client, f"{agency.slug}/{client.slug}")
-                for client in rows
-                if client_slug in {None, client.slug}
-            ]
-    return chosen

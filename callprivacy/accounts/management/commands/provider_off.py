@@ -11,7 +11,6 @@ from callprivacy.accounts.services import sso
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 
 
@@ -22,14 +21,12 @@ class Command(OwnCommand):
         parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        for agency_id in tenancy.agency_ids():
-            with job_scope(agency_id=agency_id):
-                if Agency.objects.get(pk=agency_id).slug != options["agency"]:
-                    continue
-                row = selectors.provider()
-                was_on = row is not None and row.is_on
-                if was_on:
-                    sso.switch_off(by=Actor.job("provider_off"), at=timezone.now())
-            self.stdout.write("It is off: passwords count again." if was_on else "There was none that is on.")
-            return
-        raise CommandError(f"There is no agency “{options['agency']}”.")
+        agency_id = tenancy.agency_id_of(options["agency"])
+        if agency_id is None:
+            raise CommandError(f"There is no agency “{options['agency']}”.")
+        with job_scope(agency_id=agency_id):
+            row = selectors.provider()
+            was_on = row is not None and row.is_on
+            if was_on:
+                sso.switch_off(by=Actor.job("provider_off"), at=timezone.now())
+        self.stdout.write("It is off: passwords count again." if was_on else "There was none that is on.")

@@ -13,8 +13,6 @@ from callprivacy.accounts.services import agencies, invitations
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.models import Agency
-from callprivacy.tenancy.scope import job_scope
 
 _REFUSALS = (
     agencies.HasManagersError,
@@ -50,9 +48,12 @@ class Command(OwnCommand):
             validate_email(email)
         except ValidationError:
             raise CommandError(f"--officer {email} is no e-mail address.") from None
+        agency_id = tenancy.agency_id_of(options["agency"])
+        if agency_id is None:
+            raise CommandError(f"There is no agency “{options['agency']}”.")
         try:
             token = agencies.replace_manager(
-                agency_id=_agency_id(options["agency"]),
+                agency_id=agency_id,
                 lost=options["lost"],
                 email=email,
                 name=options["officer_name"] or email.split("@")[0],
@@ -67,11 +68,3 @@ class Command(OwnCommand):
             " in; it works once:"
         )
         self.stdout.write(invitations.url_of(token))
-
-
-def _agency_id(slug: str) -> int:
-    for agency_id in tenancy.agency_ids():
-        with job_scope(agency_id=agency_id):
-            if Agency.objects.get(pk=agency_id).slug == slug:
-                return agency_id
-    raise CommandError(f"There is no agency “{slug}”.")

@@ -63,14 +63,15 @@ class Command(OwnCommand):
             sys.exit(1)
 
     def _chosen(self, slug: str | None) -> list[tuple[int, str]]:
+        if slug is not None:
+            agency_id = agencies.agency_id_of(slug)
+            if agency_id is None:
+                raise CommandError(f"There is no agency {slug}.", returncode=2)
+            return [(agency_id, slug)]
         chosen = []
         for agency_id in agencies.agency_ids():
             with job_scope(agency_id=agency_id):
-                name = Agency.objects.values_list("slug", flat=True).get(pk=agency_id)
-            if slug in {None, name}:
-                chosen.append((agency_id, name))
-        if slug is not None and not chosen:
-            raise CommandError(f"There is no agency {slug}.", returncode=2)
+                chosen.append((agency_id, Agency.objects.values_list("slug", flat=True).get(pk=agency_id)))
         return chosen
 
     def _verify(self, agency_id: int, slug: str) -> bool:

@@ -85,11 +85,7 @@ class Command(OwnCommand):
         return path.open("rb")
 
     def _client(self, slug: str, agency: str | None) -> Client:
-        found = []
-        for agency_id in tenancy.agency_ids():
-            with job_scope(agency_id=agency_id):
-                rows = Client.objects.select_related("agency").filter(slug=slug)
-                found += list(rows.filter(agency__slug=agency) if agency else rows)
+        found = [client for client, _ in tenancy.clients_chosen(agency or None, slug)]
         if not found:
             raise CommandError(f"There is no client “{slug}”.")
         if len(found) > 1:
