@@ -248,7 +248,11 @@ type Number = Annotated[str, Field(min_length=1, max_length=64, description="E.1
 
 
 class PlaceIn(Strict):
-    """Where the person is, as far as you know. Without a word for how you know, it relaxes nothing."""
+    """
+    Where the person is, as far as you know. Without a word for how you know, it relaxes nothing.
+
+    An address counts alone. Beside anything else the number's own place counts as well, and the stricter decides.
+    """
 
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
     region: str = Field("", max_length=8, description="ISO 3166-2 without the country, such as CA.")

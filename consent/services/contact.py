@@ -22,6 +22,7 @@ from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Str
 from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
+from consent.selectors.places import AREA_CODE
 
 AT_MOST: Final = 1000
 FRESH_FOR: Final = timedelta(days=31)
@@ -210,7 +211,7 @@ class _Desk:
         self._registers(person, consent, listed, found, notes)
         window = self._window(person)
         found += self._hours(person, window)
-        if person.place.evidence == selectors.AREA_CODE and person.place.country:
+        if person.place.evidence == AREA_CODE and person.place.country:
             notes.append("The place is a guess from the number. Send the person's state where you know it.")
         only_hours = all(one.code is Code.QUIET_HOURS for one in found)
         return Contact(
