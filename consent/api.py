@@ -248,7 +248,11 @@ type Number = Annotated[str, Field(min_length=1, max_length=64, description="E.1
 
 
 class PlaceIn(Strict):
-    """Where the person is, as far as you know. Without a word for how you know, it relaxes nothing."""
+    """
+    Where the person is, as far as you know. Without a word for how you know, it relaxes nothing.
+
+    An address counts alone. Beside anything else the number's own place counts as well, and the stricter decides.
+    """
 
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
     region: str = Field("", max_length=8, description="ISO 3166-2 without the country, such as CA.")
@@ -337,7 +341,7 @@ class ReasonOut(Schema):
 
 
 class PlaceOut(Schema):
-    """Where the person was taken to be."""
+    """The best that is known of where the person is; without an address the number's own place counts beside it."""
 
     country: str
     region: str
@@ -515,7 +519,8 @@ def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse
     Asks, before one number or up to 1,000 are dialled, what stands against it.
 
     Looked at are what the person said, do-not-call registers with their dates, quiet hours where the person is, consent
-    in the form that marketing needs, and reassigned numbers. Needs the scope `contact.check`.
+    in the form that marketing needs, and reassigned numbers. Where no address is known, the hours and holidays of the
+    place that you send and of the number's own both have to allow it. Needs the scope `contact.check`.
     """
     numbers = _numbers(request, question)
     valid = [one for one in numbers if one is not None]

@@ -196,6 +196,8 @@ def _who(side: _Asked, rule: Rule) -> str:
         )
     name = " or ".join(places.name(code, region) for region in regions) or places.name(code)
     if rule.country == places.UNKNOWN:
+        if side.weak and _kind(side.place) != "area_code":
+            return f"nobody says how {name} is known, which relaxes nothing"
         if side.weak:
             return f"{name} is only a guess from the number, which relaxes nothing"
         return f"{name}, region not known"

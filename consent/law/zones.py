@@ -1,9 +1,10 @@
 """
 Which time it is where somebody is called, and when the phone may ring there.
 
-A state that lies in two zones is in both: a call is made when it may be made in each. Whose place nobody knows has no
-time, and is not called. Where a rule leaves out public holidays, they are those that the place has. The zones of
-countries follow the time zone database (public domain, `zone.tab`); zones whose clocks agree are named once.
+A state that lies in two zones is in both: a call is made when it may be made in each, and so with a person who may
+be at one of several places. Whose place nobody knows has no time, and is not called. Where a rule leaves out public
+holidays, they are those that the place has. The zones of countries follow the time zone database (public domain,
+`zone.tab`); zones whose clocks agree are named once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ LOOKED_AHEAD: Final = 14
 
 type Where = Collection[tuple[str, str]]
 """Places, (country, region), any of whose public holidays counts."""
+type There = tuple[Hours, Sequence[str], Where]
+"""The hours of a place, its zones, and whose holidays count there."""
 
 
 @cache
@@ -80,12 +83,19 @@ def next_open(hours: Hours, zones: Sequence[str], at: datetime, where: Where = (
 
     The ends of spans are wall-clock times: on a day on which clocks change they are where the clock shows them.
     """
-    if not zones:
+    return next_open_everywhere([(hours, zones, where)], at)
+
+
+def next_open_everywhere(there: Collection[There], at: datetime) -> datetime | None:
+    """The first instant from `at` on, in UTC, at which each of several places is open; none where one has no zone."""
+    if not all(zones for _, zones, _ in there):
         return None
-    spans = list(_spans(hours, ZoneInfo(zones[0]), at, where))
-    for zone in zones[1:]:
-        spans = list(_both(spans, list(_spans(hours, ZoneInfo(zone), at, where))))
-    return next((max(start, at.astimezone(UTC)) for start, end in spans if end > at), None)
+    found: list[tuple[datetime, datetime]] | None = None
+    for hours, zones, where in there:
+        for zone in zones:
+            spans = list(_spans(hours, ZoneInfo(zone), at, where))
+            found = spans if found is None else list(_both(found, spans))
+    return next((max(start, at.astimezone(UTC)) for start, end in found or () if end > at), None)
 
 
 def _spans(hours: Hours, zone: ZoneInfo, at: datetime, where: Where) -> Iterator[tuple[datetime, datetime]]:

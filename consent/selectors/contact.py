@@ -23,13 +23,12 @@ from consent import decide, law
 from consent.decide import Event
 from consent.enums import Basis, ListKind, Purpose, Standard, State
 from consent.law import Rules
+from consent.law import places as law_places
 from consent.models import ConsentState, ListCheck, NumberList, NumbersOut, RulePack
-from consent.selectors import cases, minors
+from consent.selectors import cases, minors, places
 from consent.selectors.law import rules_in
+from consent.selectors.places import ADDRESS, ALONE, AREA_CODE, CARRIER, TRACKER
 
-ADDRESS: Final = "address"
-AREA_CODE: Final = "area_code"
-TRACKER: Final = "tracker"
 OF_CALLS_WITHIN: Final = timedelta(hours=2)
 """What was said of a single call longer ago is about none that begins now."""
 
@@ -146,10 +145,16 @@ class Person:
 
     @property
     def places(self) -> tuple[decide.Place, ...]:
-        """Where the person is; beside what a tracker says, what the number says (docs/adr/0096)."""
-        if self.place.evidence.strip().lower() != TRACKER:
+        """Where the person is: an address alone, else what is said and what the number says (docs/adr/0096)."""
+        if self.place.evidence in ALONE:
             return (self.place,)
-        return (self.place, decide.Place(*phone.place_of(self.number), AREA_CODE))
+        own = decide.Place(*phone.place_of(self.number), AREA_CODE)
+        said = decide.Place(*_plain(self.place), self.place.evidence)
+        found = places.that_count(places.of_caller([said], _plain(own)))
+        if own.country or said.evidence in {CARRIER, TRACKER}:
+            return found
+        # A number of no place may be anywhere, which a word that is no evidence does not narrow.
+        return (*found, own)
 
 
 def facts_of(client: Client, *, at: datetime) -> Facts:
@@ -158,7 +163,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
     with statements.cursor() as cursor:
         cursor.execute(_FACTS, {"client": client.pk, "agency": client.agency_id, "today": today})
         declared, *rest = cursor.fetchone()
-    standard, site, places, posted, registers, pack = (
+    standard, site, offices, posted, registers, pack = (
         None if text is None else json.loads(text) for text in rest
     )
     return Facts(
@@ -170,7 +175,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
             # A notice without words of ours tells of whatever hangs there: its own text was checked by a person.
             for purpose in (Purpose.values if purposes is None else purposes)
         ),
-        sites=_sites(site, places),
+        sites=_sites(site, offices),
         registers=tuple(
             Register(uuid.UUID(row[0]), ListKind(row[1]), row[2], date.fromisoformat(row[3]), tuple(row[4]))
             for row in registers or []
@@ -187,10 +192,10 @@ def _standard(chosen: Any, today: date) -> Standard:
     return Standard(chosen[0])
 
 
-def _sites(site: Any, places: Any) -> tuple[decide.Place, ...]:
+def _sites(site: Any, offices: Any) -> tuple[decide.Place, ...]:
     if site is not None:
         return (decide.Place(site[0], site[1], "site"),)
-    return tuple(decide.Place(country, region, "office") for country, region in places or []) or (
+    return tuple(decide.Place(country, region, "office") for country, region in offices or []) or (
         decide.Place("", "", "site"),
     )
 
@@ -235,9 +240,15 @@ def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
     """An address that the client's people wrote down, what who asks says, the number's own plan: the first there is."""
     if address is not None:
         return decide.Place(*address, ADDRESS)
-    if asked.place is not None and asked.place.country:
+    if asked.place is not None and _plain(asked.place)[0]:
         return asked.place
     return decide.Place(*phone.place_of(asked.number), AREA_CODE)
+
+
+def _plain(place: decide.Place) -> tuple[str, str]:
+    """(country, region) in the one spelling of each; no country where none is named."""
+    code, regions = law_places.normalise(place.country, place.region)
+    return ("", "") if code == law_places.UNKNOWN else (code, "|".join(regions))
 
 
 def _told(

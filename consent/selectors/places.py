@@ -1,7 +1,7 @@
 """
 Where the two sides of a call are, and how that is known.
 
-Of the caller an address counts alone. Without one, what the tracker says and the number's area code count together, so
+Of the caller an address counts alone. Without one, what somebody says and the number's area code count together, so
 that the stricter decides: a tracker may have read the number no better than we do. What was not used is kept beside.
 Of those who answer: the site that the tracking number names, then the client's default site, then everywhere the
 client does business. Where nothing is known, that is said, and the law takes it as unknown.
@@ -28,8 +28,15 @@ CALLER: Final = "caller"
 SITE: Final = "site"
 
 ADDRESS: Final = "address"
+BILLING: Final = "billing"
+CARRIER: Final = "carrier"
 TRACKER: Final = "tracker"
 AREA_CODE: Final = "area_code"
+
+ALONE: Final = frozenset({ADDRESS, BILLING})
+"""What counts alone: somebody found out where the person lives."""
+FOUND_OUT: Final = ALONE | {CARRIER}
+"""What was asked of somebody, so that it may agree with the number and still not be made of it."""
 
 WORDS: Final = {
     ADDRESS: "by an address",
@@ -104,22 +111,32 @@ def that_count(located: Sequence[Located]) -> tuple[decide.Place, ...]:
     return tuple(one.place for one in located if one.counts)
 
 
+def of_caller(said: Iterable[decide.Place], by_number: tuple[str, str]) -> list[Located]:
+    """
+    Where a caller is: what is said of it, the best first, then the number's own place (docs/adr/0096).
+
+    :param by_number: (country, region) of the number's plan.
+    """
+    found = [
+        one
+        for one in said
+        if one.country and (one.evidence in FOUND_OUT or (one.country, one.region) != by_number)
+    ]
+    if by_number[0]:
+        found.append(decide.Place(*by_number, AREA_CODE))
+    by_address = any(one.evidence in ALONE for one in found)
+    return [
+        Located(one.country, one.region, one.evidence, CALLER, counts=one.evidence in ALONE or not by_address)
+        for one in found
+    ]
+
+
 def _of_caller(call: Call, known: Known) -> list[Located]:
     caller = call.caller
-    said = (call.country, call.region)
-    by_number = (caller.country, caller.region) if caller is not None else ("", "")
-    found: list[tuple[tuple[str, str], str]] = []
+    said = [decide.Place(call.country, call.region, TRACKER)]
     if call.caller_id is not None and call.caller_id in known.addresses:
-        found.append((known.addresses[call.caller_id], ADDRESS))
-    if said[0] and said != by_number:
-        found.append((said, TRACKER))
-    if by_number[0]:
-        found.append((by_number, AREA_CODE))
-    by_address = any(evidence == ADDRESS for _, evidence in found)
-    return [
-        Located(country, region, evidence, CALLER, counts=evidence == ADDRESS or not by_address)
-        for (country, region), evidence in found
-    ]
+        said.insert(0, decide.Place(*known.addresses[call.caller_id], ADDRESS))
+    return of_caller(said, ("", "") if caller is None else (caller.country, caller.region))
 
 
 def _of_site(call: Call, known: Known) -> tuple[Located, ...]:

@@ -1,9 +1,9 @@
 """
 May this person be called or texted now: asked before anybody dials.
 
-Five things are looked at, and each that stands against it is named: what the person said, the registers of the agency
-with their dates, the hours of the place in all of its zones, consent in the form that marketing needs, and whether
-the number has become somebody else's. Nothing is made, and what is not known is never a yes.
+Five things are looked at, and each that stands against it is named: what the person said, the registers of the
+agency with their dates, the hours of each place that counts in all of its zones, consent in the form that marketing
+needs, and whether the number has become somebody else's. Nothing is made, and what is not known is never a yes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Str
 from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
+from consent.selectors.places import AREA_CODE
 
 AT_MOST: Final = 1000
 FRESH_FOR: Final = timedelta(days=31)
@@ -172,25 +173,36 @@ def kept_until(
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """The hours of one place at the moment of asking."""
+class _Closed:
+    """A place where nobody may be called at the moment of asking."""
 
     rule: Rule
-    is_open: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """
+    The hours of the places of a person at the moment of asking.
+
+    :ivar closed: where nobody may be called; open is what is open at each. :ivar next_at: when each is open.
+    :ivar is_known: whether each has a time.
+    """
+
+    closed: tuple[_Closed, ...]
     next_at: datetime | None
     is_known: bool
-    is_holiday: bool
 
 
 @dataclass
 class _Desk:
-    """What all numbers of one question share; hours are worked out once for each place."""
+    """What all numbers of one question share; hours are worked out once for the same places."""
 
     rules: Rules
     facts: Facts
     aim: Aim
     at: datetime
-    windows: dict[tuple[str, str, bool], _Window] = field(default_factory=dict)
+    windows: dict[tuple[tuple[tuple[str, str], ...], bool], _Window] = field(default_factory=dict)
 
     def answer(self, person: Person, listed: Sequence[tuple[Register, date | None]]) -> Contact:
         """Look at all five."""
@@ -205,7 +217,7 @@ class _Desk:
         self._registers(person, consent, listed, found, notes)
         window = self._window(person)
         found += self._hours(person, window)
-        if person.place.evidence == selectors.AREA_CODE and person.place.country:
+        if person.place.evidence == AREA_CODE and person.place.country:
             notes.append("The place is a guess from the number. Send the person's state where you know it.")
         only_hours = all(one.code is Code.QUIET_HOURS for one in found)
         return Contact(
@@ -252,7 +264,7 @@ class _Desk:
 
     def _do_not_call(self, person: Person, asked_at: datetime) -> Obstacle:
         """Nothing ends such a request but the person; the date is until when the law has it kept at least."""
-        until, rule = kept_until(self.rules, asked_at, [(person.place.country, person.place.region)])
+        until, rule = kept_until(self.rules, asked_at, _pairs(person))
         at_least = "without end" if until is None else f"until {_day(until.date())} at least"
         return Obstacle(
             Code.DO_NOT_CALL,
@@ -313,7 +325,7 @@ class _Desk:
         return any(event.kind in YES_KINDS and event.at.date() > day for event in person.events)
 
     def _hours(self, person: Person, window: _Window) -> list[Obstacle]:
-        if window.is_open:
+        if not window.closed:
             return []
         if not window.is_known:
             return [
@@ -321,36 +333,44 @@ class _Desk:
                     Code.NO_PLACE, "Nobody knows where this number is, and so what time it is there.", None
                 )
             ]
-        when = "on this public holiday" if window.is_holiday else "at this hour"
-        return [
-            Obstacle(
-                Code.QUIET_HOURS,
-                f"Not {when} in {_where(person.place)} ({window.rule.citation}).",
-                window.next_at,
-                window.rule.id,
-            )
-        ]
+        text = " ".join(one.text for one in window.closed)
+        return [Obstacle(Code.QUIET_HOURS, text, window.next_at, window.closed[0].rule.id)]
 
     def _window(self, person: Person) -> _Window:
-        place = person.place
-        key = (place.country, place.region, person.number.startswith("+1"))
+        key = (_pairs(person), person.number.startswith("+1"))
         found = self.windows.get(key)
         if found is None:
             found = self.windows[key] = self._look(*key)
         return found
 
-    def _look(self, country: str, region: str, is_american: bool) -> _Window:
-        rule = self.rules.for_place(country, region, Topic.QUIET_HOURS, self.at.date())
-        hours: Hours = rule.read()
-        there, where = zones.zones_of(country, region), [(country, region)]
-        if not there and is_american:
-            # A number of no place under +1, such as a toll-free one: open where it is open everywhere it may be.
-            where = [("US", ""), ("CA", "")]
-            there = tuple(sorted({zone for one, _ in where for zone in zones.zones_of(one)}))
-        is_open = zones.is_open(hours, there, self.at, where)
-        next_at = self.at if is_open else zones.next_open(hours, there, self.at, where)
-        is_holiday = not hours.on_holidays and zones.falls_on_holiday(there, self.at, where)
-        return _Window(rule, is_open, next_at, bool(there), is_holiday)
+    def _look(self, where: Sequence[tuple[str, str]], is_american: bool) -> _Window:
+        closed: list[_Closed] = []
+        there: list[zones.There] = []
+        for one in where:
+            rule = self.rules.for_place(*one, Topic.QUIET_HOURS, self.at.date())
+            hours, spots, holidays = _there(rule, one, is_american=is_american)
+            there.append((hours, spots, holidays))
+            if not zones.is_open(hours, spots, self.at, holidays):
+                is_holiday = not hours.on_holidays and zones.falls_on_holiday(spots, self.at, holidays)
+                when = "on this public holiday" if is_holiday else "at this hour"
+                closed.append(_Closed(rule, f"Not {when} in {_where(*one)} ({rule.citation})."))
+        next_at = zones.next_open_everywhere(there, self.at) if closed else self.at
+        return _Window(tuple(closed), next_at, all(spots for _, spots, _ in there))
+
+
+def _there(rule: Rule, place: tuple[str, str], *, is_american: bool) -> zones.There:
+    """What a rule on hours says at a place, by the clocks and holidays there."""
+    hours: Hours = rule.read()
+    there, where = zones.zones_of(*place), [place]
+    if not there and is_american:
+        # A number of no place under +1, such as a toll-free one: open where it is open everywhere it may be.
+        where = [("US", ""), ("CA", "")]
+        there = tuple(sorted({zone for one, _ in where for zone in zones.zones_of(one)}))
+    return hours, there, where
+
+
+def _pairs(person: Person) -> tuple[tuple[str, str], ...]:
+    return tuple((place.country, place.region) for place in person.places)
 
 
 def _asking(rules: Rules, country: str, region: str, on: date) -> Rule:
@@ -369,10 +389,10 @@ def _first(rules: Sequence[str]) -> str:
     return rules[0] if rules else ""
 
 
-def _where(place: Place) -> str:
-    code, regions = places.normalise(place.country, place.region)
+def _where(country: str, region: str) -> str:
+    code, regions = places.normalise(country, region)
     names = " or ".join(places.name(code, one) for one in regions) or places.name(code)
-    return names if place.country else "any place that it may be"
+    return names if country else "any place that it may be"
 
 
 def _day(day: date) -> str:

@@ -43,7 +43,7 @@ from callprivacy.vault.sealing import SealBrokenError
 from consent import decide
 from consent.law import places
 from consent.models import ListCheck
-from consent.selectors.contact import ADDRESS
+from consent.selectors.places import ADDRESS
 from consent.services import contact
 from consent.services.contact import Aim, Asked, Contact
 

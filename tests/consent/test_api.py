@@ -270,6 +270,9 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     assert not decision(florist.ask("consent/check", asked))["allowed"]
     said = asked | {"place": {"country": "us", "region": "tx"}}
     assert not decision(florist.ask("consent/check", said))["allowed"]
+    reasons = decision(florist.ask("consent/check", said | {"number": "+493012345678"}))["reasons"]
+    assert any(one.startswith("Nobody says how Texas is known, which relaxes nothing") for one in reasons)
+    assert not any(one.startswith("Texas is only a guess") for one in reasons)
     known = asked | {"place": {"country": "us", "region": "tx", "evidence": "address"}}
     assert decision(florist.ask("consent/check", known))["allowed"]
     tracked = asked | {"place": {"country": "us", "region": "ny", "evidence": "tracker"}}
@@ -282,6 +285,40 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     assert not decision(florist.ask("consent/check", german))["allowed"]
     announced = {"number": "+14155550101", "purposes": ["record"], "announced": True}
     assert decision(florist.ask("consent/check", announced))["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("number", "place", "announced", "allowed"),
+    [
+        ("+493012345678", None, True, False),
+        ("+493012345678", ("US", "TX", ""), True, False),
+        ("+493012345678", ("US", "TX", "carrier"), True, False),
+        ("+493012345678", ("US", "TX", "tracker"), True, False),
+        ("+493012345678", ("ZZ", "", "address"), True, False),  # nowhere is no address
+        ("+493012345678", ("US", "TX", "address"), True, True),
+        ("+493012345678", ("US", "TX", "billing"), True, True),
+        ("+18005550111", None, False, False),
+        ("+18005550111", ("US", "TX", ""), False, False),
+        ("+18005550111", ("US", "TX", "tracker"), False, True),
+        ("+12145550111", ("US", "TX", "tracker"), False, False),  # it may have looked nowhere else than we
+        ("+12145550111", ("US", "US-TX", "tracker"), False, False),
+        ("+12145550111", ("US", "TX", "carrier"), False, True),
+        ("+12145550111", ("US", "NY", "carrier"), False, True),
+    ],
+)
+def test_without_an_address_the_number_counts_beside_what_is_said(
+    cast: Cast, number: str, place: tuple[str, str, str] | None, announced: bool, allowed: bool
+) -> None:
+    florist = system_of(cast.florist, cast.mallory)  # in Texas
+    with job_scope(agency_id=cast.globex.pk):
+        ClientStandard.objects.create(
+            agency_id=cast.globex.pk, client=cast.florist, standard="legal_minimum", chosen_at=make.now(),
+            expires_on=(make.now() + timedelta(days=30)).date(),
+        )  # fmt: skip
+    question: dict[str, Any] = {"number": number, "purposes": ["record"], "announced": announced}
+    if place is not None:
+        question["place"] = dict(zip(("country", "region", "evidence"), place, strict=True))
+    assert decision(florist.ask("consent/check", question))["allowed"] is allowed
 
 
 def test_a_thousand_take_as_many_queries_as_one(cast: Cast, crm: System) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callprivacy.calls.services import people
 from callprivacy.lib import calendars, phone
+from callprivacy.tenancy.scope import job_scope
+from consent.decide import Place
+from consent.enums import Channel, EventKind, Purpose, Strength
 from consent.law import Topic, load_pack, places, zones
+from consent.services import contact, ledger
+from consent.services.contact import Aim, Code
+from consent.services.ledger import Said
+from tests import make
+from tests.cast import Cast
 
 US = Topic.QUIET_HOURS.read("08:00-21:00")
 WEEKDAYS = Topic.QUIET_HOURS.read("mon-fri 09:00-12:00; mon-fri 14:00-18:00")
@@ -135,3 +144,113 @@ def test_the_next_time_is_an_open_one_and_now_when_it_is_open(
     assert (found == at) is is_open
     assert found is not None
     assert zones.is_open(hours, zones.zones_of(*place), found, [place])
+
+
+# --- A number and what is said of its place ---
+
+HAWAII, BERLIN, NEW_ORLEANS, TOLL_FREE = "+18085550123", "+493012345678", "+15045550123", "+18005550123"
+
+
+def answer(cast: Cast, at: datetime, number: str, *place: str) -> contact.Contact:
+    with job_scope(agency_id=cast.acme.pk):
+        asked = [contact.Asked(number, Place(*place) if place else None)]
+        (found,) = contact.check(client=cast.dentist, asked=asked, aim=Aim.SERVICE, at=at).answers
+    return found
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # facts of a table
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("evidence", ["", "carrier", "tracker"])
+def test_without_an_address_the_phone_rings_when_it_may_at_each_place(cast: Cast, evidence: str) -> None:
+    early, late = utc(2026, 11, 24, 16, 30), utc(2026, 11, 25, 4, 0)
+    (alone,) = answer(cast, early, HAWAII).obstacles
+    found = answer(cast, early, HAWAII, "US", "TX", evidence)
+    assert found.obstacles == (alone,)
+    assert found.next_at == alone.until == utc(2026, 11, 24, 18)
+    assert answer(cast, utc(2026, 11, 24, 18), HAWAII, "US", "TX", evidence).allowed
+    # Six in the evening in Hawaii, ten in Texas: both are open again in the Hawaiian morning.
+    found = answer(cast, late, HAWAII, "US", "TX", evidence)
+    assert [one.code for one in found.obstacles] == [Code.QUIET_HOURS]
+    assert "Texas" in found.obstacles[0].text
+    assert "Hawaii" not in found.obstacles[0].text
+    assert found.next_at == utc(2026, 11, 25, 18)
+    night = answer(cast, utc(2026, 11, 24, 8), HAWAII, "US", "TX", evidence).obstacles
+    assert [one.code for one in night] == [Code.QUIET_HOURS]
+    assert "Texas" in night[0].text
+    assert "Hawaii" in night[0].text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("evidence", ["address", "billing"])
+def test_an_address_has_its_own_hours_alone(cast: Cast, evidence: str) -> None:
+    assert answer(cast, utc(2026, 11, 24, 16, 30), HAWAII, "US", "TX", evidence).allowed
+
+
+@pytest.mark.django_db
+def test_holidays_of_each_place_count_where_its_own_rule_leaves_them_out(cast: Cast) -> None:
+    christmas = utc(2026, 12, 25, 18)  # nobody in Louisiana is called; Texas has no such rule
+    assert answer(cast, christmas, HAWAII, "US", "TX", "tracker").allowed
+    for number, place in ((NEW_ORLEANS, "TX"), (HAWAII, "LA")):
+        found = answer(cast, christmas, number, "US", place, "tracker")
+        (obstacle,) = found.obstacles
+        assert "on this public holiday in Louisiana" in obstacle.text
+        assert "Texas" not in obstacle.text
+        assert found.next_at is not None
+        assert found.next_at.date() == date(2026, 12, 26)
+
+
+@pytest.mark.django_db
+def test_places_that_are_never_open_at_once_have_no_next_hour(cast: Cast) -> None:
+    found = answer(cast, utc(2026, 11, 24, 1), BERLIN, "NZ", "", "tracker")
+    assert not found.allowed
+    assert found.next_at is found.obstacles[0].until is None
+
+
+@pytest.mark.django_db
+def test_a_number_of_no_place_is_anywhere_unless_somebody_knows_better(cast: Cast) -> None:
+    early = utc(2026, 11, 24, 16)  # nine in the west of Texas, six in Hawaii
+    alone = answer(cast, early, TOLL_FREE)
+    assert not alone.allowed
+    assert answer(cast, early, TOLL_FREE, "US", "TX", "").next_at == alone.next_at
+    assert answer(cast, early, TOLL_FREE, "US", "TX", "tracker").allowed
+    nowhere = answer(cast, early, "+88310012345678", "US", "TX", "")
+    assert [one.code for one in nowhere.obstacles] == [Code.NO_PLACE]
+
+
+@pytest.mark.django_db
+def test_a_request_not_to_call_is_kept_by_the_strictest_of_the_places(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[BERLIN], at=make.NOON)[BERLIN]
+        said = Said(
+            purpose=Purpose.CONTACT, kind=EventKind.WITHDRAWN, caller_id=caller_id, channel=Channel.WEB,
+            strength=Strength.C, happened_at=make.NOON, source="one",
+        )  # fmt: skip
+        ledger.record_events(client=cast.dentist, said=[said], by=make.JOB, at=make.NOON)
+    at = make.NOON + timedelta(hours=6)
+    (alone, unproven, tracked, lives_there) = (
+        answer(cast, at, BERLIN, *place).obstacles[0]
+        for place in ((), ("US", "TX", ""), ("US", "TX", "tracker"), ("US", "TX", "address"))
+    )
+    assert alone == unproven == tracked
+    assert "without end" in alone.text
+    assert "until 24 Nov 2031 at least" in lives_there.text
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)).map(lambda at: at.replace(tzinfo=UTC)),
+    st.lists(st.sampled_from(_PLACES), min_size=2, max_size=3, unique=True),
+)
+def test_several_places_are_open_together_when_each_is(at: datetime, where: list[tuple[str, str]]) -> None:
+    there = [
+        (load_pack().for_place(*one, Topic.QUIET_HOURS, at.date()).read(), zones.zones_of(*one), [one])
+        for one in where
+    ]
+    found = zones.next_open_everywhere(there, at)
+    assert (found == at) is all(zones.is_open(hours, zoned, at, one) for hours, zoned, one in there)
+    if found is not None:
+        assert all(zones.is_open(hours, zoned, found, one) for hours, zoned, one in there)
+    assert zones.next_open_everywhere([], at) is None
+    assert zones.next_open_everywhere([*there, (US, (), [("", "")])], at) is None
