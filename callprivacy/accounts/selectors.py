@@ -380,6 +380,7 @@ def open_resets(*, at: datetime) -> list[FactorReset]:
 def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> QuerySet[Membership]:
     """The agency's people by name, each with `clients_seen`, the number of clients granted in force."""
     agency_id = lib_scope.require_agency()
+    # Not `access.counting`: of who is suspended the page says what will count again.
     seen = (
         ClientGrant.objects.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=at),
@@ -606,13 +607,10 @@ def worst_first(
 def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     """Client id -> number of people with a grant in force; one query."""
     rows = (
-        ClientGrant.objects.filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
+        access.counting(at)
+        .filter(
             content_object_id__in=list(client_ids),
             permission__codename=Permission.VIEW_CLIENT.value,
-            user__is_active=True,
-            user__memberships__agency_id=F("agency_id"),
-            user__memberships__state=MembershipState.ACTIVE,
         )
         .values_list("content_object_id")
         .annotate(people=Count("user_id", distinct=True))
@@ -645,14 +643,8 @@ class Held:
 def grants_held(*, at: datetime) -> list[Held]:
     """Every grant in force of the agency's active people, one for each person and client; one query."""
     rows = (
-        ClientGrant.objects.filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
-            agency_id=lib_scope.require_agency(),
-            content_object__archived_at=None,
-            user__is_active=True,
-            user__memberships__agency_id=F("agency_id"),
-            user__memberships__state=MembershipState.ACTIVE,
-        )
+        access.counting(at)
+        .filter(agency_id=lib_scope.require_agency(), content_object__archived_at=None)
         .values("user_id", "content_object_id")
         .annotate(as_what=Max("bundle"), since=Max("granted_at"))
         .order_by("user_id", "content_object_id")
