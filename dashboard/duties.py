@@ -19,8 +19,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts import selectors as accounts
-from callprivacy.accounts.enums import MembershipState
-from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
 from callprivacy.lib import transport
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
@@ -214,7 +213,7 @@ def _training(look: Look) -> Found:
 
 
 def _training_rules(look: Look) -> Found:
-    members = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE)
+    members = Membership.objects.filter(agency=look.agency).active()
     ruled = TrainingRule.objects.filter(agency=look.agency).values("role")
     return worst((DutyState.DUE, members.exclude(role__in=ruled).count()))
 
@@ -225,19 +224,16 @@ def _premises(look: Look) -> Found:
 
 
 def _badges(look: Look) -> Found:
-    active = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE).values("user_id")
+    active = Membership.objects.filter(agency=look.agency).active().values("user_id")
     rows = Badge.objects.filter(agency=look.agency, returned_on=None).exclude(user_id__in=active)
     return _count(rows, (DutyState.FAILING, Q()))
 
 
 def _passwords(look: Look) -> Found:
-    people = User.objects.filter(
-        is_active=True, memberships__agency=look.agency, memberships__state=MembershipState.ACTIVE
-    )
     return _count(
-        people,
-        (DutyState.OVERDUE, Q(password_due_at__lte=look.at)),
-        (DutyState.DUE, Q(password_due_at__lte=look.at + 7 * _DAY)),
+        Membership.objects.filter(agency=look.agency).active(),
+        (DutyState.OVERDUE, Q(user__password_due_at__lte=look.at)),
+        (DutyState.DUE, Q(user__password_due_at__lte=look.at + 7 * _DAY)),
     )
 
 

@@ -94,7 +94,7 @@ def grants_of(membership: Membership, *, at: datetime) -> QuerySet[ClientGrant]:
 
     While `withheld_from` has passed, what shows or takes people away does not count.
     """
-    if membership.state != MembershipState.ACTIVE or not membership.user.is_active:
+    if not membership.is_active:
         return ClientGrant.objects.none()
     found = ClientGrant.objects.filter(
         _in_force(at), agency_id=membership.agency_id, user_id=membership.user_id
@@ -191,12 +191,7 @@ def clients_with_all(
 def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:
     """User ids of the active people whose role has a right in an agency."""
     roles = [role for role in Role if right in RIGHTS[role]]
-    rows = Membership.objects.filter(
-        agency_id=agency_id,
-        state=MembershipState.ACTIVE,
-        role__in=roles,
-        user__is_active=True,
-    )
+    rows = Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
     return sorted(rows.values_list("user_id", flat=True))
 
 
@@ -407,11 +402,12 @@ def _path_of(address: str) -> str:
 
 def hold_members(*, agency_id: int, user_ids: Collection[int]) -> list[Membership]:
     """
-    Let nobody else write these people's grants until the transaction is over; returns their memberships as they are.
+    Let nobody else write these people's grants until the transaction is over; returns their memberships as they are,
+    with their users.
 
     Whoever writes several people's grants holds them all at first, so that two never wait crosswise.
     """
-    rows = Membership.objects.filter(among("user_id", user_ids), agency_id=agency_id)
+    rows = Membership.objects.filter(among("user_id", user_ids), agency_id=agency_id).select_related("user")
     return list(rows.select_for_update(no_key=True, of=("self",)).order_by("pk"))
 
 

@@ -27,6 +27,7 @@ from callprivacy.accounts.models import (
     GrantUse,
     Invitation,
     Membership,
+    MembershipQuerySet,
     PasswordDay,
     PasswordReminder,
     ProviderLink,
@@ -217,9 +218,7 @@ def link_of(user_id: int) -> ProviderLink | None:
 
 def count_links() -> tuple[int, int]:
     """How many of the agency's active people have come through its provider, and how many people there are."""
-    people_here = Membership.objects.filter(
-        agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
-    )
+    people_here = Membership.objects.filter(agency_id=lib_scope.require_agency()).active()
     linked = ProviderLink.objects.filter(agency_id=lib_scope.require_agency()).values("user_id")
     return people_here.filter(user_id__in=linked).count(), people_here.count()
 
@@ -311,9 +310,8 @@ def factors_listed(user_id: int) -> list[Authenticator]:
 def members_by_due() -> QuerySet[Membership]:
     """The agency's active people, whose password is due first at the top; each with `has_factor`."""
     return (
-        Membership.objects.filter(
-            agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
-        )
+        Membership.objects.filter(agency_id=lib_scope.require_agency())
+        .active()
         .select_related("user")
         .annotate(has_factor=factors_of())
         .order_by(F("user__password_due_at").asc(nulls_last=True), "user__name", "pk")
@@ -377,7 +375,7 @@ def open_resets(*, at: datetime) -> list[FactorReset]:
 # --- People ---
 
 
-def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> QuerySet[Membership]:
+def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> MembershipQuerySet:
     """The agency's people by name, each with `clients_seen`, the number of clients granted in force."""
     agency_id = lib_scope.require_agency()
     # Not `access.counting`: of who is suspended the page says what will count again.
@@ -415,12 +413,7 @@ def managers() -> QuerySet[Membership]:
 def managers_of(agency_id: int) -> QuerySet[Membership]:
     """The same of an agency that is named; also in an operator's scope."""
     roles = [role for role in Role if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]]
-    return Membership.objects.filter(
-        agency_id=agency_id,
-        role__in=roles,
-        state=MembershipState.ACTIVE,
-        user__is_active=True,
-    )
+    return Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
 
 
 def last_here(user: User) -> datetime | None:
@@ -536,16 +529,14 @@ def people_who_see(client: Client, *, at: datetime) -> list[Watcher]:
     held = cells(user_ids=user_ids, client_ids=[client.pk])
     found = (
         Membership.objects.filter(agency_id=client.agency_id, user_id__in=user_ids)
+        .active()
         .select_related("user")
         .order_by("user__name", "pk")
     )
     return [
         Watcher(membership, cell)
         for membership in found
-        if (cell := held.get((membership.user_id, client.pk))) is not None
-        and cell.counts_at(at)
-        and membership.state == MembershipState.ACTIVE
-        and membership.user.is_active
+        if (cell := held.get((membership.user_id, client.pk))) is not None and cell.counts_at(at)
     ]
 
 
@@ -710,21 +701,19 @@ class Stray:
 
 
 def stray_seats(*, at: datetime) -> list[Stray]:
-    """Seats whose person is nobody here, has left, or holds nothing on the client that they see there."""
+    """Seats whose person is nobody here, is not active, or holds nothing on the client that they see there."""
     agency_id = lib_scope.require_agency()
-    states = {
-        email.lower(): (user_id, state)
-        for email, user_id, state in Membership.objects.filter(agency_id=agency_id).values_list(
-            "user__email", "user_id", "state"
-        )
-    }
+    rows = Membership.objects.filter(agency_id=agency_id).values_list(
+        "user__email", "user_id", "state", "user__is_active"
+    )
+    known_as = {email.lower(): (user_id, _away(state, is_on=is_on)) for email, user_id, state, is_on in rows}
     held = {(one.user_id, one.client_id) for one in grants_held(at=at)}
     found = []
     for seat in seats_of():
-        known = states.get(seat.email.lower())
+        known = known_as.get(seat.email.lower())
         if known is None:
             found.append(Stray(seat, f"sees it at {seat.vendor}, and is nobody here", "Nobody here"))
-        elif known[1] != MembershipState.ACTIVE:
+        elif known[1]:
             found.append(
                 Stray(
                     seat, f"sees it at {seat.vendor}, and is {known[1]} here", f"{known[1].capitalize()} here"
@@ -733,6 +722,12 @@ def stray_seats(*, at: datetime) -> list[Stray]:
         elif seat.client_id is not None and (known[0], seat.client_id) not in held:
             found.append(Stray(seat, f"sees it at {seat.vendor}, not here", "Not here"))
     return found
+
+
+def _away(state: str, *, is_on: bool) -> str:
+    if state != MembershipState.ACTIVE:
+        return state
+    return "" if is_on else "switched off"
 
 
 @dataclass(frozen=True, slots=True)
