@@ -23,7 +23,6 @@ from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
 from callprivacy.lib import transport
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
-from consent.enums import WaitingState
 from consent.models import VendorTask
 from consent.selectors.law import rules_of
 from dashboard import law
@@ -51,7 +50,6 @@ from rights.selectors import facts as reach
 
 _DAY: Final = timedelta(days=1)
 _TRAIL_LATE: Final = 300
-_OPEN_STEPS: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +277,7 @@ def _acknowledgements(look: Look) -> Rows:
 
 
 def _withdrawals(look: Look) -> Rows:
-    rows = VendorTask.objects.filter(agency=look.agency, state__in=_OPEN_STEPS)
+    rows = VendorTask.objects.open().filter(agency=look.agency)
     return _rows(
         rows,
         (DutyState.FAILING, Q(outer_at__lte=look.at)),

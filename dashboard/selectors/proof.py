@@ -28,7 +28,7 @@ from callprivacy.calls.providers import TRACKERS
 from callprivacy.calls.selectors import counts
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState
 from callprivacy.tenancy.models import Client, Engagement, Place
-from consent.enums import Basis, Purpose, State, WaitingState
+from consent.enums import Basis, Purpose, State
 from consent.models import ConsentState, NoticeVersion, VendorTask
 from consent.selectors import decisions, standards
 from consent.selectors import law as law_words
@@ -247,7 +247,7 @@ def _consent(ground: Ground) -> Part:
         .order_by("notice__name", "pk")
     )
     steps = VendorTask.objects.for_client(client).filter(created_at__gte=ground.since)
-    open_steps = steps.filter(state__in=[WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED])
+    open_steps = steps.open()
     late = open_steps.filter(outer_at__lte=ground.at).count()
     return Part(
         facts=[
