@@ -19,12 +19,10 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts import selectors as accounts
-from callprivacy.accounts.enums import MembershipState
-from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
 from callprivacy.lib import transport
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
-from consent.enums import WaitingState
 from consent.models import VendorTask
 from consent.selectors.law import rules_of
 from dashboard import law
@@ -52,7 +50,6 @@ from rights.selectors import facts as reach
 
 _DAY: Final = timedelta(days=1)
 _TRAIL_LATE: Final = 300
-_OPEN_STEPS: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +211,7 @@ def _training(look: Look) -> Found:
 
 
 def _training_rules(look: Look) -> Found:
-    members = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE)
+    members = Membership.objects.filter(agency=look.agency).active()
     ruled = TrainingRule.objects.filter(agency=look.agency).values("role")
     return worst((DutyState.DUE, members.exclude(role__in=ruled).count()))
 
@@ -225,19 +222,16 @@ def _premises(look: Look) -> Found:
 
 
 def _badges(look: Look) -> Found:
-    active = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE).values("user_id")
+    active = Membership.objects.filter(agency=look.agency).active().values("user_id")
     rows = Badge.objects.filter(agency=look.agency, returned_on=None).exclude(user_id__in=active)
     return _count(rows, (DutyState.FAILING, Q()))
 
 
 def _passwords(look: Look) -> Found:
-    people = User.objects.filter(
-        is_active=True, memberships__agency=look.agency, memberships__state=MembershipState.ACTIVE
-    )
     return _count(
-        people,
-        (DutyState.OVERDUE, Q(password_due_at__lte=look.at)),
-        (DutyState.DUE, Q(password_due_at__lte=look.at + 7 * _DAY)),
+        Membership.objects.filter(agency=look.agency).active(),
+        (DutyState.OVERDUE, Q(user__password_due_at__lte=look.at)),
+        (DutyState.DUE, Q(user__password_due_at__lte=look.at + 7 * _DAY)),
     )
 
 
@@ -283,7 +277,7 @@ def _acknowledgements(look: Look) -> Rows:
 
 
 def _withdrawals(look: Look) -> Rows:
-    rows = VendorTask.objects.filter(agency=look.agency, state__in=_OPEN_STEPS)
+    rows = VendorTask.objects.open().filter(agency=look.agency)
     return _rows(
         rows,
         (DutyState.FAILING, Q(outer_at__lte=look.at)),

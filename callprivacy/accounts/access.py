@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from allauth.account.internal.flows.login import get_authentication_records
 from django.contrib.auth.models import Permission as PermissionRow
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse  # noqa: TID251  (decorators of views)
 from django.shortcuts import redirect  # noqa: TID251  (decorators of views)
 from django.urls import reverse
@@ -74,13 +74,27 @@ def _in_force(at: datetime) -> Q:
     return Q(ends_at__isnull=True) | Q(ends_at__gt=at)
 
 
+def counting(at: datetime) -> QuerySet[ClientGrant]:
+    """
+    Grants that count at `at`: in force, of an active user whose membership in the grant's agency is active.
+
+    Who is suspended keeps the grants, and none of them counts. Whether something is withheld is left to `grants_of`.
+    """
+    return ClientGrant.objects.filter(
+        _in_force(at),
+        user__is_active=True,
+        user__memberships__agency_id=F("agency_id"),
+        user__memberships__state=MembershipState.ACTIVE,
+    )
+
+
 def grants_of(membership: Membership, *, at: datetime) -> QuerySet[ClientGrant]:
     """
     A person's grants that count at `at`; none for a suspended membership or an inactive user.
 
     While `withheld_from` has passed, what shows or takes people away does not count.
     """
-    if membership.state != MembershipState.ACTIVE or not membership.user.is_active:
+    if not membership.is_active:
         return ClientGrant.objects.none()
     found = ClientGrant.objects.filter(
         _in_force(at), agency_id=membership.agency_id, user_id=membership.user_id
@@ -131,14 +145,10 @@ def clients_with(membership: Membership, permission: Permission, *, at: datetime
 
 def people_with(permission: Permission, client_id: int, *, agency_id: int, at: datetime) -> list[int]:
     """User ids of the active people who hold a permission on a client."""
-    rows = ClientGrant.objects.filter(
-        _in_force(at),
+    rows = counting(at).filter(
         agency_id=agency_id,
         content_object_id=client_id,
         permission__codename=permission.value,
-        user__is_active=True,
-        user__memberships__agency_id=agency_id,
-        user__memberships__state=MembershipState.ACTIVE,
     )
     return sorted(set(rows.values_list("user_id", flat=True)))
 
@@ -147,14 +157,10 @@ def people_with_any(
     permission: Permission, client_ids: Collection[int], *, agency_id: int, at: datetime
 ) -> list[int]:
     """User ids of the active people who hold a permission on one of these clients at least; one query."""
-    rows = ClientGrant.objects.filter(
-        _in_force(at),
+    rows = counting(at).filter(
         among("content_object_id", client_ids),
         agency_id=agency_id,
         permission__codename=permission.value,
-        user__is_active=True,
-        user__memberships__agency_id=agency_id,
-        user__memberships__state=MembershipState.ACTIVE,
     )
     return sorted(rows.order_by().values_list("user_id", flat=True).distinct())
 
@@ -166,14 +172,10 @@ def clients_with_all(
     User id of an active person -> those of these clients on which the person holds each of these permissions, one
     query. Who holds them on none is left out.
     """
-    rows = ClientGrant.objects.filter(
-        _in_force(at),
+    rows = counting(at).filter(
         agency_id=agency_id,
         content_object_id__in=list(client_ids),
         permission__codename__in=[permission.value for permission in permissions],
-        user__is_active=True,
-        user__memberships__agency_id=agency_id,
-        user__memberships__state=MembershipState.ACTIVE,
     )
     held: dict[tuple[int, int], set[str]] = {}
     for user_id, client_id, name in rows.values_list("user_id", "content_object_id", "permission__codename"):
@@ -189,12 +191,7 @@ def clients_with_all(
 def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:
     """User ids of the active people whose role has a right in an agency."""
     roles = [role for role in Role if right in RIGHTS[role]]
-    rows = Membership.objects.filter(
-        agency_id=agency_id,
-        state=MembershipState.ACTIVE,
-        role__in=roles,
-        user__is_active=True,
-    )
+    rows = Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
     return sorted(rows.values_list("user_id", flat=True))
 
 
@@ -405,11 +402,12 @@ def _path_of(address: str) -> str:
 
 def hold_members(*, agency_id: int, user_ids: Collection[int]) -> list[Membership]:
     """
-    Let nobody else write these people's grants until the transaction is over; returns their memberships as they are.
+    Let nobody else write these people's grants until the transaction is over; returns their memberships as they are,
+    with their users.
 
     Whoever writes several people's grants holds them all at first, so that two never wait crosswise.
     """
-    rows = Membership.objects.filter(among("user_id", user_ids), agency_id=agency_id)
+    rows = Membership.objects.filter(among("user_id", user_ids), agency_id=agency_id).select_related("user")
     return list(rows.select_for_update(no_key=True, of=("self",)).order_by("pk"))
 
 

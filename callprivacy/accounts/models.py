@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import (
     AbstractBaseUser,
@@ -26,7 +26,7 @@ from callprivacy.accounts.enums import (
     ReviewAnswer,
     Role,
 )
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager, ScopedQuerySet
 from callprivacy.vault.fields import StrictEncryptedField
 
 
@@ -71,6 +71,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name
 
 
+class MembershipQuerySet(ScopedQuerySet["Membership"]):
+    def active(self) -> Self:
+        """Those that count: neither the membership nor its user is out of force."""
+        return self.filter(state=MembershipState.ACTIVE, user__is_active=True)
+
+
 class Membership(AgencyOwned):
     """
     A person's place in an agency.
@@ -85,6 +91,8 @@ class Membership(AgencyOwned):
     created_at = models.DateTimeField()
     withheld_from = models.DateTimeField(null=True, editable=False)
 
+    objects = models.Manager.from_queryset(MembershipQuerySet)()  # type: ignore[misc]  # a manager with more words
+
     class Meta:
         base_manager_name = "objects"
         constraints = (
@@ -95,9 +103,14 @@ class Membership(AgencyOwned):
         return f"{self.user} as {self.get_role_display()}"
 
     @property
+    def is_active(self) -> bool:
+        """What `active` asks of rows, of this one; it looks at the user."""
+        return self.state == MembershipState.ACTIVE and self.user.is_active
+
+    @property
     def rights(self) -> frozenset[AgencyRight]:
-        """What the role may do for the whole agency."""
-        return RIGHTS[Role(self.role)] if self.state == MembershipState.ACTIVE else frozenset()
+        """What the role may do for the whole agency; nothing for who is not active."""
+        return RIGHTS[Role(self.role)] if self.is_active else frozenset()
 
 
 class ClientGrant(UserObjectPermissionBase):

@@ -27,6 +27,7 @@ from callprivacy.accounts.models import (
     GrantUse,
     Invitation,
     Membership,
+    MembershipQuerySet,
     PasswordDay,
     PasswordReminder,
     ProviderLink,
@@ -217,9 +218,7 @@ def link_of(user_id: int) -> ProviderLink | None:
 
 def count_links() -> tuple[int, int]:
     """How many of the agency's active people have come through its provider, and how many people there are."""
-    people_here = Membership.objects.filter(
-        agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
-    )
+    people_here = Membership.objects.filter(agency_id=lib_scope.require_agency()).active()
     linked = ProviderLink.objects.filter(agency_id=lib_scope.require_agency()).values("user_id")
     return people_here.filter(user_id__in=linked).count(), people_here.count()
 
@@ -311,9 +310,8 @@ def factors_listed(user_id: int) -> list[Authenticator]:
 def members_by_due() -> QuerySet[Membership]:
     """The agency's active people, whose password is due first at the top; each with `has_factor`."""
     return (
-        Membership.objects.filter(
-            agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
-        )
+        Membership.objects.filter(agency_id=lib_scope.require_agency())
+        .active()
         .select_related("user")
         .annotate(has_factor=factors_of())
         .order_by(F("user__password_due_at").asc(nulls_last=True), "user__name", "pk")
@@ -377,9 +375,10 @@ def open_resets(*, at: datetime) -> list[FactorReset]:
 # --- People ---
 
 
-def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> QuerySet[Membership]:
+def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> MembershipQuerySet:
     """The agency's people by name, each with `clients_seen`, the number of clients granted in force."""
     agency_id = lib_scope.require_agency()
+    # Not `access.counting`: of who is suspended the page says what will count again.
     seen = (
         ClientGrant.objects.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=at),
@@ -414,12 +413,7 @@ def managers() -> QuerySet[Membership]:
 def managers_of(agency_id: int) -> QuerySet[Membership]:
     """The same of an agency that is named; also in an operator's scope."""
     roles = [role for role in Role if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]]
-    return Membership.objects.filter(
-        agency_id=agency_id,
-        role__in=roles,
-        state=MembershipState.ACTIVE,
-        user__is_active=True,
-    )
+    return Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
 
 
 def last_here(user: User) -> datetime | None:
@@ -535,16 +529,14 @@ def people_who_see(client: Client, *, at: datetime) -> list[Watcher]:
     held = cells(user_ids=user_ids, client_ids=[client.pk])
     found = (
         Membership.objects.filter(agency_id=client.agency_id, user_id__in=user_ids)
+        .active()
         .select_related("user")
         .order_by("user__name", "pk")
     )
     return [
         Watcher(membership, cell)
         for membership in found
-        if (cell := held.get((membership.user_id, client.pk))) is not None
-        and cell.counts_at(at)
-        and membership.state == MembershipState.ACTIVE
-        and membership.user.is_active
+        if (cell := held.get((membership.user_id, client.pk))) is not None and cell.counts_at(at)
     ]
 
 
@@ -606,13 +598,10 @@ def worst_first(
 def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     """Client id -> number of people with a grant in force; one query."""
     rows = (
-        ClientGrant.objects.filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
+        access.counting(at)
+        .filter(
             content_object_id__in=list(client_ids),
             permission__codename=Permission.VIEW_CLIENT.value,
-            user__is_active=True,
-            user__memberships__agency_id=F("agency_id"),
-            user__memberships__state=MembershipState.ACTIVE,
         )
         .values_list("content_object_id")
         .annotate(people=Count("user_id", distinct=True))
@@ -645,14 +634,8 @@ class Held:
 def grants_held(*, at: datetime) -> list[Held]:
     """Every grant in force of the agency's active people, one for each person and client; one query."""
     rows = (
-        ClientGrant.objects.filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
-            agency_id=lib_scope.require_agency(),
-            content_object__archived_at=None,
-            user__is_active=True,
-            user__memberships__agency_id=F("agency_id"),
-            user__memberships__state=MembershipState.ACTIVE,
-        )
+        access.counting(at)
+        .filter(agency_id=lib_scope.require_agency(), content_object__archived_at=None)
         .values("user_id", "content_object_id")
         .annotate(as_what=Max("bundle"), since=Max("granted_at"))
         .order_by("user_id", "content_object_id")
@@ -718,21 +701,19 @@ class Stray:
 
 
 def stray_seats(*, at: datetime) -> list[Stray]:
-    """Seats whose person is nobody here, has left, or holds nothing on the client that they see there."""
+    """Seats whose person is nobody here, is not active, or holds nothing on the client that they see there."""
     agency_id = lib_scope.require_agency()
-    states = {
-        email.lower(): (user_id, state)
-        for email, user_id, state in Membership.objects.filter(agency_id=agency_id).values_list(
-            "user__email", "user_id", "state"
-        )
-    }
+    rows = Membership.objects.filter(agency_id=agency_id).values_list(
+        "user__email", "user_id", "state", "user__is_active"
+    )
+    known_as = {email.lower(): (user_id, _away(state, is_on=is_on)) for email, user_id, state, is_on in rows}
     held = {(one.user_id, one.client_id) for one in grants_held(at=at)}
     found = []
     for seat in seats_of():
-        known = states.get(seat.email.lower())
+        known = known_as.get(seat.email.lower())
         if known is None:
             found.append(Stray(seat, f"sees it at {seat.vendor}, and is nobody here", "Nobody here"))
-        elif known[1] != MembershipState.ACTIVE:
+        elif known[1]:
             found.append(
                 Stray(
                     seat, f"sees it at {seat.vendor}, and is {known[1]} here", f"{known[1].capitalize()} here"
@@ -741,6 +722,12 @@ def stray_seats(*, at: datetime) -> list[Stray]:
         elif seat.client_id is not None and (known[0], seat.client_id) not in held:
             found.append(Stray(seat, f"sees it at {seat.vendor}, not here", "Not here"))
     return found
+
+
+def _away(state: str, *, is_on: bool) -> str:
+    if state != MembershipState.ACTIVE:
+        return state
+    return "" if is_on else "switched off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from django.db.models import Count, Q, QuerySet
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight, MembershipState
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work import kinds
@@ -46,14 +46,14 @@ class Reach:
 
 def reach_of(membership: Membership | None, *, at: datetime) -> Reach:
     """A person's reach, one query; none for who is no member, suspended or inactive."""
-    if membership is None or not membership.user.is_active:
+    if membership is None or not membership.is_active:
         return Reach({}, frozenset(), is_active=False)
     granted: dict[str, set[int]] = {}
     rows = access.grants_of(membership, at=at).values_list("permission__codename", "content_object_id")
     for codename, client_id in rows:
         granted.setdefault(codename, set()).add(client_id)
     clients = {name: frozenset(ids) for name, ids in granted.items()}
-    return Reach(clients, membership.rights, is_active=membership.state == MembershipState.ACTIVE)
+    return Reach(clients, membership.rights)
 
 
 def memberships_of(user_ids: Collection[int], *, agency_id: int) -> dict[int, Membership]:
@@ -169,10 +169,5 @@ def count_owned(membership: Membership) -> int:
 
 def colleagues(membership: Membership) -> list[User]:
     """The active people of a person's agency, by name: whom work can be handed to."""
-    return list(
-        User.objects.filter(
-            is_active=True,
-            memberships__agency_id=membership.agency_id,
-            memberships__state=MembershipState.ACTIVE,
-        ).order_by("name", "pk")
-    )
+    rows = Membership.objects.filter(agency_id=membership.agency_id).active().select_related("user")
+    return [row.user for row in rows.order_by("user__name", "user_id")]

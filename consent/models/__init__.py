@@ -27,7 +27,14 @@ from consent.models.law import (
 from consent.models.ledger import ConsentEvent, ConsentState, Decision
 from consent.models.notices import Notice, NoticeVersion, PostedNotice
 from consent.models.setup import SetupMark
-from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
+from consent.models.vendors import (
+    AdDestination,
+    VendorTask,
+    VendorTaskQuerySet,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Withdrawal,
+)
 from consent.models.web import Subscription, WebPage
 
 __all__ = [
@@ -66,6 +73,7 @@ __all__ = [
     "Subscription",
     "TermsDocument",
     "VendorTask",
+    "VendorTaskQuerySet",
     "WebPage",
     "WebhookDelivery",
     "WebhookEndpoint",

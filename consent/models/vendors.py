@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -87,6 +87,15 @@ class Withdrawal(ClientOwned):
         return f"withdrawal {self.pk}"
 
 
+_OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+
+
+class VendorTaskQuerySet(ScopedQuerySet["VendorTask"]):
+    def open(self) -> Self:
+        """Steps that are neither done nor given up."""
+        return self.filter(state__in=_OPEN)
+
+
 class VendorTask(ClientOwned):
     """
     One step at one vendor that a withdrawal, a quarantine or a tracking number's state asks for: target, outer limit
@@ -131,6 +140,8 @@ class VendorTask(ClientOwned):
     done_at = models.DateTimeField(null=True)
     receipt = models.CharField(max_length=300, blank=True)
 
+    objects = models.Manager.from_queryset(VendorTaskQuerySet)()  # type: ignore[misc]  # a manager with more words
+
     class Meta:
         base_manager_name = "objects"
         constraints = (
@@ -158,6 +169,11 @@ class VendorTask(ClientOwned):
 
     def __str__(self) -> str:
         return f"{self.step} {self.state}"
+
+    @property
+    def is_open(self) -> bool:
+        """What `open` asks of rows, of this one."""
+        return self.state in _OPEN
 
 
 class WebhookEndpoint(ClientOwned):

@@ -30,7 +30,6 @@ from consent.enums import (
     SetupStep,
     Standard,
     VendorStep,
-    WaitingState,
 )
 from consent.law import Rules, Topic
 from consent.models import Notice, NoticeVersion, PhoneMenu, PostedNotice, Rejudgement, SetupMark, VendorTask
@@ -42,8 +41,6 @@ _A_DAY: Final = timedelta(days=1)
 NUMBERS_SHOWN: Final = 60
 LEFT_AS_IT_IS: Final = "left as it is"
 DONE, TODO, WAITING, OPEN = "done", "todo", "waiting", "open"
-
-_OPEN_TASKS: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,7 +444,7 @@ def _why(step: VendorStep, number: TrackingNumber, places: Sequence[str]) -> str
 
 def open_fixes(client: Client) -> int:
     """How many tasks about this client's numbers are open at trackers."""
-    rows = VendorTask.objects.for_client(client).filter(tracking_number__isnull=False, state__in=_OPEN_TASKS)
+    rows = VendorTask.objects.for_client(client).open().filter(tracking_number__isnull=False)
     return rows.filter(Q(withdrawal=None)).count()
 
 

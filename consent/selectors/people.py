@@ -32,7 +32,6 @@ from consent.enums import (
     Purpose,
     ReplyState,
     State,
-    WaitingState,
 )
 from consent.models import (
     ConsentEvent,
@@ -153,11 +152,7 @@ def waiting(clients: Sequence[Client], *, at: datetime) -> Waiting:
     by_id = {client.pk: client for client in clients}
     replies = Reply.objects.filter(client_id__in=list(by_id), state=ReplyState.WAITING).order_by()
     by_client = list(replies.values_list("client_id").annotate(count=Count("pk")).order_by("-count"))
-    tasks = VendorTask.objects.filter(
-        client_id__in=list(by_id),
-        state__in=(WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED),
-        target_at__lt=at,
-    )
+    tasks = VendorTask.objects.open().filter(client_id__in=list(by_id), target_at__lt=at)
     return Waiting(
         replies=sum(count for _, count in by_client),
         reply_client=by_id[by_client[0][0]] if by_client else None,

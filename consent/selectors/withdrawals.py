@@ -41,6 +41,7 @@ from consent.models import (
     AdDestination,
     MenuSession,
     VendorTask,
+    VendorTaskQuerySet,
     WebhookDelivery,
     WebhookEndpoint,
     Withdrawal,
@@ -49,7 +50,6 @@ from consent.selectors import decisions, pages
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
-OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 LOUD_AFTER: Final = 5
 """How often a vendor's interface may fail before a person hears of it; it is tried on."""
@@ -95,15 +95,13 @@ def failing() -> Q:
 
 
 def at_the_laws_date(*, at: datetime) -> Q:
-    """A condition on steps: our own target has passed, and the law's date has too or comes within two days."""
+    """A condition on open steps: our own target has passed, and the law's date has too or comes within two days."""
     return _is_pressing(at) & ~kept_back()
 
 
 def _is_pressing(at: datetime) -> Q:
     """The same of steps whether they are kept back or not."""
-    return Q(state__in=OPEN, target_at__lte=at, outer_at__lte=at + NEAR, withdrawal__isnull=False) & ~Q(
-        law=""
-    )
+    return Q(target_at__lte=at, outer_at__lte=at + NEAR, withdrawal__isnull=False) & ~Q(law="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class Pressing:
 
 def pressing(client_ids: list[int], *, at: datetime) -> Pressing:
     """What of these clients is at the law's date or fails; two queries."""
-    rows = VendorTask.objects.filter(client_id__in=client_ids)
+    rows = VendorTask.objects.open().filter(client_id__in=client_ids)
     found: dict[uuid.UUID | None, datetime] = {}
     for withdrawal_id, outer_at in rows.filter(at_the_laws_date(at=at)).values_list(
         "withdrawal_id", "outer_at"
@@ -181,7 +179,8 @@ def waiting_for_people(client_ids: Collection[int], *, at: datetime) -> dict[tup
     told[f"{law}_count"] = Count("withdrawal_id", distinct=True, filter=by_law)
     told[f"{law}_first"] = Min("outer_at", filter=by_law)
     rows: Iterable[Any] = (
-        VendorTask.objects.filter(client_id__in=client_ids, state__in=OPEN)
+        VendorTask.objects.open()
+        .filter(client_id__in=client_ids)
         .annotate(kept=_said(kept_back()), fails=_said(failing()))
         .values("client_id")
         .annotate(**told)
@@ -258,7 +257,7 @@ def board(
         rows = rows.filter(closed_at=None, target_at__lt=at)
     elif state in {"law", "failed"}:
         wanted = at_the_laws_date(at=at) if state == "law" else failing() & ~kept_back()
-        rows = rows.filter(Exists(VendorTask.objects.filter(wanted, withdrawal=OuterRef("pk"))))
+        rows = rows.filter(Exists(VendorTask.objects.open().filter(wanted, withdrawal=OuterRef("pk"))))
     elif state == "done":
         rows = rows.filter(closed_at__isnull=False)
     found, older = pages.newest(rows.select_related("client"), "stopped_at", before=before, size=PAGE)
@@ -344,11 +343,11 @@ def steps_of(withdrawal: Withdrawal, *, at: datetime) -> list[Step]:
 
 def loose_steps(client: Client, *, at: datetime) -> list[Step]:
     """Open steps of a client that no withdrawal asked for: a number without its announcement, a quarantine."""
-    rows = _tasks(client).filter(withdrawal=None, state__in=OPEN)
+    rows = _tasks(client).open().filter(withdrawal=None)
     return [_step(task, at) for task in _worst_first(rows)[:PAGE]]
 
 
-def _tasks(client: Client) -> QuerySet[VendorTask]:
+def _tasks(client: Client) -> VendorTaskQuerySet:
     rows = VendorTask.objects.for_client(client).annotate(
         held=is_held(), ours=is_ours_still(), failing=failing()
     )
@@ -382,7 +381,7 @@ def _step(task: Any, at: datetime) -> Step:
         words=VendorStep(task.step).label,
         state="Kept back" if waits_for else task.get_state_display(),
         tone="info" if waits_for else _TONES[WaitingState(task.state)],
-        is_late=task.state in OPEN and task.target_at <= at and not waits_for,
+        is_late=task.is_open and task.target_at <= at and not waits_for,
         waits_for=waits_for,
         fails=task.failing and not waits_for,
     )

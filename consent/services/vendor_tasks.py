@@ -234,7 +234,7 @@ def confirm_done(*, task: VendorTask, receipt: str, was_checked: bool, by: Actor
     """
     if not was_checked:
         raise NotCheckedError("Look at the vendor's own page first: an answer alone is no proof.")
-    _one(task, WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED).update(
+    _one(task).update(
         state=WaitingState.DONE,
         checked_at=at,
         done_at=at,
@@ -264,15 +264,13 @@ def try_again(*, task: VendorTask, by: Actor, at: datetime) -> None:
 
 
 class _Held:
-    """One task that is in one of the expected states."""
+    """One task that is open, and in one of the expected states where some are named."""
 
     def __init__(self, task: VendorTask, states: tuple[WaitingState, ...]) -> None:
         self.task = task
-        self.rows = (
-            VendorTask.objects.for_client(task.client_id)
-            .filter(pk=task.pk, state__in=states)
-            .exclude(step=VendorStep.CHOOSE)
-        )
+        mine = VendorTask.objects.for_client(task.client_id).open().filter(pk=task.pk)
+        rows = mine.filter(state__in=states) if states else mine
+        self.rows = rows.exclude(step=VendorStep.CHOOSE)
 
     def update(self, **values: object) -> None:
         """Change it; the number of rows says who won."""
@@ -295,9 +293,7 @@ def give_up(*, client: Client, by: Actor, at: datetime) -> int:
 
     Returns how many. In a job's scope.
     """
-    rows = VendorTask.objects.for_client(client).filter(
-        state__in=(WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
-    )
+    rows = VendorTask.objects.for_client(client).open()
     count = rows.update(state=WaitingState.CANCELLED, due_at=None, reference=None)
     if count:
         audit.record("vendor.given_up", subject=client, by=by, at=at, steps=count)

@@ -222,7 +222,7 @@ def seal_reference(
 
 def _close_what_is_done(agency_id: int, at: datetime) -> int:
     """Close planned withdrawals of which no step is open any more."""
-    still = VendorTask.objects.filter(withdrawal=OuterRef("pk"), state__in=selectors.OPEN)
+    still = VendorTask.objects.open().filter(withdrawal=OuterRef("pk"))
     rows = Withdrawal.objects.filter(agency_id=agency_id, planned_at__isnull=False).open()
     done = list(rows.exclude(Exists(still)).select_for_update(skip_locked=True).order_by("pk")[:BATCH])
     for row in done:
@@ -275,7 +275,7 @@ def watch(*, agency_id: int, at: datetime) -> int:
     Returns how many clients were looked at. Enters the agency's scope itself.
     """
     with job_scope(agency_id=agency_id):
-        tasks = VendorTask.objects.filter(agency_id=agency_id, state__in=selectors.OPEN)
+        tasks = VendorTask.objects.open().filter(agency_id=agency_id)
         items = Item.objects.open().filter(agency_id=agency_id, kind__in=selectors.WAITING_FOR_PEOPLE)
         found = set(tasks.values_list("client_id", flat=True).distinct())
         found |= set(items.values_list("client_id", flat=True))

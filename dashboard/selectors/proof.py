@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Max, Min, Q
 
+from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import AccessReview, ClientGrant, ReviewLine
+from callprivacy.accounts.models import AccessReview, ReviewLine
 from callprivacy.audit import leaves
 from callprivacy.audit import selectors as audit
 from callprivacy.audit.services import verifying
@@ -27,7 +28,7 @@ from callprivacy.calls.providers import TRACKERS
 from callprivacy.calls.selectors import counts
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState
 from callprivacy.tenancy.models import Client, Engagement, Place
-from consent.enums import Basis, Purpose, State, WaitingState
+from consent.enums import Basis, Purpose, State
 from consent.models import ConsentState, NoticeVersion, VendorTask
 from consent.selectors import decisions, standards
 from consent.selectors import law as law_words
@@ -246,7 +247,7 @@ def _consent(ground: Ground) -> Part:
         .order_by("notice__name", "pk")
     )
     steps = VendorTask.objects.for_client(client).filter(created_at__gte=ground.since)
-    open_steps = steps.filter(state__in=[WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED])
+    open_steps = steps.open()
     late = open_steps.filter(outer_at__lte=ground.at).count()
     return Part(
         facts=[
@@ -306,7 +307,7 @@ def _requests(ground: Ground) -> Part:
 
 def _training(ground: Ground) -> Part:
     today = ground.today
-    grants = ClientGrant.objects.filter(_in_force(ground.at), content_object_id=ground.client.pk)
+    grants = access.counting(ground.at).filter(content_object_id=ground.client.pk)
     user_ids = set(grants.values_list("user_id", flat=True))
     rows: list[list[str | int]] = []
     late_total = 0
@@ -336,7 +337,7 @@ def _training(ground: Ground) -> Part:
 
 def _access(ground: Ground) -> Part:
     zone = ZoneInfo(ground.client.time_zone)
-    grants = ClientGrant.objects.filter(_in_force(ground.at), content_object_id=ground.client.pk)
+    grants = access.counting(ground.at).filter(content_object_id=ground.client.pk)
     by_role = (
         grants.order_by()
         .values_list("bundle")
@@ -616,10 +617,6 @@ PARTS: Final[Mapping[str, tuple[str, Callable[[Ground], Part]]]] = {
 def _gap(number: int, one: str, many: str, what: str) -> list[str]:
     """A sentence on so many things that do not hold; none where there are none."""
     return [f"{number:,} {one if number == 1 else many} {what}."] if number else []
-
-
-def _in_force(at: datetime) -> Q:
-    return Q(ends_at__isnull=True) | Q(ends_at__gt=at)
 
 
 def _day(day: date | None) -> str:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet
 
-from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
 from governance import spans
 from governance.enums import EntryFlag
@@ -132,11 +131,7 @@ def find_site_key(site: Site, key_id: UUID) -> SiteKey | None:
 
 def hosts() -> QuerySet[Membership]:
     """Who may be host, by name: the active people."""
-    return (
-        Membership.objects.filter(state=MembershipState.ACTIVE, user__is_active=True)
-        .select_related("user")
-        .order_by("user__name")
-    )
+    return Membership.objects.active().select_related("user").order_by("user__name")
 
 
 def person_called(said: str) -> int | None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet, Sum
 from django.urls import reverse
 
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from governance.courses import Course, courses, made_of, markdown
 from governance.models import (
@@ -218,11 +218,7 @@ def mine(user_id: int, *, today: date) -> list[Mine]:
 
 def members() -> QuerySet[Membership]:
     """The active people of the scope's agency, by name."""
-    return (
-        Membership.objects.filter(state=MembershipState.ACTIVE, user__is_active=True)
-        .select_related("user")
-        .order_by("user__name", "pk")
-    )
+    return Membership.objects.active().select_related("user").order_by("user__name", "pk")
 
 
 def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> list[Row]:

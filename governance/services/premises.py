@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
-from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.lib.forms import FIRST_DAY, LAST_DAY
@@ -353,11 +352,8 @@ def take_in(
         badges.setdefault(bytes(row.digest), []).append(row)
     hours = list(DoorHours.objects.filter(agency_id=site.agency_id, site=site))
     zone = ZoneInfo(site.time_zone)
-    active = set(
-        Membership.objects.filter(agency_id=site.agency_id, state=MembershipState.ACTIVE).values_list(
-            "user_id", flat=True
-        )
-    )
+    members = Membership.objects.filter(agency_id=site.agency_id).active()
+    active = set(members.values_list("user_id", flat=True))
     came = flagged = 0
     for one in sorted(passings, key=lambda one: one.at):
         badge = _of_day(badges.get(digest(one.code), []), one.at.astimezone(zone).date())

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import people
 from callprivacy.audit import services as audit
@@ -74,11 +74,8 @@ def assign(
     *, agency: Agency, course: Course, user_ids: Collection[int], due_on: date, by: Actor, at: datetime
 ) -> int:
     """Have people pass a course by a day, whatever their role says; returns how many were not assigned before."""
-    known = set(
-        Membership.objects.filter(
-            agency_id=agency.pk, state=MembershipState.ACTIVE, user_id__in=list(user_ids)
-        ).values_list("user_id", flat=True)
-    )
+    here = Membership.objects.filter(agency_id=agency.pk, user_id__in=list(user_ids)).active()
+    known = set(here.values_list("user_id", flat=True))
     already = set(Assignment.objects.filter(course=course.id).values_list("user_id", flat=True))
     fresh = sorted(known - already)
     Assignment.objects.bulk_create(
@@ -293,9 +290,7 @@ def _look(agency: Agency, at: datetime) -> None:
     offered = selectors.catalogue()
     members = list(
         # In the order in which `access.hold_members` takes them: each is written, and two never wait crosswise.
-        Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True).order_by(
-            "pk"
-        )
+        Membership.objects.filter(agency=agency).active().order_by("pk")
     )
     passed: dict[tuple[int, str], date] = {}
     for row in Completion.objects.filter(agency=agency).order_by("valid_until"):

@@ -15,7 +15,7 @@ from callprivacy.calls.providers import by_hand
 from callprivacy.calls.providers.base import ByHand
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.models import Client
-from consent.enums import VendorStep, WaitingState
+from consent.enums import VendorStep
 from consent.models import VendorTask
 from consent.selectors import decisions
 from retention.enums import LeftoverState
@@ -23,7 +23,6 @@ from retention.models import Errand, Leftover, VendorCheck
 
 LISTS: Final = frozenset({"twilio", "callrail"})
 """Vendors whose interface lists what they have."""
-_OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def outliving(client_ids: Collection[int]) -> int:
 
 def open_deletions(client: Client) -> QuerySet[VendorTask]:
     """Steps at vendors that delete recordings of a client and are not done, the oldest first."""
-    rows = VendorTask.objects.for_client(client).filter(step=VendorStep.DELETE_RECORDING, state__in=_OPEN)
+    rows = VendorTask.objects.for_client(client).open().filter(step=VendorStep.DELETE_RECORDING)
     return rows.select_related("connection", "destination", "client").order_by("created_at", "pk")
 
 

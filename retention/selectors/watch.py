@@ -29,7 +29,6 @@ from callprivacy.calls.models import Inbox
 from callprivacy.lib import figures
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
-from consent.enums import WaitingState
 from consent.models import VendorTask
 from retention.enums import (
     Category,
@@ -179,9 +178,11 @@ def read(agency: Agency, at: datetime) -> Reading:
         oldest=Min("received_at"), count=Count("pk")
     )
     run = Run.objects.filter(agency=agency, state=RunState.DONE).order_by("-finished_at").first()
-    steps = VendorTask.objects.filter(
-        agency=agency, state__in=[WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED]
-    ).aggregate(count=Count("pk"), late=Count("pk", filter=Q(outer_at__lte=at)))
+    steps = (
+        VendorTask.objects.open()
+        .filter(agency=agency)
+        .aggregate(count=Count("pk"), late=Count("pk", filter=Q(outer_at__lte=at)))
+    )
     ages = secrets.every(agency, clients, at)
     standings = Counter(one.standing(at) for one in ages)
     moving = Counter(

@@ -25,7 +25,7 @@ from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import signing
 from consent.channels import packing
-from consent.enums import VendorStep, WaitingState
+from consent.enums import VendorStep
 from consent.models import VendorTask
 from retention import targets
 from retention.channels import certificate as form
@@ -230,10 +230,7 @@ def _own_categories(parts: Sequence[HousePart]) -> list[dict[str, Any]]:
 
 def _open_at_vendors(client: Client) -> int:
     """Recordings that somebody has still to delete at a vendor, of this run and of earlier ones."""
-    steps = VendorTask.objects.for_client(client).filter(
-        step=VendorStep.DELETE_RECORDING,
-        state__in=[WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED],
-    )
+    steps = VendorTask.objects.for_client(client).open().filter(step=VendorStep.DELETE_RECORDING)
     return steps.count() + Errand.objects.for_client(client).count()
 
 

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import transaction
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
@@ -189,10 +189,10 @@ def known_addresses(case: Case, *, at: datetime) -> dict[str, Known]:
     if case.client_id is None:
         return {}
     ids = access.people_with(Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=at)
-    people = Membership.objects.filter(
-        agency_id=case.agency_id, user_id__in=ids, role=Role.APPROVER, state=MembershipState.ACTIVE
-    ).select_related("user")
-    found = {one.user.email.lower(): Known(str(one.user), "approver") for one in people}
+    people = Membership.objects.filter(agency_id=case.agency_id, user_id__in=ids, role=Role.APPROVER)
+    found = {
+        one.user.email.lower(): Known(str(one.user), "approver") for one in people.select_related("user")
+    }
     answered = Approval.objects.filter(
         client_id=case.client_id,
         state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED],

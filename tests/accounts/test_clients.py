@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callprivacy.accounts import selectors
-from callprivacy.accounts.models import ClientGrant
+from callprivacy.accounts.models import ClientGrant, User
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.models import Client, Engagement, Place
 from callprivacy.tenancy.scope import job_scope
@@ -55,6 +55,19 @@ def test_a_new_client_has_keys_places_an_engagement_and_who_works_for_it(people:
     assert held == {("Alice", "officer"), ("Bob", "reviewer")}
     assert vault.client_keys(bakery.pk).generation == 1
     assert signed_in(people.bob).get("/clients/bakery/people/").status_code == 200
+
+
+def test_who_is_switched_off_works_for_no_new_client(people: cast.Cast) -> None:
+    User.objects.filter(pk__in=[people.alice.user_id, people.bob.user_id]).update(is_active=False)
+    carol = signed_in(people.carol)
+    assert "Pick one from the list" in (
+        carol.post("/clients/new/", NEW | {"people": [people.bob.pk]}).content.decode()
+    )
+
+    assert carol.post("/clients/new/", NEW)["Location"] == "/clients/bakery/"
+
+    with job_scope(agency_id=people.acme.pk):
+        assert not ClientGrant.objects.filter(content_object__slug="bakery").exists()
 
 
 def test_who_makes_a_client_does_not_grant_it_to_themselves(people: cast.Cast) -> None:

@@ -7,7 +7,7 @@ from django.test import Client as Browser
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import Membership, User
 from callprivacy.accounts.services import invitations
 from callprivacy.accounts.services import people as deeds
 from callprivacy.lib.scope import Actor
@@ -109,6 +109,21 @@ def test_a_manager_whose_user_is_inactive_does_not_count(people: cast.Cast) -> N
     people.alice.user.save(update_fields=["is_active"])
     with job_scope(agency_id=people.acme.pk), pytest.raises(deeds.LastManagerError):
         deeds.suspend(membership=people.carol, by=Actor.job("tests"), at=NOON)
+
+
+@pytest.mark.parametrize("how", ["suspended", "switched off"])
+def test_who_is_not_active_has_no_right(people: cast.Cast, how: str) -> None:
+    if how == "suspended":
+        with staff_scope(agency_id=people.acme.pk, user_id=people.carol.user_id):
+            deeds.suspend(membership=people.alice, by=Actor.staff(user_id=people.carol.user_id), at=NOON)
+    else:
+        User.objects.filter(pk=people.alice.user_id).update(is_active=False)
+    with job_scope(agency_id=people.acme.pk):
+        found = Membership.objects.select_related("user").get(pk=people.alice.pk)
+        active = Membership.objects.filter(agency=people.acme).active()
+        assert {row.pk for row in active} == {people.bob.pk, people.carol.pk}
+    assert not found.is_active
+    assert found.rights == frozenset()
 
 
 def test_row_security_lets_managers_alone_change_people(people: cast.Cast) -> None:

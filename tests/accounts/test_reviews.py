@@ -15,6 +15,7 @@ from callprivacy.accounts.models import (
     GrantUse,
     Membership,
     ReviewLine,
+    User,
     VendorSeat,
 )
 from callprivacy.accounts.services import grants, invitations, reviews
@@ -228,6 +229,14 @@ def test_who_sees_a_client_at_the_vendor_but_not_here_is_found(cast: Cast) -> No
         ("CallRail", "carol@acme.example", cast.dentist.pk),
         ("Twilio", "carol@acme.example", None),
     ]
+
+
+def test_a_seat_of_who_is_switched_off_here_is_found(cast: Cast) -> None:
+    bring(cast, "email\nbob@acme.example\n")
+    User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
+    with job_scope(agency_id=cast.acme.pk):
+        (found,) = selectors.stray_seats(at=make.now())
+    assert (found.why, found.short) == ("sees it at CallRail, and is switched off here", "Switched off here")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from callprivacy.accounts.enums import BUNDLES
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Connection, Recording
 from callprivacy.calls.services import people
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, NoScopeError
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
@@ -464,3 +464,19 @@ def test_a_number_that_does_not_open_keeps_nobodys_wish_waiting(cast: Cast) -> N
             for task in VendorTask.objects.filter(step__in=withdrawals.NAMES_CALLER)
         }
     assert named == {True: False, False: True}
+
+
+def test_a_step_is_open_until_it_is_done_or_given_up(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        for state in WaitingState:
+            VendorTask.objects.create(
+                agency_id=cast.acme.pk, client=cast.dentist, step=VendorStep.DELETE_RECORDING, state=state,
+                recording_id=uuid.uuid4(), law="house", created_at=NOON, target_at=NOON, outer_at=NOON,
+            )  # fmt: skip
+        is_open = {WaitingState(task.state): task.is_open for task in VendorTask.objects.all()}
+        found = {WaitingState(task.state) for task in VendorTask.objects.for_client(cast.dentist).open()}
+
+    assert found == {WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED}
+    assert is_open == {state: state in found for state in WaitingState}
+    with pytest.raises(NoScopeError):
+        VendorTask.objects.open().exists()

@@ -23,6 +23,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from callprivacy.accounts.enums import Role
+from callprivacy.accounts.services import people
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.lib.scope import Actor
@@ -148,6 +149,18 @@ def test_it_tells_of_one_client_and_of_no_caller(cast: Cast, built: Binder) -> N
     text = file.decode()
     for word in ("2125550101", "Plumber", "Secret words", "Florist", "alice", "Alice"):
         assert word not in text, word
+
+
+def test_who_was_suspended_is_nobody_who_sees_the_client(cast: Cast) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        people.suspend(membership=cast.bob, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        ground = proof.Ground(Client.objects.select_related("agency").get(pk=cast.dentist.pk), NOON)
+
+        training, access = (proof.PARTS[name][1](ground) for name in ("training", "access"))
+
+    assert training.facts == [("People who see this client", "1")]
+    assert access.facts == [("People who see this client as compliance officer", "1")]
 
 
 def test_it_verifies_on_another_machine_with_one_plain_file(built: Binder, tmp_path: Path) -> None:

@@ -396,6 +396,21 @@ def test_a_role_without_a_course_is_due(cast: Cast) -> None:
     assert _see("training_rules", cast).state == DutyState.GOOD
 
 
+def test_who_is_switched_off_needs_no_rule_and_gives_the_badge_back(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        ground = _arranged(cast)
+        premises.give_badge(
+            site=_site(ground), user_id=cast.bob.user_id, label="B", code="B", any_hour=True, until_on=None,
+            by=ground.by, at=NOON,
+        )  # fmt: skip
+    assert _see("badges", cast).state == DutyState.GOOD
+
+    User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
+
+    assert _see("badges", cast) == Found(DutyState.FAILING, 1)
+    assert _see("training_rules", cast) == Found(DutyState.DUE, 2)
+
+
 def test_rules_that_nobody_looked_over_for_half_a_year_are_due(cast: Cast) -> None:
     assert _see("law", cast).state == DutyState.GOOD
     assert _see("law", cast, at=NOON + 200 * DAY).state == DutyState.DUE

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item
 from governance import kinds, spans
@@ -121,10 +121,14 @@ def test_what_is_wrong_stands_on_the_entry_and_waits_for_a_person(cast: Cast) ->
 
 
 @needs_db
-def test_the_badge_of_somebody_who_left_is_told_of(cast: Cast) -> None:
+@pytest.mark.parametrize("how", ["suspended", "switched off"])
+def test_the_badge_of_somebody_who_left_is_told_of(cast: Cast, how: str) -> None:
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
-        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
+        if how == "suspended":
+            Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
+        else:
+            User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
         _came(site, ("1", "B1", True, "2026-11-25T10:00"))
         assert Entry.objects.get().flags == [EntryFlag.LEFT]
 

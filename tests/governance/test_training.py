@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import Membership, User
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
@@ -167,6 +167,17 @@ def test_a_rule_taken_back_takes_its_assignments_along_but_not_those_of_a_person
     _watch(cast)
     with job_scope(agency_id=cast.acme.pk):
         assert [row.user_id for row in Assignment.objects.all()] == [cast.carol.user_id]
+
+
+@needs_db
+def test_nothing_is_assigned_to_who_is_switched_off(cast: Cast) -> None:
+    User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
+    with job_scope(agency_id=cast.acme.pk):
+        asked = training.assign(
+            agency=cast.acme, course=COURSE, user_ids=[cast.bob.user_id], due_on=TODAY, by=make.JOB, at=NOON
+        )
+        assert asked == 0
+        assert not Assignment.objects.exists()
 
 
 @needs_db

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.text import slugify
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import invitations, people
 from callprivacy.audit import services as audit
@@ -146,7 +146,7 @@ def _send_officer(agency: Agency, email: str, name: str, by: Actor, at: datetime
 
 def _tell_everybody(agency: Agency, *, invited: str, lost: str = "") -> None:
     """Tell whoever works in an agency that an operator invites an officer, once that is kept."""
-    here = Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
+    here = Membership.objects.filter(agency=agency).active()
     for member in here.select_related("user").order_by("pk"):
         context = {
             "name": str(member.user),
@@ -233,12 +233,12 @@ def create_client(
     Engagement.objects.create(agency=agency, client=client)
     vault.create_client_keys(client_id=client.pk, agency_id=agency.pk, at=at)
     audit.record("client.created", subject=client, by=by, at=at)
-    officers = Membership.objects.filter(agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE)
+    officers = Membership.objects.filter(agency=agency, role=Role.OFFICER).active()
     named = {row.user_id for row in people}
     held = access.hold_members(agency_id=agency.pk, user_ids={row.user_id for row in officers} | named)
     for membership in held:
         # As they are by now: they may have left, or be officers no more, while this waited.
-        if membership.state != MembershipState.ACTIVE:
+        if not membership.is_active:
             continue
         if membership.role != Role.OFFICER and membership.user_id not in named:
             continue

@@ -25,7 +25,7 @@ from django.template.loader import render_to_string
 
 from callprivacy.accounts import providers, selectors
 from callprivacy.accounts.access import Through
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Refusal, Role
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, Refusal, Role
 from callprivacy.accounts.models import Invitation, Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.providers import Party, RefusedError
 from callprivacy.accounts.services import invitations, passwords, sign_in
@@ -409,11 +409,7 @@ def _check_address(door: Door, person: providers.Person) -> None:
 
 
 def _member(agency_id: int, **who: Any) -> Membership:
-    found = (
-        Membership.objects.select_related("user")
-        .filter(agency_id=agency_id, state=MembershipState.ACTIVE, user__is_active=True, **who)
-        .first()
-    )
+    found = Membership.objects.select_related("user").filter(agency_id=agency_id, **who).active().first()
     if found is None:
         raise RefusedError(Refusal.NOBODY)
     return found

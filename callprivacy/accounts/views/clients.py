@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight, MembershipState, Role
+from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.forms import ClientFilter, ClientForm, EngagementForm, NewClientForm
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import agencies, people
@@ -74,7 +74,7 @@ def _people_to_choose(request: StaffRequest) -> list[Membership]:
     """Active people whom this person may grant something; officers are granted every client anyway."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_PEOPLE):
         return []
-    found = selectors.people(at=request.at, state=MembershipState.ACTIVE).exclude(role=Role.OFFICER)
+    found = selectors.people(at=request.at).active().exclude(role=Role.OFFICER)
     if not people.may_change_grants_of(request.membership, request.membership):
         found = found.exclude(pk=request.membership.pk)
     return list(found)
