@@ -176,6 +176,9 @@ def decide(
         _plan(found, at, wanted)
         if found.asks == Ask.APPEAL:
             cases.open_again(appeal=found, by=by, at=at)
+    if found.paused_at is not None:
+        # What is decided needs no more asking, and an answer that is owed has its day.
+        return cases.resume_clock(case=found, by=by, at=at, is_said=False)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
     return found
 

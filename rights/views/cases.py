@@ -242,10 +242,15 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
         except cases.EmptyWordsError as error:
             form.add_error("words", str(error))
         else:
+            until = (
+                f"the answer stays due by {found.answer_by:%-d %b %Y}"
+                if found.answer_by
+                else "it takes no longer"
+            )
             messages.success(
                 request,
-                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone the"
-                f" answer stays due by {found.answer_by:%-d %b %Y}.",
+                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}."
+                f" Until it has gone {until}.",
             )
             return _to_letter(case, EXTENSION)
     context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
@@ -274,7 +279,13 @@ def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
         if stands:
             messages.success(request, "The clock runs on; the days that it stood are added.")
             return redirect("rights:case", case.pk)
-        messages.success(request, "The clock stands. Send the person the letter that asks.")
+        case.refresh_from_db(fields=["paused_at", "answer_by"])
+        how = (
+            "The clock stands."
+            if case.stands
+            else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+        )
+        messages.success(request, f"{how} Send the person the letter that asks.")
         return _to_letter(case, "clarification")
     context = {"case": case, "form": form, "stands": stands}
     return render(request, "rights/pause.html", context, status=422 if request.method == "POST" else 200)
