@@ -106,6 +106,17 @@ def needs_approval(case: Case) -> bool:
     ).exists()
 
 
+def why_not(case: Case) -> str:
+    """Why a case as it stands is not ours to decide any more, for whoever would; "" where it is."""
+    if case.closed_at is not None:
+        return f"{case.reference} is closed."
+    if case.decided_at is not None:
+        return f"{case.reference} is decided already."
+    if case.client_answers:
+        return f"The client has taken {case.reference} over, and answers it."
+    return ""
+
+
 @transaction.atomic
 def decide(
     *,
@@ -184,12 +195,8 @@ def decide(
 
 
 def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
-    if case.closed_at is not None:
-        raise ClosedError(f"{case.reference} is closed.")
-    if case.decided_at is not None:
-        raise AlreadyDoneError(f"{case.reference} is decided already.")
-    if case.client_has_it_at is not None and case.state == CaseState.HANDED_OVER:
-        raise AlreadyDoneError(f"The client has taken {case.reference} over, and answers it.")
+    if why := why_not(case):
+        raise ClosedError(why) if case.closed_at is not None else AlreadyDoneError(why)
     if decided in {Decided.REFUSE, Decided.PART}:
         _check_ground(case, decided, ground, words)
     elif ground:
