@@ -259,7 +259,7 @@ def _access_review(look: Look) -> Found:
 
 
 def _requests(look: Look) -> Rows:
-    rows = Case.objects.open().filter(agency=look.agency)
+    rows = Case.objects.ours().filter(agency=look.agency)
     return _rows(
         rows,
         (DutyState.FAILING, Q(answer_due_at__lte=look.at)),
@@ -268,7 +268,7 @@ def _requests(look: Look) -> Rows:
 
 
 def _acknowledgements(look: Look) -> Rows:
-    rows = Case.objects.open().filter(agency=look.agency, acknowledged_at=None)
+    rows = Case.objects.ours().filter(agency=look.agency, acknowledged_at=None)
     return _rows(
         rows,
         (DutyState.FAILING, Q(acknowledge_due_at__lte=look.at)),

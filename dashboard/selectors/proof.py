@@ -290,7 +290,7 @@ def _requests(ground: Ground) -> Part:
         ]
         for case in found[:MOST]
     ]
-    late = found.filter(closed_at=None, answer_due_at__lte=ground.at).count()
+    late = found.ours().filter(answer_due_at__lte=ground.at).count()
     answered_late = found.filter(answered_at__gt=F("answer_due_at")).count()
     gaps = _gap(late, "request is", "requests are", "past the law's date")
     gaps += _gap(answered_late, "request was", "requests were", "answered late")

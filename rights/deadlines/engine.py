@@ -23,6 +23,7 @@ from rights.law.rows import Law, Span, Term, Unit
 
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2098
+_RUNS_ON: Final = "The clock runs on while the person is asked what is meant."
 
 type Pause = tuple[datetime, datetime]
 
@@ -72,6 +73,7 @@ class Deadlines:
     :ivar extend_before: the person has been told by then, with the reason, that it takes longer; None: it may not.
     :ivar appeal_by: an appeal, where there is one, is answered.
     :ivar terms: ids of the terms that decided. :ivar why: sentences.
+    :ivar stands: whether the answer has no day because its clock stands.
     """
 
     law: Law
@@ -83,6 +85,7 @@ class Deadlines:
     appeal_by: End | None
     terms: tuple[str, ...]
     why: tuple[str, ...]
+    stands: bool = False
 
 
 @dataclass(slots=True)
@@ -139,6 +142,7 @@ def deadlines_of(
     zone: str,
     *,
     paused: Iterable[Pause] = (),
+    standing_since: datetime | None = None,
     extended: bool = False,
     identified_at: datetime | None = None,
     appealed_at: datetime | None = None,
@@ -154,6 +158,8 @@ def deadlines_of(
     :param zone: the client's time zone, whose days are counted.
     :param paused: from when until when the person was asked, and had not yet said, what is meant; counts only by laws
         that stop the clock for it, and as far as the clock still ran: the days from the one to the other.
+    :param standing_since: since when the person is being asked what is meant; laws that stop the clock for it set no
+        day then, unless the clock had run out before.
     :param extended: the answer takes longer, and the person was told in time.
     :param identified_at: when the person had proven who asks; counts only by laws whose clock starts then.
     :param appealed_at: when an appeal came in.
@@ -177,6 +183,7 @@ def deadlines_of(
     count = _Count(term, start, here, ground.calendar_of(term.holidays, zone, place), why=why)
     acknowledge_by = count.end_of(term.acknowledge, "Acknowledged") if term.acknowledge else None
     answer_by, extend_before = _answer(count, found, paused, extended=extended)
+    stands = answer_by is not None and _stands(count, standing_since, extended=extended)
     ids, appeal_by = [term.id], None
     if appealed_at is not None:
         appeal = book.term(found, Kind.APPEAL, _local(appealed_at, here))
@@ -184,7 +191,16 @@ def deadlines_of(
         appeal_by = _appeal(appeal, _local(appealed_at, here), here, why)
     why += _closing(book, ids)
     return Deadlines(
-        found, asked, received_on, acknowledge_by, answer_by, extend_before, appeal_by, tuple(ids), tuple(why)
+        found,
+        asked,
+        received_on,
+        acknowledge_by,
+        None if stands else answer_by,
+        extend_before,
+        appeal_by,
+        tuple(ids),
+        tuple(why),
+        stands,
     )
 
 
@@ -246,7 +262,7 @@ def _answer(
         return None, None
     pauses = [_days_of(pause, count) for pause in paused]
     if pauses and not term.pauses:
-        count.why.append("The clock runs on while the person is asked what is meant.")
+        count.why.append(_RUNS_ON)
         pauses = []
     count.stand(_paused_days(count, term.answer, pauses))
     first = count.end_of(term.answer, "Answered")
@@ -260,6 +276,24 @@ def _answer(
     full = term.answer.plus(term.extension)
     count.stand(_paused_days(count, full, pauses))
     return count.end_of(full, "Extended: answered"), first
+
+
+def _stands(count: _Count, since: datetime | None, *, extended: bool) -> bool:
+    """Whether the clock of an answer that was counted stands: the law lets it, and it had not run out before."""
+    term = count.term
+    if since is None or term.answer is None:
+        return False
+    if not term.pauses:
+        if _RUNS_ON not in count.why:
+            count.why.append(_RUNS_ON)
+        return False
+    span = term.answer.plus(term.extension) if extended and term.extension else term.answer
+    start = max(_local(since, count.zone), count.start)
+    if start > count._add(span) + timedelta(days=count.paused_days):
+        count.why.append("The clock had run out before the person was asked what is meant.")
+        return False
+    count.why.append(f"Since {_words(start)} the clock stands, until the person has said what is meant.")
+    return True
 
 
 def _days_of(pause: Pause, count: _Count) -> tuple[date, date]:

@@ -90,9 +90,9 @@ class CaseQuerySet(ScopedQuerySet["Case"]):
         """Cases in which something is still owed."""
         return self.filter(closed_at__isnull=True)
 
-    def past_due(self, at: datetime) -> Self:
-        """Open cases whose answer is late."""
-        return self.open().filter(answer_due_at__lte=at)
+    def ours(self) -> Self:
+        """Open cases that we answer: not those that a client has taken over, with its receipt."""
+        return self.open().exclude(state=CaseState.HANDED_OVER, client_has_it_at__isnull=False)
 
 
 class Case(Held):
@@ -104,6 +104,9 @@ class Case(Held):
     {"law", "name", "sure", "why", "acknowledge_by", "answer_by", "extend_before", "terms", "counted"}, soonest first:
     why the law applies, and how its days were counted, in sentences. `law_ids`: the ids of `laws` as JSON, which
     PostgreSQL writes: few different texts, by which the board finds the cases of a law.
+
+    `paused_at`: since when the person is asked what is meant. The days are then those of the laws whose clock runs on,
+    and `answer_by` is empty where it stands by all of them.
 
     `extending_at`: somebody has said why it takes longer; `extended_at`: the person was told so in time, which alone
     moves the days. `identified_at`: when what proves who asks had come in.
@@ -197,6 +200,16 @@ class Case(Held):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def client_answers(self) -> bool:
+        """Whether the client has taken it over, with its receipt, so that it is not ours to answer."""
+        return self.state == CaseState.HANDED_OVER and self.client_has_it_at is not None
+
+    @property
+    def stands(self) -> bool:
+        """Whether its clock stands by every law that sets a day."""
+        return self.paused_at is not None and self.answer_by is None
 
 
 class Pause(Held):

@@ -23,6 +23,7 @@ from callprivacy.lib.arrays import among, among_texts
 from rights.enums import Ask, CaseState, Channel, Decided, Kind
 from rights.law import load
 from rights.models import Case
+from rights.models.cases import CaseQuerySet
 
 PAGE: Final = 50
 COUNTS_TO: Final = 999
@@ -93,7 +94,7 @@ class Clock:
     """
     How a case stands with its day.
 
-    :ivar days: days left, in the client's zone; below zero when late; None where no law names a day.
+    :ivar days: days left, in the client's zone; below zero when late; None where no day runs for us.
     :ivar words: as the board says it. :ivar tone: of its mark.
     """
 
@@ -133,7 +134,10 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many open cases there are, are late, and come to their day within three days; each up to `COUNTS_TO`."""
+    """
+    How many open cases there are, and how many of those that are ours to answer are late, or come to their day within
+    three days; each up to `COUNTS_TO`.
+    """
 
     open: int
     late: int
@@ -159,7 +163,7 @@ def _shown(count: int) -> str:
     return f"{COUNTS_TO}+" if count > COUNTS_TO else str(count)
 
 
-def cases_of(client_ids: Collection[int], *, with_own: bool) -> QuerySet[Case]:
+def cases_of(client_ids: Collection[int], *, with_own: bool) -> CaseQuerySet:
     """The cases of these clients and, `with_own`, those of the agency itself."""
     wanted = Q(among("client_id", client_ids))
     if with_own:
@@ -168,7 +172,7 @@ def cases_of(client_ids: Collection[int], *, with_own: bool) -> QuerySet[Case]:
 
 
 def board(
-    cases: QuerySet[Case],
+    cases: CaseQuerySet,
     filters: Filters,
     *,
     user_id: int,
@@ -191,11 +195,11 @@ def board(
     return Board([line_of(case, zone=zone, at=at) for case in found], older)
 
 
-def counts(cases: QuerySet[Case], *, at: datetime) -> Counts:
+def counts(cases: CaseQuerySet, *, at: datetime) -> Counts:
     """What is open, late and near: three bounded counts in one statement."""
-    rows = cases.filter(closed_at__isnull=True).order_by()
+    rows = cases.ours().order_by()
     wanted = (
-        rows,
+        cases.open().order_by(),
         rows.filter(answer_due_at__lte=at),
         rows.filter(answer_due_at__gt=at, answer_due_at__lte=at + NEAR),
     )
@@ -206,20 +210,18 @@ def counts(cases: QuerySet[Case], *, at: datetime) -> Counts:
         return Counts(*cursor.fetchone())
 
 
-def running(cases: QuerySet[Case]) -> QuerySet[Case]:
-    """Those of these cases whose clock runs: the law names a day, nobody stopped it, and no answer has gone out."""
-    return cases.filter(
-        closed_at__isnull=True, answered_at__isnull=True, paused_at__isnull=True, answer_due_at__isnull=False
-    )
+def running(cases: CaseQuerySet) -> CaseQuerySet:
+    """Those of these cases whose clock runs for us: there is a day, as none is while it stands, and no answer yet."""
+    return cases.ours().filter(answered_at__isnull=True, answer_due_at__isnull=False)
 
 
-def soonest(cases: QuerySet[Case], *, zone: str, at: datetime) -> Line | None:
+def soonest(cases: CaseQuerySet, *, zone: str, at: datetime) -> Line | None:
     """The one of these cases whose answer is due first. :param zone: of the agency, for cases of its own."""
     case = running(cases).select_related("client").order_by("answer_due_at", "pk").first()
     return None if case is None else line_of(case, zone=zone, at=at)
 
 
-def _filtered(rows: QuerySet[Case], filters: Filters, *, user_id: int, at: datetime) -> QuerySet[Case]:
+def _filtered(rows: CaseQuerySet, filters: Filters, *, user_id: int, at: datetime) -> CaseQuerySet:
     rows = _in_state(rows, filters.state, at)
     if filters.kind:
         rows = rows.filter(kind=filters.kind)
@@ -232,7 +234,7 @@ def _filtered(rows: QuerySet[Case], filters: Filters, *, user_id: int, at: datet
         rows = rows.filter(owner_id=owner_id)
     if filters.due:
         within = timedelta(days=0 if filters.due == "late" else int(filters.due))
-        rows = rows.filter(closed_at__isnull=True, answer_due_at__lte=at + within)
+        rows = rows.ours().filter(answer_due_at__lte=at + within)
     return rows
 
 
@@ -250,7 +252,7 @@ _SETS: Final = """
 """
 
 
-def under_law(rows: QuerySet[Case], law_id: str) -> QuerySet[Case]:
+def under_law(rows: CaseQuerySet, law_id: str) -> CaseQuerySet:
     """
     Those of these cases to which a law applies, the soonest or not; one query.
 
@@ -262,14 +264,14 @@ def under_law(rows: QuerySet[Case], law_id: str) -> QuerySet[Case]:
     return rows.filter(among_texts("law_ids", sets)) if sets else rows.none()
 
 
-def _in_state(rows: QuerySet[Case], state: str, at: datetime) -> QuerySet[Case]:
+def _in_state(rows: CaseQuerySet, state: str, at: datetime) -> CaseQuerySet:
     if state == EVERY:
         return rows
     if state == CLOSED:
         return rows.filter(closed_at__isnull=False)
-    rows = rows.filter(closed_at__isnull=True)
+    rows = rows.open()
     if state == LATE:
-        return rows.filter(answer_due_at__lte=at)
+        return rows.ours().filter(answer_due_at__lte=at)
     if state == CaseState.WITH_CLIENT:
         return rows.filter(state__in=[CaseState.WITH_CLIENT, CaseState.HANDED_OVER])
     return rows if state == OPEN else rows.filter(state=state)
@@ -350,7 +352,7 @@ def line_of(case: Case, *, zone: str, at: datetime) -> Line:
     words = state.label
     if state is CaseState.DONE and case.decided:
         words = Decided(case.decided).label
-    elif case.paused_at is not None:
+    elif case.stands:
         words = "Clock stopped"
     return Line(
         case=case,
@@ -369,6 +371,10 @@ def clock_of(case: Case, *, zone: str, at: datetime) -> Clock:
     """How a case stands with its day: the days left, in words."""
     if case.answered_at is not None or case.closed_at is not None:
         return _answered(case)
+    if case.client_answers:
+        return Clock(None, "the client answers", "neutral", is_late=False)
+    if case.stands:
+        return Clock(None, "the clock stands", "neutral", is_late=False)
     if case.answer_by is None or case.answer_due_at is None:
         return Clock(None, "no day", "neutral", is_late=False)
     days = (case.answer_by - today(zone, at)).days

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from callprivacy.lib import calendars, phone
@@ -17,9 +18,10 @@ from callprivacy.tenancy.models import Agency, Client, Place
 from rights.deadlines import engine
 from rights.deadlines.engine import Deadlines, NoExtensionError, Pause
 from rights.enums import Kind
-from rights.law import reach
+from rights.law import load, reach
 from rights.law.reach import Applies, Facts
-from rights.models import ClientFacts
+from rights.law.rows import Term
+from rights.models import Case, ClientFacts
 
 HOUSE_DAYS: Final = 45
 """Days within which a request is answered where no law that we know sets any."""
@@ -57,8 +59,10 @@ class Clock:
     """
     A case's days: of each the soonest of all laws that apply.
 
-    :ivar law: the law whose answer is soonest; "" where none sets a day and the house's own counts.
+    :ivar law: the law whose answer is soonest, of those that stand where none runs; "" where none sets a day and the
+        house's own counts.
     :ivar laws: all that apply, soonest first.
+    :ivar answer_by: and :ivar answer_due_at: None where the clock stands by all that set a day.
     """
 
     law: str
@@ -66,8 +70,8 @@ class Clock:
     acknowledge_by: date | None
     acknowledge_due_at: datetime | None
     extend_before: date | None
-    answer_by: date
-    answer_due_at: datetime
+    answer_by: date | None
+    answer_due_at: datetime | None
 
 
 def place_of_number(number: str) -> Where:
@@ -103,6 +107,7 @@ def clock_of(
     received_at: datetime,
     facts: Facts | None = None,
     paused: Sequence[Pause] = (),
+    standing_since: datetime | None = None,
     extended: bool = False,
     identified_at: datetime | None = None,
 ) -> Clock:
@@ -110,6 +115,7 @@ def clock_of(
     The days of one case, counted in the client's zone, or the agency's where there is no client.
 
     :param place: where the person is, ("", "") where nobody knows.
+    :param standing_since: since when the person is being asked what is meant; laws that stop the clock set no day.
     :param extended: the person was told in time that it takes longer; moves the day of laws that allow it.
     """
     zone = (client or agency).time_zone
@@ -124,6 +130,7 @@ def clock_of(
                 received_at,
                 zone,
                 paused=paused,
+                standing_since=standing_since,
                 extended=extended,
                 identified_at=identified_at,
             ),
@@ -141,15 +148,24 @@ def _deadlines(
     zone: str,
     *,
     paused: Iterable[Pause],
+    standing_since: datetime | None,
     extended: bool,
     identified_at: datetime | None,
 ) -> Deadlines:
+    count = partial(
+        engine.deadlines_of,
+        law,
+        kind,
+        received_at,
+        zone,
+        paused=paused,
+        standing_since=standing_since,
+        identified_at=identified_at,
+    )
     try:
-        return engine.deadlines_of(
-            law, kind, received_at, zone, paused=paused, extended=extended, identified_at=identified_at
-        )
+        return count(extended=extended)
     except NoExtensionError:
-        return engine.deadlines_of(law, kind, received_at, zone, paused=paused, identified_at=identified_at)
+        return count()
 
 
 def _at(found: Deadlines) -> float:
@@ -167,9 +183,10 @@ def _soonest(dated: Sequence[Dated], on: date, zone: str) -> Clock:
         key=lambda end: end.at,
         default=None,
     )
-    first = next((one for one in dated if one.deadlines.answer_by), None)
-    answer = first.deadlines.answer_by if first else None
-    day = answer.day if answer else on + timedelta(days=HOUSE_DAYS)
+    running = next((one for one in dated if one.deadlines.answer_by), None)
+    first = running or next((one for one in dated if one.deadlines.stands), None)
+    answer = running.deadlines.answer_by if running else None
+    day = answer.day if answer else None if first else on + timedelta(days=HOUSE_DAYS)
     return Clock(
         law=first.applies.law.id if first else "",
         laws=tuple(dated),
@@ -177,5 +194,11 @@ def _soonest(dated: Sequence[Dated], on: date, zone: str) -> Clock:
         acknowledge_due_at=acknowledge.at if acknowledge else None,
         extend_before=extend.day if extend else None,
         answer_by=day,
-        answer_due_at=answer.at if answer else calendars.end_of(day, engine.zone_of(zone)),
+        answer_due_at=calendars.end_of(day, engine.zone_of(zone)) if day else None,
     )
+
+
+def terms_of(case: Case) -> list[Term]:
+    """The terms that a case's answer was counted by, of the laws that set a day."""
+    counted = {name for one in case.laws for name in one.get("terms", ())}
+    return [term for term in load().terms if term.id in counted and term.answer is not None]

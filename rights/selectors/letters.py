@@ -13,10 +13,10 @@ from django.db.models import QuerySet
 from consent.enums import Language, Purpose
 from rights import letters
 from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout, StepKind
-from rights.law import UnknownKindError, grounds, load
+from rights.law import grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import corrections, ends, reach, words
+from rights.selectors import clocks, corrections, ends, reach, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -64,7 +64,7 @@ def facts_of(
         "reference": case.reference,
         "kind": letters.kind_words(case.kind, language),
         "received_on": _day_of(case.received_at, case, language),
-        "answer_by": _day(case.answer_by, language),
+        "answer_by": day_of(case.answer_by, language),
         "words": said,
         "days": str(PACKAGE_DAYS),
         "signature": _signature(case, sender, sentences),
@@ -94,7 +94,8 @@ def _kept(days: int, sentences: Mapping[str, str]) -> str:
     return sentences["days"].format(count=f"{days:,}")
 
 
-def _day(on: date | None, language: Language) -> str:
+def day_of(on: date | None, language: Language) -> str:
+    """A day as the letters of a language write it; "" where there is none."""
     return "" if on is None else letters.day(on, language)
 
 
@@ -140,15 +141,11 @@ def _clock(case: Case, language: Language) -> str:
 
 
 def stops_clock(case: Case) -> bool:
-    """Whether every law that applies lets the clock stand while the person is asked what is meant."""
-    book = load()
-    found = []
-    for law_id in laws_of(case):
-        try:
-            found.append(book.term(book.laws[law_id], Kind(case.kind), case.received_at.date()).pauses)
-        except (KeyError, UnknownKindError):
-            continue
-    return bool(found) and all(found)
+    """Whether the clock stands by every law that sets a day, or would while the person is asked what is meant."""
+    if case.paused_at is not None:
+        return case.stands
+    terms = clocks.terms_of(case)
+    return bool(terms) and all(term.pauses for term in terms)
 
 
 def _law(case: Case, sentences: Mapping[str, str]) -> str:

@@ -28,7 +28,6 @@ from callprivacy.work import services as work
 from rights import kinds
 from rights.deadlines import engine
 from rights.enums import Ask, CaseState, Channel, EventKind, IdentityKind, IdentityState, OnBehalf
-from rights.law import load
 from rights.models import Case, CaseEvent, CaseNote, CaseTask, Identity, Pause, Submission
 from rights.selectors import clocks
 from rights.selectors import words as opened
@@ -222,7 +221,7 @@ def _open_case(
         asks=ask.value,
         channel=submission.channel,
         law=clock.law or None,
-        answer_by=clock.answer_by.isoformat(),
+        answer_by=clock.answer_by.isoformat() if clock.answer_by else None,
     )
     return case
 
@@ -422,10 +421,11 @@ _CLOCK: Final = (
 
 def _count_anew(case: Case) -> None:
     """Count a case's days again, with its pauses and its extension; the row is not saved by this."""
-    set_clock(case, _counted(case, extended=case.extended_at is not None))
+    clock = _counted(case, extended=case.extended_at is not None, standing_since=case.paused_at)
+    set_clock(case, clock)
 
 
-def _counted(case: Case, *, extended: bool) -> clocks.Clock:
+def _counted(case: Case, *, extended: bool, standing_since: datetime | None = None) -> clocks.Clock:
     submission = case.submission
     pauses = Pause.objects.filter(case=case, until__isnull=False).order_by("since")
     return clocks.clock_of(
@@ -435,19 +435,23 @@ def _counted(case: Case, *, extended: bool) -> clocks.Clock:
         place=(submission.country, submission.region),
         received_at=case.received_at,
         paused=[(pause.since, pause.until) for pause in pauses if pause.until is not None],
+        standing_since=standing_since,
         extended=extended,
         identified_at=case.identified_at,
     )
 
 
-def longer_day(case: Case) -> date:
-    """The day by which a case is answered where the person is told in time that it takes longer."""
+def longer_day(case: Case) -> date | None:
+    """The day by which a case is answered where the person is told in time that it takes longer, were nothing asked."""
     return _counted(case, extended=True).answer_by
 
 
 def is_too_late(case: Case, at: datetime) -> bool:
-    """Whether the first term of a case that is not extended is past, so that no letter moves its day any more."""
-    last = case.extend_before
+    """
+    Whether the first term of a case that is not extended is past, so that no letter moves its day any more; never while
+    its clock stands.
+    """
+    last = None if case.stands else case.extend_before
     return case.extended_at is None and last is not None and at.astimezone(_zone(case)).date() > last
 
 
@@ -585,6 +589,8 @@ def stop_clock(*, case: Case, words: str, by: Actor, at: datetime) -> None:
     """
     Ask the person what exactly is meant; by laws that say so the clock stands until the answer comes.
 
+    The days are then those of the other laws; none where there is no other, unless the clock had run out before.
+
     :param words: what the person is asked. :raises ClosedError: the case is closed.
     :raises ClockRunsOnError: no law that applies lets it stand. :raises AlreadyDoneError: it stands.
     """
@@ -596,25 +602,41 @@ def stop_clock(*, case: Case, words: str, by: Actor, at: datetime) -> None:
             "No law that applies lets the clock stand; the person can be asked all the same."
         )
     Pause.objects.create(agency_id=found.agency_id, client_id=found.client_id, case=found, since=at)
-    Case.objects.filter(pk=found.pk).update(paused_at=at)
+    found.paused_at = at
+    _count_anew(found)
+    found.save(update_fields=["paused_at", *_CLOCK])
     timeline.add_event(
-        "case.stopped", case=found, kind=EventKind.STOPPED, by=by, at=at, words=_words(words), shown=True
+        "case.stopped",
+        case=found,
+        kind=EventKind.STOPPED,
+        by=by,
+        at=at,
+        words=_words(words),
+        shown=True,
+        answer_by=found.answer_by.isoformat() if found.answer_by else None,
     )
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
 
 
 def may_stop(case: Case) -> bool:
     """Whether a law that applies stops the clock while the person is asked what is meant."""
-    terms = {term for one in case.laws for term in one["terms"]}
-    return any(term.pauses for term in load().terms if term.id in terms)
+    return any(term.pauses for term in clocks.terms_of(case))
 
 
 @transaction.atomic
 def resume_clock(
-    *, case: Case, by: Actor, at: datetime, words: str = "", said_at: datetime | None = None
+    *,
+    case: Case,
+    by: Actor,
+    at: datetime,
+    words: str = "",
+    said_at: datetime | None = None,
+    is_said: bool = True,
 ) -> Case:
     """
     Let the clock go on, because the person has said what is meant.
 
+    :param is_said: False, it goes on without that, and the person's page does not say that they have.
     :param words: what the person said. :param said_at: when that came in, from which the clock goes on; None: now.
     :raises ClosedError: the case is closed. :raises AlreadyDoneError: it runs already.
     """
@@ -633,7 +655,7 @@ def resume_clock(
         by=by,
         at=at,
         words=words.strip(),
-        shown=True,
+        shown=is_said,
         answer_by=found.answer_by.isoformat() if found.answer_by else None,
     )
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)

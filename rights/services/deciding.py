@@ -106,6 +106,17 @@ def needs_approval(case: Case) -> bool:
     ).exists()
 
 
+def why_not(case: Case) -> str:
+    """Why a case as it stands is not ours to decide any more, for whoever would; "" where it is."""
+    if case.closed_at is not None:
+        return f"{case.reference} is closed."
+    if case.decided_at is not None:
+        return f"{case.reference} is decided already."
+    if case.client_answers:
+        return f"The client has taken {case.reference} over, and answers it."
+    return ""
+
+
 @transaction.atomic
 def decide(
     *,
@@ -176,17 +187,16 @@ def decide(
         _plan(found, at, wanted)
         if found.asks == Ask.APPEAL:
             cases.open_again(appeal=found, by=by, at=at)
+    if found.paused_at is not None:
+        # What is decided needs no more asking, and an answer that is owed has its day.
+        return cases.resume_clock(case=found, by=by, at=at, is_said=False)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
     return found
 
 
 def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
-    if case.closed_at is not None:
-        raise ClosedError(f"{case.reference} is closed.")
-    if case.decided_at is not None:
-        raise AlreadyDoneError(f"{case.reference} is decided already.")
-    if case.client_has_it_at is not None and case.state == CaseState.HANDED_OVER:
-        raise AlreadyDoneError(f"The client has taken {case.reference} over, and answers it.")
+    if why := why_not(case):
+        raise ClosedError(why) if case.closed_at is not None else AlreadyDoneError(why)
     if decided in {Decided.REFUSE, Decided.PART}:
         _check_ground(case, decided, ground, words)
     elif ground:

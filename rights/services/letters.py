@@ -77,7 +77,7 @@ def preview(*, case: Case, name: str, at: datetime, said: str = "", link: str = 
         raise NotForThisCaseError("There is no such letter for this kind of request.")
     more = {"status_url": link}
     if name == EXTENSION and case.extending_at is not None and not cases.is_too_late(case, at):
-        more["answer_by"] = letters.day(cases.longer_day(case), selectors.language_of(case))
+        more["answer_by"] = selectors.day_of(cases.longer_day(case), selectors.language_of(case))
     facts = selectors.facts_of(case, said=said, more=more)
     return letters.fill(name, selectors.language_of(case), facts)
 

@@ -11,7 +11,6 @@ from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from rights import kinds
-from rights.enums import CaseState
 from rights.models import Case
 from rights.models.cases import CaseQuerySet
 
@@ -52,8 +51,7 @@ def renew_all(*, agency_id: int, by: Actor, at: datetime) -> None:
 
 
 def _ours(agency_id: int) -> CaseQuerySet:
-    rows = Case.objects.filter(agency_id=agency_id).open()
-    return rows.exclude(state=CaseState.HANDED_OVER, client_has_it_at__isnull=False)
+    return Case.objects.filter(agency_id=agency_id).ours()
 
 
 def _renew(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
@@ -20,7 +20,7 @@ from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from rights import kinds
 from rights.enums import CaseState, EventKind
-from rights.models import Case
+from rights.models import Case, Pause
 from rights.selectors import board
 from rights.services import timeline
 
@@ -66,7 +66,14 @@ def _open(case: Case, kind: str, at: datetime) -> bool:
 def _remind_all(at: datetime) -> int:
     soon = Q(answer_due_at__lte=at + timedelta(days=max(DAYS) + 1))
     unheard = Q(acknowledged_at=None, acknowledge_due_at__lte=at + timedelta(days=ACKNOWLEDGE_DAYS))
-    rows = Case.objects.open().filter(soon | unheard).select_related("client", "agency", "submission")
+    rows = Case.objects.ours().filter(soon | unheard).select_related("client", "agency", "submission")
+    rows = rows.annotate(
+        resumed_at=Subquery(
+            Pause.objects.filter(case=OuterRef("pk"), until__isnull=False)
+            .order_by("-until")
+            .values("until")[:1]
+        )
+    )
     count = 0
     for case in rows.order_by("answer_due_at", "pk").iterator(chunk_size=_BATCH):
         count += _remind(case, at)
@@ -80,13 +87,19 @@ def _remind(case: Case, at: datetime) -> bool:
     zone = (case.client or case.agency).time_zone
     days = (case.answer_by - board.today(zone, at)).days
     mark = mark_of(days, is_late=case.answer_due_at <= at)
-    if not mark or not _claim(case, f"{mark} {case.answer_by.isoformat()}", at):
+    if not mark or not _claim(case, f"{mark} {case.answer_by.isoformat()}{_since(case)}", at):
         return False
     _tell(case, kinds.LATE if mark == LATE else kinds.DUE, at)
     timeline.add_event(
         "case.reminded", case=case, kind=EventKind.REMINDED, by=JOB, at=at, days=days, mark=mark
     )
     return True
+
+
+def _since(case: Case) -> str:
+    """Since when the clock goes on: what waited is closed while it stands, and is told anew even by the same day."""
+    resumed_at = getattr(case, "resumed_at", None)
+    return "" if resumed_at is None else f" {resumed_at:%y%m%d%H%M%S}"
 
 
 def _remind_to_acknowledge(case: Case, at: datetime) -> bool:
@@ -117,11 +130,20 @@ def _tell(case: Case, kind: str, at: datetime) -> None:
 
 
 def _close_done(agency_id: int, at: datetime) -> None:
-    """Close what waits for cases that are answered, and what a client said once it was acted upon."""
+    """
+    Close what waits for cases that are answered, or not ours to answer; for the day of one whose clock stands; and what
+    a client said once it was acted upon.
+    """
     waiting = Item.objects.open().filter(agency_id=agency_id, kind__in=kinds.OF_CASES)
     items = [(kind, key, kinds.case_of(key)) for kind, key in waiting.values_list("kind", "key")]
     rows = Case.objects.filter(pk__in={case_id for _, _, case_id in items if case_id is not None}).only(
-        "state", "acknowledged_at", "extending_at"
+        "state",
+        "acknowledged_at",
+        "acknowledge_due_at",
+        "extending_at",
+        "client_has_it_at",
+        "answer_by",
+        "paused_at",
     )
     cases = {case.pk: case for case in rows}
     for kind, key, case_id in items:
@@ -130,10 +152,14 @@ def _close_done(agency_id: int, at: datetime) -> None:
 
 
 def _is_done(kind: str, key: str, case: Case | None) -> bool:
-    if case is None or CaseState(case.state).is_closed:
+    if case is None or CaseState(case.state).is_closed or case.client_answers:
         return True
     if kind in _ANSWERS:
         return case.state != CaseState.OPEN
     if kind == kinds.EXTENSION_UNSENT or kinds.is_extension(key):
         return case.extending_at is None
+    if kind in {kinds.DUE, kinds.LATE}:
+        return case.stands
+    if kind == kinds.OWN_REQUEST:
+        return case.stands and (case.acknowledged_at is not None or case.acknowledge_due_at is None)
     return kind == kinds.NOT_ACKNOWLEDGED and case.acknowledged_at is not None

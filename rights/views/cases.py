@@ -18,7 +18,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
-from rights.enums import ApprovalState, Ask, CaseState, Channel, OnBehalf
+from rights.enums import ApprovalState, Ask, Channel, OnBehalf
 from rights.forms.cases import (
     AnswerForm,
     AppealForm,
@@ -32,7 +32,7 @@ from rights.forms.cases import (
 from rights.models import Approval, Case, CaseTask
 from rights.selectors import board, casebook, words
 from rights.selectors import letters as letter_selectors
-from rights.services import cases, restricting
+from rights.services import cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
 from rights.views.doors import clients_of, noon_of, of_case, require_work, sees_own, work_of_case, works
@@ -128,8 +128,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
         "may_appeal": case.decided_at is not None and not case.appeals.exists(),
         "may_lift": restricting.may_lift(case),
-        "may_decide": is_open and case.state in {CaseState.OPEN, CaseState.WITH_CLIENT, CaseState.PROVING}
-        and not case.decided,
+        "may_decide": not deciding.why_not(case),
         "assign": AssignForm(people=people, initial={"owner": case.owner_id or ""}),
         "answer_waits": _asked_here(request, case),
         "answer_form": AnswerForm(initial={"name": str(request.user)}),
@@ -242,10 +241,15 @@ def extend(request: StaffRequest, case: Case) -> HttpResponse:
         except cases.EmptyWordsError as error:
             form.add_error("words", str(error))
         else:
+            until = (
+                f"the answer stays due by {found.answer_by:%-d %b %Y}"
+                if found.answer_by
+                else "it takes no longer"
+            )
             messages.success(
                 request,
-                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone the"
-                f" answer stays due by {found.answer_by:%-d %b %Y}.",
+                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}."
+                f" Until it has gone {until}.",
             )
             return _to_letter(case, EXTENSION)
     context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
@@ -274,7 +278,13 @@ def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
         if stands:
             messages.success(request, "The clock runs on; the days that it stood are added.")
             return redirect("rights:case", case.pk)
-        messages.success(request, "The clock stands. Send the person the letter that asks.")
+        case.refresh_from_db(fields=["paused_at", "answer_by"])
+        how = (
+            "The clock stands."
+            if case.stands
+            else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+        )
+        messages.success(request, f"{how} Send the person the letter that asks.")
         return _to_letter(case, "clarification")
     context = {"case": case, "form": form, "stands": stands}
     return render(request, "rights/pause.html", context, status=422 if request.method == "POST" else 200)

@@ -58,8 +58,8 @@ _SUFFIXES: Final = {
 @work_of_case
 def decide(request: StaffRequest, case: Case) -> HttpResponse:
     """Say what is done, with what would happen, what is held and what stays shown before."""
-    if case.closed_at is not None or case.decided_at is not None:
-        messages.info(request, "This request is decided already.")
+    if why := deciding.why_not(case):
+        messages.info(request, why)
         return redirect("rights:case", case.pk)
     targets = reach.targets_of(case)
     previews = reach.preview(targets, at=request.at) if case.asks == Ask.DELETE else []

@@ -27,11 +27,12 @@ from dashboard.views import overview
 from retention.models import Backup, Drill
 from rights.enums import Ask
 from rights.models import Case
+from rights.services import cases
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.analytics.calls import work
 from tests.cast import Cast
-from tests.rights.asking import asked
+from tests.rights.asking import Office, asked, case_of
 
 ANNA = "+12125550101"
 
@@ -243,11 +244,15 @@ def test_clocks_that_run_are_counted_with_the_one_that_ends_first(cast: Cast) ->
 
 def test_a_clock_that_was_stopped_or_has_no_day_does_not_run(cast: Cast) -> None:
     browser, now = signed_in(cast.alice), make.now()
-    for _ in range(4):
+    for _ in range(3):
         asked(cast.dentist, Ask.SEE, at=now - timedelta(days=2))
+    british = case_of(asked(cast.dentist, Ask.SEE, at=now - timedelta(days=2), place=("GB", "")), Ask.SEE)
+    assert browser.get("/overview/").context["clocks"].words == "4"
+    Office(cast).does(cases.stop_clock, case=british, words="Which calls do you mean?", at=now)
     with job_scope(agency_id=cast.acme.pk):
-        stopped, dateless, answered, _ = Case.objects.order_by("pk").values_list("pk", flat=True)
-        Case.objects.filter(pk=stopped).update(paused_at=now)
+        dateless, answered, _ = (
+            Case.objects.exclude(pk=british.pk).order_by("pk").values_list("pk", flat=True)
+        )
         Case.objects.filter(pk=dateless).update(answer_by=None, answer_due_at=None)
         Case.objects.filter(pk=answered).update(answered_at=now)
 

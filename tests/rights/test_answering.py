@@ -356,6 +356,38 @@ def test_a_case_is_handed_over_with_a_receipt(cast: Cast) -> None:
     assert "Dentist LLC" in page
 
 
+@pytest.mark.parametrize(
+    ("stands", "why"),
+    [
+        ({"state": CaseState.WITH_CLIENT}, ""),
+        ({"state": CaseState.HANDED_OVER}, ""),
+        ({"state": CaseState.HANDED_OVER, "client_has_it_at": make.NOON}, "has taken {} over, and answers it"),
+        ({"state": CaseState.OPEN, "client_has_it_at": make.NOON}, ""),
+        ({"state": CaseState.DECIDED, "decided": Decided.REFUSE, "decided_at": make.NOON}, "{} is decided already"),
+        ({"state": CaseState.WITHDRAWN, "closed_at": make.NOON}, "{} is closed"),
+    ],
+)  # fmt: skip
+def test_the_pages_offer_a_decision_where_it_would_be_taken(
+    cast: Cast, stands: dict[str, Any], why: str
+) -> None:
+    case, browser = _open(cast), signed_in(cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(**stands)
+    path = f"/requests/{case.pk}/decide/"
+    assert (f'href="{path}"' in browser.get(f"/requests/{case.pk}/").content.decode()) is (why == "")
+    answer = browser.get(path)
+    assert answer.status_code == (302 if why else 200)
+    if why:
+        shown = browser.get(f"/requests/{case.pk}/").content.decode()
+        assert why.format(case.reference) in shown
+        with pytest.raises(
+            (deciding.AlreadyDoneError, deciding.ClosedError), match=why.format(case.reference)
+        ):
+            asking.Office(cast).does(
+                deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", at=NOW()
+            )
+
+
 def test_a_case_whose_person_has_proven_nothing_comes_back_unproven(cast: Cast) -> None:
     asking.answered_by(cast.dentist, Answerer.CLIENT)
     submission = asking.asked(cast.dentist, Ask.DELETE, at=NOW())

@@ -196,6 +196,28 @@ class TestThePausedClock:
             assert paused.answer_by == deadlines_of(law, "access", MARCH, zone).answer_by
             assert "The clock runs on while the person is asked what is meant." in paused.why
 
+    def test_sets_no_day_while_it_stands(self) -> None:
+        found = deadlines_of("uk_gdpr", "access", MARCH, LONDON, standing_since=days(4))
+        assert (found.stands, found.answer_by, shown(found.extend_before)) == (True, None, "2026-04-07")
+        said = "Since Monday 9 March 2026 the clock stands, until the person has said what is meant."
+        assert said in found.why
+
+    def test_does_not_stand_once_it_has_run_out(self) -> None:
+        for since, stands in ((31, True), (32, False)):
+            found = deadlines_of("uk_gdpr", "access", MARCH, LONDON, standing_since=days(since))
+            assert (found.stands, found.answer_by is None) == (stands, stands)
+        longer = deadlines_of("uk_gdpr", "access", MARCH, LONDON, standing_since=days(40), extended=True)
+        assert longer.stands
+        before = deadlines_of(
+            "uk_gdpr", "access", MARCH, LONDON, paused=[(days(4), days(24))], standing_since=days(45)
+        )
+        assert before.stands
+
+    def test_does_not_stand_elsewhere(self) -> None:
+        found = deadlines_of("gdpr", "access", MARCH, "Europe/Berlin", standing_since=days(1))
+        assert (found.stands, found.answer_by is None) == (False, False)
+        assert found.why.count("The clock runs on while the person is asked what is meant.") == 1
+
     def test_never_ends_before_it_begins(self) -> None:
         assert uk((days(4), days(4))) == uk((days(4), days(4.2)))
         with pytest.raises(ValueError, match="before it begins"):
