@@ -13,6 +13,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from callprivacy.calls.enums import (
     Direction,
@@ -156,6 +157,12 @@ class Connection(ClientOwned):
         return self.name
 
 
+class ConnectionSecretQuerySet(ScopedQuerySet["ConnectionSecret"]):
+    def counting(self, at: datetime) -> Self:
+        """Secrets that count at `at`, the newest first; the door of trackers asks the same in its own statement."""
+        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at)).order_by("-created_at", "-pk")
+
+
 class ConnectionSecret(ClientOwned):
     """One signing secret of a connection; during a rotation two are active."""
 
@@ -164,6 +171,8 @@ class ConnectionSecret(ClientOwned):
     secret = StrictEncryptedField()
     created_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(ConnectionSecretQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q
 
 from callprivacy.calls.models import Connection, ConnectionSecret
 from callprivacy.calls.providers import callrail
@@ -66,9 +65,8 @@ def sign(*, agency: Agency, path: str, body: str, at: datetime) -> dict[str, str
 
 
 def _secret(connection: Connection, at: datetime) -> str:
-    counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
-    rows = ConnectionSecret.objects.for_client(connection.client_id).filter(counting, connection=connection)
-    row = rows.order_by("-created_at", "-pk").first()
+    rows = ConnectionSecret.objects.for_client(connection.client_id).filter(connection=connection)
+    row = rows.counting(at).first()
     if row is None:
         raise NotPlayedError("no secret counts")
     return str(row.secret)

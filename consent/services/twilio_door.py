@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, ConnectionSecret, TrackingNumber
 from callprivacy.calls.providers.base import Delivery
 from callprivacy.calls.providers.twilio import Twilio
-from callprivacy.calls.services import pulls
+from callprivacy.calls.services import inbox, pulls
 from callprivacy.calls.services.inbox import ForgedError, UnknownConnectionError
-from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client
@@ -33,13 +31,10 @@ from consent.channels import twilio
 
 __all__ = ["Door", "ForgedError", "NoAccountError", "UnknownConnectionError", "account_of", "entered"]
 
-log = logger(__name__)
-
 DEMO: Final = "/demo/vendor"
 """Where the demo plays Twilio's interface, so that an invented agency never asks the real one."""
 
 ACCOUNT: Final = "account"
-_REFUSAL_NOTED_EVERY: Final = timedelta(minutes=1)
 _provider = Twilio()
 
 
@@ -97,15 +92,16 @@ def entered(*, key: str, delivery: Delivery, by: str, at: datetime) -> Iterator[
                 client = Client.objects.select_related("agency").get(pk=owner.client_id)
                 yield Door(client, connection, said, Actor.client(by))
                 return
-        _note_refusal(connection, at)
+        inbox.note_refusal(
+            connection_id=connection.pk, agency_id=connection.agency_id, provider=twilio.NAME, at=at
+        )
     raise ForgedError(twilio.NAME)
 
 
 def _secrets(connection: Connection, at: datetime) -> list[ConnectionSecret]:
     """Those that count now, the newest first."""
-    counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
-    rows = ConnectionSecret.objects.for_client(connection.client_id).filter(counting, connection=connection)
-    return list(rows.order_by("-created_at", "-pk"))
+    rows = ConnectionSecret.objects.for_client(connection.client_id).filter(connection=connection)
+    return list(rows.counting(at))
 
 
 def _is_of_its_account(connection: Connection, said: Mapping[str, str], *, by: Actor, at: datetime) -> bool:
@@ -122,20 +118,6 @@ def _is_of_its_account(connection: Connection, said: Mapping[str, str], *, by: A
         pulls.leave_others(connection=held, account=account, by=by, at=at)
     connection.mapping = held.mapping
     return bool(held.mapping[ACCOUNT] == account)
-
-
-def _note_refusal(connection: Connection, at: datetime) -> None:
-    """Once a minute for each connection: whoever knows the address must not fill the log."""
-    quiet = Q(last_refused_at__isnull=True) | Q(last_refused_at__lte=at - _REFUSAL_NOTED_EVERY)
-    log.warning("hook.refused", provider=twilio.NAME, connection=str(connection.pk))
-    if Connection.objects.filter(quiet, pk=connection.pk).update(last_refused_at=at):
-        audit.record_house(
-            "hook.refused",
-            at=at,
-            provider=twilio.NAME,
-            agency=connection.agency_id,
-            connection=str(connection.pk),
-        )
 
 
 def account_of(connection: Connection, *, at: datetime) -> twilio.Account:

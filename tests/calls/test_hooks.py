@@ -8,7 +8,7 @@ import io
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +23,10 @@ from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from callprivacy.audit.models import HouseEvent
-from callprivacy.calls.models import Connection, Inbox
-from callprivacy.calls.services import connections
+from callprivacy.calls.models import Connection, ConnectionSecret, Inbox
+from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.providers.base import Delivery
+from callprivacy.calls.services import connections, inbox
 from callprivacy.calls.tasks import inbox as tasks
 from callprivacy.calls.views import hooks
 from callprivacy.tenancy.models import Client
@@ -233,6 +235,42 @@ def test_a_flood_of_forgeries_is_noted_once_a_minute(cast: Cast) -> None:
         assert post(connection, signature="no").status_code == 403
 
     assert HouseEvent.objects.filter(action="hook.refused").count() == 1
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(-1, True), (0, False), (1, False)])
+def test_the_doors_statement_and_the_queryset_agree_on_when_a_secret_ends(
+    cast: Cast, seconds: int, *, counts: bool
+) -> None:
+    connection = connect(cast.dentist)
+    ends_at = make.NOON
+    with job_scope(agency_id=cast.acme.pk):
+        ConnectionSecret.objects.filter(connection=connection).update(ends_at=ends_at)
+        by_words = ConnectionSecret.objects.filter(connection=connection).counting(
+            ends_at + timedelta(seconds=seconds)
+        )
+        assert by_words.exists() is counts
+    delivery = Delivery(CALLRAIL_BODY, {"Signature": CALLRAIL_SIGNATURE}, "https://x.test/")
+    with nullcontext() if counts else pytest.raises(inbox.ForgedError):
+        inbox.receive_event(
+            provider=PROVIDERS["callrail"],
+            key=connection.key,
+            delivery=delivery,
+            at=ends_at + timedelta(seconds=seconds),
+        )
+
+
+def test_secrets_that_count_come_newest_first(cast: Cast) -> None:
+    connection = connect(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        old = ConnectionSecret.objects.get(connection=connection)
+        ConnectionSecret.objects.filter(pk=old.pk).update(ends_at=make.NOON + timedelta(days=1))
+        new = ConnectionSecret.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, connection=connection, secret=TOKEN,
+            created_at=old.created_at + timedelta(hours=1),
+        )  # fmt: skip
+        found = ConnectionSecret.objects.filter(connection=connection)
+        assert [row.pk for row in found.counting(make.NOON)] == [new.pk, old.pk]
+        assert [row.pk for row in found.counting(make.NOON + timedelta(days=1))] == [new.pk]
 
 
 def test_another_clients_secret_opens_nothing_here(cast: Cast) -> None:

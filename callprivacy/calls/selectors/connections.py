@@ -84,9 +84,8 @@ def state_of(connection: Connection) -> ConnectionState:
 
 def active_secrets(connection: Connection, *, at: datetime) -> Sequence[ConnectionSecret]:
     """Secrets that count at `at`, newest first; what they are is not read."""
-    counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
-    rows = ConnectionSecret.objects.filter(counting, client_id=connection.client_id, connection=connection)
-    return list(rows.defer("secret").order_by("-created_at", "-id"))
+    rows = ConnectionSecret.objects.for_client(connection.client_id).filter(connection=connection)
+    return list(rows.counting(at).defer("secret"))
 
 
 @dataclass(frozen=True, slots=True)

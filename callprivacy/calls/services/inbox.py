@@ -151,7 +151,9 @@ def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datet
             _keep(door, provider, delivery, at)
             return door.agency_id
         if door is not None:
-            _note_refusal(door, provider, at)
+            note_refusal(
+                connection_id=door.connection_id, agency_id=door.agency_id, provider=provider.name, at=at
+            )
     raise UnknownConnectionError(provider.name) if door is None else ForgedError(provider.name)
 
 
@@ -243,17 +245,21 @@ def keep_pulled(*, connection: Connection, run: PullRun, bodies: Sequence[bytes]
         cursor.executemany(_PULLED, lines)
 
 
-def _note_refusal(door: _Door, provider: Provider, at: datetime) -> None:
-    """Once a minute for each connection: whoever knows the address must not fill the log."""
+def note_refusal(*, connection_id: UUID, agency_id: int, provider: str, at: datetime) -> None:
+    """
+    Write down that nothing of a connection's signed what came; inside its client's scope.
+
+    Once a minute for each connection: whoever knows the address must not fill the trail of the house.
+    """
     quiet = Q(last_refused_at__isnull=True) | Q(last_refused_at__lte=at - _REFUSAL_NOTED_EVERY)
-    log.warning("hook.refused", provider=provider.name, connection=str(door.connection_id))
-    if Connection.objects.filter(quiet, pk=door.connection_id).update(last_refused_at=at):
+    log.warning("hook.refused", provider=provider, connection=str(connection_id))
+    if Connection.objects.filter(quiet, pk=connection_id).update(last_refused_at=at):
         audit.record_house(
             "hook.refused",
             at=at,
-            provider=provider.name,
-            agency=door.agency_id,
-            connection=str(door.connection_id),
+            provider=provider,
+            agency=agency_id,
+            connection=str(connection_id),
         )
 
 

@@ -448,11 +448,8 @@ def _end_of_step(run: PullRun, connection: Connection) -> datetime:
 def _secret(pull: Pull, at: datetime) -> str:
     if pull.secret_set_at is not None:
         return str(pull.secret)
-    counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
-    own = ConnectionSecret.objects.for_client(pull.client_id).filter(
-        counting, connection_id=pull.connection_id
-    )
-    newest = own.order_by("-created_at", "-id").first()
+    own = ConnectionSecret.objects.for_client(pull.client_id).filter(connection_id=pull.connection_id)
+    newest = own.counting(at).first()
     return str(newest.secret) if newest is not None else ""
 
 
