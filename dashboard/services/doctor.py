@@ -322,8 +322,20 @@ def _folders() -> dict[str, Path]:
     return {name: Path(path) for name, path in named.items() if path is not None}
 
 
+def _unseen() -> Iterator[Finding]:
+    """What is not looked at since it is not there: the backups' folders are seen by those alone who write in them."""
+    for name, path in _folders().items():
+        if name != "CALLPRIVACY_STATE" and not path.is_dir():
+            yield _look(
+                f"{name} ({path}) is not visible from here, and was not looked at.",
+                "Run the doctor in the worker: docker compose exec worker python manage.py doctor. Where it is"
+                " missing there as well, make it or mount it (docs/deploying.md).",
+            )
+
+
 def room(_clock: Clock, *, share: float = 0.05, at_least: int = _GIGABYTE) -> Iterator[Finding]:
     """Every disk that is written to has a twentieth, and a gigabyte, left."""
+    yield from _unseen()
     for name, path in _folders().items():
         if not path.is_dir():
             continue
@@ -363,11 +375,17 @@ def files(_clock: Clock) -> Iterator[Finding]:
             )
     if not (Path(str(settings.STATIC_ROOT)) / "staticfiles.json").is_file():
         yield _wrong("The static files are not collected: pages have no look.", "Run: make release.")
+    yield from _unseen()
 
 
 def backups(clock: Clock) -> Iterator[Finding]:
     """Both databases are backed up, to keys that somebody has, and tried out."""
     house = watch.house(clock())
+    if house.staying:
+        yield _wrong(
+            f"Dumps of the vault lie past their last day: {house.staying}. What was erased since opens with them.",
+            "See that the worker sees the two folders and may write there (docs/runbook.md, CopyStays).",
+        )
     if not house.backups_expected:
         yield _look(
             "This installation makes no backups.",

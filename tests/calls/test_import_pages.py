@@ -213,7 +213,9 @@ def test_an_upload_lies_under_an_id_of_ours_whatever_its_name(cast: Cast, media:
 
     assert answer.status_code == 302
     folder = media / "sealed" / str(cast.dentist.pk)
-    kept = folder / the_import(cast.dentist).file_key.hex
+    key = the_import(cast.dentist).file_key
+    assert key is not None
+    kept = folder / key.hex
     assert set(media.parent.rglob("*")) - before == {folder.parent, folder, kept}
 
 

@@ -293,6 +293,32 @@ def test_a_disk_that_is_full() -> None:
     assert list(doctor.room(make.now, share=0, at_least=0)) == []
 
 
+BACKUP_FOLDERS = (
+    "CALLPRIVACY_BACKUP_DIR",
+    "CALLPRIVACY_VAULT_BACKUP_DIR",
+    "CALLPRIVACY_VAULT_BACKUP_KEYS",
+)
+
+
+@pytest.mark.parametrize("title", ["room on disks", "files"])
+def test_folders_of_backups_that_are_not_visible_are_not_good(
+    settings: Settings, tmp_path: Path, title: str
+) -> None:
+    settings.CALLPRIVACY_STATE, settings.MEDIA_ROOT = tmp_path, tmp_path / "media"
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+    (settings.STATIC_ROOT / "staticfiles.json").touch()
+    tmp_path.chmod(0o700)
+    for name in BACKUP_FOLDERS:
+        setattr(settings, name, tmp_path / name)
+    unseen = [one for one in found(title) if one.grave == LOOK]
+    assert [one.fact.split()[0] for one in unseen] == list(BACKUP_FOLDERS)
+    assert all("not visible from here" in one.fact and "worker" in one.to_do for one in unseen)
+    for name in BACKUP_FOLDERS:
+        (tmp_path / name).mkdir(mode=0o700)
+    assert [one for one in found(title) if one.grave == LOOK] == []
+
+
 def test_files_that_others_may_read(settings: Settings, tmp_path: Path) -> None:
     settings.CALLPRIVACY_STATE, settings.MEDIA_ROOT = tmp_path, tmp_path / "media"
     settings.STATIC_ROOT = tmp_path / "static"
@@ -330,6 +356,16 @@ def test_backups_that_are_missing_late_or_fail(cast: Cast, settings: Settings, t
     assert found("backups") == []
     Drill.objects.create(started_at=now + timedelta(hours=1), finished_at=now, passed=False, report={})
     assert "drill failed" in only("backups").fact
+
+
+def test_a_dump_of_the_vault_that_stays_is_wrong_where_nothing_is_visible_and_no_backup_is_made(
+    cast: Cast,
+) -> None:
+    at = make.now() - timedelta(days=20)
+    Backup.objects.create(database="vault", made_at=at, name="old.age", size=1, digest="0" * 64)
+    stays, none_made = found("backups")
+    assert (stays.grave, none_made.grave) == (WRONG, LOOK)
+    assert "lie past their last day: 1." in stays.fact
 
 
 # --- the command ---
