@@ -123,6 +123,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "answer": words.text(case.answer, key),
         "is_open": is_open,
         "not_recorded": is_open and casebook.is_not_recorded(case),
+        "waits_for_number": is_open and casebook.waits_for_number(case),
         "works": works(request),
         "may_extend": is_open and cases.may_extend(case, request.at),
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),

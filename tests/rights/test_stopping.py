@@ -26,13 +26,13 @@ from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVers
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
 from retention.models import Offboarding
-from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, StepKind
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, StepKind
 from rights.enums import EventKind as Happened
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
 from rights.models import Case, CaseEvent, Identity
 from rights.selectors import letters
-from rights.services import cases, deciding, steps, stopping
+from rights.services import cases, deciding, proofs, steps, stopping
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -140,17 +140,88 @@ def test_marketing_stops_when_an_objection_comes_in_and_the_rest_when_it_is_deci
 
 def test_an_objection_without_a_proven_number_is_not_followed_for_nothing_would_stop(cast: Cast) -> None:
     asking.answered_by(cast.dentist, "agency")
-    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
-    asking.prove(submission)
-    asking.search(submission)
-    with job_scope(agency_id=cast.acme.pk):
-        Identity.objects.filter(submission=submission).update(kind=IdentityKind.EMAIL)
-    case, office = asking.case_of(submission, Ask.OBJECT), asking.Office(cast)
+    case = objected_by_mail(cast, cast.dentist)
+    prove_mail(cast, case)
+    asking.search(case.submission)
 
     with pytest.raises(deciding.NotProvenError, match="No phone number is proven"):
-        office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
-    assert asking.case_of(submission, Ask.OBJECT).decided_at is None
-    assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
+        asking.Office(cast).does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    after = asking.case_of(case.submission, Ask.OBJECT)
+    assert (after.decided_at, after.took_effect_at) == (None, None)
+
+
+def objected_by_mail(cast: Cast, of: Client | None) -> Case:
+    """Anna objects and names a mail address alone."""
+    with client_scope(agency_id=cast.acme.pk, client_id=of.pk if of else 0):
+        submission = cases.open_cases(
+            agency=cast.acme, client=of, asks=[Ask.OBJECT], channel=Channel.EMAIL,
+            claims=[Claim(IdentityKind.EMAIL, MAIL)], contact=Contact(name="Anna"), place=GERMANY,
+            received_at=make.NOON, by=asking.BY_PAGE, at=make.NOON,
+        )  # fmt: skip
+    if of is None:
+        asking.work(cast.acme)
+    return asking.case_of(submission, Ask.OBJECT)
+
+
+def prove_mail(cast: Cast, case: Case) -> Identity:
+    """The mailbox is proven."""
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Identity.objects.filter(submission=case.submission)
+        rows.update(state=IdentityState.PROVEN, proven_at=make.NOON)
+        cases.note_proven(submission=case.submission, by=asking.PROVER, at=make.NOON)
+        return rows.select_related("submission").get()
+
+
+@pytest.mark.parametrize("by_agency", [False, True])
+def test_an_objection_that_names_no_number_waits_for_one_and_its_address_is_left_alone(
+    cast: Cast, *, by_agency: bool
+) -> None:
+    case = objected_by_mail(cast, None if by_agency else cast.dentist)
+
+    kinds = dict(events_of(cast, case))
+    assert kinds["waits_for_number"] is False
+    assert kinds.keys().isdisjoint({"marketing_stopped", "took_effect", "passed_on"})
+    assert case.took_effect_at is None
+    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+    assert "No marketing was stopped" in page
+    assert ("say there whose calls are meant" in page) is not by_agency
+    with pytest.raises(invitations.NothingToAskError):
+        invite(cast, datetime(2027, 11, 23, 23, 59, tzinfo=NEW_YORK))
+    assert invite(cast, datetime(2027, 11, 24, tzinfo=NEW_YORK)).size == 1
+
+
+def test_an_objection_by_a_withheld_call_leaves_the_address_of_its_answer_alone(cast: Cast) -> None:
+    invite(cast, make.NOON)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        cases.open_cases(
+            agency=cast.acme, client=cast.dentist, asks=[Ask.OBJECT], channel=Channel.PORTAL, place=GERMANY,
+            claims=[Claim(IdentityKind.WITHHELD, '{"at": "2026-11-23T12:00:00+00:00"}')],
+            contact=Contact(name="Anna", mail="Anna@example.org"),
+            received_at=make.NOON, by=asking.BY_PAGE, at=make.NOON,
+        )  # fmt: skip
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=SOON, limit=10) == []
+
+
+def test_an_objection_stops_for_the_caller_whom_staff_have_named(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA)
+    assert call.caller_id is not None
+    asking.answered_by(cast.dentist, "agency")
+    case, office = objected_by_mail(cast, cast.dentist), asking.Office(cast)
+    identity = prove_mail(cast, case)
+    assert noes(cast.dentist) == set()
+
+    office.does(
+        proofs.name_caller, identity=identity, caller_id=call.caller_id, seen="The invoice names both."
+    )
+    assert noes(cast.dentist) == MARKETING
+    assert ("marketing_stopped", True) in events_of(cast, case)
+    assert "No marketing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+
+    asking.search(case.submission)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    assert noes(cast.dentist) == set(Purpose)
+    assert asking.case_of(case.submission, Ask.OBJECT).took_effect_at == make.NOON
+    asking.work(cast.acme)
 
 
 def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_what_does_not_go_on(
