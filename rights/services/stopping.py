@@ -25,11 +25,13 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from callprivacy.calls.services import people
 from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib import calendars
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
@@ -49,6 +51,8 @@ from rights.enums import Ask, Channel, EventKind, IdentityKind, IdentityState, K
 from rights.models import Case, CaseEvent, Identity, Step, Submission
 from rights.selectors import words
 from rights.services import deriving, steps, timeline
+
+log = logger(__name__)
 
 ASK_AGAIN_AFTER_MONTHS: Final = 12
 """Months for which nobody asks a person to opt in again (Cal. Civ. Code 1798.135(c)(4))."""
@@ -73,6 +77,10 @@ _WAYS: Final = {
     Channel.PHONE: Way.AGENT,
     Channel.API: Way.API,
 }
+
+
+class NotEverywhereError(RuntimeError):
+    """At some clients of an agency a no could not be written down."""
 
 
 def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
@@ -296,6 +304,8 @@ def carry_out(*, step: Step, at: datetime) -> None:
     What was sent to one client is stopped there alone.
     The only thing that is read is whether the number is a caller's there, so that recipients can be told: the step
     keeps which, and the next one tells them. Each client is a transaction of its own, and repeating it changes nothing.
+
+    :raises NotEverywhereError: at some clients it could not be done, at all others it was; the step says at how many.
     """
     case = step.case
     with job_scope(agency_id=case.agency_id):
@@ -311,18 +321,28 @@ def carry_out(*, step: Step, at: datetime) -> None:
     if step.kind == StepKind.OBJECT:
         numbers, named = _proven(numbers), _proven(named)
     known: dict[str, list[str]] = {}
-    for done, client in enumerate(clients, 1):
-        with job_scope(agency_id=case.agency_id):
-            if tenancy.is_here(client.pk):
-                there = _stop_there(case, client, numbers, purposes, named=named, at=at)
-                if there:
-                    known[str(client.pk)] = [str(one) for one in there]
-                if key is not None:
-                    _leave_alone(case, client, key)
-            else:
-                left += 1
-            if done % 20 == 0:
-                steps.hold(step=step, at=at, done=done, total=len(clients))
+    failed = 0
+    for tried, client in enumerate(clients, 1):
+        try:
+            with job_scope(agency_id=case.agency_id):
+                if tenancy.is_here(client.pk):
+                    there = _stop_there(case, client, numbers, purposes, named=named, at=at)
+                    if there:
+                        known[str(client.pk)] = [str(one) for one in there]
+                    if key is not None:
+                        _leave_alone(case, client, key)
+                else:
+                    left += 1
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001  (the no reaches the others, and the step comes back to this one)
+            failed += 1
+            log.error("request.not_stopped", client=client.pk, error=type(error).__name__)  # noqa: TRY400  (no values)
+        if tried % 20 == 0 or (failed and tried == len(clients)):
+            with job_scope(agency_id=case.agency_id):
+                steps.hold(step=step, at=at, done=tried - failed, total=len(clients))
+    if failed:
+        raise NotEverywhereError(f"At {failed} of {len(clients)} clients it could not be stopped.")
     with job_scope(agency_id=case.agency_id):
         _finish(step, known, clients=len(clients), left=left, is_known=bool(numbers or named), at=at)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import import_module
+from io import StringIO
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
@@ -30,7 +31,7 @@ from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, Identit
 from rights.enums import EventKind as Happened
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
-from rights.models import Case, CaseEvent, Identity
+from rights.models import Case, CaseEvent, Identity, Step
 from rights.selectors import letters
 from rights.services import cases, deciding, proofs, steps, stopping
 from rights.services.cases import Claim, Contact
@@ -470,6 +471,42 @@ def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast:
         # Where nobody knew the number, nobody does now.
         assert list(Caller.objects.values_list("client_id", flat=True)) == [cast.dentist.pk]
         assert Event.objects.filter(action="token.derived").count() == 2
+
+
+def test_a_client_whose_keys_do_not_open_keeps_a_no_from_no_client_behind_it(
+    cast: Cast, logged: StringIO
+) -> None:
+    make.call(cast.plumber, ANNA)
+    with connections["vault"].cursor() as cursor:
+        cursor.execute("SELECT key, token_key FROM vault_clientkey WHERE client_id = %s", [cast.dentist.pk])
+        whole = cursor.fetchone()
+        set_keys(cast.dentist, "none", "none")
+        submission = asking.asked(None, Ask.DO_NOT_SELL, agency=cast.acme)
+        asking.work(cast.acme)
+
+        assert cast.dentist.pk < cast.plumber.pk
+        assert noes(cast.plumber) == {"share", "not_asked"}
+        assert asking.case_of(submission, Ask.DO_NOT_SELL).took_effect_at is None
+        with job_scope(agency_id=cast.acme.pk):
+            step = Step.objects.get(case__submission=submission)
+            assert (step.done, step.total, step.last_error) == (1, 2, "NotEverywhereError")
+        assert f'"client": {cast.dentist.pk}' in logged.getvalue()
+
+        set_keys(cast.dentist, *whole)
+        asking.work(cast.acme, at=SOON)
+    assert noes(cast.dentist) == noes(cast.plumber) == {"share", "not_asked"}
+    assert asking.case_of(submission, Ask.DO_NOT_SELL).took_effect_at == SOON
+    with job_scope(agency_id=cast.acme.pk):
+        assert Withdrawal.objects.count() == 1
+
+
+def set_keys(of: Client, key: str, token_key: str) -> None:
+    """A client's keys as they stand in the vault's table."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE vault_clientkey SET key = %s, token_key = %s WHERE client_id = %s",
+            [key, token_key, of.pk],
+        )
 
 
 def events_of(cast: Cast, case: Case) -> list[tuple[str, bool]]:
