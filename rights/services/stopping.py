@@ -106,6 +106,15 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
     steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
+def said_at(case: Case) -> datetime:
+    """
+    When what a case refuses was said, as it is weighed against a yes: the latest that it can have been.
+
+    A case that an appeal has opened again is newer than what was sent in. With the case's submission.
+    """
+    return max(case.received_at, case.submission.said_at or case.received_at)
+
+
 def _say_of_marketing(case: Case, *, is_stopped: bool, by: Actor, at: datetime) -> None:
     """Say to the person, once, that marketing stopped; or to staff that it did not, for no number is known."""
     action, kind = "case.marketing_stopped", EventKind.MARKETING_STOPPED
@@ -132,7 +141,7 @@ def _leave_alone(case: Case, client: Client, key: Key) -> None:
         values.add(str(words.record(case.submission.contact, key).get("mail", "")).lower())
     until = _after_twelve_months(case, client)
     vault.suppress(
-        client_id=client.pk, numbers=values - {""}, purposes={NOT_ASKED}, at=case.received_at, ends_on=until
+        client_id=client.pk, numbers=values - {""}, purposes={NOT_ASKED}, at=said_at(case), ends_on=until
     )
 
 
@@ -199,7 +208,7 @@ def _stop(
             kind=Told.WITHDRAWN,
             channel=_WAYS.get(Channel(case.channel), Way.OFFICER),
             strength=strength,
-            happened_at=case.received_at,
+            happened_at=said_at(case),
             source=f"request {case.pk}",
             caller_id=caller_id,
             evidence={"request": case.reference, "asked": ask.value, "said": "no", "by": case.channel},
@@ -410,20 +419,20 @@ def _stop_there(
         if client.pk in callers:
             found[number] = callers[client.pk]
     unknown = numbers.keys() - found.keys()
-    vault.suppress(client_id=client.pk, numbers=unknown, purposes=noes, at=case.received_at)
+    vault.suppress(client_id=client.pk, numbers=unknown, purposes=noes, at=said_at(case))
     there = {number: numbers[number] for number in found}
     _stop(case, client, there, purposes, by=steps.JOB, at=at, named=named)
     agreed = _agreed_since(case, client, list(found.values()))
     for number, caller_id in found.items():
         left = noes - agreed[caller_id]
-        vault.suppress(client_id=client.pk, numbers=[number], purposes=left, at=case.received_at)
+        vault.suppress(client_id=client.pk, numbers=[number], purposes=left, at=said_at(case))
     return [*found.values(), *named]
 
 
 def _agreed_since(case: Case, client: Client, caller_ids: Collection[UUID]) -> dict[UUID, set[str]]:
-    """What callers have said yes to since a request came in: its no is older, and undoes none of that."""
+    """What callers have said yes to since a request was said: its no is older, and undoes none of that."""
     rows = ConsentState.objects.for_client(client).filter(
-        caller_id__in=list(caller_ids), state=State.GIVEN, since__gt=case.received_at
+        caller_id__in=list(caller_ids), state=State.GIVEN, since__gt=said_at(case)
     )
     found: dict[UUID, set[str]] = defaultdict(set)
     for caller_id, purpose in rows.values_list("caller_id", "purpose"):

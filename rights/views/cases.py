@@ -63,6 +63,7 @@ def new_request(request: StaffRequest) -> HttpResponse:
             claims=[Claim(kind, value) for kind, value in form.claims()],
             contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
             received_at=form.received_at(),
+            said_at=form.said_at(),
             by=request.actor,
             at=request.at,
             words=said["words"],

@@ -27,8 +27,9 @@ from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVers
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
 from retention.models import Offboarding
-from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, StepKind
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, StepKind, StepState
 from rights.enums import EventKind as Happened
+from rights.forms.cases import NewForm
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
 from rights.models import Case, CaseEvent, Identity, Step
@@ -330,6 +331,63 @@ def test_what_goes_on_is_ticked_of_an_objection_that_is_followed_in_part(
         by_law=False, asks_going_on=True,
     )  # fmt: skip
     assert form.is_valid() is is_right
+
+
+# --- When it was said -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "outlives"), [("", False), ("12:00", True)])
+@pytest.mark.parametrize("whom", ["dentist", "-"])
+def test_a_no_of_which_the_day_alone_is_known_is_none_that_a_yes_of_that_day_outlives(
+    cast: Cast, whom: str, typed: str, *, outlives: bool
+) -> None:
+    make.call(cast.dentist, ANNA)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    now = make.now()
+    on = now.astimezone(NEW_YORK).date() - timedelta(days=1)
+    agreed = Said(
+        purpose=Purpose.CONTACT, kind=EventKind.GIVEN, channel=Way.PORTAL, strength=Strength.A,
+        happened_at=datetime.combine(on, time(13), tzinfo=NEW_YORK), source="page", caller_id=caller_id,
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(client=cast.dentist, said=[agreed], by=make.JOB, at=now)
+    answer = signed_in(cast.alice).post("/requests/new/", {
+        "client": whom, "channel": "post", "asks": ["do_not_contact"], "number": ANNA, "on_behalf": "self",
+        "language": "en", "received_on": on.isoformat(), "received_time": typed,
+    })  # fmt: skip
+    assert answer.status_code == 302
+    asking.work(cast.acme, at=make.now())
+
+    assert ("contact" in noes(cast.dentist)) is not outlives
+    with job_scope(agency_id=cast.acme.pk):
+        case = Case.objects.get()
+        assert case.received_at == datetime.combine(on, time(12), tzinfo=NEW_YORK), "the law's clock"
+        state = ConsentState.objects.get(caller_id=caller_id, purpose="contact").state
+        assert state == ("given" if outlives else "withdrawn")
+        # Nobody says that recipients were told before what consent does about the no is planned.
+        is_told = Step.objects.get(case=case, kind=StepKind.PASS_ON).state == StepState.DONE
+        assert is_told is outlives
+
+
+@pytest.mark.parametrize(
+    ("on", "typed", "said_at"),
+    [
+        ("2026-11-23", "", datetime(2026, 11, 24, 4, 59, 59, 999_999, tzinfo=UTC)),
+        ("2026-11-23", "12:00", None),
+        # Of today no instant that is still to come.
+        ("2026-11-24", "", make.NOON),
+    ],
+)
+def test_what_is_typed_by_its_day_was_said_by_the_end_of_it(
+    cast: Cast, on: str, typed: str, said_at: datetime | None
+) -> None:
+    told = {
+        "client": "dentist", "channel": "post", "asks": ["do_not_contact"], "number": ANNA, "on_behalf": "self",
+        "language": "en", "received_on": on, "received_time": typed,
+    }  # fmt: skip
+    form = NewForm(told, clients=[cast.dentist], with_own=False, zone="UTC", at=make.NOON)
+    assert form.is_valid(), form.errors
+    assert form.said_at() == said_at
 
 
 # --- Not asked again ----------------------------------------------------------------------------------------------
