@@ -166,6 +166,7 @@ class EventKind(models.TextChoices):
     TOOK_EFFECT = "took_effect", "Took effect"
     NOT_RECORDED = "not_recorded", "Not recorded, for the client has left"
     MARKETING_STOPPED = "marketing_stopped", "Marketing stopped"
+    WAITS_FOR_NUMBER = "waits_for_number", "Waits for a number: none is known"
     PROVEN = "proven", "Proven who asks"
     NOT_PROVEN = "not_proven", "Not proven who asks"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"

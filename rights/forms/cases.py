@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
@@ -140,14 +140,28 @@ class NewForm(forms.Form):
 
     def received_at(self) -> datetime:
         """The instant of receipt, by the client's clocks: noon where no time is known, or now if that is sooner."""
-        client = self.clients.get(str(self.cleaned_data.get("client", "")))
-        zone = ZoneInfo(client.time_zone if client else self.zone)
+        zone = self._zone()
         on: date = self.cleaned_data["received_on"]
         told: time | None = self.cleaned_data.get("received_time")
         at = datetime.combine(on, told or time(12), tzinfo=zone).astimezone(UTC)
         if told is None and on == self.at.astimezone(zone).date():
             return min(at, self.at)
         return at
+
+    def said_at(self) -> datetime | None:
+        """
+        The last instant at which it can have come in, where its day alone is known: the end of that day by the client's
+        clocks, or now if that is sooner. None where the time is known.
+        """
+        if self.cleaned_data.get("received_time") is not None:
+            return None
+        next_day = self.cleaned_data["received_on"] + timedelta(days=1)
+        begins = datetime.combine(next_day, time(), tzinfo=self._zone()).astimezone(UTC)
+        return min(begins - timedelta(microseconds=1), self.at)
+
+    def _zone(self) -> ZoneInfo:
+        client = self.clients.get(str(self.cleaned_data.get("client", "")))
+        return ZoneInfo(client.time_zone if client else self.zone)
 
     def claims(self) -> list[tuple[IdentityKind, str]]:
         """By what the person is known."""

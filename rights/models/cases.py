@@ -35,6 +35,8 @@ class Submission(Held):
 
     `parent` is the agency's own submission that this client's was made from, once the client could be named.
     `contact` is JSON: {"name", "mail", "phone", "post"}, each a text or missing. `words` is what the person wrote.
+    `said_at`: where staff typed the day of receipt alone, the last instant at which it can have come in, by which what
+    it refuses is weighed against a yes; null where the instant is known. The clocks count from `received_at`.
     `place_by` says how the place is known: "said", "address", "area_code" or "".
     The search is the fan-out: it is due at `search_due_at`, has looked at `search_done` of `search_total` clients, and
     ended at `searched_at`; what it found are rows of `Finding`. `ended_at`: when the last of its cases was closed.
@@ -54,6 +56,7 @@ class Submission(Held):
     contact = SealedField(null=True)
     words = SealedField(null=True)
     received_at = models.DateTimeField()
+    said_at = models.DateTimeField(null=True)
     recorded_at = models.DateTimeField()
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     search_due_at = models.DateTimeField(null=True)

@@ -234,6 +234,7 @@ _EVENT_LOOKS: Final[dict[str, tuple[str, str]]] = {
     EventKind.TOOK_EFFECT: ("good", "good"),
     EventKind.NOT_RECORDED: ("warn", "warn"),
     EventKind.MARKETING_STOPPED: ("good", "good"),
+    EventKind.WAITS_FOR_NUMBER: ("warn", "warn"),
     EventKind.PROVEN: ("good", "check"),
     EventKind.NOT_PROVEN: ("bad", "bad"),
     EventKind.ACKNOWLEDGED: ("good", "document"),
@@ -278,6 +279,15 @@ def is_not_recorded(case: Case) -> bool:
     of_stop = (EventKind.NOT_RECORDED, EventKind.MARKETING_STOPPED)
     events = CaseEvent.objects.filter(case=case, kind__in=of_stop)
     return set(events.values_list("kind", flat=True)) == {EventKind.NOT_RECORDED}
+
+
+def waits_for_number(case: Case) -> bool:
+    """Whether an objection has stopped nothing, because neither a number nor a caller is known for which it could."""
+    if case.asks != Ask.OBJECT or case.took_effect_at is not None:
+        return False
+    of_stop = (EventKind.WAITS_FOR_NUMBER, EventKind.MARKETING_STOPPED)
+    events = CaseEvent.objects.filter(case=case, kind__in=of_stop)
+    return set(events.values_list("kind", flat=True)) == {EventKind.WAITS_FOR_NUMBER}
 
 
 # --- What was found, done and passed on ---------------------------------------------------------------------------

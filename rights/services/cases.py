@@ -99,6 +99,7 @@ def open_cases(
     received_at: datetime,
     by: Actor,
     at: datetime,
+    said_at: datetime | None = None,
     words: str = "",
     on_behalf: OnBehalf = OnBehalf.SELF,
     is_minor: bool = False,
@@ -112,6 +113,7 @@ def open_cases(
     :param client: whom it was sent to; None, the agency itself.
     :param claims: by what the person says who they are; each is proven on its own (`Identity`).
     :param received_at: when it first came in anywhere; the clock runs from then.
+    :param said_at: the last instant at which it can have come in, where `received_at` stands for a day.
     :param place: (country, region) as the person said it; ("", "") where not, then the first number's country counts.
     :param submission_id: which id the submission has; None, one by chance.
     :returns: the submission; `submission.cases.all()` are its cases, in the order of `Ask`.
@@ -134,6 +136,7 @@ def open_cases(
         region=place[1],
         place_by=place_by if place[0] else "",
         received_at=received_at,
+        said_at=said_at,
         recorded_at=at,
         recorded_by_id=by.user_id,
     )

@@ -66,6 +66,7 @@ def _open(parent: Submission, client: Client, asks: list[Ask], key: Key | None, 
         region=parent.region,
         place_by=parent.place_by,
         received_at=parent.received_at,
+        said_at=parent.said_at,
         recorded_at=at,
         recorded_by_id=parent.recorded_by_id,
     )

@@ -268,14 +268,19 @@ def _check_going_on(case: Case, decided: Decided, going_on: Collection[Purpose])
 
 
 def _check_number(case: Case) -> None:
-    """An objection is followed by stopping what is done with a number: where none is proven, nothing would stop."""
+    """
+    An objection is followed by stopping what is done with a caller: where no number is proven, and staff have named
+    no caller to what is, nothing would stop.
+    """
     proven = Identity.objects.filter(
-        submission_id=case.submission_id, kind=IdentityKind.PHONE, state=IdentityState.PROVEN
+        Q(kind=IdentityKind.PHONE) | Q(caller_id__isnull=False),
+        submission_id=case.submission_id,
+        state=IdentityState.PROVEN,
     )
     if case.asks == Ask.OBJECT and not proven.exists():
         raise NotProvenError(
-            "No phone number is proven, and it is a number's calls that would stop being used. Have one proven, or"
-            " refuse with the ground that fits."
+            "No phone number is proven, and it is a number's calls that would stop being used. Have one proven, say"
+            " whose calls a proven mail address stands for, or refuse with the ground that fits."
         )
 
 

@@ -41,7 +41,7 @@ from rights.enums import (
 from rights.models import Case, Identity, RecipientNotice, Step
 from rights.selectors import corrections, reach, words
 from rights.services import files_told, restricting, steps, timeline
-from rights.services.stopping import PURPOSES
+from rights.services.stopping import PURPOSES, said_at
 
 JOB: Final = Actor.job("rights.tell_recipients")
 _ABOUT: Final = {
@@ -199,7 +199,7 @@ def _mirror(case: Case, found: Mapping[int, tuple[Client, Mapping[uuid.UUID, str
     """List what consent does about a refusal at each client; returns whether all of it is planned."""
     people = [caller_id for _, callers in found.values() for caller_id in callers]
     rows = Withdrawal.objects.filter(
-        client_id__in=list(found), caller_id__in=people, happened_at=case.received_at
+        client_id__in=list(found), caller_id__in=people, happened_at=said_at(case)
     )
     withdrawals = list(rows)
     if any(one.planned_at is None for one in withdrawals):

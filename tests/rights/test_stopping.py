@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import import_module
+from io import StringIO
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
@@ -26,13 +27,14 @@ from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVers
 from consent.services import invitations, ledger, text_sending
 from consent.services.ledger import Said
 from retention.models import Offboarding
-from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, StepKind
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, StepKind, StepState
 from rights.enums import EventKind as Happened
+from rights.forms.cases import NewForm
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
-from rights.models import Case, CaseEvent, Identity
+from rights.models import Case, CaseEvent, Identity, Step
 from rights.selectors import letters
-from rights.services import cases, deciding, steps, stopping
+from rights.services import cases, deciding, proofs, steps, stopping
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -140,17 +142,88 @@ def test_marketing_stops_when_an_objection_comes_in_and_the_rest_when_it_is_deci
 
 def test_an_objection_without_a_proven_number_is_not_followed_for_nothing_would_stop(cast: Cast) -> None:
     asking.answered_by(cast.dentist, "agency")
-    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY)
-    asking.prove(submission)
-    asking.search(submission)
-    with job_scope(agency_id=cast.acme.pk):
-        Identity.objects.filter(submission=submission).update(kind=IdentityKind.EMAIL)
-    case, office = asking.case_of(submission, Ask.OBJECT), asking.Office(cast)
+    case = objected_by_mail(cast, cast.dentist)
+    prove_mail(cast, case)
+    asking.search(case.submission)
 
     with pytest.raises(deciding.NotProvenError, match="No phone number is proven"):
-        office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
-    assert asking.case_of(submission, Ask.OBJECT).decided_at is None
-    assert asking.case_of(submission, Ask.OBJECT).took_effect_at is None
+        asking.Office(cast).does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    after = asking.case_of(case.submission, Ask.OBJECT)
+    assert (after.decided_at, after.took_effect_at) == (None, None)
+
+
+def objected_by_mail(cast: Cast, of: Client | None) -> Case:
+    """Anna objects and names a mail address alone."""
+    with client_scope(agency_id=cast.acme.pk, client_id=of.pk if of else 0):
+        submission = cases.open_cases(
+            agency=cast.acme, client=of, asks=[Ask.OBJECT], channel=Channel.EMAIL,
+            claims=[Claim(IdentityKind.EMAIL, MAIL)], contact=Contact(name="Anna"), place=GERMANY,
+            received_at=make.NOON, by=asking.BY_PAGE, at=make.NOON,
+        )  # fmt: skip
+    if of is None:
+        asking.work(cast.acme)
+    return asking.case_of(submission, Ask.OBJECT)
+
+
+def prove_mail(cast: Cast, case: Case) -> Identity:
+    """The mailbox is proven."""
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Identity.objects.filter(submission=case.submission)
+        rows.update(state=IdentityState.PROVEN, proven_at=make.NOON)
+        cases.note_proven(submission=case.submission, by=asking.PROVER, at=make.NOON)
+        return rows.select_related("submission").get()
+
+
+@pytest.mark.parametrize("by_agency", [False, True])
+def test_an_objection_that_names_no_number_waits_for_one_and_its_address_is_left_alone(
+    cast: Cast, *, by_agency: bool
+) -> None:
+    case = objected_by_mail(cast, None if by_agency else cast.dentist)
+
+    kinds = dict(events_of(cast, case))
+    assert kinds["waits_for_number"] is False
+    assert kinds.keys().isdisjoint({"marketing_stopped", "took_effect", "passed_on"})
+    assert case.took_effect_at is None
+    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+    assert "No marketing was stopped" in page
+    assert ("say there whose calls are meant" in page) is not by_agency
+    with pytest.raises(invitations.NothingToAskError):
+        invite(cast, datetime(2027, 11, 23, 23, 59, tzinfo=NEW_YORK))
+    assert invite(cast, datetime(2027, 11, 24, tzinfo=NEW_YORK)).size == 1
+
+
+def test_an_objection_by_a_withheld_call_leaves_the_address_of_its_answer_alone(cast: Cast) -> None:
+    invite(cast, make.NOON)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        cases.open_cases(
+            agency=cast.acme, client=cast.dentist, asks=[Ask.OBJECT], channel=Channel.PORTAL, place=GERMANY,
+            claims=[Claim(IdentityKind.WITHHELD, '{"at": "2026-11-23T12:00:00+00:00"}')],
+            contact=Contact(name="Anna", mail="Anna@example.org"),
+            received_at=make.NOON, by=asking.BY_PAGE, at=make.NOON,
+        )  # fmt: skip
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=SOON, limit=10) == []
+
+
+def test_an_objection_stops_for_the_caller_whom_staff_have_named(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA)
+    assert call.caller_id is not None
+    asking.answered_by(cast.dentist, "agency")
+    case, office = objected_by_mail(cast, cast.dentist), asking.Office(cast)
+    identity = prove_mail(cast, case)
+    assert noes(cast.dentist) == set()
+
+    office.does(
+        proofs.name_caller, identity=identity, caller_id=call.caller_id, seen="The invoice names both."
+    )
+    assert noes(cast.dentist) == MARKETING
+    assert ("marketing_stopped", True) in events_of(cast, case)
+    assert "No marketing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+
+    asking.search(case.submission)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    assert noes(cast.dentist) == set(Purpose)
+    assert asking.case_of(case.submission, Ask.OBJECT).took_effect_at == make.NOON
+    asking.work(cast.acme)
 
 
 def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_what_does_not_go_on(
@@ -258,6 +331,63 @@ def test_what_goes_on_is_ticked_of_an_objection_that_is_followed_in_part(
         by_law=False, asks_going_on=True,
     )  # fmt: skip
     assert form.is_valid() is is_right
+
+
+# --- When it was said -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "outlives"), [("", False), ("12:00", True)])
+@pytest.mark.parametrize("whom", ["dentist", "-"])
+def test_a_no_of_which_the_day_alone_is_known_is_none_that_a_yes_of_that_day_outlives(
+    cast: Cast, whom: str, typed: str, *, outlives: bool
+) -> None:
+    make.call(cast.dentist, ANNA)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    now = make.now()
+    on = now.astimezone(NEW_YORK).date() - timedelta(days=1)
+    agreed = Said(
+        purpose=Purpose.CONTACT, kind=EventKind.GIVEN, channel=Way.PORTAL, strength=Strength.A,
+        happened_at=datetime.combine(on, time(13), tzinfo=NEW_YORK), source="page", caller_id=caller_id,
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(client=cast.dentist, said=[agreed], by=make.JOB, at=now)
+    answer = signed_in(cast.alice).post("/requests/new/", {
+        "client": whom, "channel": "post", "asks": ["do_not_contact"], "number": ANNA, "on_behalf": "self",
+        "language": "en", "received_on": on.isoformat(), "received_time": typed,
+    })  # fmt: skip
+    assert answer.status_code == 302
+    asking.work(cast.acme, at=make.now())
+
+    assert ("contact" in noes(cast.dentist)) is not outlives
+    with job_scope(agency_id=cast.acme.pk):
+        case = Case.objects.get()
+        assert case.received_at == datetime.combine(on, time(12), tzinfo=NEW_YORK), "the law's clock"
+        state = ConsentState.objects.get(caller_id=caller_id, purpose="contact").state
+        assert state == ("given" if outlives else "withdrawn")
+        # Nobody says that recipients were told before what consent does about the no is planned.
+        is_told = Step.objects.get(case=case, kind=StepKind.PASS_ON).state == StepState.DONE
+        assert is_told is outlives
+
+
+@pytest.mark.parametrize(
+    ("on", "typed", "said_at"),
+    [
+        ("2026-11-23", "", datetime(2026, 11, 24, 4, 59, 59, 999_999, tzinfo=UTC)),
+        ("2026-11-23", "12:00", None),
+        # Of today no instant that is still to come.
+        ("2026-11-24", "", make.NOON),
+    ],
+)
+def test_what_is_typed_by_its_day_was_said_by_the_end_of_it(
+    cast: Cast, on: str, typed: str, said_at: datetime | None
+) -> None:
+    told = {
+        "client": "dentist", "channel": "post", "asks": ["do_not_contact"], "number": ANNA, "on_behalf": "self",
+        "language": "en", "received_on": on, "received_time": typed,
+    }  # fmt: skip
+    form = NewForm(told, clients=[cast.dentist], with_own=False, zone="UTC", at=make.NOON)
+    assert form.is_valid(), form.errors
+    assert form.said_at() == said_at
 
 
 # --- Not asked again ----------------------------------------------------------------------------------------------
@@ -399,6 +529,42 @@ def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast:
         # Where nobody knew the number, nobody does now.
         assert list(Caller.objects.values_list("client_id", flat=True)) == [cast.dentist.pk]
         assert Event.objects.filter(action="token.derived").count() == 2
+
+
+def test_a_client_whose_keys_do_not_open_keeps_a_no_from_no_client_behind_it(
+    cast: Cast, logged: StringIO
+) -> None:
+    make.call(cast.plumber, ANNA)
+    with connections["vault"].cursor() as cursor:
+        cursor.execute("SELECT key, token_key FROM vault_clientkey WHERE client_id = %s", [cast.dentist.pk])
+        whole = cursor.fetchone()
+        set_keys(cast.dentist, "none", "none")
+        submission = asking.asked(None, Ask.DO_NOT_SELL, agency=cast.acme)
+        asking.work(cast.acme)
+
+        assert cast.dentist.pk < cast.plumber.pk
+        assert noes(cast.plumber) == {"share", "not_asked"}
+        assert asking.case_of(submission, Ask.DO_NOT_SELL).took_effect_at is None
+        with job_scope(agency_id=cast.acme.pk):
+            step = Step.objects.get(case__submission=submission)
+            assert (step.done, step.total, step.last_error) == (1, 2, "NotEverywhereError")
+        assert f'"client": {cast.dentist.pk}' in logged.getvalue()
+
+        set_keys(cast.dentist, *whole)
+        asking.work(cast.acme, at=SOON)
+    assert noes(cast.dentist) == noes(cast.plumber) == {"share", "not_asked"}
+    assert asking.case_of(submission, Ask.DO_NOT_SELL).took_effect_at == SOON
+    with job_scope(agency_id=cast.acme.pk):
+        assert Withdrawal.objects.count() == 1
+
+
+def set_keys(of: Client, key: str, token_key: str) -> None:
+    """A client's keys as they stand in the vault's table."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE vault_clientkey SET key = %s, token_key = %s WHERE client_id = %s",
+            [key, token_key, of.pk],
+        )
 
 
 def events_of(cast: Cast, case: Case) -> list[tuple[str, bool]]:

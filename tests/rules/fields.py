@@ -1057,6 +1057,7 @@ REGISTER: dict[str, Table] = {
             contact="Where the answer goes; under the submission's key, as the rest of what the person said",
             words="What the person wrote",
             received_at="A field of the record of requests",
+            said_at="The end of that day, where the day alone is known",
         ),
         leaves=(_REQUESTS,),
     ),

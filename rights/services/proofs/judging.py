@@ -14,7 +14,7 @@ from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 from rights.enums import IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Identity, Proof, Submission
-from rights.services import restricting
+from rights.services import restricting, stopping
 from rights.services.proofs.settling import add, go_on, prove
 
 
@@ -130,7 +130,8 @@ def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at:
 @transaction.atomic
 def name_caller(*, identity: Identity, caller_id: UUID, seen: str, by: Actor, at: datetime) -> None:
     """
-    Say whose calls a proven mail address stands for, because a person looked. In the scope of who may.
+    Say whose calls a proven mail address stands for, because a person looked; an objection stops marketing to them.
+    In the scope of who may.
 
     :param seen: what shows it, in a sentence; sealed.
     :raises ValueError: nothing is said of what was seen, it is no proven address, or the client has no such caller.
@@ -154,6 +155,7 @@ def name_caller(*, identity: Identity, caller_id: UUID, seen: str, by: Actor, at
         by=by,
     )
     audit.record("identity.caller_named", subject=identity, by=by, at=at, caller=str(caller_id))
+    stopping.stop_for_named(submission=identity.submission, by=by, at=at)
     go_on(identity.submission, by=by, at=at)
 
 
