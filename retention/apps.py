@@ -76,6 +76,15 @@ class RetentionConfig(AppConfig):
         )
         kinds.register(
             kinds.Kind(
+                "folder_foreign",
+                title="Stored files are not looked after: their folder is another one, or not mounted",
+                step="Open the watch",
+                url_name="retention:watch",
+                right=AgencyRight.MANAGE_CLIENTS,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
                 "retention_stuck",
                 title="A run that does not end, so that no new one starts",
                 step="Open the runs",

@@ -19,6 +19,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from retention.models import Errand
@@ -35,6 +36,11 @@ def now() -> datetime:
 
 # A name that ends its place in a header, or the header, where it is written down as it is.
 HOSTILE_NAME = 'Acme "a"; filename="evil.html"\r\nX-Evil: 1'
+
+
+def own_folders(*, at: datetime = NOON) -> None:
+    """Let the places where files lie be known to be ours, as they are since the first sweep of an installation."""
+    assert all(files.make_ours(folder, at=at) for folder in files.Folder)
 
 
 def agency(name: str, *, at: datetime = NOON) -> Agency:

@@ -13,6 +13,9 @@ STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015); the key seals nothing else.
 Recordings lie in the storage named "recordings" (a folder, or a bucket) and are sealed likewise, but under a key that
 the recording's own key wraps: once that is destroyed no copy opens, wherever it is. They are read from any place on,
 piece by piece. Layout: magic and version (4 bytes), wrapped key (61), pieces as above.
+
+In each of the two places lies an id, in the clear, that the vault knows: by it a disk that is not mounted, another
+machine's folder or another bucket is told from ours, where a file that is missing is no file that was lost.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -32,7 +36,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.db import transaction
 
 from callprivacy.vault import selectors, services
 from callprivacy.vault.sealing import Key, Place, SealBrokenError, new_key
@@ -52,10 +58,23 @@ _RECORDING_MAGIC: Final = b"CPR\x01"
 _RECORDING_HEAD: Final = len(_RECORDING_MAGIC) + _WRAPPED
 # Sealed bytes that wait in memory before they go to a file of the system's own.
 _SPOOLED: Final = 4 * 1024 * 1024
+_MARK: Final = "installation"
+_MARK_BYTES: Final = 100
+
+
+class Folder(StrEnum):
+    """The two places where files lie."""
+
+    SEALED = "sealed"
+    RECORDINGS = "recordings"
 
 
 def _path(client_id: int, file_id: uuid.UUID) -> Path:
-    return Path(settings.MEDIA_ROOT) / "sealed" / str(client_id) / file_id.hex
+    return _sealed() / str(client_id) / file_id.hex
+
+
+def _sealed() -> Path:
+    return Path(settings.MEDIA_ROOT) / "sealed"
 
 
 def _place(client_id: int, file_id: uuid.UUID) -> Place:
@@ -272,7 +291,7 @@ def days(client_id: int) -> set[date]:
 
 
 def _files(client_id: int) -> Iterator[Path]:
-    folder = Path(settings.MEDIA_ROOT) / "sealed" / str(client_id)
+    folder = _sealed() / str(client_id)
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
@@ -486,3 +505,109 @@ def is_recording_older(client_id: int, file_id: uuid.UUID, *, than: datetime) ->
     except FileNotFoundError:
         return False
     return stored_at < than
+
+
+# --- Whose folder it is -------------------------------------------------------------------------------------------
+
+
+def where(folder: Folder) -> str:
+    """What a place is called for who operates the installation: a path, or that it is the bucket."""
+    if folder is Folder.SEALED:
+        return str(_sealed())
+    storage = _storage()
+    return storage.path(_FOLDER) if isinstance(storage, FileSystemStorage) else "the bucket of recordings"
+
+
+def is_ours(folder: Folder) -> bool:
+    """Whether the id in a place is the one that the vault knows. Where it is not, nothing that is missing is lost."""
+    known = selectors.folder_mark(folder)
+    return known is not None and read_mark(folder) == known
+
+
+def read_mark(folder: Folder) -> uuid.UUID | None:
+    """
+    The id that lies in a place; None where none does, or what lies there is none.
+
+    :raises OSError: it is there and cannot be read.
+    """
+    try:
+        if folder is Folder.SEALED:
+            with (_sealed() / _MARK).open("rb") as file:
+                said = file.read(_MARK_BYTES)
+        else:
+            with _storage().open(f"{_FOLDER}/{_MARK}") as stored:
+                said = stored.read(_MARK_BYTES)
+        return uuid.UUID(hex=said.decode("ascii").strip())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def write_mark(folder: Folder, mark: uuid.UUID) -> None:
+    """Let an id lie in a place, instead of one that lies there already."""
+    content = f"{mark.hex}\n".encode()
+    if folder is Folder.SEALED:
+        target = _sealed() / _MARK
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = target.with_name(f"{_MARK}.{secrets.token_hex(4)}.part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        _sync(target.parent)
+        return
+    name, storage = f"{_FOLDER}/{_MARK}", _storage()
+    storage.delete(name)
+    stored = storage.save(name, ContentFile(content))
+    if stored != name:
+        storage.delete(stored)
+        raise FileExistsError(name)
+    if isinstance(storage, FileSystemStorage):
+        _sync_file(Path(storage.path(name)))
+
+
+def make_ours(folder: Folder, *, at: datetime) -> bool:
+    """
+    Let a place that the vault knows no id of be ours; whether it is. An id that lies there already is taken up.
+
+    The vault's row is committed behind the file: what is cut off between the two is taken up by the next one. Of two
+    that see two folders one is first, and the other's is not ours.
+    """
+    with transaction.atomic(using="vault"):
+        there = read_mark(folder)
+        mark = there or uuid.uuid4()
+        if services.note_first_mark(folder, mark, at=at) and there is None:
+            write_mark(folder, mark)
+    return is_ours(folder)
+
+
+def declare_ours(folder: Folder, *, at: datetime) -> None:
+    """Let a place be ours under an id of its own from now on, whatever was before: another one is ours no more."""
+    mark = uuid.uuid4()
+    with transaction.atomic(using="vault"):
+        services.note_mark(folder, mark, at=at)
+        write_mark(folder, mark)
+
+
+def holds_files(folder: Folder) -> bool:
+    """Whether any file of anybody's lies in a place, finished or not."""
+    if folder is Folder.SEALED:
+        found = _sealed().iterdir() if _sealed().is_dir() else iter(())
+        return any(next(path.iterdir(), None) is not None for path in found if path.is_dir())
+    try:
+        holders, _ = _storage().listdir(_FOLDER)
+    except FileNotFoundError:
+        return False
+    return any(any(_storage().listdir(f"{_FOLDER}/{holder}")) for holder in holders)
+
+
+def found(folder: Folder, holder: int) -> list[uuid.UUID]:
+    """Ids of somebody's files in a place, by their names alone; nothing is removed."""
+    if folder is Folder.RECORDINGS:
+        return recording_ids(holder)
+    names = []
+    for path in _files(holder):
+        with contextlib.suppress(ValueError):
+            names.append(uuid.UUID(hex=path.name))
+    return names

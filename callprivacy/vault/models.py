@@ -163,6 +163,17 @@ class Pulse(models.Model):
         return f"pulse {self.count}"
 
 
+class FolderMark(models.Model):
+    """The id that lies in a folder of files, by which it is known again; without it nothing is swept there."""
+
+    folder = models.CharField(primary_key=True, max_length=10)
+    mark = models.UUIDField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"mark of {self.folder}"
+
+
 class Suppression(models.Model):
     """
     A number that said no to a client, for one purpose; it outlives the erasure of the person.

@@ -20,6 +20,7 @@ from callprivacy.vault.models import (
     Caller,
     CallTombstone,
     ClientKey,
+    FolderMark,
     RecordingKey,
     Tombstone,
     Watermark,
@@ -578,6 +579,11 @@ def pulse() -> int:
         cursor.execute("SELECT count FROM vault_pulse")
         row: tuple[int] | None = cursor.fetchone()
     return 0 if row is None else row[0]
+
+
+def folder_mark(folder: str) -> uuid.UUID | None:
+    """The id that lies in a folder of files if it is ours; None where none was made yet."""
+    return FolderMark.objects.filter(folder=folder).values_list("mark", flat=True).first()
 
 
 def watermarks(client_id: int) -> dict[str, datetime]:

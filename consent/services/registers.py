@@ -452,11 +452,15 @@ def _tell_of_age(agency_id: int, at: datetime) -> None:
 
 
 def _destroy_day_keys(agency_id: int, holder: int, at: datetime) -> None:
-    """Once a day's files are gone their key goes, so that no old copy of the folder opens."""
+    """
+    Once a day's files are gone their key goes, so that no old copy of the folder opens. In a folder that is not known
+    to be ours they are not seen to be gone.
+    """
     days = vault_selectors.key_days(holder, files.PURPOSE, before=at.astimezone(UTC).date() - KEPT_FOR)
     unused = [day for day in days if day not in files.days(holder)] if days else []
-    if unused:
-        with job_scope(agency_id=agency_id):
-            audit.record("keys.swept", by=JOB, at=at, count=len(unused))
+    if not unused or not files.is_ours(files.Folder.SEALED):
+        return
+    with job_scope(agency_id=agency_id):
+        audit.record("keys.swept", by=JOB, at=at, count=len(unused))
     for day in unused:
         vault.destroy_purpose_key(client_id=holder, purpose=vault_selectors.of_day(files.PURPOSE, day))

@@ -27,8 +27,10 @@ from callprivacy.lib import figures, transport
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import envelopes, signing
+from callprivacy.vault import files as vault_files
 from dashboard.services import readiness
 from retention.selectors import watch
+from retention.services import own_folders
 
 type Clock = Callable[[], datetime]
 
@@ -378,6 +380,27 @@ def files(_clock: Clock) -> Iterator[Finding]:
     yield from _unseen()
 
 
+def folders(_clock: Clock) -> Iterator[Finding]:
+    """What is swept is this installation's: files that are missing in another folder are not lost."""
+    try:
+        found = own_folders.foreign()
+    except (DatabaseError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  (a bucket's library has faults of its own)
+        yield _wrong(
+            f"The place of recordings could not be looked at: {type(error).__name__}.",
+            "See that CALLPRIVACY_RECORDINGS names the bucket, and that its keys are good.",
+        )
+        return
+    for folder in found:
+        yield _wrong(
+            f"What lies in {vault_files.where(folder)} is not known to be this installation's: nothing is swept, and no"
+            " row forgets its file.",
+            "Mount the right folder, or have CALLPRIVACY_STATE and CALLPRIVACY_RECORDINGS name it in every process."
+            " Only where the files are really lost: manage.py own_folders --why ... (docs/runbook.md, OtherFolder).",
+        )
+
+
 def backups(clock: Clock) -> Iterator[Finding]:
     """Both databases are backed up, to keys that somebody has, and tried out."""
     house = watch.house(clock())
@@ -427,5 +450,6 @@ CHECKS: Final[dict[str, Callable[[Clock], Iterator[Finding]]]] = {
     "TLS": tls,
     "room on disks": room,
     "files": files,
+    "whose files lie here": folders,
     "backups": backups,
 }

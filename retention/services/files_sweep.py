@@ -3,35 +3,35 @@ Files that no row names, and rows whose file is gone: each client's folder is he
 
 A file without a row is left by whatever was cut short between the two, and goes. A row without its file says something
 that is not so: it is made true, and a person is told, for somebody has lost it. Each client has its turn once a day,
-and so has the agency's own folder. Nothing else deletes a file because no row names it.
+and so has the agency's own folder. Nothing else deletes a file because no row names it. Where a folder is not known to
+be ours (`own_folders`) a file that is missing is not lost, and neither way is gone.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.apps import apps
 from django.db import transaction
-from django.db.models import Model
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Recording
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
+from callprivacy.vault.files import Folder
 from callprivacy.work import services as work
 from consent.services import store
+from retention.selectors import named_files
+from retention.services import own_folders
 
 JOB: Final = Actor.job("retention.sweep_files")
 MISSING: Final = "files_missing"
 OWN_MISSING: Final = "own_files_missing"
-FILE_COLUMNS: Final = ("file_key", "picture_key", "result_key", "members_key")
-"""What a column is called that names a sealed file (`tests/retention/test_files_sweep.py` knows every other one)."""
 _LEFT_ALONE_FOR: Final = timedelta(hours=24)
 _PAGE: Final = 1_000
 
@@ -51,12 +51,17 @@ def claim(*, agency_id: int, at: datetime) -> list[int]:
 
 
 def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> Swept:
-    """Hold a client's files against its rows. Outside any scope; safe to run twice and after a kill."""
+    """
+    Hold a client's files against its rows. Outside any scope; safe to run twice and after a kill.
+
+    :raises ForeignFolderError: the folder of files, or the place of recordings, is not known to be ours.
+    """
     with job_scope(agency_id=agency_id):
         if not Client.objects.filter(pk=client_id).exists():
             return Swept()
+    own_folders.require_ours(agency_id=agency_id, at=at)
     removed = store.sweep_files(agency_id=agency_id, client_id=client_id, at=at)
-    removed += _delete_orphans(agency_id, client_id, _rows_of(client_id), at)
+    removed += _delete_orphans(agency_id, client_id, named_files.of_client(client_id), at)
     lost = _recordings_without_file(agency_id, client_id, at)
     lost += _others_without_file(agency_id, client_id, at)
     if lost:
@@ -80,12 +85,17 @@ def _claim(whose: str, agency_id: int, at: datetime) -> bool:
 
 
 def sweep_own(*, agency_id: int, at: datetime) -> Swept:
-    """Hold the files of the agency's own folder against its rows. Outside any scope; twice is once."""
-    removed = _delete_orphans(agency_id, -agency_id, _own_rows(agency_id), at)
+    """
+    Hold the files of the agency's own folder against its rows. Outside any scope; twice is once.
+
+    :raises ForeignFolderError: as for `sweep_client`.
+    """
+    own_folders.require_ours(agency_id=agency_id, at=at)
+    removed = _delete_orphans(agency_id, -agency_id, named_files.own(agency_id), at)
     there = set(files.ids(-agency_id, older_than=at))
     lost = 0
     with job_scope(agency_id=agency_id):
-        for rows, name in _own_rows(agency_id):
+        for rows, name in named_files.own(agency_id):
             named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
             gone = _forget(rows, name, named, there, -agency_id)
             if gone:
@@ -95,30 +105,6 @@ def sweep_own(*, agency_id: int, at: datetime) -> Swept:
         if lost:
             work.open_item(OWN_MISSING, agency_id=agency_id, key="own", at=at, count=lost)
     return Swept(removed=removed, missing=lost)
-
-
-def _rows_of(client_id: int) -> Iterator[tuple[Any, str]]:
-    """
-    (rows, column): what may name a file in a client's folder, whichever room its table is in. Recordings lie elsewhere.
-
-    Rows that may be a client's or the agency's own say by `holder_id` in whose folder their files are.
-    """
-    for model in apps.get_models():
-        if (issubclass(model, ClientOwned) or hasattr(model, "holder_id")) and model is not Recording:
-            yield from _columns(model, model._default_manager.filter(client_id=client_id))
-
-
-def _own_rows(agency_id: int) -> Iterator[tuple[Any, str]]:
-    """(rows, column): what may name a file in the agency's own folder, whichever room its table is in."""
-    for model in apps.get_models():
-        if issubclass(model, AgencyOwned):
-            mine = {"client_id": None} if hasattr(model, "client_id") else {}
-            yield from _columns(model, model._default_manager.filter(agency_id=agency_id, **mine))
-
-
-def _columns(model: type[Model], rows: Any) -> Iterator[tuple[Any, str]]:
-    columns = {field.name for field in model._meta.concrete_fields}
-    yield from ((rows, name) for name in FILE_COLUMNS if name in columns)
 
 
 def _delete_orphans(agency_id: int, holder: int, named: Iterable[tuple[Any, str]], at: datetime) -> int:
@@ -157,6 +143,7 @@ def _recordings_without_file(agency_id: int, client_id: int, at: datetime) -> in
                 if file_id and file_id not in there and not files.recording_exists(client_id, file_id)
             ]
             if gone:
+                own_folders.confirm(Folder.RECORDINGS)
                 Recording.objects.filter(client_id=client_id, pk__in=gone).update(
                     file_key=None, file_size=None, media_type="", stored_at=None
                 )
@@ -174,7 +161,7 @@ def _others_without_file(agency_id: int, client_id: int, at: datetime) -> int:
     count = 0
     there = set(files.ids(client_id, older_than=at))
     with job_scope(agency_id=agency_id):
-        for rows, name in _rows_of(client_id):
+        for rows, name in named_files.of_client(client_id):
             if not rows.model._meta.get_field(name).null:
                 continue
             named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
@@ -191,4 +178,6 @@ def _forget(
 ) -> int:
     """Let rows name no file that is gone, unless they name another one meanwhile; returns how many."""
     gone = [(pk, key) for pk, key in named.items() if key not in there and not files.exists(holder, key)]
+    if gone:
+        own_folders.confirm(Folder.SEALED)
     return sum(rows.filter(pk=pk, **{name: key}).update(**{name: None}) for pk, key in gone)

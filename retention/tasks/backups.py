@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from callprivacy.audit.services import lineage
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from retention.services import backups, drills, files_sweep
+from retention.services import backups, drills, files_sweep, own_folders
 
 
 @shared_task(name="retention.beat_pulse", acks_late=True)
@@ -42,7 +42,10 @@ def sweep_files(**_: Any) -> None:
     """Have each client's files held against its rows once a day, by a task of its own, and the agency's own."""
 
     def hand_out(agency_id: int) -> None:
+        # Before a turn is taken, so that none is lost where a disk is not mounted.
+        own_folders.require_ours(agency_id=agency_id, at=timezone.now())
         with job_scope(agency_id=agency_id):
+            own_folders.close_item(agency_id=agency_id, by=files_sweep.JOB, at=timezone.now())
             client_ids = files_sweep.claim(agency_id=agency_id, at=timezone.now())
             is_own_turn = files_sweep.claim_own(agency_id=agency_id, at=timezone.now())
         # First, since their turn is taken: what stops the own sweep keeps none of them for a day.

@@ -21,7 +21,7 @@ from callprivacy.vault import services as vault_services
 from tests.calls.test_hooks import connect, rows
 from tests.calls.test_inbox import bring, calls, event, work_off
 from tests.cast import Cast, assemble
-from tests.make import NOON
+from tests.make import NOON, own_folders
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +32,7 @@ TODAY = NOON.date()
 @pytest.fixture
 def cast(db: None, settings: Any, tmp_path: Path) -> Cast:
     settings.MEDIA_ROOT = tmp_path
+    own_folders()
     return assemble()
 
 
@@ -121,6 +122,7 @@ def test_other_keys_and_other_clients_keys_are_left_alone(cast: Cast) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_sweep_looks_through_every_client(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
+    own_folders()
     cast = assemble()
     long_ago = NOON - 400 * DAY
     for client in (cast.dentist, cast.plumber, cast.florist):

@@ -242,6 +242,7 @@ def test_a_form_that_will_not_do_says_why_and_leaves_no_file(
 
 
 def test_what_an_upload_left_lying_is_removed_a_day_later(cast: Cast) -> None:
+    make.own_folders()
     holder = registers.open_holder(agency_id=cast.acme.pk, at=EVENING)
     left = uuid.uuid4()
     with files.Writer(holder, left, at=EVENING) as out:

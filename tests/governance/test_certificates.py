@@ -42,7 +42,7 @@ def bring(cast: Cast, content: bytes | None, *, name: str = "certificate.pdf", *
 
 def kept() -> list[Path]:
     folder = Path(settings.MEDIA_ROOT) / "sealed"
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+    return [path for path in folder.glob("*/*") if path.is_file()] if folder.exists() else []
 
 
 def noted(cast: Cast) -> Completion:

@@ -96,6 +96,7 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
 def test_a_lost_file_that_the_daily_look_has_noticed_is_written_anew_all_the_same(
     cast: Cast, second: Membership
 ) -> None:
+    make.own_folders()
     waits_again(cast, second)
     text = deed(cast, "new_link", at=LATER)
     loses(cast)

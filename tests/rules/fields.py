@@ -1485,6 +1485,7 @@ REGISTER: dict[str, Table] = {
             token="HMAC-SHA256 of the number under the agency's token key", on="As the register says"
         ),
     ),
+    "vault.FolderMark": Table("By which a folder of files is known again", _plain("folder mark made_at")),
     "vault.Pulse": Table("How far `default` is known to be", _plain("id count")),
     "vault.Watermark": Table("Before this instant nothing is let in", _plain("id client_id category before")),
 }

@@ -27,7 +27,8 @@ def destroy_unused(*, agency_id: int, client_id: int, at: datetime) -> int:
     """
     Destroy a client's keys of days more than nine days ago that no event and no file needs any more.
 
-    Called outside any scope; safe to run twice. Returns how many were destroyed.
+    Called outside any scope; safe to run twice. Returns how many were destroyed. Keys of files stay while the folder
+    of files is not known to be ours.
     """
     before = at.astimezone(UTC).date() - KEPT_FOR
     days = {
@@ -39,6 +40,9 @@ def destroy_unused(*, agency_id: int, client_id: int, at: datetime) -> int:
             inbox.PURPOSE: inbox.days_left(client_id=client_id, days=days[inbox.PURPOSE]),
             files.PURPOSE: files.days(client_id),
         }
+        if days[files.PURPOSE] and not files.is_ours(files.Folder.SEALED):
+            # What lies on a disk that is not mounted needs its key, and is not seen in another folder.
+            days[files.PURPOSE] = []
         unused = [
             vault_selectors.of_day(purpose, day)
             for purpose, of_purpose in days.items()

@@ -14,6 +14,10 @@ from callprivacy.vault.services.callers import (
     holding_callers,
     renew_evidence,
 )
+from callprivacy.vault.services.folders import (
+    note_first_mark,
+    note_mark,
+)
 from callprivacy.vault.services.issuing import (
     Issued,
     issue_keys,
@@ -89,6 +93,8 @@ __all__ = [
     "lift_suppressions",
     "list_numbers",
     "master_fingerprint",
+    "note_first_mark",
+    "note_mark",
     "note_pulse",
     "purpose_key",
     "purpose_token_key",
