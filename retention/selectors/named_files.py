@@ -28,10 +28,12 @@ def of_client(client_id: int) -> Iterator[tuple[Any, str]]:
 
 
 def own(agency_id: int) -> Iterator[tuple[Any, str]]:
-    """(rows, column): what may name a file in the agency's own folder."""
+    """
+    (rows, column): what may name a file in the agency's own folder: a register's, too, that counts for one client.
+    """
     for model in apps.get_models():
         if issubclass(model, AgencyOwned):
-            mine = {"client_id": None} if hasattr(model, "client_id") else {}
+            mine = {"client_id": None} if hasattr(model, "holder_id") else {}
             yield from _columns(model, model._default_manager.filter(agency_id=agency_id, **mine))
 
 

@@ -92,7 +92,7 @@ def sweep_own(*, agency_id: int, at: datetime) -> Swept:
     """
     own_folders.require_ours(agency_id=agency_id, at=at)
     removed = _delete_orphans(agency_id, -agency_id, named_files.own(agency_id), at)
-    there = set(files.ids(-agency_id, older_than=at))
+    there = set(files.found(Folder.SEALED, -agency_id))
     lost = 0
     with job_scope(agency_id=agency_id):
         for rows, name in named_files.own(agency_id):
@@ -159,7 +159,7 @@ def _recordings_without_file(agency_id: int, client_id: int, at: datetime) -> in
 def _others_without_file(agency_id: int, client_id: int, at: datetime) -> int:
     """Exports, lists and pictures whose file is gone: their rows name none any more. Returns how many."""
     count = 0
-    there = set(files.ids(client_id, older_than=at))
+    there = set(files.found(Folder.SEALED, client_id))
     with job_scope(agency_id=agency_id):
         for rows, name in named_files.of_client(client_id):
             if not rows.model._meta.get_field(name).null:

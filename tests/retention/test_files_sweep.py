@@ -25,7 +25,9 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from callprivacy.work.models import Item
-from consent.services import store
+from consent.enums import ListKind
+from consent.models import NumberList
+from consent.services import registers, store
 from governance.models import Completion
 from governance.services import certificates as proofs
 from retention.selectors import named_files
@@ -193,6 +195,32 @@ def test_a_staff_members_certificate_outlives_the_sweep_of_the_agencys_own_folde
     assert row.file_key is not None
     assert files.exists(holder, row.file_key)
     assert not files.exists(holder, orphan)
+
+
+def test_a_clients_register_that_waits_outlives_the_sweep_of_the_agencys_own_folder(cast: Cast) -> None:
+    """It counts for one client, and its file lies with the agency's."""
+    holder = registers.open_holder(agency_id=cast.acme.pk, at=make.now())
+    keys = [uuid.uuid4(), uuid.uuid4()]
+    for key, client in zip(keys, (cast.dentist, None), strict=True):
+        files.write(holder, key, io.BytesIO(b"2025550142"), at=make.now())
+        with job_scope(agency_id=cast.acme.pk):
+            NumberList.objects.create(
+                agency=cast.acme, client=client, kind=ListKind.DO_NOT_CALL, name="State", as_of=make.NOON.date(),
+                file_key=key, created_at=make.now(), due_at=make.now(),
+            )  # fmt: skip
+    at = make.now() + timedelta(days=2)
+    assert files_sweep.sweep_own(agency_id=cast.acme.pk, at=at) == files_sweep.Swept()
+    assert [files.exists(holder, key) for key in keys] == [True, True]
+
+
+def test_a_file_that_is_being_written_meanwhile_is_whole(cast: Cast) -> None:
+    make.own_folders()
+    key = uuid.uuid4()
+    with files.Writer(cast.dentist.pk, key, at=make.now()) as out:
+        out.write(b"ro")
+        files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.now())
+        out.write(b"ws")
+    assert files.exists(cast.dentist.pk, key)
 
 
 def test_a_row_of_the_agencys_own_whose_file_is_gone_names_none_and_somebody_is_told(cast: Cast) -> None:
