@@ -275,15 +275,15 @@ def is_not_recorded(case: Case) -> bool:
     if case.client_id is None or case.took_effect_at is not None or not ask.stops_at_once:
         return False
     if ask.works_at_once:
-        return True
+        return not waits_for_number(case)
     of_stop = (EventKind.NOT_RECORDED, EventKind.MARKETING_STOPPED)
     events = CaseEvent.objects.filter(case=case, kind__in=of_stop)
     return set(events.values_list("kind", flat=True)) == {EventKind.NOT_RECORDED}
 
 
 def waits_for_number(case: Case) -> bool:
-    """Whether an objection has stopped nothing, because neither a number nor a caller is known for which it could."""
-    if case.asks != Ask.OBJECT or case.took_effect_at is not None:
+    """Whether a refusal has stopped nothing, because neither a number nor a caller is known for which it could."""
+    if not Ask(case.asks).stops_at_once or case.took_effect_at is not None:
         return False
     of_stop = (EventKind.WAITS_FOR_NUMBER, EventKind.MARKETING_STOPPED)
     events = CaseEvent.objects.filter(case=case, kind__in=of_stop)

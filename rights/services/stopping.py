@@ -101,6 +101,10 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
         _stop(case, case.client, numbers, MARKETING, by=by, at=at)
         _say_of_marketing(case, is_stopped=bool(numbers), by=by, at=at)
         return
+    if not numbers:
+        _ask_nobody_again(case)
+        _say_it_waits(case, by, at)
+        return
     _stop(case, case.client, numbers, PURPOSES[Ask(case.asks)], by=by, at=at)
     _took_effect(case, by, at)
     steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
@@ -117,11 +121,19 @@ def said_at(case: Case) -> datetime:
 
 def _say_of_marketing(case: Case, *, is_stopped: bool, by: Actor, at: datetime) -> None:
     """Say to the person, once, that marketing stopped; or to staff that it did not, for no number is known."""
-    action, kind = "case.marketing_stopped", EventKind.MARKETING_STOPPED
     if not is_stopped:
-        action, kind = "case.waits_for_number", EventKind.WAITS_FOR_NUMBER
-    if not _is_said(case, kind):
-        timeline.add_event(action, case=case, kind=kind, by=by, at=at, shown=is_stopped)
+        _say_it_waits(case, by, at)
+    elif not _is_said(case, EventKind.MARKETING_STOPPED):
+        kind = EventKind.MARKETING_STOPPED
+        timeline.add_event("case.marketing_stopped", case=case, kind=kind, by=by, at=at, shown=True)
+
+
+def _say_it_waits(case: Case, by: Actor, at: datetime) -> None:
+    """Say to staff, once, that nothing stopped, for no number is known; who asked is not told that something did."""
+    if not _is_said(case, EventKind.WAITS_FOR_NUMBER):
+        timeline.add_event(
+            "case.waits_for_number", case=case, kind=EventKind.WAITS_FOR_NUMBER, by=by, at=at, shown=False
+        )
 
 
 def _leave_alone(case: Case, client: Client, key: Key) -> None:
@@ -234,12 +246,18 @@ def _name_callers(case: Case, found: Mapping[str, UUID]) -> None:
 
 def _took_effect(case: Case, by: Actor, at: datetime) -> None:
     case.took_effect_at = at
-    if _is_opt_out(case):
-        case.ask_again_from = _after_twelve_months(case, case.client or case.agency)
-    case.save(update_fields=["took_effect_at", "ask_again_from"])
+    case.save(update_fields=["took_effect_at"])
+    _ask_nobody_again(case)
     timeline.add_event(
         "case.took_effect", case=case, kind=EventKind.TOOK_EFFECT, by=by, at=at, shown=True, asks=case.asks
     )
+
+
+def _ask_nobody_again(case: Case) -> None:
+    """Note with an opt-out from when on the person may be asked again, by number or by address."""
+    if _is_opt_out(case):
+        case.ask_again_from = _after_twelve_months(case, case.client or case.agency)
+        case.save(update_fields=["ask_again_from"])
 
 
 def _not_recorded(case: Case, by: Actor, at: datetime, *, left: int = 1) -> None:
@@ -362,7 +380,7 @@ def _finish(
     """:param is_known: there was a number or a caller for which something could stop."""
     case = step.case
     is_marketing = case.asks == Ask.OBJECT and step.kind == StepKind.SUPPRESS
-    is_waiting = case.asks == Ask.OBJECT and not is_known
+    is_waiting = not is_known
     # The one client that it was sent to has left meanwhile.
     is_nowhere = case.client is not None and left > 0
     action, event = "case.carried", EventKind.PASSED_ON
@@ -385,7 +403,9 @@ def _finish(
         return
     if left:
         _not_recorded(case, steps.JOB, at, left=left)
-    if not is_marketing and not is_waiting:
+    if is_waiting:
+        _ask_nobody_again(case)
+    elif not is_marketing:
         _took_effect(case, steps.JOB, at)
         steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 

@@ -152,17 +152,17 @@ def test_an_objection_without_a_proven_number_is_not_followed_for_nothing_would_
     assert (after.decided_at, after.took_effect_at) == (None, None)
 
 
-def objected_by_mail(cast: Cast, of: Client | None) -> Case:
-    """Anna objects and names a mail address alone."""
+def objected_by_mail(cast: Cast, of: Client | None, ask: Ask = Ask.OBJECT) -> Case:
+    """Anna objects, or refuses something else, and names a mail address alone."""
     with client_scope(agency_id=cast.acme.pk, client_id=of.pk if of else 0):
         submission = cases.open_cases(
-            agency=cast.acme, client=of, asks=[Ask.OBJECT], channel=Channel.EMAIL,
+            agency=cast.acme, client=of, asks=[ask], channel=Channel.EMAIL,
             claims=[Claim(IdentityKind.EMAIL, MAIL)], contact=Contact(name="Anna"), place=GERMANY,
             received_at=make.NOON, by=asking.BY_PAGE, at=make.NOON,
         )  # fmt: skip
     if of is None:
         asking.work(cast.acme)
-    return asking.case_of(submission, Ask.OBJECT)
+    return asking.case_of(submission, ask)
 
 
 def prove_mail(cast: Cast, case: Case) -> Identity:
@@ -190,6 +190,24 @@ def test_an_objection_that_names_no_number_waits_for_one_and_its_address_is_left
     with pytest.raises(invitations.NothingToAskError):
         invite(cast, datetime(2027, 11, 23, 23, 59, tzinfo=NEW_YORK))
     assert invite(cast, datetime(2027, 11, 24, tzinfo=NEW_YORK)).size == 1
+
+
+@pytest.mark.parametrize("by_agency", [False, True])
+@pytest.mark.parametrize(
+    "ask", [Ask.DO_NOT_CONTACT, Ask.DO_NOT_SELL, Ask.WITHDRAW, Ask.DO_NOT_TRACK, Ask.LIMIT]
+)
+def test_a_refusal_that_names_no_number_is_not_said_to_count(
+    cast: Cast, ask: Ask, *, by_agency: bool
+) -> None:
+    case = objected_by_mail(cast, None if by_agency else cast.dentist, ask)
+
+    kinds = dict(events_of(cast, case))
+    assert kinds["waits_for_number"] is False
+    assert kinds.keys().isdisjoint({"took_effect", "passed_on", "not_recorded"})
+    assert case.took_effect_at is None
+    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+    assert "Nothing was stopped: no number is known" in page
+    assert "This client has left" not in page
 
 
 def test_an_objection_by_a_withheld_call_leaves_the_address_of_its_answer_alone(cast: Cast) -> None:
