@@ -46,7 +46,7 @@ def empty_folders(*, client: Client, until: datetime, clock: Callable[[], dateti
 
 
 def _emptied(name: str, until: datetime, clock: Callable[[], datetime]) -> int | None:
-    """How many files are left in a folder and below without those that could be erased; None where nobody can say."""
+    """How much is left in a folder, files and folders below, of what could not be erased; None where nobody can say."""
     with suppress(FolderError):
         for one in folders.lying_in(name):
             if clock() >= until:
