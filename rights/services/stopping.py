@@ -286,14 +286,23 @@ def _is_said(case: Case, kind: EventKind) -> bool:
 @transaction.atomic
 def stop_for_named(*, submission: Submission, by: Actor, at: datetime) -> None:
     """
-    Stop marketing for the caller whom staff have named since an objection came in; in a scope that may write the
-    client's consent. What is decided already has stopped what it says.
+    Stop for the caller whom staff have named since a refusal came in what it stops when it comes in; in a scope that
+    may write the client's consent. What is decided already has stopped what it says.
+
+    Tracking no more is kept with numbers, so that it outlives an erasure: for that a number has to be named.
     """
-    cases = Case.objects.filter(submission=submission, asks=Ask.OBJECT, decided_at=None).open()
+    asks = [ask for ask in Ask if ask.stops_at_once and ask is not Ask.DO_NOT_TRACK]
+    cases = Case.objects.filter(submission=submission, asks__in=asks, decided_at=None).open()
     for case in cases.select_related("submission", "client").order_by("pk"):
-        if case.client is not None and tenancy.is_here(case.client.pk):
-            _stop(case, case.client, {}, MARKETING, by=by, at=at, named=_named(case))
+        if case.client is None or not tenancy.is_here(case.client.pk):
+            continue
+        purposes = MARKETING if case.asks == Ask.OBJECT else PURPOSES[Ask(case.asks)]
+        _stop(case, case.client, {}, purposes, by=by, at=at, named=_named(case))
+        if case.asks == Ask.OBJECT:
             _say_of_marketing(case, is_stopped=True, by=by, at=at)
+        elif case.took_effect_at is None:
+            _took_effect(case, by, at)
+            steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
 @transaction.atomic

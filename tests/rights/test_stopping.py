@@ -175,39 +175,29 @@ def prove_mail(cast: Cast, case: Case) -> Identity:
 
 
 @pytest.mark.parametrize("by_agency", [False, True])
-def test_an_objection_that_names_no_number_waits_for_one_and_its_address_is_left_alone(
-    cast: Cast, *, by_agency: bool
-) -> None:
-    case = objected_by_mail(cast, None if by_agency else cast.dentist)
-
-    kinds = dict(events_of(cast, case))
-    assert kinds["waits_for_number"] is False
-    assert kinds.keys().isdisjoint({"marketing_stopped", "took_effect", "passed_on"})
-    assert case.took_effect_at is None
-    page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
-    assert "No marketing was stopped" in page
-    assert ("say there whose calls are meant" in page) is not by_agency
-    with pytest.raises(invitations.NothingToAskError):
-        invite(cast, datetime(2027, 11, 23, 23, 59, tzinfo=NEW_YORK))
-    assert invite(cast, datetime(2027, 11, 24, tzinfo=NEW_YORK)).size == 1
-
-
-@pytest.mark.parametrize("by_agency", [False, True])
-@pytest.mark.parametrize(
-    "ask", [Ask.DO_NOT_CONTACT, Ask.DO_NOT_SELL, Ask.WITHDRAW, Ask.DO_NOT_TRACK, Ask.LIMIT]
-)
-def test_a_refusal_that_names_no_number_is_not_said_to_count(
+@pytest.mark.parametrize("ask", [ask for ask in Ask if ask.stops_at_once])
+def test_a_refusal_that_names_no_number_waits_for_one_and_is_not_said_to_count(
     cast: Cast, ask: Ask, *, by_agency: bool
 ) -> None:
     case = objected_by_mail(cast, None if by_agency else cast.dentist, ask)
 
     kinds = dict(events_of(cast, case))
     assert kinds["waits_for_number"] is False
-    assert kinds.keys().isdisjoint({"took_effect", "passed_on", "not_recorded"})
+    assert kinds.keys().isdisjoint({"marketing_stopped", "took_effect", "passed_on", "not_recorded"})
     assert case.took_effect_at is None
     page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
     assert "Nothing was stopped: no number is known" in page
+    may_be_named = not by_agency and ask is not Ask.DO_NOT_TRACK
+    assert ("say there whose calls are meant" in page) is may_be_named
     assert "This client has left" not in page
+
+
+@pytest.mark.parametrize("by_agency", [False, True])
+def test_the_address_of_an_objection_is_left_alone(cast: Cast, *, by_agency: bool) -> None:
+    objected_by_mail(cast, None if by_agency else cast.dentist)
+    with pytest.raises(invitations.NothingToAskError):
+        invite(cast, datetime(2027, 11, 23, 23, 59, tzinfo=NEW_YORK))
+    assert invite(cast, datetime(2027, 11, 24, tzinfo=NEW_YORK)).size == 1
 
 
 def test_an_objection_by_a_withheld_call_leaves_the_address_of_its_answer_alone(cast: Cast) -> None:
@@ -235,13 +225,30 @@ def test_an_objection_stops_for_the_caller_whom_staff_have_named(cast: Cast) -> 
     )
     assert noes(cast.dentist) == MARKETING
     assert ("marketing_stopped", True) in events_of(cast, case)
-    assert "No marketing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+    assert "Nothing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
     asking.search(case.submission)
     office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
     assert noes(cast.dentist) == set(Purpose)
     assert asking.case_of(case.submission, Ask.OBJECT).took_effect_at == make.NOON
     asking.work(cast.acme)
+
+
+def test_a_refusal_counts_for_the_caller_whom_staff_have_named(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA)
+    assert call.caller_id is not None
+    case, office = objected_by_mail(cast, cast.dentist, Ask.DO_NOT_CONTACT), asking.Office(cast)
+    identity = prove_mail(cast, case)
+    assert noes(cast.dentist) == set()
+
+    for _ in range(2):
+        office.does(
+            proofs.name_caller, identity=identity, caller_id=call.caller_id, seen="The invoice names both."
+        )
+    assert "contact" in noes(cast.dentist)
+    assert asking.case_of(case.submission, Ask.DO_NOT_CONTACT).took_effect_at == make.NOON
+    assert [kind for kind, _ in events_of(cast, case)].count("took_effect") == 1
+    assert "Nothing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
 
 def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_what_does_not_go_on(
