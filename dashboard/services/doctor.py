@@ -43,7 +43,8 @@ _FEW: Final = 50
 
 _SEE: Final = "See what is said about the databases and Valkey."
 _REPORT: Final = (
-    "See that what it looks at is set as README says. If it is, this is a fault of ours: report the kind."
+    "See that what it looks at, such as a bucket and its keys, is set as README says. If it is, this is a fault of"
+    " ours: report the kind."
 )
 
 
@@ -382,17 +383,7 @@ def files(_clock: Clock) -> Iterator[Finding]:
 
 def folders(_clock: Clock) -> Iterator[Finding]:
     """What is swept is this installation's: files that are missing in another folder are not lost."""
-    try:
-        found = own_folders.foreign()
-    except (DatabaseError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  (a bucket's library has faults of its own)
-        yield _wrong(
-            f"The place of recordings could not be looked at: {type(error).__name__}.",
-            "See that CALLPRIVACY_RECORDINGS names the bucket, and that its keys are good.",
-        )
-        return
-    for folder in found:
+    for folder in own_folders.foreign():
         yield _wrong(
             f"What lies in {vault_files.where(folder)} is not known to be this installation's: nothing is swept, and no"
             " row forgets its file.",

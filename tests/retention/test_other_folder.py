@@ -309,7 +309,9 @@ def test_the_doctor_says_that_a_bucket_does_not_answer(
     with override_settings(STORAGES={**settings.STORAGES, "recordings": stores}):
         assert files.where(Folder.RECORDINGS) == "the bucket of recordings"
     monkeypatch.setattr(own_folders, "foreign", fails)
-    assert facts() == ["The place of recordings could not be looked at: RuntimeError."]
+    (found,) = next(one.findings for one in doctor.examine(make.now) if one.title == LOOK)
+    assert found.fact == "It could not be looked at: RuntimeError."
+    assert "such as a bucket" in found.to_do
 
 
 def test_the_command_is_the_apps_and_waits_for_a_restore_that_is_not_made_good(
