@@ -142,8 +142,18 @@ def test_the_next_time_is_an_open_one_and_now_when_it_is_open(
     found = zones.next_open(hours, zones.zones_of(*place), at, [place])
     is_open = zones.is_open(hours, zones.zones_of(*place), at, [place])
     assert (found == at) is is_open
-    assert found is not None
-    assert zones.is_open(hours, zones.zones_of(*place), found, [place])
+    if found is None:  # the strictest hours leave a country of many zones no hour that is one in all of them
+        halves = (at + timedelta(minutes=30 * number) for number in range(zones.LOOKED_AHEAD * 48))
+        assert not any(zones.is_open(hours, zones.zones_of(*place), half, [place]) for half in halves)
+    else:
+        assert zones.is_open(hours, zones.zones_of(*place), found, [place])
+
+
+def test_the_strictest_hours_leave_a_country_of_many_zones_none() -> None:
+    (strictest,) = [rule for rule in _RULES if rule.id == "unlisted-quiet-hours"]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert zones.next_open(strictest.read(), zones.zones_of("US", ""), at, [("US", "")]) is None
+    assert zones.next_open(strictest.read(), zones.zones_of("US", "NY"), at, [("US", "NY")]) is not None
 
 
 # --- A number and what is said of its place ---
