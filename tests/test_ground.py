@@ -92,6 +92,7 @@ def test_the_look_at_constraints_is_nobodys_query(django_assert_num_queries: Dja
         pass
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_a_subprocess_finds_the_same_database() -> None:
     _keep("seen-by-a-subprocess")

@@ -265,6 +265,7 @@ def test_refining_breaks_no_demand_and_costs_nothing(rows: list[tuple[str, ...]]
     assert int(after.rows.sum()) == len(rows)
 
 
+@pytest.mark.thorough
 def test_the_loss_is_near_the_least_there_is() -> None:
     """On tables so small that every way to form classes can be tried."""
     ratios = []

@@ -38,6 +38,7 @@ from consent.models import ConsentState, MinorMark
 from tests import make
 from tests.analytics import released
 from tests.cast import Cast
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -181,7 +182,7 @@ def test_no_row_of_a_call_about_health_leaves(cast: Cast) -> None:
             released.draft(to, cast.alice, kind=kind)
 
 
-@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.PAEDIATRIC])
+@pytest.mark.parametrize("sector", some([Sector.CHILDREN, Sector.PAEDIATRIC], one_in=2))
 def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast, sector: Sector) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)

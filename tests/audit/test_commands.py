@@ -73,6 +73,7 @@ def test_a_changed_event_is_named_and_ends_with_1(acme: int) -> None:
     assert "FOUND event 2: changed (seal 1)" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("table", "change", "found"),
     [("event", "at = 'infinity'", "event"), ("seal", "signed_at = 'infinity'", "seal 1: its signature")],
@@ -242,6 +243,7 @@ def test_only_the_owner_begins_an_epoch(acme: int) -> None:
         call_command("start_epoch", "--why", "a test")
 
 
+@pytest.mark.thorough
 def test_the_owner_begins_an_epoch_and_declares_what_was_lost(acme: int, settings: Settings) -> None:
     with superuser() as line:
         line.execute("DELETE FROM audit_seal")

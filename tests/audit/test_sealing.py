@@ -198,6 +198,7 @@ def test_a_second_sealer_steps_back() -> None:
     assert seal(acme.pk) == 1
 
 
+@pytest.mark.thorough
 def test_checkpoints_are_private_lines_and_the_same_seals() -> None:
     acme = make.agency("Acme")
     seal(acme.pk)

@@ -67,7 +67,7 @@ _WAITED_FOR = (
 )
 """Jobs whose work a test waits for. All of them in a hurry took as long as a test that runs beside."""
 
-# What is waited for comes every six seconds: the same beat, and less to wait for. More often would cost more than it
+# What is waited for comes every twelve seconds: the same beat, and less to wait for. More often would cost more than it
 # brings, for a job that finds nothing to do takes the processor, too: some five milliseconds, and 150 that of
 # withdrawals, which looks at each client whose vendors have something to do.
 _HURRIED = f"""
@@ -75,7 +75,7 @@ import sys
 from callprivacy.celery import app
 for name in {_WAITED_FOR}:
     entry = app.conf.beat_schedule[name]
-    entry["schedule"] = 20.0 if name == "consent-withdrawals" else 6.0
+    entry["schedule"] = 24.0 if name == "consent-withdrawals" else 12.0
     entry["options"] = entry["options"] | {{"expires": entry["schedule"]}}
 app.start(sys.argv[1:])
 """

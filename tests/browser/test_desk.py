@@ -25,6 +25,7 @@ def meet(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^Caller \w\w-\w\w\w$"))
 
 
+@pytest.mark.thorough
 def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, site: Site) -> None:
     size = {"width": 390, "height": 844}
     with sites.visiting(browser, site, viewport=size, has_touch=True, is_mobile=True) as agent:
@@ -51,6 +52,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         assert not says(page.content(), NUMBER)
 
 
+@pytest.mark.thorough
 def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     visitor.sign_in(AGENT)
     page = visitor.page
@@ -68,6 +70,7 @@ def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     expect(page.get_by_role("main")).to_contain_text("Stopped here at")
 
 
+@pytest.mark.thorough
 def test_an_officer_finds_the_person_and_takes_the_evidence(visitor: Visitor, tmp_path: Path) -> None:
     visitor.sign_in(AGENT)
     meet(visitor.page)

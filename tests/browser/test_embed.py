@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.browser import site as sites
 from tests.browser.axe import AXE, findings
 from tests.browser.site import Site
+from tests.scale import some
 
 pytestmark = pytest.mark.browser
 
@@ -237,6 +238,7 @@ def test_the_form_works_under_a_policy_that_allows_nothing_inline(
         expect(page.get_by_text("You may record my calls.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_taking_back_on_the_site_is_one_press(browser: Browser, site: Site, host: Host) -> None:
     with _on_the_site(browser, site) as stranger:
         page = stranger.page
@@ -286,7 +288,7 @@ def test_with_a_keyboard_alone(browser: Browser, site: Site, host: Host) -> None
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
-@pytest.mark.parametrize("path", ["/", "/notice/", "/spanish/"])
+@pytest.mark.parametrize("path", some(["/", "/notice/", "/spanish/"], one_in=3))
 def test_axe_finds_nothing_in_the_form(browser: Browser, site: Site, host: Host, path: str) -> None:
     with _on_the_site(browser, site) as stranger:
         stranger.page.goto(host.url + path)
@@ -346,6 +348,7 @@ def test_numbers_are_swapped_only_where_nobody_has_to_be_asked(
         assert stranger.page.context.cookies() == []
 
 
+@pytest.mark.thorough
 def test_in_europe_numbers_are_swapped_once_counting_is_agreed_to(
     browser: Browser, site: Site, host: Host
 ) -> None:
@@ -371,6 +374,7 @@ def test_in_europe_numbers_are_swapped_once_counting_is_agreed_to(
         assert stranger.number() == PLAIN
 
 
+@pytest.mark.thorough
 def test_another_consent_tool_on_the_page_is_heard(browser: Browser, site: Site, host: Host) -> None:
     for tool in (
         "window.__uspapi = (command, version, tell) => tell({uspString: '1YYN'}, true);",
@@ -470,6 +474,7 @@ def test_from_the_page_to_a_proven_phone_to_ones_choices(browser: Browser, site:
         visitor.complaints[:] = [said for said in visitor.complaints if " 422 " not in said]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 def test_axe_finds_nothing_on_the_pages_and_nothing_hangs_over_on_a_phone(
     browser: Browser, site: Site, host: Host
@@ -508,6 +513,7 @@ def test_axe_finds_nothing_on_the_pages_and_nothing_hangs_over_on_a_phone(
         look("again")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 def test_the_staffs_page_shows_the_form_and_sends_nothing(browser: Browser, site: Site, host: Host) -> None:
     with sites.visiting(browser, site) as visitor:

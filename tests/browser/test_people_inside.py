@@ -193,6 +193,7 @@ def see_off(visitor: Visitor, number: int) -> None:
 # --- The door -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_visitor_signs_in_at_the_door_and_the_host_is_told(
     browser: Browser, site: Site, visitor: Visitor
 ) -> None:
@@ -254,6 +255,7 @@ def leave(page: Page, number: str) -> None:
 # --- A drill --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_drill_has_its_notices_within_minutes(visitor: Visitor) -> None:
     begin = datetime.now(UTC)  # noqa: TID251  (what is tested reads the same clock)
     visitor.sign_in()
@@ -288,6 +290,7 @@ def test_a_drill_has_its_notices_within_minutes(visitor: Visitor) -> None:
 # --- A binder -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_clients_binder_verifies_on_another_machine(visitor: Visitor, tmp_path: Path) -> None:
     """Built and taken on the pages; then nothing but the file, the program and the key, told on another way."""

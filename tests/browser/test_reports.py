@@ -29,6 +29,7 @@ A_CALL = re.compile(r"/calls/[0-9a-f]{8}-[0-9a-f]{4}-")
 """The way to a call's own page."""
 
 
+@pytest.mark.thorough
 def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor) -> None:
     visitor.sign_in(ANALYST)
     page = visitor.page
@@ -80,6 +81,7 @@ def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor
     assert chart.locator("use[data-say]:visible").count() == 52
 
 
+@pytest.mark.thorough
 def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Visitor) -> None:
     visitor.sign_in(ANALYST)
     page = visitor.page

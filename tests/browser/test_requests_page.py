@@ -33,6 +33,7 @@ def _fits(page: Page) -> None:
         assert findings(page) == []
 
 
+@pytest.mark.thorough
 def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Site) -> None:
     with sites.visiting(browser, site) as officer:
         officer.sign_in()

@@ -27,6 +27,7 @@ def officer(visitor: Visitor) -> Visitor:
     return visitor
 
 
+@pytest.mark.thorough
 def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     page = officer.page
     officer.open(f"/clients/{CLIENT}/consent/menus/new/")
@@ -39,6 +40,7 @@ def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     expect(page.get_by_text("The menu answers calls from now on.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
     page = officer.page
     officer.open(f"/clients/{CLIENT}/consent/menus/")
@@ -66,6 +68,7 @@ def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
         assert findings(page) == []
 
 
+@pytest.mark.thorough
 def test_a_call_is_recorded_after_key_1_and_a_text_stops_it(officer: Visitor) -> None:
     page = officer.page
     officer.open("/demo/phone/")
@@ -95,6 +98,7 @@ def test_a_call_is_recorded_after_key_1_and_a_text_stops_it(officer: Visitor) ->
     page.get_by_role("button", name="Hang up").click()
 
 
+@pytest.mark.thorough
 def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Visitor) -> None:
     page = officer.page
     phone = officer.context.new_page()
@@ -117,6 +121,7 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     phone.close()
 
 
+@pytest.mark.thorough
 def test_a_message_in_doubt_waits_and_is_decided(officer: Visitor) -> None:
     page = officer.page
     officer.open("/demo/phone/")

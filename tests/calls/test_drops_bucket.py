@@ -227,6 +227,7 @@ def test_what_is_written_and_copied_there_is_read_again(bucket: Bucket) -> None:
     assert (storage.exists("a.csv"), storage.exists("b.csv")) == (False, True)
 
 
+@pytest.mark.thorough
 def test_a_bucket_that_outlasts_the_worker_lets_go_of_it_in_time(
     cast: Cast, bucket: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

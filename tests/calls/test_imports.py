@@ -273,6 +273,7 @@ def test_cancelling_stops_it_between_batches(
     assert files.sealed_files(media) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_several_threads_read_one_file_in_order(plumber: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "BATCH", 7)
@@ -316,6 +317,7 @@ def test_what_is_known_said_twice_or_erased_stands_in_no_other_rows_way(
     assert files.run(files.started(plumber, table(again)), workers=3).added == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_an_error_in_a_thread_is_raised_and_leaves_whole_batches(
     plumber: Client, monkeypatch: pytest.MonkeyPatch
@@ -551,6 +553,7 @@ def test_the_command_imports_and_reports(
     assert len(calls(plumber)) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_command_goes_on_where_it_was_killed(
     plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

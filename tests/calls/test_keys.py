@@ -23,6 +23,7 @@ from callprivacy.tenancy.scope import job_scope
 from tests import make
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.scale import some
 
 ANNA = "+12125550101"
 # Parents first.
@@ -251,7 +252,7 @@ def test_what_a_statement_moves_whole_may_change_its_key(
 
 
 @_commits
-@pytest.mark.parametrize(("table", "column", "target"), [INSIDE[0], INSIDE[1], INSIDE[3]])
+@pytest.mark.parametrize(("table", "column", "target"), some([INSIDE[0], INSIDE[1], INSIDE[3]], one_in=3))
 def test_who_comes_while_it_is_being_removed_is_refused(
     both: tuple[Rows, Rows], owned: psycopg.Connection, table: str, column: str, target: str
 ) -> None:
@@ -272,7 +273,7 @@ def test_who_comes_while_it_is_being_removed_is_refused(
 
 
 @_commits
-@pytest.mark.parametrize(("table", "column", "target"), [INSIDE[0], INSIDE[1], INSIDE[3]])
+@pytest.mark.parametrize(("table", "column", "target"), some([INSIDE[0], INSIDE[1], INSIDE[3]], one_in=3))
 def test_what_somebody_has_just_come_to_rest_on_is_not_removed(
     both: tuple[Rows, Rows], owned: psycopg.Connection, table: str, column: str, target: str
 ) -> None:

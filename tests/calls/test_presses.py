@@ -240,6 +240,7 @@ def original(**said: Any) -> Any:
     return fact(**({"ranked": True, "references": (("call", "C"), ("transaction", "T0"))} | said))
 
 
+@pytest.mark.thorough
 def test_the_newest_correction_stands_whichever_file_came_first(cast: Cast) -> None:
     rows = [
         original(seconds=95, source="First", caller="+12025550101", campaign="Only the first row knows"),

@@ -202,6 +202,7 @@ def test_two_beats_make_one_run_and_a_gap_is_caught_up(cast: Cast) -> None:
     assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
 
 
+@pytest.mark.thorough
 def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: Cast, vendor: Vendor) -> None:
     pull, at = opened(connect(cast.dentist)), NOON
 
@@ -260,6 +261,7 @@ def ended(cast: Cast, vendor: Vendor, *, at: datetime) -> datetime | None:
         return Pull.objects.get().covered_until
 
 
+@pytest.mark.thorough
 def test_behind_an_outage_that_is_still_being_read_the_next_hour_does_not_begin_anew(
     cast: Cast, vendor: Vendor
 ) -> None:
@@ -269,6 +271,7 @@ def test_behind_an_outage_that_is_still_being_read_the_next_hour_does_not_begin_
     assert ended(cast, vendor, at=NOON + timedelta(hours=1)) == added.until_at
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_refused", [True, False])
 def test_what_a_run_that_ended_early_did_not_reach_is_asked_for_by_a_later_one(
     cast: Cast, vendor: Vendor, is_refused: bool
@@ -290,6 +293,7 @@ def test_what_a_run_that_ended_early_did_not_reach_is_asked_for_by_a_later_one(
     assert ended(cast, vendor, at=NOON + timedelta(hours=2)) == anew.until_at
 
 
+@pytest.mark.thorough
 def test_what_is_older_than_is_caught_up_is_not_asked_for_again_and_again(cast: Cast, vendor: Vendor) -> None:
     _, begun, added = away_for_days(cast, vendor, 45)
     assert begun.from_at == NOON - pulls.CATCHES_UP
@@ -568,6 +572,7 @@ def test_a_redirect_and_what_is_no_list_are_not_understood(cast: Cast, vendor: V
     assert KEY not in repr(access)
 
 
+@pytest.mark.thorough
 def test_the_limit_of_an_account_is_kept_by_all_its_connections_together(
     cast: Cast, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

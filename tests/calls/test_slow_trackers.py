@@ -131,6 +131,7 @@ def test_a_worker_has_time_for_the_slowest_question_whenever_it_begins_one() -> 
     assert longest < pulls._LEASE
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 def test_a_tracker_that_does_not_answer_rests_and_somebody_hears_of_it(
     cast: Cast, slow: Callable[[Manner], list[socket.socket]], monkeypatch: pytest.MonkeyPatch
@@ -191,6 +192,7 @@ def test_agencies_share_one_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) ->
     assert max(at for _, at in asked) < NOON + tasks.BUDGET
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_that_are_told_to_pause_for_one_account_do_not_wait_for_each_other(
     cast: Cast, monkeypatch: pytest.MonkeyPatch

@@ -29,6 +29,7 @@ from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
 from tests.numbers import says
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -361,7 +362,9 @@ def hidden_or_note(body: bytes, cast: Cast) -> str:
     return tokens.sign_form(cast.dentist.pk, {}, at=make.now())
 
 
-@pytest.mark.parametrize("code", ["000000", "12345", "1234567", "abcdef", "", "１２３４５６", "9" * 500])
+@pytest.mark.parametrize(
+    "code", some(["000000", "12345", "1234567", "abcdef", "", "１２３４５６", "9" * 500], one_in=3)
+)
 def test_a_wrong_code_is_said_and_asked_for_again(cast: Cast, page: WebPage, code: str) -> None:
     browser = Browser()
     where = _give(page, browser, "record")

@@ -550,6 +550,7 @@ def test_a_story_twice_as_long_is_twice_the_work_and_two_queries_a_seal(cast: Ca
 # --- The proofs ---
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_paths_are_those_of_the_whole_log(cast: Cast) -> None:
     """Found from one seal and the peaks before it, the path is the one that the whole log gives."""

@@ -29,6 +29,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, asked
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -117,14 +118,17 @@ def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation
 
 @pytest.mark.parametrize(
     ("words", "outcome"),
-    [
-        (b"No", Outcome.REFUSED),
-        (b"I changed my mind", Outcome.REFUSED),
-        (b"I would like to withdraw", Outcome.REFUSED),
-        (b"Retiro mi consentimiento", Outcome.WITHDRAWN),
-        (b"please stop recording me", Outcome.WITHDRAWN),
-        (b"That was too quick of me", Outcome.WAITING),
-    ],
+    some(
+        [
+            (b"No", Outcome.REFUSED),
+            (b"I changed my mind", Outcome.REFUSED),
+            (b"I would like to withdraw", Outcome.REFUSED),
+            (b"Retiro mi consentimiento", Outcome.WITHDRAWN),
+            (b"please stop recording me", Outcome.WITHDRAWN),
+            (b"That was too quick of me", Outcome.WAITING),
+        ],
+        one_in=3,
+    ),
 )
 def test_an_answer_takes_it_back_after_sixty_days(
     cast: Cast, letter: Invitation, words: bytes, outcome: Outcome

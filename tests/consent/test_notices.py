@@ -30,6 +30,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.scale import some
 
 FACTS = Facts("Harbor Dental", "Harbor Dental Group, Inc.", "https://harbor.example/privacy", reads_mail=True)
 BOTH = (Purpose.RECORD, Purpose.REVIEW)
@@ -528,7 +529,7 @@ def test_differences_are_told_by_more_than_colour(cast: Cast) -> None:
     assert re.search(r'<ins[^>]*underline[^>]*><span class="sr-only">\[added: </span>zero<span', page)
 
 
-@pytest.mark.parametrize("channel", wording.NOTICE_CHANNELS)
+@pytest.mark.parametrize("channel", some(wording.NOTICE_CHANNELS, one_in=3))
 def test_each_channel_has_its_own_preview(cast: Cast, channel: Channel) -> None:
     notice = write(cast, channel, name="N")
     page = texts_of(signed_in(cast.bob).get(f"{HOME}{notice.pk}/").content.decode())
@@ -568,6 +569,7 @@ def test_the_list_is_narrowed_by_the_address(cast: Cast) -> None:
     assert "No notice like that" in browser.get(f"{HOME}?language=es").content.decode()
 
 
+@pytest.mark.thorough
 def test_who_only_sees_the_client_reads_and_changes_nothing(cast: Cast) -> None:
     notice = write(cast)
     bob = signed_in(cast.bob)

@@ -33,6 +33,7 @@ from tests.consent import twilio_side
 from tests.consent.deciding import live
 from tests.consent.twilio_side import ACCOUNT, CALL, CALLER, LINE, PERSON, RECORDING, TOKEN, Phone
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -242,7 +243,9 @@ def test_who_hangs_up_during_the_notice_has_agreed_to_nothing(cast: Cast, phone:
     assert session(cast.dentist).ended_at == NOON
 
 
-@pytest.mark.parametrize("caller", ["anonymous", "+266696687", "", "Restricted", "sip:alice@example.com"])
+@pytest.mark.parametrize(
+    "caller", some(["anonymous", "+266696687", "", "Restricted", "sip:alice@example.com"], one_in=3)
+)
 def test_without_a_caller_id_the_events_go_by_the_call_alone(cast: Cast, phone: Phone, caller: str) -> None:
     phone.caller = caller
     phone.ring()
@@ -495,6 +498,7 @@ def observe(cast: Cast) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_while_observed_a_recording_is_stopped_and_deleted_only_after_going_live(
     cast: Cast, phone: Phone, vendor: twilio_side.Interface
 ) -> None:
@@ -543,6 +547,7 @@ def test_a_hold_on_the_call_keeps_what_a_menu_recorded(
     assert [one.method for one in vendor.asked] == ["POST", "DELETE"]
 
 
+@pytest.mark.thorough
 def test_what_twilio_goes_on_not_doing_is_somebodys_work_until_it_is_done(
     cast: Cast, phone: Phone, vendor: twilio_side.Interface
 ) -> None:

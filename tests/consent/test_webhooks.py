@@ -367,6 +367,7 @@ class Dripping:
         self._server.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "])
 def test_a_receiver_that_drips_its_answer_is_left_after_a_while(
     cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch, first: bytes

@@ -196,6 +196,7 @@ def test_no_byte_is_changed_unseen(built: Binder) -> None:
                 assert verify_bundle.verify_binder(bytes(changed), pins=_pin()).findings, place
 
 
+@pytest.mark.thorough
 def test_parts_are_held_against_the_contents(built: Binder) -> None:
     file = json.loads(_file(built, as_pdf=False))
     key = Ed25519PrivateKey.generate()
@@ -247,6 +248,7 @@ def test_the_seal_that_it_brings_is_held_against_a_trail(cast: Cast, built: Bind
     assert findings(seal | {"agency": 0}, in_trail=seal)[0] == "the seal: is none of this agency"
 
 
+@pytest.mark.thorough
 def test_the_pdf_is_an_archive_with_the_statement_inside(built: Binder) -> None:
     data = _file(built, as_pdf=True)
     assert b"pdfaid:part" in data or b"pdfaid" in zlib_all(data)
@@ -270,6 +272,7 @@ def zlib_all(data: bytes) -> bytes:
 # --- Built once, kept sealed, and gone ------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_one_is_built_at_a_time_and_a_second_worker_builds_nothing(cast: Cast, built: Binder) -> None:
     assert not _build(built)
     row = _asked(cast, at=NOON + DAY)

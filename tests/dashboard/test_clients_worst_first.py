@@ -117,6 +117,7 @@ def test_an_analyst_learns_of_a_silent_tracker_but_counts_no_calls(cast: Cast) -
     assert _rows(dora) == [("Dentist", "Tracker has sent nothing yet")]
 
 
+@pytest.mark.thorough
 def test_the_number_of_queries_does_not_grow_with_clients(
     cast: Cast, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -114,6 +114,7 @@ def _said(client: demo.DemoClient) -> list[said.Fact]:
     return list(said.said_of(client, list(demo.calls_of(client, until=date(2026, 11, 25)))))
 
 
+@pytest.mark.thorough
 def test_the_same_callers_say_the_same_and_most_say_nothing() -> None:
     spoken = {client.slug: _said(client) for client in demo.CLIENTS}
 

@@ -111,6 +111,7 @@ def test_the_demo_has_life_in_it(agency: Agency) -> None:
         assert Event.objects.filter(action__startswith="reveal").count() == 0
 
 
+@pytest.mark.thorough
 def test_the_demo_has_consent_in_it(agency: Agency) -> None:
     with job_scope(agency_id=agency.pk):
         clients = {row.slug: row for row in Client.objects.select_related("agency")}

@@ -74,6 +74,7 @@ def test_beside_an_agency_of_ones_own_the_first_start_stays_over(agency: Agency,
     assert _kept(state) == ["started-with"]
 
 
+@pytest.mark.thorough
 def test_either_officer_signs_what_the_other_proposes(agency: Agency) -> None:
     with job_scope(agency_id=agency.pk):
         officers = Membership.objects.filter(role=Role.OFFICER).order_by("pk")

@@ -29,6 +29,7 @@ from dashboard.services.doctor import LOOK, WRONG, Finding
 from retention.models import Backup, Drill
 from tests import ground, make
 from tests.cast import Cast
+from tests.scale import some
 
 
 def found(title: str, clock: doctor.Clock = make.now) -> list[Finding]:
@@ -243,7 +244,7 @@ def test_how_a_database_is_spoken_to(
     assert (line.is_sealed, line.is_verified) == (sealed, verified)
 
 
-@pytest.mark.parametrize("variable", ["DATABASE_URL", "VAULT_DATABASE_URL"])
+@pytest.mark.parametrize("variable", some(["DATABASE_URL", "VAULT_DATABASE_URL"], one_in=2))
 def test_a_release_looks_at_the_addresses_of_the_app_too(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:

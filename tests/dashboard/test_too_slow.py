@@ -56,6 +56,7 @@ def test_what_broke_otherwise_is_left_alone() -> None:
     assert answer is None
 
 
+@pytest.mark.thorough
 def test_the_web_has_a_limit_and_a_job_has_none() -> None:
     said = "from django.conf import settings; print(settings.DATABASES['vault']['OPTIONS']['options'])"
     environ = {name: value for name, value in os.environ.items() if name != "CALLPRIVACY_STATEMENT_SECONDS"}

@@ -576,6 +576,7 @@ def _deed(action: str, call: Call, by: Actor, n: int) -> Event:
     return audit.record(action, subject=call, **said)
 
 
+@pytest.mark.thorough
 def test_what_was_touched_is_what_looking_at_every_event_says(cast: Cast) -> None:
     """Several people, clients, kinds of deeds, withheld and erased callers, against a count without the database."""
     chance = random.Random(7)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callprivacy.lib import redact as module
 from callprivacy.lib.redact import is_card, redact
+from tests.scale import some
 
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPANISH = ("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve")
@@ -204,22 +205,25 @@ def test_no_text_is_too_strange(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [
-        "1 ",
-        "a at ",
-        "a. ",
-        "dot ",
-        "x dot ",
-        "@",
-        "a@",
-        "$1,000",
-        "a ",
-        "double ",
-        "1/",
-        "10:30 ",
-        "[",
-        "four one ",
-    ],
+    some(
+        [
+            "1 ",
+            "a at ",
+            "a. ",
+            "dot ",
+            "x dot ",
+            "@",
+            "a@",
+            "$1,000",
+            "a ",
+            "double ",
+            "1/",
+            "10:30 ",
+            "[",
+            "four one ",
+        ],
+        one_in=3,
+    ),
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (60_000 // len(piece))

@@ -83,7 +83,7 @@ def measured() -> Looks | None:
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
-@pytest.mark.parametrize("name", pages.PAGES)
+@pytest.mark.parametrize("name", scale.some(pages.PAGES, one_in=3))
 @pytest.mark.parametrize(
     ("width", "themes"), scale.some([(390, ("dark", "light")), (1440, ("light", "dark"))], one_in=2)
 )
@@ -104,6 +104,7 @@ def test_page_is_clean(
     page.context.close()
 
 
+@pytest.mark.thorough
 def test_revealed_value_leaves_the_page_at_zero(browser: Browser, address: str) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -127,6 +128,7 @@ def test_typed_phrase_enables_what_cannot_be_undone(browser: Browser, address: s
     assert button.is_enabled()
 
 
+@pytest.mark.thorough
 def test_chosen_theme_stays_over_pages(browser: Browser, address: str) -> None:
     page, _ = opened(browser, f"{address}/calls", width=1440, theme="light")
     page.get_by_label("You: Alice Moreau").click()

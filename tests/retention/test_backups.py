@@ -192,6 +192,7 @@ def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(
 # --- Real dumps -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_a_dump_is_sealed_signed_and_put_back(operator: dumps.Operator, databases: ground.Databases) -> None:
     acme = make.agency("Acme")
@@ -338,6 +339,7 @@ def owner_of(alias: str) -> backups.Access:
     return backups.Access({key: str(value) for key, value in parts.items() if value})
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 def test_a_backup_refuses_without_folders_apart_and_says_what_to_set(
     operator: dumps.Operator, tmp_path: Path, settings: Any
@@ -399,6 +401,7 @@ def test_debians_programs_of_the_servers_version_come_before_those_that_come_alo
     assert backups.programs(15).folder == tmp_path / "own"
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_a_failed_dump_leaves_nothing(operator: dumps.Operator, tmp_path: Path) -> None:
     real = backups.programs(backups._server_of("default"))

@@ -42,6 +42,7 @@ from tests.retention.test_offboarding_late import (
     says_no,
 )
 from tests.retention.test_vendors import AT_CALLRAIL, begin, end, live, recorded
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,7 @@ def breaks(cast: Cast) -> None:
     the_file(cast).write_bytes(the_file(cast).read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("lost", [loses, breaks])
+@pytest.mark.parametrize("lost", some([loses, breaks], one_in=2))
 def test_a_file_that_is_lost_before_anything_goes_is_written_anew(
     cast: Cast, second: Membership, lost: Any
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_file_that_its_link_finds_lost_is_written_anew_at_once_and_waits_in_th
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_an_end_that_a_fault_stops_three_times_rings_and_one_that_a_hold_stops_does_not(
     cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +179,7 @@ def test_an_end_that_a_fault_stops_three_times_rings_and_one_that_a_hold_stops_d
         assert watch.read(cast.acme, LATER).endings_stopped == 0
 
 
+@pytest.mark.thorough
 def test_nothing_was_destroyed_and_who_acts_on_it_is_told(cast: Cast, second: Membership) -> None:
     waits_again(cast, second)
     with job_scope(agency_id=cast.acme.pk):

@@ -95,6 +95,7 @@ def finishes(cast: Cast) -> dict[str, str]:
     return papers
 
 
+@pytest.mark.thorough
 def test_a_no_between_writing_and_erasing_is_handed_over_before_anything_goes(
     cast: Cast,
     second: Membership,
@@ -117,6 +118,7 @@ def test_a_no_between_writing_and_erasing_is_handed_over_before_anything_goes(
     assert str(event) in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_a_no_between_taking_and_erasing_is_handed_over_too(cast: Cast, second: Membership) -> None:
     taken(written(cast, second))
     event = says_no(cast)
@@ -141,6 +143,7 @@ def test_what_may_be_a_no_and_waits_counts_before_the_client_is_gone_and_its_wor
         assert not Reply.objects.for_client(cast.dentist).exists()
 
 
+@pytest.mark.thorough
 def test_a_no_behind_the_cursor_while_the_file_is_written_is_handed_over_too(
     cast: Cast,
     second: Membership,
@@ -176,6 +179,7 @@ def test_a_no_behind_the_cursor_while_the_file_is_written_is_handed_over_too(
     assert str(found[0]) in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_a_number_on_the_list_of_noes_alone_is_missed_too(cast: Cast, second: Membership) -> None:
     taken(written(cast, second))
     vault.suppress_callers(
@@ -190,6 +194,7 @@ def test_a_number_on_the_list_of_noes_alone_is_missed_too(cast: Cast, second: Me
     assert "track" in finishes(cast)["suppressions.csv"]
 
 
+@pytest.mark.thorough
 def test_what_left_since_the_file_was_written_is_no_reason_to_write_it_anew(
     cast: Cast,
     second: Membership,
@@ -242,6 +247,7 @@ def opened(cast: Cast) -> int:
         return Connection.objects.for_client(cast.dentist).filter(is_active=True).count()
 
 
+@pytest.mark.thorough
 def test_a_key_that_was_pressed_is_read_and_handed_over_before_the_client_is_gone(
     cast: Cast, second: Membership
 ) -> None:
@@ -267,6 +273,7 @@ def test_a_key_that_was_pressed_is_read_and_handed_over_before_the_client_is_gon
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_what_a_tracker_was_told_is_here_is_read_before_the_client_is_gone(
     cast: Cast, second: Membership
 ) -> None:
@@ -323,6 +330,7 @@ def test_what_was_just_being_taken_in_as_the_ways_were_shut_is_read_as_well(
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["_unread", "read_back"])
 def test_what_may_be_a_no_and_comes_while_the_client_is_shut_counts_a_minute_later(
     cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch, name: str
@@ -344,6 +352,7 @@ def test_what_may_be_a_no_and_comes_while_the_client_is_shut_counts_a_minute_lat
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
+@pytest.mark.thorough
 def test_what_may_be_a_no_and_cannot_be_settled_is_tried_again_before_the_client_is_gone(
     cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,6 +422,7 @@ def test_what_is_said_again_after_a_restore_is_not_said_to_a_client_that_has_lef
         assert list(rows.values_list("client_id", flat=True)) == [cast.plumber.pk]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_of_two_at_once_the_no_comes_before_the_doors_are_shut_or_not_at_all(cast: Cast) -> None:
     filled(cast)

@@ -97,6 +97,7 @@ def test_files_that_were_dropped_go_and_the_statement_names_their_folder(
     assert found["left"]["dropped_files"] == 0
 
 
+@pytest.mark.thorough
 def test_a_folder_that_is_not_reached_for_a_day_is_named_as_one_of_which_nobody_knows(
     cast: Cast, second: Membership, root: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_folder_that_is_not_reached_for_a_day_is_named_as_one_of_which_nobody_
     assert now(cast).last_error == ""
 
 
+@pytest.mark.thorough
 def test_a_folder_that_fails_for_a_second_is_empty_a_minute_later(
     cast: Cast, second: Membership, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +165,7 @@ def test_what_opens_twilio_stays_until_twilio_has_deleted(cast: Cast, second: Me
     assert stated(now(cast))["left"]["vendor_steps"] == 0
 
 
+@pytest.mark.thorough
 def test_a_step_that_a_vendor_does_not_do_is_given_up_counted_and_in_nobodys_way(
     cast: Cast, second: Membership
 ) -> None:
@@ -181,6 +184,7 @@ def test_a_step_that_a_vendor_does_not_do_is_given_up_counted_and_in_nobodys_way
     assert menu_calls.claim_order(agency_id=cast.acme.pk, at=at + timedelta(days=9)) is None
 
 
+@pytest.mark.thorough
 def test_nobody_waits_longer_than_a_day_for_a_vendor(cast: Cast, second: Membership) -> None:
     filled(cast)
     client = live(cast.dentist, instructed=True)
@@ -192,6 +196,7 @@ def test_nobody_waits_longer_than_a_day_for_a_vendor(cast: Cast, second: Members
     assert stated(now(cast))["left"]["vendor_steps"] == 1
 
 
+@pytest.mark.thorough
 def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_the_statement(
     cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def test_a_step_that_was_given_up_is_stated_where_the_worker_was_killed_before_t
     assert stated(now(cast))["left"]["vendor_steps"] == 1
 
 
+@pytest.mark.thorough
 def test_a_letter_that_was_given_up_waits_for_nobody_any_more(cast: Cast, second: Membership) -> None:
     filled(cast)
     client = live(cast.dentist, instructed=True)

@@ -35,6 +35,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.retention import night, pdfa
+from tests.scale import some
 from tools import verify_certificate
 
 pytestmark = pytest.mark.django_db
@@ -156,7 +157,7 @@ def test_a_certificate_of_the_wrong_version_for_its_client_is_found_out() -> Non
         assert verifier.report.findings == ["the statement: its version does not go with its client"]
 
 
-@pytest.mark.parametrize(("days", "left"), [(30, 0), (90, 1), (120, 2)])
+@pytest.mark.parametrize(("days", "left"), some([(30, 0), (90, 1), (120, 2)], one_in=3))
 def test_the_matrix_decides_how_long(cast: Cast, site: Site, days: int, left: int) -> None:
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, 60)
@@ -184,6 +185,7 @@ def test_the_line_is_drawn_by_the_agencys_own_days(cast: Cast, site: Site) -> No
         assert [row.entered_at for row in Entry.objects.all()] == [line]
 
 
+@pytest.mark.thorough
 def test_a_hold_that_says_so_keeps_it_and_another_hold_does_not(cast: Cast, site: Site) -> None:
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, 100)
@@ -258,6 +260,7 @@ def _crash(*_: Any) -> Any:
     raise RuntimeError
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", ["destroy", "remove"])
 def test_a_fault_keeps_nothing_past_the_next_run_and_is_told(
     cast: Cast, site: Site, step: str, monkeypatch: pytest.MonkeyPatch
@@ -285,6 +288,7 @@ def test_a_fault_keeps_nothing_past_the_next_run_and_is_told(
         assert not Item.objects.open().filter(kind="own_rows_failed").exists()
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_paused_takes_nothing_and_goes_on_when_it_is_resumed(cast: Cast, site: Site) -> None:
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, 100)
@@ -457,6 +461,7 @@ def _ago(days: float) -> float:
     return days - (make.now() - make.NOON) / timedelta(days=1)
 
 
+@pytest.mark.thorough
 def test_pages_count_it_show_its_first_rows_and_name_nobody(cast: Cast, site: Site, browser: Browser) -> None:
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, _ago(100))
@@ -498,6 +503,7 @@ def spend(cast: Cast) -> Callable[[], Any]:
     return lambda: night.spend(cast.acme)
 
 
+@pytest.mark.thorough
 def test_what_an_old_dump_brings_back_goes_again_whatever_its_policies_say(cast: Cast, site: Site) -> None:
     with job_scope(agency_id=cast.acme.pk):
         for number in range(3):

@@ -398,6 +398,7 @@ def _client(of: Client) -> Client:
     return Client.objects.select_related("agency").get(pk=of.pk)
 
 
+@pytest.mark.thorough
 def test_each_day_of_the_calendar_is_what_a_run_finds_more_that_day(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.plumber.pk).update(

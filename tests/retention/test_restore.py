@@ -224,6 +224,7 @@ def test_an_erased_number_does_not_come_back(
         assert "nothing" in operator.do("after_restore", "--anyway")
 
 
+@pytest.mark.thorough
 def test_what_expired_or_was_taken_back_since_the_dump_goes_again(
     house: House, tmp_path: Path, databases: ground.Databases
 ) -> None:
@@ -385,6 +386,7 @@ def test_evidence_stays_with_its_key_and_goes_with_it(house: House) -> None:
     assert vault_files.recording_ids(house.client.pk) == []
 
 
+@pytest.mark.thorough
 def test_an_older_vault_asks_before_anything_goes(house: House, tmp_path: Path) -> None:
     operator = dumps.operator(tmp_path)
     make.call(house.client, STAYS, at=make.now() - timedelta(days=2))

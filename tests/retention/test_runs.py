@@ -214,7 +214,7 @@ def test_a_recording_leaves_a_step_at_the_vendor_where_the_client_has_instructed
     assert vault.recording_keys(cast.dentist.pk, [recording.pk]) == {}
 
 
-@pytest.mark.parametrize("step", ["choose", "destroy", "remove"])
+@pytest.mark.parametrize("step", some(["choose", "destroy", "remove"], one_in=3))
 def test_a_crash_before_any_step_is_mended_by_the_next_run(
     cast: Cast, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +314,9 @@ def test_the_night_begins_at_two_in_the_agencys_zone(cast: Cast, at: datetime, s
         assert runs.start_nightly(agency=cast.acme, at=at) is None
 
 
-@pytest.mark.parametrize("change", [datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "change", some([datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC)], one_in=2)
+)
 @pytest.mark.parametrize("back_at", some((timedelta(hours=hours) for hours in (7, 5, 20)), one_in=3))
 def test_a_clock_that_goes_back_an_hour_runs_each_night_once_and_loses_nothing(
     cast: Cast, change: datetime, back_at: timedelta
@@ -479,6 +481,7 @@ def test_a_forgotten_pause_ends_with_the_next_night(cast: Cast) -> None:
         assert Run.objects.get(pk=paused.pk).state == RunState.CANCELLED
 
 
+@pytest.mark.thorough
 def test_a_recording_whose_key_is_gone_or_damaged_is_still_listed_at_its_vendor(cast: Cast) -> None:
     gone = make.recording(make.call(cast.dentist, ANNA, at=OLD), "https://vendor.example/r/1")
     damaged = make.recording(make.call(cast.dentist, BEN, at=OLD), "https://vendor.example/r/2")
@@ -497,6 +500,7 @@ def test_a_recording_whose_key_is_gone_or_damaged_is_still_listed_at_its_vendor(
     assert shown == {gone.pk: None, damaged.pk: None, sound.pk: "https://vendor.example/r/3"}
 
 
+@pytest.mark.thorough
 def test_a_call_given_a_recording_in_the_middle_stays_for_the_next_batch(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

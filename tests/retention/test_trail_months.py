@@ -133,6 +133,7 @@ def test_months_leave_in_a_run_as_the_preview_counted_and_are_certified(acme: Ag
     assert both_find(acme.pk, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_where_the_agency_says_nothing_no_month_leaves(acme: Agency) -> None:
     """However old: what holds without a word is about reasons alone."""
     later = NOON + timedelta(days=3000)
@@ -151,6 +152,7 @@ def test_a_month_leaves_whole_on_the_day_that_its_end_is_past(acme: Agency) -> N
     assert {days: due(keeping(acme, days)).extent.rows for days in leave} == leave
 
 
+@pytest.mark.thorough
 def test_months_are_those_of_the_agencys_zone(acme: Agency) -> None:
     keep(acme)
     ends = [
@@ -191,6 +193,7 @@ def test_the_last_night_of_a_month_goes_with_its_own_month(tmp_path: Path) -> No
     assert both_find(agency.pk, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_the_longest_of_agency_and_clients_decides(acme: Agency) -> None:
     keep(acme)
     dentist = make.client(acme, "Dentist", at=MONTHS[0])
@@ -204,6 +207,7 @@ def test_the_longest_of_agency_and_clients_decides(acme: Agency) -> None:
     assert due(acme).extent.rows == 7
 
 
+@pytest.mark.thorough
 def test_a_hold_of_any_client_keeps_every_month_and_lifting_it_frees_them(acme: Agency) -> None:
     keep(acme)
     one = hold(make.client(acme, "Dentist", at=MONTHS[2]))
@@ -222,6 +226,7 @@ def test_a_hold_of_any_client_keeps_every_month_and_lifting_it_frees_them(acme: 
     assert left(acme) == 7
 
 
+@pytest.mark.thorough
 def test_what_is_still_asked_of_an_event_keeps_it_and_all_behind(acme: Agency) -> None:
     keep(acme, 400)
     assert due(acme).extent.rows == 10
@@ -334,6 +339,7 @@ def test_nothing_leaves_from_under_who_verifies_or_exports(acme: Agency) -> None
             assert row == (False,)
 
 
+@pytest.mark.thorough
 def test_a_policy_that_is_shortened_meanwhile_moves_no_run_on(acme: Agency) -> None:
     keep(acme, 820)
     run = night.start(acme)
@@ -347,6 +353,7 @@ def test_a_policy_that_is_shortened_meanwhile_moves_no_run_on(acme: Agency) -> N
     assert left(acme) == 10
 
 
+@pytest.mark.thorough
 def test_a_long_month_leaves_in_parts(acme: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail, "EVENTS_A_BATCH", 5)
     keep(acme, 400)
@@ -364,6 +371,7 @@ def test_nothing_leaves_that_is_not_a_year_old_by_the_databases_clock(acme: Agen
     assert due(acme).extent.rows == 4
 
 
+@pytest.mark.thorough
 def test_the_calendar_counts_what_falls_due_on_its_day(acme: Agency) -> None:
     """The first of October is 784 days before the 24th of November: in 16 days, of the 800."""
     keep(acme)
@@ -377,6 +385,7 @@ def test_the_calendar_counts_what_falls_due_on_its_day(acme: Agency) -> None:
     assert due(acme, NOON + timedelta(days=16)).extent.rows == 10
 
 
+@pytest.mark.thorough
 def test_an_officer_counts_as_the_run_does_whoever_is_granted(acme: Agency) -> None:
     keep(acme)
     make.client(acme, "Dentist", at=MONTHS[2])
@@ -388,6 +397,7 @@ def test_an_officer_counts_as_the_run_does_whoever_is_granted(acme: Agency) -> N
         assert house.extents(acme, NOON)[Category.TRAIL].rows == 0
 
 
+@pytest.mark.thorough
 def test_the_first_word_lets_months_leave_and_so_is_a_shorter_policy(acme: Agency) -> None:
     with job_scope(agency_id=acme.pk):
         same = changes.plan(Wish(acme, None, Category.TRAIL, 2192))
@@ -405,6 +415,7 @@ def test_the_first_word_lets_months_leave_and_so_is_a_shorter_policy(acme: Agenc
         assert changes.plan(Wish(acme, None, Category.TRAIL, 700)).shortens
 
 
+@pytest.mark.thorough
 def test_a_clients_word_is_shown_with_the_months_that_it_frees(acme: Agency) -> None:
     keep(acme)
     dentist = make.client(acme, "Dentist", at=MONTHS[2])
@@ -415,6 +426,7 @@ def test_a_clients_word_is_shown_with_the_months_that_it_frees(acme: Agency) -> 
         assert (found.due_before, found.due_after) == (0, 7)
 
 
+@pytest.mark.thorough
 def test_after_a_restore_the_same_months_leave_again(acme: Agency, tmp_path: Path) -> None:
     keep(acme)
     with superuser() as line:
@@ -464,6 +476,7 @@ def test_seals_stay_for_good(acme: Agency) -> None:
         assert {bytes(one.leaves) != b"" for one in Seal.objects.all()} == {True}
 
 
+@pytest.mark.thorough
 def test_pages_say_from_when_on_events_are_here(acme: Agency) -> None:
     keep(acme)
     erin = make.person(acme, "erin", Role.OFFICER)

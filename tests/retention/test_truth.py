@@ -98,6 +98,7 @@ def row(way: Connection) -> VendorCheck:
         return VendorCheck.objects.get(connection=way)
 
 
+@pytest.mark.thorough
 def test_what_is_older_than_the_line_outlives_ours_and_what_is_younger_does_not(
     cast: Cast, lists: Lists
 ) -> None:
@@ -246,6 +247,7 @@ def test_a_vendor_that_fails_is_asked_again_later_and_nothing_is_gone_by_that(
     assert (row(way).failures, row(way).last_error) == (0, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("provider", ["twilio", "callrail"])
 def test_a_vendor_that_asks_for_a_pause_has_not_failed_and_gets_it(
     cast: Cast, lists: Lists, provider: str

@@ -64,6 +64,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.scale import some
 from tools import services
 
 ANNA, BEN = "+12125550101", "+12125550102"
@@ -123,6 +124,7 @@ def test_rows_of_an_observed_client_are_not_late(cast: Cast) -> None:
     assert read(cast).late == 0
 
 
+@pytest.mark.thorough
 def test_what_a_persons_deed_has_made_due_is_late_a_day_after_it(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
     make.call(cast.dentist, BEN, at=NOON - timedelta(days=200))
@@ -377,6 +379,7 @@ def test_the_agencys_system_is_told_what_to_do_and_that_it_is_over(
     assert over.headers["webhook-id"] != letter.headers["webhook-id"]
 
 
+@pytest.mark.thorough
 def test_what_ends_on_the_way_is_told_as_over(cast: Cast, endpoint: AlertEndpoint) -> None:
     ring(cast)
     letter = claim(cast)
@@ -658,6 +661,7 @@ def _run_as_a_worker_does(task: Any) -> str:
     return "SUCCESS" if traced.info is None else str(traced.info.state)
 
 
+@pytest.mark.thorough
 def test_a_job_that_fails_at_one_agency_is_counted_as_failed_and_ends_as_before(
     cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -722,6 +726,7 @@ def own_valkey(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
         shutil.rmtree(place.sockets, ignore_errors=True)
 
 
+@pytest.mark.thorough
 def test_a_valkey_that_takes_no_writes_is_said_to_be_down_and_what_it_keeps_is_read(
     cast: Cast, settings: Settings, own_valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -767,7 +772,7 @@ def _said(answer: Any) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
-@pytest.mark.parametrize("name", ["default", "vault"])
+@pytest.mark.parametrize("name", some(["default", "vault"], one_in=2))
 def test_who_collects_metrics_is_told_which_database_is_away(
     cast: Cast, settings: Settings, name: str
 ) -> None:

@@ -46,6 +46,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.numbers import hints, says
 from tests.rights import asking
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -112,12 +113,15 @@ def test_no_letter_of_ours_names_the_number(cast: Cast) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words", "told"),
-    [
-        ("refused", "Because it is so.", "Decide the request with a ground first"),
-        ("proof_wanted", "", "This letter needs your words"),
-        ("erased", "", "Nothing was done yet"),
-        ("copy_ready", "", "Pick one from the list"),
-    ],
+    some(
+        [
+            ("refused", "Because it is so.", "Decide the request with a ground first"),
+            ("proof_wanted", "", "This letter needs your words"),
+            ("erased", "", "Nothing was done yet"),
+            ("copy_ready", "", "Pick one from the list"),
+        ],
+        one_in=2,
+    ),
 )
 def test_a_letter_that_lacks_something_says_what(cast: Cast, name: str, words: str, told: str) -> None:
     case = _open(cast)
@@ -358,14 +362,14 @@ def test_a_case_is_handed_over_with_a_receipt(cast: Cast) -> None:
 
 @pytest.mark.parametrize(
     ("stands", "why"),
-    [
+    some([
         ({"state": CaseState.WITH_CLIENT}, ""),
         ({"state": CaseState.HANDED_OVER}, ""),
         ({"state": CaseState.HANDED_OVER, "client_has_it_at": make.NOON}, "has taken {} over, and answers it"),
         ({"state": CaseState.OPEN, "client_has_it_at": make.NOON}, ""),
         ({"state": CaseState.DECIDED, "decided": Decided.REFUSE, "decided_at": make.NOON}, "{} is decided already"),
         ({"state": CaseState.WITHDRAWN, "closed_at": make.NOON}, "{} is closed"),
-    ],
+    ], one_in=3),
 )  # fmt: skip
 def test_the_pages_offer_a_decision_where_it_would_be_taken(
     cast: Cast, stands: dict[str, Any], why: str

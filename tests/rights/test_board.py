@@ -19,6 +19,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -87,15 +88,18 @@ def test_who_has_many_clients_sees_the_same_pages(cast: Cast, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [
-        ("kind=delete", {Ask.DELETE}),
-        ("client=plumber", {Ask.SEE}),
-        ("law=gdpr", {Ask.OBJECT}),
-        ("owner=me", {Ask.SEE}),
-        ("state=closed", {Ask.RESTRICT}),
-        ("due=late", set()),
-        ("kind=nonsense&client=florist&owner=x", {Ask.DELETE, Ask.SEE, Ask.OBJECT}),
-    ],
+    some(
+        [
+            ("kind=delete", {Ask.DELETE}),
+            ("client=plumber", {Ask.SEE}),
+            ("law=gdpr", {Ask.OBJECT}),
+            ("owner=me", {Ask.SEE}),
+            ("state=closed", {Ask.RESTRICT}),
+            ("due=late", set()),
+            ("kind=nonsense&client=florist&owner=x", {Ask.DELETE, Ask.SEE, Ask.OBJECT}),
+        ],
+        one_in=3,
+    ),
 )
 def test_filters_stand_in_the_address(cast: Cast, query: str, found: set[Ask]) -> None:
     asking.asked(cast.dentist, Ask.DELETE, at=NOW())

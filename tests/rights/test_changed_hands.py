@@ -34,6 +34,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +86,7 @@ def left(cast: Cast) -> list[datetime]:
         return [call.started_at for call in Call.objects.for_client(cast.dentist).order_by("pk")]
 
 
-@pytest.mark.parametrize("by_agency", [False, True])
+@pytest.mark.parametrize("by_agency", some([False, True], one_in=2))
 def test_calls_of_the_earlier_holder_stay_with_the_number_and_the_letter_says_so(
     cast: Cast, office: Office, *, by_agency: bool
 ) -> None:
@@ -180,6 +181,7 @@ def withheld(cast: Cast) -> list[bool]:
         return sorted(row.name == samples.RESTRICTED for row in rows)
 
 
+@pytest.mark.thorough
 def test_a_restriction_leaves_the_calls_of_the_earlier_holder_in_use_and_says_so(
     cast: Cast, office: Office
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_restriction_that_is_shown_to_be_of_all_calls_reaches_further_and_neve
         assert listed(cast) == counted(cast) == left
 
 
+@pytest.mark.thorough
 def test_a_restriction_that_holds_reaches_further_once_staff_have_said_whose_the_older_calls_are(
     cast: Cast, office: Office
 ) -> None:
@@ -245,6 +248,7 @@ def test_a_restriction_that_holds_reaches_further_once_staff_have_said_whose_the
     assert listed(cast) == [BEFORE, AFTER]
 
 
+@pytest.mark.thorough
 def test_a_restriction_that_ended_reaches_no_further(cast: Cast, office: Office) -> None:
     handed_over(cast.dentist)
     case = given_as(cast, office, Ask.RESTRICT)

@@ -36,6 +36,7 @@ from tests import make
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -279,7 +280,14 @@ def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Off
 
 @pytest.mark.parametrize(
     ("days", "told"),
-    [(731, ("24 months", "24 meses")), (1096, ("36 months", "36 meses")), (900, ("900 days", "900 días"))],
+    some(
+        [
+            (731, ("24 months", "24 meses")),
+            (1096, ("36 months", "36 meses")),
+            (900, ("900 days", "900 días")),
+        ],
+        one_in=3,
+    ),
 )
 def test_the_letter_says_for_how_long_the_record_is_kept_by_the_policy(
     cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch, days: int, told: tuple[str, str]
@@ -393,6 +401,7 @@ def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Off
     assert calls_of(cast.dentist) == 0
 
 
+@pytest.mark.thorough
 def test_a_copy_that_was_asked_for_first_stays_until_it_is_taken_and_another_ends(
     cast: Cast, office: Office
 ) -> None:

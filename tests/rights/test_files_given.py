@@ -107,10 +107,13 @@ def take(cast: Cast, release: Release) -> None:
 
 @pytest.mark.parametrize(
     ("ask", "about", "says"),
-    [
-        (Ask.DELETE, NoticeAbout.ERASURE, "asked to be erased. Delete these rows"),
-        (Ask.RESTRICT, NoticeAbout.RESTRICTION, "use them for nothing"),
-    ],
+    some(
+        [
+            (Ask.DELETE, NoticeAbout.ERASURE, "asked to be erased. Delete these rows"),
+            (Ask.RESTRICT, NoticeAbout.RESTRICTION, "use them for nothing"),
+        ],
+        one_in=2,
+    ),
 )
 def test_rows_of_whoever_is_erased_or_restricted_leave_the_file_and_its_recipient_is_told_which(
     cast: Cast, office: Office, ask: Ask, about: NoticeAbout, says: str
@@ -147,6 +150,7 @@ def test_rows_of_whoever_is_erased_or_restricted_leave_the_file_and_its_recipien
     assert [one for one in mail.outbox if one.to == ["data@northwind.example"]] == []
 
 
+@pytest.mark.thorough
 def test_a_restricted_person_who_is_erased_later_is_told_of_again_and_nobody_else_twice(
     cast: Cast, office: Office
 ) -> None:
@@ -166,7 +170,7 @@ def test_a_restricted_person_who_is_erased_later_is_told_of_again_and_nobody_els
     assert released.fresh(release).rows == len(tokens_in(release)) * 2
 
 
-@pytest.mark.parametrize("to_the_agency", [False, True])
+@pytest.mark.parametrize("to_the_agency", some([False, True], one_in=2))
 def test_a_refusal_on_the_requests_page_keeps_the_file_from_being_taken_at_once(
     cast: Cast, office: Office, *, to_the_agency: bool
 ) -> None:
@@ -191,6 +195,7 @@ def test_a_refusal_on_the_requests_page_keeps_the_file_from_being_taken_at_once(
     assert [one.to for one in mail.outbox].count(["data@northwind.example"]) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lost", some(["both", "file", "members", "damaged"], one_in=4))
 def test_a_file_that_is_lost_keeps_no_other_from_its_end_and_its_recipient_is_told(
     cast: Cast, office: Office, lost: str
@@ -288,6 +293,7 @@ def test_who_turns_out_to_be_a_minor_is_taken_out(cast: Cast, office: Office) ->
     assert token not in tokens_in(release)
 
 
+@pytest.mark.thorough
 def test_of_a_file_that_was_revoked_nobody_is_told_again(cast: Cast, office: Office) -> None:
     release = given(cast)
     with job_scope(agency_id=cast.acme.pk):
@@ -301,6 +307,7 @@ def test_of_a_file_that_was_revoked_nobody_is_told_again(cast: Cast, office: Off
     assert mail.outbox == []
 
 
+@pytest.mark.thorough
 def test_a_file_that_ends_before_its_recipient_was_told_says_so_on_the_case(
     cast: Cast, office: Office
 ) -> None:
@@ -345,6 +352,7 @@ def test_findings_package_and_letter_name_recipients_and_say_what_nobody_can_kno
         )
 
 
+@pytest.mark.thorough
 def test_of_an_anonymised_file_it_is_said_that_nothing_can_be_taken_out(cast: Cast) -> None:
     make.grant(cast.alice, cast.dentist)
     asking.answered_by(cast.dentist, Answerer.AGENCY)
@@ -372,6 +380,7 @@ def test_of_an_anonymised_file_it_is_said_that_nothing_can_be_taken_out(cast: Ca
     assert bytes(released.fresh(release).digest or b"") == was
 
 
+@pytest.mark.thorough
 def test_a_correction_of_a_fact_of_a_call_reaches_files_and_one_of_a_name_does_not(
     cast: Cast, office: Office
 ) -> None:

@@ -190,6 +190,7 @@ def test_what_is_older_than_the_proof_shows_is_left_out_and_said(cast: Cast, off
     assert any(line.startswith("Older calls") for line in package.contents["left_out"])
 
 
+@pytest.mark.thorough
 def test_whoever_looked_at_whose_older_calls_are_has_them_shown(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA)
     make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=300))
@@ -353,7 +354,8 @@ def test_what_cannot_be_taken_apart_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "count"), [(OtherParty.WITHHOLD, 0), (OtherParty.ONE_SIDE, 1), (OtherParty.WHOLE, 1)]
+    ("choice", "count"),
+    some([(OtherParty.WITHHOLD, 0), (OtherParty.ONE_SIDE, 1), (OtherParty.WHOLE, 1)], one_in=3),
 )
 def test_the_other_party_is_heard_only_by_choice(
     cast: Cast, office: Office, choice: OtherParty, count: int
@@ -495,6 +497,7 @@ def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
     ]
 
 
+@pytest.mark.thorough
 def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA)
     _connected(cast, "callrail")
@@ -515,6 +518,7 @@ def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, offi
         assert Agency.objects.get(pk=cast.acme.pk).vendors == []
 
 
+@pytest.mark.thorough
 def test_what_machines_decide_is_counted_from_what_is_there(cast: Cast, office: Office) -> None:
     plain = make.call(cast.dentist, ANNA)
     (line,) = _particulars(cast, office)["automated"]

@@ -199,6 +199,7 @@ def test_what_shows_calls_needs_two_facts_and_a_declaration(cast: Cast, browser:
     assert row.from_at.date() == date(2025, 11, 24), "twelve months"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("days", "business"), [(8, "the dentist"), (9, "Globex Plumbing")])
 def test_facts_that_do_not_fit_go_to_a_person_and_say_nothing(
     cast: Cast, browser: Browser, days: int, business: str
@@ -226,6 +227,7 @@ def test_facts_that_do_not_fit_go_to_a_person_and_say_nothing(
     assert case_of(where).state == CaseState.OPEN
 
 
+@pytest.mark.thorough
 def test_of_two_numbers_only_the_proven_one_is_answered(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, number_2="(212) 555-0102")
     first, second = ids_on(browser, where)
@@ -236,6 +238,7 @@ def test_of_two_numbers_only_the_proven_one_is_answered(cast: Cast, browser: Bro
     assert {row.state for row in identities(where, of=cast.dentist, cast=cast)} == {IdentityState.PROVEN}
 
 
+@pytest.mark.thorough
 def test_an_agent_hands_in_a_signed_permission_and_a_person_looks(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, on_behalf="agent")
     prove(browser, where, ids_on(browser, where)[0])
@@ -326,6 +329,7 @@ def test_what_is_wrong_is_said_beside_the_field(
         assert not Submission.objects.exists()
 
 
+@pytest.mark.thorough
 def test_the_agencys_own_page_names_no_client(cast: Cast, browser: Browser) -> None:
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
     key = open_page(None, cast)
@@ -404,6 +408,7 @@ def test_an_address_that_is_claimed_needs_a_code_of_its_own_by_mail(cast: Cast, 
         assert fresh is None, "a mailbox does not open what a phone has proven"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("business", "state"), [("dentist", IdentityState.PROVEN), ("florist", IdentityState.DOUBTFUL)]
 )
@@ -533,6 +538,7 @@ def test_a_code_is_good_for_ten_minutes_and_once(cast: Cast, browser: Browser) -
     assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
 
 
+@pytest.mark.thorough
 def test_codes_have_limits_by_number_and_by_address(cast: Cast, browser: Browser) -> None:
     key = open_page(cast.dentist, cast)
     where = arrive(browser, key, Ask.DELETE)
@@ -542,6 +548,7 @@ def test_codes_have_limits_by_number_and_by_address(cast: Cast, browser: Browser
     assert len(mail.outbox) == codes.AN_HOUR_A_NUMBER
 
 
+@pytest.mark.thorough
 def test_a_flood_from_one_address_is_refused_and_a_no_still_taken(cast: Cast, browser: Browser) -> None:
     key = open_page(cast.dentist, cast)
     answers = [send(browser, key, Ask.DELETE).status_code for _ in range(11)]

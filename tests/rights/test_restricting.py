@@ -128,6 +128,7 @@ def shut(client: Client) -> None:
         Client.objects.filter(pk=client.pk).update(archived_at=LATER)
 
 
+@pytest.mark.thorough
 def test_a_client_that_leaves_keeps_no_other_from_restricting(cast: Cast, office: Office) -> None:
     asking.answered_by(cast.plumber, Answerer.AGENCY)
     for client in (cast.dentist, cast.plumber):
@@ -152,6 +153,7 @@ def test_a_client_that_leaves_keeps_no_other_from_restricting(cast: Cast, office
     assert listed == {cast.dentist: 0, cast.plumber: 1}, "the list of one that leaves was handed over"
 
 
+@pytest.mark.thorough
 def test_who_asked_twice_stays_restricted_until_the_second_restriction_ends(
     cast: Cast, office: Office
 ) -> None:
@@ -333,6 +335,7 @@ def test_who_asks_for_another_shows_the_right_to(cast: Cast, office: Office) -> 
         done(cast, office, Ask.DELETE, asked={"on_behalf": "guardian"})
 
 
+@pytest.mark.thorough
 def test_what_was_seen_of_one_number_shows_no_calls_of_another(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA)
     make.call(cast.dentist, BEN)
@@ -426,6 +429,7 @@ def test_what_consent_does_about_an_opt_out_stands_in_the_case(cast: Cast, offic
     assert {row.way for row in notices(cast).values()} == {NoticeWay.WEBHOOK, NoticeWay.TICKET}
 
 
+@pytest.mark.thorough
 def test_an_opt_out_sent_to_the_agency_lists_who_is_told_at_its_clients_and_tells_the_person_nothing_of_it(
     cast: Cast, office: Office
 ) -> None:
@@ -499,6 +503,7 @@ def ended(submission: Submission, days: int) -> None:
         Submission.objects.filter(pk=submission.pk).update(ended_at=make.NOON - timedelta(days=days))
 
 
+@pytest.mark.thorough
 def test_the_policy_of_the_client_decides_and_nothing_leaves_where_it_is_observed(
     cast: Cast, office: Office
 ) -> None:
@@ -526,6 +531,7 @@ def test_the_policy_of_the_client_decides_and_nothing_leaves_where_it_is_observe
         assert not Submission.objects.exists()
 
 
+@pytest.mark.thorough
 def test_a_request_that_an_old_dump_brings_back_goes_again(cast: Cast, office: Office) -> None:
     row = asking.asked(cast.dentist, Ask.DELETE)
     ended(row, 800)
@@ -580,6 +586,7 @@ def test_a_request_that_was_opened_again_stays(cast: Cast, office: Office) -> No
         assert Submission.objects.exists()
 
 
+@pytest.mark.thorough
 def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
     cast: Cast, office: Office
 ) -> None:
@@ -610,6 +617,7 @@ def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
         assert words.text(Identity.objects.get().value, words.key_of(Submission.objects.get())) == ANNA
 
 
+@pytest.mark.thorough
 def test_a_hold_of_all_of_a_client_keeps_all_its_requests(cast: Cast, office: Office) -> None:
     submission = asking.asked(cast.dentist, Ask.SEE)
     ended(submission, 800)

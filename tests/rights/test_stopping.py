@@ -446,6 +446,7 @@ def invite(cast: Cast, at: datetime, number: str = BEN, name: str = "List") -> I
         )  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("received", "day_before", "day"),
     some(
@@ -488,6 +489,7 @@ def test_a_number_that_opted_out_is_left_alone_although_its_no_has_ended(cast: C
     assert invite(cast, datetime.combine(case.ask_again_from, time(0), tzinfo=NEW_YORK), ANNA).size == 1
 
 
+@pytest.mark.thorough
 def test_who_opts_out_while_a_letter_waits_gets_none_and_who_has_one_gets_no_reminder(cast: Cast) -> None:
     invite(cast, make.NOON, ANNA, "Waits")
     with job_scope(agency_id=cast.acme.pk):

@@ -35,6 +35,7 @@ from tests.cast import Cast
 from tests.make import NOON
 from tests.rights import asking
 from tests.rights.test_portal import arrive, case_of, open_page
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +147,7 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
     assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
 
+@pytest.mark.thorough
 def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tracker(
     cast: Cast, call: Call
 ) -> None:
@@ -213,7 +215,7 @@ def by_mail(cast: Cast) -> tuple[Case, Identity]:
     return asking.case_of(submission, Ask.COPY), identity
 
 
-@pytest.mark.parametrize("is_decided", [False, True])
+@pytest.mark.parametrize("is_decided", some([False, True], one_in=2))
 def test_what_was_picked_and_proven_is_judged_no_second_time(
     cast: Cast, call: Call, *, is_decided: bool
 ) -> None:
@@ -251,6 +253,7 @@ def test_who_is_not_proven_is_not_judged_once_it_is_decided(cast: Cast, call: Ca
     assert (identity.call_id, identity.proven_at) == (None, None)
 
 
+@pytest.mark.thorough
 def test_staff_say_whose_calls_a_proven_mail_address_stands_for(cast: Cast, call: Call) -> None:
     hers = make.call(cast.dentist, asking.BEN, at=CAME)
     foreign = make.call(cast.plumber, asking.BEN, at=CAME)

@@ -68,7 +68,16 @@ from dashboard.services import binders, records
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
-from tests.rules.test_urls import ADDRESSES, METHODS, PUBLIC, Address, ask, in_turn, refuses_nobody
+from tests.rules.test_urls import (
+    ADDRESSES,
+    METHODS,
+    PUBLIC,
+    Address,
+    ask,
+    at_every_fourth,
+    in_turn,
+    refuses_nobody,
+)
 from tests.rules.world import SECRET, World
 from tests.scale import times
 from tools import services
@@ -532,8 +541,8 @@ def _mails() -> bytes:
 def _shown(address: Address) -> Iterator[tuple[str, str]]:
     """
     Who is shown something at an address, and by which method: alice, who is shown most, and of all others one in turn
-    at every second. What comes back from a form that says nothing is looked at where there is nothing else, and of
-    the others at every second; in `make assure` everywhere.
+    at every fourth. What comes back from a form that says nothing is looked at where there is nothing else, and of
+    the others at every fourth; in `make assure` everywhere.
 
     That nobody else is, `test_urls` proves of each of them: they are led away, or told the same as where nothing is.
     """
@@ -544,9 +553,9 @@ def _shown(address: Address) -> Iterator[tuple[str, str]]:
     others: tuple[str, ...] = ("bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
     if address.route in PUBLIC or address.is_own_account:
         others = tuple(one for one in PEOPLE if one != "alice")
-    by_form = "get" not in known or times(in_turn((True, False), address, about="forms"), many=True)
+    by_form = "get" not in known or at_every_fourth(address, about="forms")
     yield from (("alice", method) for method in known if method == "get" or by_form)
-    few = [one for one in [in_turn((*others, *("",) * len(others)), address, about="others")] if one]
+    few = [in_turn(others, address, about="who else")] if at_every_fourth(address, about="others") else []
     yield from ((one, method) for one in times(few, list(others)) for method in known if method == "get")
 
 

@@ -49,8 +49,8 @@ _NUMBERED = {
     "event_id": re.compile(r"event"),
 }
 _THINGS = [one.name for one in fields(Things) if one.name not in _PLAIN]
-# In the suite every sixth page; in `make assure` every one.
-_EVERY = times(6, 1)
+# In the suite every twelfth page; in `make assure` every one.
+_EVERY = times(12, 1)
 _READ = [
     a for a in OURS if not a.is_own_account and "<str:" not in a.route and not a.route.startswith("api/")
 ]

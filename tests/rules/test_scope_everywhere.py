@@ -95,7 +95,7 @@ def _marks(world: World, address: Address, person: str, *asked: tuple[str, str])
 
 
 @by_route(
-    [a for a in OURS if a.route not in _WITHOUT and not a.is_own_account and "<str:" not in a.route], one_in=3
+    [a for a in OURS if a.route not in _WITHOUT and not a.is_own_account and "<str:" not in a.route], one_in=6
 )
 def test_postgresql_refuses_what_python_would_show(
     world: World, several: Sequence[Address], no_filters: None

@@ -29,6 +29,7 @@ from callprivacy.tenancy.scope import (
 from tests import cast, make
 from tests.accounts.browsers import now
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 TABLES = (
@@ -413,7 +414,7 @@ EVALUATIONS: dict[str, Callable[[QuerySet[Call], cast.Cast], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", EVALUATIONS)
+@pytest.mark.parametrize("name", some(EVALUATIONS, one_in=3))
 def test_a_queryset_is_free_to_build_and_refuses_to_run_without_a_scope(world: cast.Cast, name: str) -> None:
     rows = Call.objects.filter(seconds__gt=0).for_client(world.dentist)
     with pytest.raises(NoScopeError):

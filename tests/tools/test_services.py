@@ -48,6 +48,7 @@ def test_postgresql_is_private_and_checks_its_pages(postgres: services.Postgres)
         psycopg.connect(postgres.url("postgres", password="wrong"))
 
 
+@pytest.mark.thorough
 def test_it_starts_again_with_its_data_also_after_a_crash(postgres: services.Postgres) -> None:
     postgres.sql("CREATE TABLE kept (id int); INSERT INTO kept VALUES (7);")
     assert postgres.process is not None
@@ -57,6 +58,7 @@ def test_it_starts_again_with_its_data_also_after_a_crash(postgres: services.Pos
     assert postgres.sql("SELECT id FROM kept").strip() == "7"
 
 
+@pytest.mark.thorough
 def test_roles_and_grants_can_be_made_twice(postgres: services.Postgres) -> None:
     for _ in range(2):
         postgres.sql(
@@ -75,6 +77,7 @@ def test_roles_and_grants_can_be_made_twice(postgres: services.Postgres) -> None
                 app.execute(refused)
 
 
+@pytest.mark.thorough
 def test_valkey_asks_for_a_password_and_keeps_what_it_took(state: Path) -> None:
     valkey = services.Valkey(services.Place.of(state))
     valkey.start()

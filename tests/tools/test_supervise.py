@@ -120,6 +120,7 @@ def test_what_is_begun_ends_when_it_is_asked_to(tmp_path: Path) -> None:
     assert (tmp_path / "drained").exists()
 
 
+@pytest.mark.thorough
 def test_a_supervisor_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"

@@ -154,6 +154,7 @@ DEEDS = st.lists(
 )
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=times(15, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -409,6 +410,7 @@ def test_a_change_waits_for_who_writes_and_who_comes_later_writes_in_the_new_for
     assert Caller.objects.get().token_generation == 2
 
 
+@pytest.mark.thorough
 @commits
 def test_two_who_meet_a_number_during_a_change_make_one_caller(client_id: int) -> None:
     known = ensure(*NUMBERS[:20])

@@ -141,6 +141,7 @@ def test_what_is_asked_does_not_grow_with_kinds(cast: Cast) -> None:
     assert 1 <= max(asked) <= 6
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("address", ["/work/", "/notifications/"])
 def test_queries_do_not_grow_with_items(cast: Cast, address: str) -> None:
     browser = signed_in(cast.alice)

@@ -326,7 +326,7 @@ ROWS: tuple[Row, ...] = (
             "rules/test_models.py::test_a_role_that_may_more_is_found",
             "rules/test_scope_everywhere.py::test_without_row_security_the_same_walk_sees_everything",
         ),
-        minutes=4,
+        minutes=3,
     ),
     Row(
         "15",
@@ -393,7 +393,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("vault/test_many_swaps.py",),
-        minutes=2.5,
+        minutes=1.5,
     ),
     Row(
         "19",
@@ -438,7 +438,7 @@ ROWS: tuple[Row, ...] = (
         broken=(
             "accounts/test_sign_in.py::test_after_five_failures_a_name_waits_longer_and_longer_but_never_over_a_minute",
         ),
-        minutes=2,
+        minutes=1,
     ),
     Row(
         "23",
@@ -543,6 +543,6 @@ ROWS: tuple[Row, ...] = (
             "retention/test_backups.py::test_every_flipped_bit_of_a_dump_is_seen_twice",
             "tools/test_assure.py::test_a_door_that_takes_longer_for_names_that_there_are_is_found",
         ),
-        minutes=6,
+        minutes=9,
     ),
 )
