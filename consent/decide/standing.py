@@ -231,6 +231,7 @@ def _first(one: Event | None, other: Event) -> Event:
     return other if one is None else min(one, other, key=_order)
 
 
-def _order(event: Event) -> tuple[datetime, str, str, str, str, str]:
+def _order(event: Event) -> tuple[object, ...]:
     """By time; which of two at one instant is named is never left to the order of arrival."""
-    return event.at, event.kind, event.channel, event.basis, event.scope, str(event.id)
+    facts = (event.strength, event.recorded_at, event.call_id, event.id)
+    return event.at, event.kind, event.channel, event.basis, event.scope, *map(str, facts)

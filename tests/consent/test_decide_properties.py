@@ -167,6 +167,19 @@ def test_the_order_of_events_and_places_never_matters(question: Question, chance
     assert (one.allowed, one.lawful, one.event) == (turned.allowed, turned.lawful, turned.event)
 
 
+def test_of_two_at_one_instant_the_same_one_is_named_whichever_came_first() -> None:
+    plain = Event(Purpose.RECORD, EventKind.REFUSED, Basis.CONSENT, Channel.AGENT, Scope.STANDING, NOON)
+    others = (
+        replace(plain, strength=Strength.A),
+        replace(plain, recorded_at=NOON),
+        replace(plain, call_id="c"),
+    )
+    for other in others:
+        asked = Question(Purpose.RECORD, NOON, events=(plain, other))
+        assert answer(asked) == answer(replace(asked, events=(other, plain)))
+        assert answer(asked).event in (plain, other)
+
+
 @quick
 @given(questions)
 def test_a_stricter_standard_is_never_laxer_and_the_law_does_not_know_it(question: Question) -> None:
