@@ -333,8 +333,9 @@ class ReasonOut(Schema):
     """One thing that stands against it."""
 
     code: Literal[
-        "do_not_call", "reassigned", "no_consent", "register", "no_place", "quiet_hours", "not_a_number"
-    ]
+        "do_not_call", "reassigned", "no_consent", "register", "stale_register", "no_place", "quiet_hours",
+        "not_a_number",
+    ]  # fmt: skip
     text: str
     until: datetime | None = Field(description="Up to when; null where nobody can say, or for ever.")
     rule: str

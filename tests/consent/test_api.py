@@ -26,7 +26,7 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.models import Caller as Known
 from consent.enums import Channel, EventKind, Purpose, State, Strength
 from consent.models import ApiWrite, ClientStandard, ConsentEvent, ConsentState, Withdrawal
-from consent.services import events, ledger
+from consent.services import contact, events, ledger
 from consent.services.ledger import Said
 from consent.tasks.web import purge_writes
 from tests import make
@@ -364,6 +364,13 @@ def test_the_answer_is_what_the_description_says(crm: System) -> None:
             operation["responses"][int(status)]["content"]["application/json"]["schema"],
             document["components"]["schemas"],
         )
+
+
+def test_every_code_of_a_reason_is_described() -> None:
+    from callprivacy.api import api
+
+    code = api.get_openapi_schema()["components"]["schemas"]["ReasonOut"]["properties"]["code"]
+    assert set(code["enum"]) == {*contact.Code, "not_a_number"}
 
 
 def _fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
