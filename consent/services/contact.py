@@ -82,6 +82,9 @@ class Obstacle:
     rule: str = ""
 
 
+_NEVER: Final = "No hour of the next fortnight is one at each of them; an address of the person counts alone."
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """
@@ -334,6 +337,8 @@ class _Desk:
                 )
             ]
         text = " ".join(one.text for one in window.closed)
+        if window.next_at is None:
+            text = f"{text} {_NEVER}"
         return [Obstacle(Code.QUIET_HOURS, text, window.next_at, window.closed[0].rule.id)]
 
     def _window(self, person: Person) -> _Window:

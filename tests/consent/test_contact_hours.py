@@ -217,6 +217,19 @@ def test_places_that_are_never_open_at_once_have_no_next_hour(cast: Cast) -> Non
     found = answer(cast, utc(2026, 11, 24, 1), BERLIN, "NZ", "", "tracker")
     assert not found.allowed
     assert found.next_at is found.obstacles[0].until is None
+    assert "No hour of the next fortnight is one at each of them" in found.obstacles[0].text
+
+
+@pytest.mark.django_db
+def test_in_summer_no_hour_is_one_everywhere_that_a_toll_free_number_may_be(cast: Cast) -> None:
+    """Ten in Hawaii is half past five in Newfoundland, where five is too late; in winter it is half past four."""
+    winter = answer(cast, utc(2026, 11, 24, 16), TOLL_FREE)
+    assert winter.next_at == utc(2026, 11, 24, 20)
+    assert "No hour" not in winter.obstacles[0].text
+    summer = answer(cast, utc(2026, 7, 7, 20), TOLL_FREE)
+    assert (summer.allowed, summer.next_at) == (False, None)
+    assert "an address of the person counts alone" in summer.obstacles[0].text
+    assert answer(cast, utc(2026, 7, 7, 20), TOLL_FREE, "US", "TX", "address").allowed
 
 
 @pytest.mark.django_db
