@@ -89,6 +89,8 @@ def _is_here(host: str) -> bool:
 def _database(what: str, variable: str, found: dict[str, Any]) -> Line:
     hosts = str(found["HOST"] or found["OPTIONS"].get("hostaddr", "")).split(",")
     away = [host for host in hosts if not _is_here(host)]
+    # Of several, one that nobody allowed: libpq may come to any of them.
+    away.sort(key=settings.CALLPRIVACY_PLAIN_HOSTS.__contains__)
     mode = str(found["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer"))
     return Line(
         what,

@@ -215,6 +215,17 @@ def test_what_is_spoken_in_the_clear(settings: Settings, monkeypatch: pytest.Mon
     assert "as you allowed" in only("TLS", LOOK).fact
 
 
+def test_each_host_of_a_database_has_to_be_allowed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", "postgres,127.0.0.1,other.example.com")
+    settings.CALLPRIVACY_PLAIN_HOSTS = frozenset({"postgres"})
+    (line,) = transport.in_the_clear()
+    assert line.host == "other.example.com"
+    settings.CALLPRIVACY_PLAIN_HOSTS = frozenset({"postgres", "other.example.com"})
+    assert transport.in_the_clear() == []
+
+
 def test_every_bucket_is_looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = {"OPTIONS": {"bucket_name": "b"}}
     settings.STORAGES = dict.fromkeys(("recordings", "drop", "another"), bucket) | {"staticfiles": {}}
