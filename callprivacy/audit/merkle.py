@@ -1,7 +1,8 @@
 """
-The tree of RFC 9162, section 2.1: hashing, roots, proofs that an entry is in the log, and proofs that one
-log continues another. Pure functions over leaf hashes of 32 bytes; no input is trusted, a malformed proof
-is false, never an error.
+The tree of RFC 9162, section 2.1: hashing, roots, and proofs that an entry is in the log, over leaf hashes of 32 bytes.
+
+Who checks a proof has a file of plain Python for it (tools/verify_evidence.py). That one log continues another shows
+whoever has the leaves, by growing the one from the other (docs/adr/0108).
 """
 
 import hashlib
@@ -81,107 +82,54 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
+class Tail:
+    """
+    A log of which only the last leaves are known, and of those before them what a frontier remembers.
+
+    A path costs the length of the tail, whatever the log's.
+    """
+
+    def __init__(self, before: Frontier, leaves: Sequence[bytes]) -> None:
+        self.size = before.size + len(leaves)
+        self._before, self._leaves = before.size, leaves
+        self._roots: dict[tuple[int, int], bytes] = {}
+        low = 0
+        widths = [1 << bit for bit in reversed(range(before.size.bit_length())) if before.size >> bit & 1]
+        for width, peak in zip(widths, before.peaks, strict=True):
+            self._roots[low, low + width] = peak
+            low += width
+
+    def path(self, index: int) -> list[bytes]:
+        """
+        Prove that entry `index`, from 0, is in the log (RFC 9162, 2.1.3.1).
+
+        :raises IndexError: it is none of the known leaves.
+        """
+        if not self._before <= index < self.size:
+            raise IndexError(f"Entry {index} of a log of {self.size}, known from {self._before} on.")
+        path: list[bytes] = []
+        low, high = 0, self.size
+        while high - low > 1:
+            middle = low + _split(high - low)
+            if index < middle:
+                path.append(self._root(middle, high))
+                high = middle
+            else:
+                path.append(self._root(low, middle))
+                low = middle
+        return path[::-1]
+
+    def _root(self, low: int, high: int) -> bytes:
+        known = self._roots.get((low, high))
+        if known is None:
+            if high - low == 1:
+                return self._leaves[low - self._before]
+            middle = low + _split(high - low)
+            known = node_hash(self._root(low, middle), self._root(middle, high))
+            self._roots[low, high] = known
+        return known
+
+
 def _split(size: int) -> int:
     """The largest power of two smaller than `size` (at least 2)."""
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """
-    Prove that entry `index` is in the log (RFC 9162, 2.1.3.1).
-
-    :raises IndexError: no such entry.
-    """
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"Entry {index} of a log of {len(leaves)}.")
-    path: list[bytes] = []
-    low, high = 0, len(leaves)
-    while high - low > 1:
-        middle = low + _split(high - low)
-        if index < middle:
-            path.append(root(leaves[middle:high]))
-            high = middle
-        else:
-            path.append(root(leaves[low:middle]))
-            low = middle
-    path.reverse()
-    return path
-
-
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
-    """Tell whether the proof shows the leaf hash at `index` of a log of `size` (RFC 9162, 2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    place, last, computed = index, size - 1, leaf
-    for step in proof:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            computed = node_hash(step, computed)
-            while not place & 1 and place:
-                place >>= 1
-                last >>= 1
-        else:
-            computed = node_hash(computed, step)
-        place >>= 1
-        last >>= 1
-    return last == 0 and computed == expected
-
-
-def consistency_proof(size: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """
-    Prove that the log of `size` entries is the beginning of this one (RFC 9162, 2.1.4.1).
-
-    :raises ValueError: `size` is not between 1 and the log's size.
-    """
-    if not 0 < size <= len(leaves):
-        raise ValueError(f"No log of {size} entries begins one of {len(leaves)}.")
-    path: list[bytes] = []
-    low, high, whole = 0, len(leaves), True
-    while size != high - low:
-        middle = low + _split(high - low)
-        if size <= middle - low:
-            path.append(root(leaves[middle:high]))
-            high = middle
-        else:
-            path.append(root(leaves[low:middle]))
-            size -= middle - low
-            low, whole = middle, False
-    if not whole:
-        path.append(root(leaves[low:high]))
-    path.reverse()
-    return path
-
-
-def verify_consistency(
-    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
-) -> bool:
-    """Tell whether the proof shows that the newer log continues the older one (RFC 9162, 2.1.4.2)."""
-    if not 0 < old_size <= new_size:
-        return False
-    if old_size == new_size:
-        return not proof and old_root == new_root
-    steps = list(proof)
-    if old_size & (old_size - 1) == 0:
-        steps.insert(0, old_root)
-    if not steps:
-        return False
-    place, last = old_size - 1, new_size - 1
-    while place & 1:
-        place >>= 1
-        last >>= 1
-    old_computed = new_computed = steps[0]
-    for step in steps[1:]:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            old_computed = node_hash(step, old_computed)
-            new_computed = node_hash(step, new_computed)
-            while not place & 1 and place:
-                place >>= 1
-                last >>= 1
-        else:
-            new_computed = node_hash(new_computed, step)
-        place >>= 1
-        last >>= 1
-    return last == 0 and old_computed == old_root and new_computed == new_root

@@ -39,6 +39,7 @@ from tests.audit.trails import (
 )
 from tests.make import NOON
 from tests.scale import some
+from tools.verify_evidence import included
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,24 +119,23 @@ def test_events_leave_and_both_verifiers_say_so_and_hold(acme: int, tmp_path: Pa
 
 
 def test_what_is_left_keeps_its_place_and_its_proofs(acme: int) -> None:
-    """Roots, inclusion and consistency come from the seals, which stay."""
+    """Roots and proofs come from the seals, which stay, and each grows into the next."""
     leave(acme)
     seal(acme)
 
     rows = seals(acme)
     hashes = [digest for one in rows for _, digest in one.listed()]
     for one in rows:
-        assert merkle.root(hashes[: one.size]) == bytes(one.root)
-        proof = merkle.consistency_proof(one.size, hashes)
-        assert merkle.verify_consistency(
-            one.size, bytes(one.root), rows[-1].size, bytes(rows[-1].root), proof
-        )
+        grown = merkle.Frontier.load(one.size, bytes(one.peaks))
+        assert grown.root() == merkle.root(hashes[: one.size]) == bytes(one.root)
+        grown.extend(hashes[one.size :])
+        assert grown.root() == bytes(rows[-1].root)
     with job_scope(agency_id=acme):
         third = selectors.events_between(acme, rows[1].until, rows[2].until).first()
     assert third is not None
-    place = merkle.inclusion_proof(7, hashes)
+    path = merkle.Tail(merkle.Frontier(), hashes).path(7)
     leaf = merkle.leaf_hash(leaves.canonical(third.as_leaf()))
-    assert merkle.verify_inclusion(leaf, 7, rows[-1].size, place, bytes(rows[-1].root))
+    assert included(leaf, 7, rows[-1].size, path, bytes(rows[-1].root))
     assert b'{"n":8,"event"' in export(acme)
 
 

@@ -1,16 +1,22 @@
-"""The tree is RFC 9162's: its own example, Certificate Transparency's reference roots, and pymerkle."""
+"""
+The tree is RFC 9162's: its own example, Certificate Transparency's reference roots, and pymerkle; and what is given
+out verifies proofs and growing as pymerkle does.
+"""
 
 from __future__ import annotations
 
 import random
-from functools import reduce
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pymerkle
 import pytest
 
 from callprivacy.audit import merkle
+from callprivacy.audit.merkle import Frontier, Tail
 from tests.scale import tell, times
+from tools import verify_bundle
+from tools.verify_evidence import included
 
 # Leaves and roots of Certificate Transparency's reference implementation.
 ENTRIES = [bytes.fromhex(text) for text in (
@@ -42,6 +48,17 @@ def test_no_entry_has_the_hash_of_nothing() -> None:
     assert merkle.root([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
+def grown(leaves: Sequence[bytes]) -> Frontier:
+    frontier = Frontier()
+    frontier.extend(leaves)
+    return frontier
+
+
+def path_of(index: int, leaves: Sequence[bytes], *, before: int = 0) -> list[bytes]:
+    """By those leaves alone that come after so many; of the others only what is remembered to append to them."""
+    return Tail(grown(leaves[:before]), leaves[before:]).path(index)
+
+
 def test_proofs_are_those_of_the_rfc_example() -> None:
     """RFC 9162, 2.1.5: seven leaves, nodes named as in its figure."""
     leaves = hashes(7)
@@ -51,13 +68,11 @@ def test_proofs_are_those_of_the_rfc_example() -> None:
     k = merkle.node_hash(g, h)
     last = merkle.node_hash(i, j)
 
-    assert merkle.inclusion_proof(0, leaves) == [b, h, last]
-    assert merkle.inclusion_proof(3, leaves) == [c, g, last]
-    assert merkle.inclusion_proof(4, leaves) == [f, j, k]
-    assert merkle.inclusion_proof(6, leaves) == [i, k]
-    assert merkle.consistency_proof(3, leaves) == [c, d, g, last]
-    assert merkle.consistency_proof(4, leaves) == [last]
-    assert merkle.consistency_proof(6, leaves) == [i, j, k]
+    assert path_of(0, leaves) == [b, h, last]
+    assert path_of(3, leaves) == [c, g, last]
+    assert path_of(4, leaves) == [f, j, k]
+    assert path_of(6, leaves) == [i, k]
+    assert path_of(6, leaves, before=5) == [i, k]
     assert merkle.root(leaves) == merkle.node_hash(k, last)
 
 
@@ -69,7 +84,7 @@ def test_a_thousand_sizes_agree_with_pymerkle() -> None:
     about_powers = {2**bit + beside for bit in range(7, 10) for beside in (-1, 0, 1)}
     compared = {*range(1, times(131, 1001)), *about_powers, *range(1, 1001, 9), 1000}
     tree = pymerkle.InmemoryTree(algorithm="sha256")
-    frontier = merkle.Frontier()
+    frontier = Frontier()
     leaves = hashes(1000)
     chance = random.Random(9162)
 
@@ -80,48 +95,53 @@ def test_a_thousand_sizes_agree_with_pymerkle() -> None:
             continue
         root = tree.get_root()
         assert frontier.root() == root
-        assert merkle.Frontier.load(size, frontier.dump()) == frontier
+        assert Frontier.load(size, frontier.dump()) == frontier
         for index in {0, size - 1, chance.randrange(size), chance.randrange(size)}:
-            theirs = tree.prove_inclusion(index + 1, size).path
-            ours = merkle.inclusion_proof(index, leaves[:size])
-            assert ours == [step for step in theirs if step != leaves[index]]
-            assert merkle.verify_inclusion(leaves[index], index, size, ours, root)
-        for old in {1, size, chance.randint(1, size)}:
-            proof = merkle.consistency_proof(old, leaves[:size])
-            assert merkle.verify_consistency(old, tree.get_root(old), size, root, proof)
+            ours = path_of(index, leaves[:size], before=chance.randint(0, index))
+            assert ours == _by_pymerkle(tree, index, size, leaves)
+            assert included(leaves[index], index, size, ours, root)
 
 
-def test_every_inclusion_proof_is_pymerkles() -> None:
-    """Each index of each size to the 40th here; in `make assure` to the 300th, every 50th further, and the 1,000th."""
+def test_every_proof_is_pymerkles() -> None:
+    """
+    Each index of each size to the 40th here; in `make assure` to the 300th, every 50th further, and the 1,000th: by
+    the whole log and, as a seal has it, by its last part alone.
+    """
     tree, leaves, proofs = _theirs(1000), hashes(1000), 0
+    chance = random.Random(2113)
     for size in [*range(1, times(40, 300) + 1), *times([], [*range(350, 1001, 50)])]:
         root = tree.get_root(size)
+        whole = Tail(Frontier(), leaves[:size])
+        before = chance.randrange(size)
+        tail = Tail(grown(leaves[:before]), leaves[before:size])
         for index in range(size):
-            ours = merkle.inclusion_proof(index, leaves[:size])
-            assert ours == [
-                step for step in tree.prove_inclusion(index + 1, size).path if step != leaves[index]
-            ]
-            assert merkle.verify_inclusion(leaves[index], index, size, ours, root)
+            theirs = _by_pymerkle(tree, index, size, leaves)
+            assert whole.path(index) == theirs
+            assert index < before or tail.path(index) == theirs
+            assert included(leaves[index], index, size, theirs, root)
         proofs += size
     tell(proofs, "proofs of inclusion equal pymerkle's", trials=False)
 
 
-def test_every_consistency_proof_is_pymerkles() -> None:
+def test_every_log_grows_into_a_longer_one_as_pymerkles_does() -> None:
     """
     Each two sizes to the 40th here, to the 150th in `make assure`; there also every 50th to the 1,000th with forty
-    older ones each. A log is the beginning of itself by a proof of nothing, which is not compared.
+    older ones each: by what seals the trail, and by the file that checks it elsewhere.
     """
-    tree, leaves, proofs = _theirs(1000), hashes(1000), 0
+    tree, leaves, pairs = _theirs(1000), hashes(1000), 0
+    kept = {size: grown(leaves[:size]).dump() for size in range(1, 1001)}
     for size in [*range(2, times(40, 150) + 1), *times([], [*range(200, 1001, 50)])]:
         root = tree.get_root(size)
         for old in range(1, size, 1 if size <= 150 else size // 40):
-            proof = merkle.consistency_proof(old, leaves[:size])
-            theirs = tree.prove_consistency(old, size)
-            pymerkle.verify_consistency(tree.get_root(old), root, theirs)
-            assert proof == _as_the_rfc_writes_it(tree, theirs, tree.get_root(old))
-            assert merkle.verify_consistency(old, tree.get_root(old), size, root, proof)
-            proofs += 1
-    tell(proofs, "proofs of consistency equal pymerkle's", trials=False)
+            pymerkle.verify_consistency(tree.get_root(old), root, tree.prove_consistency(old, size))
+            ours = Frontier.load(old, kept[old])
+            assert ours.root() == tree.get_root(old)
+            _, theirs = verify_bundle.grow(old, ours.peaks, leaves[old:size])
+            ours.extend(leaves[old:size])
+            assert (ours.root(), ours.dump()) == (root, kept[size])
+            assert verify_bundle.root_of(theirs) == root
+            pairs += 1
+    tell(pairs, "logs that grow as pymerkle's do", trials=False)
 
 
 def _theirs(count: int) -> pymerkle.InmemoryTree:
@@ -131,84 +151,66 @@ def _theirs(count: int) -> pymerkle.InmemoryTree:
     return tree
 
 
-def _as_the_rfc_writes_it(
-    tree: pymerkle.InmemoryTree, theirs: pymerkle.ConsistencyProof, old_root: bytes
-) -> list[bytes]:
-    """
-    The same proof by RFC 9162, 2.1.4.1, put together by pymerkle's own hash of two.
-
-    pymerkle names the older log's root, which the RFC leaves out; and where the older log ends between two
-    subtrees, it names the first new leaf with what leads from it to the root of the subtree that the RFC names.
-    """
-    path = list(theirs.path)
-    if not theirs.subset[0]:
-        first_old = theirs.subset.index(1)
-        whole = reduce(tree.hash_pair, path[:first_old])
-        path = [path[first_old], whole, *path[first_old + 1 :]]
-    return [step for step in path if step != old_root]
+def _by_pymerkle(tree: pymerkle.InmemoryTree, index: int, size: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """Its proof, which begins with the entry itself, as the RFC writes it."""
+    return [step for step in tree.prove_inclusion(index + 1, size).path if step != leaves[index]]
 
 
-def test_every_proof_of_small_logs_verifies_and_no_other_does() -> None:
+def test_every_proof_of_small_logs_verifies_at_its_place_alone() -> None:
     leaves = hashes(33)
-    roots = [merkle.root(leaves[:size]) for size in range(34)]
 
     for size in range(1, 34):
+        root = merkle.root(leaves[:size])
         for index in range(size):
-            proof = merkle.inclusion_proof(index, leaves[:size])
+            proof = path_of(index, leaves[:size])
             for other in range(size):
-                assert merkle.verify_inclusion(leaves[index], other, size, proof, roots[size]) is (
-                    other == index
-                )
-        for old in range(1, size + 1):
-            proof = merkle.consistency_proof(old, leaves[:size])
-            for other in range(1, 34):
-                holds = merkle.verify_consistency(old, roots[old], size, roots[other], proof)
-                assert holds is (other == size)
+                assert included(leaves[index], other, size, proof, root) is (other == index)
 
 
 def test_a_flipped_bit_is_never_accepted() -> None:
     chance = random.Random(1)
     leaves = hashes(200)
 
+    def flipped(digest: bytes) -> bytes:
+        damaged, bit = bytearray(digest), chance.randrange(256)
+        damaged[bit // 8] ^= 1 << bit % 8
+        return bytes(damaged)
+
     for _ in range(times(500, 20_000)):
         size = chance.randint(2, 200)
         index, old = chance.randrange(size), chance.randint(1, size - 1)
         root = merkle.root(leaves[:size])
-        inclusion = merkle.inclusion_proof(index, leaves[:size])
-        consistency = merkle.consistency_proof(old, leaves[:size])
-        for proof in (inclusion, consistency):
-            step = chance.randrange(len(proof))
-            bit = chance.randrange(256)
-            damaged = bytearray(proof[step])
-            damaged[bit // 8] ^= 1 << bit % 8
-            proof[step] = bytes(damaged)
-        assert not merkle.verify_inclusion(leaves[index], index, size, inclusion, root)
-        assert not merkle.verify_consistency(old, merkle.root(leaves[:old]), size, root, consistency)
-    tell(2 * times(500, 20_000), "forged proofs refused")
+        proof = path_of(index, leaves[:size])
+        step = chance.randrange(len(proof))
+        proof[step] = flipped(proof[step])
+        assert not included(leaves[index], index, size, proof, root)
+        peaks = grown(leaves[:old]).peaks
+        peak = chance.randrange(len(peaks))
+        peaks[peak] = flipped(peaks[peak])
+        assert verify_bundle.root_of(verify_bundle.grow(old, peaks, leaves[old:size])[1]) != root
+    tell(2 * times(500, 20_000), "forged proofs and beginnings refused")
 
 
 def test_a_proof_of_another_length_is_false() -> None:
     leaves = hashes(8)
     root = merkle.root(leaves)
-    proof = merkle.inclusion_proof(2, leaves)
+    proof = path_of(2, leaves)
 
-    assert not merkle.verify_inclusion(leaves[2], 2, 8, proof[:-1], root)
-    assert not merkle.verify_inclusion(leaves[2], 2, 8, [*proof, proof[0]], root)
-    assert not merkle.verify_inclusion(leaves[2], 8, 8, proof, root)
-    assert not merkle.verify_consistency(0, merkle.EMPTY_ROOT, 8, root, [])
-    assert not merkle.verify_consistency(3, merkle.root(leaves[:3]), 8, root, [])
-    assert not merkle.verify_consistency(8, root, 8, root, [root])
-    long = [*merkle.consistency_proof(3, leaves), root]
-    assert not merkle.verify_consistency(3, merkle.root(leaves[:3]), 8, root, long)
+    assert included(leaves[2], 2, 8, proof, root)
+    assert not included(leaves[2], 2, 8, proof[:-1], root)
+    assert not included(leaves[2], 2, 8, [*proof, proof[0]], root)
+    assert not included(leaves[2], 8, 8, proof, root)
+    assert not included(leaves[2], -1, 8, proof, root)
 
 
 def test_what_cannot_be_proved_is_refused() -> None:
+    for index in (3, -1):
+        with pytest.raises(IndexError):
+            path_of(index, hashes(3))
     with pytest.raises(IndexError):
-        merkle.inclusion_proof(3, hashes(3))
-    with pytest.raises(ValueError, match="begins"):
-        merkle.consistency_proof(4, hashes(3))
+        path_of(1, hashes(3), before=2)
     with pytest.raises(ValueError, match="peaks"):
-        merkle.Frontier.load(3, bytes(32))
+        Frontier.load(3, bytes(32))
 
 
 def test_roots_of_growing_logs_all_differ() -> None:

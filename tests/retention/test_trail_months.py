@@ -35,6 +35,7 @@ from tests.accounts.browsers import signed_in
 from tests.audit.trails import both_find, seal, superuser, verify, write
 from tests.consent import deciding
 from tests.retention import night
+from tools.verify_evidence import included
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -282,7 +283,7 @@ def test_consents_that_are_kept_keep_what_vouches_for_them(acme: Agency, tmp_pat
         proof = proofs.proofs_of(acme.pk, [said.audit_event_id or 0])[said.audit_event_id or 0]
         assert proof.seal is not None
         leaf = merkle.leaf_hash(leaves.canonical(proof.event.as_leaf()))
-        assert merkle.verify_inclusion(leaf, proof.index, proof.seal.size, proof.path, bytes(proof.seal.root))
+        assert included(leaf, proof.index, proof.seal.size, proof.path, bytes(proof.seal.root))
         ConsentEvent.objects.filter(pk=said.pk).delete()
     after = due(acme)
     assert after.extent.rows >= 3
