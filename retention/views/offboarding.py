@@ -55,8 +55,13 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
     return _show(request, client, row)
 
 
-def _show(request: StaffRequest, client: Client, row: Offboarding, link: str = "") -> HttpResponse:
-    """:param link: that was made just now; it is shown in this answer and kept nowhere."""
+def _show(
+    request: StaffRequest, client: Client, row: Offboarding, link: str = "", **more: Any
+) -> HttpResponse:
+    """
+    :param link: that was made just now; it is shown in this answer and kept nowhere.
+    :param more: what else is shown in this answer alone.
+    """
     context = {
         "client": client,
         "tab": "policies",
@@ -75,7 +80,7 @@ def _show(request: StaffRequest, client: Client, row: Offboarding, link: str = "
             for name, count in row.erased.items()
         ],
     }
-    return render(request, "retention/offboarding.html", context)
+    return render(request, "retention/offboarding.html", context | more)
 
 
 def _ask(request: StaffRequest, client: Client) -> HttpResponse:
@@ -121,14 +126,17 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.MANAGE_RETENTION, also_left=True)
 @confirms(Deed.POLICY)
 def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
-    """Agree, stop, make the link, or let everything go."""
+    """Read why, agree, stop, make the link, or let everything go."""
     access.require(request, AgencyRight.SIGN_OFF, client)
-    if how != _LINK and how not in _DEEDS:
+    if how not in {_REASON, _LINK, *_DEEDS}:
         raise Http404
     row = offboarding.of_client(client)
     if row is None:
         messages.info(request, "Nobody has asked for it yet.")
         return redirect("retention:offboarding", client.slug)
+    if how == _REASON:
+        words = offboarding.read_reason(row=row, by=request.actor, at=request.at)
+        return _show(request, client, row, words=words, has_read=True)
     try:
         if how == _LINK:
             return _show(request, client, row, link=_make_link(request, row))
@@ -162,6 +170,7 @@ def _erase(request: StaffRequest, row: Offboarding) -> str:
     return "The ways in are being shut. What is not in the file is looked for, then everything goes."
 
 
+_REASON: Final = "reason"
 _LINK: Final = "link"
 _DEEDS: Final = {"agree": _agree, "stop": _stop, "erase": _erase}
 

@@ -36,6 +36,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
 from tests.cast import Cast
+from tests.consent.test_expiry import text_of
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
@@ -435,7 +436,16 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert "Waits for a second person or a day" in browser.get(url).content.decode()
     browser.post(f"{url}agree/")
     assert now(cast).state == EndState.ASKED
-    signed_in(second).post(f"{url}agree/")
+    other = signed_in(second)
+    before = text_of(other.get(url).content)
+    assert f"Calls, in and out {counts['calls']} " in before
+    assert "What is handed over" in before
+    assert "Agree: begin now" in before
+    assert WHY not in before
+    assert WHY in text_of(other.post(f"{url}reason/").content)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="reason.opened", actor_user_id=second.user_id).exists()
+    other.post(f"{url}agree/")
     at = make.now() + timedelta(seconds=5)
     work(cast, at)
     assert now(cast).state == EndState.WRITTEN

@@ -23,6 +23,7 @@ from retention.services.offboarding.asking import (
     of_client,
     open_holds,
     other_officers,
+    read_reason,
     stop,
     waits_for_second,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "of_client",
     "open_holds",
     "other_officers",
+    "read_reason",
     "statement_file",
     "stop",
     "take",

@@ -13,6 +13,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant
 from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Caller, Connection
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
@@ -27,6 +28,7 @@ from retention.kinds import LEAVES_ALONE
 from retention.models import Hold, Offboarding
 
 KIND: Final = "offboarding"
+ASKED: Final = "offboarding.asked"
 WAITS_FOR: Final = timedelta(hours=24)
 HANDED_WITHIN: Final = timedelta(days=7)
 """As long as a link opens its file."""
@@ -104,6 +106,14 @@ def of_agency(agency: Agency) -> list[Offboarding]:
     return list(rows.order_by("-asked_at")[:100])
 
 
+def read_reason(*, row: Offboarding, by: Actor, at: datetime) -> str | None:
+    """Why it was asked for; that somebody read it is in the trail. None where the words are erased."""
+    asked = Event.objects.filter(
+        agency_id=row.agency_id, subject_kind=row._meta.label_lower, subject_id=str(row.pk), action=ASKED
+    ).first()
+    return None if asked is None else audit.open_reason(event=asked, by=by, at=at)
+
+
 @transaction.atomic
 def ask(
     *,
@@ -144,9 +154,7 @@ def ask(
         asked_at=at,
         due_at=at + WAITS_FOR if alone and not with_numbers else None,
     )
-    audit.record(
-        "offboarding.asked", subject=row, by=by, at=at, reason=reason, with_numbers=with_numbers, **extent
-    )
+    audit.record(ASKED, subject=row, by=by, at=at, reason=reason, with_numbers=with_numbers, **extent)
     work.open_item(
         KIND, agency_id=client.agency_id, client_id=client.pk, key=str(client.pk), at=at, due_at=row.due_at
     )
