@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ground.prepare_environment(os.environ)
 # How long examples take to draw says how busy the machine is, and nothing of the test.
-settings.register_profile("ours", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
 
 _NEED_A_DATABASE = frozenset({"db", "transactional_db", "live_server", "admin_user", "admin_client"})

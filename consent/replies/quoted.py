@@ -53,7 +53,9 @@ def strip_quoted(text: str) -> str:
     looks = [_BLANKS.sub(" ", line)[:_LOOKED_AT] for line in lines]
     own: list[str] = []
     for place, line in enumerate(lines):
-        if _ends_here(looks, place):
+        # White space before the first word goes: what it indents is looked at as it will stand.
+        begins = not any(map(str.strip, own))
+        if _ends_here(looks, place) or (begins and looks[place].strip() == "--"):
             break
         if not _QUOTE.match(looks[place]):
             own.append(line)

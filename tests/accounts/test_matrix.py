@@ -211,7 +211,6 @@ def crowd(people: cast.Cast) -> None:
         )
 
 
-@pytest.mark.thorough
 def test_a_hundred_people_by_five_hundred_clients(people: cast.Cast) -> None:
     browser = signed_in(people.alice)
 

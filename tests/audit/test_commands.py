@@ -243,7 +243,6 @@ def test_only_the_owner_begins_an_epoch(acme: int) -> None:
         call_command("start_epoch", "--why", "a test")
 
 
-@pytest.mark.thorough
 def test_the_owner_begins_an_epoch_and_declares_what_was_lost(acme: int, settings: Settings) -> None:
     with superuser() as line:
         line.execute("DELETE FROM audit_seal")

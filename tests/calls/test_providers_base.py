@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callprivacy.calls.enums import Direction, Outcome
@@ -115,6 +115,8 @@ def test_marketing_words_stay_and_people_and_clicks_go(raw: object, text: str) -
 
 
 @given(st.text())
+@example("e\u200d\u0301")
+@example("\u1112\u200b\u1161")
 def test_plain_text_is_short_printable_and_stays_as_it_is(raw: str) -> None:
     text = base.plain_text(raw)
     assert len(text) <= base.TEXT_LENGTH

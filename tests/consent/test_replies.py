@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consent import replies
@@ -381,6 +381,8 @@ def test_a_sentence_that_begins_like_a_quotation_stays() -> None:
 
 
 @given(st.text())
+@example("\t-- ")
+@example("> quoted\n\t-- \nstop")
 def test_stripping_twice_is_stripping_once(text: str) -> None:
     once = strip_quoted(text)
 

@@ -185,7 +185,6 @@ def test_the_line_is_drawn_by_the_agencys_own_days(cast: Cast, site: Site) -> No
         assert [row.entered_at for row in Entry.objects.all()] == [line]
 
 
-@pytest.mark.thorough
 def test_a_hold_that_says_so_keeps_it_and_another_hold_does_not(cast: Cast, site: Site) -> None:
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, 100)

@@ -379,7 +379,6 @@ def _short_identities(client: Client, days: int = 30) -> None:
         keep(client, category, days)
 
 
-@pytest.mark.thorough
 def test_a_person_leaves_after_the_last_contact_and_the_calls_are_nobodys(cast: Cast) -> None:
     _short_identities(cast.dentist)
     old = make.call(cast.dentist, ANNA, at=ago(40))
@@ -572,7 +571,6 @@ def test_evidence_that_a_decision_rests_on_stays(cast: Cast) -> None:
 # --- What lies beside -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thorough
 def test_exports_leave_with_their_files(cast: Cast) -> None:
     client = live(cast.dentist)
     file_key = uuid.uuid4()
@@ -594,7 +592,6 @@ def test_exports_leave_with_their_files(cast: Cast) -> None:
         files.open(client.pk, file_key)
 
 
-@pytest.mark.thorough
 def test_what_lies_too_long_in_the_inbox_leaves(cast: Cast) -> None:
     client = live(cast.dentist)
     key = vault_services.purpose_key(client_id=client.pk, purpose="inbox", at=NOON)

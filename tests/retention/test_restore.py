@@ -282,6 +282,31 @@ def test_what_expired_or_was_taken_back_since_the_dump_goes_again(
         assert house.state(house.caller(STAYS), Purpose.CONTACT) == State.GIVEN
 
 
+def test_what_the_vault_alone_remembers_goes_again(house: House) -> None:
+    """As behind a dump of before: who is restricted, a recording without its key, a call that was erased by itself."""
+    now = make.now()
+    kept = make.call(house.client, STAYS, at=now - timedelta(days=3))
+    sound = make.recording(kept, "https://example.com/1")
+    single = make.call(house.client, WITHDREW, at=now - timedelta(days=1))
+    digest = b"\x07" * 32
+    with job_scope(agency_id=house.client.agency_id):
+        CallRef.objects.create(
+            agency_id=house.client.agency_id, client=house.client, provider="callrail", kind="id", digest=digest,
+            call=single,
+        )  # fmt: skip
+        restricting.restrict(client=house.client, caller_id=house.caller(STAYS), by=make.JOB, at=now)
+        Caller.objects.update(restricted_at=None)
+    vault.destroy_recording_keys(client_id=house.client.pk, recording_ids=[sound.pk])
+    vault.entomb_calls(client_id=house.client.pk, digests=[digest], ends_on=date(2036, 1, 1), at=now)
+
+    restoring.take_out(at=now)
+
+    with job_scope(agency_id=house.client.agency_id):
+        assert [caller.restricted_at for caller in Caller.objects.filter(pk=house.caller(STAYS))] == [now]
+        assert list(Call.objects.values_list("pk", flat=True)) == [kept.pk]
+        assert Recording.objects.get(pk=sound.pk).state == "gone"
+
+
 def test_cut_off_and_begun_again_it_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     now = make.now()
     numbers = [f"+1202555{number:04}" for number in range(120, 126)]

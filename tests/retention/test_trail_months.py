@@ -134,7 +134,6 @@ def test_months_leave_in_a_run_as_the_preview_counted_and_are_certified(acme: Ag
     assert both_find(acme.pk, tmp_path) == []
 
 
-@pytest.mark.thorough
 def test_where_the_agency_says_nothing_no_month_leaves(acme: Agency) -> None:
     """However old: what holds without a word is about reasons alone."""
     later = NOON + timedelta(days=3000)
@@ -194,7 +193,6 @@ def test_the_last_night_of_a_month_goes_with_its_own_month(tmp_path: Path) -> No
     assert both_find(agency.pk, tmp_path) == []
 
 
-@pytest.mark.thorough
 def test_the_longest_of_agency_and_clients_decides(acme: Agency) -> None:
     keep(acme)
     dentist = make.client(acme, "Dentist", at=MONTHS[0])
@@ -208,7 +206,6 @@ def test_the_longest_of_agency_and_clients_decides(acme: Agency) -> None:
     assert due(acme).extent.rows == 7
 
 
-@pytest.mark.thorough
 def test_a_hold_of_any_client_keeps_every_month_and_lifting_it_frees_them(acme: Agency) -> None:
     keep(acme)
     one = hold(make.client(acme, "Dentist", at=MONTHS[2]))
@@ -451,7 +448,6 @@ def test_after_a_restore_the_same_months_leave_again(acme: Agency, tmp_path: Pat
     assert restoring.take_out(at=NOON + timedelta(hours=2)).is_empty
 
 
-@pytest.mark.thorough
 def test_a_hold_that_is_open_by_then_keeps_what_came_back(acme: Agency, tmp_path: Path) -> None:
     keep(acme)
     with superuser() as line:

@@ -199,7 +199,6 @@ def test_what_shows_calls_needs_two_facts_and_a_declaration(cast: Cast, browser:
     assert row.from_at.date() == date(2025, 11, 24), "twelve months"
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("days", "business"), [(8, "the dentist"), (9, "Globex Plumbing")])
 def test_facts_that_do_not_fit_go_to_a_person_and_say_nothing(
     cast: Cast, browser: Browser, days: int, business: str

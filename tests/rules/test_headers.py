@@ -134,7 +134,6 @@ def public() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.thorough
 def test_cookies_of_a_public_address_are_the_hosts_own(public: dict[str, Any]) -> None:
     for cookie in ("SESSION_COOKIE", "CSRF_COOKIE"):
         assert public[f"{cookie}_NAME"].startswith("__Host-")

@@ -512,7 +512,7 @@ def test_things_that_do_not_exist_do_not(world: World) -> None:
 # --- Who is not signed in, and who is suspended ---
 
 
-@by_route(OURS, one_in=2)
+@by_route(OURS)
 def test_who_is_not_signed_in_or_suspended_gets_in_nowhere(world: World, several: Sequence[Address]) -> None:
     """A stranger is led to the sign-in, for what is there and for what is not; so is who is suspended."""
     at_each(several, partial(_lets_in_members_alone, world))
@@ -692,7 +692,7 @@ def _is_within_a_client(address: Address) -> bool:
     return "slug" in address.parts and bool(set(address.parts) - {"slug", "pk"} - WORDS)
 
 
-@by_route([address for address in OURS if _is_within_a_client(address)], one_in=2)
+@by_route([address for address in OURS if _is_within_a_client(address)])
 def test_a_thing_of_another_client_is_none_behind_this_clients_name(
     world: World, several: Sequence[Address]
 ) -> None:

@@ -377,6 +377,8 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
     if not text.isascii() or not text.isprintable():
         text = unicodedata.normalize("NFKC", _SPACE.sub(" ", text))
         text = "".join(char for char in text if unicodedata.category(char)[0] != "C")
+        # What stood on both sides of one that is gone may go together by now.
+        text = unicodedata.normalize("NFKC", text)
     text = _SPACE.sub(" ", text).strip()
     if (
         _EMAIL.search(text)
