@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, Role
@@ -95,15 +95,20 @@ def needs_approval(case: Case) -> bool:
     """
     Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement.
 
-    It agreed to what it was asked about: not to an identity that is proven, or reaches further, only since.
+    What it answered last counts. It agreed to what it was asked about: not to an identity that is proven, or reaches
+    further, only since.
     """
     if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
         return False
+    answers = Approval.objects.filter(
+        case=case, kind=ApprovalKind.APPROVE, state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED]
+    )
+    # Of two answers of one instant the no counts: "refused" sorts behind "approved".
+    last = answers.order_by("-answered_at", "-asked_at", "-state").first()
+    if last is None or last.state == ApprovalState.REFUSED:
+        return True
     proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
-    changed = proven.filter(Q(proven_at__gt=OuterRef("asked_at")) | Q(looked_at__gt=OuterRef("asked_at")))
-    return not Approval.objects.filter(
-        ~Exists(changed), case=case, kind=ApprovalKind.APPROVE, state=ApprovalState.APPROVED
-    ).exists()
+    return proven.filter(Q(proven_at__gt=last.asked_at) | Q(looked_at__gt=last.asked_at)).exists()
 
 
 def why_not(case: Case) -> str:

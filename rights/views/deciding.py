@@ -87,6 +87,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "older": reach.older_of(targets) if case.asks in {Ask.SEE, Ask.COPY} else 0,
         "others_stay": reach.others_stay(targets) if case.asks in {Ask.RESTRICT, Ask.OBJECT} else 0,
         "needs_approval": deciding.needs_approval(case),
+        "answers": casebook.answers_of(case, words.key_of(case.submission)),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),
         "kept_for": ends.kept_for(case),

@@ -266,6 +266,49 @@ def test_the_client_answers_once_by_a_link_without_an_account_or_a_number(cast: 
         assert not deciding.needs_approval(case)
 
 
+def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL)
+    case, office, browser = _open(cast), asking.Office(cast), signed_in(cast.alice)
+    page, fulfil = f"/requests/{case.pk}/decide/", {"decided": "fulfil"}
+    assert "The client’s last answer" not in browser.get(page).text
+
+    def answer(minutes: int, agrees: bool, said: str) -> None:
+        at = NOW() + timedelta(minutes=minutes)
+        question = office.does(
+            approvals.ask_client, case=case, kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+            is_vouched=True, at=at,
+        )  # fmt: skip
+        office.does(
+            approvals.answer_signed_in, approval=question, agrees=agrees, name="Dana", said=said, at=at
+        )
+
+    answer(0, True, "Go ahead.")
+    shown = browser.get(page).text
+    assert "Go ahead." in shown
+    assert "has to agree first" not in shown
+    answer(1, False, "Not before 212-555-0101 was called.")
+    shown = browser.get(page).text
+    assert "has to agree first" in shown
+    assert "Go ahead." not in shown
+    assert not DIGITS.search(shown)
+    said = " ".join(shown[shown.index("The client’s last answer") :].split())
+    assert "Not agreed" in said
+    assert "Dana" in said
+    assert re.search(r"Dana, <time [^>]+>\d{1,2} [A-Z][a-z]{2} \d{4}", said)
+    assert "Not before [number] was called." in said
+    assert not DIGITS.search(browser.get(f"/requests/{case.pk}/").text)
+    refused = browser.post(page, fulfil)
+    assert (refused.status_code, "The client has to agree" in refused.text) == (422, True)
+    answer(2, True, "Now you may.")
+    with job_scope(agency_id=cast.acme.pk):
+        last = Approval.objects.order_by("-answered_at").first()
+        assert last is not None
+        Approval.objects.filter(pk=last.pk).update(state=ApprovalState.WITHDRAWN)
+        assert deciding.needs_approval(case), "a question that was taken back is no answer"
+        Approval.objects.filter(pk=last.pk).update(state=ApprovalState.APPROVED)
+    assert browser.post(page, fulfil).status_code == 302
+
+
 def test_a_question_that_does_not_open_keeps_none_behind_it(cast: Cast) -> None:
     asked = []
     for number in range(2):
