@@ -214,7 +214,9 @@ def test_an_answer_carries_the_ground_and_closes_nothing_by_itself(cast: Cast) -
 # --- The client's word --------------------------------------------------------------------------------------------
 
 
-def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) -> str:
+def _asked(
+    cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE, said: str = "We would erase it."
+) -> str:
     """Ask the client, let the mail leave; the link's path."""
     office = asking.Office(cast)
     office.does(
@@ -222,7 +224,7 @@ def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) ->
         case=case,
         kind=kind,
         to="owner@dentist.example",
-        said="We would erase it.",
+        said=said,
         at=NOW(),
         is_vouched=True,
     )
@@ -443,15 +445,65 @@ def test_a_case_whose_person_has_proven_nothing_comes_back_unproven(cast: Cast) 
     assert asking.case_of(submission, Ask.DELETE).state == CaseState.PROVING
 
 
-def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
-    case = _open(cast)
-    _asked(cast, case)
+def _approver(cast: Cast) -> Browser:
+    """Bob, who approves for the dentist, signed in."""
     make.grant(cast.bob, cast.dentist, Role.APPROVER)
     with job_scope(agency_id=cast.acme.pk):
         cast.bob.role = Role.APPROVER
         cast.bob.save(update_fields=["role"])
+    return signed_in(cast.bob)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "means"),
+    [
+        (
+            ApprovalKind.APPROVE,
+            ["Yes, do it", "No, or do it otherwise"],
+            "With a yes Acme may do it.",
+        ),
+        (
+            ApprovalKind.TAKE_OVER,
+            ["We have it, and answer the person", "It is not ours to answer"],
+            "If you have it, the request is yours: you answer the person",
+        ),
+    ],
+)
+def test_both_doors_ask_the_client_the_same_with_the_same_two_answers(
+    cast: Cast, kind: ApprovalKind, answers: list[str], means: str
+) -> None:
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast)
+    path = _asked(cast, case, kind, "We would erase what 212-555-0101 left.")
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=4))
+    asking.search(case.submission, at=NOW())
+    browser, here = _approver(cast), f"/requests/{case.pk}/"
+    with job_scope(agency_id=cast.acme.pk):
         row = Approval.objects.get()
-    browser = signed_in(cast.bob)
+    asked = []
+    for page in (Browser().get(path).text, browser.get(here).text):
+        shown = page[page.index('<dl class="facts">') : page.index("</form>", page.index('name="agrees"'))]
+        assert "Call records: 1" in shown, "as it was found when it was asked"
+        assert "We would erase what [number] left." in shown
+        assert means in shown
+        assert not DIGITS.search(page)
+        asked.append(re.findall(r'name="agrees"[^>]*value="(yes|no)"[^>]*>\s*([^<]+?)\s*<', shown))
+    assert asked[0] == asked[1] == list(zip(("yes", "no"), answers, strict=True))
+
+    wrong = browser.post(f"{here}asked/{row.pk}/", {"name": "Bob", "agrees": "no", "words": ""})
+    assert wrong.status_code == 422
+    assert all(answer in wrong.text for answer in (*answers, means))
+    gone = _open(cast, Ask.CORRECT)
+    assert "Your answer" not in browser.get(f"/requests/{gone.pk}/").text
+    assert "Your answer" not in signed_in(cast.alice).get(here).text
+
+
+def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
+    case = _open(cast)
+    _asked(cast, case)
+    browser = _approver(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Approval.objects.get()
     assert "asks for your word" in browser.get(f"/requests/{case.pk}/").content.decode()
     with job_scope(agency_id=cast.acme.pk):
         link = links.address_of(Named(case.agency_id, case.client_id or 0, case.submission_id))
