@@ -211,6 +211,29 @@ def test_an_answer_carries_the_ground_and_closes_nothing_by_itself(cast: Cast) -
     assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.DONE
 
 
+@pytest.mark.parametrize("decided", ["fulfil", "part"])
+def test_an_erasure_is_decided_on_what_the_page_has_shown(cast: Cast, decided: str) -> None:
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast, Ask.DELETE, place=("DE", ""))
+    browser, path = signed_in(cast.alice), f"/requests/{case.pk}/decide/"
+    said = {"decided": decided, "ground": "", "words": ""}
+    if decided == "part":
+        said |= {"ground": "gdpr-erase-claims", "words": "A claim of yours is before a court."}
+    first = asking.seen(browser.get(path).text)
+    assert browser.get(path).text.count(first) == 1
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=4))
+    late = browser.post(path, said | {"shown": first})
+    assert late.status_code == 422
+    assert "Look again, then decide" in late.text
+    assert browser.post(path, said).status_code == 422
+    assert asking.case_of(case.submission, Ask.DELETE).decided_at is None
+    again = asking.seen(late.text)
+    assert again != first
+    assert browser.post(path, said | {"shown": again}).status_code == 302
+    assert asking.case_of(case.submission, Ask.DELETE).decided == decided
+
+
 # --- The client's word --------------------------------------------------------------------------------------------
 
 
@@ -308,6 +331,7 @@ def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) ->
         Approval.objects.filter(pk=last.pk).update(state=ApprovalState.WITHDRAWN)
         assert deciding.needs_approval(case), "a question that was taken back is no answer"
         Approval.objects.filter(pk=last.pk).update(state=ApprovalState.APPROVED)
+    fulfil["shown"] = asking.seen(browser.get(page).text)
     assert browser.post(page, fulfil).status_code == 302
 
 
