@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from callprivacy.lib import phone
 from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
-from rights.enums import Ask, Channel, IdentityKind, LetterWay, OnBehalf
+from rights.enums import ApprovalKind, Ask, Channel, IdentityKind, LetterWay, OnBehalf
 from rights.forms.deciding import place_choices
 from rights.letters import Letter
 
@@ -313,26 +314,54 @@ class AskForm(forms.Form):
         return said
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """How both answers to a question are worded, and what is asked for in words."""
+
+    yes: str
+    no: str
+    words: str
+    why_not: str
+
+
+_ANSWERS: Final = {
+    ApprovalKind.APPROVE: _Answers(
+        yes="Yes, do it",
+        no="No, or do it otherwise",
+        words="What you want done, or why you do not agree.",
+        why_not="Say what you want done instead, or why not.",
+    ),
+    ApprovalKind.TAKE_OVER: _Answers(
+        yes="We have it, and answer the person",
+        no="It is not ours to answer",
+        words="Needed where it is not yours to answer: why.",
+        why_not="Say why it is not yours to answer.",
+    ),
+}
+
+
 class AnswerForm(forms.Form):
-    """What the client's person says."""
+    """
+    What the client's person says, by the link or signed in.
+
+    :param kind: what the client is asked, which its answers are worded by.
+    """
 
     name = forms.CharField(label="Your name", max_length=120)
-    agrees = forms.ChoiceField(
-        label="Your answer",
-        choices=[("yes", "Yes, do it"), ("no", "No, or do it otherwise")],
-        widget=forms.RadioSelect,
-    )
-    words = _text(
-        "Your words",
-        required=False,
-        max_length=2000,
-        help_text="What you want done, or why you do not agree.",
-    )
+    agrees = forms.ChoiceField(label="Your answer", widget=forms.RadioSelect)
+    words = _text("Your words", required=False, max_length=2000)
+
+    def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        said = _ANSWERS[ApprovalKind(kind)]
+        cast(forms.ChoiceField, self.fields["agrees"]).choices = [("yes", said.yes), ("no", said.no)]
+        self.fields["words"].help_text = said.words
+        self.why_not = said.why_not
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
         if said.get("agrees") == "no" and not str(said.get("words", "")).strip():
-            self.add_error("words", "Say what you want done instead, or why not.")
+            self.add_error("words", self.why_not)
         return said
 
 

@@ -20,7 +20,7 @@ from callprivacy.calls.models import caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
+from rights.enums import ApprovalState, Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
 from rights.models import (
     Approval,
     Case,
@@ -260,13 +260,22 @@ def timeline_of(case: Case, key: Key | None) -> list[dict[str, Any]]:
         {
             "at": row.at,
             "title": row.get_kind_display(),
-            "text": words.text(row.words, key),
+            "text": _said(row, key),
             "by": str(row.user) if row.user is not None else "",
             "tone": _EVENT_LOOKS.get(row.kind, ("", "clock"))[0],
             "icon": _EVENT_LOOKS.get(row.kind, ("", "clock"))[1],
         }
         for row in rows
     ]
+
+
+_OF_CLIENT: Final = frozenset({EventKind.APPROVED, EventKind.NOT_APPROVED, EventKind.RECEIVED_BY_CLIENT})
+
+
+def _said(row: CaseEvent, key: Key | None) -> str:
+    """The words of an event; of the client's, who writes what it likes, without the numbers in them."""
+    said = words.text(row.words, key)
+    return redact(said).text if row.kind in _OF_CLIENT else said
 
 
 def is_not_recorded(case: Case) -> bool:
@@ -380,7 +389,7 @@ def packages_of(case: Case) -> list[Package]:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalLine:
-    """A question to the client, opened."""
+    """A question to the client, opened. :ivar name: who answered, and :ivar said: in which words, without numbers."""
 
     row: Approval
     to: str
@@ -399,12 +408,24 @@ def approvals_of(case: Case, key: Key | None) -> list[ApprovalLine]:
         ApprovalLine(
             row,
             words.text(row.to, key),
-            words.text(row.name, key),
-            words.text(row.words, key),
+            redact(words.text(row.name, key)).text,
+            redact(words.text(row.words, key)).text,
             _APPROVAL_TONES[row.state],
         )
         for row in rows
     ]
+
+
+def answers_of(case: Case, key: Key | None) -> list[ApprovalLine]:
+    """The client's last answer to each kind of question, the latest first; what was taken back is none."""
+    answered = [
+        line
+        for line in approvals_of(case, key)
+        if line.row.state in {ApprovalState.APPROVED, ApprovalState.REFUSED}
+    ]
+    # As `deciding.needs_approval` has it, the no counts of two of one instant.
+    answered.sort(key=lambda line: (line.row.answered_at, line.row.asked_at, line.row.state))
+    return list({line.row.kind: line for line in answered}.values())[::-1]
 
 
 def notices_of(case: Case) -> list[RecipientNotice]:

@@ -7,6 +7,7 @@ or is instructed to answer, once it is proven who asks; the others get a case of
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Final
 
 from django.db.models import Count, Q
 
+from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.calls.services.exports import MINOR
@@ -288,6 +290,19 @@ def preview(targets: Sequence[Target], *, at: datetime, beyond_floor: bool = Fal
     :param beyond_floor: records that a law wants kept leave all the same.
     """
     return [_preview(target, at, beyond_floor) for target in targets]
+
+
+def digest_of(previews: Sequence[Preview]) -> str:
+    """A digest of what was shown of an erasure: other once a count, a hold or what stays refused is another."""
+    shown = sorted(
+        [
+            str(one.client.pk), str(one.caller_id), one.calls, one.recordings, one.transcripts, one.at_vendor, one.held,
+            sorted(str(hold.pk) for hold in one.holds), one.by_law, one.of_others, one.evidence, list(one.refusals),
+            one.deletes_at_vendor,
+        ]
+        for one in previews
+    )  # fmt: skip
+    return hashlib.sha256(canonical_document({"previews": shown})).hexdigest()
 
 
 def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:

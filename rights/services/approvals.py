@@ -22,6 +22,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.logs import logger
+from callprivacy.lib.redact import redact
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose, Permission
@@ -31,7 +32,7 @@ from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work import services as work
 from consent.enums import Language
 from rights import kinds, letters
-from rights.enums import ApprovalKind, ApprovalState, Ask, CaseState, EventKind, IdentityState
+from rights.enums import ApprovalKind, ApprovalState, Ask, CaseState, Copies, EventKind, IdentityState
 from rights.letters import Filled
 from rights.models import Approval, Case, Identity
 from rights.selectors import letters as letter_selectors
@@ -75,9 +76,9 @@ class NoNameError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """
-    A question as the client's page shows it. It holds no number.
+    A question as the client's person is shown it, by the link or signed in. It holds no number.
 
-    :ivar facts: what was written down when it was asked: kind, days, what was found, words of the agency.
+    :ivar facts: what was written down when it was asked: laws, what was found, words of the agency.
     :ivar name: who answered, and :ivar said: with what words; "" before.
     """
 
@@ -87,6 +88,16 @@ class Asked:
     name: str
     said: str
     is_open: bool
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether a yes takes the request over, in place of saying that it may be done."""
+        return self.approval.kind == ApprovalKind.TAKE_OVER
+
+    @property
+    def found(self) -> list[tuple[str, int]]:
+        """What was found when it was asked: name of the copies, and how many there are."""
+        return [(Copies(name).label, count) for name, count in self.facts.get("found", {}).items() if count]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -255,6 +266,16 @@ def withdraw_open(*, case: Case, by: Actor, at: datetime) -> bool:
     return bool(won)
 
 
+def waiting(*, case: Case, at: datetime) -> Asked | None:
+    """The question about a case that is open, as who approves for the client and is signed in is shown it."""
+    row = (
+        Approval.objects.filter(case=case, state=ApprovalState.WAITING, expires_at__gt=at)
+        .select_related("case__submission", "case__client", "case__agency")
+        .first()
+    )
+    return None if row is None else _read(row, at)
+
+
 # --- The client's page --------------------------------------------------------------------------------------------
 
 
@@ -377,15 +398,17 @@ def _find(token: str, at: datetime) -> Approval:
 
 
 def _read(row: Approval, at: datetime) -> Asked:
+    """Open a question; whoever wrote words of it may have written a number, which is taken out."""
     key = words.key_of(row.case.submission)
     facts = words.record(row.asked, key)
     facts.pop("token", None)
+    facts["said"] = redact(str(facts.get("said", ""))).text
     return Asked(
         approval=row,
         case=row.case,
         facts=facts,
-        name=words.text(row.name, key),
-        said=words.text(row.words, key),
+        name=redact(words.text(row.name, key)).text,
+        said=redact(words.text(row.words, key)).text,
         is_open=row.state == ApprovalState.WAITING and row.expires_at > at,
     )
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, Role
@@ -67,6 +67,10 @@ class NotSearchedError(LookupError):
     """What there is of the person has not been looked for yet."""
 
 
+class OtherThanShownError(LookupError):
+    """An erasure would take other than was shown to whoever decides it."""
+
+
 class OwnAnswerError(LookupError):
     """An appeal is answered by somebody who did not give the answer that it is against."""
 
@@ -95,15 +99,20 @@ def needs_approval(case: Case) -> bool:
     """
     Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement.
 
-    It agreed to what it was asked about: not to an identity that is proven, or reaches further, only since.
+    What it answered last counts. It agreed to what it was asked about: not to an identity that is proven, or reaches
+    further, only since.
     """
     if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
         return False
+    answers = Approval.objects.filter(
+        case=case, kind=ApprovalKind.APPROVE, state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED]
+    )
+    # Of two answers of one instant the no counts: "refused" sorts behind "approved".
+    last = answers.order_by("-answered_at", "-asked_at", "-state").first()
+    if last is None or last.state == ApprovalState.REFUSED:
+        return True
     proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
-    changed = proven.filter(Q(proven_at__gt=OuterRef("asked_at")) | Q(looked_at__gt=OuterRef("asked_at")))
-    return not Approval.objects.filter(
-        ~Exists(changed), case=case, kind=ApprovalKind.APPROVE, state=ApprovalState.APPROVED
-    ).exists()
+    return proven.filter(Q(proven_at__gt=last.asked_at) | Q(looked_at__gt=last.asked_at)).exists()
 
 
 def why_not(case: Case) -> str:
@@ -131,6 +140,7 @@ def decide(
     shown_by: str = "",
     beyond_floor: bool = False,
     going_on: Collection[Purpose] = (),
+    shown: str | None = None,
 ) -> Case:
     """
     Decide a case, and let jobs carry it out.
@@ -142,8 +152,9 @@ def decide(
     :param shown_by: what shows that these are right; sealed. Needed with corrections.
     :param beyond_floor: of an erasure: what only a law wants kept leaves too.
     :param going_on: of an objection that is followed in part: the uses that go on; any of `MAY_GO_ON`.
+    :param shown: of an erasure: `reach.digest_of` what was shown of it; None where nothing was.
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
-        NotSearchedError, NotCorrectableError, OwnAnswerError, GoesOnError: as their names say.
+        NotSearchedError, NotCorrectableError, OwnAnswerError, OtherThanShownError, GoesOnError: as their names say.
     """
     rows = Case.objects.select_related(
         "submission__agency", "submission__client", "client", "agency", "appeal_of"
@@ -152,6 +163,7 @@ def decide(
     _check(found, decided, ground, words)
     _check_going_on(found, decided, going_on)
     _check_other_eyes(found, by, at)
+    _check_shown(found, decided, shown, at)
     key = sealing.key_of(submission=found.submission, at=at)
     found.decided, found.ground = decided, ground
     found.decided_at, found.decided_by_id = at, by.user_id
@@ -228,6 +240,16 @@ def _check_other_eyes(case: Case, by: Actor, at: datetime) -> None:
     if others.exclude(role=Role.APPROVER).exists():
         raise OwnAnswerError(
             "You gave the answer before; since the appeal somebody else looks at it. Hand it over."
+        )
+
+
+def _check_shown(case: Case, decided: Decided, shown: str | None, at: datetime) -> None:
+    """What is erased cannot be undone: it is decided on what there is, and not on what there was."""
+    if shown is None or case.asks != Ask.DELETE or decided not in {Decided.FULFIL, Decided.PART}:
+        return
+    if reach.digest_of(reach.preview(reach.targets_of(case), at=at)) != shown:
+        raise OtherThanShownError(
+            "What would leave or stay has changed since you saw it. Look again, then decide."
         )
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import client_address
 from consent.services.limits import Verdict, knock
-from rights.enums import ApprovalKind, Copies
+from rights.enums import ApprovalKind
 from rights.forms.cases import AnswerForm, AskForm
 from rights.models import Approval, Case
 from rights.selectors import letters as letter_selectors
@@ -100,7 +100,7 @@ def answer_here(request: StaffRequest, case: Case, approval_id: UUID) -> HttpRes
     if works(request):
         raise PermissionDenied("Only who approves for the client answers this; send the client the link.")
     row = _find(case, approval_id)
-    form = AnswerForm(request.POST)
+    form = AnswerForm(request.POST, kind=row.kind)
     if not form.is_valid():
         return page(request, case, 422, answer_form=form)
     said = form.cleaned_data
@@ -132,10 +132,11 @@ def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
         is Verdict.FULL
     ):
         return _draw(request, "rights/public/approval_gone.html", {"is_full": True}, 429)
-    form = AnswerForm(request.POST or None)
     try:
-        asked = _answer(token, form, at) if request.method == "POST" and form.is_valid() else None
-        asked = asked or approvals.show(token=token, at=at)
+        asked = approvals.show(token=token, at=at)
+        form = AnswerForm(request.POST or None, kind=asked.approval.kind)
+        if request.method == "POST" and form.is_valid():
+            asked = _answer(token, form, at) or approvals.show(token=token, at=at)
     except approvals.UnknownLinkError:
         return _draw(request, "rights/public/approval_gone.html", {}, 404)
     wrong = request.method == "POST" and not form.is_valid() and asked.is_open
@@ -154,20 +155,11 @@ def _answer(token: str, form: AnswerForm, at: datetime) -> approvals.Asked | Non
 
 
 def _context(asked: approvals.Asked, form: AnswerForm) -> dict[str, Any]:
-    hands_over = asked.approval.kind == ApprovalKind.TAKE_OVER
-    if hands_over:
-        form.fields["agrees"].choices = [  # type: ignore[attr-defined]  # a field with choices
-            ("yes", "We have it, and answer the person"),
-            ("no", "It is not ours to answer"),
-        ]
-    names = dict(Copies.choices)
     return {
         "asked": asked,
         "case": asked.case,
         "zone": letter_selectors.zone_of(asked.case),
-        "found": [(names[name], count) for name, count in asked.facts.get("found", {}).items() if count],
         "form": form,
-        "hands_over": hands_over,
     }
 
 

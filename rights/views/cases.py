@@ -18,7 +18,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
-from rights.enums import ApprovalState, Ask, Channel, OnBehalf
+from rights.enums import Ask, Channel, OnBehalf
 from rights.forms.cases import (
     AnswerForm,
     AppealForm,
@@ -29,10 +29,10 @@ from rights.forms.cases import (
     PauseForm,
     TaskForm,
 )
-from rights.models import Approval, Case, CaseTask
+from rights.models import Case, CaseTask
 from rights.selectors import board, casebook, words
 from rights.selectors import letters as letter_selectors
-from rights.services import cases, deciding, restricting
+from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
 from rights.views.doors import clients_of, noon_of, of_case, require_work, sees_own, work_of_case, works
@@ -101,6 +101,8 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
     is_open = case.closed_at is None
     people = _people(request, case)
     steps = casebook.steps_of(case)
+    # Nobody of the agency approves for the client.
+    asked = None if works(request) else approvals.waiting(case=case, at=request.at)
     context = {
         "case": case,
         "zone": zone,
@@ -132,21 +134,13 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "may_lift": restricting.may_lift(case),
         "may_decide": not deciding.why_not(case),
         "assign": AssignForm(people=people, initial={"owner": case.owner_id or ""}),
-        "answer_waits": _asked_here(request, case),
-        "answer_form": AnswerForm(initial={"name": str(request.user)}),
+        "answer_waits": asked,
+        "answer_form": AnswerForm(kind=asked.approval.kind, initial={"name": str(request.user)}) if asked else None,
         "note": NoteForm(auto_id="note_%s"),
         "task": TaskForm(auto_id="task_%s"),
         **more,
     }  # fmt: skip
     return render(request, "rights/case.html", context, status=status)
-
-
-def _asked_here(request: StaffRequest, case: Case) -> Approval | None:
-    """The question that waits for the client's person, for who approves and is signed in."""
-    if works(request):
-        return None
-    rows = Approval.objects.filter(case=case, state=ApprovalState.WAITING, expires_at__gt=request.at)
-    return rows.first()
 
 
 def _people(request: StaffRequest, case: Case) -> list[Any]:

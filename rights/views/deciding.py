@@ -42,6 +42,7 @@ _REFUSALS = (
     deciding.NotApprovedError,
     deciding.NotProvenError,
     deciding.NotSearchedError,
+    deciding.OtherThanShownError,
     deciding.OwnAnswerError,
 )
 _SUFFIXES: Final = {
@@ -79,6 +80,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "form": form,
         "grounds": [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked],
         "previews": previews,
+        "shown": reach.digest_of(previews) if case.asks == Ask.DELETE else "",
         "copies": [(one, reach.stays_for(one, case)) for one in reach.copies_of(case, targets)]
         if previews
         else [],
@@ -87,6 +89,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "older": reach.older_of(targets) if case.asks in {Ask.SEE, Ask.COPY} else 0,
         "others_stay": reach.others_stay(targets) if case.asks in {Ask.RESTRICT, Ask.OBJECT} else 0,
         "needs_approval": deciding.needs_approval(case),
+        "answers": casebook.answers_of(case, words.key_of(case.submission)),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),
         "kept_for": ends.kept_for(case),
@@ -111,6 +114,8 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
             shown_by=said.get("shown_by", ""),
             beyond_floor=bool(said.get("beyond_floor")),
             going_on=[Purpose(name) for name in said.get("going_on", ())],
+            # A form without it has shown nothing.
+            shown=request.POST.get("shown", ""),
         )
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))

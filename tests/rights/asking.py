@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -104,6 +105,13 @@ def case_of(submission: Submission, ask: Ask) -> Case:
         return Case.objects.select_related(
             "submission__agency", "submission__client", "client__agency", "agency"
         ).get(submission=submission, asks=ask)
+
+
+def seen(page: str) -> str:
+    """What a page has shown of an erasure, as its form sends it along."""
+    found = re.search(r'name="shown" value="([0-9a-f]{64})"', page)
+    assert found is not None
+    return found[1]
 
 
 class Office:

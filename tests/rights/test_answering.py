@@ -211,10 +211,35 @@ def test_an_answer_carries_the_ground_and_closes_nothing_by_itself(cast: Cast) -
     assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.DONE
 
 
+@pytest.mark.parametrize("decided", ["fulfil", "part"])
+def test_an_erasure_is_decided_on_what_the_page_has_shown(cast: Cast, decided: str) -> None:
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast, Ask.DELETE, place=("DE", ""))
+    browser, path = signed_in(cast.alice), f"/requests/{case.pk}/decide/"
+    said = {"decided": decided, "ground": "", "words": ""}
+    if decided == "part":
+        said |= {"ground": "gdpr-erase-claims", "words": "A claim of yours is before a court."}
+    first = asking.seen(browser.get(path).text)
+    assert browser.get(path).text.count(first) == 1
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=4))
+    late = browser.post(path, said | {"shown": first})
+    assert late.status_code == 422
+    assert "Look again, then decide" in late.text
+    assert browser.post(path, said).status_code == 422
+    assert asking.case_of(case.submission, Ask.DELETE).decided_at is None
+    again = asking.seen(late.text)
+    assert again != first
+    assert browser.post(path, said | {"shown": again}).status_code == 302
+    assert asking.case_of(case.submission, Ask.DELETE).decided == decided
+
+
 # --- The client's word --------------------------------------------------------------------------------------------
 
 
-def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) -> str:
+def _asked(
+    cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE, said: str = "We would erase it."
+) -> str:
     """Ask the client, let the mail leave; the link's path."""
     office = asking.Office(cast)
     office.does(
@@ -222,7 +247,7 @@ def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) ->
         case=case,
         kind=kind,
         to="owner@dentist.example",
-        said="We would erase it.",
+        said=said,
         at=NOW(),
         is_vouched=True,
     )
@@ -264,6 +289,50 @@ def test_the_client_answers_once_by_a_link_without_an_account_or_a_number(cast: 
     assert "Dana" in signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not deciding.needs_approval(case)
+
+
+def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL)
+    case, office, browser = _open(cast), asking.Office(cast), signed_in(cast.alice)
+    page, fulfil = f"/requests/{case.pk}/decide/", {"decided": "fulfil"}
+    assert "The client’s last answer" not in browser.get(page).text
+
+    def answer(minutes: int, agrees: bool, said: str) -> None:
+        at = NOW() + timedelta(minutes=minutes)
+        question = office.does(
+            approvals.ask_client, case=case, kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+            is_vouched=True, at=at,
+        )  # fmt: skip
+        office.does(
+            approvals.answer_signed_in, approval=question, agrees=agrees, name="Dana", said=said, at=at
+        )
+
+    answer(0, True, "Go ahead.")
+    shown = browser.get(page).text
+    assert "Go ahead." in shown
+    assert "has to agree first" not in shown
+    answer(1, False, "Not before 212-555-0101 was called.")
+    shown = browser.get(page).text
+    assert "has to agree first" in shown
+    assert "Go ahead." not in shown
+    assert not DIGITS.search(shown)
+    said = " ".join(shown[shown.index("The client’s last answer") :].split())
+    assert "Not agreed" in said
+    assert "Dana" in said
+    assert re.search(r"Dana, <time [^>]+>\d{1,2} [A-Z][a-z]{2} \d{4}", said)
+    assert "Not before [number] was called." in said
+    assert not DIGITS.search(browser.get(f"/requests/{case.pk}/").text)
+    refused = browser.post(page, fulfil)
+    assert (refused.status_code, "The client has to agree" in refused.text) == (422, True)
+    answer(2, True, "Now you may.")
+    with job_scope(agency_id=cast.acme.pk):
+        last = Approval.objects.order_by("-answered_at").first()
+        assert last is not None
+        Approval.objects.filter(pk=last.pk).update(state=ApprovalState.WITHDRAWN)
+        assert deciding.needs_approval(case), "a question that was taken back is no answer"
+        Approval.objects.filter(pk=last.pk).update(state=ApprovalState.APPROVED)
+    fulfil["shown"] = asking.seen(browser.get(page).text)
+    assert browser.post(page, fulfil).status_code == 302
 
 
 def test_a_question_that_does_not_open_keeps_none_behind_it(cast: Cast) -> None:
@@ -400,15 +469,65 @@ def test_a_case_whose_person_has_proven_nothing_comes_back_unproven(cast: Cast) 
     assert asking.case_of(submission, Ask.DELETE).state == CaseState.PROVING
 
 
-def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
-    case = _open(cast)
-    _asked(cast, case)
+def _approver(cast: Cast) -> Browser:
+    """Bob, who approves for the dentist, signed in."""
     make.grant(cast.bob, cast.dentist, Role.APPROVER)
     with job_scope(agency_id=cast.acme.pk):
         cast.bob.role = Role.APPROVER
         cast.bob.save(update_fields=["role"])
+    return signed_in(cast.bob)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "means"),
+    [
+        (
+            ApprovalKind.APPROVE,
+            ["Yes, do it", "No, or do it otherwise"],
+            "With a yes Acme may do it.",
+        ),
+        (
+            ApprovalKind.TAKE_OVER,
+            ["We have it, and answer the person", "It is not ours to answer"],
+            "If you have it, the request is yours: you answer the person",
+        ),
+    ],
+)
+def test_both_doors_ask_the_client_the_same_with_the_same_two_answers(
+    cast: Cast, kind: ApprovalKind, answers: list[str], means: str
+) -> None:
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast)
+    path = _asked(cast, case, kind, "We would erase what 212-555-0101 left.")
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=4))
+    asking.search(case.submission, at=NOW())
+    browser, here = _approver(cast), f"/requests/{case.pk}/"
+    with job_scope(agency_id=cast.acme.pk):
         row = Approval.objects.get()
-    browser = signed_in(cast.bob)
+    asked = []
+    for page in (Browser().get(path).text, browser.get(here).text):
+        shown = page[page.index('<dl class="facts">') : page.index("</form>", page.index('name="agrees"'))]
+        assert "Call records: 1" in shown, "as it was found when it was asked"
+        assert "We would erase what [number] left." in shown
+        assert means in shown
+        assert not DIGITS.search(page)
+        asked.append(re.findall(r'name="agrees"[^>]*value="(yes|no)"[^>]*>\s*([^<]+?)\s*<', shown))
+    assert asked[0] == asked[1] == list(zip(("yes", "no"), answers, strict=True))
+
+    wrong = browser.post(f"{here}asked/{row.pk}/", {"name": "Bob", "agrees": "no", "words": ""})
+    assert wrong.status_code == 422
+    assert all(answer in wrong.text for answer in (*answers, means))
+    gone = _open(cast, Ask.CORRECT)
+    assert "Your answer" not in browser.get(f"/requests/{gone.pk}/").text
+    assert "Your answer" not in signed_in(cast.alice).get(here).text
+
+
+def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
+    case = _open(cast)
+    _asked(cast, case)
+    browser = _approver(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Approval.objects.get()
     assert "asks for your word" in browser.get(f"/requests/{case.pk}/").content.decode()
     with job_scope(agency_id=cast.acme.pk):
         link = links.address_of(Named(case.agency_id, case.client_id or 0, case.submission_id))

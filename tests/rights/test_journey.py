@@ -80,7 +80,10 @@ def answered(cast: Cast, submission: Submission, ask: Ask, letter: str) -> Case:
     assert "You agreed" in Browser().post(link[1], {"name": "Dana", "agrees": "yes"}).content.decode()
     shown = browser.get(f"/requests/{case.pk}/decide/").content.decode()
     assert ("Copies that the person asked for" in shown) == (ask is Ask.DELETE)
-    decided = browser.post(f"/requests/{case.pk}/decide/", {"decided": "fulfil", "other_party": "withhold"})
+    yes = {"decided": "fulfil", "other_party": "withhold"}
+    if ask is Ask.DELETE:
+        yes["shown"] = asking.seen(shown)
+    decided = browser.post(f"/requests/{case.pk}/decide/", yes)
     assert decided.status_code == 302
     asking.work(cast.acme, at=make.now())
     with job_scope(agency_id=cast.acme.pk):
