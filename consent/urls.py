@@ -155,6 +155,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     # Registers of numbers, and numbers for the one of those that were reassigned
     path("consent/numbers/", numbers_out.ask, name="numbers_out"),
     path("consent/numbers/<uuid:numbers_id>/", numbers_out.show, name="numbers_file"),
+    path("consent/numbers/<uuid:numbers_id>/reason/", numbers_out.read_reason, name="numbers_reason"),
     path("consent/numbers/<uuid:numbers_id>/progress/", numbers_out.progress, name="numbers_progress"),
     path("consent/numbers/<uuid:numbers_id>/file/", numbers_out.take, name="take_numbers"),
     # The desk of people on the phone

@@ -37,6 +37,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("holds/", holds.list_holds, name="holds"),
     path("holds/new/", holds.new_hold, name="new_hold"),
     path("holds/<uuid:hold_id>/", holds.show_hold, name="hold"),
+    path("holds/<uuid:hold_id>/reason/", holds.read_reason, name="hold_reason"),
     path("holds/<uuid:hold_id>/review/", holds.review_hold, name="review_hold"),
     path("holds/<uuid:hold_id>/lift/", holds.lift_hold, name="lift_hold"),
     path("calls/<uuid:call_id>/hold/", holds.add_call, name="hold_call"),

@@ -22,6 +22,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller
 from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
@@ -35,6 +36,7 @@ from callprivacy.vault.sealing import SealBrokenError
 from consent.enums import State
 from consent.models import ConsentState, NumbersOut
 
+ASKED: Final = "numbers.requested"
 KEPT_FOR: Final = timedelta(days=3)
 BATCH: Final = 1000
 JOB: Final = Actor.job("consent.write_numbers")
@@ -71,9 +73,17 @@ def ask(*, client: Client, reason: str, by: Actor, at: datetime) -> NumbersOut:
     row = NumbersOut(
         agency_id=client.agency_id, client=client, created_by_id=by.user_id, created_at=at, due_at=at
     )
-    audit.record("numbers.requested", by=by, at=at, subject=row, reason=reason)
+    audit.record(ASKED, by=by, at=at, subject=row, reason=reason)
     row.save(force_insert=True)
     return row
+
+
+def read_reason(*, row: NumbersOut, by: Actor, at: datetime) -> str | None:
+    """Why the numbers were asked for; that somebody read it is in the trail. None where the words are erased."""
+    asked = Event.objects.filter(
+        agency_id=row.agency_id, subject_kind=row._meta.label_lower, subject_id=str(row.pk), action=ASKED
+    ).first()
+    return None if asked is None else audit.open_reason(event=asked, by=by, at=at)
 
 
 def work(*, agency_id: int, until: datetime, clock: Clock) -> bool:

@@ -111,6 +111,18 @@ def show(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpRespons
     return render(request, "consent/numbers_file.html", _context(request, client, _find(client, numbers_id)))
 
 
+@require_POST
+@never_cache
+@needs(Permission.REVEAL_NUMBERS)
+@_officers_only
+def read_reason(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
+    """Why somebody asked for them; that it was read is in the trail."""
+    row = _find(client, numbers_id)
+    words = numbers_out.read_reason(row=row, by=request.actor, at=request.at)
+    context = _context(request, client, row) | {"words": words, "has_read": True}
+    return render(request, "consent/numbers_file.html", context)
+
+
 @require_safe
 @never_cache
 @needs(Permission.REVEAL_NUMBERS)

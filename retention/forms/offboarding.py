@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
 from callprivacy.lib import outside
+
+
+def shown_in(said: Mapping[str, Any]) -> dict[str, int]:
+    """The counts that stood on the page, as it sent them back; what is none is -1 and fits nothing."""
+    found: dict[str, int] = {}
+    for name, raw in said.items():
+        if name.startswith("shown-"):
+            text = str(raw)
+            found[name.removeprefix("shown-")] = int(text) if text.isdecimal() and len(text) < 15 else -1
+    return found
 
 
 class AskForm(forms.Form):
@@ -48,15 +59,6 @@ class AskForm(forms.Form):
             return checked_reason(self.cleaned_data["reason"])
         except ReasonTooShortError as error:
             raise forms.ValidationError(str(error)) from None
-
-    def shown(self) -> dict[str, int]:
-        """The counts that stood on the page, as it sent them back; what is none is -1 and fits nothing."""
-        found: dict[str, int] = {}
-        for name, raw in self.data.items():
-            if name.startswith("shown-"):
-                text = str(raw)
-                found[name.removeprefix("shown-")] = int(text) if text.isdecimal() and len(text) < 15 else -1
-        return found
 
     def clean(self) -> dict[str, Any]:
         return super().clean() or self.cleaned_data

@@ -19,6 +19,7 @@ from django.db import OperationalError, transaction
 
 from callprivacy.accounts import access
 from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import turns
 from callprivacy.lib import phone
@@ -287,6 +288,12 @@ def place_hold(
         hold.event_id = event.pk
         _tell(hold, PLACED, at)
     return hold
+
+
+def read_reason(*, hold: Hold, by: Actor, at: datetime) -> str | None:
+    """The words with which a hold was placed; that they were read is in the trail. None where they are erased."""
+    event = Event.objects.filter(agency_id=hold.agency_id, pk=hold.event_id or 0).first()
+    return None if event is None else audit.open_reason(event=event, by=by, at=at)
 
 
 def _find_callers(client: Client, numbers: Sequence[str], by: Actor, at: datetime) -> list[uuid.UUID]:

@@ -164,7 +164,21 @@ def _hold_or_404(client: Client, hold_id: UUID) -> Any:
 @needs(Permission.MANAGE_RETENTION)
 def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
     """What a hold keeps, who is told, and what can be done with it."""
+    return _show(request, client, _hold_or_404(client, hold_id))
+
+
+@never_cache
+@require_POST
+@needs(Permission.MANAGE_RETENTION, also_left=True)
+def read_reason(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
+    """The words with which a hold was placed; that they were read is in the trail."""
     hold = _hold_or_404(client, hold_id)
+    words = holds.read_reason(hold=hold, by=request.actor, at=request.at)
+    return _show(request, client, hold, words=words, has_read=True)
+
+
+def _show(request: StaffRequest, client: Client, hold: Hold, **more: Any) -> HttpResponse:
+    """:param more: what else is shown in this answer alone."""
     may_count = client.pk in _counted(request)
     line = selectors.lines([hold], may_count=[client.pk] if may_count else [])[0]
     sample = list(selectors.kept_sample(hold)) if may_count and line.is_open else []
@@ -179,7 +193,7 @@ def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
         "sample": [{"call": call, "mask": masked[call.pk]} for call in sample],
         "may_lift": access.has_right(request.membership, AgencyRight.SIGN_OFF),
     }
-    return render(request, "retention/hold.html", context)
+    return render(request, "retention/hold.html", context | more)
 
 
 @require_http_methods(["GET", "POST"])
@@ -266,6 +280,8 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
         "client": client,
         "tab": "policies",
         "hold": hold,
+        "line": selectors.lines([hold], may_count=[])[0],
+        "last_day": selectors.last_day(hold),
         "form": form,
         "falls": selectors.falls_due(hold, request.at),
         "kept": selectors.kept_calls(hold).count(),

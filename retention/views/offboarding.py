@@ -22,7 +22,7 @@ from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.enums import EndState
-from retention.forms.offboarding import AskForm
+from retention.forms.offboarding import AskForm, shown_in
 from retention.models import Offboarding
 from retention.services import offboarding
 from retention.tasks.offboarding import nudge_on_commit
@@ -36,6 +36,7 @@ _WORDS: Final = {
     "people": "People with a grant",
     "links": "Public pages and personal links",
 }
+_ANOTHER: Final = "It was asked for anew since you looked. Look again."
 
 
 def _extent(counts: dict[str, int]) -> list[dict[str, Any]]:
@@ -62,15 +63,20 @@ def _show(
     :param link: that was made just now; it is shown in this answer and kept nowhere.
     :param more: what else is shown in this answer alone.
     """
+    waits = offboarding.waits_for_second(row)
+    is_last = row.state == EndState.WRITTEN and row.taken_at is not None and not waits
+    counts = offboarding.extent_of(client).stored() if is_last else row.extent
     context = {
         "client": client,
         "tab": "policies",
         "row": row,
-        "extent": _extent(row.extent),
+        "counts": counts,
+        "extent": _extent(counts),
         "is_mine": row.asked_by_id == request.membership.user_id,
         "holds": offboarding.open_holds(client),
         "link": link,
-        "waits_for_second": offboarding.waits_for_second(row),
+        "waits_for_second": waits,
+        "may_erase": is_last,
         "rows": [
             {"label": name.replace("_", " ").capitalize(), "value": count}
             for name, count in row.file_rows.items()
@@ -92,7 +98,7 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
                 moved_to=form.cleaned_data["moved_to"],
                 with_numbers=form.cleaned_data["with_numbers"],
                 reason=form.cleaned_data["reason"],
-                shown=form.shown(),
+                shown=shown_in(form.data),
                 by=request.actor,
                 at=request.at,
             )
@@ -134,6 +140,9 @@ def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
     if row is None:
         messages.info(request, "Nobody has asked for it yet.")
         return redirect("retention:offboarding", client.slug)
+    if not _is_shown(request, row):
+        messages.error(request, _ANOTHER)
+        return redirect("retention:offboarding", client.slug)
     if how == _REASON:
         words = offboarding.read_reason(row=row, by=request.actor, at=request.at)
         return _show(request, client, row, words=words, has_read=True)
@@ -141,10 +150,19 @@ def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
         if how == _LINK:
             return _show(request, client, row, link=_make_link(request, row))
         messages.success(request, _DEEDS[how](request, row))
+    except offboarding.ExtentChangedError:
+        messages.warning(
+            request, "The counts have changed since you saw them. Look again. Nothing was erased."
+        )
     except (offboarding.HeldError, offboarding.NotNowError, offboarding.SamePersonError) as error:
         messages.error(request, str(error))
     nudge_on_commit(client.agency_id)
     return redirect("retention:offboarding", client.slug)
+
+
+def _is_shown(request: StaffRequest, row: Offboarding) -> bool:
+    """Whether the page that was sent showed this row, and not one that was stopped since."""
+    return request.POST.get("row") == str(row.pk)
 
 
 def _agree(request: StaffRequest, row: Offboarding) -> str:
@@ -166,7 +184,7 @@ def _make_link(request: StaffRequest, row: Offboarding) -> str:
 def _erase(request: StaffRequest, row: Offboarding) -> str:
     if request.POST.get("phrase", "") != row.client.slug:
         raise offboarding.NotNowError(f"Type {row.client.slug} to confirm. Nothing was erased.")
-    offboarding.begin_erasing(row=row, by=request.actor, at=request.at)
+    offboarding.begin_erasing(row=row, shown=shown_in(request.POST), by=request.actor, at=request.at)
     return "The ways in are being shut. What is not in the file is looked for, then everything goes."
 
 
@@ -202,6 +220,9 @@ def stop_leaving(request: StaffRequest, slug: str) -> HttpResponse:
     row = offboarding.of_client(client)
     if row is None:
         messages.info(request, "Nobody has asked for it, or it was stopped.")
+        return redirect("retention:leaving")
+    if not _is_shown(request, row):
+        messages.error(request, _ANOTHER)
         return redirect("retention:leaving")
     try:
         messages.success(request, _stop(request, row))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -28,6 +29,7 @@ from callprivacy.vault import fields
 from tests import make
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.cast import Cast
+from tests.consent.test_expiry import text_of
 from tests.make import NOON, PASSWORD
 
 BOB = "bob@acme.example"
@@ -249,12 +251,19 @@ def test_second_factors_are_taken_away_by_two_and_the_person_is_told(cast: Cast)
         reset = FactorReset.objects.get()
     where = f"/people/factors/{reset.pk}/"
 
+    asked = text_of(carol.get(where).content)
+    zone = ZoneInfo(cast.acme.time_zone)
+    assert (
+        f"Alice asked for them to be taken away, {reset.asked_at.astimezone(zone):%-d %b %Y, %H:%M}" in asked
+    )
+    assert f"It may be decided until {reset.ends_at.astimezone(zone):%-d %b %Y, %H:%M}" in asked
     assert "Somebody else has to agree" in alice.get(where).content.decode()
     alice.post(where, {"deed": "agree"})
     assert Authenticator.objects.exists(), "who asked does not agree with herself"
     assert signed_in(cast.mallory).post(where, {"deed": "agree"}).status_code == 404
     carol.post(where, {"deed": "agree"})
     carol.post(where, {"deed": "agree"})
+    assert "may be decided until" not in carol.get(where).content.decode()
 
     assert not Authenticator.objects.exists()
     said = actions_of(cast.acme.pk)

@@ -124,6 +124,28 @@ def test_why_and_who_took_it_are_written_down_before(cast: Cast, alice: Browser)
     assert "5550101" not in alice.get(page).content.decode()
 
 
+def test_another_officer_who_takes_them_may_read_why_they_were_asked_for(cast: Cast, alice: Browser) -> None:
+    agree(cast.dentist)
+    page, _ = file_of(cast, alice)
+    olga = make.person(cast.acme, "Olga", Role.OFFICER)
+    make.grant(olga, cast.dentist, Role.OFFICER)
+    browser = signed_in(olga)
+    before = browser.get(page).content
+    assert f'action="{page}reason/"' in before.decode()
+    assert REASON not in text_of(before)
+
+    answer = browser.post(f"{page}reason/")
+
+    assert REASON in text_of(answer.content)
+    assert "Take the file" in text_of(answer.content)
+    assert "no-store" in answer["Cache-Control"]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.get(action="reason.opened").actor_user_id == olga.user_id
+    assert signed_in(cast.bob).post(f"{page}reason/").status_code == 403
+    assert signed_in(cast.mallory).post(f"{page}reason/").status_code == 404
+    assert alice.post(page.replace("dentist", "plumber") + "reason/").status_code == 404
+
+
 def test_without_a_reason_nothing_is_asked(cast: Cast, alice: Browser) -> None:
     agree(cast.dentist)
     answer = alice.post("/clients/dentist/consent/numbers/", {"reason": "because"})

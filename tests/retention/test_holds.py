@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, Caller, Recording
@@ -32,6 +33,7 @@ from retention.tasks import holds as tasks
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.test_expiry import text_of
 from tests.numbers import says
 
 OLD = make.NOON - timedelta(days=400)
@@ -641,6 +643,34 @@ def test_an_officer_places_a_hold_by_number_and_lifts_it_with_what_was_shown(cas
     )
     assert lifted.status_code == 302
     assert "Lifted" in browser.get(placed["Location"]).content.decode()
+
+
+def test_who_lifts_sees_who_placed_it_for_what_and_may_read_why(cast: Cast, second: Membership) -> None:
+    hold = place(cast)
+    url = f"/clients/dentist/holds/{hold.pk}/"
+    browser = signed_in(second)
+
+    for address in (url, f"{url}lift/"):
+        page = text_of(browser.get(address).content)
+        assert f"Placed {cast.alice.user}, 24 Nov 2026, 07:00" in page, address
+        assert hold.matter in page
+        assert "Planned end none" in page
+        assert "Read the reason" in page
+        assert REASON not in page
+    assert f'action="{url}reason/"' in browser.get(f"{url}lift/").content.decode()
+
+    answer = browser.post(f"{url}reason/")
+
+    assert REASON in text_of(answer.content)
+    assert "no-store" in answer["Cache-Control"]
+    with looking(cast):
+        assert Event.objects.get(action="reason.opened").actor_user_id == second.user_id
+    assert browser.get(f"{url}reason/").status_code == 405
+    assert signed_in(cast.bob).post(f"{url}reason/").status_code == 403
+    assert signed_in(cast.mallory).post(f"{url}reason/").status_code == 404
+    assert signed_in(cast.alice).post(f"/clients/plumber/holds/{hold.pk}/reason/").status_code == 404
+    _lift(cast, hold)
+    assert REASON in text_of(browser.post(f"{url}reason/").content)
 
 
 def test_a_wrong_number_is_refused_beside_the_field_and_not_shown_again(cast: Cast) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,10 +82,12 @@ def work(cast: Cast, at: datetime) -> None:
             return
 
 
-def deed(cast: Cast, name: str, by: Membership | None = None, *, at: datetime = NOON) -> Any:
+def deed(cast: Cast, name: str, by: Membership | None = None, *, at: datetime = NOON, **more: Any) -> Any:
     actor = Actor.staff(user_id=(by or cast.alice).user_id)
     with job_scope(agency_id=cast.acme.pk):
-        return getattr(offboarding, name)(row=now(cast), by=actor, at=at)
+        if name == "begin_erasing":
+            more.setdefault("shown", offboarding.extent_of(cast.dentist).stored())
+        return getattr(offboarding, name)(row=now(cast), by=actor, at=at, **more)
 
 
 def taken(text: str, at: datetime = NOON) -> bytes:
@@ -128,7 +131,7 @@ def test_an_officer_alone_waits_a_day_and_who_manages_the_agency_may_stop_it(cas
     assert signed_in(cast.bob).post("/retention/leaving/dentist/stop/").status_code == 403
     assert signed_in(cast.mallory).post("/retention/leaving/dentist/stop/").status_code in {403, 404}
     assert now(cast).state == EndState.ASKED
-    assert admin.post("/retention/leaving/dentist/stop/").status_code == 302
+    assert admin.post("/retention/leaving/dentist/stop/", {"row": str(row.pk)}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert Offboarding.objects.get(pk=row.pk).state == EndState.STOPPED
     work(cast, NOON + timedelta(days=1))
@@ -417,6 +420,45 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
     assert form.NAME
 
 
+def _shown_on(page: str) -> dict[str, str]:
+    return dict(re.findall(r'name="(shown-[a-z]+)"\s+value="(\d+)"', page))
+
+
+@pytest.mark.parametrize("deed_there", ["agree", "stop", "link", "erase", "reason"])
+def test_who_saw_another_one_decides_nothing_of_the_one_that_was_asked_for_meanwhile(
+    cast: Cast, second: Membership, deed_there: str
+) -> None:
+    filled(cast)
+    old = ask(cast)
+    other = signed_in(second)
+    url = "/clients/dentist/leave/"
+    page = other.get(url).content.decode()
+    assert page.count(f'name="row" value="{old.pk}"') == page.count('action="/clients/dentist/leave/')
+    deed(cast, "stop")
+    ask(cast, with_numbers=True)
+    for said in ({"row": str(old.pk)}, {}):
+        answer = other.post(f"{url}{deed_there}/", said, follow=True)
+        assert answer.redirect_chain == [(url, 302)]
+        assert "It was asked for anew since you looked. Look again." in answer.content.decode()
+    assert (now(cast).state, now(cast).with_numbers) == (EndState.ASKED, True)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Event.objects.filter(action="reason.opened").exists()
+
+
+def test_who_saw_another_one_under_leaving_does_not_stop_the_one_of_now(cast: Cast) -> None:
+    filled(cast)
+    old = ask(cast)
+    admin = signed_in(cast.carol)
+    url = "/retention/leaving/"
+    assert f'name="row" value="{old.pk}"' in admin.get(url).content.decode()
+    deed(cast, "stop")
+    ask(cast)
+    for said in ({"row": str(old.pk)}, {}):
+        answer = admin.post(f"{url}dentist/stop/", said, follow=True)
+        assert "It was asked for anew since you looked. Look again." in answer.content.decode()
+    assert now(cast).state == EndState.ASKED
+
+
 def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Membership) -> None:
     filled(cast)
     url = "/clients/dentist/leave/"
@@ -434,7 +476,8 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert "have changed" in browser.post(url, said | {"shown-calls": "7"}).content.decode()
     assert browser.post(url, said).status_code == 302
     assert "Waits for a second person or a day" in browser.get(url).content.decode()
-    browser.post(f"{url}agree/")
+    row = {"row": str(now(cast).pk)}
+    browser.post(f"{url}agree/", row)
     assert now(cast).state == EndState.ASKED
     other = signed_in(second)
     before = text_of(other.get(url).content)
@@ -442,14 +485,14 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert "What is handed over" in before
     assert "Agree: begin now" in before
     assert WHY not in before
-    assert WHY in text_of(other.post(f"{url}reason/").content)
+    assert WHY in text_of(other.post(f"{url}reason/", row).content)
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.filter(action="reason.opened", actor_user_id=second.user_id).exists()
-    other.post(f"{url}agree/")
+    other.post(f"{url}agree/", row)
     at = make.now() + timedelta(seconds=5)
     work(cast, at)
     assert now(cast).state == EndState.WRITTEN
-    made = browser.post(f"{url}link/")
+    made = browser.post(f"{url}link/", row)
     page = made.content.decode()
     assert "/handover/" in page
     assert "no-store" in made["Cache-Control"]
@@ -460,9 +503,19 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     answer = Browser().post(link)
     assert answer["Content-Type"] == "application/zip"
     assert unpacked(answer.getvalue())
-    browser.post(f"{url}erase/", {"phrase": "plumber"})
+    assert WHY in text_of(browser.post(f"{url}reason/", row).content)
+    make.call(cast.dentist, CALLER, at=NOON)
+    last = browser.get(url).content.decode()
+    last_said = row | _shown_on(last)
+    assert last_said["shown-calls"] == str(counts["calls"] + 1), "as they are now"
+    assert f"Counted now. Calls, in and out {counts['calls'] + 1} " in text_of(last.encode())
+    browser.post(f"{url}erase/", last_said | {"phrase": "plumber"})
     assert now(cast).state == EndState.WRITTEN
-    browser.post(f"{url}erase/", {"phrase": "dentist"})
+    make.call(cast.dentist, CALLER, at=NOON)
+    again = browser.post(f"{url}erase/", last_said | {"phrase": "dentist"}, follow=True)
+    assert "The counts have changed since you saw them. Look again." in again.content.decode()
+    assert now(cast).state == EndState.WRITTEN
+    browser.post(f"{url}erase/", row | _shown_on(again.content.decode()) | {"phrase": "dentist"})
     assert now(cast).state == EndState.ERASING
     assert "The ways in are being shut." in browser.get(url).content.decode(), "the job does it"
     work(cast, at + timedelta(minutes=1))

@@ -88,7 +88,9 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
 ) -> None:
     waits_again(cast, second)
     loses(cast)
-    page = signed_in(cast.alice).post("/clients/dentist/leave/link/", follow=True).content.decode()
+    row = {"row": str(now(cast).pk)}
+    answer = signed_in(cast.alice).post("/clients/dentist/leave/link/", row, follow=True)
+    page = answer.content.decode()
     assert "The file is lost here. It is written anew" in page
     work(cast, make.now())
     assert "withdrawn" in finishes(cast)["ledger.csv"]

@@ -226,13 +226,14 @@ def stop(*, row: Offboarding, by: Actor, at: datetime) -> None:
 
 
 @transaction.atomic
-def begin_erasing(*, row: Offboarding, by: Actor, at: datetime) -> None:
+def begin_erasing(*, row: Offboarding, shown: Mapping[str, int], by: Actor, at: datetime) -> None:
     """
     Say that the file has arrived, and let everything go: the ways in are shut first, and where something had come that
     is not in the file it is written anew, to be taken again before anything goes. This cannot be undone.
 
-    :raises HeldError: a hold is open. :raises NotNowError: the file was not taken by its link, or a second officer is
-        there and has not agreed.
+    :param shown: the extent that the person saw. Once the ways in are shut nothing is compared.
+    :raises HeldError: a hold is open. :raises ExtentChangedError: the counts are others by now.
+    :raises NotNowError: the file was not taken by its link, or a second officer is there and has not agreed.
     """
     client = Client.objects.select_for_update(of=("self",)).get(pk=row.client_id)
     check_holds(client)
@@ -243,6 +244,9 @@ def begin_erasing(*, row: Offboarding, by: Actor, at: datetime) -> None:
     )
     if not changed.update(state=EndState.ERASING, step=CLOSE, due_at=at, came_since=0):
         raise NotNowError("Nobody has taken the file by its link yet.")
+    # The second time, after what came since was handed over: the shutting itself has changed the counts.
+    if client.shut_at is None and dict(shown) != extent_of(client).stored():
+        raise ExtentChangedError("There is more or less now.")
     audit.record("offboarding.erasing", subject=row, by=by, at=at)
 
 
