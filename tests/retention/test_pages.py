@@ -104,7 +104,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
         cast.dentist,
         cast.plumber,
     ]
-    assert first.context["rows"] == second.context["rows"] == 3
+    assert [page.context["tiles"][0]["value"] for page in (first, second)] == ["3", "3"]
 
 
 def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:
