@@ -112,7 +112,11 @@ class Acknowledgement(ClientOwned):
 
 
 class RulePack(AgencyOwned):
-    """Rules of the law that an agency imported in place of the shipped ones; the newest active one decides."""
+    """
+    Rules of the law that an agency imported in place of the shipped ones; the newest active one decides.
+
+    What it changes was counted against the rules with the digest `counted_against`, and is true while those decide.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
@@ -125,6 +129,7 @@ class RulePack(AgencyOwned):
     imported_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
     counted_at = models.DateTimeField(null=True)
+    counted_against = models.CharField(max_length=64, default="", db_default="")
     activated_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     activated_at = models.DateTimeField(null=True)
 

@@ -108,6 +108,19 @@ def followers(agency_id: int, purpose: Purpose, client_ids: Collection[int]) -> 
     return sorted(set(client_ids) - set(own.values_list("client_id", flat=True)))
 
 
+def unseen(agency_id: int, purposes: Collection[Purpose], client_ids: Collection[int]) -> list[Client]:
+    """
+    The clients besides these at which a choice of the agency for one of these purposes may end something, by name.
+
+    Who is not granted a client does not see what it chose itself, so it is taken for one that follows. At a client that
+    has left nothing ends.
+    """
+    others = Client.objects.filter(agency_id=agency_id, archived_at=None).exclude(pk__in=list(client_ids))
+    found = {client.pk: client for client in others.order_by("name")}
+    following = {one for purpose in purposes for one in followers(agency_id, purpose, found)}
+    return [client for client_id, client in found.items() if client_id in following]
+
+
 # --- What ends ------------------------------------------------------------------------------------------------------
 
 

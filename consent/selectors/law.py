@@ -394,9 +394,11 @@ class PackCount:
         return self.newly_allowed + self.newly_withheld
 
 
-def count_of(pack: RulePack) -> PackCount:
-    """What is known of a pack's effect by now."""
+def count_of(pack: RulePack, now: Rules) -> PackCount:
+    """What is known of a pack's effect by now; what was counted against other rules than decide now is not."""
     rows = PackEffect.objects.filter(pack=pack)
+    if not pack.is_active and pack.counted_against != now.digest:
+        rows = rows.none()
     sums = rows.aggregate(
         counted=Sum("counted"), allowed=Sum("newly_allowed"), withheld=Sum("newly_withheld")
     )
@@ -414,6 +416,19 @@ def effects_of(pack: RulePack) -> Sequence[PackEffect]:
     rows = PackEffect.objects.filter(pack=pack).filter(Q(newly_allowed__gt=0) | Q(newly_withheld__gt=0))
     changed = F("newly_allowed") + F("newly_withheld")
     return list(rows.select_related("client").order_by(-changed, "client__name"))
+
+
+def is_counted(pack: RulePack, now: Rules) -> bool:
+    """Whether it is known what a pack changes, against the rules that decide now; of one in force, what it did."""
+    return pack.counted_at is not None and (pack.is_active or pack.counted_against == now.digest)
+
+
+def counted_against_others(agency_id: int, now: Rules) -> QuerySet[RulePack]:
+    """Packs whose effect was counted against other rules than those that decide now, and is not true any more."""
+    rows = RulePack.objects.filter(
+        agency_id=agency_id, is_active=False, counted_at__isnull=False, due_at__isnull=True
+    )
+    return rows.exclude(counted_against=now.digest)
 
 
 def due_packs(agency_id: int) -> list[uuid.UUID]:

@@ -15,10 +15,13 @@ from typing import Final
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from callprivacy.accounts import access
+from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from consent.enums import Channel, EventKind, Purpose, Strength
@@ -38,6 +41,10 @@ type Choice = int | str
 """A number of months, `NEVER`, or at a client `AS_THE_AGENCY`."""
 
 
+class NotYoursError(ValueError):
+    """The person may not choose this: it would end consents at a client where none are granted to them."""
+
+
 def months_of(choice: Choice) -> int | None:
     """The months of a choice; None where there is no end."""
     return choice if isinstance(choice, int) else None
@@ -45,15 +52,23 @@ def months_of(choice: Choice) -> int | None:
 
 @transaction.atomic
 def choose_for_agency(
-    *, agency: Agency, chosen: Mapping[Purpose, Choice], by: Actor, at: datetime
+    *, agency: Agency, chosen: Mapping[Purpose, Choice], officer: Membership, at: datetime
 ) -> list[Purpose]:
-    """Choose how old consents may become at clients that choose nothing themselves; returns what has changed."""
+    """
+    Choose how old consents may become at clients that choose nothing themselves; returns what has changed.
+
+    :raises NotYoursError: a client follows the agency whose consents the person may not count.
+    """
     now = selectors.of_agency(agency.pk)
     changed = {
         purpose: choice
         for purpose, choice in chosen.items()
         if months_of(choice) != (now[purpose].months if purpose in now else None)
     }
+    seen = access.client_ids_with(officer, Permission.MANAGE_CONSENT, at=at)
+    if selectors.unseen(agency.pk, changed, seen):
+        raise NotYoursError("It changes something at clients whose consent is not granted to you.")
+    by = Actor.staff(user_id=officer.user_id)
     AgencyAge.objects.bulk_create(
         (
             AgencyAge(

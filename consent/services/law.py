@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
@@ -91,9 +92,11 @@ def work_packs(*, agency_id: int, until: datetime, clock: Clock) -> None:
     """
     Count what imported packs would change, and have everything decided anew for one that was put in force.
 
+    What was counted against rules that do not decide any more, as after an upgrade of those that ship, is counted anew.
     Called outside any scope; it may be run twice. What a run does not finish the next one goes on with.
     """
     with job_scope(agency_id=agency_id):
+        _count_anew(selectors.counted_against_others(agency_id, selectors.rules_of(agency_id)), clock())
         pack_ids = selectors.due_packs(agency_id)
     for pack_id in pack_ids:
         with job_scope(agency_id=agency_id):
@@ -118,6 +121,11 @@ def _decide_anew(pack: RulePack, at: datetime) -> None:
         rejudging.of_client(client=client, cause="rules", at=at)
 
 
+def _count_anew(packs: QuerySet[RulePack], at: datetime) -> None:
+    """What these packs change is not known any more; the job begins again with them."""
+    packs.update(counted_at=None, counted_against="", clients_changed=0, decisions_changed=0, due_at=at)
+
+
 def _begin(pack: RulePack) -> None:
     """A row to count in for each client; one that comes meanwhile has nothing that was decided by other rules."""
     ids = Client.objects.filter(agency_id=pack.agency_id).values_list("pk", flat=True)
@@ -133,6 +141,9 @@ def _count_more(pack_id: uuid.UUID, at: datetime) -> bool:
     pack = RulePack.objects.select_for_update().filter(pk=pack_id, due_at__isnull=False).first()
     if pack is None:
         return False
+    now = selectors.rules_of(pack.agency_id)
+    if pack.counted_against != now.digest:
+        _begin_again(pack, now)
     effect = (
         PackEffect.objects.select_related("client__agency")
         .filter(pack=pack, finished_at=None)
@@ -140,10 +151,19 @@ def _count_more(pack_id: uuid.UUID, at: datetime) -> bool:
         .first()
     )
     if effect is None:
-        _finish(pack, at)
+        _finish(pack, now, at)
         return False
-    _count_page(effect, selectors.rules_of(pack.agency_id), selectors.rules_in(pack), at)
+    _count_page(effect, now, selectors.rules_in(pack), at)
     return True
+
+
+def _begin_again(pack: RulePack, now: Rules) -> None:
+    """Drop what was counted against other rules: half of each would be true of neither."""
+    PackEffect.objects.filter(pack=pack).update(
+        counted=0, newly_allowed=0, newly_withheld=0, cursor=None, finished_at=None
+    )
+    pack.counted_against = now.digest
+    pack.save(update_fields=["counted_against"])
 
 
 def _count_page(effect: PackEffect, now: Rules, then: Rules, at: datetime) -> None:
@@ -163,12 +183,14 @@ def _count_page(effect: PackEffect, now: Rules, then: Rules, at: datetime) -> No
     effect.save(update_fields=["newly_allowed", "newly_withheld", "counted", "cursor", "finished_at"])
 
 
-def _finish(pack: RulePack, at: datetime) -> None:
-    count = selectors.count_of(pack)
+def _finish(pack: RulePack, now: Rules, at: datetime) -> None:
+    count = selectors.count_of(pack, now)
     pack.due_at, pack.counted_at = None, at
     pack.clients_changed = len(selectors.effects_of(pack))
     pack.decisions_changed = count.changed
     pack.save(update_fields=["due_at", "counted_at", "clients_changed", "decisions_changed"])
+    if pack.activated_at is not None:  # it was in force, and nobody waits for it
+        return
     work.open_item(
         kinds.RULES_COUNTED, agency_id=pack.agency_id, key=str(pack.pk), at=at, count=count.changed
     )
@@ -179,20 +201,26 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
     """
     Let a pack decide from now on, in place of what decided before; everything is decided anew by a job.
 
+    What the other packs would change is counted anew, since it was counted against what decided before.
+
     Whoever calls this has made sure that an officer does it.
 
     :param seen: how many decisions the person was told would change.
     :raises NotCountedError: what it changes is not known yet.
     :raises CountsChangedError: it is not what was shown.
     """
-    locked = RulePack.objects.select_for_update().get(pk=pack.pk)
-    if locked.counted_at is None:
+    locked = _held(pack.agency_id).get(pack.pk)
+    if locked is None:
+        raise NoPackError("This file was thrown away.")
+    if locked.is_active:
+        return
+    if not selectors.is_counted(locked, selectors.rules_of(locked.agency_id)):
         raise NotCountedError("What it changes is still being counted.")
     if locked.decisions_changed != seen:
         raise CountsChangedError("The count has changed since you saw it. Look again.")
-    if locked.is_active:
-        return
-    RulePack.objects.filter(agency_id=locked.agency_id, is_active=True).update(is_active=False)
+    others = RulePack.objects.filter(agency_id=locked.agency_id).exclude(pk=locked.pk)
+    others.filter(is_active=True).update(is_active=False)
+    _count_anew(others, at)
     locked.is_active, locked.activated_at, locked.activated_by_id, locked.due_at = True, at, by.user_id, at
     locked.save(update_fields=["is_active", "activated_at", "activated_by", "due_at"])
     audit.record(
@@ -208,18 +236,27 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
     work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
 
 
+def _held(agency_id: int) -> dict[uuid.UUID, RulePack]:
+    """The agency's packs, which nobody else writes or counts meanwhile; in one order, so that no two wait crosswise."""
+    rows = RulePack.objects.select_for_update().filter(agency_id=agency_id)
+    return {pack.pk: pack for pack in rows.defer("text").order_by("pk")}
+
+
 @transaction.atomic
 def return_to_shipped(*, agency: Agency, reason: str, by: Actor, at: datetime) -> None:
     """
-    Let the shipped rules decide again; everything is decided anew by a job.
+    Let the shipped rules decide again; everything is decided anew by a job, and then what any pack would change is
+    counted anew.
 
     :raises NoPackError: they decide already.
     """
-    pack = RulePack.objects.select_for_update().filter(agency=agency, is_active=True).first()
+    pack = next((one for one in _held(agency.pk).values() if one.is_active), None)
     if pack is None:
         raise NoPackError("The shipped rules decide already.")
-    pack.is_active, pack.due_at = False, at
-    pack.save(update_fields=["is_active", "due_at"])
+    _count_anew(RulePack.objects.filter(agency=agency).exclude(pk=pack.pk), at)
+    # It stays due as one that is counted, so that everything is decided anew first; then the job counts it, too.
+    pack.is_active, pack.due_at, pack.counted_against = False, at, ""
+    pack.save(update_fields=["is_active", "due_at", "counted_against"])
     audit.record("rules.returned", subject=pack, by=by, at=at, reason=reason, digest=pack.digest)
 
 

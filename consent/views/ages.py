@@ -44,11 +44,16 @@ def choose_for_agency(request: StaffRequest) -> HttpResponse:
         where = {purpose: selectors.followers(request.agency.pk, purpose, ids) for purpose in wanted}
         effects = selectors.effects(wanted, where, at=request.at)
         if _is_confirmed(request, effects):
-            ages.choose_for_agency(
-                agency=request.agency, chosen=form.chosen(), by=request.actor, at=request.at
-            )
-            return _saved(request, effects, "consent:agency_ages")
+            try:
+                ages.choose_for_agency(
+                    agency=request.agency, chosen=form.chosen(), officer=request.membership, at=request.at
+                )
+            except ages.NotYoursError as error:
+                form.add_error(None, str(error))
+            else:
+                return _saved(request, effects, "consent:agency_ages")
         context |= _shown(request, effects)
+        context["unseen"] = selectors.unseen(request.agency.pk, wanted, ids)
     return render(request, "consent/ages_agency.html", context)
 
 
@@ -109,7 +114,7 @@ def _sum(effects: list[Effect]) -> int:
 
 
 def _is_confirmed(request: StaffRequest, effects: list[Effect]) -> bool:
-    """Whether the person has seen these very counts, which are those of the clients that they look after."""
+    """Whether the person has seen these very counts."""
     return bool(effects) and request.POST.get("seen", "") == str(_sum(effects))
 
 

@@ -215,27 +215,30 @@ def _said(rule: Rule | None, name: str) -> str:
 def _show(request: StaffRequest, pack: RulePack, form: ActivateForm | None = None) -> HttpResponse:
     now = selectors.rules_of(request.agency.pk)
     changes = [] if pack.is_active else _changes(now, selectors.rules_in(pack))
+    is_counted = selectors.is_counted(pack, now)
     context = {
         "pack": pack,
-        "progress": _progress(pack),
-        "effects": selectors.effects_of(pack) if pack.counted_at else [],
+        "is_counted": is_counted,
+        "progress": _progress(pack, now),
+        "effects": selectors.effects_of(pack) if is_counted else [],
         "changes": changes[:DIFFERENCES_SHOWN],
         "change_count": len(changes),
         "form": form or ActivateForm(initial={"seen": pack.decisions_changed}),
-        "may_activate": pack.counted_at is not None and not pack.is_active,
+        "may_activate": is_counted and not pack.is_active,
     }
     return render(request, "consent/law_pack.html", context)
 
 
-def _progress(pack: RulePack) -> dict[str, Any]:
-    count = selectors.count_of(pack)
+def _progress(pack: RulePack, now: Rules) -> dict[str, Any]:
+    is_counted = selectors.is_counted(pack, now)
+    count = selectors.count_of(pack, now)
     return {
         "id": "pack-progress",
         "url": reverse("consent:pack_progress", args=[pack.pk]),
-        "label": "Deciding again by the new rules" if pack.counted_at is None else "Counted",
+        "label": "Counted" if is_counted else "Deciding again by the new rules",
         "value": count.finished,
         "max": count.clients or None,
-        "done": pack.counted_at is not None,
+        "done": is_counted,
         "rows": [
             {"label": "Decisions looked at", "value": f"{count.counted:,}"},
             {"label": "Would be withheld", "value": f"{count.newly_withheld:,}"},
@@ -250,8 +253,9 @@ def _progress(pack: RulePack) -> dict[str, Any]:
 def pack_progress(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     """The moving part; when it has come to rest the whole page is asked for."""
     pack = _find(pack_id)
-    answer = render(request, "consent/law_progress.html", {"progress": _progress(pack)})
-    if pack.counted_at is not None:
+    progress = _progress(pack, selectors.rules_of(request.agency.pk))
+    answer = render(request, "consent/law_progress.html", {"progress": progress})
+    if progress["done"]:
         answer["HX-Refresh"] = "true"
     return answer
 
@@ -266,6 +270,9 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
         return _show(request, pack, form)
     try:
         services.activate_pack(pack=pack, by=request.actor, at=request.at, **form.cleaned_data)
+    except services.NoPackError as error:
+        messages.warning(request, str(error))
+        return redirect("consent:packs")
     except (services.NotCountedError, services.CountsChangedError) as error:
         messages.warning(request, str(error))
     else:

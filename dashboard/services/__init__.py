@@ -43,6 +43,7 @@ from governance.channels import pictures
 from governance.models import CoursePicture
 from retention import targets
 from retention.enums import Category
+from retention.selectors import runs as kept
 from retention.services import policies
 
 _BATCH: Final = 5_000
@@ -392,7 +393,7 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
             due = targets.count_due(
                 client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
             )
-            shown = policies.Shown(due, allowed=0, withheld=0, leaving=0)
+            shown = policies.Shown(due, allowed=0, withheld=0, leaving=0, terms=kept.terms_of(client))
             policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
 
 

@@ -18,7 +18,7 @@ class ReasonForm(forms.Form):
 
 
 class ShownForm(forms.Form):
-    """The counts that a person saw before signing."""
+    """The counts that a person saw before signing, and by what things leave."""
 
     calls = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     recordings = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
@@ -26,3 +26,8 @@ class ShownForm(forms.Form):
     allowed = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     withheld = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     leaving = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    keep_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    keep_out_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    others = forms.CharField(max_length=1000, widget=forms.HiddenInput)
+    quarantine_hours = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    at_vendor = forms.IntegerField(min_value=0, max_value=1, widget=forms.HiddenInput)

@@ -16,10 +16,12 @@ from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
+from consent.selectors import decisions
 from retention import targets
 from retention.enums import Category
+from retention.law import categories
 from retention.models import Errand, GoLive, Run
-from retention.selectors import preview
+from retention.selectors import policies, preview
 
 
 def running_ids() -> list[UUID]:
@@ -113,6 +115,38 @@ def outlook(client: Client, at: datetime) -> Outlook:
     due = targets.count_due(client, cutoff, tenancy.cutoff_of(client, at, out=True))
     kept = Call.objects.for_client(client).count() - due.calls
     return Outlook(client=client, cutoff=cutoff, due=due, kept=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    By what a client's rows would leave, as who signs is shown it.
+
+    :ivar others: how many days each category but the call records is kept, as a form carries it.
+    :ivar at_vendor: whether withheld recordings are deleted at the tracker too.
+    """
+
+    keep_for_days: int
+    keep_out_for_days: int
+    others: str
+    quarantine_hours: int
+    at_vendor: bool
+
+
+def terms_of(client: Client) -> Terms:
+    """What holds at a client now; two queries. Its `agency` must have been read along."""
+    kept = policies.all_effective(client)
+    return Terms(
+        keep_for_days=client.keep_for_days,
+        keep_out_for_days=client.keep_out_for_days,
+        others=" ".join(
+            f"{category.value}:{one.days}"
+            for category, one in sorted(kept.items())
+            if category not in categories.RECORDS
+        ),
+        quarantine_hours=client.quarantine_hours,
+        at_vendor=decisions.deletes_at_vendor(client),
+    )
 
 
 def newest_signature(client: Client) -> GoLive | None:

@@ -32,7 +32,9 @@ from retention import targets
 from retention.enums import Category, ChangeState, Then
 from retention.models import GoLive, Policy, PolicyChange
 from retention.selectors import changes as selectors
+from retention.selectors import runs
 from retention.selectors.changes import Effect, Plan, Wish
+from retention.selectors.runs import Terms
 
 JOB: Final = Actor.job("retention.apply_policies")
 WAITING_ITEM: Final = "policy_change"
@@ -45,16 +47,17 @@ _MAY_GROW_BY: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a person saw before signing: what is due, and the recordings by what was decided of them."""
+    """What a person saw before signing: what is due, recordings by what was decided of them, by what it leaves."""
 
     due: targets.Due
     allowed: int
     withheld: int
     leaving: int
+    terms: Terms
 
 
 class CountsChangedError(ValueError):
-    """What would leave is no longer what the person was shown; show it again."""
+    """What would leave, or by what, is no longer what the person was shown; show it again."""
 
 
 # --- Changes of policies --------------------------------------------------------------------------------------------
@@ -426,7 +429,8 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     What is withheld already becomes due as long after this as anything that is withheld later.
 
     :param signed_by: user id of the officer.
-    :raises CountsChangedError: what is due is not what was shown, or much more is withheld by now.
+    :raises CountsChangedError: what is due is not what was shown, much more is withheld by now, or how long something
+        is kept, the time in quarantine or what is deleted at the tracker has changed.
     """
     by = Actor.staff(user_id=signed_by)
     locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
@@ -435,7 +439,12 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     counts = decisions.record_counts(locked)
     most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
     if due != shown.due or counts.would_leave > most:
-        raise CountsChangedError("What is due has changed since the page was shown.")
+        raise CountsChangedError("The counts have changed since you saw them. Look again, then sign.")
+    if runs.terms_of(locked) != shown.terms:
+        raise CountsChangedError(
+            "How long something is kept, or what is deleted at the tracker, has changed since you saw it. Look again,"
+            " then sign."
+        )
     locked.retention_state = RetentionState.LIVE
     locked.went_live_at = at
     locked.save(update_fields=["retention_state", "went_live_at"])

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
@@ -52,6 +53,7 @@ def preview_all(request: StaffRequest) -> HttpResponse:
     ]
     signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     own = house.rows(request.agency, request.at, days=DAYS) if signs else []
+    unseen = _unseen(request, found)
     page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
     context = {
         "shown": page.object_list,
@@ -59,25 +61,70 @@ def preview_all(request: StaffRequest) -> HttpResponse:
         "own": own,
         "page": page,
         "totals": [total for total in totals if total[1] or total[2]],
-        "rows": sum(one.total for one in found) + sum(row.extent.rows for row in own),
-        "held": sum(one.held for one in found) + sum(row.extent.held for row in own),
-        "size": sum(one.size for one in found),
+        "tiles": _tiles(found, own, is_all=not unseen),
         "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
-        "extent": _extent(found, own),
-        "unseen": sum(1 for one in found if not all(row.is_seen for row in one.rows)),
+        "extent": _extent(found, own, is_all=not unseen),
+        "unseen": unseen,
+        "unseen_words": _unseen_words(unseen),
     }
     return render(request, "retention/preview_all.html", context)
 
 
-def _extent(found: list[preview.ClientPreview], own: list[house.Row]) -> list[dict[str, str]]:
+def _unseen(request: StaffRequest, found: list[preview.ClientPreview]) -> int:
+    """
+    At how many clients a run would take what the person may not see; nobody is granted one that has left.
+
+    Who neither manages the agency nor starts runs does not know of clients that are not granted.
+    """
+    seen = [one.client.pk for one in found if all(row.is_seen for row in one.rows)]
+    here = Client.objects.filter(agency_id=request.agency.pk, archived_at=None)
+    return here.exclude(pk__in=seen).count()
+
+
+def _unseen_words(count: int) -> str:
+    clients = "1 client of the agency is" if count == 1 else f"{count:,} clients of the agency are"
+    return (
+        f"{clients} not granted to you, or not with all that leaves there, and not counted in full."
+        " A run takes their rows all the same. An admin may grant them to you, or somebody looks who is granted all."
+    )
+
+
+def _counted(count: int, said: str, *, is_all: bool) -> str:
+    """A count in words; of what is seen in part it is the least that there is, and of nothing it says nothing."""
+    if is_all:
+        return said
+    return f"at least {said}" if count else "not known"
+
+
+def _tiles(found: list[preview.ClientPreview], own: list[house.Row], *, is_all: bool) -> list[dict[str, str]]:
+    """What is past its date, what holds keep of it, and the files that would go."""
+    rows = sum(one.total for one in found) + sum(row.extent.rows for row in own)
+    held = sum(one.held for one in found) + sum(row.extent.held for row in own)
+    size = sum(one.size for one in found)
+    return [
+        {"label": "Rows that would go", "value": _counted(rows, f"{rows:,}", is_all=is_all)},
+        {"label": "Stored files", "value": _counted(size, filesizeformat(size), is_all=is_all)},
+        {
+            "label": "Kept by holds",
+            "value": _counted(held, f"{held:,}", is_all=is_all),
+            "note": "past their date, and staying",
+        },
+    ]
+
+
+def _extent(
+    found: list[preview.ClientPreview], own: list[house.Row], *, is_all: bool
+) -> list[dict[str, str]]:
     """What a run would erase now, as far as the person may see it: of observed clients it erases nothing."""
-    leaves = f"{sum(one.total for one in found if one.is_live):,}"
+    live = sum(one.total for one in found if one.is_live)
+    leaves = _counted(live, f"{live:,}", is_all=is_all)
     extent = [{"label": "Rows that leave at live clients", "value": leaves}]
     if own:
         extent.append(
             {"label": "The agency's own that leave", "value": f"{sum(row.extent.rows for row in own):,}"}
         )
-    stays = f"{sum(one.total for one in found if not one.is_live):,}"
+    observed = sum(one.total for one in found if not one.is_live)
+    stays = _counted(observed, f"{observed:,}", is_all=is_all)
     return [*extent, {"label": "Past their date at observed clients, and staying", "value": stays}]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -52,8 +53,8 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
                 signed_by=request.membership.user_id,
                 at=request.at,
             )
-        except policies.CountsChangedError:
-            messages.warning(request, "The counts have changed since you saw them. Look again, then sign.")
+        except policies.CountsChangedError as error:
+            messages.warning(request, str(error))
         else:
             messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
             return redirect("retention:policies", client.slug)
@@ -66,15 +67,22 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "outlook": selectors.outlook(client, request.at),
         "others": [row for row in found.rows if row.category not in categories.RECORDS],
         "counts": decisions.record_counts(client),
-        "at_vendor": decisions.deletes_at_vendor(client),
+        "terms": selectors.terms_of(client),
     }
     return render(request, "retention/go_live.html", context)
 
 
-def _shown(seen: dict[str, int]) -> policies.Shown:
+def _shown(seen: dict[str, Any]) -> policies.Shown:
     due = targets.Due(calls=seen["calls"], recordings=seen["recordings"], callers=seen["callers"])
+    terms = selectors.Terms(
+        keep_for_days=seen["keep_for_days"],
+        keep_out_for_days=seen["keep_out_for_days"],
+        others=seen["others"],
+        quarantine_hours=seen["quarantine_hours"],
+        at_vendor=bool(seen["at_vendor"]),
+    )
     return policies.Shown(
-        due=due, allowed=seen["allowed"], withheld=seen["withheld"], leaving=seen["leaving"]
+        due=due, allowed=seen["allowed"], withheld=seen["withheld"], leaving=seen["leaving"], terms=terms
     )
 
 

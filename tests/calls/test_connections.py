@@ -12,6 +12,7 @@ from django.test import Client as Browser
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
+from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Announcement, Connection, ConnectionSecret, Inbox, TrackingNumber
 from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
@@ -489,6 +490,36 @@ def test_an_entry_is_struck_out_on_a_page_of_its_own(cast: Cast) -> None:
     assert [name for name, _ in deeds(cast)] == ["number.described", "announcement.struck"]
     other = make.tracking_number(cast.dentist, "+14045550198")
     assert browser.get(f"/clients/dentist/numbers/{other.pk}/heard/{row.pk}/strike/").status_code == 404
+
+
+def test_who_strikes_an_entry_out_is_told_how_many_recordings_it_may_take(cast: Cast) -> None:
+    browser, number = browse(cast.alice), make.tracking_number(cast.dentist, "+14045550199")
+    there = f"/clients/dentist/numbers/{number.pk}/"
+    browser.post(there, FACTS)
+    (row,) = heard(cast)
+    other = make.tracking_number(cast.dentist, "+14045550198")
+    calls = [
+        make.call(cast.dentist, f"+1404555{place:04}", at=at, tracking_number=line, **more)
+        for place, (at, line, more) in enumerate([
+            (row.from_at, number, {}),
+            (row.from_at + timedelta(days=1), number, {}),
+            (make.now() + timedelta(days=1), number, {}),
+            (row.from_at - timedelta(days=1), number, {}),
+            (row.from_at + timedelta(days=1), other, {}),
+            (row.from_at + timedelta(days=1), number, {"direction": Direction.OUTBOUND}),
+        ])
+    ]  # fmt: skip
+    for call in calls:
+        make.recording(call, "https://vendor.example/1")
+    make.call(cast.dentist, "+14045550150", at=row.from_at, tracking_number=number)
+    strike = f"{there}heard/{row.pk}/strike/"
+    assert "At most 3 recordings" in page(browser.get(strike))
+    make.grant(cast.carol, cast.dentist, Role.ADMIN)
+    shown = page(browse(cast.carol).get(strike))
+    assert "this client's calls are not granted to you" in shown
+    assert "At most" not in shown
+    browser.post(there, FACTS | {"announcement": "Calls are recorded."})  # from now on
+    assert "At most 2 recordings" in page(browser.get(strike))
 
 
 NEW = "/clients/dentist/numbers/new/"

@@ -18,10 +18,11 @@ from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState
 from callprivacy.lib import figures
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from consent.enums import Channel, EventKind, Purpose, State
-from consent.models import ConsentAge, ConsentEvent, ConsentState, Rejudgement
+from consent.models import AgencyAge, ConsentAge, ConsentEvent, ConsentState, Rejudgement
 from consent.selectors import ages as selectors
 from consent.services import ages, rebuilding
 from consent.services.ages import AS_THE_AGENCY, NEVER
@@ -56,8 +57,8 @@ def choose(client: Client, months: int | str, *purposes: Purpose, at: datetime =
 
 
 def choose_for_all(cast: Cast, months: int | str, *, at: datetime = NOON - 3 * YEAR) -> None:
-    with job_scope(agency_id=cast.acme.pk):
-        ages.choose_for_agency(agency=cast.acme, chosen={Purpose.RECORD: months}, by=make.JOB, at=at)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        ages.choose_for_agency(agency=cast.acme, chosen={Purpose.RECORD: months}, officer=cast.alice, at=at)
 
 
 def expire(cast: Cast, at: datetime = NOON) -> int:
@@ -325,6 +326,44 @@ def test_the_agencys_page_counts_the_clients_that_follow_it(cast: Cast, alice: B
     assert "End at once" in text_of(alice.post("/consent/age/", form).content)
     assert alice.post("/consent/age/", {**form, "seen": "0"}).status_code == 302
     assert expire(cast) == 0
+
+
+ALL = "/consent/age/"
+FOR_ALL = {purpose.value: NEVER for purpose in Purpose} | {"record": "12"}
+
+
+def test_nobody_ends_consents_at_clients_that_are_not_granted_to_them(cast: Cast) -> None:
+    agreed(cast, NOON - 2 * YEAR)
+    fay = make.person(cast.acme, "fay", Role.OFFICER)
+    make.grant(fay, cast.plumber)
+    browser = signed_in(fay)
+    shown = browser.post(ALL, FOR_ALL)
+    assert [client.pk for client in shown.context["unseen"]] == [cast.dentist.pk]
+    words = text_of(shown.content)
+    assert "You cannot see everything that this changes" in words
+    assert "granted all of these clients" in words
+    assert "nothing ends today" not in words
+    refused = browser.post(ALL, {**FOR_ALL, "seen": "0"})
+    assert "It changes something at clients whose consent is not granted to you." in text_of(refused.content)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not AgencyAge.objects.exists()
+    make.grant(fay, cast.dentist)
+    assert "Save, and end 1 consent" in text_of(browser.post(ALL, FOR_ALL).content)
+    assert browser.post(ALL, {**FOR_ALL, "seen": "1"}).status_code == 302
+
+
+def test_a_client_that_has_its_own_months_or_has_left_is_not_asked_for(cast: Cast) -> None:
+    fay = make.person(cast.acme, "fay", Role.OFFICER)
+    make.grant(fay, cast.plumber)
+    make.grant(fay, cast.dentist, without=Permission.MANAGE_CONSENT)
+    browser = signed_in(fay)
+    assert [client.pk for client in browser.post(ALL, FOR_ALL).context["unseen"]] == [cast.dentist.pk]
+    choose(cast.dentist, 60)
+    assert browser.post(ALL, FOR_ALL).context["unseen"] == []
+    choose(cast.dentist, AS_THE_AGENCY)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    assert browser.post(ALL, {**FOR_ALL, "seen": "0"}).status_code == 302
 
 
 def test_only_an_officer_chooses(cast: Cast) -> None:

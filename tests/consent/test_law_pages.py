@@ -154,7 +154,7 @@ def test_counting_goes_on_where_a_worker_was_killed(cast: Cast, monkeypatch: pyt
     )
     with job_scope(agency_id=cast.acme.pk):
         assert PackEffect.objects.get(client=cast.dentist).counted == 2
-        assert selectors.count_of(row).counted == 2
+        assert selectors.count_of(RulePack.objects.get(pk=row.pk), law.load_pack()).counted == 2
     work(cast)
     assert fresh(cast, row).decisions_changed == 5
 
@@ -194,6 +194,67 @@ def test_putting_them_in_force_decides_everything_anew(cast: Cast) -> None:
     decide(cast)
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.select_related("recording").get(pk=call.pk).recording.state == "allowed"
+
+
+def activate(cast: Cast, row: RulePack, seen: int) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.activate_pack(pack=row, seen=seen, reason=REASON, by=by(cast), at=NOON)
+
+
+@pytest.mark.as_committed
+def test_what_other_packs_change_is_counted_anew_when_other_rules_decide(cast: Cast) -> None:
+    announced_calls(cast, cast.dentist, 3)
+    first, second = (
+        bring(cast, stricter()),
+        bring(cast, pack("acme-3", us_ca_notice_suffices="no", us_ca_minors="express")),
+    )
+    work(cast)
+    assert [fresh(cast, one).decisions_changed for one in (first, second)] == [3, 3]
+
+    activate(cast, first, 3)
+    with pytest.raises(services.NotCountedError):
+        activate(cast, second, 3)
+    page = signed_in(cast.alice).get(f"/law/packs/{second.pk}/").content.decode()
+    assert "What they change is being counted" in page
+    assert "Put them in force" not in page
+    moved = signed_in(cast.alice).get(f"/law/packs/{second.pk}/progress/")
+    assert "HX-Refresh" not in moved
+    assert [row["value"] for row in moved.context["progress"]["rows"]] == ["0", "0", "0"]
+
+    work(cast, NOON + timedelta(hours=1))
+    decide(cast)
+    counted = fresh(cast, second)
+    assert (counted.decisions_changed, counted.counted_at) == (0, NOON + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert PackEffect.objects.get(pack=second, client=cast.dentist).counted == 3
+    page = signed_in(cast.alice).get(f"/law/packs/{second.pk}/").content.decode()
+    assert "<dt>Counted</dt>" in page
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.return_to_shipped(agency=cast.acme, reason=REASON, by=by(cast), at=NOON)
+    for row, seen in ((first, 3), (second, 0)):
+        with pytest.raises(services.NotCountedError):
+            activate(cast, row, seen)
+    work(cast, NOON + timedelta(hours=2))
+    decide(cast)
+    work(cast, NOON + timedelta(hours=2))
+    assert [fresh(cast, one).decisions_changed for one in (first, second)] == [3, 3]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.RULES_COUNTED).key == str(second.pk), (
+            "the first was in force"
+        )
+    activate(cast, second, 3)
+
+
+def test_a_count_against_rules_that_shipped_before_is_made_anew(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        RulePack.objects.filter(pk=row.pk).update(counted_against="of before", decisions_changed=7)
+    with pytest.raises(services.NotCountedError):
+        activate(cast, row, 7)
+    work(cast)
+    assert (fresh(cast, row).decisions_changed, fresh(cast, row).counted_at) == (0, NOON)
 
 
 def test_a_pack_that_decided_stays_and_another_can_be_thrown_away(cast: Cast) -> None:
@@ -363,6 +424,8 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     assert not fresh(cast, RulePack(pk=url.rstrip("/").rsplit("/", 1)[1])).is_active
     browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
     assert "They decide since" in browser.get(url).content.decode()
+    packs = browser.get("/law/packs/").content.decode()
+    assert "Every client's recordings are decided anew. What is not allowed any more is withheld" in packs
     assert "Imported rules, version acme-2" in browser.get("/law/").content.decode()
     browser.post("/law/packs/shipped/", {"reason": REASON})
     assert "The rules that ship" in browser.get("/law/").content.decode()

@@ -30,6 +30,7 @@ from consent.services import quarantine
 from retention import targets
 from retention.enums import LeftoverState
 from retention.models import GoLive, Leftover
+from retention.selectors import runs as kept
 from retention.services import policies, runs, sweeping
 from tests import make
 from tests.calls.saying import fact, told
@@ -181,12 +182,19 @@ def test_a_consent_that_turns_out_to_be_none_starts_the_clock_then(cast: Cast) -
     assert recording(call).due_at == NOON + timedelta(days=33)
 
 
+def _shown(cast: Cast, *, withheld: int, leaving: int) -> policies.Shown:
+    terms = kept.terms_of(Client.objects.select_related("agency").get(pk=cast.dentist.pk))
+    return policies.Shown(
+        due=targets.Due(0, 0, 0), allowed=0, withheld=withheld, leaving=leaving, terms=terms
+    )
+
+
 def test_going_live_dates_what_is_withheld_already_and_observing_takes_it_away(cast: Cast) -> None:
     call, late = recorded(cast.dentist), recorded(cast.dentist, came_late=True)
     work(cast.dentist)
     signed_at = NOON + timedelta(days=5)
-    shown = policies.Shown(due=targets.Due(0, 0, 0), allowed=0, withheld=2, leaving=1)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        shown = _shown(cast, withheld=2, leaving=1)
         policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=signed_at)
         signed = GoLive.objects.get()
     assert (signed.recordings_withheld, signed.recordings_leaving, signed.quarantine_hours) == (2, 1, 72)
@@ -204,7 +212,8 @@ def test_a_signature_needs_the_counts_that_are_true(cast: Cast) -> None:
     for place in range(12):
         recorded(cast.dentist, f"+1415555{2000 + place}")
     work(cast.dentist)
-    stale = policies.Shown(due=targets.Due(0, 0, 0), allowed=0, withheld=1, leaving=1)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        stale = _shown(cast, withheld=1, leaving=1)
     with (
         staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id),
         pytest.raises(policies.CountsChangedError),

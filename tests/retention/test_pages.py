@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.tenancy.scope import job_scope
 from retention.enums import Category, RunState
 from retention.law import categories
@@ -30,7 +30,16 @@ from tests.numbers import hints, says
 
 ANNA = "+12125550101"
 SHOWN = {"calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0"}
+GO_LIVE = "/clients/dentist/policies/go-live/"
 REASON = "The client asked for ninety days in its new contract."
+
+
+def carried(browser: Browser) -> dict[str, str]:
+    """What the page of the signature carries of the terms that it shows."""
+    page = browser.get(GO_LIVE).content.decode()
+    names = ("keep_for_days", "keep_out_for_days", "others", "quarantine_hours", "at_vendor")
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+    return {name: found[name] for name in names}
 
 
 def _dentist(cast: Cast) -> Client:
@@ -55,10 +64,11 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
 def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     browser = signed_in(cast.alice)
+    seen = SHOWN | carried(browser)
 
-    stale = browser.post("/clients/dentist/policies/go-live/", SHOWN | {"calls": "0", "callers": "0"})
+    stale = browser.post(GO_LIVE, seen | {"calls": "0", "callers": "0"})
     assert "counts have changed" in stale.content.decode()
-    signed = browser.post("/clients/dentist/policies/go-live/", SHOWN)
+    signed = browser.post(GO_LIVE, seen)
     assert signed.status_code == 302
     assert _dentist(cast).retention_state == RetentionState.LIVE
     started = browser.post("/retention/runs/")
@@ -69,6 +79,33 @@ def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -
         assert Run.objects.get().state == RunState.DONE
     page = browser.get(started["Location"]).content.decode()
     assert "Finished" in page
+
+
+@pytest.mark.parametrize("what", ["calls in", "calls out", "recordings", "quarantine", "tracker"])
+def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> None:
+    browser = signed_in(cast.alice)
+    seen = SHOWN | {"calls": "0", "callers": "0"} | carried(browser)
+
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.filter(pk=cast.dentist.pk)
+        if what == "calls in":
+            client.update(keep_calls_for_days=300, keep_calls_out_for_days=365)
+        elif what == "calls out":
+            client.update(keep_calls_out_for_days=300)
+        elif what == "quarantine":
+            client.update(quarantine_hours=1)
+        elif what == "tracker":
+            Engagement.objects.for_client(cast.dentist).update(delete_at_vendor=True)
+        else:
+            Policy.objects.create(
+                agency=cast.acme, client=cast.dentist, category=Category.RECORDING, keep_for_days=30,
+                set_at=make.now(),
+            )  # fmt: skip
+    refused = browser.post(GO_LIVE, seen)
+
+    assert "has changed since you saw it. Look again, then sign." in refused.content.decode()
+    assert _dentist(cast).retention_state != RetentionState.LIVE
+    assert browser.post(GO_LIVE, seen | carried(browser)).status_code == 302
 
 
 def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:
@@ -104,7 +141,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
         cast.dentist,
         cast.plumber,
     ]
-    assert first.context["rows"] == second.context["rows"] == 3
+    assert [page.context["tiles"][0]["value"] for page in (first, second)] == ["3", "3"]
 
 
 def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:

@@ -13,6 +13,7 @@ from django.test import Client as Browser
 
 from analytics.models import DailyTotal
 from analytics.models.releases import Recipient, Release, ReleaseKind, ReleaseState
+from callprivacy.accounts.enums import Role
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Reason
 from callprivacy.calls.enums import Direction, InboxState, JobState, RecordingState, TranscriptState
@@ -796,6 +797,32 @@ def test_a_run_is_started_below_the_counts_of_what_it_erases(cast: Cast) -> None
         told = {row["label"]: row["value"] for row in page.context["extent"]}
         is_live = state == RetentionState.LIVE
         assert (told[leaves] != "0", told[stays] != "0") == (is_live, not is_live)
+
+
+def test_who_sees_no_client_is_not_told_that_nothing_leaves(cast: Cast) -> None:
+    make.call(cast.dentist, "+12125550101", at=make.now() - timedelta(days=400))
+    live(cast.dentist)
+    fay = make.person(cast.acme, "fay", Role.OFFICER)
+    browser = signed_in(fay)
+    page = browser.get("/retention/preview/")
+    assert page.context["unseen"] == 2
+    told = {row["label"]: row["value"] for row in page.context["extent"]}
+    assert told["Rows that leave at live clients"] == "not known"
+    words = page.content.decode()
+    assert "Nothing is past its date" not in words
+    assert '<p class="stat-value">0' not in words
+    assert "2 clients of the agency are not granted to you" in words
+
+    make.grant(fay, cast.dentist)
+    page = browser.get("/retention/preview/")
+    assert page.context["unseen"] == 1
+    assert page.context["extent"][0]["value"].startswith("at least ")
+    make.grant(fay, cast.plumber, without=Permission.HANDLE_REQUESTS)
+    assert browser.get("/retention/preview/").context["unseen"] == 1, "it is seen in part"
+    make.grant(fay, cast.plumber)
+    page = browser.get("/retention/preview/")
+    assert page.context["unseen"] == 0
+    assert page.context["extent"][0]["value"].isdigit()
 
 
 @pytest.mark.parametrize(

@@ -395,17 +395,18 @@ def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: C
     assert cutoff == datetime(2026, 10, 20, 4, 0, tzinfo=UTC)  # midnight EDT
 
 
-def _shown(due: targets.Due, leaving: int = 0) -> policies.Shown:
-    return policies.Shown(due=due, allowed=0, withheld=leaving, leaving=leaving)
+def _shown(cast: Cast, due: targets.Due, leaving: int = 0) -> policies.Shown:
+    terms = selectors.terms_of(Client.objects.select_related("agency").get(pk=cast.dentist.pk))
+    return policies.Shown(due=due, allowed=0, withheld=leaving, leaving=leaving, terms=terms)
 
 
 def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=OLD)
     with job_scope(agency_id=cast.acme.pk):
-        stale = _shown(targets.Due(calls=0, recordings=0, callers=0))
+        stale = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
         with pytest.raises(policies.CountsChangedError):
             policies.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=make.NOON)
-        shown = _shown(targets.Due(calls=1, recordings=0, callers=1))
+        shown = _shown(cast, targets.Due(calls=1, recordings=0, callers=1))
         signed = policies.go_live(
             client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON
         )

@@ -544,7 +544,7 @@ REGISTER: dict[str, Table] = {
         "Rules of the law that an agency imported",
         _plain(
             "agency id name digest is_active clients_changed decisions_changed imported_by imported_at",
-            "due_at counted_at activated_by activated_at",
+            "due_at counted_at counted_against activated_by activated_at",
             text="Statutes and values",
         ),
     ),

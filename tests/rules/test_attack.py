@@ -404,7 +404,11 @@ FORMS: list[tuple[str, dict[str, str | None]]] = [
     ("/clients/dentist/policies/change/call/", {"days": "400", "then": "erase", "reason": WHY}),
     (
         "/clients/dentist/policies/go-live/",
-        {"calls": "1", "recordings": "0", "callers": "1", "leaving": None, "allowed": None, "withheld": None},
+        {
+            "calls": "1", "recordings": "0", "callers": "1", "leaving": None, "allowed": None, "withheld": None,
+            "keep_for_days": None, "keep_out_for_days": None, "others": None, "quarantine_hours": None,
+            "at_vendor": None,
+        },
     ),
     ("/clients/dentist/policies/observe/", {"reason": WHY}),
     ("/retention/policies/call/", {"days": "400", "then": "erase", "reason": WHY}),

@@ -852,7 +852,7 @@ def _told(client: Client, number: TrackingNumber, by: Actor, mark: str, now: dat
     )
     pack = RulePack.objects.create(
         agency_id=client.agency_id, name=f"Rules {mark}", text=law.shipped_text(), digest=law.load_pack().digest,
-        imported_at=now, counted_at=now,
+        imported_at=now, counted_at=now, counted_against=law.load_pack().digest,
     )  # fmt: skip
     return {
         "notice_id": notice.pk,

@@ -10,20 +10,32 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Min, Q
 
-from callprivacy.calls.enums import InboxState, PressKind, PressPurpose, PressScope
+from callprivacy.calls.enums import (
+    Direction,
+    InboxState,
+    PressKind,
+    PressPurpose,
+    PressScope,
+    RecordingState,
+)
 from callprivacy.calls.models import (
     Announcement,
+    Call,
     CallPress,
     Connection,
     ConnectionSecret,
     Inbox,
+    Recording,
     TrackingNumber,
+    first_id_at,
 )
 from callprivacy.calls.providers import FORMATS, PROVIDERS, TRACKERS, capabilities
 from callprivacy.calls.providers.base import Capabilities
 from callprivacy.tenancy.models import Client
 
 NUMBERS_A_PAGE = 50
+_UP_TO_THE_MILLISECOND = timedelta(microseconds=999)
+"""A call's start is told to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +288,23 @@ def heard_on(number: TrackingNumber) -> list[Announcement]:
     """What callers of a number heard and when, the newest first; with what was struck out."""
     rows = Announcement.objects.for_client(number.client_id).filter(tracking_number=number)
     return list(rows.select_related("written_by").order_by("-from_at", "-written_at"))
+
+
+def recordings_under(row: Announcement) -> int:
+    """
+    How many recordings there are of calls whose callers heard an announcement: at most so many rest on it.
+
+    Counted as far as the scope sees the client's calls.
+    """
+    heard = Call.objects.for_client(row.client_id).filter(
+        tracking_number_id=row.tracking_number_id,
+        direction=Direction.INBOUND,
+        id__gte=first_id_at(row.from_at + _UP_TO_THE_MILLISECOND),
+    )
+    if row.until_at is not None:
+        heard = heard.filter(id__lt=first_id_at(row.until_at + _UP_TO_THE_MILLISECOND))
+    kept = Recording.objects.for_client(row.client_id).exclude(state=RecordingState.GONE)
+    return kept.filter(call__in=heard).count()
 
 
 @dataclass(frozen=True, slots=True)

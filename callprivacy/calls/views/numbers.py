@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.calls.forms.connections import NewNumberForm, NumberForm, StrikeForm
 from callprivacy.calls.models import Announcement, TrackingNumber
@@ -98,5 +99,13 @@ def strike_announcement(
         else:
             messages.success(request, "Struck out. Calls that rest on it are decided anew within minutes.")
         return redirect("calls:describe_number", client.slug, number_id)
-    context = {"client": client, "tab": "connections", "row": row, "form": form}
+    # Who manages ways in may see no calls; a count of none would say that nothing rests on it.
+    may_count = access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
+    context = {
+        "client": client,
+        "tab": "connections",
+        "row": row,
+        "form": form,
+        "recordings": selectors.recordings_under(row) if may_count else None,
+    }
     return render(request, "calls/announcement_strike.html", context)
