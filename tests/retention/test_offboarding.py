@@ -512,8 +512,8 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     browser.post(f"{url}erase/", last_said | {"phrase": "plumber"})
     assert now(cast).state == EndState.WRITTEN
     make.call(cast.dentist, CALLER, at=NOON)  # one more is no other extent: they keep coming
-    other = last_said | {"shown-calls": "14"}
-    again = browser.post(f"{url}erase/", other | {"phrase": "dentist"}, follow=True)
+    others = last_said | {"shown-calls": "14"}
+    again = browser.post(f"{url}erase/", others | {"phrase": "dentist"}, follow=True)
     assert "The counts have changed since you saw them. Look again." in again.content.decode()
     assert now(cast).state == EndState.WRITTEN
     browser.post(f"{url}erase/", last_said | {"phrase": "dentist"})
