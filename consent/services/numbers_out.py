@@ -22,7 +22,6 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
-from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller
 from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
@@ -80,10 +79,7 @@ def ask(*, client: Client, reason: str, by: Actor, at: datetime) -> NumbersOut:
 
 def read_reason(*, row: NumbersOut, by: Actor, at: datetime) -> str | None:
     """Why the numbers were asked for; that somebody read it is in the trail. None where the words are erased."""
-    asked = Event.objects.filter(
-        agency_id=row.agency_id, subject_kind=row._meta.label_lower, subject_id=str(row.pk), action=ASKED
-    ).first()
-    return None if asked is None else audit.open_reason(event=asked, by=by, at=at)
+    return audit.open_reason_of(row, ASKED, agency_id=row.agency_id, by=by, at=at)
 
 
 def work(*, agency_id: int, until: datetime, clock: Clock) -> bool:

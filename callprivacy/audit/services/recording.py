@@ -176,6 +176,16 @@ def open_reason(*, event: Event, by: Actor, at: datetime) -> str | None:
         return None if key is None else str(row.words.reveal(key))[_SALT_DIGITS:]
 
 
+def open_reason_of(
+    subject: models.Model, action: str, *, agency_id: int, by: Actor, at: datetime
+) -> str | None:
+    """Open the words behind what was done to this row, as `open_reason` does; None where it was not done, too."""
+    event = Event.objects.filter(
+        agency_id=agency_id, subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), action=action
+    ).first()
+    return None if event is None else open_reason(event=event, by=by, at=at)
+
+
 @transaction.atomic
 def erase_reasons(*, agency_id: int, client_id: int, before: datetime, by: Actor, at: datetime) -> int:
     """

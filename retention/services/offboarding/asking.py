@@ -13,7 +13,6 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant
 from callprivacy.audit import services as audit
-from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Caller, Connection
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
@@ -119,10 +118,7 @@ def of_agency(agency: Agency) -> list[Offboarding]:
 
 def read_reason(*, row: Offboarding, by: Actor, at: datetime) -> str | None:
     """Why it was asked for; that somebody read it is in the trail. None where the words are erased."""
-    asked = Event.objects.filter(
-        agency_id=row.agency_id, subject_kind=row._meta.label_lower, subject_id=str(row.pk), action=ASKED
-    ).first()
-    return None if asked is None else audit.open_reason(event=asked, by=by, at=at)
+    return audit.open_reason_of(row, ASKED, agency_id=row.agency_id, by=by, at=at)
 
 
 @transaction.atomic
