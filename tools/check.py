@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -169,6 +170,16 @@ class Report:
         return last
 
 
+def _large_pages() -> dict[str, str]:
+    """
+    What lets Python keep its objects in pages of two megabytes, where this Python can (3.13 and later): a process of
+    the suite holds half a gigabyte, and a machine with neighbours finds small pages slowly (docs/adr/0109).
+    """
+    if not sysconfig.get_config_var("WITH_MIMALLOC"):
+        return {}
+    return {"PYTHONMALLOC": "mimalloc", "MIMALLOC_ALLOW_LARGE_OS_PAGES": "1"}
+
+
 def _suite(arguments: list[str]) -> int:
     return subprocess.run([str(BIN / "pytest"), *arguments], cwd=ROOT, check=False).returncode
 
@@ -178,8 +189,9 @@ def _suite_beside(report: Report, steps: Future[None]) -> int:
     colour = "yes" if sys.stdout.isatty() else "no"
     command = [str(BIN / "pytest"), "-n", "3", f"--color={colour}"]
     with subprocess.Popen(
-        command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as suite:
+        command, cwd=ROOT, env=os.environ | _large_pages(), text=True, errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as suite:  # fmt: skip
         assert suite.stdout is not None  # noqa: S101  (it is a pipe)
         closing = report.pass_on(suite.stdout)
     steps.result()

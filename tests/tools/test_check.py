@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Iterator
@@ -121,6 +122,26 @@ def test_arguments_are_the_suites_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert check.main() == 0
     assert asked == [["-k", "trail and not seal", "-x"]]
+
+
+def test_the_suite_keeps_its_objects_in_large_pages_where_python_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    suite = (
+        "import os\nprint(os.environ.get('PYTHONMALLOC', 'as built'), flush=True)\nprint('1 passed in 1 s')\n"
+    )
+    monkeypatch.delenv("PYTHONMALLOC", raising=False)
+    can = sysconfig.get_config_var("WITH_MIMALLOC")
+
+    code, said = _run(monkeypatch, tmp_path, suite=suite, steps={"types": _good})
+
+    assert code == 0, said  # a name that this Python does not know would have ended it at once
+    assert said.endswith(f"{'mimalloc' if can else 'as built'}\n1 passed in 1 s\n")
+
+
+def test_a_python_that_cannot_is_left_as_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: None)
+    assert check._large_pages() == {}
 
 
 def test_what_runs_beside_the_suite_leaves_it_the_processor() -> None:
