@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from django.db import connections
+from django.db import connection, connections
+
+from callprivacy.tenancy.scope import job_scope
 
 
 class Aside:
@@ -39,3 +41,34 @@ class Aside:
         if self.error is not None:
             raise self.error
         return self.result
+
+
+class Beside(Aside):
+    """A deed in the agency's scope."""
+
+    def __init__(self, agency_id: int, deed: Callable[[], object]) -> None:
+        self.pid = 0
+        began = threading.Event()
+
+        def in_scope() -> None:
+            with job_scope(agency_id=agency_id):
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_backend_pid()")
+                    self.pid = cursor.fetchone()[0]
+                began.set()
+                deed()
+
+        super().__init__(in_scope)
+        assert began.wait(10)
+
+    def let_it_come(self) -> None:
+        """Until it waits for whoever holds what it wants, or has ended."""
+        for _ in range(400):
+            if not self.thread.is_alive():
+                return
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [self.pid])
+                if cursor.fetchone()[0]:
+                    return
+            threading.Event().wait(0.02)
+        raise AssertionError("It neither waits nor ends.")

@@ -19,6 +19,18 @@ MONTHS: Final = {
 }  # fmt: skip
 DAY: Final = {Language.ENGLISH: "{day} {month} {year}", Language.SPANISH: "{day} de {month} de {year}"}
 
+UNTIL_THEN: Final[dict[Language, dict[bool, str]]] = {
+    Language.ENGLISH: {
+        True: "Without your word nothing is erased and nothing is given out.",
+        False: "The request may be answered before your word has come; the link says so then.",
+    },
+    Language.SPANISH: {
+        True: "Sin su respuesta no se elimina ni se entrega nada.",
+        False: "La solicitud puede contestarse antes de que llegue su respuesta; en ese caso el enlace lo indica.",
+    },
+}
+"""What a client who is asked is told of the time until it answers, by whether it has to agree first."""
+
 KINDS: Final[dict[Language, dict[Kind, str]]] = {
     Language.ENGLISH: {
         Kind.ACCESS: "to see the data that we keep of you",

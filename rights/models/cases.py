@@ -210,6 +210,12 @@ class Case(Held):
         return self.state == CaseState.HANDED_OVER and self.client_has_it_at is not None
 
     @property
+    def client_agrees_first(self) -> bool:
+        """Whether the engagement has the client agree to the answer; what works at once waits for nobody."""
+        waits = self.client_id is not None and not Ask(self.asks).works_at_once
+        return waits and self.answerer == Answerer.AFTER_APPROVAL
+
+    @property
     def stands(self) -> bool:
         """Whether its clock stands by every law that sets a day."""
         return self.paused_at is not None and self.answer_by is None

@@ -34,6 +34,7 @@ from consent.enums import Language
 from rights import kinds, letters
 from rights.enums import ApprovalKind, ApprovalState, Ask, CaseState, Copies, EventKind, IdentityState
 from rights.letters import Filled
+from rights.letters.words import UNTIL_THEN
 from rights.models import Approval, Case, Identity
 from rights.selectors import letters as letter_selectors
 from rights.selectors import words
@@ -233,6 +234,7 @@ def take_back(*, approval: Approval, by: Actor, at: datetime) -> None:
 
     :raises AnsweredError: it was answered in the meantime.
     """
+    _hold(approval.case_id)
     won = Approval.objects.filter(pk=approval.pk, state=ApprovalState.WAITING).update(
         state=ApprovalState.WITHDRAWN, answered_at=at, answered_by_id=by.user_id, mail_due_at=None
     )
@@ -322,6 +324,7 @@ def _answer(row: Approval, *, agrees: bool, name: str, said: str, by: Actor, at:
     name, said = " ".join(name.split()), said.strip()
     if not name or (not agrees and not said):
         raise NoNameError("Say who you are; and why, if you do not agree.")
+    _hold(row.case_id)
     won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING, expires_at__gt=at).update(
         state=ApprovalState.APPROVED if agrees else ApprovalState.REFUSED,
         answered_at=at,
@@ -368,6 +371,11 @@ def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> 
         at=at,
         words=said,
     )
+
+
+def _hold(case_id: UUID) -> None:
+    """Take the case before its question, as whoever decides or closes it does: in two orders both would wait for ever."""
+    Case.objects.select_for_update(of=("self",)).get(pk=case_id)
 
 
 def _give_back(case_id: UUID) -> None:
@@ -450,6 +458,7 @@ def _letter(row: Approval, asked: dict[str, Any]) -> Filled:
         "link": url_of(str(asked["token"])),
         "link_until": letters.day(ends, Language.ENGLISH),
         "signature": row.case.agency.name,
+        "until_then": UNTIL_THEN[Language.ENGLISH][row.case.client_agrees_first],
     }
     facts = letter_selectors.facts_of(
         row.case, said=str(asked.get("said", "")), more=more, language=Language.ENGLISH
@@ -483,6 +492,7 @@ def sweep(*, agency_id: int, at: datetime) -> int:
             Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=at).select_related("case")
         )
         for row in late:
+            _hold(row.case_id)
             won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING).update(
                 state=ApprovalState.WITHDRAWN, answered_at=at, mail_due_at=None
             )

@@ -18,7 +18,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Answerer, Permission
+from callprivacy.tenancy.enums import Permission
 from consent.enums import Purpose
 from rights.enums import (
     ApprovalKind,
@@ -102,7 +102,7 @@ def needs_approval(case: Case) -> bool:
     What it answered last counts. It agreed to what it was asked about: not to an identity that is proven, or reaches
     further, only since.
     """
-    if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
+    if not case.client_agrees_first:
         return False
     answers = Approval.objects.filter(
         case=case, kind=ApprovalKind.APPROVE, state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import MembershipState, ReviewAnswer, Role
@@ -18,43 +16,12 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from retention.services.offboarding import removing
 from tests import make
-from tests.aside import Aside
+from tests.aside import Beside
 from tests.cast import Cast
 from tests.make import NOON
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Beside(Aside):
-    """A deed in the agency's scope."""
-
-    def __init__(self, agency_id: int, deed: Callable[[], Any]) -> None:
-        self.pid = 0
-        began = threading.Event()
-
-        def in_scope() -> None:
-            with job_scope(agency_id=agency_id):
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_backend_pid()")
-                    self.pid = cursor.fetchone()[0]
-                began.set()
-                deed()
-
-        super().__init__(in_scope)
-        assert began.wait(10)
-
-    def let_it_come(self) -> None:
-        """Until it waits for whoever holds what it wants, or has ended."""
-        for _ in range(400):
-            if not self.thread.is_alive():
-                return
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [self.pid])
-                if cursor.fetchone()[0]:
-                    return
-            threading.Event().wait(0.02)
-        raise AssertionError("It neither waits nor ends.")
 
 
 def _give(person: Membership, client: Client, bundle: Role | None) -> None:

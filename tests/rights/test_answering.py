@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Answerer, KeyPurpose
 from callprivacy.tenancy.models import PublicKey
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item, Notification
 from consent.enums import Language
 from rights import kinds
@@ -43,6 +44,7 @@ from rights.services.cases import Contact
 from rights.tasks import letters as tasks
 from tests import make
 from tests.accounts.browsers import signed_in
+from tests.aside import Beside
 from tests.cast import Cast
 from tests.numbers import hints, says
 from tests.rights import asking
@@ -333,6 +335,43 @@ def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) ->
         Approval.objects.filter(pk=last.pk).update(state=ApprovalState.APPROVED)
     fulfil["shown"] = asking.seen(browser.get(page).text)
     assert browser.post(page, fulfil).status_code == 302
+
+
+@pytest.mark.parametrize("agrees_first", [True, False])
+def test_a_client_is_told_that_nothing_happens_without_its_word_only_where_that_is_so(
+    cast: Cast, agrees_first: bool
+) -> None:
+    asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL if agrees_first else Answerer.AGENCY)
+    case = _open(cast)
+    promised = "Without your word nothing is erased"
+    page = Browser().get(_asked(cast, case)).text
+    letter = str(mail.outbox[0].body)
+    assert (promised in page, promised in letter) == (agrees_first, agrees_first)
+    assert ("may answer before your word has come" in page) != agrees_first
+    assert ("may be answered before your word has come" in letter) != agrees_first
+    with job_scope(agency_id=cast.acme.pk):
+        assert deciding.needs_approval(case) == agrees_first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_decides_and_the_client_who_answers_in_that_moment_take_turns(cast: Cast) -> None:
+    case, office = _open(cast), asking.Office(cast)
+    question = office.does(
+        approvals.ask_client, case=case, kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+        is_vouched=True, at=NOW(),
+    )  # fmt: skip
+    answer = partial(
+        approvals.answer_signed_in, approval=question, agrees=True, name="Dana", said="", by=office.by, at=NOW()
+    )
+
+    with staff_scope(**office.scope):
+        held = Case.objects.select_for_update().get(pk=case.pk)  # as `decide` begins
+        client = Beside(cast.acme.pk, answer)
+        client.let_it_come()
+        approvals.withdraw_open(case=held, by=office.by, at=NOW())
+
+    with pytest.raises(approvals.AnsweredError, match="not open any more"):
+        client.end()
 
 
 def test_a_question_that_does_not_open_keeps_none_behind_it(cast: Cast) -> None:
