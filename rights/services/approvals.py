@@ -374,7 +374,7 @@ def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> 
 
 
 def _hold(case_id: UUID) -> None:
-    """Take the case before its question, as whoever decides or closes it does: in two orders both would wait for ever."""
+    """Take the case before its question, as who decides or closes it does; in two orders each waits for the other."""
     Case.objects.select_for_update(of=("self",)).get(pk=case_id)
 
 

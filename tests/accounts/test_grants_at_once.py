@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import MembershipState, ReviewAnswer, Role
