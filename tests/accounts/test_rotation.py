@@ -216,6 +216,7 @@ def test_sessions_and_keys_of_the_overdue_end_after_the_grace(cast: Cast) -> Non
     assert "person.password_overdue" in actions_of(cast.acme.pk)
 
 
+@pytest.mark.thorough
 def test_who_was_away_for_a_year_comes_in_to_the_page_for_a_new_one(cast: Cast) -> None:
     set_on(cast.bob, NOON - timedelta(days=400))
     for day in range(-300, 0, 60):

@@ -316,6 +316,7 @@ def test_a_session_ends_after_an_hour_without_use(people: cast.Cast, clock: time
     assert "person.timed_out" in actions_of(people.acme.pk)
 
 
+@pytest.mark.thorough
 def test_a_session_ends_after_its_longest_time_however_busy(
     people: cast.Cast, clock: time_machine.Traveller, settings: Settings
 ) -> None:
@@ -357,6 +358,7 @@ def test_a_page_that_asks_by_itself_is_no_use_of_a_session(
     assert "person.timed_out" in actions_of(people.acme.pk)
 
 
+@pytest.mark.thorough
 def test_who_works_beside_a_page_that_asks_by_itself_stays(
     people: cast.Cast, clock: time_machine.Traveller
 ) -> None:

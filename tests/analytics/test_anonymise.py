@@ -247,6 +247,7 @@ def test_closeness_is_measured_from_what_is_released() -> None:
     assert release.spread["illness"].t_of_release <= 0.05 < release.spread["illness"].t_of_table
 
 
+@pytest.mark.thorough
 @many
 @given(ROWS, st.integers(1, 4))
 def test_refining_breaks_no_demand_and_costs_nothing(rows: list[tuple[str, ...]], k: int) -> None:
@@ -280,6 +281,7 @@ def test_the_loss_is_near_the_least_there_is() -> None:
     assert sum(ratio < 1 + 1e-9 for ratio in ratios) >= 15
 
 
+@pytest.mark.thorough
 @many
 @given(ROWS, st.integers(1, 5))
 def test_ranges_hold_the_rows_own_number_and_cost_their_width(rows: list[tuple[str, ...]], k: int) -> None:

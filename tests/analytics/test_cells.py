@@ -319,6 +319,7 @@ def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) 
     assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 1
 
 
+@pytest.mark.thorough
 def test_after_35_days_hours_are_told_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "SLOTS_UP_TO", 0)
     people = callers(cast.dentist, 12)
@@ -555,7 +556,12 @@ def test_sums_conversions_filters_and_the_period_before(shop: Client) -> None:
     ),
 )
 @pytest.mark.parametrize(
-    "dimensions", [(Dimension.SOURCE,), (Dimension.SOURCE, Dimension.OUTCOME), (Dimension.CLIENT,)]
+    "dimensions",
+    [
+        (Dimension.SOURCE,),
+        pytest.param((Dimension.SOURCE, Dimension.OUTCOME), marks=pytest.mark.thorough),
+        (Dimension.CLIENT,),
+    ],
 )
 def test_a_total_is_the_same_whatever_calls_are_told_apart_by(
     shop: Client, dimensions: tuple[Dimension, ...], said: dict[str, Any]
@@ -568,6 +574,7 @@ def test_a_total_is_the_same_whatever_calls_are_told_apart_by(
     assert apart.unplaced == plain.unplaced
 
 
+@pytest.mark.thorough
 def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: Client) -> None:
     asked = Asked(
         client_ids=(shop.pk,), measures=(Measure.CALLS,), dimensions=(Dimension.SOURCE,),
@@ -581,8 +588,8 @@ def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: 
 @pytest.mark.parametrize(
     "said",
     [
-        {"first": date(2026, 12, 1)},
-        {"dimensions": (Dimension.SOURCE, Dimension.SOURCE)},
+        pytest.param({"first": date(2026, 12, 1)}, marks=pytest.mark.thorough),
+        pytest.param({"dimensions": (Dimension.SOURCE, Dimension.SOURCE)}, marks=pytest.mark.thorough),
         {"dimensions": (Dimension.SOURCE, Dimension.MEDIUM, Dimension.REGION, Dimension.LENGTH)},
         {"filters": {Dimension.CLIENT: ("1",)}},
     ],

@@ -282,6 +282,7 @@ def test_a_country_too_small_to_be_seen_is_a_point_and_only_where_calls_are() ->
     assert not (keys[1].keys() - keys[0].keys()) & {"countries-SG"}
 
 
+@pytest.mark.thorough
 @settings(max_examples=200)
 @given(st.lists(st.floats(0.01, 1e9), max_size=60))
 def test_classes_rise_reach_the_greatest_and_put_each_number_into_one(numbers: list[float]) -> None:

@@ -62,6 +62,7 @@ def _height(one: int, other: int) -> int:
     return next(level for level in range(TREE.depth) if TREE.bins[level][one] == TREE.bins[level][other])
 
 
+@pytest.mark.thorough
 @in_time
 @given(COUNTS)
 def test_conditions_are_those_of_the_definitions(rows: list[list[int]]) -> None:

@@ -24,6 +24,7 @@ def test_the_tail_is_that_of_the_binomial(count: int, of: int, share: str) -> No
     assert headline.tail(count, of, float(part)) == pytest.approx(_exactly(count, of, part), rel=1e-9)
 
 
+@pytest.mark.thorough
 def test_the_tail_of_millions_is_quick_and_sound() -> None:
     assert headline.tail(5_100_000, 10_000_000, 0.5) < 1e-100
     assert 0.4 < headline.tail(5_000_001, 10_000_000, 0.5) <= 0.5

@@ -257,14 +257,14 @@ def test_groups_are_changed_on_a_page_and_put_back(cast: Cast) -> None:
     ("fields", "words"),
     [
         ({"channels": "Google Ads"}, "no colon"),
-        ({"channels": "A: Radio\nA: TV"}, "Two lines are called"),
+        pytest.param({"channels": "A: Radio\nA: TV"}, "Two lines are called", marks=pytest.mark.thorough),
         ({"channels": "A: 212 555-0101", "paid": ""}, "looks like a number"),
         ({"paid": "nothing of ours"}, "There is no channel"),
-        ({"bands": "0, 30, many"}, "Write whole seconds"),
-        ({"bands": "0, 31"}, "is not among the narrow bands"),
-        ({"parts": "day: morning"}, "is not two hours"),
-        ({"parts": "day: 6-22"}, "lies in no part of the day"),
-        ({"steps_place": []}, "Pick at least one of the steps"),
+        pytest.param({"bands": "0, 30, many"}, "Write whole seconds", marks=pytest.mark.thorough),
+        pytest.param({"bands": "0, 31"}, "is not among the narrow bands", marks=pytest.mark.thorough),
+        pytest.param({"parts": "day: morning"}, "is not two hours", marks=pytest.mark.thorough),
+        pytest.param({"parts": "day: 6-22"}, "lies in no part of the day", marks=pytest.mark.thorough),
+        pytest.param({"steps_place": []}, "Pick at least one of the steps", marks=pytest.mark.thorough),
     ],
 )
 def test_what_cannot_be_used_is_said_beside_its_field(

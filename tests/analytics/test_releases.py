@@ -235,6 +235,7 @@ def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_an
         assert Event.objects.filter(action="release.revoked").count() == 1
 
 
+@pytest.mark.thorough
 def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cast: Cast) -> None:
     released.fill(cast.dentist)
     waiting = released.proposed(
@@ -301,6 +302,7 @@ def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: 
     assert trial.result["rows_chosen"] == 2 * (60 - 6)
 
 
+@pytest.mark.thorough
 def test_a_no_between_the_two_signatures_counts(cast: Cast) -> None:
     released.fill(cast.dentist)
     waiting = released.proposed(
@@ -394,6 +396,7 @@ def test_what_was_released_while_it_waited_refuses_it_when_it_is_built(cast: Cas
     assert slow.file_key is None
 
 
+@pytest.mark.thorough
 def test_months_that_share_no_call_are_released_one_after_the_other(cast: Cast) -> None:
     released.fill(cast.dentist, callers=90, days=60, calls_each=3)
     people = [cast.alice, released.officer(cast)]
@@ -406,6 +409,7 @@ def test_months_that_share_no_call_are_released_one_after_the_other(cast: Cast) 
 # --- Its end ---
 
 
+@pytest.mark.thorough
 def test_a_revoked_release_is_taken_by_nobody_its_files_go_and_the_recipient_is_told_once(cast: Cast) -> None:
     released.fill(cast.dentist)
     release = released.released(
@@ -583,6 +587,7 @@ def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> No
 # --- What is said of it ---
 
 
+@pytest.mark.thorough
 def test_the_data_sheet_says_what_was_done_what_is_risked_and_until_when(cast: Cast) -> None:
     released.fill(cast.dentist)
     release = released.released(

@@ -177,6 +177,7 @@ def test_days_that_few_people_would_share_are_drawn_by_weeks(
 # --- The explorer ---
 
 
+@pytest.mark.thorough
 def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
     cast: Cast, nina: Membership
 ) -> None:
@@ -396,6 +397,7 @@ def test_whose_calls_are_counted_is_told_within_ones_scope_alone(cast: Cast, nin
     assert counting.among(ids) == frozenset(), "without a scope"
 
 
+@pytest.mark.thorough
 def test_a_changed_rule_is_said_before_anybody_counts_by_it(cast: Cast, nina: Membership) -> None:
     calls(cast.dentist, callers(cast.dentist, 12), at=make.now() - DAY)
     work(cast.dentist, make.now())
@@ -406,6 +408,7 @@ def test_a_changed_rule_is_said_before_anybody_counts_by_it(cast: Cast, nina: Me
     assert _are_counted(nina)
 
 
+@pytest.mark.thorough
 def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
     text = signed_in(nina).get("/reports/clients/dentist/?period=28&compare=on").content.decode()
@@ -418,6 +421,7 @@ def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> 
     assert "No clear pattern" in flat
 
 
+@pytest.mark.thorough
 def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
     cast: Cast, nina: Membership
 ) -> None:
@@ -522,6 +526,7 @@ def test_a_file_with_a_fault_leaves_nothing_behind_and_an_old_draft_goes(
         assert CostImport.objects.get().state == CostState.CANCELLED
 
 
+@pytest.mark.thorough
 def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Membership) -> None:
     people = callers(cast.dentist, 200)
     at = make.now() - 3 * DAY

@@ -185,7 +185,7 @@ def test_the_offline_tool_believes_only_a_pinned_key(acme: int, tmp_path: Path) 
     ]
 
 
-@pytest.mark.parametrize("form", ["array", "gzip"])
+@pytest.mark.parametrize("form", ["array", pytest.param("gzip", marks=pytest.mark.thorough)])
 def test_the_offline_tool_reads_the_other_forms(acme: int, tmp_path: Path, form: str) -> None:
     import gzip
 

@@ -76,6 +76,7 @@ def test_proofs_are_those_of_the_rfc_example() -> None:
     assert merkle.root(leaves) == merkle.node_hash(k, last)
 
 
+@pytest.mark.thorough
 def test_a_thousand_sizes_agree_with_pymerkle() -> None:
     """
     The log grows one by one to a thousand; compared is each of them in `make assure`, here each to the 130th, those

@@ -74,7 +74,7 @@ def _no_reader(path: Path, kind: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    "fault", some(["gone", "full", "a pipe", "a full pipe", "a socket", "a folder"], one_in=2)
+    "fault", some(["gone", "full", "a pipe", "a full pipe", "a socket", "a folder"], one_in=3)
 )
 def test_a_seal_that_cannot_be_kept_outside_is_not_made(fault: str) -> None:
     acme = make.agency("Acme")
@@ -121,7 +121,7 @@ def _role(cast: Cast) -> str:
         return Membership.objects.get(pk=cast.bob.pk).role
 
 
-@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("call", [pytest.param("write", marks=pytest.mark.thorough), "fsync"])
 def test_a_sink_that_hangs_keeps_no_deed_waiting_and_no_seal_is_made(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -175,7 +175,9 @@ FAULTS = {
         "ALTER TABLE audit_event ADD CONSTRAINT full_now CHECK (false) NOT VALID",
         "ALTER TABLE audit_event DROP CONSTRAINT full_now",
     ),
-    "locked": ("BEGIN; LOCK TABLE audit_event IN ACCESS EXCLUSIVE MODE", "ROLLBACK"),
+    "locked": pytest.param(
+        "BEGIN; LOCK TABLE audit_event IN ACCESS EXCLUSIVE MODE", "ROLLBACK", marks=pytest.mark.thorough
+    ),
 }
 
 

@@ -87,6 +87,7 @@ def test_a_file_is_read_and_erased_and_what_is_not_theirs_is_left(cast: Cast, bu
     assert {fresh, other, stranger} == set(bucket.objects)
 
 
+@pytest.mark.thorough
 def test_a_file_there_may_be_called_anything_that_can_be_printed(cast: Cast, bucket: Bucket) -> None:
     way = opened(cast)
     for name in (
@@ -104,6 +105,7 @@ def test_a_file_there_may_be_called_anything_that_can_be_printed(cast: Cast, buc
     assert is_waiting(cast)
 
 
+@pytest.mark.thorough
 def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
         assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
 
 
+@pytest.mark.thorough
 def test_what_is_overwritten_while_it_is_read_is_read_as_well(
     cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +162,7 @@ def test_a_large_file_does_not_lie_in_memory(cast: Cast, bucket: Bucket) -> None
             ({("GET", True): "AccessDenied"}, "It refused us"),
             ({("DELETE", True): "AccessDenied"}, "It refused us"),
         ],
-        one_in=3,
+        one_in=6,
     ),
 )
 def test_a_bucket_that_refuses_or_is_gone_is_said_on_its_page_until_it_opens(
@@ -193,6 +196,7 @@ def test_a_bucket_that_does_not_answer_is_not_waited_for(
     assert "It did not answer" in page_of(cast, way)
 
 
+@pytest.mark.thorough
 def test_a_fault_of_one_does_not_keep_others_waiting(
     cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +219,7 @@ def _mapping(cast: Cast, way: Connection) -> Any:
         return Connection.objects.values_list("mapping", flat=True).get(pk=way.pk)
 
 
+@pytest.mark.thorough
 def test_what_is_written_and_copied_there_is_read_again(bucket: Bucket) -> None:
     """The bucket that is played keeps what the storage does with one, so that what the tests see of it counts."""
     storage = storages["drop"]

@@ -68,7 +68,7 @@ def refused(cast: Cast, way: Connection) -> list[str]:
         return drops.refused_of(Connection.objects.get(pk=way.pk))
 
 
-@pytest.mark.parametrize("stage", ["bringing", "delete"])
+@pytest.mark.parametrize("stage", ["bringing", pytest.param("delete", marks=pytest.mark.thorough)])
 def test_a_file_that_outlasts_the_worker_waits_for_somebody_and_those_behind_it_are_read(
     cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:

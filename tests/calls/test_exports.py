@@ -37,6 +37,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.scale import some
 
 CANARY = "+14045554686"
 WHY = {"reason": "Monthly report for the practice owner"}
@@ -291,7 +292,10 @@ def test_batches_join_without_gap_or_repeat(cast: Cast, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1", "\ufeff=1"],
+    some(
+        ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\uff1d1", "\ufeff=1"],
+        one_in=5,
+    ),
 )
 def test_no_cell_is_a_formula(cast: Cast, text: str) -> None:
     make.call(cast.dentist, CANARY, source=text, campaign=f'x"{text}', medium=f"a;{text}")

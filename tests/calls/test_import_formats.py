@@ -48,7 +48,7 @@ def cast() -> Cast:
     return found
 
 
-@pytest.mark.parametrize("content", [FILE, JSON])
+@pytest.mark.parametrize("content", [FILE, pytest.param(JSON, marks=pytest.mark.thorough)])
 def test_transactions_of_invoca_by_the_page(cast: Cast, content: bytes) -> None:
     connection = connect(cast.dentist, "invoca", "")
     answer = bring(
@@ -105,6 +105,7 @@ def test_columns_with_the_same_name_are_refused_beside_the_file(cast: Cast) -> N
     assert "Two columns are named" in text(answer)
 
 
+@pytest.mark.thorough
 def test_the_form_shows_the_column_that_a_settled_format_finds(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     content = b"Start Time,Customer Phone Number\n2026-11-01 10:00:00,(202) 555-0147\n"
@@ -123,6 +124,7 @@ def test_what_is_proposed_takes_no_column_twice() -> None:
     assert imports.columns_proposed(["Date", "From"], "generic") == {"started_at": "Date", "caller": "From"}
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_by_the_command(cast: Cast, tmp_path: Path) -> None:
     connect(cast.dentist, "invoca", "")

@@ -91,9 +91,9 @@ def test_a_file_becomes_calls(plumber: Client, media: Path) -> None:
 @pytest.mark.parametrize(
     "dress",
     [
-        table,
-        lambda rows: b"\xef\xbb\xbf" + table(rows),
-        lambda rows: table(rows, delimiter=";"),
+        pytest.param(table, marks=pytest.mark.thorough),
+        pytest.param(lambda rows: b"\xef\xbb\xbf" + table(rows), marks=pytest.mark.thorough),
+        pytest.param(lambda rows: table(rows, delimiter=";"), marks=pytest.mark.thorough),
         lambda rows: gzip.compress(table(rows)),
     ],
     ids=["plain", "with a BOM", "semicolons", "gzip"],
@@ -119,6 +119,7 @@ def test_importing_again_adds_nothing(plumber: Client) -> None:
     assert everything() == before
 
 
+@pytest.mark.thorough
 def test_rows_without_any_id_are_known_again(plumber: Client) -> None:
     content = table([line(number, Recording_Url="") for number in range(9)])
     files.imported(plumber, content)
@@ -365,7 +366,9 @@ def later(minutes: int) -> Any:
     return lambda: NOON + timedelta(minutes=minutes)
 
 
-@pytest.mark.parametrize("error", [MemoryError, SoftTimeLimitExceeded])
+@pytest.mark.parametrize(
+    "error", [MemoryError, pytest.param(SoftTimeLimitExceeded, marks=pytest.mark.thorough)]
+)
 def test_a_file_that_ends_each_worker_is_read_no_more(
     plumber: Client, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
@@ -598,6 +601,7 @@ def test_the_command_takes_nothing_for_a_client_that_has_left(plumber: Client, t
         assert Event.objects.count() == events
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_command_fails_when_the_file_does(
     plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]

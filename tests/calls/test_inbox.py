@@ -187,7 +187,7 @@ def test_a_change_that_is_taken_back_days_later_is_sealed_for_its_new_day(cast: 
     assert _said(cast) == ["Booked"]
 
 
-@pytest.mark.parametrize("read", [1, 2])
+@pytest.mark.parametrize("read", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_change_that_is_taken_back_once_the_first_has_been_read_counts(cast: Cast, read: int) -> None:
     to = connect(cast.dentist)
     for minute, tags in enumerate((["Booked"], ["Lost"], ["Booked"])):
@@ -404,10 +404,18 @@ def test_clients_of_one_agency_are_worked_off_together_and_apart(cast: Cast) -> 
     ("payload", "reason"),
     [
         (b"\xff not JSON", "The body is not JSON."),
-        ({"start_time": "2026-11-24T06:00:00-05:00"}, "A call of CallRail has an id or a resource_id"),
-        (event(duration="-3"), "duration: expected whole seconds"),
+        pytest.param(
+            {"start_time": "2026-11-24T06:00:00-05:00"},
+            "A call of CallRail has an id or a resource_id",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(event(duration="-3"), "duration: expected whole seconds", marks=pytest.mark.thorough),
         (event(customer_phone_number="nobody"), "customer_phone_number: expected a telephone number"),
-        (event(start_time=(NOON + timedelta(days=1)).isoformat()), "start_time: expected a start since"),
+        pytest.param(
+            event(start_time=(NOON + timedelta(days=1)).isoformat()),
+            "start_time: expected a start since",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_signed_and_senseless_is_kept_with_the_reason(
@@ -547,6 +555,7 @@ def test_a_failure_is_tried_again_with_longer_pauses_and_blocks_nobody(
     assert figures(to)[:2] == (11, 0)
 
 
+@pytest.mark.thorough
 def test_what_fails_twelve_times_is_refused_told_and_purged(cast: Cast, falls: None) -> None:
     to, at = connect(cast.dentist), NOON
     bring(to, event(note="poison"))
@@ -773,6 +782,7 @@ def test_two_workers_at_once_take_each_event_once() -> None:
     assert figures(to) == (40, 0, NOON)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_same_event_at_the_same_moment_is_kept_once() -> None:
     cast = assemble()

@@ -134,6 +134,7 @@ def test_a_call_that_came_in_meanwhile_is_known(plumber: Client, loads: list[int
     assert recording_of(calls(plumber)[0]) == LINK
 
 
+@pytest.mark.thorough
 def test_all_of_them_came_in_meanwhile(plumber: Client) -> None:
     batch = prepared(plumber, fact(), the_second())
     told(plumber, fact(), the_second())
@@ -227,6 +228,7 @@ def test_what_expired_meanwhile_brings_no_caller(plumber: Client) -> None:
     assert number_of(calls(plumber)[0]) == OTHER_CALLER
 
 
+@pytest.mark.thorough
 def test_a_call_of_another_way_is_met(plumber: Client) -> None:
     told(plumber, fact())
     batch = prepared(plumber, fact(references=(), campaign="Brand"), the_second(references=()))
@@ -237,6 +239,7 @@ def test_a_call_of_another_way_is_met(plumber: Client) -> None:
     assert rows(plumber)[:4] == (2, 1, 3, 0)
 
 
+@pytest.mark.thorough
 def test_a_call_that_may_be_one_of_another_way_is_doubtful(plumber: Client) -> None:
     told(plumber, fact())
 
@@ -264,6 +267,7 @@ def test_numbers_that_the_client_does_not_have_wait_for_their_turn(plumber: Clie
     assert all(call.tracking_number_id for call in calls(plumber))
 
 
+@pytest.mark.thorough
 def test_news_of_no_call_is_early(plumber: Client) -> None:
     said = [fact(stage=Stage.ADDENDUM), the_second()]
 
@@ -271,6 +275,7 @@ def test_news_of_no_call_is_early(plumber: Client) -> None:
     assert rows(plumber)[:4] == (1, 1, 1, 0)
 
 
+@pytest.mark.thorough
 def test_withheld_callers_and_no_number_at_all(plumber: Client) -> None:
     said = [fact(caller_withheld=True), the_second(caller=None, tracking_number=None)]
 

@@ -114,7 +114,7 @@ def _new(table: str, rows: Rows, **changes: Any) -> None:
             Recording.objects.create(**ours, provider="callrail", reference=b"\x01" + bytes(28), **changes)
 
 
-@pytest.mark.parametrize(("table", "column", "target"), INSIDE)
+@pytest.mark.parametrize(("table", "column", "target"), some(INSIDE, one_in=4))
 def test_a_row_that_rests_on_nothing_does_not_come_in(
     mine: Rows, table: str, column: str, target: str
 ) -> None:
@@ -251,6 +251,7 @@ def test_what_a_statement_moves_whole_may_change_its_key(
     )
 
 
+@pytest.mark.thorough
 @_commits
 @pytest.mark.parametrize(("table", "column", "target"), some([INSIDE[0], INSIDE[1], INSIDE[3]], one_in=3))
 def test_who_comes_while_it_is_being_removed_is_refused(

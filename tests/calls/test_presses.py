@@ -162,6 +162,7 @@ def test_a_webhook_of_ctm_brings_its_keys(cast: Cast) -> None:
     assert number_of(call) == "+12025550147"
 
 
+@pytest.mark.thorough
 def test_a_replayed_webhook_changes_nothing(cast: Cast) -> None:
     to = connect(cast.dentist, "ctm", CTM_SECRET)
     for hour in range(3):
@@ -218,6 +219,7 @@ def test_a_file_of_transactions_is_taken_in_with_its_keys_and_corrections(cast: 
     assert references(cast.dentist) == {("invoca", "call"), ("invoca", "transaction")}
 
 
+@pytest.mark.thorough
 def test_the_same_file_again_changes_nothing(cast: Cast) -> None:
     files.imported(cast.dentist, FILE, INVOCA)
     before, keys = kept(calls(cast.dentist)[0]), pressed(cast.dentist)

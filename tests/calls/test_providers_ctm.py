@@ -430,6 +430,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(NAMES, VALUES, max_size=8), st.booleans())
 def test_any_payload_is_facts_or_a_refusal(changes: dict[str, Any], whole: bool) -> None:
     payload = (json.loads(BODY) if whole else {}) | changes
@@ -440,6 +441,7 @@ def test_any_payload_is_facts_or_a_refusal(changes: dict[str, Any], whole: bool)
     assert isinstance(found, CallFacts | Ignored)
 
 
+@pytest.mark.thorough
 @given(st.binary(), st.text())
 def test_any_bytes_are_facts_or_a_refusal(body: bytes, time: str) -> None:
     with pytest.raises((RefusedError, UnparsableError)):
@@ -448,6 +450,7 @@ def test_any_bytes_are_facts_or_a_refusal(body: bytes, time: str) -> None:
     assert not ctm.verify(signed(body, SIGNATURE, time, at=NOON), [SECRET])
 
 
+@pytest.mark.thorough
 @given(st.recursive(VALUES, lambda inner: st.lists(inner, max_size=30), max_leaves=40))
 def test_whatever_stands_for_keys_fits_where_it_goes(raw: object) -> None:
     found = base.presses(raw, lambda place: f"menu {place}")

@@ -309,6 +309,7 @@ def test_a_header_may_begin_with_a_bracket() -> None:
     assert line == 2
 
 
+@pytest.mark.thorough
 @given(
     st.lists(
         st.dictionaries(

@@ -101,7 +101,7 @@ def test_a_row_of_all_columns() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("bom", [True, False])
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("newline", [b"\r\n", pytest.param(b"\n", marks=pytest.mark.thorough)])
 def test_every_dress_of_the_same_file(delimiter: str, bom: bool, packed: bool, newline: bytes) -> None:
     source = table(ROW, delimiter=delimiter, bom=bom).replace(b"\r\n", newline)
     found = tabular.Table(gzip.compress(source) if packed else source)
@@ -394,6 +394,7 @@ def test_what_is_no_table_of_calls(source: bytes) -> None:
         read(source)
 
 
+@pytest.mark.thorough
 def test_a_damaged_gzip_file_ends_in_an_error_after_its_good_rows() -> None:
     packed = gzip.compress(table(*[ROW] * 20_000))
     found = tabular.Table(packed[: len(packed) // 2])
@@ -532,6 +533,7 @@ def test_any_bytes_are_rows_or_a_refusal(noise: bytes, dress: str) -> None:
     assert all(isinstance(row, CallFacts | RefusedError) for _, row in rows)
 
 
+@pytest.mark.thorough
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(ROW)), st.text(max_size=20), max_size=3), max_size=5))
 def test_any_cells_are_facts_or_a_refusal(changes: list[dict[str, str]]) -> None:
     file = io.StringIO(newline="")

@@ -354,6 +354,7 @@ def test_a_call_that_has_just_ended_is_taken_in_and_is_none_that_no_webhook_brou
         assert selectors.missed([to], at=NOON) == {to.pk: 1}
 
 
+@pytest.mark.thorough
 def test_a_backfill_says_how_many_were_new_whenever_they_ended(cast: Cast, vendor: Vendor) -> None:
     run = start(opened(connect(cast.dentist)), PullKind.BACKFILL)
     vendor.says(listing(row("CAL1", 46, duration=45 * 60)))
@@ -362,6 +363,7 @@ def test_a_backfill_says_how_many_were_new_whenever_they_ended(cast: Cast, vendo
     assert (run_of(run).brought, run_of(run).known) == (1, 0)
 
 
+@pytest.mark.thorough
 def test_of_a_tracker_without_webhooks_what_has_just_ended_came_from_its_list(
     cast: Cast, vendor: Vendor
 ) -> None:
@@ -452,6 +454,7 @@ def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cas
     assert run_of(run).state == JobState.DONE
 
 
+@pytest.mark.thorough
 def test_what_was_erased_or_is_past_its_date_stays_out(cast: Cast, vendor: Vendor) -> None:
     run = start(opened(connect(cast.dentist)))
     vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=45))
@@ -631,6 +634,7 @@ def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
         assert not PullRun.objects.filter(state__in=pulls._OPEN).exists()
 
 
+@pytest.mark.thorough
 def test_forms_say_what_to_write(cast: Cast) -> None:
     to = connect(cast.dentist)
     browser = signed_in(cast.alice)
@@ -692,6 +696,7 @@ def test_of_a_client_that_is_put_away_nothing_is_asked_any_more(cast: Cast, vend
     assert not vendor.asked
 
 
+@pytest.mark.thorough
 def test_a_tracker_that_is_played_as_none_is_is_found_out(cast: Cast, vendor: Vendor) -> None:
     start(opened(connect(cast.dentist)))
     vendor.says(listing(row(duration="60", shoe_size=43)))
@@ -700,6 +705,7 @@ def test_a_tracker_that_is_played_as_none_is_is_found_out(cast: Cast, vendor: Ve
     assert wrong == ["call: duration is no integer or null", "call: shoe_size is no field"]
 
 
+@pytest.mark.thorough
 def test_a_question_that_no_tracker_understands_is_found_out(vendor: Vendor) -> None:
     vendor.says(listing())
     asking.get(f"{callrail.BASE}/v3/a/ACC1/calls.json", {"per_page": "250", "since": "2026-11-24"}, {})

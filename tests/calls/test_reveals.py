@@ -163,7 +163,11 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     ("given", "words"),
     [
         ({"reason_kind": "call_back", "reason": "too short"}, "at least 15 characters"),
-        ({"reason_kind": "call_back", "reason": "short" + " " * 20}, "at least 15 characters"),
+        pytest.param(
+            {"reason_kind": "call_back", "reason": "short" + " " * 20},
+            "at least 15 characters",
+            marks=pytest.mark.thorough,
+        ),
         ({"reason_kind": "call_back", "reason": ""}, "Say why, in a sentence."),
         ({"reason_kind": "", "reason": WHY["reason"]}, "Pick what it is for."),
         ({"reason_kind": "fun", "reason": WHY["reason"]}, "Pick one from the list"),
@@ -416,6 +420,7 @@ def test_an_officer_closes_the_sample(cast: Cast, call: Call) -> None:
     assert signed_in(cast.bob).post(reverse("calls:finish_sample")).status_code == 403
 
 
+@pytest.mark.thorough
 def test_reveals_come_in_pages(cast: Cast, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from callprivacy.calls.views import calls as views
 

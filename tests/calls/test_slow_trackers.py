@@ -112,6 +112,7 @@ def test_a_question_has_one_time_however_it_is_spent(
     assert lines
 
 
+@pytest.mark.thorough
 def test_tries_end_within_the_same_time(
     slow: Callable[[Manner], list[socket.socket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

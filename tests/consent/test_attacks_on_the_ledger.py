@@ -145,7 +145,7 @@ class _Fact:
 _steps = st.lists(st.tuples(st.sampled_from(EventKind), st.sampled_from(Strength)), max_size=7)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=times(150, 400), deadline=None)
 @given(_steps, st.sampled_from([Purpose.RECORD, Purpose.REVIEW, Purpose.SHARE]))
 def test_the_engine_and_the_projection_agree(
     steps: list[tuple[EventKind, Strength]], purpose: Purpose
@@ -454,7 +454,10 @@ def test_where_the_caller_is_held_for_long_a_no_too_many_stays_and_nothing_fails
     assert listed(cast) == set()
 
 
-@pytest.mark.parametrize("error", [OperationalError, IntegrityError, ledger.CallerGoneError])
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError, IntegrityError, pytest.param(ledger.CallerGoneError, marks=pytest.mark.thorough)],
+)
 @pytest.mark.parametrize("fails", [2, 3])
 def test_a_stop_that_meets_a_lock_is_tried_again_or_not_claimed(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, error: type[Exception], fails: int

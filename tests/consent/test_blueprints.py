@@ -256,6 +256,7 @@ def test_instructions_of_a_client_stay(cast: Cast) -> None:
 ONE = "/clients/dentist/setup/blueprint/?name=home-services"
 
 
+@pytest.mark.thorough
 def test_one_client_is_shown_what_changes_and_then_changed(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     page = browser.get(ONE).content.decode()

@@ -416,6 +416,7 @@ def test_another_pack_can_be_tried(tmp_path: Path) -> None:
         call_command("decide", str(tmp_path / "q.jsonl"), "--rules", str(tmp_path / "q.jsonl"))
 
 
+@pytest.mark.thorough
 def test_it_runs_without_a_database() -> None:
     """The whole command, from standard input, where no database can be reached."""
     import os

@@ -13,6 +13,7 @@ from consent.decide import Answer, CallSpan, Event, Place, Question, decide
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
 from consent.law import load_pack
 from tests.consent.asking import NOON
+from tests.scale import times
 
 EVIDENCE = {EventKind.GIVEN, EventKind.RENEWED, EventKind.NOTICED}
 STOPS = [EventKind.REFUSED, EventKind.WITHDRAWN]
@@ -70,7 +71,7 @@ questions = st.builds(
     declared=st.sampled_from([Basis.LEGITIMATE_INTERESTS, Basis.CONSENT]),
 )
 
-quick = settings(max_examples=300, deadline=None)
+quick = settings(max_examples=times(100, 300), deadline=None)
 
 
 def answer(question: Question) -> Answer:

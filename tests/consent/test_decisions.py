@@ -625,6 +625,7 @@ def test_what_somebody_else_holds_is_decided_next_time(cast: Cast) -> None:
     assert recording(calls[0]).decided_at == NOON + timedelta(minutes=1)
 
 
+@pytest.mark.thorough
 def test_all_of_a_client_are_decided_anew_page_by_page(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "BATCH", 2)
     number = announced(cast.plumber)
@@ -700,6 +701,7 @@ def test_one_clients_fault_keeps_no_others_calls(cast: Cast, monkeypatch: pytest
     assert decision(bad).allowed
 
 
+@pytest.mark.thorough
 def test_the_queries_are_as_many_for_one_call_as_for_many(
     cast: Cast, django_assert_max_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:

@@ -218,6 +218,7 @@ def test_the_calls_that_run_now_are_listed(cast: Cast, dora: Browser, phone: Pho
 # --- What was said ---
 
 
+@pytest.mark.thorough
 def test_the_script_is_the_published_words_in_the_language_asked_for(
     cast: Cast, dora: Browser, words: Any
 ) -> None:
@@ -286,6 +287,7 @@ def test_a_yes_for_this_call_names_the_call_that_runs(
     assert bytes(given.call_digest or b"") == bytes(session.call_digest)
 
 
+@pytest.mark.thorough
 def test_a_yes_for_this_call_needs_a_call(cast: Cast, dora: Browser, words: Any) -> None:
     caller_id = caller(cast)
     tap(dora, "spoke", caller=caller_id)
@@ -375,6 +377,7 @@ def test_who_is_erased_is_not_on_the_desk(cast: Cast, dora: Browser) -> None:
     assert tap(dora, "stop", caller=caller_id).status_code == 404
 
 
+@pytest.mark.thorough
 def test_the_desk_takes_the_same_questions_however_much_there_is(
     cast: Cast, dora: Browser, words: Any, phone: Phone, django_assert_max_num_queries: Any
 ) -> None:
@@ -475,6 +478,7 @@ def test_who_said_no_in_the_meantime_is_not_called(
     assert only(cast).state == WaitingState.FAILED
 
 
+@pytest.mark.thorough
 def test_who_said_no_before_is_not_even_asked_for(cast: Cast, dora: Browser, phone: Phone) -> None:
     name_account(phone)
     caller_id = caller(cast)
@@ -492,6 +496,7 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
         assert "Not called." in said(browser, ask(browser, caller_id))
 
 
+@pytest.mark.thorough
 def test_without_twilio_it_explains(cast: Cast, dora: Browser) -> None:
     caller_id = caller(cast)
     page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller_id}").text
@@ -500,7 +505,12 @@ def test_without_twilio_it_explains(cast: Cast, dora: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [("hello", "no phone number"), (CALLER, "own number"), ("", "Write the number")]
+    ("number", "words"),
+    [
+        ("hello", "no phone number"),
+        (CALLER, "own number"),
+        pytest.param("", "Write the number", marks=pytest.mark.thorough),
+    ],
 )
 def test_ones_own_number_has_to_be_one(
     cast: Cast, dora: Browser, phone: Phone, number: str, words: str

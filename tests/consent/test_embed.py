@@ -31,6 +31,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.pages import SITE, events_of, evidence_of, open_page, publish, states_of
+from tests.scale import some
 
 FILE = Path(__file__).resolve().parents[2] / "static" / embed.FILE
 AT_MOST = 5 * 1024
@@ -288,12 +289,12 @@ def test_the_signal_that_only_scripts_see_counts_too(cast: Cast, page: WebPage) 
 @pytestmark_doors
 @pytest.mark.parametrize(
     ("said", "status", "field"),
-    [
+    some([
         ({"number": "12"}, 422, "number"), ({"number": None}, 422, "number"), ({"number": {"a": 1}}, 422, "number"),
         ({"purposes": []}, 422, "purposes"), ({"purposes": "record"}, 422, "purposes"),
         ({"purposes": [1]}, 422, "purposes"), ({"deed": "steal"}, 422, "deed"), ({"form": ""}, 403, ""),
         ({"form": "forged.one"}, 403, ""), ({"form": "x" * 5000}, 403, ""),
-    ],
+    ], one_in=10, each=lambda case: case[1:]),
 )  # fmt: skip
 def test_what_is_wrong_is_said_to_the_script(
     cast: Cast, page: WebPage, said: dict[str, Any], status: int, field: str
@@ -309,7 +310,7 @@ def test_what_is_wrong_is_said_to_the_script(
 
 
 @pytestmark_doors
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"1" * 50, b"[" * 5000])
+@pytest.mark.parametrize("body", some([b"", b"[]", b"null", b"{", b"\xff", b"1" * 50, b"[" * 5000], one_in=3))
 def test_what_is_no_object_is_refused(page: WebPage, body: bytes) -> None:
     assert post(page, body).status_code == 415
 
@@ -412,6 +413,7 @@ def test_a_new_address_says_what_stops_and_then_does_it(cast: Cast) -> None:
     assert Browser().get(f"/c/{page.key}/consent/").status_code == 404
 
 
+@pytest.mark.thorough
 @pytestmark_doors
 def test_the_staffs_page_asks_a_bounded_number_of_questions(
     cast: Cast, django_assert_max_num_queries: Any
@@ -424,6 +426,7 @@ def test_the_staffs_page_asks_a_bounded_number_of_questions(
         browser.get("/clients/dentist/consent/web/")
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_public_page_asks_as_much_however_many_notices(
     cast: Cast, page: WebPage, django_assert_num_queries: Any

@@ -314,6 +314,7 @@ def test_counts_that_have_moved_are_shown_again(cast: Cast, alice: Browser) -> N
         assert not ConsentAge.objects.exists()
 
 
+@pytest.mark.thorough
 def test_choosing_what_holds_already_changes_nothing(cast: Cast, alice: Browser) -> None:
     assert "That is what holds already" in text_of(alice.post(PAGE, FORM).content)
 
@@ -390,6 +391,7 @@ def test_a_persons_page_says_when_it_ends_and_that_it_ended(cast: Cast, alice: B
     assert len(listed.context["page"].rows) == 1
 
 
+@pytest.mark.thorough
 def test_the_counts_of_the_home_page_know_what_expired(cast: Cast, alice: Browser) -> None:
     choose(cast.dentist, 12)
     agreed(cast, NOON - 2 * YEAR)

@@ -325,6 +325,7 @@ def test_checking_a_rule_again_keeps_its_approval() -> None:
 # --- Pages ---
 
 
+@pytest.mark.thorough
 def test_everybody_of_the_agency_reads_which_law_decides(cast: Cast) -> None:
     for person in (cast.alice, cast.bob, cast.carol):
         page = signed_in(person).get("/law/").content.decode()
@@ -401,6 +402,7 @@ def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
     assert page.index("Germany") < page.index("California (US)") < page.index("New York (US)")
 
 
+@pytest.mark.thorough
 @pytest.mark.as_committed
 def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) -> None:
     announced_calls(cast, cast.dentist, 2)
@@ -442,6 +444,7 @@ def test_only_an_officer_imports_signs_and_decides(cast: Cast) -> None:
     assert signed_in(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
 
 
+@pytest.mark.thorough
 def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     form = browser.get(f"/law/sign/?rule={CALIFORNIA}").content.decode()

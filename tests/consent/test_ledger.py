@@ -98,6 +98,7 @@ def test_nobody_changes_an_event_and_no_person_removes_one(cast: Cast) -> None:
         cursor.execute("UPDATE consent_consentevent SET strength = 'A'")
 
 
+@pytest.mark.thorough
 def test_the_projection_is_the_same_in_every_order(cast: Cast) -> None:
     kinds = [EventKind.GIVEN, EventKind.WITHDRAWN, EventKind.NOTICED, EventKind.GIVEN]
     outcomes = set()

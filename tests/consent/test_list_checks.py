@@ -42,6 +42,7 @@ from tests.calls import files
 from tests.cast import Cast, assemble
 from tests.consent.systems import system_of
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 # Files leave when what no longer needs them is committed.
@@ -450,7 +451,14 @@ def post_list(browser: Browser, content: str = LIST, **said: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 403), ("carol", 403), ("mallory", 404)])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    some(
+        [("alice", 200), ("bob", 403), ("carol", 403), ("mallory", 404)],
+        one_in=4,
+        each=lambda case: case[1],
+    ),
+)
 def test_a_list_is_brought_by_who_may(cast: Cast, who: str, status: int) -> None:
     check = bring(cast)
     run(check)
@@ -532,6 +540,7 @@ def test_a_result_that_is_gone_says_so(cast: Cast) -> None:
     assert b"There is no file to take" in answer.content
 
 
+@pytest.mark.thorough
 def test_the_page_of_consent_leads_there(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     assert reverse("consent:list_checks") in browser.get(reverse("consent:home")).content.decode()

@@ -127,7 +127,7 @@ def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation
             (b"please stop recording me", Outcome.WITHDRAWN),
             (b"That was too quick of me", Outcome.WAITING),
         ],
-        one_in=3,
+        one_in=6,
     ),
 )
 def test_an_answer_takes_it_back_after_sixty_days(
@@ -195,6 +195,7 @@ def test_what_is_no_message_is_refused(raw: bytes) -> None:
         mail_in.read(raw, trusted=TRUSTED)
 
 
+@pytest.mark.thorough
 def test_a_message_of_a_thousand_parts_is_read_in_time() -> None:
     parts = "".join(f"--b\nContent-Type: text/plain\n\npart {number}\n" for number in range(1000))
     raw = f'From: a@b.example\nContent-Type: multipart/mixed; boundary="b"\n\n{parts}--b--\n'
@@ -322,7 +323,10 @@ def test_a_person_brings_a_message(cast: Cast, letter: Invitation, settings: Any
     assert "no headers" in bad.text
 
 
-@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+@pytest.mark.parametrize(
+    ("person", "status"),
+    some([("bob", 403), ("carol", 403), ("mallory", 404)], one_in=3, each=lambda case: case[1]),
+)
 def test_nobody_else_brings_one(cast: Cast, person: str, status: int) -> None:
     browser = signed_in(getattr(cast, person))
     where = reverse("consent:bring_mail", args=("dentist",))

@@ -24,6 +24,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, asked, version
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -175,7 +176,7 @@ def test_of_nobody_it_waits_on_and_counts_as_soon_as_somebody_is_named(cast: Cas
 # --- Ten days ---
 
 
-@pytest.mark.parametrize("words", ["STOP", "we have got to STOP this bill"])
+@pytest.mark.parametrize("words", some(["STOP", "we have got to STOP this bill"], one_in=2))
 def test_a_withdrawal_that_is_not_proven_counts_after_ten_days(
     cast: Cast, alice: Browser, words: str
 ) -> None:
@@ -272,7 +273,10 @@ def test_what_withdraws_and_asks_for_more_counts_at_once_and_is_read(cast: Cast)
 # --- Who may ---
 
 
-@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+@pytest.mark.parametrize(
+    ("person", "status"),
+    some([("bob", 403), ("carol", 403), ("mallory", 404)], one_in=3, each=lambda case: case[1]),
+)
 def test_nobody_else_says_who_wrote_it(cast: Cast, person: str, status: int) -> None:
     version(cast)
     bring(cast, message("STOP", "stranger@elsewhere.example"))

@@ -31,6 +31,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import NEW_YORK, choose, decision, recorded, recording, say, work
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -173,7 +174,7 @@ def test_another_client_does_not_know_of_it(cast: Cast, plumber: Client) -> None
 # --- Health --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sector", [Sector.DENTAL, Sector.HEALTH])
+@pytest.mark.parametrize("sector", some([Sector.DENTAL, Sector.HEALTH], one_in=2))
 def test_every_trade_of_health_is_one(cast: Cast, plumber: Client, sector: Sector) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=plumber.pk).update(sector=sector)
@@ -255,6 +256,7 @@ def page(name: str, call: Call, slug: str = "plumber") -> str:
     return reverse(f"consent:{name}", args=[slug, call.caller_id])
 
 
+@pytest.mark.thorough
 def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
     browser = signed_in(cast.alice)

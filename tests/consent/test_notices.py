@@ -58,7 +58,15 @@ def codes(of: Draft) -> list[str]:
 
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize("channel", wording.NOTICE_CHANNELS)
-@pytest.mark.parametrize("purposes", [BOTH, ALL, (Purpose.CONTACT,), (Purpose.SHARE, Purpose.MEASURE)])
+@pytest.mark.parametrize(
+    "purposes",
+    [
+        BOTH,
+        pytest.param(ALL, marks=pytest.mark.thorough),
+        (Purpose.CONTACT,),
+        (Purpose.SHARE, Purpose.MEASURE),
+    ],
+)
 def test_the_words_that_ship_say_everything(
     channel: Channel, language: Language, purposes: tuple[Purpose, ...]
 ) -> None:
@@ -493,6 +501,7 @@ def texts_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
+@pytest.mark.thorough
 def test_a_notice_is_written_mended_and_published_on_the_pages(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     filled = browser.get(KIND).content.decode()
@@ -546,6 +555,7 @@ def test_each_channel_has_its_own_preview(cast: Cast, channel: Channel) -> None:
         assert own[channel] in page
 
 
+@pytest.mark.thorough
 def test_the_list_takes_as_many_queries_for_many_as_for_one(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -306,6 +306,7 @@ def test_the_words_that_are_proposed_are_those_in_force(cast: Cast) -> None:
 # --- Pages ---
 
 
+@pytest.mark.thorough
 def test_the_next_step_is_open_and_each_can_be_opened(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     page = browser.get(HOME).content.decode()
@@ -362,6 +363,7 @@ def test_numbers_propose_what_their_calls_show(cast: Cast) -> None:
     assert page.count('<option value="no" selected>') == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.as_committed
 def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")

@@ -30,6 +30,7 @@ from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.test_ledger import caller_of, record, said
 from tests.make import NOON
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -99,13 +100,17 @@ def test_coverage_counts_every_caller_once_a_purpose(cast: Cast, alice: Browser)
 
 @pytest.mark.parametrize(
     ("asked", "shown", "active"),
-    [
-        ("", "record", 0),
-        ("?purpose=all", "all", 1),
-        ("?client=dentist", "all", 1),
-        ("?client=dentist&purpose=", "all", 1),
-        ("?client=dentist&purpose=record", "record", 2),
-    ],
+    some(
+        [
+            ("", "record", 0),
+            ("?purpose=all", "all", 1),
+            ("?client=dentist", "all", 1),
+            ("?client=dentist&purpose=", "all", 1),
+            ("?client=dentist&purpose=record", "record", 2),
+        ],
+        one_in=5,
+        each=lambda case: case[2],
+    ),
 )
 def test_the_filter_names_the_purposes_that_are_listed(
     cast: Cast, alice: Browser, asked: str, shown: str, active: int
@@ -118,6 +123,7 @@ def test_the_filter_names_the_purposes_that_are_listed(
     assert page.context["active"] == active
 
 
+@pytest.mark.thorough
 def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> None:
     fill(cast)
     page = alice.get(reverse("consent:home")).text
@@ -125,6 +131,7 @@ def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> 
     assert 'width="333.3"' in page
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_home_page_asks_as_often_for_one_client_as_for_two(
     cast: Cast, alice: Browser, django_assert_num_queries: Any
@@ -155,7 +162,12 @@ def test_the_entry_leads_here_for_who_manages_consent(cast: Cast, alice: Browser
 
 
 @pytest.mark.parametrize(
-    ("group", "count"), [("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1)]
+    ("group", "count"),
+    some(
+        [("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1)],
+        one_in=5,
+        each=lambda case: case[1],
+    ),
 )
 def test_callers_are_listed_by_where_they_stand(cast: Cast, alice: Browser, group: str, count: int) -> None:
     fill(cast)
@@ -278,6 +290,7 @@ def test_nobody_elses_person_is_shown(cast: Cast, alice: Browser) -> None:
         assert Browser().get(at(name, caller_id)).status_code == 302
 
 
+@pytest.mark.thorough
 def test_a_long_timeline_has_pages(cast: Cast, alice: Browser) -> None:
     caller_id = caller_of(cast)
     record(cast, *(said(caller_id, EventKind.NOTICED, -number, source=f"n {number}") for number in range(60)))
@@ -352,14 +365,17 @@ def test_the_same_form_twice_is_one_event(cast: Cast, alice: Browser) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [
-        ({"when": "2026-11-24T09:00"}, "lies in the future"),
-        ({"when": "1990-01-01T09:00"}, "too long ago"),
-        ({"note": "short"}, "Say a little more"),
-        ({"purposes": []}, "Tick at least one"),
-        ({"kind": "expired"}, "one from the list"),
-        ({"tap": "x"}, "valid UUID"),
-    ],
+    some(
+        [
+            ({"when": "2026-11-24T09:00"}, "lies in the future"),
+            ({"when": "1990-01-01T09:00"}, "too long ago"),
+            ({"note": "short"}, "Say a little more"),
+            ({"purposes": []}, "Tick at least one"),
+            ({"kind": "expired"}, "one from the list"),
+            ({"tap": "x"}, "valid UUID"),
+        ],
+        one_in=3,
+    ),
 )
 def test_what_is_missing_stands_beside_its_field(
     cast: Cast, alice: Browser, wrong: dict[str, Any], words: str
@@ -371,6 +387,7 @@ def test_what_is_missing_stands_beside_its_field(
         assert not ConsentEvent.objects.exists()
 
 
+@pytest.mark.thorough
 def test_the_form_begins_with_the_present_minute_of_the_client(cast: Cast, alice: Browser) -> None:
     assert 'value="2026-11-24T07:00"' in alice.get(at("record_said", caller_of(cast))).text
 
@@ -388,6 +405,7 @@ def test_a_link_to_ones_choices_is_made_once_and_opens(cast: Cast, dora: Browser
 # --- The pack ---
 
 
+@pytest.mark.thorough
 def test_the_pack_is_one_click_with_a_reason(cast: Cast, alice: Browser) -> None:
     caller_id = fill(cast)
     page = alice.get(at("evidence", caller_id)).text

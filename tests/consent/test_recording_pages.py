@@ -55,6 +55,7 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     assert signed_in(cast.mallory).get(LIST).status_code == 404
 
 
+@pytest.mark.thorough
 def test_the_list_goes_on_page_by_page_in_as_many_queries(
     cast: Cast,
     monkeypatch: pytest.MonkeyPatch,
@@ -88,6 +89,7 @@ def test_an_officer_says_how_recordings_are_handled(cast: Cast) -> None:
     assert signed_in(cast.bob).post(address, {"quarantine_hours": "5"}).status_code == 403
 
 
+@pytest.mark.thorough
 def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     client = live(cast.dentist, stores_recordings=True)
     call = recorded(client)

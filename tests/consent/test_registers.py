@@ -227,7 +227,8 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
 @pytest.mark.parametrize(
     ("fields", "said"),
     [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "has not come yet"),
-     ({"area_codes": "41, 212"}, "three digits"), ({"file": ""}, "Add the file")],
+     pytest.param({"area_codes": "41, 212"}, "three digits", marks=pytest.mark.thorough),
+     pytest.param({"file": ""}, "Add the file", marks=pytest.mark.thorough)],
 )  # fmt: skip
 def test_a_form_that_will_not_do_says_why_and_leaves_no_file(
     cast: Cast, alice: Browser, *, fields: dict[str, Any], said: str, settings: Any, tmp_path: Path
@@ -270,6 +271,7 @@ def test_another_agencys_register_is_none(cast: Cast, alice: Browser) -> None:
     assert signed_in(cast.mallory).get(f"/consent/registers/{row.pk}/").status_code == 404
 
 
+@pytest.mark.thorough
 def test_an_empty_page_says_what_to_bring(alice: Browser) -> None:
     page = text_of(alice.get("/consent/registers/").content)
     assert "No do-not-call register yet" in page
@@ -365,6 +367,7 @@ def test_the_interface_for_programs_names_the_register_and_refuses(cast: Cast, a
     assert [one["code"] for one in answer["answers"][0]["reasons"]] == ["stale_register"]
 
 
+@pytest.mark.thorough
 def test_a_thousand_numbers_take_as_many_queries_as_one(cast: Cast, alice: Browser) -> None:
     bring(cast, alice)
     counts = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import bench_replies as bench
 from consent.replies import LABELS, classify
 
@@ -33,6 +35,7 @@ def test_every_label_is_one() -> None:
         assert phrase.labels <= set(LABELS), phrase.text
 
 
+@pytest.mark.thorough
 def test_recall_and_precision_on_phrases_not_seen() -> None:
     score = bench.score(HELD, bench.by_us)
 

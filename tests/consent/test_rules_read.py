@@ -48,6 +48,7 @@ def test_a_topic_is_read_by_the_code_or_its_rules_say_that_they_are_for_reading(
     assert read == set(Topic) - noted
 
 
+@pytest.mark.thorough
 def test_pages_say_beside_a_rule_that_it_decides_nothing(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     for topic in Topic:

@@ -52,6 +52,7 @@ from tests.cast import Cast
 from tests.consent import twilio_side
 from tests.consent.own_rules import put_in_force
 from tests.consent.twilio_side import ACCOUNT, CALLER, TRACKING
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -174,7 +175,19 @@ def gave(
 
 @pytest.mark.parametrize(
     "body",
-    ["STOP", "stop.", "Stop. Thank you", "Unsubscribe!", "QUIT", "opt out", "quítenme de la lista", "ARRET"],
+    some(
+        [
+            "STOP",
+            "stop.",
+            "Stop. Thank you",
+            "Unsubscribe!",
+            "QUIT",
+            "opt out",
+            "quítenme de la lista",
+            "ARRET",
+        ],
+        one_in=4,
+    ),
 )
 def test_stop_and_its_kin_withdraw_everything_but_measuring_at_once(
     cast: Cast, texter: Texter, body: str
@@ -211,7 +224,7 @@ def test_whatsapp_is_the_same_person(cast: Cast, texter: Texter) -> None:
     assert suppressed(cast.dentist) == EVERYTHING
 
 
-@pytest.mark.parametrize("sender", ["12345", "ACME", "anonymous", ""])
+@pytest.mark.parametrize("sender", some(["12345", "ACME", "anonymous", ""], one_in=4))
 def test_a_short_code_or_a_name_is_nobody(cast: Cast, texter: Texter, sender: str) -> None:
     assert texter.send("STOP", From=sender).status_code == 200
     assert replies(cast.dentist) == []
@@ -321,7 +334,7 @@ def test_what_was_given_before_is_allowed_again_after_start(
     assert contact_allowed(cast, AT + timedelta(minutes=2))
 
 
-@pytest.mark.parametrize("gave_before", [True, False])
+@pytest.mark.parametrize("gave_before", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_after_start_service_may_be_written_and_marketing_only_where_there_was_consent(
     cast: Cast, texter: Texter, clock: time_machine.Traveller, gave_before: bool
 ) -> None:
@@ -392,7 +405,7 @@ def invitation(cast: Cast) -> Invitation:
         return Invitation.objects.for_client(cast.dentist).order_by("-created_at", "-confirms").first()  # type: ignore[return-value]  # there is one, or the test fails here
 
 
-@pytest.mark.parametrize("body", ["YES", "yes!", "Sí", "ok"])
+@pytest.mark.parametrize("body", some(["YES", "yes!", "Sí", "ok"], one_in=4))
 def test_a_yes_to_our_question_gives_what_its_words_asked(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface, body: str
 ) -> None:
@@ -442,6 +455,7 @@ def test_an_invitation_that_was_not_sent_cannot_be_answered(cast: Cast, texter: 
     assert events(cast.dentist) == []
 
 
+@pytest.mark.thorough
 def test_a_second_yes_is_no_answer_any_more(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface
 ) -> None:
@@ -619,6 +633,7 @@ def test_one_that_fails_keeps_neither_anothers_ten_days_nor_the_steps_after_it(
         assert Item.objects.open().get(kind=kinds.REPLIES).count == 2
 
 
+@pytest.mark.thorough
 def test_each_step_of_the_sweep_is_done_whatever_becomes_of_the_others(
     cast: Cast, texter: Texter, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -679,7 +694,7 @@ def test_a_message_of_somebody_who_was_erased_can_still_be_settled(
     assert {reply.state for reply in replies(cast.dentist)} == {ReplyState.DECIDED}
 
 
-@pytest.mark.parametrize("body", ["See you at 5", "", "👍"])
+@pytest.mark.parametrize("body", some(["See you at 5", "", "👍"], one_in=3))
 def test_what_speaks_of_nothing_leaves_no_text(cast: Cast, texter: Texter, body: str) -> None:
     texter.send(body)
     (reply,) = replies(cast.dentist)
@@ -689,7 +704,7 @@ def test_what_speaks_of_nothing_leaves_no_text(cast: Cast, texter: Texter, body:
 # --- Our one answer ---
 
 
-@pytest.mark.parametrize("body", ["STOP", "stop", " Unsubscribe ", "REVOKE"])
+@pytest.mark.parametrize("body", some(["STOP", "stop", " Unsubscribe ", "REVOKE"], one_in=4))
 def test_what_twilio_answers_we_do_not(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface, body: str
 ) -> None:
@@ -768,6 +783,7 @@ def test_with_advanced_opt_out_twilio_has_answered(
     assert vendor.texts() == []
 
 
+@pytest.mark.thorough
 def test_help_in_spanish_is_answered_and_help_is_twilios(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface
 ) -> None:
@@ -887,7 +903,7 @@ def test_asking_to_share_again_waits_as_long_as_the_rule_says(
     ask(cast, sharing, other)
 
 
-@pytest.mark.parametrize("purpose", ["contact", "share"])
+@pytest.mark.parametrize("purpose", some(["contact", "share"], one_in=2))
 def test_a_question_about_advertising_is_advertising(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface, purpose: str
 ) -> None:

@@ -61,6 +61,7 @@ def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -
         assert ONE not in text
 
 
+@pytest.mark.thorough
 def test_the_board_takes_few_questions(
     world: Cast, alice: Browser, django_assert_max_num_queries: object
 ) -> None:
@@ -82,10 +83,12 @@ def test_the_board_is_narrowed_in_the_address(
     assert ("Waits for your choice" in answer.text) == is_shown
 
 
+@pytest.mark.thorough
 def test_an_empty_board_says_what_will_be_here(cast: Cast, alice: Browser) -> None:
     assert "No withdrawal is open" in alice.get(url("withdrawals")).text
 
 
+@pytest.mark.thorough
 def test_a_choice_leads_to_its_letter_and_on_to_its_receipt(world: Cast, alice: Browser) -> None:
     choice = the(world, VendorStep.CHOOSE)
     page = alice.get(url("vendor_task", choice.pk))
@@ -160,6 +163,7 @@ def test_a_number_for_a_vendor_outlives_an_erasure_with_the_evidence_alone(
     assert ONE not in gone.text
 
 
+@pytest.mark.thorough
 def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     with job_scope(agency_id=world.acme.pk):
@@ -190,6 +194,7 @@ def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
     assert "Ask once more now" not in alice.get(url("vendor_task", letter.pk)).text
 
 
+@pytest.mark.thorough
 def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Cast, alice: Browser) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     with job_scope(agency_id=world.acme.pk):
@@ -202,6 +207,7 @@ def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Ca
     assert "Nothing is deleted there before this client is live" in sent.text
 
 
+@pytest.mark.thorough
 def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
     with job_scope(agency_id=world.acme.pk):
         row = Withdrawal.objects.for_client(world.dentist).get()
@@ -211,7 +217,12 @@ def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("person", "status"), [("bob", 403), ("carol", 403), ("agent", 403), ("mallory", 404)]
+    ("person", "status"),
+    some(
+        [("bob", 403), ("carol", 403), ("agent", 403), ("mallory", 404)],
+        one_in=4,
+        each=lambda case: case[1],
+    ),
 )
 def test_nobody_else_comes_in(world: Cast, person: str, status: int) -> None:
     if person == "agent":

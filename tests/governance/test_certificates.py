@@ -82,7 +82,7 @@ def test_a_certificate_without_a_file_is_noted_as_before(cast: Cast) -> None:
     ("content", "words"),
     [
         (b"<html>PDF</html>", "This is no PDF, PNG, JPEG or WebP"),
-        (b"MZ" + bytes(200), "This is no PDF, PNG, JPEG or WebP"),
+        pytest.param(b"MZ" + bytes(200), "This is no PDF, PNG, JPEG or WebP", marks=pytest.mark.thorough),
         (PDF + bytes(certificates.AT_MOST), "larger than 8 MB"),
     ],
     ids=["html", "program", "too large"],
@@ -110,6 +110,7 @@ def test_a_file_that_is_not_the_one_that_was_brought_is_not_handed_out(cast: Cas
     assert browser_of(cast.bob.user).get(f"/programme/training/passed/{row.pk}/file/").status_code == 404
 
 
+@pytest.mark.thorough
 def test_who_sweeps_the_agencys_folder_keeps_the_file_and_takes_what_a_request_left_that_died(
     cast: Cast,
 ) -> None:

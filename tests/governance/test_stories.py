@@ -41,6 +41,7 @@ def in_order(story: tuple[str, ...], said: list[str]) -> bool:
     return all(step in rest for step in story)
 
 
+@pytest.mark.thorough
 def test_somebody_is_invited_trained_granted_reviewed_and_leaves(cast: Cast) -> None:
     alice = Actor.staff(user_id=cast.alice.user_id)
     course = courses()["phishing"]

@@ -19,6 +19,7 @@ def start(variables: dict[str, str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.thorough
 def test_with_right_settings_it_starts() -> None:
     assert start({}) == (0, "")
 

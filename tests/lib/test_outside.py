@@ -134,7 +134,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     assert (answer.status, asked) == (307, ["/hook"])
 
 
-@pytest.mark.parametrize("ends", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("ends", [pytest.param(b"", marks=pytest.mark.thorough), b"Connection: close\r\n"])
 def test_an_answer_that_drips_is_cut_off_whatever_it_says_of_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bytes
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_national_number_belongs_to_the_default_region() -> None:
     assert phone.normalise("+14045550123", "GB") == "+14045550123"
 
 
+@pytest.mark.thorough
 @given(
     st.one_of(DIALLED, st.text(max_size=40)),
     st.sampled_from(["US", "GB", "DE", "CN", "JM", "IT", "MX", "AR"]),

@@ -82,6 +82,7 @@ def measured() -> Looks | None:
     return scale.times(Looks(), None)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 @pytest.mark.parametrize("name", scale.some(pages.PAGES, one_in=3))
 @pytest.mark.parametrize(
@@ -139,6 +140,7 @@ def test_chosen_theme_stays_over_pages(browser: Browser, address: str) -> None:
     assert page.locator("html").get_attribute("data-theme") == "dark"
 
 
+@pytest.mark.thorough
 def test_menu_opens_on_a_narrow_screen_and_closes_with_escape(browser: Browser, address: str) -> None:
     page, _ = opened(browser, f"{address}/calls", width=390, theme="light")
     page.get_by_role("button", name="Menu", exact=True).click()
@@ -150,6 +152,7 @@ def test_menu_opens_on_a_narrow_screen_and_closes_with_escape(browser: Browser, 
     assert not drawer.is_visible()
 
 
+@pytest.mark.thorough
 def test_ticked_rows_bring_the_bulk_bar(browser: Browser, address: str) -> None:
     page, _ = opened(browser, f"{address}/calls", width=1440, theme="light")
     assert not page.get_by_text("picked").is_visible()

@@ -104,6 +104,7 @@ def test_it_says_what_the_run_did(cast: Cast, certified: Certificate) -> None:
     assert (said["number"], said["client"]["legal_name"]) == (1, "Dentist LLC")
 
 
+@pytest.mark.thorough
 def test_the_digest_can_be_computed_by_who_has_the_ids(cast: Cast) -> None:
     ids = sorted(make.call(cast.dentist, None, at=OLD - timedelta(minutes=minute)).pk for minute in range(5))
     _live(cast.dentist)
@@ -296,6 +297,7 @@ def test_a_certificate_outlives_the_key_that_signed_it(cast: Cast, certified: Ce
         _file(certified, cast)
 
 
+@pytest.mark.thorough
 def test_the_pdf_carries_the_very_file_and_says_what_it_is(cast: Cast, certified: Certificate) -> None:
     pdf = _file(certified, cast, as_pdf=True)
     (match,) = verify_certificate.STREAM.finditer(pdf)
@@ -385,6 +387,7 @@ def test_a_certificate_whose_key_is_named_nowhere_says_what_to_do(cast: Cast, ce
     assert "CALLPRIVACY_EARLIER_PUBLIC_KEYS" in answer.content.decode()
 
 
+@pytest.mark.thorough
 def test_taking_it_is_an_actors_deed(cast: Cast, certified: Certificate) -> None:
     by = Actor.staff(user_id=cast.alice.user_id)
     with job_scope(agency_id=cast.acme.pk):

@@ -110,6 +110,7 @@ def test_another_folder_lets_no_row_forget_and_the_right_one_loses_nothing_the_d
         assert CallExport.objects.get().file_key == exported
 
 
+@pytest.mark.thorough
 def test_an_empty_folder_that_was_never_ours_lets_no_row_forget(cast: Cast, media: Path) -> None:
     row = stored(cast.dentist, media)
     with elsewhere(media), pytest.raises(ForeignFolderError):

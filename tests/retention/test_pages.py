@@ -144,6 +144,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
     assert [page.context["tiles"][0]["value"] for page in (first, second)] == ["3", "3"]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     started = browser.post("/retention/runs/")
@@ -152,6 +153,7 @@ def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one
     assert "every 1s" not in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
 
 
+@pytest.mark.thorough
 def test_a_runs_page_says_why_a_client_has_no_certificate(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(

@@ -101,6 +101,7 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
     assert 'href="/clients/dentist/policies/"' in decided
 
 
+@pytest.mark.thorough
 def test_agreeing_without_the_effect_as_it_is_now_shows_it_again(cast: Cast, erin: Membership) -> None:
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=100))
     _confirmed(signed_in(cast.alice), CALLS, "90")
@@ -144,6 +145,7 @@ def test_a_rule_that_wants_a_reason_wants_its_tick(cast: Cast, erin: Membership)
     assert _confirmed(browser, url, "100").status_code == 302
 
 
+@pytest.mark.thorough
 def test_the_law_refuses_in_the_page_with_rule_source_and_remedy(cast: Cast, erin: Membership) -> None:
     url = "/clients/dentist/policies/change/consent/"
     response = _confirmed(signed_in(cast.alice), url, "100")
@@ -161,8 +163,8 @@ def test_the_law_refuses_in_the_page_with_rule_source_and_remedy(cast: Cast, eri
     [
         ("call", "365", None),
         ("recording", "400", "never outlives them"),
-        ("identity", "30", "open with the caller&#x27;s key"),
-        ("trail", "7", "Say 365 to 7,305 days"),
+        pytest.param("identity", "30", "open with the caller&#x27;s key", marks=pytest.mark.thorough),
+        pytest.param("trail", "7", "Say 365 to 7,305 days", marks=pytest.mark.thorough),
         ("call", "9" * 20, "Say 1 to 7,305 days"),
     ],
 )
@@ -207,6 +209,7 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
     assert "Open the policies" not in decided
 
 
+@pytest.mark.thorough
 def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_them(cast: Cast) -> None:
     erin = make.person(cast.acme, "erin", Role.OFFICER)
     alice = signed_in(cast.alice)
@@ -317,6 +320,7 @@ def test_the_agencys_policy_needs_eyes_on_every_client_that_follows_it(cast: Cas
     assert "confirmed" not in page
 
 
+@pytest.mark.thorough
 def test_the_agencys_policy_shows_what_it_makes_due_everywhere(cast: Cast, erin: Membership) -> None:
     for client in (cast.dentist, cast.plumber):
         make.call(client, ANNA, at=make.now() - timedelta(days=100))
@@ -368,6 +372,7 @@ def test_the_matrix_marks_what_is_own_and_what_is_beyond_the_law_and_filters_by_
     assert "No client like that" in browser.get("/retention/policies/?q=zebra").content.decode()
 
 
+@pytest.mark.thorough
 def test_the_matrix_takes_no_more_queries_for_more_clients(
     cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
@@ -381,6 +386,7 @@ def test_the_matrix_takes_no_more_queries_for_more_clients(
         browser.get("/retention/policies/")
 
 
+@pytest.mark.thorough
 def test_a_clients_page_shows_each_policy_the_law_and_what_waits(cast: Cast, erin: Membership) -> None:
     browser = signed_in(cast.alice)
     _confirmed(browser, CALLS, "90")

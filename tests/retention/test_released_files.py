@@ -111,6 +111,7 @@ def test_a_run_ends_it_destroys_the_file_tells_the_recipient_and_certifies_it(
     assert due(cast.dentist) == []
 
 
+@pytest.mark.thorough
 def test_a_client_that_is_observed_keeps_it_until_the_date_that_was_signed(
     cast: Cast, given: Release
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_client_that_is_observed_keeps_it_until_the_date_that_was_signed(
     assert released.fresh(given).state == ReleaseState.RELEASED
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", some(["destroy", "remove"], one_in=2))
 def test_a_crash_leaves_it_due_and_it_is_counted_once(
     cast: Cast, given: Release, step: str, monkeypatch: pytest.MonkeyPatch
@@ -173,6 +175,7 @@ def test_a_new_release_is_promised_no_longer_than_the_policy(cast: Cast) -> None
     assert found.sum_of(Category.RELEASE) == 0, "its own date is as soon, and is told beside"
 
 
+@pytest.mark.thorough
 def test_the_calendar_names_the_day_on_which_a_run_takes_it(cast: Cast, given: Release) -> None:
     keep(cast.dentist, 15)
     with job_scope(agency_id=cast.acme.pk):
@@ -183,6 +186,7 @@ def test_the_calendar_names_the_day_on_which_a_run_takes_it(cast: Cast, given: R
     assert due(cast.dentist, NOON + timedelta(days=number)) == [given.pk]
 
 
+@pytest.mark.thorough
 def test_the_pages_say_which_date_counts_and_offer_no_longer_one(
     cast: Cast, given: Release, alice: Browser
 ) -> None:

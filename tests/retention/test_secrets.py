@@ -36,6 +36,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.scale import some
 
 NUMBERS = [f"+121255502{n:02}" for n in range(12)]
 REASON = "Our contract asks for half a year."
@@ -117,7 +118,7 @@ def test_a_key_is_rotated_and_everybody_is_found(
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("steps", some(range(4), one_in=3))
 def test_a_worker_that_was_killed_is_gone_on_behind(
     cast: Cast, kind: SecretKind, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +376,7 @@ def test_what_opens_doors_of_others_has_an_age_each_and_the_page_says_how_it_is_
         assert name in page
 
 
+@pytest.mark.thorough
 def test_the_key_by_which_a_tracker_is_asked_for_calls_has_an_age_and_a_page(cast: Cast) -> None:
     at = make.now()
     with job_scope(agency_id=cast.acme.pk):

@@ -362,6 +362,7 @@ def test_a_long_month_leaves_in_parts(acme: Agency, tmp_path: Path, monkeypatch:
     assert both_find(acme.pk, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_nothing_leaves_that_is_not_a_year_old_by_the_databases_clock(acme: Agency) -> None:
     keep(acme)
     with superuser() as line:
@@ -465,6 +466,7 @@ def test_a_hold_that_is_open_by_then_keeps_what_came_back(acme: Agency, tmp_path
     assert both_find(acme.pk, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_seals_stay_for_good(acme: Agency) -> None:
     keep(acme, 400)
     night.spend(acme)

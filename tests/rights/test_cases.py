@@ -272,6 +272,7 @@ def test_a_mail_that_would_go_after_the_first_term_does_not(case: Case, office: 
     assert letters.claim_letters(agency_id=case.agency_id, at=TOO_LATE, limit=5) == []
 
 
+@pytest.mark.thorough
 def test_a_mail_that_failed_is_not_tried_again_after_the_first_term(case: Case, office: Office) -> None:
     letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
     with job_scope(agency_id=case.agency_id):
@@ -365,6 +366,7 @@ def test_the_clock_goes_on_when_the_answer_came_in_not_when_somebody_read_it(
         assert Pause.objects.get().until == make.NOON + timedelta(days=3)
 
 
+@pytest.mark.thorough
 def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_answer_came(
     cast: Cast,
 ) -> None:
@@ -463,6 +465,7 @@ def test_a_refusal_names_its_ground_and_says_why(case: Case, office: Office) -> 
         assert Submission.objects.get(pk=case.submission_id).ended_at is None
 
 
+@pytest.mark.thorough
 def test_a_client_that_wants_to_agree_is_asked_first(cast: Cast, case: Case, office: Office) -> None:
     asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL)
     found = asking.asked(cast.dentist, Ask.COPY, place=("DE", ""))

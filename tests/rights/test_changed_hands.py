@@ -308,7 +308,7 @@ def test_what_the_earlier_holder_refused_stays_refused_whatever_todays_holder_sa
     assert counted(cast) == []
 
 
-@pytest.mark.parametrize("ask", [Ask.RESTRICT, Ask.OBJECT])
+@pytest.mark.parametrize("ask", some([Ask.RESTRICT, Ask.OBJECT], one_in=2))
 def test_the_page_of_the_decision_says_what_stays_before_it_is_decided(
     cast: Cast, office: Office, ask: Ask
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def ends(found: Deadlines) -> list[End]:
     return [end for end in (found.acknowledge_by, found.answer_by, found.extend_before) if end is not None]
 
 
+@pytest.mark.thorough
 @easily
 @given(pairs, instants, zones, st.booleans())
 def test_two_ways_of_counting_agree(pair: tuple[str, str], at: datetime, zone: str, extended: bool) -> None:
@@ -68,6 +70,7 @@ def test_an_extension_never_shortens(pair: tuple[str, str], at: datetime, zone: 
     assert plain.acknowledge_by == longer.acknowledge_by
 
 
+@pytest.mark.thorough
 @easily
 @given(pairs, instants, st.sampled_from(NEAR), st.sampled_from(NEAR))
 def test_another_zone_shifts_by_a_day_at_most_or_by_what_months_differ(
@@ -85,6 +88,7 @@ def test_another_zone_shifts_by_a_day_at_most_or_by_what_months_differ(
             assert abs((one.counted - two.counted).days) <= most
 
 
+@pytest.mark.thorough
 @easily
 @given(instants, zones, st.integers(0, 27), st.integers(0, 60), st.booleans())
 def test_a_pause_shifts_by_exactly_the_paused_days(
@@ -110,6 +114,7 @@ def test_an_end_is_the_local_midnight_after_its_day(pair: tuple[str, str], at: d
         assert end.counted <= end.day
 
 
+@pytest.mark.thorough
 @easily
 @given(instants, zones, st.sampled_from(["gdpr", "uk_gdpr"]), st.sampled_from(["DE", "FR", "ES", "PL"]))
 def test_months_end_on_a_working_day_and_pass_over_none(

@@ -188,7 +188,10 @@ def keep_calls_out(client: Client, days: int) -> None:
         Client.objects.filter(pk=client.pk).update(keep_calls_out_for_days=days)
 
 
-@pytest.mark.parametrize(("days", "country", "why"), [(365, "", ""), (1827, "DE", ""), (1827, "US", "law")])
+@pytest.mark.parametrize(
+    ("days", "country", "why"),
+    [(365, "", ""), (1827, "DE", ""), pytest.param(1827, "US", "law", marks=pytest.mark.thorough)],
+)
 def test_a_law_that_the_clients_policy_does_not_keep_to_or_that_is_none_of_europe_keeps_nothing_back(
     cast: Cast, days: int, country: str, why: str
 ) -> None:

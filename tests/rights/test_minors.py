@@ -25,6 +25,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +68,7 @@ def look_at(office: Office, submission: Submission) -> None:
     asking.search(submission)
 
 
-@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.PAEDIATRIC])
+@pytest.mark.parametrize("sector", some([Sector.CHILDREN, Sector.PAEDIATRIC], one_in=2))
 @pytest.mark.parametrize("asked_of", ["client", "agency"])
 def test_a_trade_of_children_asks_for_a_guardian_or_that_one_is_of_age(
     cast: Cast, office: Office, sector: Sector, asked_of: str
@@ -80,6 +81,7 @@ def test_a_trade_of_children_asks_for_a_guardian_or_that_one_is_of_age(
     assert decide(cast, office, submission).state == CaseState.DECIDED
 
 
+@pytest.mark.thorough
 def test_staff_note_on_the_page_that_who_is_proven_is_of_age(cast: Cast, office: Office) -> None:
     submission = searched(trade(cast.dentist, Sector.CHILDREN), cast)
     elsewhere = searched(cast.plumber, cast)

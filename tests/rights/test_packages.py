@@ -167,6 +167,7 @@ def test_the_agencys_own_package_names_only_clients_that_it_answers_for(cast: Ca
     assert "Plumber" not in archive.read(channel.PAGE).decode()
 
 
+@pytest.mark.thorough
 def test_no_sweep_takes_the_file_of_a_package_before_its_time(cast: Cast, office: Office) -> None:
     packed = [made(cast, office, asked(cast)), made(cast, office, asked(cast, client=cast.dentist))]
     later = make.now() + timedelta(days=3)
@@ -290,7 +291,7 @@ def at_twilio(cast: Cast, *, provider: str = "twilio") -> Call:
             # Each of the two questions is put three times.
             ([(500, {})] * 6, "not kept here, and not given by the call tracker"),
         ],
-        one_in=2,
+        one_in=4,
     ),
 )
 def test_words_that_only_twilio_has_are_fetched_with_the_accounts_token(
@@ -315,7 +316,9 @@ def test_words_that_only_twilio_has_are_fetched_with_the_accounts_token(
         )
 
 
-@pytest.mark.parametrize(("provider", "name"), [("ctm", "CallTrackingMetrics"), ("invoca", "Invoca")])
+@pytest.mark.parametrize(
+    ("provider", "name"), some([("ctm", "CallTrackingMetrics"), ("invoca", "Invoca")], one_in=2)
+)
 def test_a_package_says_of_which_trackers_nobody_asked_for_words(
     cast: Cast, office: Office, provider: str, name: str
 ) -> None:
@@ -414,6 +417,7 @@ def test_a_recording_that_only_twilio_has_is_fetched_with_the_accounts_token(
         assert not Recording.objects.filter(file_key__isnull=False).exists(), "it is stored nowhere else"
 
 
+@pytest.mark.thorough
 def test_nothing_held_is_said_in_a_package_too(cast: Cast, office: Office) -> None:
     package = made(cast, office, asked(cast, client=cast.dentist))
     page = fetched(package, link(package)).read(channel.PAGE).decode()
@@ -485,6 +489,7 @@ def test_where_data_go_is_what_the_register_says_of_the_clients_own_trackers(
     ]
 
 
+@pytest.mark.thorough
 def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
     cast: Cast, office: Office
 ) -> None:

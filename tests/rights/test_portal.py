@@ -41,6 +41,7 @@ from tests.cast import Cast
 from tests.make import NOON
 from tests.retention import night
 from tests.rights import asking
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,7 @@ def test_a_no_counts_at_once_and_needs_no_proof(cast: Cast, browser: Browser) ->
     assert CANARY not in page
 
 
+@pytest.mark.thorough
 def test_delete_needs_a_code_and_nothing_more(cast: Cast, browser: Browser) -> None:
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
@@ -269,12 +271,15 @@ def test_an_agent_hands_in_a_signed_permission_and_a_person_looks(cast: Cast, br
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [
-        ("permission.pdf", b"MZ\x90 not a PDF at all"),
-        ("permission.pdf", b"<html><script>alert(1)</script>"),
-        ("permission.pdf", b""),
-        ("permission.pdf", PDF + b"x" * (proofs.PERMISSION_AT_MOST + 1)),
-    ],
+    some(
+        [
+            ("permission.pdf", b"MZ\x90 not a PDF at all"),
+            ("permission.pdf", b"<html><script>alert(1)</script>"),
+            ("permission.pdf", b""),
+            ("permission.pdf", PDF + b"x" * (proofs.PERMISSION_AT_MOST + 1)),
+        ],
+        one_in=3,
+    ),
 )
 def test_a_file_that_is_no_permission_is_refused_and_left_nowhere(
     cast: Cast, browser: Browser, name: str, content: bytes
@@ -489,7 +494,7 @@ def test_a_known_and_an_unknown_number_answer_alike(cast: Cast, browser: Browser
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("ask", [Ask.DELETE, Ask.DO_NOT_SELL])
+@pytest.mark.parametrize("ask", some([Ask.DELETE, Ask.DO_NOT_SELL], one_in=2))
 def test_what_is_taken_is_answered_no_sooner_than_it_is_held(
     cast: Cast, browser: Browser, monkeypatch: pytest.MonkeyPatch, ask: Ask
 ) -> None:
@@ -526,6 +531,7 @@ def test_guessing_ends_after_five_tries(cast: Cast, browser: Browser) -> None:
     assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
 
 
+@pytest.mark.thorough
 def test_a_code_is_good_for_ten_minutes_and_once(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
     (identity,) = ids_on(browser, where)
@@ -785,6 +791,7 @@ def test_the_data_are_taken_once_after_a_fresh_proof(cast: Cast, browser: Browse
     assert "Your data were downloaded" in browser.get(where).content.decode()
 
 
+@pytest.mark.thorough
 def test_a_wrong_code_offers_no_data(cast: Cast, browser: Browser) -> None:
     where = ready(cast, browser)
     (identity,) = ids_on(browser, where)

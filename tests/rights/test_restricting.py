@@ -638,6 +638,7 @@ def test_a_hold_of_all_of_a_client_keeps_all_its_requests(cast: Cast, office: Of
         assert not Submission.objects.exists()
 
 
+@pytest.mark.thorough
 def test_the_policies_page_says_what_leaves_by_its_own_date(cast: Cast, office: Office) -> None:
     browser = signed_in(cast.alice)
     page = browser.get("/clients/dentist/policies/").content.decode()

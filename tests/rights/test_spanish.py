@@ -88,6 +88,7 @@ def test_every_page_of_the_requests_page_says_nothing_in_the_other_language(cast
             assert english & spanish == set(), path
 
 
+@pytest.mark.thorough
 def test_the_page_of_a_request_says_nothing_in_the_other_language_however_far_it_is(cast: Cast) -> None:
     make.call(cast.dentist, asking.ANNA, at=NOON - timedelta(days=9))
     asking.answered_by(cast.dentist, Answerer.AGENCY)
@@ -142,6 +143,7 @@ def test_the_page_of_a_request_says_nothing_in_the_other_language_however_far_it
     looks(where)
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_said_in_the_language_of_the_page(cast: Cast) -> None:
     key, browser = open_page(cast.dentist, cast), Browser()
     for ask, said in (
@@ -190,6 +192,7 @@ def test_a_code_comes_in_the_language_of_the_page(cast: Cast) -> None:
         assert "código es" in str(mail.outbox[-1].body)
 
 
+@pytest.mark.thorough
 def test_a_bad_paper_is_refused_in_the_language_of_the_page(cast: Cast) -> None:
     key, browser = open_page(cast.dentist, cast), Browser()
     where = f"/r/{key}/delete/?lang=es"

@@ -175,7 +175,14 @@ def prove_mail(cast: Cast, case: Case) -> Identity:
 
 
 @pytest.mark.parametrize("by_agency", [False, True])
-@pytest.mark.parametrize("ask", [ask for ask in Ask if ask.stops_at_once])
+@pytest.mark.parametrize(
+    "ask",
+    some(
+        [ask for ask in Ask if ask.stops_at_once],
+        one_in=6,
+        each=lambda ask: (ask.works_at_once, ask is Ask.DO_NOT_TRACK),
+    ),
+)
 def test_a_refusal_that_names_no_number_waits_for_one_and_is_not_said_to_count(
     cast: Cast, ask: Ask, *, by_agency: bool
 ) -> None:
@@ -362,7 +369,7 @@ def test_what_goes_on_is_ticked_of_an_objection_that_is_followed_in_part(
 
 
 @pytest.mark.parametrize(("typed", "outlives"), [("", False), ("12:00", True)])
-@pytest.mark.parametrize("whom", ["dentist", "-"])
+@pytest.mark.parametrize("whom", some(["dentist", "-"], one_in=2))
 def test_a_no_of_which_the_day_alone_is_known_is_none_that_a_yes_of_that_day_outlives(
     cast: Cast, whom: str, typed: str, *, outlives: bool
 ) -> None:

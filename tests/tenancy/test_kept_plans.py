@@ -14,6 +14,7 @@ from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import ScopeConflictError, client_scope, job_scope, scope_of_key
 from tests import cast
+from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 _CLIENTS = "SELECT id FROM tenancy_client WHERE id > %s ORDER BY id"
@@ -77,7 +78,9 @@ def test_a_key_opens_the_scope_of_its_client() -> None:
         list(Client.objects.all())
 
 
-@pytest.mark.parametrize("key", ["a" * 20, "b" * 20, "", "' OR true --"])
+@pytest.mark.parametrize(
+    "key", some(["a" * 20, "b" * 20, "", "' OR true --"], one_in=4, each=lambda key: key == "b" * 20)
+)
 def test_a_key_that_is_none_or_of_another_kind_opens_nothing(key: str) -> None:
     world = cast.assemble()
     PublicKey.objects.create(

@@ -31,6 +31,7 @@ from callprivacy.vault.services.keys import hold_keys
 from tests import make
 from tests.aside import Aside
 from tests.make import NOON
+from tests.scale import some
 
 ONE, TWO = "+12125550101", "+12125550102"
 C, OTHER = 7, 8
@@ -225,6 +226,7 @@ def test_destroying_a_client_leaves_nothing_of_it_and_the_others_alone(clients: 
     assert set(Caller.objects.values_list("client_id", flat=True)) == {OTHER}
 
 
+@pytest.mark.thorough
 @commits
 def test_who_destroys_a_client_takes_its_noes_in_the_order_of_everybody_else(clients: None) -> None:
     tokens = [bytes([number]) * 32 for number in (9, 5, 7, 1)]
@@ -254,6 +256,7 @@ def test_who_destroys_a_client_waits_for_its_keys_before_it_holds_anything_else(
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.thorough
 @commits
 def test_who_destroys_a_client_keeps_nobody_waiting_for_its_keys_who_holds_a_caller(clients: None) -> None:
     caller_id = ensure(ONE)[ONE]
@@ -459,7 +462,7 @@ def test_a_clients_key_is_rotated_and_no_call_is_written_again(dentist: Client) 
     assert event.details == {"generation": 2, "keys": 3}
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("steps", some([0, 1, 2, 3, 4], one_in=2))
 def test_a_rotation_that_was_killed_is_taken_up_where_it_stopped(dentist: Client, steps: int) -> None:
     calls = [make.call(dentist, f"+1212555011{n}") for n in range(4)]
     assert services.start_generation(client_id=dentist.pk, at=NOON) == 2
@@ -475,6 +478,7 @@ def test_a_rotation_that_was_killed_is_taken_up_where_it_stopped(dentist: Client
     assert list(opens(dentist, *calls, fresh)) == [True] * 5
 
 
+@pytest.mark.thorough
 @commits
 def test_a_held_caller_is_skipped_and_met_again(dentist: Client) -> None:
     calls = [make.call(dentist, number) for number in (ONE, TWO)]
@@ -487,6 +491,7 @@ def test_a_held_caller_is_skipped_and_met_again(dentist: Client) -> None:
     assert list(opens(dentist, *calls)) == [True, True]
 
 
+@pytest.mark.thorough
 @commits
 def test_calls_that_come_in_during_rotations_stay_readable(dentist: Client) -> None:
     calls: list[Call] = []

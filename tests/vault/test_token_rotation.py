@@ -448,6 +448,7 @@ def test_two_who_meet_a_number_during_a_change_make_one_caller(client_id: int) -
     everything_is_found(seen[0], set(NUMBERS[5:30]), set())
 
 
+@pytest.mark.thorough
 @commits
 def test_who_brings_noes_to_the_new_form_waits_for_who_does_before_holding_any(client_id: int) -> None:
     """Two who wait for each other's rows in two orders would wait without end."""
@@ -498,6 +499,7 @@ def test_who_lifts_noes_and_who_writes_them_hold_them_in_one_order(client_id: in
     assert ends == [0, 3]
 
 
+@pytest.mark.thorough
 @commits
 def test_two_who_add_the_same_callers_in_two_orders_both_end(client_id: int) -> None:
     """PostgreSQL would end one of them where each had added what the other one adds next."""
@@ -556,6 +558,7 @@ def test_a_yes_waits_for_the_move_of_the_no_and_then_lifts_it(client_id: int) ->
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.thorough
 @commits
 def test_a_step_that_was_cut_off_has_moved_nothing(client_id: int) -> None:
     ids = ensure(*NUMBERS[:6])

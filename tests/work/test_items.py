@@ -57,6 +57,7 @@ def test_a_new_item_of_the_agency_rings_for_whose_role_has_the_right(cast: Cast)
     assert [row.user_id for row in waiting.told(cast.acme)] == [cast.alice.user_id]
 
 
+@pytest.mark.thorough
 def test_every_kind_that_is_opened_rings(cast: Cast) -> None:
     for kind in kinds.every():
         if kind.is_own:
@@ -152,6 +153,7 @@ def test_a_kind_says_who_it_is_for() -> None:
         Kind("odd", title="Odd", step="Look", url_name="work:queue")
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_open_one_item_and_ring_once() -> None:
     cast = assemble()

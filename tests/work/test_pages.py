@@ -14,6 +14,7 @@ from callprivacy.work.models import Notification
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.scale import some
 from tests.work import waiting
 
 PEOPLE = ("alice", "bob", "carol", "mallory")
@@ -52,7 +53,7 @@ def test_who_may_open_the_lists(cast: Cast, address: str) -> None:
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 302), ("bob", 404), ("carol", 404), ("mallory", 404), ("anonymous", 302)]
 )
-@pytest.mark.parametrize("of", ["client", "agency"])
+@pytest.mark.parametrize("of", some(["client", "agency"], one_in=2))
 def test_who_may_open_the_next_step(cast: Cast, who: str, status: int, of: str) -> None:
     item = waiting.of_client(cast.dentist) if of == "client" else waiting.of_agency(cast.acme)
 
@@ -64,7 +65,7 @@ def test_who_may_open_the_next_step(cast: Cast, who: str, status: int, of: str) 
 
 
 @pytest.mark.parametrize("who", ["bob", "carol", "mallory", "anonymous"])
-@pytest.mark.parametrize("deed", ["assign", "snooze", "done"])
+@pytest.mark.parametrize("deed", some(["assign", "snooze", "done"], one_in=3))
 def test_who_does_not_see_an_item_changes_nothing_about_it(cast: Cast, who: str, deed: str) -> None:
     items = [waiting.of_client(cast.dentist), waiting.of_agency(cast.acme)]
     owner = getattr(cast, who).user_id if who != "anonymous" else cast.bob.user_id
@@ -155,6 +156,7 @@ def test_all_are_marked_as_read_once(cast: Cast) -> None:
     assert _new(browser) == 0
 
 
+@pytest.mark.thorough
 def test_newest_first_and_in_pages(cast: Cast) -> None:
     for number in range(52):
         waiting.of_client(cast.dentist, f"k{number:02}", at=make.NOON + timedelta(minutes=number))
