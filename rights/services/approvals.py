@@ -489,7 +489,10 @@ def sweep(*, agency_id: int, at: datetime) -> int:
             ):
                 _wait(kinds.CLIENT_ANSWERED, row, at)
         late = list(
-            Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=at).select_related("case")
+            # In the order in which all who take several cases take them.
+            Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=at)
+            .select_related("case")
+            .order_by("case_id")
         )
         for row in late:
             _hold(row.case_id)
