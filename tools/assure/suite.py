@@ -287,7 +287,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("audit/test_sealing.py::test_a_transaction_still_open_is_waited_for_and_loses_no_event",),
-        minutes=2,
+        minutes=1,
     ),
     Row(
         "13",
@@ -344,7 +344,7 @@ ROWS: tuple[Row, ...] = (
         "threads over few connections of pgbouncer, by the transaction, with errors and roll-backs in between",
         "0 foreign rows; no setting at any check-out",
         trial=pooled.pooled,
-        minutes=4,
+        minutes=3,
     ),
     Row(
         "16, 17",
@@ -501,7 +501,7 @@ ROWS: tuple[Row, ...] = (
             "retention/test_preview.py::test_a_forgotten_person_does_not_come_back_by_replay_or_import",
         ),
         finders=("rules/test_fields.py::test_a_field_without_a_class_is_found",),
-        minutes=2.5,
+        minutes=1.5,
     ),
     Row(
         "26",
@@ -543,6 +543,6 @@ ROWS: tuple[Row, ...] = (
             "retention/test_backups.py::test_every_flipped_bit_of_a_dump_is_seen_twice",
             "tools/test_assure.py::test_a_door_that_takes_longer_for_names_that_there_are_is_found",
         ),
-        minutes=9,
+        minutes=12,
     ),
 )
