@@ -586,7 +586,6 @@ def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> No
 # --- What is said of it ---
 
 
-@pytest.mark.thorough
 def test_the_data_sheet_says_what_was_done_what_is_risked_and_until_when(cast: Cast) -> None:
     released.fill(cast.dentist)
     release = released.released(
