@@ -879,7 +879,7 @@ def demanding(acme: cast.Cast, provider: Provider, key: str, django_capture_on_c
             ({"acr": "silver", "amr": ["pwd"]}, True),
         ],
         one_in=9,
-        each=lambda case: (*case[0], case[1]),
+        each=lambda case: (str(case[0])[:6], case[1]),
     ),
     ids=str,
 )
