@@ -342,6 +342,15 @@ MISDEEDS: dict[str, tuple[Misdeed, Refusal]] = {
 }
 
 
+ALONE = {
+    "signed by a short key",
+    "a digest of another access token",
+    "vouches in a number",
+    "vouches as Entra does and is not Entra",
+    "an address with two ats",
+    "an address in letters that look alike",
+}
+"""Whose answer comes for other reasons as well: no other case would find their rule broken."""
 ALGORITHMS = ["not signed", "signed with the public key as a secret", "signed with RS512"]
 
 
@@ -359,7 +368,7 @@ def test_a_token_that_is_signed_in_no_listed_way_lets_nobody_in(
     some(
         (name for name in MISDEEDS if name not in ALGORITHMS),
         one_in=len(MISDEEDS),
-        each=lambda name: MISDEEDS[name][1],
+        each=lambda name: name if name in ALONE else MISDEEDS[name][1],
     ),
 )
 def test_what_a_provider_does_wrong_lets_nobody_in(
@@ -870,6 +879,7 @@ def demanding(acme: cast.Cast, provider: Provider, key: str, django_capture_on_c
             ({"acr": "silver", "amr": ["pwd"]}, True),
         ],
         one_in=9,
+        each=lambda case: (str(case[0])[:6], case[1]),
     ),
     ids=str,
 )
@@ -1163,18 +1173,19 @@ def test_confirming_goes_through_the_provider(
 
 @pytest.mark.parametrize(
     ("misdeed", "why"),
-    some(
-        [
-            (_set(without={"auth_time"}), "not_fresh"),
-            (_timed(auth_time=-600), "not_fresh"),
-            (_timed(auth_time=600), "not_fresh"),
-            (_claims(auth_time="now"), "not_fresh"),
-            (_claims(auth_time=float("nan")), "not_fresh"),
-            (_claims(sub="bob", email="bob@acme.example"), "other_person"),
-        ],
-        one_in=6,
-        each=lambda case: case[1],
-    ),
+    [
+        (_set(without={"auth_time"}), "not_fresh"),
+        (_timed(auth_time=-600), "not_fresh"),
+        (_claims(sub="bob", email="bob@acme.example"), "other_person"),
+        *some(
+            [
+                (_timed(auth_time=600), "not_fresh"),
+                (_claims(auth_time="now"), "not_fresh"),
+                (_claims(auth_time=float("nan")), "not_fresh"),
+            ],
+            one_in=3,
+        ),
+    ],
 )
 def test_a_confirmation_that_is_none_opens_nothing(
     acme: cast.Cast, provider: Provider, key: str, misdeed: Misdeed, why: str

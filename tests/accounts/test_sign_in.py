@@ -316,7 +316,6 @@ def test_a_session_ends_after_an_hour_without_use(people: cast.Cast, clock: time
     assert "person.timed_out" in actions_of(people.acme.pk)
 
 
-@pytest.mark.thorough
 def test_a_session_ends_after_its_longest_time_however_busy(
     people: cast.Cast, clock: time_machine.Traveller, settings: Settings
 ) -> None:

@@ -409,7 +409,6 @@ def test_months_that_share_no_call_are_released_one_after_the_other(cast: Cast) 
 # --- Its end ---
 
 
-@pytest.mark.thorough
 def test_a_revoked_release_is_taken_by_nobody_its_files_go_and_the_recipient_is_told_once(cast: Cast) -> None:
     released.fill(cast.dentist)
     release = released.released(
@@ -587,7 +586,6 @@ def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> No
 # --- What is said of it ---
 
 
-@pytest.mark.thorough
 def test_the_data_sheet_says_what_was_done_what_is_risked_and_until_when(cast: Cast) -> None:
     released.fill(cast.dentist)
     release = released.released(

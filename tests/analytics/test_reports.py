@@ -526,7 +526,6 @@ def test_a_file_with_a_fault_leaves_nothing_behind_and_an_old_draft_goes(
         assert CostImport.objects.get().state == CostState.CANCELLED
 
 
-@pytest.mark.thorough
 def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Membership) -> None:
     people = callers(cast.dentist, 200)
     at = make.now() - 3 * DAY

@@ -355,7 +355,7 @@ def test_a_seal_takes_the_databases_clock_whatever_is_said(acme: int) -> None:
             (2, {"last": 3}, "not about these"),
         ],
         one_in=7,
-        each=lambda case: case[2],
+        each=lambda case: (case[2], str(case[1])),
     ),
 )
 def test_a_span_or_a_statement_that_does_not_fit_is_refused(

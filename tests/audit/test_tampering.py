@@ -329,7 +329,6 @@ def test_every_tampering_is_seen_and_named(trail: Trail) -> None:
     tell(len(TAMPERINGS) * ROUNDS, "tamperings named")
 
 
-@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_a_change_behind_the_last_seal_is_not_vouched_for_and_the_count_says_so(trail: Trail) -> None:
     """What is not sealed yet only the trigger guards; nobody is told otherwise."""

@@ -601,7 +601,6 @@ def test_the_command_takes_nothing_for_a_client_that_has_left(plumber: Client, t
         assert Event.objects.count() == events
 
 
-@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_command_fails_when_the_file_does(
     plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -228,7 +228,6 @@ def test_what_expired_meanwhile_brings_no_caller(plumber: Client) -> None:
     assert number_of(calls(plumber)[0]) == OTHER_CALLER
 
 
-@pytest.mark.thorough
 def test_a_call_of_another_way_is_met(plumber: Client) -> None:
     told(plumber, fact())
     batch = prepared(plumber, fact(references=(), campaign="Brand"), the_second(references=()))
@@ -239,7 +238,6 @@ def test_a_call_of_another_way_is_met(plumber: Client) -> None:
     assert rows(plumber)[:4] == (2, 1, 3, 0)
 
 
-@pytest.mark.thorough
 def test_a_call_that_may_be_one_of_another_way_is_doubtful(plumber: Client) -> None:
     told(plumber, fact())
 
@@ -267,7 +265,6 @@ def test_numbers_that_the_client_does_not_have_wait_for_their_turn(plumber: Clie
     assert all(call.tracking_number_id for call in calls(plumber))
 
 
-@pytest.mark.thorough
 def test_news_of_no_call_is_early(plumber: Client) -> None:
     said = [fact(stage=Stage.ADDENDUM), the_second()]
 

@@ -454,7 +454,6 @@ def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cas
     assert run_of(run).state == JobState.DONE
 
 
-@pytest.mark.thorough
 def test_what_was_erased_or_is_past_its_date_stays_out(cast: Cast, vendor: Vendor) -> None:
     run = start(opened(connect(cast.dentist)))
     vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=45))

@@ -130,7 +130,6 @@ def test_the_figures_are_sums_of_days_and_no_call_of_four_weeks_is_looked_at(cas
     assert "LIMIT 100)" in counting[0]
 
 
-@pytest.mark.thorough
 def test_calls_out_are_past_their_date_by_their_own_days(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
@@ -221,7 +220,6 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
 # --- Clocks, copies, and what webhooks did not bring ---
 
 
-@pytest.mark.thorough
 def test_clocks_that_run_are_counted_with_the_one_that_ends_first(cast: Cast) -> None:
     browser, now = signed_in(cast.alice), make.now()
     assert "no request waits for its day" in browser.get("/overview/").content.decode()

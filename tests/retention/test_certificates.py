@@ -297,7 +297,6 @@ def test_a_certificate_outlives_the_key_that_signed_it(cast: Cast, certified: Ce
         _file(certified, cast)
 
 
-@pytest.mark.thorough
 def test_the_pdf_carries_the_very_file_and_says_what_it_is(cast: Cast, certified: Certificate) -> None:
     pdf = _file(certified, cast, as_pdf=True)
     (match,) = verify_certificate.STREAM.finditer(pdf)

@@ -83,7 +83,6 @@ def test_a_file_that_is_lost_before_anything_goes_is_written_anew(
     assert "contact" in finishes(cast)["suppressions.csv"]
 
 
-@pytest.mark.thorough
 def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_link(
     cast: Cast, second: Membership
 ) -> None:
@@ -97,7 +96,6 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 
 
-@pytest.mark.thorough
 def test_a_lost_file_that_the_daily_look_has_noticed_is_written_anew_all_the_same(
     cast: Cast, second: Membership
 ) -> None:

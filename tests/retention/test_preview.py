@@ -764,7 +764,6 @@ def _browser(cast: Cast) -> Iterator[Browser]:
     yield browser
 
 
-@pytest.mark.thorough
 def test_the_pages_show_it_masked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "PAGE", 2)
     now = make.now()

@@ -175,7 +175,6 @@ def test_a_new_release_is_promised_no_longer_than_the_policy(cast: Cast) -> None
     assert found.sum_of(Category.RELEASE) == 0, "its own date is as soon, and is told beside"
 
 
-@pytest.mark.thorough
 def test_the_calendar_names_the_day_on_which_a_run_takes_it(cast: Cast, given: Release) -> None:
     keep(cast.dentist, 15)
     with job_scope(agency_id=cast.acme.pk):

@@ -376,7 +376,6 @@ def test_what_opens_doors_of_others_has_an_age_each_and_the_page_says_how_it_is_
         assert name in page
 
 
-@pytest.mark.thorough
 def test_the_key_by_which_a_tracker_is_asked_for_calls_has_an_age_and_a_page(cast: Cast) -> None:
     at = make.now()
     with job_scope(agency_id=cast.acme.pk):

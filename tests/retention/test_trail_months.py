@@ -362,7 +362,6 @@ def test_a_long_month_leaves_in_parts(acme: Agency, tmp_path: Path, monkeypatch:
     assert both_find(acme.pk, tmp_path) == []
 
 
-@pytest.mark.thorough
 def test_nothing_leaves_that_is_not_a_year_old_by_the_databases_clock(acme: Agency) -> None:
     keep(acme)
     with superuser() as line:

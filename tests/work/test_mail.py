@@ -326,7 +326,6 @@ def test_claiming_asks_no_more_for_more_notifications(cast: Cast) -> None:
     assert len(many) == len(few)
 
 
-@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_send_each_mail_once() -> None:
     cast = assemble()
