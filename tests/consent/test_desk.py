@@ -218,7 +218,6 @@ def test_the_calls_that_run_now_are_listed(cast: Cast, dora: Browser, phone: Pho
 # --- What was said ---
 
 
-@pytest.mark.thorough
 def test_the_script_is_the_published_words_in_the_language_asked_for(
     cast: Cast, dora: Browser, words: Any
 ) -> None:
@@ -287,7 +286,6 @@ def test_a_yes_for_this_call_names_the_call_that_runs(
     assert bytes(given.call_digest or b"") == bytes(session.call_digest)
 
 
-@pytest.mark.thorough
 def test_a_yes_for_this_call_needs_a_call(cast: Cast, dora: Browser, words: Any) -> None:
     caller_id = caller(cast)
     tap(dora, "spoke", caller=caller_id)

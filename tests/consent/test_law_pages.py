@@ -444,7 +444,6 @@ def test_only_an_officer_imports_signs_and_decides(cast: Cast) -> None:
     assert signed_in(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
 
 
-@pytest.mark.thorough
 def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     form = browser.get(f"/law/sign/?rule={CALIFORNIA}").content.decode()

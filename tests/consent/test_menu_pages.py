@@ -142,7 +142,6 @@ def test_a_menu_that_answers_calls_cannot_be_changed_into_one_that_cannot(
     assert only_menu(cast).wait_seconds == 9
 
 
-@pytest.mark.thorough
 def test_spanish_may_come_first(
     cast: Cast, alice: Browser, connection: Connection, number: TrackingNumber
 ) -> None:
@@ -323,7 +322,6 @@ def test_a_message_is_read_and_decided(cast: Cast, alice: Browser) -> None:
     assert "decided in the meantime" in again.content.decode()
 
 
-@pytest.mark.thorough
 def test_messages_come_a_page_at_a_time(cast: Cast, alice: Browser) -> None:
     waiting(cast, count=27)
     page = alice.get("/clients/dentist/consent/messages/")

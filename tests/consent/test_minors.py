@@ -256,7 +256,6 @@ def page(name: str, call: Call, slug: str = "plumber") -> str:
     return reverse(f"consent:{name}", args=[slug, call.caller_id])
 
 
-@pytest.mark.thorough
 def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
     browser = signed_in(cast.alice)

@@ -363,7 +363,6 @@ def test_numbers_propose_what_their_calls_show(cast: Cast) -> None:
     assert page.count('<option value="no" selected>') == 1
 
 
-@pytest.mark.thorough
 @pytest.mark.as_committed
 def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")

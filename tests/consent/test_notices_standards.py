@@ -262,7 +262,6 @@ def test_who_left_no_longer_answers(cast: Cast) -> None:
         assert site_selectors.sites_of(cast.dentist)[0].people == 0  # type: ignore[attr-defined]  # annotated, or the test fails here
 
 
-@pytest.mark.thorough
 def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     said = {"name": "Office", "country": "us", "region": "ca"}

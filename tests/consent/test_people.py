@@ -290,7 +290,6 @@ def test_nobody_elses_person_is_shown(cast: Cast, alice: Browser) -> None:
         assert Browser().get(at(name, caller_id)).status_code == 302
 
 
-@pytest.mark.thorough
 def test_a_long_timeline_has_pages(cast: Cast, alice: Browser) -> None:
     caller_id = caller_of(cast)
     record(cast, *(said(caller_id, EventKind.NOTICED, -number, source=f"n {number}") for number in range(60)))
@@ -365,17 +364,14 @@ def test_the_same_form_twice_is_one_event(cast: Cast, alice: Browser) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    some(
-        [
-            ({"when": "2026-11-24T09:00"}, "lies in the future"),
-            ({"when": "1990-01-01T09:00"}, "too long ago"),
-            ({"note": "short"}, "Say a little more"),
-            ({"purposes": []}, "Tick at least one"),
-            ({"kind": "expired"}, "one from the list"),
-            ({"tap": "x"}, "valid UUID"),
-        ],
-        one_in=3,
-    ),
+    [
+        ({"when": "2026-11-24T09:00"}, "lies in the future"),
+        ({"when": "1990-01-01T09:00"}, "too long ago"),
+        ({"note": "short"}, "Say a little more"),
+        ({"purposes": []}, "Tick at least one"),
+        ({"kind": "expired"}, "one from the list"),
+        ({"tap": "x"}, "valid UUID"),
+    ],
 )
 def test_what_is_missing_stands_beside_its_field(
     cast: Cast, alice: Browser, wrong: dict[str, Any], words: str

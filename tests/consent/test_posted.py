@@ -118,7 +118,6 @@ def test_it_ends_once_and_never_before_it_began(cast: Cast) -> None:
         hang(cast, to_on=TODAY - timedelta(days=10))
 
 
-@pytest.mark.thorough
 def test_the_register_is_read_page_by_page(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -55,7 +55,6 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     assert signed_in(cast.mallory).get(LIST).status_code == 404
 
 
-@pytest.mark.thorough
 def test_the_list_goes_on_page_by_page_in_as_many_queries(
     cast: Cast,
     monkeypatch: pytest.MonkeyPatch,

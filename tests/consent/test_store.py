@@ -713,7 +713,6 @@ def test_what_cannot_be_parted_is_not_played_at_all(cast: Cast, unknown: str) ->
         assert not Event.objects.filter(action="recording.played").exists()
 
 
-@pytest.mark.thorough
 @pytestmark_db
 def test_what_is_not_here_says_so(cast: Cast) -> None:
     none = make.call(cast.dentist, NEW_YORK)

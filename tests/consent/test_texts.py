@@ -455,7 +455,6 @@ def test_an_invitation_that_was_not_sent_cannot_be_answered(cast: Cast, texter: 
     assert events(cast.dentist) == []
 
 
-@pytest.mark.thorough
 def test_a_second_yes_is_no_answer_any_more(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface
 ) -> None:
@@ -783,7 +782,6 @@ def test_with_advanced_opt_out_twilio_has_answered(
     assert vendor.texts() == []
 
 
-@pytest.mark.thorough
 def test_help_in_spanish_is_answered_and_help_is_twilios(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface
 ) -> None:

@@ -163,7 +163,6 @@ def test_a_number_for_a_vendor_outlives_an_erasure_with_the_evidence_alone(
     assert ONE not in gone.text
 
 
-@pytest.mark.thorough
 def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     with job_scope(agency_id=world.acme.pk):

@@ -445,7 +445,6 @@ def test_what_new_facts_call_for_first_is_due_from_the_old_awareness(cast: Cast)
         assert [line.is_late for line in selectors.notices(found, at=later) if line.row == first] == [True]
 
 
-@pytest.mark.thorough
 def test_a_next_notice_that_waits_takes_up_what_is_assessed_after_reopening(cast: Cast) -> None:
     breach = _closed(cast)
     later = NOON + timedelta(days=40)

@@ -705,7 +705,6 @@ def test_the_record_has_the_six_fields_of_each_request_and_nobody_in_it(cast: Ca
     assert signed_in(cast.carol).get("/requests/record.csv").status_code == 403
 
 
-@pytest.mark.thorough
 def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:
     case = _open(cast)
     with job_scope(agency_id=cast.acme.pk):

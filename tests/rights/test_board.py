@@ -165,7 +165,6 @@ def test_pages_follow_each_other_without_a_gap(cast: Cast, monkeypatch: pytest.M
         assert len(seen) == len(set(seen)) == 5
 
 
-@pytest.mark.thorough
 def test_a_colleagues_cases_and_the_order_stand_in_the_address(cast: Cast) -> None:
     asking.asked(cast.dentist, Ask.DELETE, at=NOW() - timedelta(days=2))
     asking.asked(cast.dentist, Ask.SEE, at=NOW())

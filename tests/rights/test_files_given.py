@@ -273,7 +273,6 @@ def says(cast: Cast, caller: UUID, kind: EventKind, *, at: datetime) -> None:
         ledger.record_events(client=cast.dentist, said=[fact], by=make.JOB, at=at)
 
 
-@pytest.mark.thorough
 def test_a_no_to_being_called_leaves_files_as_they_are(cast: Cast, office: Office) -> None:
     release = given(cast)
     token = token_of(release)

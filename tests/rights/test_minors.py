@@ -81,7 +81,6 @@ def test_a_trade_of_children_asks_for_a_guardian_or_that_one_is_of_age(
     assert decide(cast, office, submission).state == CaseState.DECIDED
 
 
-@pytest.mark.thorough
 def test_staff_note_on_the_page_that_who_is_proven_is_of_age(cast: Cast, office: Office) -> None:
     submission = searched(trade(cast.dentist, Sector.CHILDREN), cast)
     elsewhere = searched(cast.plumber, cast)

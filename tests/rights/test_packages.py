@@ -167,7 +167,6 @@ def test_the_agencys_own_package_names_only_clients_that_it_answers_for(cast: Ca
     assert "Plumber" not in archive.read(channel.PAGE).decode()
 
 
-@pytest.mark.thorough
 def test_no_sweep_takes_the_file_of_a_package_before_its_time(cast: Cast, office: Office) -> None:
     packed = [made(cast, office, asked(cast)), made(cast, office, asked(cast, client=cast.dentist))]
     later = make.now() + timedelta(days=3)
@@ -417,7 +416,6 @@ def test_a_recording_that_only_twilio_has_is_fetched_with_the_accounts_token(
         assert not Recording.objects.filter(file_key__isnull=False).exists(), "it is stored nowhere else"
 
 
-@pytest.mark.thorough
 def test_nothing_held_is_said_in_a_package_too(cast: Cast, office: Office) -> None:
     package = made(cast, office, asked(cast, client=cast.dentist))
     page = fetched(package, link(package)).read(channel.PAGE).decode()
@@ -489,7 +487,6 @@ def test_where_data_go_is_what_the_register_says_of_the_clients_own_trackers(
     ]
 
 
-@pytest.mark.thorough
 def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
     cast: Cast, office: Office
 ) -> None:

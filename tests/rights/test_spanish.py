@@ -88,6 +88,13 @@ def test_every_page_of_the_requests_page_says_nothing_in_the_other_language(cast
             assert english & spanish == set(), path
 
 
+@pytest.mark.parametrize("table", [words.STATES, words.EVENTS, words.TEXTS, words.BEHALF])
+def test_every_word_of_a_request_is_there_in_both_languages(table: dict[Language, dict[str, object]]) -> None:
+    english, spanish = table[Language.ENGLISH], table[Language.SPANISH]
+    assert english.keys() == spanish.keys()
+    assert {key for key in english if english[key] == spanish[key]} == set()
+
+
 @pytest.mark.thorough
 def test_the_page_of_a_request_says_nothing_in_the_other_language_however_far_it_is(cast: Cast) -> None:
     make.call(cast.dentist, asking.ANNA, at=NOON - timedelta(days=9))

@@ -279,7 +279,6 @@ def test_the_pages_of_a_case_that_stands_name_no_day(cast: Cast) -> None:
     assert "it takes no longer" in answer.content.decode()
 
 
-@pytest.mark.thorough
 def test_the_page_of_a_case_that_stands_by_some_laws_names_the_others_day(cast: Cast, both: Case) -> None:
     browser, page = signed_in(cast.alice), f"/requests/{both.pk}/"
     with job_scope(agency_id=cast.acme.pk):
