@@ -8,8 +8,6 @@ import zipfile
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from analytics.channels import paper
 from analytics.charts import maps
 from analytics.charts.figure import Key, keys_of_classes
@@ -90,7 +88,6 @@ def test_the_columns_of_a_workbook_are_lettered_beyond_z() -> None:
     assert [paper._letters(place) for place in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
 
 
-@pytest.mark.thorough
 def test_a_pdf_is_made_of_each_kind_of_picture_and_of_long_tables() -> None:
     few = Value(None, "fewer than 5", hidden=True)
     series = [

@@ -177,7 +177,6 @@ def test_days_that_few_people_would_share_are_drawn_by_weeks(
 # --- The explorer ---
 
 
-@pytest.mark.thorough
 def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
     cast: Cast, nina: Membership
 ) -> None:

@@ -321,7 +321,6 @@ def test_how_it_stood_is_kept_for_400_days_and_is_of_one_agency(cast: Cast) -> N
         assert not TrainingDay.objects.exists()
 
 
-@pytest.mark.thorough
 @needs_db
 def test_the_page_of_a_campaign_names_who_is_left(cast: Cast) -> None:
     alice, page = browser_of(cast.alice.user), reverse("governance:training_campaign")

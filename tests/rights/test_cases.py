@@ -366,7 +366,6 @@ def test_the_clock_goes_on_when_the_answer_came_in_not_when_somebody_read_it(
         assert Pause.objects.get().until == make.NOON + timedelta(days=3)
 
 
-@pytest.mark.thorough
 def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_answer_came(
     cast: Cast,
 ) -> None:

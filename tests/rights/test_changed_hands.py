@@ -221,7 +221,6 @@ def test_a_restriction_that_is_shown_to_be_of_all_calls_reaches_further_and_neve
         assert listed(cast) == counted(cast) == left
 
 
-@pytest.mark.thorough
 def test_a_restriction_that_holds_reaches_further_once_staff_have_said_whose_the_older_calls_are(
     cast: Cast, office: Office
 ) -> None:

@@ -195,7 +195,6 @@ def test_a_refusal_on_the_requests_page_keeps_the_file_from_being_taken_at_once(
     assert [one.to for one in mail.outbox].count(["data@northwind.example"]) == 1
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("lost", some(["both", "file", "members", "damaged"], one_in=4))
 def test_a_file_that_is_lost_keeps_no_other_from_its_end_and_its_recipient_is_told(
     cast: Cast, office: Office, lost: str
@@ -352,7 +351,6 @@ def test_findings_package_and_letter_name_recipients_and_say_what_nobody_can_kno
         )
 
 
-@pytest.mark.thorough
 def test_of_an_anonymised_file_it_is_said_that_nothing_can_be_taken_out(cast: Cast) -> None:
     make.grant(cast.alice, cast.dentist)
     asking.answered_by(cast.dentist, Answerer.AGENCY)

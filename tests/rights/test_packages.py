@@ -357,7 +357,7 @@ def test_what_cannot_be_taken_apart_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("choice", "count"),
-    some([(OtherParty.WITHHOLD, 0), (OtherParty.ONE_SIDE, 1), (OtherParty.WHOLE, 1)], one_in=3),
+    [(OtherParty.WITHHOLD, 0), (OtherParty.ONE_SIDE, 1), (OtherParty.WHOLE, 1)],
 )
 def test_the_other_party_is_heard_only_by_choice(
     cast: Cast, office: Office, choice: OtherParty, count: int
@@ -499,7 +499,6 @@ def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
     ]
 
 
-@pytest.mark.thorough
 def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA)
     _connected(cast, "callrail")
@@ -520,7 +519,6 @@ def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, offi
         assert Agency.objects.get(pk=cast.acme.pk).vendors == []
 
 
-@pytest.mark.thorough
 def test_what_machines_decide_is_counted_from_what_is_there(cast: Cast, office: Office) -> None:
     plain = make.call(cast.dentist, ANNA)
     (line,) = _particulars(cast, office)["automated"]

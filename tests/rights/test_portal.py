@@ -239,7 +239,6 @@ def test_of_two_numbers_only_the_proven_one_is_answered(cast: Cast, browser: Bro
     assert {row.state for row in identities(where, of=cast.dentist, cast=cast)} == {IdentityState.PROVEN}
 
 
-@pytest.mark.thorough
 def test_an_agent_hands_in_a_signed_permission_and_a_person_looks(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, on_behalf="agent")
     prove(browser, where, ids_on(browser, where)[0])
@@ -412,7 +411,6 @@ def test_an_address_that_is_claimed_needs_a_code_of_its_own_by_mail(cast: Cast, 
         assert fresh is None, "a mailbox does not open what a phone has proven"
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("business", "state"), [("dentist", IdentityState.PROVEN), ("florist", IdentityState.DOUBTFUL)]
 )

@@ -153,7 +153,6 @@ def test_a_client_that_leaves_keeps_no_other_from_restricting(cast: Cast, office
     assert listed == {cast.dentist: 0, cast.plumber: 1}, "the list of one that leaves was handed over"
 
 
-@pytest.mark.thorough
 def test_who_asked_twice_stays_restricted_until_the_second_restriction_ends(
     cast: Cast, office: Office
 ) -> None:
@@ -429,7 +428,6 @@ def test_what_consent_does_about_an_opt_out_stands_in_the_case(cast: Cast, offic
     assert {row.way for row in notices(cast).values()} == {NoticeWay.WEBHOOK, NoticeWay.TICKET}
 
 
-@pytest.mark.thorough
 def test_an_opt_out_sent_to_the_agency_lists_who_is_told_at_its_clients_and_tells_the_person_nothing_of_it(
     cast: Cast, office: Office
 ) -> None:
@@ -617,7 +615,6 @@ def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
         assert words.text(Identity.objects.get().value, words.key_of(Submission.objects.get())) == ANNA
 
 
-@pytest.mark.thorough
 def test_a_hold_of_all_of_a_client_keeps_all_its_requests(cast: Cast, office: Office) -> None:
     submission = asking.asked(cast.dentist, Ask.SEE)
     ended(submission, 800)

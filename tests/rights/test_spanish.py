@@ -199,7 +199,6 @@ def test_a_code_comes_in_the_language_of_the_page(cast: Cast) -> None:
         assert "código es" in str(mail.outbox[-1].body)
 
 
-@pytest.mark.thorough
 def test_a_bad_paper_is_refused_in_the_language_of_the_page(cast: Cast) -> None:
     key, browser = open_page(cast.dentist, cast), Browser()
     where = f"/r/{key}/delete/?lang=es"

@@ -147,7 +147,6 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
     assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
 
-@pytest.mark.thorough
 def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tracker(
     cast: Cast, call: Call
 ) -> None:
@@ -253,7 +252,6 @@ def test_who_is_not_proven_is_not_judged_once_it_is_decided(cast: Cast, call: Ca
     assert (identity.call_id, identity.proven_at) == (None, None)
 
 
-@pytest.mark.thorough
 def test_staff_say_whose_calls_a_proven_mail_address_stands_for(cast: Cast, call: Call) -> None:
     hers = make.call(cast.dentist, asking.BEN, at=CAME)
     foreign = make.call(cast.plumber, asking.BEN, at=CAME)
