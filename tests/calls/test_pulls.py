@@ -633,7 +633,6 @@ def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
         assert not PullRun.objects.filter(state__in=pulls._OPEN).exists()
 
 
-@pytest.mark.thorough
 def test_forms_say_what_to_write(cast: Cast) -> None:
     to = connect(cast.dentist)
     browser = signed_in(cast.alice)

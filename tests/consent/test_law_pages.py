@@ -402,7 +402,6 @@ def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
     assert page.index("Germany") < page.index("California (US)") < page.index("New York (US)")
 
 
-@pytest.mark.thorough
 @pytest.mark.as_committed
 def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) -> None:
     announced_calls(cast, cast.dentist, 2)

@@ -540,7 +540,6 @@ def test_a_result_that_is_gone_says_so(cast: Cast) -> None:
     assert b"There is no file to take" in answer.content
 
 
-@pytest.mark.thorough
 def test_the_page_of_consent_leads_there(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     assert reverse("consent:list_checks") in browser.get(reverse("consent:home")).content.decode()

@@ -214,7 +214,6 @@ def test_the_preview_takes_whatever_is_in_its_address(
     assert "<script>" not in answer.content.decode().replace('<script src="', "")
 
 
-@pytest.mark.thorough
 def test_the_preview_shows_a_draft_as_one_and_a_menu_without_words_as_none(
     cast: Cast, alice: Browser, connection: Connection
 ) -> None:

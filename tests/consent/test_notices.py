@@ -501,7 +501,6 @@ def texts_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
-@pytest.mark.thorough
 def test_a_notice_is_written_mended_and_published_on_the_pages(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     filled = browser.get(KIND).content.decode()

@@ -306,7 +306,6 @@ def test_the_words_that_are_proposed_are_those_in_force(cast: Cast) -> None:
 # --- Pages ---
 
 
-@pytest.mark.thorough
 def test_the_next_step_is_open_and_each_can_be_opened(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     page = browser.get(HOME).content.decode()

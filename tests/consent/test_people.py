@@ -401,7 +401,6 @@ def test_a_link_to_ones_choices_is_made_once_and_opens(cast: Cast, dora: Browser
 # --- The pack ---
 
 
-@pytest.mark.thorough
 def test_the_pack_is_one_click_with_a_reason(cast: Cast, alice: Browser) -> None:
     caller_id = fill(cast)
     page = alice.get(at("evidence", caller_id)).text

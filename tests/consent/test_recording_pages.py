@@ -88,7 +88,6 @@ def test_an_officer_says_how_recordings_are_handled(cast: Cast) -> None:
     assert signed_in(cast.bob).post(address, {"quarantine_hours": "5"}).status_code == 403
 
 
-@pytest.mark.thorough
 def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     client = live(cast.dentist, stores_recordings=True)
     call = recorded(client)

@@ -88,7 +88,6 @@ def test_an_empty_board_says_what_will_be_here(cast: Cast, alice: Browser) -> No
     assert "No withdrawal is open" in alice.get(url("withdrawals")).text
 
 
-@pytest.mark.thorough
 def test_a_choice_leads_to_its_letter_and_on_to_its_receipt(world: Cast, alice: Browser) -> None:
     choice = the(world, VendorStep.CHOOSE)
     page = alice.get(url("vendor_task", choice.pk))
@@ -193,7 +192,6 @@ def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
     assert "Ask once more now" not in alice.get(url("vendor_task", letter.pk)).text
 
 
-@pytest.mark.thorough
 def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Cast, alice: Browser) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     with job_scope(agency_id=world.acme.pk):
@@ -206,7 +204,6 @@ def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Ca
     assert "Nothing is deleted there before this client is live" in sent.text
 
 
-@pytest.mark.thorough
 def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
     with job_scope(agency_id=world.acme.pk):
         row = Withdrawal.objects.for_client(world.dentist).get()
