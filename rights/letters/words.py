@@ -22,11 +22,11 @@ DAY: Final = {Language.ENGLISH: "{day} {month} {year}", Language.SPANISH: "{day}
 UNTIL_THEN: Final[dict[Language, dict[bool, str]]] = {
     Language.ENGLISH: {
         True: "Without your word nothing is erased and nothing is given out.",
-        False: "The request may be answered before your word has come; the link says so then.",
+        False: "The request may be answered before your word has come; the question is closed then.",
     },
     Language.SPANISH: {
         True: "Sin su respuesta no se elimina ni se entrega nada.",
-        False: "La solicitud puede contestarse antes de que llegue su respuesta; en ese caso el enlace lo indica.",
+        False: "La solicitud puede contestarse antes de que llegue su respuesta; la pregunta se cierra entonces.",
     },
 }
 """What a client who is asked is told of the time until it answers, by whether it has to agree first."""

@@ -73,6 +73,14 @@ class Letter(Held):
         return f"{self.template} {self.state}"
 
 
+class ApprovalQuerySet(ScopedQuerySet["Approval"]):
+    def answered(self) -> Self:
+        """Questions that the client has answered, its last answer first; of two of one instant the no."""
+        answers = self.filter(state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED])
+        # "refused" sorts behind "approved".
+        return answers.order_by("-answered_at", "-asked_at", "-state")
+
+
 class Approval(Held):
     """
     A question to the client behind a link that works once: whether an answer may be given, or that it takes over.
@@ -100,6 +108,8 @@ class Approval(Held):
     expires_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True)
     answered_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+
+    objects = models.Manager.from_queryset(ApprovalQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"

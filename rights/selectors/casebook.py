@@ -20,7 +20,7 @@ from callprivacy.calls.models import caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import ApprovalState, Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
+from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
 from rights.models import (
     Approval,
     Case,
@@ -404,28 +404,25 @@ _APPROVAL_TONES: Final = {"waiting": "warn", "approved": "good", "refused": "bad
 def approvals_of(case: Case, key: Key | None) -> list[ApprovalLine]:
     """What the client was asked and said, the newest first."""
     rows = Approval.objects.filter(case=case).select_related("asked_by").order_by("-asked_at")
-    return [
-        ApprovalLine(
-            row,
-            words.text(row.to, key),
-            redact(words.text(row.name, key)).text,
-            redact(words.text(row.words, key)).text,
-            _APPROVAL_TONES[row.state],
-        )
-        for row in rows
-    ]
+    return [_opened(row, key) for row in rows]
 
 
 def answers_of(case: Case, key: Key | None) -> list[ApprovalLine]:
     """The client's last answer to each kind of question, the latest first; what was taken back is none."""
-    answered = [
-        line
-        for line in approvals_of(case, key)
-        if line.row.state in {ApprovalState.APPROVED, ApprovalState.REFUSED}
-    ]
-    # As `deciding.needs_approval` has it, the no counts of two of one instant.
-    answered.sort(key=lambda line: (line.row.answered_at, line.row.asked_at, line.row.state))
-    return list({line.row.kind: line for line in answered}.values())[::-1]
+    last: dict[str, Approval] = {}
+    for row in Approval.objects.answered().filter(case=case):
+        last.setdefault(row.kind, row)
+    return [_opened(row, key) for row in last.values()]
+
+
+def _opened(row: Approval, key: Key | None) -> ApprovalLine:
+    return ApprovalLine(
+        row,
+        words.text(row.to, key),
+        redact(words.text(row.name, key)).text,
+        redact(words.text(row.words, key)).text,
+        _APPROVAL_TONES[row.state],
+    )
 
 
 def notices_of(case: Case) -> list[RecipientNotice]:

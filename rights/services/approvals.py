@@ -96,6 +96,11 @@ class Asked:
         return self.approval.kind == ApprovalKind.TAKE_OVER
 
     @property
+    def until_then(self) -> str:
+        """What happens until it is answered."""
+        return until_then(self.case)
+
+    @property
     def found(self) -> list[tuple[str, int]]:
         """What was found when it was asked: name of the copies, and how many there are."""
         return [(Copies(name).label, count) for name, count in self.facts.get("found", {}).items() if count]
@@ -122,6 +127,11 @@ class Known:
 def url_of(token: str) -> str:
     """The public address of a question."""
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/approve/{token}/"
+
+
+def until_then(case: Case) -> str:
+    """What a client that is asked is told of the time until it answers; in English, as agency and client speak."""
+    return UNTIL_THEN[Language.ENGLISH][case.client_agrees_first]
 
 
 def digest_of(token: str) -> bytes:
@@ -205,13 +215,10 @@ def known_addresses(case: Case, *, at: datetime) -> dict[str, Known]:
     found = {
         one.user.email.lower(): Known(str(one.user), "approver") for one in people.select_related("user")
     }
-    answered = Approval.objects.filter(
-        client_id=case.client_id,
-        state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED],
-        answered_by=None,
-        to__isnull=False,
+    answered = Approval.objects.answered().filter(
+        client_id=case.client_id, answered_by=None, to__isnull=False
     )
-    for row in answered.select_related("case__submission").order_by("-answered_at")[:_LOOKED_AT]:
+    for row in answered.select_related("case__submission")[:_LOOKED_AT]:
         key = words.key_of(row.case.submission)
         address = words.text(row.to, key).lower()
         if address:
@@ -234,7 +241,7 @@ def take_back(*, approval: Approval, by: Actor, at: datetime) -> None:
 
     :raises AnsweredError: it was answered in the meantime.
     """
-    _hold(approval.case_id)
+    _take_case(approval.case_id)
     won = Approval.objects.filter(pk=approval.pk, state=ApprovalState.WAITING).update(
         state=ApprovalState.WITHDRAWN, answered_at=at, answered_by_id=by.user_id, mail_due_at=None
     )
@@ -324,7 +331,7 @@ def _answer(row: Approval, *, agrees: bool, name: str, said: str, by: Actor, at:
     name, said = " ".join(name.split()), said.strip()
     if not name or (not agrees and not said):
         raise NoNameError("Say who you are; and why, if you do not agree.")
-    _hold(row.case_id)
+    _take_case(row.case_id)
     won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING, expires_at__gt=at).update(
         state=ApprovalState.APPROVED if agrees else ApprovalState.REFUSED,
         answered_at=at,
@@ -373,7 +380,7 @@ def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> 
     )
 
 
-def _hold(case_id: UUID) -> None:
+def _take_case(case_id: UUID) -> None:
     """Take the case before its question, as who decides or closes it does; in two orders each waits for the other."""
     Case.objects.select_for_update(of=("self",)).get(pk=case_id)
 
@@ -458,7 +465,7 @@ def _letter(row: Approval, asked: dict[str, Any]) -> Filled:
         "link": url_of(str(asked["token"])),
         "link_until": letters.day(ends, Language.ENGLISH),
         "signature": row.case.agency.name,
-        "until_then": UNTIL_THEN[Language.ENGLISH][row.case.client_agrees_first],
+        "until_then": until_then(row.case),
     }
     facts = letter_selectors.facts_of(
         row.case, said=str(asked.get("said", "")), more=more, language=Language.ENGLISH
@@ -480,9 +487,7 @@ def sweep(*, agency_id: int, at: datetime) -> int:
     The case goes on without the client's word only by a person: it stands in the work queue.
     """
     with job_scope(agency_id=agency_id):
-        answered = Approval.objects.filter(
-            state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED], answered_at__gt=at - LATELY
-        )
+        answered = Approval.objects.answered().filter(answered_at__gt=at - LATELY)
         for row in answered.select_related("case"):
             if row.case.closed_at is None and work.claim_period(
                 agency_id=agency_id, job=f"approval {row.pk}", period="answered", at=at
@@ -495,7 +500,7 @@ def sweep(*, agency_id: int, at: datetime) -> int:
             .order_by("case_id")
         )
         for row in late:
-            _hold(row.case_id)
+            _take_case(row.case_id)
             won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING).update(
                 state=ApprovalState.WITHDRAWN, answered_at=at, mail_due_at=None
             )

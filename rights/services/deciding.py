@@ -104,11 +104,7 @@ def needs_approval(case: Case) -> bool:
     """
     if not case.client_agrees_first:
         return False
-    answers = Approval.objects.filter(
-        case=case, kind=ApprovalKind.APPROVE, state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED]
-    )
-    # Of two answers of one instant the no counts: "refused" sorts behind "approved".
-    last = answers.order_by("-answered_at", "-asked_at", "-state").first()
+    last = Approval.objects.answered().filter(case=case, kind=ApprovalKind.APPROVE).first()
     if last is None or last.state == ApprovalState.REFUSED:
         return True
     proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)

@@ -15,10 +15,7 @@ from tests.cast import Cast
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("status", "name"),
-    [(200, "Renamed"), (500, "Dentist"), (503, "Dentist")],
-)
+@pytest.mark.parametrize(("status", "name"), [(200, "Renamed"), (500, "Dentist"), (503, "Dentist")])
 def test_an_answer_of_500_keeps_nothing(cast: Cast, status: int, name: str) -> None:
     def rename(_request: HttpRequest) -> HttpResponse:
         assert Client.objects.filter(pk=cast.dentist.pk).update(name="Renamed") == 1

@@ -335,14 +335,12 @@ _WHERE = [
 
 
 @pytest.mark.parametrize(
-    "where",
-    some([(one,) for one in _WHERE], one_in=len(_WHERE), each=lambda one: (*one[0][1:], one[0][0] == "UTC")),
-    ids=lambda where: f"{where[0]} {where[1]}",
+    ("zone", "path", "shown"),
+    some(_WHERE, one_in=len(_WHERE), each=lambda case: (case[1:], case[0] == "UTC")),
 )
 def test_numbers_are_swapped_only_where_nobody_has_to_be_asked(
-    browser: Browser, site: Site, host: Host, where: tuple[str, str, str]
+    browser: Browser, site: Site, host: Host, *, zone: str, path: str, shown: str
 ) -> None:
-    zone, path, shown = where
     with _on_the_site(browser, site, timezone_id=zone) as stranger:
         stranger.page.goto(host.url + path)
         _settled(stranger.page)
