@@ -349,7 +349,7 @@ if (_drop := env.drop_storage("CALLPRIVACY_DROP")) is not None:
 
 # Recordings are fetched from their trackers' own hosts over https; for demos and tests also from these (host:port), in
 # the clear where the host is this machine.
-CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())
+CALLPRIVACY_RECORDING_HOSTS = env.hosts_and_ports("CALLPRIVACY_RECORDING_HOSTS")
 
 # What collects metrics brings this to /metrics ("Authorization: Bearer ..."); empty: there is nothing there.
 CALLPRIVACY_METRICS_TOKEN = env.optional("CALLPRIVACY_METRICS_TOKEN", "")

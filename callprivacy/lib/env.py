@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 _SENDER = re.compile(r"(AC[0-9a-zA-Z]{2,62}):(\S+)@(\+[1-9][0-9]{6,14})", re.ASCII).fullmatch
 _PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII).fullmatch
 _HOST = re.compile(r"\w[\w.-]*", re.ASCII).fullmatch
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII).fullmatch
 _MAILBOX = re.compile(r"[^@\s<>\",;]+@[^@\s<>\",;]+").fullmatch
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 IN_MEMORY = 1024 * 1024
@@ -157,6 +158,25 @@ def hosts(name: str) -> frozenset[str]:
                 name,
                 f"holds no host in place {place}",
                 "Write hosts with spaces between, without ports, such as: postgres 10.0.0.7",
+            )
+    return frozenset(found)
+
+
+def hosts_and_ports(name: str) -> frozenset[str]:
+    """
+    Return hosts by name or IPv4 address, each with its port, which stand with spaces between; none where nothing is
+    set. Names are in lower case, as addresses are compared.
+
+    :raises SettingError: one is no host, or has no port.
+    """
+    found = optional(name).lower().split()
+    for place, one in enumerate(found, start=1):
+        host, _, port = one.rpartition(":")
+        if not _HOST(host) or not _PORT(port) or not 1 <= int(port) <= 65535:
+            raise SettingError(
+                name,
+                f"holds no host with a port in place {place}",
+                "Write hosts with their ports and spaces between, such as: tracker.example.com:443 127.0.0.1:8080",
             )
     return frozenset(found)
 

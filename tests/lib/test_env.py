@@ -43,6 +43,7 @@ def test_with_right_settings_it_starts() -> None:
             ("CALLPRIVACY_KEEPS_PLANS", "true"),
             ("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "no key"),
             ("CALLPRIVACY_PLAIN_HOSTS", "postgres,valkey"),
+            ("CALLPRIVACY_RECORDING_HOSTS", "https://tracker.example.com"),
             ("CALLPRIVACY_MAIL_FROM", "nobody"),
             ("FIELD_ENCRYPTION_KEY", ""),
             ("FIELD_ENCRYPTION_KEY", "no key"),
@@ -93,6 +94,24 @@ KEY = "0123456789abcdef" * 4
             ["a,b", "postgres, valkey", "postgres:5432", "redis://valkey", "-a"],
         ),
         (
+            lambda: " ".join(sorted(env.hosts_and_ports("X"))),
+            ["127.0.0.1:8080 db_1:80", "tracker.example.com:443"],
+            [
+                "tracker.example.com",
+                "tracker.example.com:",
+                ":443",
+                "a:1,b:2",
+                "a:1, b:2",
+                "https://tracker.example.com:443",
+                "tracker.example.com:443/",
+                "me@tracker.example.com:443",
+                "a:0",
+                "a:65536",
+                "a:٤٤٣",
+                "::1:8080",
+            ],
+        ),
+        (
             lambda: env.sender("X", default="noreply@example.com"),
             [
                 "me@example.com",
@@ -103,7 +122,7 @@ KEY = "0123456789abcdef" * 4
             ["nobody", "Acme", "Acme <nobody>", "a@b.com, c@d.com", "Acme, Inc. <a@b.com>", "a@b@c.com"],
         ),
     ],
-    ids=["choice", "public_keys", "hosts", "sender"],
+    ids=["choice", "public_keys", "hosts", "hosts_and_ports", "sender"],
 )
 def test_what_is_mistyped_is_named(
     monkeypatch: pytest.MonkeyPatch, read: Callable[[], str], right: list[str], wrong: list[str]
@@ -117,6 +136,11 @@ def test_what_is_mistyped_is_named(
         monkeypatch.setenv("X", value)
         with pytest.raises(env.SettingError, match=r"^X (is|holds) n.*\. Write "):
             read()
+
+
+def test_a_host_is_compared_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "Tracker.Example.COM:443")
+    assert env.hosts_and_ports("X") == {"tracker.example.com:443"}
 
 
 def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.MonkeyPatch) -> None:
