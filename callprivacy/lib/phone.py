@@ -19,8 +19,18 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
-__all__ = ["is_e164", "is_withheld", "mask", "normalise", "place_of", "regions_of"]
+__all__ = ["COUNTRIES_WRITTEN", "is_e164", "is_withheld", "mask", "normalise", "place_of", "regions_of"]
 
+COUNTRIES_WRITTEN: Final = {
+    "UK": "GB",
+    "EL": "GR",
+    "USA": "US",
+    "GBR": "GB",
+    "CAN": "CA",
+    "AUS": "AU",
+    "DEU": "DE",
+}
+"""What people and trackers write for a country's code, in capitals."""
 LONGEST_RAW: Final = 64
 DOTS: Final = "•••"
 

@@ -9,7 +9,10 @@ beside the member's own.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
+
+from callprivacy.lib import phone
 
 UNKNOWN: Final = "ZZ"
 UNLISTED: Final = "XX"
@@ -170,15 +173,9 @@ _ISO: Final = frozenset(
     )
 )
 # What people write for a country's code. The territories of the United States have codes of their own as well.
-_ALIASES: Final = {
-    "UK": ("GB", ""),
-    "EL": ("GR", ""),
-    "USA": ("US", ""),
-    "GBR": ("GB", ""),
-    "CAN": ("CA", ""),
-    "AUS": ("AU", ""),
-    "DEU": ("DE", ""),
-} | {code: ("US", code) for code in _TERRITORIES}
+_ALIASES: Final = {written: (code, "") for written, code in phone.COUNTRIES_WRITTEN.items()} | {
+    code: ("US", code) for code in _TERRITORIES
+}
 
 LISTED: Final[tuple[tuple[str, str], ...]] = (
     ("US", ""),
@@ -214,6 +211,13 @@ def normalise(country: str, region: str) -> tuple[str, tuple[str, ...]]:
     known = REGIONS.get(code, {})
     parts = (part.strip().upper().removeprefix(f"{code}-") for part in (region or implied).split("|"))
     return code, tuple(sorted({part for part in parts if part in known}))
+
+
+@lru_cache(maxsize=4096)
+def plain(country: str, region: str) -> tuple[str, str]:
+    """(country, region) in the one spelling of each, by which places are compared; no country where none is named."""
+    code, regions = normalise(country, region)
+    return ("", "") if code == UNKNOWN else (code, "|".join(regions))
 
 
 def name(country: str, region: str = "") -> str:

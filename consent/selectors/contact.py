@@ -246,9 +246,7 @@ def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
 
 
 def _plain(place: decide.Place) -> tuple[str, str]:
-    """(country, region) in the one spelling of each; no country where none is named."""
-    code, regions = law_places.normalise(place.country, place.region)
-    return ("", "") if code == law_places.UNKNOWN else (code, "|".join(regions))
+    return law_places.plain(place.country, place.region)
 
 
 def _told(

@@ -6,7 +6,8 @@ that the stricter decides: a tracker may have read the number no better than we 
 Of those who answer: the site that the tracking number names, then the client's default site, then everywhere the
 client does business. Where nothing is known, that is said, and the law takes it as unknown.
 
-A tracker that says what the area code says may have looked nowhere else, so it counts as the area code.
+A tracker that says what the area code says, in whatever words, may have looked nowhere else, so it counts as the area
+code.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from callprivacy.calls.models import Call
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.models import Place as Business
 from consent import decide
+from consent.law import places
 from consent.models import CallerPlace
 from consent.selectors import sites
 from consent.selectors.sites import Sites
@@ -117,10 +119,11 @@ def of_caller(said: Iterable[decide.Place], by_number: tuple[str, str]) -> list[
 
     :param by_number: (country, region) of the number's plan.
     """
+    own = places.plain(*by_number)
     found = [
         one
         for one in said
-        if one.country and (one.evidence in FOUND_OUT or (one.country, one.region) != by_number)
+        if (place := places.plain(one.country, one.region))[0] and (one.evidence in FOUND_OUT or place != own)
     ]
     if by_number[0]:
         found.append(decide.Place(*by_number, AREA_CODE))

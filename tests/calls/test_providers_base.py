@@ -214,6 +214,8 @@ def test_a_place_is_the_providers_code_or_the_numbers() -> None:
     assert base.place("US", "ABC|DEF|GHI", "+14045550123") == ("US", "GA"), "longer than what is kept"
     assert base.place("GB", "", "+14045550123") == ("GB", "")
     assert base.place("usa", "GA", None) == ("US", "GA")
+    assert base.place("CAN", "QC", "+14045550123") == ("CA", "QC")
+    assert base.place("UK", "", "+14045550123") == ("GB", "")
     assert base.place(None, None, None) == ("", "")
 
 
@@ -224,6 +226,16 @@ def test_a_region_without_a_country_is_believed_where_the_numbers_country_has_it
     assert base.place("", "BE", "+4930123456") == ("DE", "")
     assert base.place("", "NY", None) == ("", "")
     assert base.place("Mars", "NY", "+14045550123") == ("US", "GA")
+
+
+def test_a_region_may_be_written_with_its_country() -> None:
+    """A Californian with a number of New York was in New York, where one party's consent is enough."""
+    assert base.place("US", "US-CA", "+12125550123") == ("US", "CA")
+    assert base.place("usa", "us-ca ", "+12125550123") == ("US", "CA")
+    assert base.place("", "US-CA", "+12125550123") == ("US", "CA")
+    assert base.place("CA", "US-CA", "+12125550123") == ("CA", ""), "they do not agree"
+    assert base.place("", "ES-M", "+12125550123") == ("US", "NY"), "it may be anything"
+    assert base.place("ES", "ES-M", None) == ("ES", "M")
 
 
 def test_only_https_addresses_are_recordings() -> None:

@@ -524,6 +524,27 @@ def test_an_area_code_alone_relaxes_nothing(plumber: Client) -> None:
         assert not decision(call).allowed
 
 
+@pytest.mark.parametrize(
+    ("number", "country", "region"),
+    [
+        ("+17875550123", "PR", ""),
+        ("+17875550124", "PR", "PR"),
+        ("+442079460123", "UK", ""),
+        ("+493012345678", "DE", "BE"),
+        (NEW_YORK, "us", " ny"),
+    ],
+)
+def test_the_numbers_own_place_in_other_words_is_no_second_word_for_it(
+    plumber: Client, number: str, country: str, region: str
+) -> None:
+    """Agreement in general terms counted in Puerto Rico, where who knows the number alone knows too little."""
+    call = recorded(plumber, number)
+    said = recorded(plumber, number, country=country, region=region)
+    work(plumber)
+    assert places_of(said) == places_of(call)
+    assert decision(said).rules == decision(call).rules
+
+
 def test_a_caller_of_whom_nothing_is_known_is_in_an_unknown_place(plumber: Client) -> None:
     call = recorded(plumber, None)
     work(plumber)

@@ -548,12 +548,15 @@ def place(country: object, region: object, caller_number: str | None) -> tuple[s
     """
     (country, region): the provider's codes where they are codes, otherwise where the number belongs.
 
-    A region without a country is believed where the number's own country has such a region.
+    A region without a country is believed where the number's own country has such a region, and where it names its
+    country, as US-CA does.
     """
     said_country = country.strip().upper() if isinstance(country, str) else ""
+    said_country = phone.COUNTRIES_WRITTEN.get(said_country, said_country)
     said_region = region.strip().upper() if isinstance(region, str) else ""
-    if said_country == "USA":
-        said_country = "US"
+    before, dash, part = said_region.partition("-")
+    if dash and (before == said_country or (not said_country and part in phone.regions_of(before))):
+        said_country, said_region = before, part
     if _COUNTRY(said_country) is not None and REGION(said_region) is not None:
         return said_country, said_region
     plan_country, plan_region = phone.place_of(caller_number) if caller_number else ("", "")
