@@ -117,6 +117,9 @@ class Case(Held):
     The six fields of 11 CCR 7101(b): `received_at`, `asks`, `channel`, `answered_at`, `decided`, `ground`. They are
     kept as retention's policy for requests says, and used for nothing else.
 
+    `said_at`: of an appeal that staff typed by its day, and of what it opens anew, the last instant at which it can
+    have come in, as of a submission.
+
     `answerer` and `role` are the engagement's words on the day the case was opened. `took_effect_at`: since when what
     was refused is stopped here. `ask_again_from`: before that day nobody asks the person to opt in again.
     `answer` is what the person is told, sealed. `appeal_of`: the case whose answer this appeal is against; both are of
@@ -139,6 +142,7 @@ class Case(Held):
         "self", models.CASCADE, null=True, related_name="appeals", db_constraint=False
     )
     received_at = models.DateTimeField()
+    said_at = models.DateTimeField(null=True)
     law = models.CharField(max_length=20, blank=True)
     laws = models.JSONField(default=list)
     law_ids = models.GeneratedField(

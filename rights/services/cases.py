@@ -188,6 +188,7 @@ def _open_case(
     received_at: datetime,
     by: Actor,
     at: datetime,
+    said_at: datetime | None = None,
     appeal_of: Case | None = None,
 ) -> Case:
     clock = clocks.clock_of(
@@ -211,6 +212,7 @@ def _open_case(
         role=role,
         appeal_of=appeal_of,
         received_at=received_at,
+        said_at=said_at,
     )
     set_clock(case, clock)
     case.save(force_insert=True)
@@ -666,10 +668,19 @@ def resume_clock(
 
 
 @transaction.atomic
-def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: datetime) -> Case:
+def appeal(
+    *,
+    case: Case,
+    words: str,
+    received_at: datetime,
+    by: Actor,
+    at: datetime,
+    said_at: datetime | None = None,
+) -> Case:
     """
     Open a case in which somebody else looks at an answer again; one for each answer.
 
+    :param said_at: the last instant at which it can have come in, where `received_at` stands for a day.
     :raises NotAnsweredError: there is no answer yet. :raises AlreadyDoneError: an appeal is there.
     """
     found = Case.objects.select_related("submission__agency", "submission__client").get(pk=case.pk)
@@ -677,7 +688,15 @@ def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: date
         raise NotAnsweredError(f"{found.reference} has no answer yet.")
     if Case.objects.select_for_update().filter(appeal_of=found).exists():
         raise AlreadyDoneError(f"{found.reference} was appealed against already.")
-    made = _open_case(found.submission, Ask.APPEAL, received_at=received_at, by=by, at=at, appeal_of=found)
+    made = _open_case(
+        found.submission,
+        Ask.APPEAL,
+        received_at=received_at,
+        said_at=said_at,
+        by=by,
+        at=at,
+        appeal_of=found,
+    )
     timeline.add_event(
         "case.appealed",
         case=found,
@@ -704,7 +723,9 @@ def open_again(*, appeal: Case, by: Actor, at: datetime) -> Case | None:
     if first is None or not Ask(first.asks).needs_proof:
         return None
     submission = appeal.submission
-    made = _open_case(submission, Ask(first.asks), received_at=appeal.received_at, by=by, at=at)
+    made = _open_case(
+        submission, Ask(first.asks), received_at=appeal.received_at, said_at=appeal.said_at, by=by, at=at
+    )
     note_proven(submission=submission, by=by, at=at, proven_at=made.received_at)
     queue.renew(agency_id=made.agency_id, client_id=made.client_id, by=by, at=at)
     return made

@@ -116,7 +116,7 @@ def said_at(case: Case) -> datetime:
 
     A case that an appeal has opened again is newer than what was sent in. With the case's submission.
     """
-    return max(case.received_at, case.submission.said_at or case.received_at)
+    return max(case.said_at or case.received_at, case.submission.said_at or case.received_at)
 
 
 def _say_of_marketing(case: Case, *, is_stopped: bool, by: Actor, at: datetime) -> None:

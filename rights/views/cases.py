@@ -35,7 +35,16 @@ from rights.selectors import letters as letter_selectors
 from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
-from rights.views.doors import clients_of, noon_of, of_case, require_work, sees_own, work_of_case, works
+from rights.views.doors import (
+    clients_of,
+    last_of,
+    noon_of,
+    of_case,
+    require_work,
+    sees_own,
+    work_of_case,
+    works,
+)
 
 
 @never_cache
@@ -295,14 +304,20 @@ def note_appeal(request: StaffRequest, case: Case) -> HttpResponse:
     form = AppealForm(request.POST or None, initial={"received_on": today})
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
+        answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
         if said["received_on"] > today:
             form.add_error("received_on", "It cannot have come in after today.")
+        elif answered_on and said["received_on"] < answered_on:
+            form.add_error(
+                "received_on", f"It cannot have come in before the answer of {answered_on:%-d %b %Y}."
+            )
         else:
             try:
                 made = cases.appeal(
                     case=case,
                     words=said["words"],
                     received_at=noon_of(said["received_on"], case, request.at),
+                    said_at=last_of(said["received_on"], case, request.at),
                     by=request.actor,
                     at=request.at,
                 )

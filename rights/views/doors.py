@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import wraps
 from typing import Any, Concatenate
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.http import Http404, HttpResponse
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, View
 from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.models import Case
@@ -91,3 +92,8 @@ def work_of_case[**P](view: Callable[Concatenate[Any, Case, P], HttpResponse]) -
 def noon_of(day: date, case: Case, at: datetime) -> datetime:
     """Noon of a day that was typed, in the case's zone, or now where that is sooner."""
     return min(datetime.combine(day, time(12), tzinfo=ZoneInfo(letters.zone_of(case))), at)
+
+
+def last_of(day: date, case: Case, at: datetime) -> datetime:
+    """The last instant of a day that was typed, in the case's zone, or now where that is sooner."""
+    return min(calendars.end_of(day, ZoneInfo(letters.zone_of(case))) - timedelta(microseconds=1), at)

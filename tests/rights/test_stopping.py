@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller
@@ -32,7 +33,7 @@ from rights.enums import EventKind as Happened
 from rights.forms.cases import NewForm
 from rights.forms.deciding import DecideForm
 from rights.law.grounds import grounds_for
-from rights.models import Case, CaseEvent, Identity, Step
+from rights.models import Case, CaseEvent, Identity, Step, Submission
 from rights.selectors import letters
 from rights.services import cases, deciding, proofs, steps, stopping
 from rights.services.cases import Claim, Contact
@@ -420,6 +421,76 @@ def test_what_is_typed_by_its_day_was_said_by_the_end_of_it(
     form = NewForm(told, clients=[cast.dentist], with_own=False, zone="UTC", at=make.NOON)
     assert form.is_valid(), form.errors
     assert form.said_at() == said_at
+
+
+def refused_yesterday(cast: Cast, now: datetime) -> tuple[Submission, Case]:
+    """An objection of two days ago that was refused on the next morning; erin is there for an appeal."""
+    make.call(cast.dentist, ANNA)
+    asking.answered_by(cast.dentist, "agency")
+    make.grant(make.person(cast.acme, "erin", Role.OFFICER), cast.dentist)
+    begun = now - timedelta(days=2)
+    submission = asking.asked(cast.dentist, Ask.OBJECT, place=GERMANY, at=begun)
+    asking.prove(submission, at=begun)
+    asking.search(submission, at=begun)
+    case = asking.case_of(submission, Ask.OBJECT)
+    (why, *_) = [one for one in grounds_for(case.kind, ["gdpr"]) if not one.in_part]
+    refused_at = datetime.combine(yesterday(now), time(9), tzinfo=NEW_YORK)
+    asking.Office(cast).does(
+        deciding.decide, case=case, decided=Decided.REFUSE, ground=why.id, words="We go on.", at=refused_at
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        # Who gives an answer does not look at it again; here alice does.
+        Case.objects.filter(pk=case.pk).update(decided_by_id=None)
+    return submission, case
+
+
+def yesterday(now: datetime) -> date:
+    return now.astimezone(NEW_YORK).date() - timedelta(days=1)
+
+
+def test_an_appeal_of_which_the_day_alone_is_known_is_none_that_a_yes_of_that_day_outlives(
+    cast: Cast,
+) -> None:
+    now = make.now()
+    submission, case = refused_yesterday(cast, now)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    agreed = Said(
+        purpose=Purpose.RECORD, kind=EventKind.GIVEN, channel=Way.PORTAL, strength=Strength.A,
+        happened_at=datetime.combine(yesterday(now), time(13), tzinfo=NEW_YORK), source="page", caller_id=caller_id,
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(client=cast.dentist, said=[agreed], by=make.JOB, at=now)
+    answer = signed_in(cast.alice).post(
+        f"/requests/{case.pk}/appeal/",
+        {"received_on": yesterday(now).isoformat(), "words": "I said no at three o'clock."},
+    )
+    assert answer.status_code == 302
+
+    office = asking.Office(cast)
+    said = {"decided": Decided.FULFIL, "ground": "", "words": "You are right.", "at": now}
+    office.does(deciding.decide, case=asking.case_of(submission, Ask.APPEAL), **said)
+    asking.search(submission, at=now)
+    with job_scope(agency_id=cast.acme.pk):
+        again = Case.objects.get(submission=submission, asks=Ask.OBJECT, decided="")
+        noon = datetime.combine(yesterday(now), time(12), tzinfo=NEW_YORK)
+        assert again.received_at == noon, "the law's clock"
+    office.does(deciding.decide, case=again, **said)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert ConsentState.objects.get(caller_id=caller_id, purpose="record").state == "withdrawn"
+
+
+def test_an_appeal_comes_in_after_the_answer(cast: Cast) -> None:
+    now = make.now()
+    _, case = refused_yesterday(cast, now)
+    day = yesterday(now) - timedelta(days=1)
+    page = signed_in(cast.alice).post(
+        f"/requests/{case.pk}/appeal/", {"received_on": day.isoformat(), "words": "I do not agree."}
+    )
+    assert page.status_code == 422
+    assert "It cannot have come in before the answer of" in page.text
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Case.objects.filter(asks=Ask.APPEAL).exists()
 
 
 # --- Not asked again ----------------------------------------------------------------------------------------------

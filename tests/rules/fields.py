@@ -1077,6 +1077,7 @@ REGISTER: dict[str, Table] = {
             kind="The same for the law",
             channel="A field of the record of requests",
             received_at="A field of the record of requests",
+            said_at="The end of the day of an appeal, where the day alone is known",
             decided="A field of the record of requests",
             ground="A field of the record of requests",
             answered_at="A field of the record of requests",
