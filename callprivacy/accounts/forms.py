@@ -27,7 +27,7 @@ from callprivacy.accounts.enums import (
 )
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews
-from callprivacy.lib import networks, outside, zones
+from callprivacy.lib import networks, outside, phone, zones
 from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
@@ -57,7 +57,7 @@ class PlacesField(forms.CharField):
                 raise forms.ValidationError(
                     f"{word} is no place. Write US-CA for California, DE for Germany."
                 )
-            found.append((match[1], match[2] or ""))
+            found.append((phone.COUNTRIES_WRITTEN.get(match[1], match[1]), match[2] or ""))
         return list(dict.fromkeys(found))
 
     def prepare_value(self, value: Any) -> Any:
@@ -135,7 +135,7 @@ class ClientForm(forms.Form):
         country = str(self.cleaned_data["home_country"]).upper()
         if not re.fullmatch(r"[A-Z]{2}", country):
             raise forms.ValidationError("Write two letters, such as US or DE.")
-        return country
+        return phone.COUNTRIES_WRITTEN.get(country, country)
 
     def clean_sector(self) -> Sector:
         return Sector(self.cleaned_data["sector"])

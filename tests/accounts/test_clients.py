@@ -57,6 +57,17 @@ def test_a_new_client_has_keys_places_an_engagement_and_who_works_for_it(people:
     assert signed_in(people.bob).get("/clients/bakery/people/").status_code == 200
 
 
+def test_a_country_is_kept_by_its_code_whatever_people_write_for_it(people: cast.Cast) -> None:
+    """Laws on breaches and requests know no UK, so none of Britain held for a client of that country."""
+    written = {"home_country": "uk", "places": "UK, EL, UK-SCT, us-il"}
+    assert signed_in(people.carol).post("/clients/new/", NEW | written)["Location"] == "/clients/bakery/"
+    with job_scope(agency_id=people.acme.pk):
+        bakery = Client.objects.get(slug="bakery")
+        places = {str(place) for place in Place.objects.for_client(bakery)}
+    assert bakery.home_country == "GB"
+    assert places == {"GB", "GR", "GB-SCT", "US-IL"}
+
+
 def test_who_is_switched_off_works_for_no_new_client(people: cast.Cast) -> None:
     User.objects.filter(pk__in=[people.alice.user_id, people.bob.user_id]).update(is_active=False)
     carol = signed_in(people.carol)
