@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
@@ -20,7 +19,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from callprivacy.accounts import access
 from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
-from callprivacy.lib import transport
+from callprivacy.lib import calendars, transport
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
 from consent.models import VendorTask
@@ -64,7 +63,7 @@ class Look:
     @property
     def today(self) -> Any:
         """The day in the agency's zone."""
-        return self.at.astimezone(ZoneInfo(self.agency.time_zone)).date()
+        return calendars.day_in(self.agency.time_zone, self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from django import forms
 
@@ -28,6 +27,7 @@ from analytics.selectors.asked import (
     usual,
 )
 from analytics.selectors.reports import ReportError
+from callprivacy.lib import calendars
 from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 
@@ -176,7 +176,7 @@ def read(data: Mapping[str, Any], client: Client, at: datetime) -> tuple[Explore
 
     :param at: the instant whose day is "today"; a mail that is late is still of its own date.
     """
-    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, at)
     form = ExploreForm(
         {"period": usual(today)} | {name: data[name] for name in data},
         client=client,

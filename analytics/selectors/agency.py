@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
@@ -16,6 +15,7 @@ from analytics.selectors import answers, costs, counting, explorer, reports, sho
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Figure, Row
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Client
 
 _LISTED: Final = 100
@@ -91,7 +91,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     """
     uncounted = counting.among([client.pk for client in clients])
     zone = clients[0].time_zone if clients else "UTC"
-    first, last = period_of(period, at.astimezone(ZoneInfo(zone)).date())
+    first, last = period_of(period, calendars.day_in(zone, at))
     asked = reports.Asked(
         client_ids=tuple(client.pk for client in clients),
         measures=(Measure.CALLS, Measure.ANSWERED, Measure.CONVERSIONS),
@@ -171,7 +171,7 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
     if not clients:
         return None
     uncounted = counting.among([client.pk for client in clients])
-    today = at.astimezone(ZoneInfo(clients[0].time_zone)).date()
+    today = calendars.day_in(clients[0].time_zone, at)
     last = today - timedelta(days=today.weekday() + 1)
     first = last - timedelta(days=7 * _WEEKS - 1)
     report = reports.report(

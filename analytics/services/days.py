@@ -16,6 +16,7 @@ from django.db import connection
 
 from analytics.models import DayCount
 from callprivacy.calls.models import first_id_at
+from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 
@@ -64,7 +65,7 @@ def count_hours(*, client: Client, hours: Iterable[datetime], at: datetime) -> N
 
 def count_all(*, client: Client, at: datetime) -> None:
     """Count every day again that counts are kept of. In the scope of a job."""
-    today = at.astimezone(ZoneInfo(client.agency.time_zone)).date()
+    today = calendars.day_in(client.agency.time_zone, at)
     _count(client, [today - timedelta(days=back) for back in range(KEPT_FOR.days + 1)])
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import connection
@@ -29,6 +28,7 @@ from analytics.selectors.rules import Rule
 from analytics.services import days
 from callprivacy.calls.enums import Outcome, RecordingState
 from callprivacy.calls.models import Call, first_id_at
+from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -115,7 +115,7 @@ def watch(*, agency_id: int, at: datetime) -> None:
         watched = {row.client_id: row for row in Watch.objects.all()}
         wanted: dict[int, Stretch] = {}
         for client_id, zone in clients.order_by("pk").values_list("pk", "time_zone"):
-            day, row = at.astimezone(ZoneInfo(zone)).date(), watched.get(client_id)
+            day, row = calendars.day_in(zone, at), watched.get(client_id)
             if row is None:
                 # Who refused before the first look may have done so after the first cells were made.
                 wanted[client_id] = Stretch(_EVER, day, day)

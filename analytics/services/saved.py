@@ -16,6 +16,7 @@ from analytics.models import ReportMail, SavedReport
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -130,7 +131,7 @@ def mail_report(*, report: SavedReport, every: Every | None, by: Actor, at: date
 
 def next_due(every: Every, after: datetime, zone: str) -> datetime:
     """The first seven o'clock of the client's zone after an instant: of any day, a Monday, a first of a month."""
-    day = after.astimezone(ZoneInfo(zone)).date()
+    day = calendars.day_in(zone, after)
     while True:
         due_at = datetime.combine(day, _HOUR, tzinfo=ZoneInfo(zone))
         if due_at > after and _is_day_of(every, day):

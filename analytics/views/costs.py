@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -20,6 +19,7 @@ from analytics.selectors import costs as selectors
 from analytics.selectors import showing
 from analytics.services import costs
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -35,7 +35,7 @@ def bring(request: StaffRequest, client: Client) -> HttpResponse:
     faults: list[cost_file.Fault] = []
     more = 0
     if request.method == "POST" and form.is_valid():
-        today = request.at.astimezone(ZoneInfo(client.time_zone)).date()
+        today = calendars.day_in(client.time_zone, request.at)
         try:
             rows = cost_file.read(form.cleaned_data["file"].read(cost_file.BYTES_AT_MOST + 1), today=today)
         except cost_file.CostFileError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
@@ -20,6 +19,7 @@ from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Basis
@@ -36,7 +36,7 @@ _SAVED: Final = 20
 
 
 def _today(request: StaffRequest, zone: str) -> date:
-    return request.at.astimezone(ZoneInfo(zone)).date()
+    return calendars.day_in(zone, request.at)
 
 
 def _period(request: StaffRequest, zone: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -26,6 +25,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -92,7 +92,7 @@ def show_client(request: StaffRequest, client: Client) -> HttpResponse:
 def new(request: StaffRequest, client: Client) -> HttpResponse:
     """Begin a release: for whom, what for, which columns, which days."""
     found = selectors.recipients(client)
-    today = request.at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, request.at)
     form = ReleaseForm(
         request.POST or None,
         recipients=found,

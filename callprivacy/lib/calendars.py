@@ -65,6 +65,11 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def day_in(zone: str, at: datetime) -> date:
+    """The day of an instant by the clocks of a zone, by its name."""
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
 def end_of(day: date, zone: ZoneInfo) -> datetime:
     """The first instant after a local day, in UTC: where midnight is skipped, the one at which it is skipped."""
     return datetime.combine(day + _DAY, time.min, tzinfo=zone).astimezone(UTC)

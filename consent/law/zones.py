@@ -74,7 +74,7 @@ def is_holiday(day: date, where: Where) -> bool:
 
 def falls_on_holiday(zones: Collection[str], at: datetime, where: Where) -> bool:
     """Whether an instant falls on a public holiday at these places, in any of their zones."""
-    return any(is_holiday(at.astimezone(ZoneInfo(zone)).date(), where) for zone in zones)
+    return any(is_holiday(calendars.day_in(zone, at), where) for zone in zones)
 
 
 def next_open(hours: Hours, zones: Sequence[str], at: datetime, where: Where = ()) -> datetime | None:

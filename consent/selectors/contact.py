@@ -11,12 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from callprivacy.calls.models import Caller
-from callprivacy.lib import phone, statements
+from callprivacy.lib import calendars, phone, statements
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent import decide, law
@@ -159,7 +158,7 @@ class Person:
 
 def facts_of(client: Client, *, at: datetime) -> Facts:
     """What is known of a client and its agency's registers; one query."""
-    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, at)
     with statements.cursor() as cursor:
         cursor.execute(_FACTS, {"client": client.pk, "agency": client.agency_id, "today": today})
         declared, *rest = cursor.fetchone()
@@ -215,7 +214,7 @@ def people_of(
     at: datetime,
 ) -> list[Person]:
     """What is known of the people behind numbers, in their order; two queries."""
-    on = at.astimezone(ZoneInfo(client.time_zone)).date()
+    on = calendars.day_in(client.time_zone, at)
     known = vault.known_numbers(keys, {one.number for one in asked}, on=on)
     callers = sorted({found.caller_id for found in known.values() if found.caller_id is not None})
     wanted = {purpose.value for purpose in purposes}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Standard
@@ -21,7 +21,7 @@ SOON: Final = timedelta(days=30)
 
 def today_at(client: Client, at: datetime) -> date:
     """The client's own day at an instant."""
-    return at.astimezone(ZoneInfo(client.time_zone)).date()
+    return calendars.day_in(client.time_zone, at)
 
 
 def chosen(client: Client) -> ClientStandard | None:

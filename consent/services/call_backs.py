@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -22,7 +21,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
 from callprivacy.calls.services import placed
 from callprivacy.calls.services.searches import NotANumberError
-from callprivacy.lib import phone
+from callprivacy.lib import calendars, phone
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Client
@@ -121,7 +120,7 @@ def _check_agent(client: Client, own: str, user_id: int, at: datetime) -> None:
         raise NotToCallError(
             "Your own number is of none of the countries in which this client does business."
         )
-    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, at)
     if Purpose.CONTACT in vault_selectors.suppressed(client.pk, [own], on=today).get(own, {}):
         raise NotToCallError("That number asked not to be called. Write the number of the phone beside you.")
 

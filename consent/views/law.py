@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent import law
@@ -35,7 +35,7 @@ DIFFERENCES_SHOWN: Final = 200
 
 
 def _today(request: StaffRequest) -> date:
-    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    return calendars.day_in(request.agency.time_zone, request.at)
 
 
 def _may_sign(request: StaffRequest) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -21,6 +20,7 @@ from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.http import SealingUpload
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from consent.enums import ListKind
 from consent.forms.registers import AnswersForm, AsOfForm, RegisterForm
@@ -42,7 +42,7 @@ _OPEN: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
 def _today(request: StaffRequest) -> date:
-    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    return calendars.day_in(request.agency.time_zone, request.at)
 
 
 def _about(row: NumberList, at: datetime) -> dict[str, Any]:

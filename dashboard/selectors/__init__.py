@@ -19,6 +19,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import counts, pulls
 from callprivacy.calls.selectors.connections import calls_us
+from callprivacy.lib import calendars
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client
@@ -211,7 +212,7 @@ def needs_you(membership: Membership, *, at: datetime) -> list[Item]:
 
 def first_day(zone: str, *, at: datetime) -> date:
     """The first day of the last four weeks, which end with today."""
-    return at.astimezone(ZoneInfo(zone)).date() - timedelta(days=WEEKS * 7 - 1)
+    return calendars.day_in(zone, at) - timedelta(days=WEEKS * 7 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +447,7 @@ def client_postures() -> list[ClientPosture]:
 
 def client_duty_chart(client: Client, days: int, *, at: datetime) -> dict[str, object]:
     """The last days at a client as the chart component takes them; a day without a row had nothing."""
-    today = at.astimezone(ZoneInfo(client.agency.time_zone)).date()
+    today = calendars.day_in(client.agency.time_zone, at)
     first = today - timedelta(days=days - 1)
     known = {row.on: row for row in ClientStandingDay.objects.for_client(client).filter(on__gte=first)}
     if not known:

@@ -26,6 +26,7 @@ from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Connection, Recording, TrackingNumber, first_id_at
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.calls.selectors import counts
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState
 from callprivacy.tenancy.models import Client, Engagement, Place
 from consent.enums import Basis, Purpose, State
@@ -87,7 +88,7 @@ class Ground:
     @property
     def today(self) -> date:
         """The day in the client's zone."""
-        return self.at.astimezone(ZoneInfo(self.client.time_zone)).date()
+        return calendars.day_in(self.client.time_zone, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ def _certificates(ground: Ground) -> Part:
         rows.append(
             [
                 one.number,
-                one.issued_at.astimezone(ZoneInfo(ground.client.time_zone)).date().isoformat(),
+                calendars.day_in(ground.client.time_zone, one.issued_at).isoformat(),
                 sum(row["erased"] for row in said["categories"]),
                 sum(row["held"] for row in said["categories"]),
                 sum(row["failures"] for row in said["categories"]),
@@ -632,4 +633,4 @@ def _iso_of(at: datetime | None, zone: ZoneInfo) -> str:
 
 
 def _day_of(at: datetime | None, client: Client) -> str:
-    return _day(at.astimezone(ZoneInfo(client.time_zone)).date()) if at else "never"
+    return _day(calendars.day_in(client.time_zone, at)) if at else "never"

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.conf import settings
@@ -27,6 +26,7 @@ from callprivacy.calls.models import Connection, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import PROVIDERS
 from callprivacy.calls.providers.base import Delivery
 from callprivacy.calls.services import connections, inbox, intake, numbers, pulls
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import AtEnd
@@ -214,7 +214,7 @@ def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client
 
 def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.Ground:
     """Its connections, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
-    past = list(demo.calls_of(about, until=at.astimezone(ZoneInfo(about.zone)).date()))
+    past = list(demo.calls_of(about, until=calendars.day_in(about.zone, at)))
     facts, secret = list(past), secrets.token_hex(16)
     door: Connection | None = None
     if about.provider in PROVIDERS:
@@ -359,7 +359,7 @@ def _fill_reports(analyst: Actor, at: datetime) -> None:
     """What campaigns cost at the analyst's clients, and a report that the analyst shares."""
     known = {about.slug: about for about in demo.CLIENTS}
     for client in Client.objects.filter(slug__in=demo.GRANTED[Role.ANALYST]):
-        today = at.astimezone(ZoneInfo(client.time_zone)).date()
+        today = calendars.day_in(client.time_zone, at)
         rows = [CostRow(*cost) for cost in demo.costs_of(known[client.slug], until=today)]
         brought = costs.bring_costs(client=client, rows=rows, by=analyst, at=at)
         costs.take_costs(brought=brought, by=analyst, at=at)

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
@@ -52,7 +52,7 @@ def look(*, agency_id: int, at: datetime) -> None:
                 },
             )
         Standing.objects.filter(agency=agency).exclude(duty__in=[duty.id for duty in DUTIES]).remove()
-        today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+        today = calendars.day_in(agency.time_zone, at)
         StandingDay.objects.update_or_create(
             agency=agency, on=today, defaults={state.value: states[state] for state in DutyState}
         )

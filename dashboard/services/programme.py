@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
@@ -77,7 +78,7 @@ def _proof(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None
 
 
 def _vendors(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None:
-    today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+    today = calendars.day_in(agency.time_zone, at)
     for name in ("callrail", "twilio", "invoca"):
         sheet = law.sheets()[name]
         vendor = vendors.add_vendor(

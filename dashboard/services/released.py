@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from analytics.models.releases import Recipient, Release, ReleaseKind
 from analytics.noise import Bounds
@@ -17,6 +16,7 @@ from analytics.services import building, noisy, recipients, releases
 from analytics.services.building import Work
 from analytics.services.noisy import Unanswered
 from callprivacy.accounts.models import Membership
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -43,7 +43,7 @@ def fill(client: Client, *, proposer: Membership, officer: Membership, at: datet
             by=by,
             at=then - timedelta(days=30),
         )
-    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, at)
     for until_on, when, purpose in (
         (today - timedelta(days=30), then, "Model which campaigns bring calls that are answered"),
         (today, at - timedelta(hours=20), "The same model, brought up to the last month"),

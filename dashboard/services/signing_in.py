@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from callprivacy.accounts import selectors
 from callprivacy.accounts.enums import Role
@@ -17,6 +16,7 @@ from callprivacy.accounts.models import (
     User,
 )
 from callprivacy.accounts.services import passwords, reviews
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from dashboard import demo
@@ -45,7 +45,7 @@ def fill(agency: Agency, members: Sequence[Membership], *, officer: Membership, 
 
 
 def _draw_mornings(agency: Agency, people: int, at: datetime) -> None:
-    today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+    today = calendars.day_in(agency.time_zone, at)
     days = range(_MORNINGS, 0, -1)
     PasswordDay.objects.bulk_create(
         PasswordDay(

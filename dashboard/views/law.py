@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_safe
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Client, Place
 from consent.selectors import law as consent_law
 from dashboard import law
@@ -27,7 +27,7 @@ _NAMED: Final = 6
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_changes(request: StaffRequest) -> HttpResponse:
     """Changes with a day, the next first, then those that hold; and when each kind of rule was looked over."""
-    today = request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    today = calendars.day_in(request.agency.time_zone, request.at)
     form = ChangesForm(request.GET, abouts=[one.value for one in law.About])
     wanted = form.cleaned_data if form.is_valid() else {}
     clients = list(access.visible_clients(request.membership, at=request.at).filter(archived_at=None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from dashboard.channels import record as parts
 from dashboard.channels import record_files as files
 from dashboard.forms.records import SeenForm, WordsForm
@@ -124,7 +124,7 @@ def take_records(request: StaffRequest, number: int, sheet: str) -> HttpResponse
         made_at=request.at,
         kept_at=row.taken_at if row else None,
     )
-    day = (row.taken_at if row else request.at).astimezone(ZoneInfo(request.agency.time_zone)).date()
+    day = calendars.day_in(request.agency.time_zone, row.taken_at if row else request.at)
     return HttpResponse(
         data,
         content_type=kind,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Agency, ScopedQuerySet
 from governance.models import Attempt, Completion, Entry
 from retention.enums import Category
@@ -22,7 +23,7 @@ def entries_for(agency: Agency) -> int:
 
 
 def _day(agency: Agency, at: datetime) -> date:
-    return at.astimezone(ZoneInfo(agency.time_zone)).date()
+    return calendars.day_in(agency.time_zone, at)
 
 
 # --- Training -----------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core import signing
@@ -27,6 +26,7 @@ from django.db import IntegrityError, transaction
 from django.utils.crypto import salted_hmac
 
 from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
@@ -354,5 +354,5 @@ def _site(kiosk: Kiosk, at: datetime) -> Site:
 
 
 def _use(kiosk: Kiosk, at: datetime) -> None:
-    today = at.astimezone(ZoneInfo(kiosk.zone)).date()
+    today = calendars.day_in(kiosk.zone, at)
     KioskLink.objects.filter(pk=kiosk.link_id).exclude(last_used_on=today).update(last_used_on=today)

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
 from callprivacy.lib.forms import FIRST_DAY, LAST_DAY
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -202,7 +203,7 @@ def give_badge(
                 digest=digest(code),
                 any_hour=any_hour,
                 rooms=list(rooms),
-                given_on=at.astimezone(ZoneInfo(site.time_zone)).date(),
+                given_on=calendars.day_in(site.time_zone, at),
                 until_on=until_on,
             )
     except IntegrityError:
@@ -410,7 +411,7 @@ def _flags(
     """What is wrong with somebody coming in."""
     if badge is None:
         return [EntryFlag.UNKNOWN.value]
-    day = one.at.astimezone(ZoneInfo(site.time_zone)).date()
+    day = calendars.day_in(site.time_zone, one.at)
     flags = _hours(site, badge, one.room, one.at, hours)
     if badge.user_id not in active:
         flags.append(EntryFlag.LEFT.value)

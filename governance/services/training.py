@@ -375,4 +375,4 @@ def _count(agency: Agency, reminded: Counter[str], at: datetime) -> None:
 
 
 def _day(agency: Agency, at: datetime) -> date:
-    return at.astimezone(ZoneInfo(agency.time_zone)).date()
+    return calendars.day_in(agency.time_zone, at)

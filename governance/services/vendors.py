@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
@@ -334,7 +334,7 @@ def _told(agency_id: int) -> list[dict[str, Any]]:
 
 def _today(agency_id: int, at: datetime) -> date:
     zone = Agency.objects.values_list("time_zone", flat=True).get(pk=agency_id)
-    return at.astimezone(ZoneInfo(zone)).date()
+    return calendars.day_in(zone, at)
 
 
 def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from callprivacy.accounts.access import StaffRequest
+from callprivacy.lib import calendars
 
 
 def show_form(
@@ -42,4 +42,4 @@ def show_form(
 
 def today(request: StaffRequest) -> date:
     """The day in the agency's zone."""
-    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    return calendars.day_in(request.agency.time_zone, request.at)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -11,13 +9,14 @@ from django.views.decorators.http import require_GET
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from governance.selectors import programme
 
 
 @require_GET
 def show_programme(request: StaffRequest) -> HttpResponse:
     """For who manages the agency a summary of each part; for everybody what is theirs."""
-    today = request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    today = calendars.day_in(request.agency.time_zone, request.at)
     may_manage = access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
     context = {
         "section": "home",

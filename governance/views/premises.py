@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.lib import calendars
 from governance import spans
 from governance.enums import EntryFlag, EntrySource
 from governance.forms.premises import (
@@ -194,7 +195,7 @@ def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpR
     if badge is None:
         raise Http404
     try:
-        today = request.at.astimezone(ZoneInfo(site.time_zone)).date()
+        today = calendars.day_in(site.time_zone, request.at)
         premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
     except premises.NotOutError as error:
         messages.info(request, str(error))

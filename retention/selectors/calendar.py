@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from callprivacy.calls.models import first_id_at
+from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
@@ -171,7 +171,7 @@ def _today(clients: Iterable[Client], at: datetime) -> date:
     """The day on which the calendar stands: the client's own, and of several clients their agency's."""
     zones = {client.time_zone for client in clients}
     zones = zones if len(zones) == 1 else {client.agency.time_zone for client in clients}
-    return at.astimezone(ZoneInfo(min(zones, default="UTC"))).date()
+    return calendars.day_in(min(zones, default="UTC"), at)
 
 
 def _groups(client: Client, kept: Mapping[Category, Effective]) -> Iterable[_Group]:

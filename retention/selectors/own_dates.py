@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Agency
 from retention import kinds
 from retention.kinds import OwnDate
@@ -23,6 +23,6 @@ class Row:
 
 def rows(agency: Agency, at: datetime) -> list[Row]:
     """Every kind, by title, counted as far as the scope sees it; two queries a kind at least."""
-    today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+    today = calendars.day_in(agency.time_zone, at)
     last = today + timedelta(days=DAYS)
     return [Row(one, one.count(agency.pk, today), one.count(agency.pk, last)) for one in kinds.own_dates()]

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db import OperationalError, transaction
 
@@ -22,7 +21,7 @@ from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import turns
-from callprivacy.lib import phone
+from callprivacy.lib import calendars, phone
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -184,7 +183,7 @@ def remind(*, agency_id: int, client_id: int, at: datetime) -> int:
         client = Client.objects.filter(pk=client_id).first()
         if client is None:
             return 0
-        today = at.astimezone(ZoneInfo(client.time_zone)).date()
+        today = calendars.day_in(client.time_zone, at)
         for hold in selectors.open_holds(client):
             count += _remind(hold, REVIEW, hold.review_on, today, at)
             count += _remind(hold, ENDS, hold.ends_on, today, at)

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import erasure
+from callprivacy.lib import calendars
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
@@ -102,7 +103,7 @@ def start_run(*, agency: Agency, cause: RunCause, by: Actor, at: datetime) -> Ru
     run = Run.objects.create(
         agency=agency,
         cause=cause,
-        planned_on=at.astimezone(ZoneInfo(agency.time_zone)).date(),
+        planned_on=calendars.day_in(agency.time_zone, at),
         started_by_id=by.user_id,
         created_at=at,
     )

@@ -13,7 +13,7 @@ from django.core.validators import EmailValidator
 from django.http import QueryDict
 
 from callprivacy.accounts.models import User
-from callprivacy.lib import phone
+from callprivacy.lib import calendars, phone
 from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
@@ -100,7 +100,7 @@ class NewForm(forms.Form):
         own = [(OWN, "The agency itself: no client was named")] if with_own else []
         self._choose("client", [*((one.slug, one.name) for one in clients), *own])
         self._choose("place", [("", "Not known"), *place_choices()])
-        self.fields["received_on"].initial = at.astimezone(ZoneInfo(zone)).date()
+        self.fields["received_on"].initial = calendars.day_in(zone, at)
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         cast(forms.ChoiceField, self.fields[name]).choices = choices

@@ -13,11 +13,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import FETCH_RAISE, F, Q, QuerySet, Value
 
+from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.arrays import among, among_texts
 from rights.enums import Ask, CaseState, Channel, Decided, Kind
@@ -399,7 +399,7 @@ def _days(count: int) -> str:
 
 def today(zone: str, at: datetime) -> date:
     """The day of an instant in a zone."""
-    return at.astimezone(ZoneInfo(zone)).date()
+    return calendars.day_in(zone, at)
 
 
 def law_name(law_id: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Client, Place
 from rights import law
 from rights.law import Facts, Law, Standing
@@ -35,7 +35,7 @@ def of_interest(client: Client) -> list[Law]:
 
 def standings(client: Client, *, at: datetime) -> list[Standing]:
     """How each of them stands for a client today, in the client's zone; three queries."""
-    on = at.astimezone(ZoneInfo(client.time_zone)).date()
+    on = calendars.day_in(client.time_zone, at)
     facts = clocks.facts_of(client)
     return [law.standing_of(one, facts, on=on) for one in of_interest(client)]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from callprivacy.lib import calendars
 from consent.enums import Language, Purpose
 from rights import letters
 from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout, StepKind
@@ -100,7 +100,7 @@ def day_of(on: date | None, language: Language) -> str:
 
 
 def _day_of(at: datetime, case: Case, language: Language) -> str:
-    return letters.day(at.astimezone(ZoneInfo(zone_of(case))).date(), language)
+    return letters.day(calendars.day_in(zone_of(case), at), language)
 
 
 def _signature(case: Case, sender: str, sentences: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -17,6 +16,7 @@ from django.urls import reverse
 from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.models import Connection, Recording, TrackingNumber
 from callprivacy.calls.providers import TRACKERS
+from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Client, Engagement, Place
 from consent.enums import Language
 from consent.models import AdDestination, WebhookEndpoint
@@ -117,7 +117,7 @@ def laws_of(client: Client, *, at: datetime) -> frozenset[str]:
     """The laws that reach people where a client does business."""
     rows = Place.objects.for_client(client).values_list("country", "region")
     places = frozenset(rows) | {(client.home_country, "")}
-    on = at.astimezone(ZoneInfo(client.time_zone)).date()
+    on = calendars.day_in(client.time_zone, at)
     facts = law.Facts(places=places)
     known = {(country, region) for country, region in places if region or country != _AMERICAN}
     return frozenset(one.law.id for place in known for one in law.which_laws(place, facts, on=on))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +20,7 @@ from django.db import transaction
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.lib import calendars
 from callprivacy.lib.logs import logger
 from callprivacy.lib.redact import redact
 from callprivacy.lib.scope import Actor
@@ -460,7 +460,7 @@ def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
 
 def _letter(row: Approval, asked: dict[str, Any]) -> Filled:
     """In English, as agency and client speak to each other."""
-    ends = row.expires_at.astimezone(ZoneInfo(letter_selectors.zone_of(row.case))).date()
+    ends = calendars.day_in(letter_selectors.zone_of(row.case), row.expires_at)
     more = {
         "link": url_of(str(asked["token"])),
         "link_until": letters.day(ends, Language.ENGLISH),

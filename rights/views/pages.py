@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
@@ -36,7 +36,7 @@ def _initial(page: RequestPage | None) -> dict[str, Any]:
 
 
 def _since(client: Client, page: RequestPage) -> str:
-    return gpc.gpc_file(page.created_at.astimezone(ZoneInfo(client.time_zone)).date())
+    return gpc.gpc_file(calendars.day_in(client.time_zone, page.created_at))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

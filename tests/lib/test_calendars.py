@@ -83,3 +83,9 @@ def test_no_working_days_are_the_day_itself() -> None:
 )
 def test_a_day_ends_when_the_next_begins_there(zone: str, day: date, end: datetime) -> None:
     assert calendars.end_of(day, ZoneInfo(zone)) == end
+
+
+def test_the_day_of_an_instant_is_that_of_the_zone() -> None:
+    at = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
+    assert calendars.day_in("America/New_York", at) == date(2026, 11, 23)
+    assert calendars.day_in("Europe/Berlin", at) == date(2026, 11, 24)

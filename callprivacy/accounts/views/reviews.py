@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -18,6 +17,7 @@ from callprivacy.accounts.forms import ReviewFilter, SeatsForm
 from callprivacy.accounts.models import AccessReview
 from callprivacy.accounts.services import reviews
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.lib import calendars
 
 PAGE = 100
 SHOWN = 50
@@ -30,7 +30,7 @@ def list_reviews(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         if access.must_confirm(request, Deed.GRANTS):
             return access.ask_who_is_there(request)
-        today = request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+        today = calendars.day_in(request.agency.time_zone, request.at)
         try:
             review = reviews.start_review(
                 agency=request.agency, period=today.isoformat(), by=request.actor, at=request.at

@@ -27,6 +27,7 @@ from callprivacy.accounts.models import Membership, User
 from callprivacy.audit import selectors as audit
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller, Recording, Reveal, TrackingNumber, first_id_at, start_of
+from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
@@ -433,7 +434,7 @@ def leaves_on(call: Call, client: Client) -> date:
 
 def first_day_after(call: Call, client: Client, days: int) -> date:
     """The first day, in the client's zone, on which what of a call is kept for so many days is past its date."""
-    return call.started_at.astimezone(ZoneInfo(client.time_zone)).date() + timedelta(days=days + 1)
+    return calendars.day_in(client.time_zone, call.started_at) + timedelta(days=days + 1)
 
 
 def kept_for(call: Call, client: Client) -> int:

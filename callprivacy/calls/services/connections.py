@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q
@@ -19,6 +18,7 @@ from callprivacy.calls.models import Connection, ConnectionSecret, Pull
 from callprivacy.calls.providers.mapped import Fields
 from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules, title_of
 from callprivacy.calls.services import drops, inbox
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
@@ -50,7 +50,7 @@ def _require_review(agency_id: int, provider: str, at: datetime) -> None:
     if not agency.needs_reviewed_vendors:
         return
     until = agency.reviewed_vendors.get(provider, "")
-    if until <= at.astimezone(ZoneInfo(agency.time_zone)).date().isoformat():
+    if until <= calendars.day_in(agency.time_zone, at).isoformat():
         raise VendorNotReviewedError(provider)
 
 

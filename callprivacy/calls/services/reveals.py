@@ -22,6 +22,7 @@ from callprivacy.audit.models import Event
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.models import Call, Reveal
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency
 from callprivacy.vault import selectors as vault
@@ -207,7 +208,7 @@ def _tell_officers(about: _About, *, agency: Agency, user_id: int, by: Actor, at
 
 def week_before(agency: Agency, at: datetime) -> date:
     """The Monday of the last whole week, in the agency's zone."""
-    today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+    today = calendars.day_in(agency.time_zone, at)
     return today - timedelta(days=today.weekday() + 7)
 
 

@@ -26,6 +26,7 @@ from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.selectors import calls as selectors
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.services import reveals, searches
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 
@@ -167,7 +168,7 @@ def _recording_of(call: Call) -> Recording | None:
 def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
     """The clock to erasure: the day it leaves, how many days that is, and whether anything leaves yet."""
     on = selectors.leaves_on(call, client)
-    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    today = calendars.day_in(client.time_zone, at)
     return {
         "on": on,
         "kept_for": selectors.kept_for(call, client),
