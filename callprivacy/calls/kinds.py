@@ -16,6 +16,19 @@ REVEAL_LIMIT: Final = "reveal_limit"
 REVEAL_SAMPLE: Final = "reveal_sample"
 
 
+_PERSON: Final = "person-"
+
+
+def limit_key(user_id: int) -> str:
+    """Under which key it waits that a person reached the limit of numbers shown."""
+    return f"{_PERSON}{user_id}"
+
+
+def _whom(key: str) -> int | None:
+    person = key.removeprefix(_PERSON)
+    return int(person) if person.isdecimal() else None
+
+
 def register_reveals() -> None:
     """The two kinds that showing numbers brings: both are the officers'."""
     register(
@@ -25,6 +38,7 @@ def register_reveals() -> None:
             step="Look at the reveals",
             url_name="calls:reveals",
             right=AgencyRight.SIGN_OFF,
+            whom=_whom,
         )
     )
     register(
@@ -34,6 +48,7 @@ def register_reveals() -> None:
             step="Read the sample",
             url_name="calls:reveals",
             right=AgencyRight.SIGN_OFF,
+            is_closed_by_step=True,
         )
     )
 

@@ -29,6 +29,9 @@ class Kind:
     :param is_own: it is about the person who is told and nobody else; nothing of it waits in the queue.
     :param details: lines that its mail adds below the title, read in the scope of the agency's job when the mail is
         made; counts and names of ours, never a caller's or a client's.
+    :param is_closed_by_step: its next step ends it, and asks for more than the queue does, so the queue does not.
+    :param whom: tells from an item's key whose deed it is about, as a user id: that person neither closes it nor puts
+        it off, where somebody else may.
     :raises ValueError: neither a permission nor a right is named, and it is not the person's own.
     """
 
@@ -40,6 +43,8 @@ class Kind:
     right: AgencyRight | None = None
     is_own: bool = False
     details: Callable[[], list[str]] | None = None
+    is_closed_by_step: bool = False
+    whom: Callable[[str], int | None] | None = None
 
     def __post_init__(self) -> None:
         if self.permission is None and self.right is None and not self.is_own:

@@ -76,6 +76,20 @@ def people_for(kind: Kind, *, agency_id: int, client_id: int | None, at: datetim
     return [user_id for user_id in granted if user_id in entitled]
 
 
+def is_open(kind: str, *, agency_id: int, key: str) -> bool:
+    """Whether something waits under this kind and key."""
+    return Item.objects.open().filter(agency_id=agency_id, kind=kind, key=key).exists()
+
+
+def is_about(item: Item, user_id: int | None, *, at: datetime) -> bool:
+    """Whether an item is about what this person did, and somebody else may look at it."""
+    about = item.about
+    if about.whom is None or user_id is None or about.whom(item.key) != user_id:
+        return False
+    people = people_for(about, agency_id=item.agency_id, client_id=item.client_id, at=at)
+    return any(one != user_id for one in people)
+
+
 def choices_of(user_id: int, *, agency_id: int) -> dict[str, Told]:
     """Kind -> how a person wants to be told of it."""
     rows = MailChoice.objects.filter(agency_id=agency_id, user_id=user_id)

@@ -43,6 +43,15 @@ class Handed:
         return self.without_grant + self.without_right
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How many items were closed or put off, and how many stayed: their own step closes them, or it is another's."""
+
+    changed: int
+    by_step: int = 0
+    own: int = 0
+
+
 def open_item(
     kind: str,
     *,
@@ -114,15 +123,21 @@ def renew_item(
 
 
 @transaction.atomic
-def decide_items(*, item_ids: Collection[UUID], by: Actor, at: datetime) -> int:
-    """Close several items as done by a person, each written down; returns how many were open."""
-    items = list(_locked(item_ids))
+def decide_items(*, item_ids: Collection[UUID], by: Actor, at: datetime) -> Changed:
+    """Close several open items as done by a person, each written down; some kinds stay (`kinds.Kind`)."""
+    found = list(_locked(item_ids))
+    rest = [item for item in found if not item.about.is_closed_by_step]
+    items = _not_about(rest, by, at)
     Item.objects.filter(pk__in=[item.pk for item in items]).update(
         state=ItemState.DONE, closed_at=at, closed_by_id=by.user_id
     )
     for item in items:
         audit.record("item.closed", subject=item, client_id=item.client_id, by=by, at=at, kind=item.kind)
-    return len(items)
+    return Changed(len(items), by_step=len(found) - len(rest), own=len(rest) - len(items))
+
+
+def _not_about(items: list[Item], by: Actor, at: datetime) -> list[Item]:
+    return [item for item in items if not selectors.is_about(item, by.user_id, at=at)]
 
 
 @transaction.atomic
@@ -171,15 +186,16 @@ def _tell_of_handed(items: list[Item], owner_id: int, at: datetime) -> None:
 
 
 @transaction.atomic
-def snooze_items(*, item_ids: Collection[UUID], until: datetime, by: Actor, at: datetime) -> int:
-    """Put several open items off until an instant; returns how many."""
-    items = list(_locked(item_ids))
+def snooze_items(*, item_ids: Collection[UUID], until: datetime, by: Actor, at: datetime) -> Changed:
+    """Put several open items off until an instant, for everybody; what is about the person stays (`kinds.Kind`)."""
+    found = list(_locked(item_ids))
+    items = _not_about(found, by, at)
     Item.objects.filter(pk__in=[item.pk for item in items]).update(snoozed_until=until)
     for item in items:
         audit.record(
             "item.snoozed", subject=item, client_id=item.client_id, by=by, at=at, until=until.isoformat()
         )
-    return len(items)
+    return Changed(len(items), own=len(found) - len(items))
 
 
 # --- People who come to be looked over, and who leave ---

@@ -22,7 +22,7 @@ from callprivacy.accounts.services import people as deeds
 from callprivacy.work import selectors, services
 from callprivacy.work.forms import BulkForm, LeaverForm, MailForm, QueueFilter
 from callprivacy.work.models import Item, Notification
-from callprivacy.work.services import Handed
+from callprivacy.work.services import Changed, Handed
 
 _PAGE = 50
 
@@ -73,11 +73,11 @@ def change_items(request: StaffRequest) -> HttpResponse:
         _say_handed(request, handed, str(next((one for one in people if one.pk == owner), "nobody")))
     elif form.cleaned_data["deed"] == "snooze":
         until = at + timedelta(days=int(form.cleaned_data["days"] or 1))
-        count = services.snooze_items(item_ids=item_ids, until=until, by=by, at=at)
-        messages.success(request, f"Put off: {count}. They come back by themselves.")
+        put_off = services.snooze_items(item_ids=item_ids, until=until, by=by, at=at)
+        _say_changed(request, put_off, f"Put off: {put_off.changed}. They come back by themselves.")
     else:
-        count = services.decide_items(item_ids=item_ids, by=by, at=at)
-        messages.success(request, f"Closed: {count}.")
+        closed = services.decide_items(item_ids=item_ids, by=by, at=at)
+        _say_changed(request, closed, f"Closed: {closed.changed}.")
     return redirect("work:queue")
 
 
@@ -196,6 +196,19 @@ def _say_handed(request: StaffRequest, handed: Handed, name: str) -> None:
             f"{handed.without_right} of them: the role of {name} in the agency does not cover this work."
         )
     messages.warning(request, " ".join(said))
+
+
+def _say_changed(request: StaffRequest, done: Changed, said: str) -> None:
+    """Say how many items were closed or put off, and why others stayed."""
+    left = []
+    if done.by_step:
+        left.append(f"{done.by_step} of what you ticked is closed by its next step alone: open it.")
+    if done.own:
+        left.append(f"{done.own} of what you ticked is about you: leave it to somebody else who sees it.")
+    if done.changed or not left:
+        messages.success(request, said)
+    if left:
+        messages.warning(request, " ".join(left))
 
 
 def _step_url(row: Item | Notification) -> str:

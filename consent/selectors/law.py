@@ -7,13 +7,15 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from django.db.models import F, Q, QuerySet, Sum
 
+from callprivacy.accounts import access
 from callprivacy.calls.models import Caller
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client, Place
 from consent import law
 from consent.law import Confidence, Days, Rule, Rules, Topic, places
@@ -416,6 +418,36 @@ def effects_of(pack: RulePack) -> Sequence[PackEffect]:
     rows = PackEffect.objects.filter(pack=pack).filter(Q(newly_allowed__gt=0) | Q(newly_withheld__gt=0))
     changed = F("newly_allowed") + F("newly_withheld")
     return list(rows.select_related("client").order_by(-changed, "client__name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What a counted pack changes at clients that a person may not see: how many, and how many decisions there."""
+
+    clients: int
+    decisions: int
+
+    def __bool__(self) -> bool:
+        return bool(self.clients or self.decisions)
+
+
+def hidden_of(pack: RulePack, effects: Sequence[PackEffect]) -> Hidden:
+    """
+    What a pack that is counted changes besides the effects that a person sees.
+
+    :param effects: `effects_of` the pack, in the person's scope.
+    """
+    seen = sum(effect.newly_allowed + effect.newly_withheld for effect in effects)
+    return Hidden(pack.clients_changed - len(effects), pack.decisions_changed - seen)
+
+
+def unseen_clients(agency_id: int, user_id: int, *, at: datetime) -> list[Client]:
+    """The clients that a person may not look at, those that have left aside, by name: whose decisions are not shown."""
+    found = list(Client.objects.filter(agency_id=agency_id, archived_at=None).order_by("name"))
+    seen = access.clients_with_all(
+        [Permission.VIEW_CLIENT], [client.pk for client in found], agency_id=agency_id, at=at
+    ).get(user_id, set())
+    return [client for client in found if client.pk not in seen]
 
 
 def is_counted(pack: RulePack, now: Rules) -> bool:

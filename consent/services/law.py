@@ -1,9 +1,9 @@
 """
 The rules of the law, as an agency imports and approves them.
 
-A pack decides nothing before an officer has put it in force, having seen what it changes: every decision is made
-again by the new rules beside the present ones, by a job, and only then counted. What it changes is then decided
-anew everywhere.
+A pack decides nothing before an officer has put it in force, having seen what it changes at every client: every
+decision is made again by the new rules beside the present ones, by a job, and only then counted. What it changes is
+then decided anew everywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from callprivacy.audit import services as audit
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
@@ -46,6 +46,10 @@ class NotCountedError(ValueError):
 
 class CountsChangedError(ValueError):
     """What a pack changes is no longer what the person was shown."""
+
+
+class NotYoursError(ValueError):
+    """It changes decisions at clients that are not granted to the person."""
 
 
 class NoPackError(ValueError):
@@ -208,6 +212,7 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
     :param seen: how many decisions the person was told would change.
     :raises NotCountedError: what it changes is not known yet.
     :raises CountsChangedError: it is not what was shown.
+    :raises NotYoursError: some of it was not shown, for it changes at clients that are not granted to the person.
     """
     locked = _held(pack.agency_id).get(pack.pk)
     if locked is None:
@@ -218,6 +223,11 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
         raise NotCountedError("What it changes is still being counted.")
     if locked.decisions_changed != seen:
         raise CountsChangedError("The count has changed since you saw it. Look again.")
+    if selectors.hidden_of(locked, selectors.effects_of(locked)):
+        raise NotYoursError(
+            "They change decisions at clients that are not granted to you. Leave it to an officer who has these"
+            " clients."
+        )
     others = RulePack.objects.filter(agency_id=locked.agency_id).exclude(pk=locked.pk)
     others.filter(is_active=True).update(is_active=False)
     _count_anew(others, at)
@@ -249,7 +259,16 @@ def return_to_shipped(*, agency: Agency, reason: str, by: Actor, at: datetime) -
     counted anew.
 
     :raises NoPackError: they decide already.
+    :raises NotYoursError: a client is not granted to the person. What changes is not counted, and may be anywhere.
     """
+    if by.kind is ScopeKind.STAFF and by.user_id is not None:
+        hidden = selectors.unseen_clients(agency.pk, by.user_id, at=at)
+        if hidden:
+            names = ", ".join(client.name for client in hidden)
+            raise NotYoursError(
+                f"It may change decisions at clients that are not granted to you: {names}. Leave it to an officer who"
+                " has these clients."
+            )
     pack = next((one for one in _held(agency.pk).values() if one.is_active), None)
     if pack is None:
         raise NoPackError("The shipped rules decide already.")

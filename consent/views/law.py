@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -136,8 +136,13 @@ def list_packs(request: StaffRequest) -> HttpResponse:
         "rules": selectors.rules_of(request.agency.pk),
         "pack": selectors.active_pack(request.agency.pk),
         "return_form": ReturnForm(),
+        "unseen": _unseen(request),
     }
     return render(request, "consent/law_packs.html", context)
+
+
+def _unseen(request: StaffRequest) -> list[Client]:
+    return selectors.unseen_clients(request.agency.pk, request.membership.user_id, at=request.at)
 
 
 def _find(pack_id: UUID) -> RulePack:
@@ -216,11 +221,15 @@ def _show(request: StaffRequest, pack: RulePack, form: ActivateForm | None = Non
     now = selectors.rules_of(request.agency.pk)
     changes = [] if pack.is_active else _changes(now, selectors.rules_in(pack))
     is_counted = selectors.is_counted(pack, now)
+    effects = selectors.effects_of(pack) if is_counted else []
+    hidden = selectors.hidden_of(pack, effects) if is_counted else None
     context = {
         "pack": pack,
         "is_counted": is_counted,
         "progress": _progress(pack, now),
-        "effects": selectors.effects_of(pack) if is_counted else [],
+        "effects": effects,
+        "hidden": hidden,
+        "unseen": _unseen(request) if hidden else [],
         "changes": changes[:DIFFERENCES_SHOWN],
         "change_count": len(changes),
         "form": form or ActivateForm(initial={"seen": pack.decisions_changed}),
@@ -262,6 +271,7 @@ def pack_progress(request: StaffRequest, pack_id: UUID) -> HttpResponse:
 
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
+@confirms(Deed.POLICY)
 def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     """Put a pack in force."""
     pack = _find(pack_id)
@@ -273,7 +283,7 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     except services.NoPackError as error:
         messages.warning(request, str(error))
         return redirect("consent:packs")
-    except (services.NotCountedError, services.CountsChangedError) as error:
+    except (services.NotCountedError, services.CountsChangedError, services.NotYoursError) as error:
         messages.warning(request, str(error))
     else:
         nudge_on_commit(count_packs, request.agency.pk)
@@ -299,6 +309,7 @@ def discard_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
 
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
+@confirms(Deed.POLICY)
 def return_to_shipped(request: StaffRequest) -> HttpResponse:
     """Let the shipped rules decide again."""
     form = ReturnForm(request.POST)
@@ -311,6 +322,8 @@ def return_to_shipped(request: StaffRequest) -> HttpResponse:
         )
     except services.NoPackError as error:
         messages.info(request, str(error))
+    except services.NotYoursError as error:
+        messages.warning(request, str(error))
     else:
         nudge_on_commit(count_packs, request.agency.pk)
         messages.success(

@@ -14,14 +14,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from django.db import connection
 from django.db.models import Count, Q
 
+from callprivacy.accounts import access
 from callprivacy.audit.leaves import canonical_document
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.calls.services.exports import MINOR
+from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import Answerer, PartyRole
+from callprivacy.tenancy.enums import Answerer, PartyRole, Permission
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
 from consent.enums import NOT_ASKED, RESTRICTED, EventKind
@@ -33,7 +36,7 @@ from retention.law.rules import Rule, Side
 from retention.models import Hold
 from retention.selectors import changes, holds, policies
 from rights.enums import Ask, Copies, IdentityState, PackageState, StepKind, StepState
-from rights.models import Case, Finding, Identity, Package, Step
+from rights.models import Case, Finding, Identity, Package, Step, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Target:
     under_europe: bool = False
 
 
+_SEEN_WITH: Final = (Permission.HANDLE_REQUESTS, Permission.VIEW_CALLS)
 _EUROPEAN_LAWS: Final = frozenset({"gdpr", "uk_gdpr"})
 _EUROPE: Final = places.MEMBERS | {places.EUROPEAN_UNION, "GB", "IS", "LI", "NO"}
 
@@ -127,6 +131,28 @@ def answered_by_agency(client_ids: Collection[int]) -> set[int]:
         controller |= Q(**{name: PartyRole.CONTROLLER})
     rows = rows.filter(Q(answered_by=Answerer.AGENCY) | (controller & ~Q(answered_by=Answerer.CLIENT)))
     return set(rows.values_list("client_id", flat=True))
+
+
+def unseen(submission: Submission, *, user_id: int, at: datetime) -> list[Client]:
+    """
+    The clients that a request of the agency's own reaches and whose requests or calls are not granted to a person, by
+    name; four queries at most. What was found there is in nothing else that this person is shown of the request.
+
+    Nobody is granted a client that has left, and no more is kept there.
+    """
+    if submission.client_id is not None:
+        return []
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rights_clients_found(%s)", [submission.pk])
+        reached = answered_by_agency([row[0] for row in cursor.fetchall()])
+    if not reached:
+        return []
+    seen = access.clients_with_all(_SEEN_WITH, reached, agency_id=submission.agency_id, at=at).get(
+        user_id, set()
+    )
+    hidden = Client.objects.filter(pk__in=reached - seen, archived_at=None)
+    return list(hidden.order_by("name"))
 
 
 def others_of(case: Case) -> list[Client]:

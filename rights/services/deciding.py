@@ -41,7 +41,7 @@ from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
 from rights.models import Approval, Case, Finding, Identity, Proof, Step
 from rights.selectors import guardians, reach
-from rights.services import approvals, cases, queue, restricting, sealing, steps, stopping, timeline
+from rights.services import approvals, cases, queue, reaching, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
 __all__ = ["AlreadyDoneError", "ClosedError", "EmptyWordsError"]
@@ -151,6 +151,7 @@ def decide(
     :param shown: of an erasure: `reach.digest_of` what was shown of it; None where nothing was.
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
         NotSearchedError, NotCorrectableError, OwnAnswerError, OtherThanShownError, GoesOnError: as their names say.
+    :raises reaching.NotYoursError: something would be done at clients that are not granted to the person.
     """
     rows = Case.objects.select_related(
         "submission__agency", "submission__client", "client", "agency", "appeal_of"
@@ -159,6 +160,8 @@ def decide(
     _check(found, decided, ground, words)
     _check_going_on(found, decided, going_on)
     _check_other_eyes(found, by, at)
+    if decided in {Decided.FULFIL, Decided.PART} and Ask(found.asks) in _STEPS:
+        reaching.check(found.submission, by=by, at=at)
     _check_shown(found, decided, shown, at)
     key = sealing.key_of(submission=found.submission, at=at)
     found.decided, found.ground = decided, ground

@@ -35,7 +35,7 @@ from rights.enums import Ask, Copies, EventKind, LetterState, StepKind, StepStat
 from rights.models import Case, Finding, Letter, Step, Submission
 from rights.selectors import reach, words
 from rights.selectors.reach import Target
-from rights.services import sealing, steps
+from rights.services import reaching, sealing, steps
 
 JOB: Final = Actor.job("rights.restrict_people")
 LONGEST_NAME: Final = 200
@@ -159,12 +159,15 @@ def end(*, case: Case, by: Actor, at: datetime) -> None:
 
     :raises NotRestrictedError: it brought none, or none any more.
     :raises NotToldError: the letter that says so has not gone out (GDPR article 18(3)).
+    :raises reaching.NotYoursError: it would end at clients that are not granted to the person.
     """
-    found = Case.objects.select_for_update(of=("self",)).get(pk=case.pk)
+    rows = Case.objects.select_related("submission").select_for_update(of=("self",))
+    found = rows.get(pk=case.pk)
     if not may_lift(found):
         raise NotRestrictedError(f"{found.reference} restricts nothing now.")
     if not is_told(found):
         raise NotToldError("Write to the person first that the restriction ends, and since when.")
+    reaching.check(found.submission, by=by, at=at)
     steps.plan(case=found, kind=StepKind.LIFT, at=at)
     audit.record("case.restriction_ending", subject=found, by=by, at=at)
 

@@ -24,6 +24,7 @@ from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
 from consent.enums import Purpose
 from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
 from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
@@ -31,7 +32,7 @@ from rights.law import grounds, load
 from rights.models import Case, Identity
 from rights.selectors import casebook, corrections, described, ends, guardians, reach, words
 from rights.selectors import letters as letter_selectors
-from rights.services import deciding, proofs, restricting
+from rights.services import deciding, proofs, reaching, restricting
 from rights.services.restricting import NotCorrectableError
 from rights.views.doors import noon_of, work_of_case
 
@@ -44,6 +45,7 @@ _REFUSALS = (
     deciding.NotSearchedError,
     deciding.OtherThanShownError,
     deciding.OwnAnswerError,
+    reaching.NotYoursError,
 )
 _SUFFIXES: Final = {
     "image/png": "png",
@@ -95,8 +97,14 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "kept_for": ends.kept_for(case),
         "others": reach.others_of(case) if case.client_id is None else [],
         "lone": described.lone_calls(case),
+        "unseen": _unseen(request, case),
     }
     return render(request, "rights/decide.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _unseen(request: StaffRequest, case: Case) -> list[Client]:
+    """The clients that a case of the agency's own reaches and that are not granted to the person."""
+    return reach.unseen(case.submission, user_id=request.membership.user_id, at=request.at)
 
 
 def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
@@ -166,6 +174,8 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
+        except reaching.NotYoursError as error:
+            messages.warning(request, str(error))
         else:
             _say_judged(request, holds=holds)
         return redirect("rights:case", case.pk)
@@ -234,6 +244,7 @@ def _identity_page(
         else None,
         "limit": request.agency.reveals_per_hour,
         "seconds": int(reveals.SHOWN_FOR.total_seconds()),
+        "unseen": _unseen(request, case),
         **more,
     }
     return render(request, "rights/identity.html", context, status=status)
@@ -287,6 +298,8 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
         )
     except proofs.NothingOlderError as error:
         messages.info(request, str(error))
+    except reaching.NotYoursError as error:
+        messages.warning(request, str(error))
     else:
         widened = case.decided_at is not None
         messages.success(
@@ -419,11 +432,13 @@ def lift(request: StaffRequest, case: Case) -> HttpResponse:
     if request.method == "POST":
         try:
             restricting.end(case=case, by=request.actor, at=request.at)
-        except (restricting.NotRestrictedError, restricting.NotToldError) as error:
+        except (reaching.NotYoursError, restricting.NotRestrictedError, restricting.NotToldError) as error:
             messages.warning(request, str(error))
         else:
             messages.success(request, "The restriction ends within a minute.")
         return redirect("rights:case", case.pk)
+    if unseen := _unseen(request, case):
+        return render(request, "rights/lift.html", {"case": case, "unseen": unseen})
     targets = reach.targets_of(case)
     stay = restricting.kept_restricted(case=case, targets=targets)
     extent = [

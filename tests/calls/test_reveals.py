@@ -12,6 +12,8 @@ from django.db import OperationalError, connections
 from django.test import Client as Browser
 from django.urls import reverse
 
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.calls import kinds
@@ -71,8 +73,6 @@ def test_who_may_reveal(cast: Cast, call: Call, who: str, status: int, method: s
 
 
 def test_who_sees_calls_but_may_not_reveal_is_refused(cast: Cast, call: Call) -> None:
-    from callprivacy.accounts.enums import Role
-
     dave = make.person(cast.acme, "dave", Role.ACCOUNT_MANAGER)
     make.grant(dave, cast.dentist)
 
@@ -190,14 +190,19 @@ def test_the_service_itself_asks_for_a_sentence(cast: Cast, call: Call) -> None:
 
 
 def _reveal(
-    cast: Cast, call: Call, *, reason: str = "A reason that is long enough", at: datetime = make.NOON
+    cast: Cast,
+    call: Call,
+    *,
+    reason: str = "A reason that is long enough",
+    at: datetime = make.NOON,
+    who: Membership | None = None,
 ) -> reveals.Revealed:
     return reveals.reveal_number(
         call=call,
         agency=cast.acme,
         reason_kind=RevealReason.QUALITY,
         reason=reason,
-        by=Actor.staff(user_id=cast.bob.user_id),
+        by=Actor.staff(user_id=(who or cast.bob).user_id),
         at=at,
     )
 
@@ -324,11 +329,11 @@ def _sample(cast: Cast, at: datetime = MONDAY) -> int | None:
         return reveals.sample_week(agency=cast.acme, by=make.JOB, at=at)
 
 
-def _show_in_week(cast: Cast, call: Call, count: int, at: datetime) -> None:
+def _show_in_week(cast: Cast, call: Call, count: int, at: datetime, who: Membership | None = None) -> None:
     cast.acme.reveals_per_hour = 1000
-    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+    with staff_scope(agency_id=cast.acme.pk, user_id=(who or cast.bob).user_id):
         for index in range(count):
-            _reveal(cast, call, reason=f"A sentence numbered {index}", at=at)
+            _reveal(cast, call, reason=f"A sentence numbered {index}", at=at, who=who)
 
 
 def test_last_week_is_sampled_once(cast: Cast, call: Call) -> None:
@@ -418,6 +423,45 @@ def test_an_officer_closes_the_sample(cast: Cast, call: Call) -> None:
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().exists()
     assert signed_in(cast.bob).post(reverse("calls:finish_sample")).status_code == 403
+
+
+def test_a_sample_is_closed_by_who_sees_all_of_it_and_not_by_who_it_is_about_alone(
+    cast: Cast, call: Call
+) -> None:
+    week = {"week": "2026-11-16"}
+    _show_in_week(cast, call, 1, MONDAY - timedelta(days=3), cast.alice)
+    _sample(cast)
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    alices, olgas = signed_in(cast.alice), signed_in(olga)
+
+    def closes(browser: Browser) -> bool:
+        browser.post(reverse("calls:finish_sample"), week)
+        with job_scope(agency_id=cast.acme.pk):
+            return not Item.objects.open().exists()
+
+    page = olgas.get(reverse("calls:reveals"), week)
+    assert "at clients that are not granted to you: Dentist." in page.text
+    assert "Nothing was drawn" not in page.text
+    assert not closes(olgas)
+    assert not closes(alices)
+    assert "Let another officer read the reasons first" in alices.post(reverse("calls:reveals"), week).text
+    assert not closes(alices), "her own reading is none of another's"
+    make.grant(olga, cast.dentist)
+    olgas.post(reverse("calls:reveals"), week)
+    assert closes(alices)
+
+
+def test_what_was_erased_out_of_a_sample_does_not_keep_it_open(cast: Cast, call: Call) -> None:
+    _show_in_week(cast, call, 1, MONDAY - timedelta(days=3))
+    _sample(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Reveal.objects.update(sampled_on=None)
+    browser = signed_in(cast.alice)
+
+    assert "Close as read" in browser.get(reverse("calls:reveals"), {"week": "2026-11-16"}).text
+    browser.post(reverse("calls:finish_sample"), {"week": "2026-11-16"})
+
+    assert len(_events(cast, "reveals.reviewed")) == 1
 
 
 @pytest.mark.thorough

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.lib.scope import Actor
@@ -441,6 +442,35 @@ def test_only_an_officer_imports_signs_and_decides(cast: Cast) -> None:
         for url in ("/law/packs/", f"/law/packs/{row.pk}/activate/", "/law/sign/", "/law/packs/shipped/"):
             assert browser.post(url).status_code == 403
     assert signed_in(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
+
+
+def test_who_does_not_see_every_change_puts_nothing_in_force_and_out_of_it(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        PackEffect.objects.filter(pack=row, client=cast.dentist).update(newly_withheld=3)
+        RulePack.objects.filter(pk=row.pk).update(clients_changed=1, decisions_changed=3)
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    make.grant(olga, cast.plumber)
+    browser, url, said = signed_in(olga), f"/law/packs/{row.pk}/", {"seen": "3", "reason": REASON}
+
+    page = browser.get(url)
+    assert [client.pk for client in page.context["unseen"]] == [cast.dentist.pk]
+    assert "No decision would come out otherwise" not in page.text
+    assert "Put them in force" not in page.text
+    refused = browser.post(f"{url}activate/", said, follow=True)
+    assert "Leave it to an officer who has these clients" in refused.text
+    assert not fresh(cast, row).is_active
+
+    signed_in(cast.alice).post(f"{url}activate/", said)
+    assert fresh(cast, row).is_active
+    assert "Let the shipped rules decide" not in browser.get("/law/packs/").text
+    refused = browser.post("/law/packs/shipped/", {"reason": REASON}, follow=True)
+    assert "not granted to you: Dentist." in refused.text
+    assert fresh(cast, row).is_active
+    make.grant(olga, cast.dentist)
+    browser.post("/law/packs/shipped/", {"reason": REASON})
+    assert not fresh(cast, row).is_active
 
 
 def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
@@ -17,7 +18,7 @@ from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services import exports, intake
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.enums import Answerer, Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
@@ -29,10 +30,11 @@ from retention.services import holds
 from rights.enums import ApprovalKind, Ask, CaseState, Copies, Decided
 from rights.law.grounds import grounds_for
 from rights.letters import filling
-from rights.models import Case, Finding, Package, Proof, Step, Submission
+from rights.models import Case, Finding, Identity, Package, Proof, Step, Submission
 from rights.selectors import letters, reach, words
-from rights.services import approvals, cases, deciding, packages
+from rights.services import approvals, cases, deciding, packages, proofs, reaching, restricting
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
@@ -266,6 +268,50 @@ def test_the_agencys_own_request_reaches_only_clients_that_it_answers_for(cast: 
         assert set(derived) == {cast.dentist.pk, cast.plumber.pk}
     erase(cast, office, submission)
     assert (calls_of(cast.dentist), calls_of(cast.plumber), calls_of(cast.florist)) == (0, 1, 1)
+
+
+def test_who_lacks_a_client_that_the_agencys_request_reaches_decides_nothing_there(
+    cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA)
+    submission = ready(None, cast)
+    case = asking.case_of(submission, Ask.DELETE)
+    address = reverse("rights:decide", args=[case.pk])
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    make.grant(olga, cast.plumber)
+    make.grant(olga, cast.dentist, without=Permission.VIEW_CALLS)
+    browser = signed_in(olga)
+
+    page = browser.get(address)
+    assert [client.pk for client in page.context["unseen"]] == [cast.dentist.pk]
+    answer = {"decided": Decided.FULFIL, "shown": asking.seen(page.content.decode())}
+    refused = browser.post(address, answer)
+    assert (refused.status_code, asking.case_of(submission, Ask.DELETE).decided_at) == (422, None)
+    assert "not granted to you: Dentist. Leave it to an officer who has these clients." in refused.text
+
+    asking.work(cast.acme, at=LATER)
+    assert (calls_of(cast.dentist), calls_of(cast.plumber)) == (1, 1)
+
+    def does(deed: Callable[..., object], **facts: Any) -> None:
+        with staff_scope(agency_id=cast.acme.pk, user_id=olga.user_id):
+            deed(by=Actor.staff(user_id=olga.user_id), at=make.NOON, **facts)
+
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.select_related("submission").get(submission=submission)
+    monkeypatch.setattr(restricting, "may_lift", lambda _: True)
+    monkeypatch.setattr(restricting, "is_told", lambda _: True)
+    deeds: list[tuple[Callable[..., object], dict[str, Any]]] = [
+        (proofs.judge, {"identity": identity, "holds": True, "seen": "A card."}),
+        (proofs.show_older, {"identity": identity, "since": make.NOON, "seen": "Bills."}),
+        (restricting.end, {"case": case}),
+    ]
+    for deed, facts in deeds:
+        with pytest.raises(reaching.NotYoursError):
+            does(deed, **facts)
+    assert browser.get(reverse("rights:identity", args=[case.pk, identity.pk])).context["unseen"]
+    make.grant(olga, cast.dentist)
+    assert browser.get(address).context["unseen"] == []
 
 
 def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Office) -> None:

@@ -483,6 +483,8 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
         ("clients/<slug:slug>/lists/<uuid:check_id>/rows/", Deed.EXPORT),
         ("people/<int:pk>/reactivate/", Deed.GRANTS),
         ("agency/", Deed.POLICY),
+        ("law/packs/<uuid:pack_id>/activate/", Deed.POLICY),
+        ("law/packs/shipped/", Deed.POLICY),
         ("clients/<slug:slug>/proof/<uuid:binder_id>/link/", Deed.RELEASE),
         ("clients/<slug:slug>/proof/<uuid:binder_id>/<slug:form>/", Deed.RELEASE),
         ("reports/releases/<slug:slug>/<uuid:release_id>/file/", Deed.RELEASE),

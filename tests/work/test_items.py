@@ -351,9 +351,41 @@ def test_closing_twice_closes_once(cast: Cast) -> None:
     item = waiting.of_client(cast.dentist)
     by = Actor.staff(user_id=cast.alice.user_id)
     with job_scope(agency_id=cast.acme.pk):
-        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON) == 1
-        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON) == 0
+        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON).changed == 1
+        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON).changed == 0
         assert Event.objects.filter(action="item.closed").count() == 1
+
+
+def test_what_is_about_oneself_is_left_to_somebody_else(cast: Cast) -> None:
+    item = waiting.of_agency(cast.acme, f"person-{cast.alice.user_id}")
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+
+    for deed in ("done", "snooze"):
+        answer = waiting.do(cast.alice, deed, item, days="1")
+        assert waiting.said(answer) == [
+            "1 of what you ticked is about you: leave it to somebody else who sees it."
+        ]
+    kept = waiting.again(item)
+    assert (kept.state, kept.snoozed_until) == ("open", None)
+    waiting.do(olga, "done", item)
+    assert waiting.again(item).state == "done"
+
+
+def test_an_only_officer_closes_what_is_about_them(cast: Cast) -> None:
+    item = waiting.of_agency(cast.acme, f"person-{cast.alice.user_id}")
+    waiting.do(cast.alice, "done", item)
+    assert waiting.again(item).state == "done"
+
+
+def test_a_sample_is_closed_on_its_page_alone(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        work.open_item("reveal_sample", agency_id=cast.acme.pk, key="2026-11-16", at=NOON)
+        item = Item.objects.get(kind="reveal_sample")
+
+    answer = waiting.do(cast.alice, "done", item)
+
+    assert waiting.said(answer) == ["1 of what you ticked is closed by its next step alone: open it."]
+    assert waiting.again(item).state == "open"
 
 
 @pytest.mark.parametrize("fields", [{}, {"item": "no-id"}, {"deed": "burn"}])

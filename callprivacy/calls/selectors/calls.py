@@ -11,6 +11,7 @@ can be on the page.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,8 +24,10 @@ from django.db.models import FETCH_RAISE, BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership, User
 from callprivacy.audit import selectors as audit
+from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller, Recording, Reveal, TrackingNumber, first_id_at, start_of
 from callprivacy.lib import calendars
@@ -472,6 +475,45 @@ def sampled_reveals(agency: Agency, monday: date) -> list[Reveal]:
     """The reveals drawn for a week, oldest first."""
     rows = Reveal.objects.filter(agency_id=agency.pk, sampled_on=monday)
     return list(_with_people(rows).order_by("at", "pk"))
+
+
+def hidden_of_sample(sample: Sequence[Reveal], monday: date) -> list[Client]:
+    """
+    The clients at which reveals were drawn for a week that are not among these, by name; two queries at most.
+
+    :param sample: `sampled_reveals` of the week, in the person's scope.
+    """
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT client, drawn FROM calls_reveals_drawn(%s)", [monday])
+        drawn = Counter(dict(cursor.fetchall()))
+    hidden = drawn - Counter(row.client_id for row in sample)
+    return list(Client.objects.filter(pk__in=list(hidden)).order_by("name")) if hidden else []
+
+
+def own_of_sample(sample: Sequence[Reveal], *, agency_id: int, user_id: int) -> list[Reveal]:
+    """
+    What a person showed themself of these reveals, and no other officer has read the reason of; four queries at most.
+
+    None where there is no other officer. What has no words any more nobody can read.
+    """
+    own = [row for row in sample if row.user_id == user_id]
+    others = (
+        set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)) - {user_id} if own else ()
+    )
+    if not others:
+        return []
+    event_ids = [row.event_id for row in own]
+    there = set(Reason.objects.filter(pk__in=event_ids).values_list("pk", flat=True))
+    read = Event.objects.filter(
+        agency_id=agency_id,
+        subject_kind=Event._meta.label_lower,
+        subject_id__in=[str(event_id) for event_id in event_ids],
+        action="reason.opened",
+        actor_user_id__in=others,
+    )
+    unread = there - {int(event_id) for event_id in read.values_list("subject_id", flat=True)}
+    return [row for row in own if row.event_id in unread]
 
 
 def _with_people(rows: QuerySet[Reveal]) -> QuerySet[Reveal]:

@@ -22,6 +22,7 @@ from callprivacy.audit.models import Event
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.models import Call, Reveal
+from callprivacy.calls.selectors import calls as selectors
 from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency
@@ -47,6 +48,14 @@ class ReasonTooShortError(ValueError):
 
 class RevealLimitError(RuntimeError):
     """A person has shown as many numbers in the last hour as the agency allows."""
+
+
+class HiddenSampleError(LookupError):
+    """Some of a sample is of clients that are not granted to the person."""
+
+
+class OwnSampleError(LookupError):
+    """Some of a sample is of the person's own, and no other officer has read why."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -200,7 +209,8 @@ def _number_of(call: Call) -> str:
 
 def _tell_officers(about: _About, *, agency: Agency, user_id: int, by: Actor, at: datetime) -> None:
     audit.record("reveal.blocked", subject=about.subject, by=by, at=at, limit=agency.reveals_per_hour)
-    work.open_item(kinds.REVEAL_LIMIT, agency_id=agency.pk, key=f"person-{user_id}", at=at, due_at=at)
+    key = kinds.limit_key(user_id)
+    work.open_item(kinds.REVEAL_LIMIT, agency_id=agency.pk, key=key, at=at, due_at=at)
 
 
 # --- The weekly sample --------------------------------------------------------------------------------------
@@ -271,7 +281,21 @@ def read_reasons(*, reveals: list[Reveal], by: Actor, at: datetime) -> dict[int,
 
 @transaction.atomic
 def finish_sample(*, agency: Agency, monday: date, by: Actor, at: datetime) -> bool:
-    """Close a week's sample as read; returns whether it was still open."""
+    """
+    Close a week's sample as read; returns whether it was still open.
+
+    :raises HiddenSampleError: the person does not see all of it.
+    :raises OwnSampleError: what the person showed themself another officer has still to read, where there is one.
+    """
+    sample = selectors.sampled_reveals(agency, monday)
+    if hidden := selectors.hidden_of_sample(sample, monday):
+        names = ", ".join(client.name for client in hidden)
+        raise HiddenSampleError(
+            f"Some of it is of clients that are not granted to you: {names}. Leave it to an officer who has these"
+            " clients."
+        )
+    if by.user_id is not None and selectors.own_of_sample(sample, agency_id=agency.pk, user_id=by.user_id):
+        raise OwnSampleError("Some of it you showed yourself. Let another officer read the reasons first.")
     closed = work.close_item(kinds.REVEAL_SAMPLE, agency_id=agency.pk, key=monday.isoformat(), at=at, by=by)
     if closed:
         audit.record("reveals.reviewed", by=by, at=at, week=monday.isoformat())

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.calls import kinds
 from callprivacy.calls.enums import Direction, RevealReason
 from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
 from callprivacy.calls.models import Call, Recording
@@ -29,6 +30,7 @@ from callprivacy.calls.services import reveals, searches
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
+from callprivacy.work import selectors as work
 
 _REVEALS_A_PAGE: Final = 50
 
@@ -273,6 +275,11 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
         size=_REVEALS_A_PAGE,
     )
     context = {
+        "hidden": selectors.hidden_of_sample(sample, monday),
+        "own": selectors.own_of_sample(
+            sample, agency_id=request.agency.pk, user_id=request.membership.user_id
+        ),
+        "is_open": work.is_open(kinds.REVEAL_SAMPLE, agency_id=request.agency.pk, key=monday.isoformat()),
         "monday": monday,
         "earlier": monday - timedelta(days=7),
         "later": monday + timedelta(days=7),
@@ -291,6 +298,11 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
 def finish_sample(request: StaffRequest) -> HttpResponse:
     """Close a week's sample as read."""
     monday = _week(request, request.POST.get("week"))
-    if reveals.finish_sample(agency=request.agency, monday=monday, by=request.actor, at=request.at):
+    try:
+        closed = reveals.finish_sample(agency=request.agency, monday=monday, by=request.actor, at=request.at)
+    except (reveals.HiddenSampleError, reveals.OwnSampleError) as error:
+        messages.warning(request, str(error))
+        return redirect(f"{reverse('calls:reveals')}?week={monday.isoformat()}")
+    if closed:
         messages.success(request, "The sample is closed as read.")
     return redirect("calls:reveals")

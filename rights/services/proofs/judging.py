@@ -14,7 +14,7 @@ from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 from rights.enums import IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Identity, Proof, Submission
-from rights.services import restricting, stopping
+from rights.services import reaching, restricting, stopping
 from rights.services.proofs.settling import add, go_on, prove
 
 
@@ -51,10 +51,12 @@ def judge(
     :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
     :raises SettledError: nothing that was asked for waits for a decision; or it is proven already, and this would take
         the proof away or name another call. That a person saw more, as that somebody is of age, may still be added.
+    :raises reaching.NotYoursError: it reaches clients that are not granted to the person.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
     submission = identity.submission
+    reaching.check(submission, by=by, at=at)
     _check_unsettled(identity, adds=holds and call_id is None)
     if call_id is not None:
         _note_call(identity, call_id)
@@ -106,9 +108,11 @@ def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at:
     :param seen: what shows that they are this person's, in a sentence; sealed.
     :raises ValueError: nothing is said of what was seen.
     :raises NothingOlderError: it is not proven, or hides nothing that began at `since` or later.
+    :raises reaching.NotYoursError: it reaches clients that are not granted to the person.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
+    reaching.check(identity.submission, by=by, at=at)
     rows = Identity.objects.filter(pk=identity.pk, state=IdentityState.PROVEN, from_at__gt=since)
     if not rows.update(from_at=since, looked_by_id=by.user_id, looked_at=at):
         raise NothingOlderError("Calls since that day are shown already.")
