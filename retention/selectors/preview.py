@@ -17,6 +17,7 @@ from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
 from retention.enums import Category
+from retention.law import categories
 from retention.models import Hold
 from retention.selectors import holds, policies
 from retention.selectors.policies import Effective
@@ -165,6 +166,16 @@ class ClientPreview:
     def is_live(self) -> bool:
         """Whether what is due leaves."""
         return self.client.retention_state == RetentionState.LIVE
+
+    @property
+    def besides(self) -> list[Row]:
+        """The rows of everything but the call records."""
+        return [row for row in self.rows if row.category not in categories.RECORDS]
+
+    @property
+    def besides_shown(self) -> str:
+        """How much of everything but the call records the person sees past its date, as a form carries it."""
+        return " ".join(f"{row.category.value}:{row.extent.rows}" for row in self.besides if row.is_seen)
 
     def row(self, category: Category) -> Row:
         """One category's row."""

@@ -397,9 +397,16 @@ def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: C
     assert cutoff == datetime(2026, 10, 20, 4, 0, tzinfo=UTC)  # midnight EDT
 
 
-def _shown(cast: Cast, due: targets.Due, leaving: int = 0) -> policies.Shown:
-    terms = selectors.terms_of(Client.objects.select_related("agency").get(pk=cast.dentist.pk))
-    return policies.Shown(due=due, allowed=0, withheld=leaving, leaving=leaving, terms=terms)
+def _shown(cast: Cast, due: targets.Due) -> policies.Shown:
+    client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+    return policies.Shown(
+        due=due,
+        allowed=0,
+        withheld=0,
+        leaving=0,
+        besides=policies.besides_shown(client=client, user_id=cast.alice.user_id, at=make.NOON),
+        terms=selectors.terms_of(client),
+    )
 
 
 def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
