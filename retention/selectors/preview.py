@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
@@ -71,9 +72,9 @@ class Lines:
         )
 
     def evidence_until(self, at: datetime) -> date:
-        """When evidence of a person who is forgotten now has come to its own end at the latest."""
+        """The client's first day on which all evidence of a person who is forgotten now is past its date."""
         days = max(self.policies[one].days for one in (Category.CONSENT, Category.WITHDRAWAL))
-        return (at + timedelta(days=days)).date()
+        return at.astimezone(ZoneInfo(self.client.time_zone)).date() + timedelta(days=days + 1)
 
 
 def lines(clients: Sequence[Client], at: datetime) -> dict[int, Lines]:

@@ -471,10 +471,10 @@ def test_the_sweep_destroys_recordings_keys_without_a_row_and_leaves_keys_for_a_
     assert vault_services.purpose_key(client_id=cast.dentist.pk, purpose="inbox", at=OLD) is not None
 
 
-def test_the_sweep_removes_tombstones_whose_end_date_has_come(cast: Cast) -> None:
+def test_the_sweep_removes_tombstones_whose_end_date_has_begun_everywhere(cast: Cast) -> None:
     of, today = cast.dentist.pk, make.NOON.date()
-    vault_services.entomb_calls(client_id=of, digests=[b"a" * 32], ends_on=today, at=OLD)
-    vault_services.entomb_calls(client_id=of, digests=[b"b" * 32], ends_on=today + timedelta(days=1), at=OLD)
+    vault_services.entomb_calls(client_id=of, digests=[b"a" * 32], ends_on=today - timedelta(days=1), at=OLD)
+    vault_services.entomb_calls(client_id=of, digests=[b"b" * 32], ends_on=today, at=OLD)
 
     sweeping.sweep_client(agency_id=cast.acme.pk, client_id=of, at=make.NOON)
 
