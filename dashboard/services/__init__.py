@@ -393,7 +393,14 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
             due = targets.count_due(
                 client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
             )
-            shown = policies.Shown(due, allowed=0, withheld=0, leaving=0, terms=kept.terms_of(client))
+            shown = policies.Shown(
+                due,
+                allowed=0,
+                withheld=0,
+                leaving=0,
+                besides=policies.besides_shown(client=client, user_id=signed_by, at=at),
+                terms=kept.terms_of(client),
+            )
             policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
 
 

@@ -29,5 +29,6 @@ class ShownForm(forms.Form):
     keep_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     keep_out_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     others = forms.CharField(max_length=1000, widget=forms.HiddenInput)
+    besides = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
     quarantine_hours = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     at_vendor = forms.IntegerField(min_value=0, max_value=1, widget=forms.HiddenInput)

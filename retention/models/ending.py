@@ -15,13 +15,14 @@ class Offboarding(ClientOwned):
     """
     One client that leaves, from the question to the statement.
 
-    `extent` is what was shown when it was asked for. `file_key` names the sealed file that is handed over; its link
-    opens it once, and only the link's digest is kept. `step` is what is being erased and `cursor` how far, so that a
-    killed worker goes on there; `erased` counts by category. `came_since` is how much had come that was not in the file
-    when the ways in were shut, for which it is written anew. `stays_shut`: it is not taken back any more, since
-    that was done or the hour for what came in was over. `waits_since`:
-    since when its step waits, for what came in to be read or for a folder to be emptied; neither is waited for
-    endlessly. `given_up` counts steps at vendors.
+    `extent` is what there was at `counted_at`: as it was asked for, and anew as somebody lets everything go. `file_key`
+    names the sealed file that is handed over; its link opens it once, and only the link's digest is kept. `step` is
+    what is being erased and `cursor` how far, so that a killed worker goes on there; `erased` counts by category,
+    `among` the recordings and callers among these, and `closed` what was open until then. `came_since` is how much had
+    come that was not in the file when the ways in were shut, for which it is written anew. `stays_shut`: it is not
+    taken back any more, since that was done or the hour for what came in was over. `waits_since`: since when its step
+    waits, for what came in to be read or for a folder to be emptied; neither is waited for endlessly. `given_up` counts
+    steps at vendors.
     `moved_to` is where people who follow an old link are shown to.
     """
 
@@ -30,6 +31,7 @@ class Offboarding(ClientOwned):
     moved_to = models.URLField(max_length=300, blank=True)
     with_numbers = models.BooleanField(default=False)
     extent = models.JSONField(default=dict)
+    counted_at = models.DateTimeField(null=True)
     asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
@@ -49,6 +51,8 @@ class Offboarding(ClientOwned):
     given_up = models.PositiveIntegerField(default=0, db_default=0)
     cursor = models.UUIDField(null=True)
     erased = models.JSONField(default=dict)
+    among = models.JSONField(default=dict, db_default={})
+    closed = models.JSONField(default=dict, db_default={})
     leased_until = models.DateTimeField(null=True)
     failures = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=200, blank=True)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
 from retention.enums import Category
+from retention.law import categories
 from retention.models import Hold
 from retention.selectors import holds, policies
 from retention.selectors.policies import Effective
@@ -70,9 +72,9 @@ class Lines:
         )
 
     def evidence_until(self, at: datetime) -> date:
-        """When evidence of a person who is forgotten now has come to its own end at the latest."""
+        """The client's first day on which all evidence of a person who is forgotten now is past its date."""
         days = max(self.policies[one].days for one in (Category.CONSENT, Category.WITHDRAWAL))
-        return (at + timedelta(days=days)).date()
+        return at.astimezone(ZoneInfo(self.client.time_zone)).date() + timedelta(days=days + 1)
 
 
 def lines(clients: Sequence[Client], at: datetime) -> dict[int, Lines]:
@@ -165,6 +167,16 @@ class ClientPreview:
     def is_live(self) -> bool:
         """Whether what is due leaves."""
         return self.client.retention_state == RetentionState.LIVE
+
+    @property
+    def besides(self) -> list[Row]:
+        """The rows of everything but the call records."""
+        return [row for row in self.rows if row.category not in categories.RECORDS]
+
+    @property
+    def besides_shown(self) -> str:
+        """How much of everything but the call records the person sees past its date, as a form carries it."""
+        return " ".join(f"{row.category.value}:{row.extent.rows}" for row in self.besides if row.is_seen)
 
     def row(self, category: Category) -> Row:
         """One category's row."""

@@ -32,7 +32,7 @@ from retention import targets
 from retention.enums import Category, ChangeState, Then
 from retention.models import GoLive, Policy, PolicyChange
 from retention.selectors import changes as selectors
-from retention.selectors import runs
+from retention.selectors import preview, runs
 from retention.selectors.changes import Effect, Plan, Wish
 from retention.selectors.runs import Terms
 
@@ -47,12 +47,18 @@ _MAY_GROW_BY: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a person saw before signing: what is due, recordings by what was decided of them, by what it leaves."""
+    """
+    What a person saw before signing: what is due, recordings by what was decided of them, by what it leaves.
+
+    :ivar besides: how much of what is no call record is past its date, of what the person may see, as a form carries
+    it.
+    """
 
     due: targets.Due
     allowed: int
     withheld: int
     leaving: int
+    besides: str
     terms: Terms
 
 
@@ -438,7 +444,8 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     due = targets.count_due(locked, cutoff, tenancy.cutoff_of(locked, at, out=True))
     counts = decisions.record_counts(locked)
     most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
-    if due != shown.due or counts.would_leave > most:
+    besides = besides_shown(client=locked, user_id=signed_by, at=at)
+    if due != shown.due or besides != shown.besides or counts.would_leave > most:
         raise CountsChangedError("The counts have changed since you saw them. Look again, then sign.")
     if runs.terms_of(locked) != shown.terms:
         raise CountsChangedError(
@@ -474,11 +481,18 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
         days=locked.keep_for_days,
         withheld=shown.withheld,
         leaving=shown.leaving,
+        besides=besides,
         hours=locked.quarantine_hours,
     )
     work.close_item("go_live", agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
     rejudging.of_client(client=locked, cause="went live", at=at)
     return signed
+
+
+def besides_shown(*, client: Client, user_id: int, at: datetime) -> str:
+    """How much of what is no call record is past its date, of what one member may see, as `Shown` has it."""
+    member = Membership.objects.get(agency_id=client.agency_id, user_id=user_id)
+    return preview.of_client(client, access.permissions_on(member, client.pk, at=at), at).besides_shown
 
 
 @transaction.atomic

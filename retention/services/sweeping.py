@@ -35,10 +35,11 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
     with job_scope(agency_id=agency_id):
         if not Client.objects.filter(pk=client_id).exists():
             return 0
-    ended = vault.expire_tombstones(client_id=client_id, on=at.date())
-    # A no ends on a day of the client's zone, and no zone lies further behind UTC than twelve hours: once the next
-    # day has begun in UTC, that day has begun everywhere.
-    ended += vault.end_suppressions(client_id=client_id, on=at.date() - timedelta(days=1))
+    # Both end on a day of the client's zone, and no zone lies further behind UTC than twelve hours: once the next day
+    # has begun in UTC, that day has begun everywhere.
+    begun = at.date() - timedelta(days=1)
+    ended = vault.expire_tombstones(client_id=client_id, on=begun)
+    ended += vault.end_suppressions(client_id=client_id, on=begun)
     idle = _sweep_idle(agency_id, client_id, at)
     callers, seen_callers = _orphans(_caller_pages(client_id, at), agency_id, erasure.without_row, client_id)
     recordings, seen_recordings = _orphans(

@@ -24,7 +24,6 @@ from consent.selectors import decisions
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
 from retention.forms.runs import ReasonForm, ShownForm
-from retention.law import categories
 from retention.models import Run
 from retention.selectors import certificates, house, preview, progress
 from retention.selectors import runs as selectors
@@ -65,7 +64,8 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "client": client,
         "tab": "policies",
         "outlook": selectors.outlook(client, request.at),
-        "others": [row for row in found.rows if row.category not in categories.RECORDS],
+        "others": found.besides,
+        "besides_shown": found.besides_shown,
         "counts": decisions.record_counts(client),
         "terms": selectors.terms_of(client),
     }
@@ -82,7 +82,12 @@ def _shown(seen: dict[str, Any]) -> policies.Shown:
         at_vendor=bool(seen["at_vendor"]),
     )
     return policies.Shown(
-        due=due, allowed=seen["allowed"], withheld=seen["withheld"], leaving=seen["leaving"], terms=terms
+        due=due,
+        allowed=seen["allowed"],
+        withheld=seen["withheld"],
+        leaving=seen["leaving"],
+        besides=seen["besides"],
+        terms=terms,
     )
 
 

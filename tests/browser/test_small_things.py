@@ -112,6 +112,27 @@ def test_what_is_done_with_ticked_rows_is_in_view_wherever_they_are(browser: Bro
         assert board.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
 
 
+def test_what_was_typed_stays_when_the_reason_of_a_hold_is_read(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    visitor.open("/clients/lakeshore-roofing/holds/new/")
+    page.locator("main").get_by_label("Name", exact=True).fill("Roof of May")
+    page.get_by_label("Why it has to be kept").fill("Counsel asked for the calls about the roof of May.")
+    page.get_by_label("Everything of some numbers").check()
+    page.get_by_label("Numbers, one a line").fill("(312) 555-0199")
+    page.get_by_role("button", name="Place the hold").click()
+    page.get_by_role("link", name="Lift it").click()
+    page.get_by_label("Why it may end").fill("The case was settled in court.")
+
+    page.get_by_role("button", name="Read the reason").click()
+
+    expect(page.get_by_text("Counsel asked for the calls about the roof of May.")).to_be_visible()
+    expect(page.get_by_role("heading", name="What falls due at once")).to_be_visible()
+    expect(page.get_by_label("Why it may end")).to_have_value("The case was settled in court.")
+    page.get_by_role("button", name="Lift the hold").click()
+    expect(page.get_by_text("The hold is lifted.")).to_be_visible()
+
+
 def test_nothing_inline_runs(visitor: Visitor) -> None:
     """The policy in force refuses what a page could be made to carry; the refusal is what is expected here."""
     visitor.sign_in(ADMIN)

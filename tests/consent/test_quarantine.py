@@ -183,9 +183,14 @@ def test_a_consent_that_turns_out_to_be_none_starts_the_clock_then(cast: Cast) -
 
 
 def _shown(cast: Cast, *, withheld: int, leaving: int) -> policies.Shown:
-    terms = kept.terms_of(Client.objects.select_related("agency").get(pk=cast.dentist.pk))
+    client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
     return policies.Shown(
-        due=targets.Due(0, 0, 0), allowed=0, withheld=withheld, leaving=leaving, terms=terms
+        due=targets.Due(0, 0, 0),
+        allowed=0,
+        withheld=withheld,
+        leaving=leaving,
+        besides=policies.besides_shown(client=client, user_id=cast.alice.user_id, at=NOON),
+        terms=kept.terms_of(client),
     )
 
 

@@ -657,11 +657,12 @@ def test_who_lifts_sees_who_placed_it_for_what_and_may_read_why(cast: Cast, seco
         assert "Planned end none" in page
         assert "Read the reason" in page
         assert REASON not in page
-    assert f'action="{url}reason/"' in browser.get(f"{url}lift/").content.decode()
+    lifts = browser.get(f"{url}lift/").content.decode()
+    assert f'action="{url}reason/" hx-post="{url}reason/" hx-target="#asked-reason"' in lifts
 
     answer = browser.post(f"{url}reason/")
 
-    assert REASON in text_of(answer.content)
+    assert REASON in text_of(answer.content.partition(b'id="asked-reason"')[2])
     assert "no-store" in answer["Cache-Control"]
     with looking(cast):
         assert Event.objects.get(action="reason.opened").actor_user_id == second.user_id

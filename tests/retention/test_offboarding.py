@@ -420,6 +420,24 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
     assert form.NAME
 
 
+def test_the_statement_counts_what_went_on_the_day_on_which_it_went(cast: Cast, second: Membership) -> None:
+    taken(written(cast, second))
+    carried_out = NOON + timedelta(days=1)
+    make.recording(make.call(cast.dentist, "+12125550189", at=NOON), "https://vendor.example/1")
+    connect(cast.dentist, "twilio")
+    deed(cast, "begin_erasing", at=carried_out)
+    connect(cast.dentist, "callrail")
+
+    work(cast, carried_out)
+
+    statement = json.loads(now(cast).statement)
+    assert statement["shown_at"] == "2026-11-25T12:00:00.000000Z"
+    assert [statement["shown"][name] for name in ("calls", "callers", "connections", "links")] == [2, 2, 2, 1]
+    assert statement["erased"]["call"] == 2
+    assert statement["among_erased"] == {"recordings": 1, "callers": 2}
+    assert statement["closed"] == {"connections": 3, "keys": 0, "links": 1, "letters": 0, "people": 1}
+
+
 def _shown_on(page: str) -> dict[str, str]:
     return dict(re.findall(r'name="(shown-[a-z]+)"\s+value="(\d+)"', page))
 

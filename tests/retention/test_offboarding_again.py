@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.models import Model
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
@@ -17,6 +18,16 @@ from callprivacy.lib import figures
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
+from callprivacy.vault.models import (
+    Caller,
+    CallTombstone,
+    ClientKey,
+    RecordingKey,
+    Suppression,
+    Tombstone,
+    Watermark,
+)
+from callprivacy.vault.services import keys
 from callprivacy.work.models import Item, Notification
 from consent.enums import WaitingState
 from consent.models import VendorTask
@@ -24,7 +35,7 @@ from retention.enums import DESTROYING, EndState
 from retention.kinds import TAKEN_AGAIN
 from retention.models import Hold, Offboarding
 from retention.selectors import watch
-from retention.services import files_sweep, holds, offboarding
+from retention.services import files_sweep, holds, offboarding, sweeping
 from retention.services.offboarding import working
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -238,6 +249,45 @@ def test_once_its_keys_go_no_hold_is_placed_any_more_and_who_comes_next_ends_it(
     work(cast, LATER + timedelta(hours=1))
 
     assert now(cast).state == EndState.DONE
+
+
+class _Killed(BaseException):
+    """What no worker catches."""
+
+
+def _is_killed_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client's own keys are gone, and what lies below them is still there."""
+    whole = keys._destroy
+
+    def killed(model: type[Model], order: str, client_id: int) -> None:
+        if model is not ClientKey:
+            raise _Killed
+        whole(model, order, client_id)
+
+    monkeypatch.setattr(keys, "_destroy", killed)
+
+
+def test_who_is_killed_between_the_clients_keys_and_what_lies_below_them_is_followed_by_another(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_again(cast, second)
+    taken(deed(cast, "new_link", at=LATER), LATER)
+    deed(cast, "begin_erasing", at=LATER)
+    with monkeypatch.context() as patched:
+        _is_killed_between(patched)
+        with pytest.raises(_Killed):
+            work(cast, LATER)
+    mine = {"client_id": cast.dentist.pk}
+    assert not ClientKey.objects.filter(**mine).exists()
+    assert Suppression.objects.filter(**mine).exists()
+
+    sweeping.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=LATER)
+    work(cast, LATER + timedelta(hours=1))
+
+    assert now(cast).state == EndState.DONE
+    below = (Caller, RecordingKey, Tombstone, CallTombstone, Watermark, Suppression)
+    assert not [model for model in below if model._default_manager.filter(**mine).exists()]
+    assert ClientKey.objects.filter(**mine).count() == 1
 
 
 def test_no_hold_is_widened_once_the_keys_go(cast: Cast, second: Membership) -> None:

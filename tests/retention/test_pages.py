@@ -37,7 +37,7 @@ REASON = "The client asked for ninety days in its new contract."
 def carried(browser: Browser) -> dict[str, str]:
     """What the page of the signature carries of the terms that it shows."""
     page = browser.get(GO_LIVE).content.decode()
-    names = ("keep_for_days", "keep_out_for_days", "others", "quarantine_hours", "at_vendor")
+    names = ("keep_for_days", "keep_out_for_days", "others", "besides", "quarantine_hours", "at_vendor")
     found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
     return {name: found[name] for name in names}
 
@@ -142,6 +142,31 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
         cast.plumber,
     ]
     assert [page.context["tiles"][0]["value"] for page in (first, second)] == ["3", "3"]
+
+
+def test_the_signature_is_refused_where_more_than_calls_is_past_its_date_by_now(cast: Cast) -> None:
+    at = make.now() - timedelta(days=40)
+    with job_scope(agency_id=cast.acme.pk):
+        Policy.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            category=Category.RECORDING,
+            keep_for_days=30,
+            set_at=make.now(),
+        )
+    browser = signed_in(cast.alice)
+    signs = SHOWN | {"calls": "0", "callers": "0"} | carried(browser)
+    make.recording(make.call(cast.dentist, ANNA, at=at), "https://vendor.example/1")
+
+    refused = browser.post(GO_LIVE, signs)
+
+    assert refused.status_code == 200
+    assert "The counts have changed since you saw them." in refused.content.decode()
+    found = {row.category: row.extent.rows for row in refused.context["others"]}
+    assert found[Category.RECORDING] == 1
+    assert _dentist(cast).retention_state == RetentionState.OBSERVE
+    assert browser.post(GO_LIVE, signs | carried(browser)).status_code == 302
+    assert _dentist(cast).retention_state == RetentionState.LIVE
 
 
 @pytest.mark.thorough

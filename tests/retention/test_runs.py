@@ -397,9 +397,16 @@ def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: C
     assert cutoff == datetime(2026, 10, 20, 4, 0, tzinfo=UTC)  # midnight EDT
 
 
-def _shown(cast: Cast, due: targets.Due, leaving: int = 0) -> policies.Shown:
-    terms = selectors.terms_of(Client.objects.select_related("agency").get(pk=cast.dentist.pk))
-    return policies.Shown(due=due, allowed=0, withheld=leaving, leaving=leaving, terms=terms)
+def _shown(cast: Cast, due: targets.Due) -> policies.Shown:
+    client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+    return policies.Shown(
+        due=due,
+        allowed=0,
+        withheld=0,
+        leaving=0,
+        besides=policies.besides_shown(client=client, user_id=cast.alice.user_id, at=make.NOON),
+        terms=selectors.terms_of(client),
+    )
 
 
 def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
@@ -464,10 +471,10 @@ def test_the_sweep_destroys_recordings_keys_without_a_row_and_leaves_keys_for_a_
     assert vault_services.purpose_key(client_id=cast.dentist.pk, purpose="inbox", at=OLD) is not None
 
 
-def test_the_sweep_removes_tombstones_whose_end_date_has_come(cast: Cast) -> None:
+def test_the_sweep_removes_tombstones_whose_end_date_has_begun_everywhere(cast: Cast) -> None:
     of, today = cast.dentist.pk, make.NOON.date()
-    vault_services.entomb_calls(client_id=of, digests=[b"a" * 32], ends_on=today, at=OLD)
-    vault_services.entomb_calls(client_id=of, digests=[b"b" * 32], ends_on=today + timedelta(days=1), at=OLD)
+    vault_services.entomb_calls(client_id=of, digests=[b"a" * 32], ends_on=today - timedelta(days=1), at=OLD)
+    vault_services.entomb_calls(client_id=of, digests=[b"b" * 32], ends_on=today, at=OLD)
 
     sweeping.sweep_client(agency_id=cast.acme.pk, client_id=of, at=make.NOON)
 

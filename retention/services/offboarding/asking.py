@@ -157,6 +157,7 @@ def ask(
         moved_to=moved_to,
         with_numbers=with_numbers,
         extent=extent,
+        counted_at=at,
         asked_by_id=by.user_id,
         asked_at=at,
         due_at=at + WAITS_FOR if alone and not with_numbers else None,
@@ -252,8 +253,11 @@ def begin_erasing(*, row: Offboarding, shown: Mapping[str, int], by: Actor, at: 
     if not changed.update(state=EndState.ERASING, step=CLOSE, due_at=at, came_since=0):
         raise NotNowError("Nobody has taken the file by its link yet.")
     # The second time, after what came since was handed over: the shutting itself has changed the counts.
-    if client.shut_at is None and not _is_as_shown(extent_of(client).stored(), shown):
-        raise ExtentChangedError("There is more or less now.")
+    if client.shut_at is None:
+        extent = extent_of(client).stored()
+        if not _is_as_shown(extent, shown):
+            raise ExtentChangedError("There is more or less now.")
+        Offboarding.objects.for_client(row.client_id).filter(pk=row.pk).update(extent=extent, counted_at=at)
     audit.record("offboarding.erasing", subject=row, by=by, at=at)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F
 from django.utils.text import slugify
@@ -97,8 +97,10 @@ class _Book:
         if row.leased_until != self.row.leased_until or row.step != self.category.value:
             raise NotNowError("Another worker goes on with it.")
         row.erased[self.category.value] = row.erased.get(self.category.value, 0) + len(removed.ids)
+        for name, count in (("recordings", removed.recordings), ("callers", removed.callers)):
+            row.among[name] = row.among.get(name, 0) + count
         row.cursor = chosen.cursor
-        row.save(update_fields=["erased", "cursor"])
+        row.save(update_fields=["erased", "among", "cursor"])
         self.row.erased, self.row.cursor = row.erased, row.cursor
 
 
@@ -152,19 +154,8 @@ def _close(row: Offboarding, at: datetime) -> None:
         check_holds(client)
         if row.waits_since is not None:
             return  # It was done, and what had come before is read since then.
-        closed, keys, links, letters = _shut(row, at)
-        people = _end_grants(row, at)
-        audit.record(
-            "offboarding.closed",
-            subject=row,
-            by=JOB,
-            at=at,
-            connections=closed,
-            keys=keys,
-            links=links,
-            letters=letters,
-            people=people,
-        )
+        closed: dict[str, Any] = dict(_shut(row, at))
+        audit.record("offboarding.closed", subject=row, by=JOB, at=at, **closed)
         _wait(row, CLOSE, since=at, due_at=at)
 
 
@@ -186,7 +177,6 @@ def _waits_for_readers(row: Offboarding, at: datetime) -> bool:
         if Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at):
             # What was opened or given meanwhile leads nowhere any more.
             _shut(row, at)
-            _end_grants(row, at)
             if unread:
                 _keep_shut(row)
                 audit.record("offboarding.left_unread", subject=row, by=JOB, at=at, rows=unread)
@@ -269,10 +259,11 @@ def _is_handed_over(row: Offboarding, clock: Clock) -> bool:
     return False
 
 
-def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int, int]:
+def _shut(row: Offboarding, at: datetime) -> dict[str, int]:
     """
-    Close every way in; returns how many connections, keys of systems and links were open, and how many questions to
-    people waited that are not asked any more. A link of before says from then on where the client is.
+    Close every way in and end the grants, and count both on the row; returns how many connections, keys of systems and
+    links were open, how many questions to people waited that are not asked any more, and whose grants ended. A link of
+    before says from then on where the client is.
     """
     client = row.client
     # First: who asks somebody at this moment, and whose question is not among those that end here, sees it.
@@ -283,7 +274,19 @@ def _shut(row: Offboarding, at: datetime) -> tuple[int, int, int, int]:
     keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
     mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
     mine.filter(purpose__in=_GONE).delete()
-    return closed, keys, mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED), letters
+    links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
+    found = {
+        "connections": closed,
+        "keys": keys,
+        "links": links,
+        "letters": letters,
+        "people": _end_grants(row, at),
+    }
+    # What is opened or given while it goes on is closed later, and counts as well.
+    current = Offboarding.objects.select_for_update().get(pk=row.pk)
+    current.closed = {name: current.closed.get(name, 0) + count for name, count in found.items()}
+    current.save(update_fields=["closed"])
+    return found
 
 
 def _end_grants(row: Offboarding, at: datetime) -> int:
@@ -341,7 +344,6 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         check_holds(client)
         # What was opened or given by somebody who had begun before the client was gone.
         _shut(row, at)
-        _end_grants(row, at)
         # These are under the master key, which outlives the client's.
         leaving.forget_secrets(client=client)
         webhooks.forget_client(client=client, by=JOB, at=at)
@@ -386,7 +388,10 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
                 "with_numbers": current.with_numbers,
             },
             "shown": current.extent,
+            "shown_at": leaves.instant(current.counted_at or current.asked_at),
+            "closed": current.closed,
             "erased": current.erased,
+            "among_erased": current.among,
             "left": left,
             "folders": [{"name": folder.name, "left": folder.left} for folder in folders],
             "keys_destroyed_at": leaves.instant(at),
