@@ -176,7 +176,7 @@ def _no_more_contact(row: Invitation, news: News, *, by: Actor, at: datetime) ->
         purposes=frozenset({Purpose.CONTACT}),
         channel=Channel.EMAIL,
         strength=Strength.B,
-        source=f"{news} {row.pk}",
+        source=invitations.source_of_no(row, news.value),
         evidence={"by": "the mail provider", "tells": news.value, "invitation": str(row.pk)},
         said_at=at,
         by=by,
