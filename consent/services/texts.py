@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller, TrackingNumber
@@ -38,6 +38,7 @@ from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import (
     NO_STATES,
+    YES_KINDS,
     Basis,
     Channel,
     EventKind,
@@ -397,6 +398,18 @@ def note_opt_out(
         by=by,
         at=at,
     )
+
+
+def is_stop_known(*, client: Client, caller_id: uuid.UUID) -> bool:
+    """Whether all that a STOP takes back was taken back by text already, with no yes by text since; inside a scope."""
+    said = ConsentEvent.objects.for_client(client).filter(
+        caller_id=caller_id, channel=Channel.SMS, scope=Scope.STANDING
+    )
+    yes_at = said.filter(kind__in=YES_KINDS).aggregate(newest=Max("happened_at"))["newest"]
+    noes = said.filter(kind=EventKind.WITHDRAWN)
+    if yes_at is not None:
+        noes = noes.filter(happened_at__gt=yes_at)
+    return set(noes.values_list("purpose", flat=True)) >= EVERYTHING
 
 
 # --- Texting again --------------------------------------------------------------------------------------------------
