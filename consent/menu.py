@@ -88,7 +88,8 @@ class State:
 
     :ivar asked: how often the notice has been spoken.
     :ivar known: whether the caller's number is known, so that a wish can outlast the call.
-    :ivar never: whether this number said earlier that it is never to be recorded: then it is not asked again.
+    :ivar never: whether this number said earlier that it is never to be recorded, or not to be tracked: then it is not
+        asked again.
     """
 
     step: Step = Step.START

@@ -140,7 +140,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "send_code": "Send me a code",
         "send_another": "Send another code",
         "code_sent": "If this number can receive texts, a code is on its way. It counts for 10 minutes.",
-        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
+        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another. "
+        "After a STOP none comes by text until START is sent.",
         "code": "Code, 6 digits",
         "check_code": "Go on",
         "code_wrong": "That is not the code, or it no longer counts. Look again, or ask for a new one.",
@@ -249,7 +250,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "send_code": "Envíenme un código",
         "send_another": "Envíenme otro código",
         "code_sent": "Si este número recibe mensajes, un código va en camino. Vale 10 minutos.",
-        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora. Espere un minuto y pida otro.",
+        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora. Espere un minuto y pida otro. "
+        "Después de un STOP no llega ninguno hasta que envíe START.",
         "code": "Código, 6 cifras",
         "check_code": "Continuar",
         "code_wrong": "Ese no es el código, o ya no vale. Mire otra vez o pida uno nuevo.",

@@ -141,10 +141,15 @@ def note_reading(*, door: Door, at: datetime) -> None:
 
 
 def _note_opt_out(client: Client, number: str, at: datetime) -> None:
-    """That a number takes no texts is a withdrawal that we missed."""
+    """
+    That a number takes no texts is a withdrawal that we missed, unless its STOP is known.
+
+    Anybody can ask for a code, and what the person agreed to since by another way stays.
+    """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         caller_id = people.add_callers(client=client, numbers=[number], at=at)[number]
-        texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
+        if not texts.is_stop_known(client=client, caller_id=caller_id):
+            texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
 
 
 def _new_code(client: Client, number: str, at: datetime) -> str | None:

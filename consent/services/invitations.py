@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Max, OuterRef, Q
 from django.urls import reverse
 
 from callprivacy.audit import services as audit
@@ -40,7 +40,17 @@ from callprivacy.tenancy.selectors import ClientLeftError, require_here
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault.sealing import Place
 from consent.channels import mail_words
-from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
+from consent.enums import (
+    YES_KINDS,
+    Channel,
+    EventKind,
+    InvitationState,
+    Language,
+    Purpose,
+    Scope,
+    State,
+    Strength,
+)
 from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
 from consent.selectors import asking, standards
 from consent.selectors.contact import number_of
@@ -574,7 +584,7 @@ def unsubscribe(*, key: str, secret: str, at: datetime) -> int:
             channel=Channel.EMAIL,
             strength=Strength.B,
             happened_at=at,
-            source=f"unsubscribe {row.pk}",
+            source=source_of_no(row, "unsubscribe"),
             caller_id=row.caller_id,
             evidence={"by": "one-click unsubscribe (RFC 8058)"},
         )
@@ -582,6 +592,19 @@ def unsubscribe(*, key: str, secret: str, at: datetime) -> int:
         row.state, row.answered_at, row.due_at, row.address = InvitationState.ANSWERED, at, None, None
         row.save(update_fields=["state", "answered_at", "due_at", "address"])
     return door.agency_id
+
+
+def source_of_no(row: Invitation, how: str) -> str:
+    """
+    What is the same when a no to contact by a letter is told again, and another when it is said after a newer yes.
+
+    :param how: by which way it was told. Inside the client's scope.
+    """
+    yeses = ConsentEvent.objects.for_client(row.client_id).filter(
+        caller_id=row.caller_id, purpose=Purpose.CONTACT, scope=Scope.STANDING, kind__in=YES_KINDS
+    )
+    newest = yeses.aggregate(at=Max("happened_at"))["at"]
+    return f"{how} {row.pk}" if newest is None else f"{how} {row.pk} {newest.isoformat()}"
 
 
 def note_bounce(*, row: Invitation, at: datetime) -> None:

@@ -68,6 +68,8 @@ EVIDENCE: Final = "evidence"
 """The client's purpose key for evidence of calls whose caller withheld the number."""
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
+_STANDS: Final = "An earlier no stands, which it does not lift."
+_PERHAPS_LATER: Final = "A no of the same day stands, and nobody knows which of both came first."
 _LIFTED_AFTER: Final = 3
 """How often it is tried to take a number off the list of noes."""
 
@@ -84,6 +86,7 @@ class Said:
     :ivar source: what is the same when the same fact is told again, such as a message's id and the purpose.
     :ivar call_digest: one of the call's references (`calls.CallRef.digest`); needed for scope `this_call`.
     :ivar evidence: what shows it (the words, the key press, the headers); plain JSON, sealed here.
+    :ivar said_from: of a yes whose hour nobody knows the earliest moment at which it may have been said.
     """
 
     purpose: Purpose
@@ -99,6 +102,7 @@ class Said:
     version_id: uuid.UUID | None = None
     document_id: uuid.UUID | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    said_from: datetime | None = None
 
     def __repr__(self) -> str:
         """Nothing personal."""
@@ -126,7 +130,10 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
     with transaction.atomic(), vault.holding_callers(client_id=client.pk, caller_ids=caller_ids):
         hold_client(client)
         _mark_known(client, caller_ids)
-        wanted |= {digest: _as_told(wanted[digest]) for digest in _held_back(client, wanted, at)}
+        wanted |= {digest: _as_told(wanted[digest], _STANDS) for digest in _held_back(client, wanted, at)}
+        wanted |= {
+            digest: _as_told(wanted[digest], _PERHAPS_LATER) for digest in _perhaps_older(client, wanted, at)
+        }
         keys = _evidence_keys(client, caller_ids, wanted.values(), at)
         events = [
             _event(client, digest, fact, keys[fact.caller_id], by=by, at=at)
@@ -231,7 +238,35 @@ def _held_back(client: Client, wanted: Mapping[bytes, Said], at: datetime) -> se
     return {digests[one] for pair in about for one in projection.idle(told[pair]) if one in digests}
 
 
-def _as_told(fact: Said) -> Said:
+def _perhaps_older(client: Client, wanted: Mapping[bytes, Said], at: datetime) -> set[bytes]:
+    """
+    Which of these facts are a yes against which a no stands that was perhaps said after it. The callers are held.
+
+    A weak one is among those held back already; a proven one is of one person.
+    """
+    found = set()
+    for digest, fact in wanted.items():
+        if (
+            fact.said_from is None
+            or fact.caller_id is None
+            or fact.kind not in YES_KINDS
+            or is_weak(fact.purpose, fact.kind, fact.strength)
+        ):
+            continue
+        listed = vault_selectors.suppressed_callers(client.pk, [fact.caller_id], on=at.date())
+        since = listed.get(fact.caller_id, {}).get(fact.purpose, _EVER)
+        rows = ConsentEvent.objects.for_client(client).filter(
+            caller_id=fact.caller_id, purpose=fact.purpose, happened_at__lte=fact.happened_at
+        )
+        state, deciding = projection.standing(rows.defer("evidence"))
+        if state in NO_STATES and deciding is not None:
+            since = max(since, deciding.happened_at)
+        if fact.said_from <= since <= fact.happened_at:
+            found.add(digest)
+    return found
+
+
+def _as_told(fact: Said, why: str) -> Said:
     """A yes that lifts nothing is kept for what it shows: that the person was told."""
     return replace(
         fact,
@@ -240,7 +275,7 @@ def _as_told(fact: Said) -> Said:
         evidence={
             **fact.evidence,
             "said": "yes",
-            "did_not_count": "An earlier no stands, which it does not lift.",
+            "did_not_count": why,
         },
     )
 

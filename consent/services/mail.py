@@ -43,8 +43,6 @@ ANSWER_WITHIN: Final = timedelta(days=30)
 _ENDING_AT_MOST: Final = 15
 """Words of a greeting, a name and a firm below an answer."""
 
-# A plain no to a question refuses what was asked, and withdraws nothing else.
-_NO: Final = re.compile(r"\s*no(pe)?[,.!\s]*(thanks?( you)?|gracias)?[.!\s]*", re.IGNORECASE)
 _PERHAPS: Final = re.compile(r"\W*(yes|yeah|yep|sure|ok|okay|s[íi]|claro|vale|no)\b", re.IGNORECASE)
 # What takes a consent back where it answers our own letter, which is about nothing else.
 _BACK: Final = re.compile(
@@ -109,7 +107,7 @@ class _Matter:
         row, (first, rest) = self.invitation, _parted(self.mail.text)
         if row is None or len(rest.split()) > _ENDING_AT_MOST:
             return False
-        if _NO.fullmatch(first):
+        if texts.PLAIN_NO.fullmatch(first):
             return row.state in _OPEN or (self.answers and row.state == InvitationState.ANSWERED)
         short = len(first.split()) <= _BACK_AT_MOST
         return self.answers and short and _BACK.search(first) is not None
@@ -176,7 +174,7 @@ def _no_more_contact(row: Invitation, news: News, *, by: Actor, at: datetime) ->
         purposes=frozenset({Purpose.CONTACT}),
         channel=Channel.EMAIL,
         strength=Strength.B,
-        source=f"{news} {row.pk}",
+        source=invitations.source_of_no(row, news.value),
         evidence={"by": "the mail provider", "tells": news.value, "invitation": str(row.pk)},
         said_at=at,
         by=by,

@@ -103,8 +103,11 @@ def answer(*, door: Door, at: datetime) -> twiml.Script:
         log.warning("menu.silent", menu=str(menu.pk), active=menu.is_active)
         return _script(menu, words, (machine.Dial(machine.Line.FORWARD),), asked=0)
     number = twilio.number_of(door.said.get("From", ""))
-    caller_id = _caller_of(door.client, number, at)
-    state = machine.State(known=caller_id is not None, never=_said_never(door.client, caller_id, at))
+    untracked = number is not None and _is_untracked(door.client, number, at)
+    caller_id = None if untracked else _caller_of(door.client, number, at)
+    # Of an untracked number no wish can be kept with a caller: it is connected as if it had said "never".
+    never = untracked or _said_never(door.client, caller_id, at)
+    state = machine.State(known=caller_id is not None, never=never)
     turn = machine.step(menus.plan_of(menu, words), state, machine.CALL)
     session = MenuSession(
         agency_id=door.client.agency_id,
@@ -247,13 +250,14 @@ def _said_never(client: Client, caller_id: uuid.UUID | None, at: datetime) -> bo
     return caller_id is not None and Purpose.RECORD in ledger.noes_of(client, caller_id, at=at)
 
 
+def _is_untracked(client: Client, number: str, at: datetime) -> bool:
+    """Whether the person of a number said that its calls are not to be tracked."""
+    return TRACK in vault_selectors.suppressed(client.pk, [number], on=at.date()).get(number, {})
+
+
 def _caller_of(client: Client, number: str | None, at: datetime) -> uuid.UUID | None:
-    """Whose call it is; nobody's where the number is withheld, or is not to be tracked."""
-    if number is None or TRACK in vault_selectors.suppressed(client.pk, [number], on=at.date()).get(
-        number, {}
-    ):
-        return None
-    return people.add_callers(client=client, numbers=[number], at=at)[number]
+    """Whose call it is; nobody's where the number is withheld."""
+    return None if number is None else people.add_callers(client=client, numbers=[number], at=at)[number]
 
 
 def _go(session: MenuSession, state: machine.State, happened: str, door: Door, at: datetime) -> twiml.Script:

@@ -2,7 +2,8 @@
 Signed terms: the document as it was signed, its clause, and whom it covers.
 
 One person's signature is that person's own yes (strength A). A list under one document only attests that people signed
-(C), and so lifts no earlier no (`ledger.record_events`). A clause among general terms is agreement to a contract;
+(C), and so lifts no earlier no (`ledger.record_events`); nor does a signature lift a no of its own day, of which nobody
+knows whether it came before. A clause among general terms is agreement to a contract;
 whether that is consent is for the law of the place to say, and in the EU and the UK it is not.
 """
 
@@ -198,6 +199,7 @@ def _cover(
             caller_id=caller_id,
             document_id=document.pk,
             evidence=evidence,
+            said_from=datetime.combine(document.signed_on, time.min, tzinfo=ZoneInfo(client.time_zone)),
         )
         for caller_id in callers.values()
         for purpose in purposes

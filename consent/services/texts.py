@@ -3,8 +3,9 @@ What people text: understood at the door, effective in the same transaction, and
 doubtful.
 
 STOP and its kin withdraw everything but measuring at the client whose number was texted. START restores texting and
-nothing else. A yes counts only as the answer to an invitation whose words we sent two weeks ago at most. What smells of
-a withdrawal and is none that is certain waits for a person, and counts as one when nobody has decided in time.
+nothing else. A yes counts only as the answer to an invitation whose words we sent two weeks ago at most, and for what
+nobody said no to since; a plain no refuses what it asked. What smells of a withdrawal and is none that is certain waits
+for a person, and counts as one when nobody has decided in time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller, TrackingNumber
@@ -38,6 +39,7 @@ from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import (
     NO_STATES,
+    YES_KINDS,
     Basis,
     Channel,
     EventKind,
@@ -77,6 +79,9 @@ _BATCH: Final = 50
 LONGEST: Final = 5_000
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
+PLAIN_NO: Final = re.compile(r"\s*no(pe)?[,.!\s]*(thanks?( you)?|gracias)?[.!\s]*", re.IGNORECASE)
+"""A plain no to a question refuses what was asked, and withdraws nothing else."""
+
 # The matcher's reasons end in the person's own words.
 _QUOTED: Final = re.compile(r":? ['\"].*", re.DOTALL)
 
@@ -260,6 +265,9 @@ def _act(reply: Reply, message: _Message, meaning: _Meaning, invitation: Invitat
         )
         if meaning.needs_person:
             _wait(reply, "It withdraws, and asks for more: read what else is wanted.")
+    elif invitation is not None and PLAIN_NO.fullmatch(message.body):
+        reply.why = "A plain no to our question."
+        _refuse(reply, message.caller_id, evidence | _asked_with(client, invitation), by=by, at=at)
     elif meaning.label == "consent" and meaning.restores:
         reply.why = _restore(message, evidence, source)
     elif meaning.label == "consent" and invitation is not None:
@@ -399,6 +407,18 @@ def note_opt_out(
     )
 
 
+def is_stop_known(*, client: Client, caller_id: uuid.UUID) -> bool:
+    """Whether all that a STOP takes back was taken back by text already, with no yes by text since; inside a scope."""
+    said = ConsentEvent.objects.for_client(client).filter(
+        caller_id=caller_id, channel=Channel.SMS, scope=Scope.STANDING
+    )
+    yes_at = said.filter(kind__in=YES_KINDS).aggregate(newest=Max("happened_at"))["newest"]
+    noes = said.filter(kind=EventKind.WITHDRAWN)
+    if yes_at is not None:
+        noes = noes.filter(happened_at__gt=yes_at)
+    return set(noes.values_list("purpose", flat=True)) >= EVERYTHING
+
+
 # --- Texting again --------------------------------------------------------------------------------------------------
 
 
@@ -456,17 +476,26 @@ def _restore(message: _Message, evidence: Mapping[str, Any], source: str) -> str
 def _answer(
     reply: Reply, message: _Message, meaning: _Meaning, invitation: Invitation, evidence: Mapping[str, Any]
 ) -> None:
-    """A yes to an invitation: given for what it asked, but sharing after an opt-out only when it is said again."""
+    """
+    A yes to an invitation: given for what it asked, but sharing after an opt-out only when it is said again.
+
+    What was said no to since the question went out is not given: "Ok, thank you" is perhaps the answer to that.
+    """
     client, at = message.door.client, message.at
-    asked = {Purpose(purpose) for purpose in invitation.version.notice.purposes}
+    asked = _asked_for(invitation)
     given = (asked & meaning.purposes) if meaning.purposes else asked
-    if invitation.confirms_id is not None:
-        given &= {Purpose.SHARE}
     twice = {Purpose.SHARE} & given if invitation.confirms_id is None else set()
     if twice and _said_no_to(client, message.caller_id, Purpose.SHARE, at):
         given -= twice
         _ask_again(client, invitation, message.caller_id, at)
         reply.why = "A yes; to sharing it has to be said a second time, because sharing was refused before."
+    refused = given & _refused_since(client, message.caller_id, invitation, at)
+    if refused:
+        given -= refused
+        _wait(
+            reply,
+            "A yes, after a no to what was asked or words that may be one. If it is a new yes, ask again.",
+        )
     if given:
         ledger.record_events(
             client=client,
@@ -490,6 +519,28 @@ def _answer(
     Invitation.objects.for_client(client).filter(pk=invitation.pk).update(
         state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None
     )
+
+
+def _asked_for(invitation: Invitation) -> set[Purpose]:
+    """What an invitation by text asks for; the second question asks for sharing alone."""
+    asked = {Purpose(purpose) for purpose in invitation.version.notice.purposes}
+    return asked if invitation.confirms_id is None else asked & {Purpose.SHARE}
+
+
+def _refused_since(
+    client: Client, caller_id: uuid.UUID, invitation: Invitation, at: datetime
+) -> set[Purpose]:
+    """To what a caller said no, by whatever way, after an invitation went out; all of it while a doubtful no waits."""
+    asked, sent_at = _asked_for(invitation), invitation.sent_at
+    if sent_at is None:
+        return asked
+    waiting = Reply.objects.for_client(client).filter(
+        caller_id=caller_id, state=ReplyState.WAITING, label="review", received_at__gte=sent_at
+    )
+    if waiting.exists():
+        return asked
+    noes = ledger.noes_of(client, caller_id, at=at)
+    return {purpose for purpose in asked if purpose in noes and noes[purpose] >= sent_at}
 
 
 def _asked_with(client: Client, invitation: Invitation) -> dict[str, str]:
@@ -654,12 +705,12 @@ def _refuse(
     reply: Reply, caller_id: uuid.UUID, evidence: Mapping[str, Any], *, by: Actor, at: datetime
 ) -> None:
     invitation = reply.invitation
-    asked = invitation.version.notice.purposes if invitation is not None else sorted(_LISTENING)
+    asked = _LISTENING if invitation is None else _asked_for(invitation)
     ledger.record_events(
         client=reply.client,
         said=[
             Said(
-                purpose=Purpose(purpose),
+                purpose=purpose,
                 kind=EventKind.REFUSED,
                 channel=Channel(reply.channel),
                 strength=_strength(reply),
@@ -669,11 +720,13 @@ def _refuse(
                 version_id=invitation.version_id if invitation is not None else None,
                 evidence=evidence,
             )
-            for purpose in asked
+            for purpose in sorted(asked)
         ],
         by=by,
         at=at,
     )
+    if Purpose.RECORD in asked:
+        menu_calls.stop_running(client=reply.client, caller_id=caller_id, by=by, at=at)
     if invitation is not None:
         Invitation.objects.for_client(reply.client_id).filter(pk=invitation.pk).update(
             state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None

@@ -20,10 +20,11 @@ from callprivacy.vault import selectors as vault_selectors
 from consent.channels import codes as channel
 from consent.channels import twilio
 from consent.channels.codes import ByTwilio, HasOptedOutError, NotSentError, PageOfMails
-from consent.enums import EventKind, Language, Purpose, State, Strength
+from consent.enums import Channel, EventKind, Language, Purpose, State, Strength
 from consent.models import ConsentState, PhoneCode, WebPage
-from consent.services import codes, limits
+from consent.services import codes, ledger, limits
 from consent.services.codes import StaleChallengeError, WrongCodeError
+from consent.services.ledger import Said
 from tests import make
 from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
@@ -265,6 +266,33 @@ def test_a_number_that_takes_no_texts_has_said_no_and_we_note_it(
         states = ConsentState.objects.for_client(cast.dentist).filter(purpose=Purpose.CONTACT)
         assert [row.state for row in states] == [State.WITHDRAWN]
     assert len({event.pk for event in events_of(cast.dentist) if event.purpose == Purpose.CONTACT}) == 1
+
+
+def test_a_stop_that_is_known_takes_back_nothing_that_was_agreed_to_since(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise twilio.OptedOutError(400, 21610)
+
+    monkeypatch.setattr(twilio, "send_text", refuse)
+    _twilio_of(cast)
+    codes.send_code(client=cast.dentist, number=ONE, language=Language.ENGLISH, at=NOON)
+    later = NOON + timedelta(days=30)
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = events_of(cast.dentist)[0].caller_id
+        assert caller_id is not None
+        yes = Said(
+            purpose=Purpose.RECORD,
+            kind=EventKind.GIVEN,
+            channel=Channel.WEB,
+            strength=Strength.A,
+            happened_at=later,
+            source="form 1",
+            caller_id=caller_id,
+        )
+        ledger.record_events(client=cast.dentist, said=[yes], by=make.JOB, at=later)
+    codes.send_code(client=cast.dentist, number=ONE, language=Language.ENGLISH, at=later + timedelta(days=1))
+    assert states_of(cast.dentist, caller_id)[Purpose.RECORD] == State.GIVEN
 
 
 # --- On the pages ---

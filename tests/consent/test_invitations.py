@@ -20,7 +20,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent import law
-from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, Strength
+from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
 from consent.models import (
     ConsentEvent,
     Invitation,
@@ -37,6 +37,7 @@ from consent.tasks import mail as tasks
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
+from tests.consent.pages import states_of
 from tests.make import NOON
 from tests.scale import some
 
@@ -275,6 +276,23 @@ def test_one_click_ends_the_letters(cast: Cast) -> None:
     assert [(event.purpose, event.kind) for event in events(cast)] == [(Purpose.CONTACT, EventKind.WITHDRAWN)]
     on = NOON.date()
     assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [NUMBER], on=on)[NUMBER]
+
+
+def test_an_unsubscription_after_a_newer_yes_counts_and_told_again_it_is_one(cast: Cast) -> None:
+    row = asked(cast)
+    browser, where = Browser(), link(cast, row)
+    with job_scope(agency_id=cast.acme.pk):
+        Notice.objects.filter(channel=Channel.EMAIL).update(purposes=["record", "contact"])
+    for day in (1, 3):
+        with time_machine.travel(NOON + timedelta(days=day), tick=False):
+            form = browser.get(where).context["form"]
+            browser.post(where, {"form": form, "deed": "yes", "purposes": ["record", "contact"]})
+        for hours in (1, 2):
+            with time_machine.travel(NOON + timedelta(days=day, hours=hours), tick=False):
+                assert browser.post(where, {"List-Unsubscribe": "One-Click"}).status_code == 200
+                assert states_of(cast.dentist, row.caller_id)[Purpose.CONTACT] == State.WITHDRAWN
+    said = [event.kind for event in events(cast) if event.purpose == Purpose.CONTACT]
+    assert said == [EventKind.GIVEN, EventKind.WITHDRAWN] * 2
 
 
 @pytest.mark.parametrize("secret", some(["0" * 24, "x", "../../"], one_in=3))

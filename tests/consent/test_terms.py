@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from callprivacy.calls.services import people
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from consent.enums import Basis, Channel, Purpose, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, State, Strength
 from consent.models import ConsentEvent, TermsDocument
-from consent.services import terms
+from consent.services import ledger, terms
+from consent.services.ledger import Said
+from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.pages import states_of
 from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
@@ -89,6 +92,30 @@ def test_a_list_only_attests_and_can_grow(cast: Cast) -> None:
     assert the(cast).people == 3
     alice.post(url("cover_more", row.pk), more)
     assert the(cast).people == 3
+
+
+@pytest.mark.parametrize(("day", "state"), [(1, State.WITHDRAWN), (0, State.GIVEN)])
+def test_a_signature_lifts_no_no_of_its_own_day(cast: Cast, day: int, state: State) -> None:
+    """A morning's paper is not newer than an afternoon's STOP; a no of the day before is lifted."""
+    stopped_at = datetime(2026, 9, 30, 19, tzinfo=UTC) + timedelta(days=day)
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[ONE], at=stopped_at)[ONE]
+        no = Said(
+            purpose=Purpose.RECORD,
+            kind=EventKind.WITHDRAWN,
+            channel=Channel.SMS,
+            strength=Strength.A,
+            happened_at=stopped_at,
+            source="sms SM1",
+            caller_id=caller_id,
+        )
+        ledger.record_events(client=cast.dentist, said=[no], by=make.JOB, at=stopped_at)
+    alice = signed_in(cast.alice)
+    page = alice.get(send(alice)["Location"]).text
+    assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: state, Purpose.REVIEW: State.GIVEN}
+    assert ("it came on the day of the signature" in page) is (state == State.WITHDRAWN)
+    listed = vault_selectors.suppressed(cast.dentist.pk, [ONE], on=date(2026, 11, 1)).get(ONE, {})
+    assert (Purpose.RECORD in listed) is (state == State.WITHDRAWN)
 
 
 def erase(cast: Cast, number: str, up_to: datetime) -> None:

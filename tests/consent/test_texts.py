@@ -464,6 +464,54 @@ def test_a_second_yes_is_no_answer_any_more(
     assert [reply.state for reply in replies(cast.dentist)].count(ReplyState.WAITING) == 1
 
 
+def test_a_plain_no_to_our_question_refuses_what_it_asked(
+    cast: Cast, texter: Texter, vendor: twilio_side.Interface
+) -> None:
+    invited(cast, vendor, connection=texter.connection)
+    texter.send("No thanks")
+    assert states(cast) == {Purpose.RECORD: State.REFUSED, Purpose.REVIEW: State.REFUSED}
+    assert invitation(cast).state == InvitationState.ANSWERED
+
+
+@pytest.mark.parametrize(
+    "said", ["Please don't record my calls", "on the page", "we have got to STOP this bill"]
+)
+def test_thanks_after_a_no_is_no_yes_to_what_was_asked_before_it(
+    cast: Cast,
+    texter: Texter,
+    vendor: twilio_side.Interface,
+    clock: time_machine.Traveller,
+    said: str,
+) -> None:
+    invited(cast, vendor, connection=texter.connection)
+    clock.shift(60)
+    if said == "on the page":
+        gave(cast, Purpose.RECORD, Purpose.REVIEW, at=make.now(), kind=EventKind.WITHDRAWN)
+    else:
+        texter.send(said)
+    before = states(cast)
+    clock.shift(60)
+    texter.send("Ok, thank you")
+    assert states(cast) == before
+    assert [reply.state for reply in replies(cast.dentist) if reply.label == "consent"] == [
+        ReplyState.WAITING
+    ]
+
+
+def test_no_to_the_second_question_refuses_sharing_alone(
+    cast: Cast, texter: Texter, vendor: twilio_side.Interface, clock: time_machine.Traveller
+) -> None:
+    invited(cast, vendor, "record", "share", connection=texter.connection)
+    texter.send("do not sell my data")
+    clock.shift(60)
+    texter.send("YES")
+    tasks.send_texts(agency_id=cast.acme.pk)
+    clock.shift(60)
+    texter.send("no")
+    agreed = {Purpose.CONTACT: State.GIVEN, Purpose.RECORD: State.GIVEN}
+    assert states(cast) == agreed | {Purpose.SHARE: State.REFUSED}
+
+
 def test_sharing_after_an_opt_out_takes_two_yeses(
     cast: Cast, texter: Texter, vendor: twilio_side.Interface, clock: time_machine.Traveller
 ) -> None:

@@ -14,11 +14,13 @@ from django.test import override_settings
 from callprivacy.audit.models import HouseEvent
 from callprivacy.calls.models import Call, Caller, CallRef, Connection, Inbox
 from callprivacy.calls.services import connections, inbox
+from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from callprivacy.work.models import Item
 from consent import kinds as work_kinds
 from consent.channels import twilio
@@ -267,6 +269,15 @@ def test_9_without_a_caller_id_promises_no_more_than_this_call(cast: Cast, phone
     phone.press("9")
     assert "cannot remember" in phone.words
     assert not events(cast.dentist, scope=Scope.STANDING)
+
+
+def test_a_number_that_is_not_to_be_tracked_is_not_asked_and_not_recorded(cast: Cast, phone: Phone) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        vault_services.suppress(client_id=cast.dentist.pk, numbers=[CALLER], purposes={TRACK}, at=NOON)
+    phone.ring()
+    assert (phone.heard.find("Gather"), phone.records, phone.dialled) == (None, False, LINE)
+    assert session(cast.dentist).caller_id is None
+    assert not events(cast.dentist)
 
 
 def test_only_what_the_notice_asked_for_is_given(cast: Cast, connection: Connection) -> None:
