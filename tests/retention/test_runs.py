@@ -297,6 +297,32 @@ def test_a_paused_run_erases_nothing_until_it_is_resumed(cast: Cast) -> None:
         assert Call.objects.count() == 0
 
 
+def test_who_stops_the_erasing_of_a_client_stops_the_part_that_is_being_worked_at(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (ANNA, BEN):
+        make.call(cast.dentist, number, at=OLD)
+    client = _live(cast.dentist)
+    real = targets.TARGETS[Category.CALL]
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, batch=1))
+    erase_batch = erasing.erase_batch
+
+    def then_observe(**facts: Any) -> Any:
+        removed = erase_batch(**facts)
+        with job_scope(agency_id=cast.acme.pk):
+            if Call.objects.count() == 1:
+                policies.observe(client=client, reason="We look again at it.", by=make.JOB, at=make.NOON)
+        return removed
+
+    monkeypatch.setattr(erasing, "erase_batch", then_observe)
+    run = _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 1
+        part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
+    assert (part.state, part.rows_erased) == (PartState.OBSERVED, 1)
+
+
 @pytest.mark.parametrize(
     ("at", "starts"),
     [
