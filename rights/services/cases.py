@@ -369,6 +369,8 @@ def take_back(*, case: Case, by: Actor, at: datetime) -> None:
 
 def settle_end(*, submission: Submission, at: datetime) -> None:
     """Note when a submission came to its end, from which the days of its policy count; none while a case is open."""
+    # Of two cases that close at once the second sees the first.
+    Submission.objects.select_for_update(no_key=True, of=("self",)).get(pk=submission.pk)
     if Case.objects.filter(submission_id=submission.pk).open().exists():
         Submission.objects.filter(pk=submission.pk).update(ended_at=None)
         return

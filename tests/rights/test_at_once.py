@@ -9,9 +9,9 @@ import pytest
 from callprivacy.tenancy.scope import job_scope
 from rights.enums import Ask, IdentityState
 from rights.models import Finding, Identity, Submission
-from rights.services import searching
+from rights.services import cases, searching
 from tests import make
-from tests.aside import Aside
+from tests.aside import Aside, Beside
 from tests.cast import Cast
 from tests.make import NOON
 from tests.rights import asking
@@ -46,3 +46,15 @@ def test_a_number_that_is_proven_while_another_is_looked_for_is_looked_for(
     with job_scope(agency_id=cast.acme.pk):
         assert Submission.objects.get(pk=submission.pk).searched_at == NOON
         assert Finding.objects.filter(submission=submission).values("caller_id").distinct().count() == 2
+
+
+def test_two_cases_of_a_request_that_end_at_once_end_the_request(cast: Cast) -> None:
+    submission = asking.asked(cast.dentist, Ask.DELETE, Ask.CORRECT)
+    one, two = asking.case_of(submission, Ask.DELETE), asking.case_of(submission, Ask.CORRECT)
+    with job_scope(agency_id=cast.acme.pk):
+        cases.take_back(case=one, by=make.JOB, at=NOON)
+        beside = Beside(cast.acme.pk, lambda: cases.take_back(case=two, by=make.JOB, at=NOON))
+        beside.let_it_come()
+    beside.end()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.get(pk=submission.pk).ended_at == NOON
