@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from callprivacy.tenancy.scope import job_scope
-from rights.enums import Ask, IdentityState
-from rights.models import Finding, Identity, Submission
-from rights.services import cases, searching
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from consent.enums import Language
+from rights.channels.links import Named
+from rights.enums import Ask, IdentityState, ProofKind
+from rights.models import Finding, Identity, Proof, Submission
+from rights.services import cases, proofs, searching
+from rights.services.proofs import judging, settling
 from tests import make
 from tests.aside import Aside, Beside
 from tests.cast import Cast
@@ -58,3 +62,52 @@ def test_two_cases_of_a_request_that_end_at_once_end_the_request(cast: Cast) -> 
     beside.end()
     with job_scope(agency_id=cast.acme.pk):
         assert Submission.objects.get(pk=submission.pk).ended_at == NOON
+
+
+def _but_for_the_declaration(cast: Cast) -> tuple[Identity, Named]:
+    submission = asking.asked(cast.dentist, Ask.SEE)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        row = Identity.objects.get(submission=submission)
+        for kind, identity in ((ProofKind.TEXT_CODE, row), (ProofKind.FACTS, None)):
+            Proof.objects.create(
+                agency_id=row.agency_id, client_id=row.client_id, submission=submission, identity=identity,
+                kind=kind, holds=True, at=NOON, by=asking.PROVER.name,
+            )  # fmt: skip
+    return row, Named(cast.acme.pk, cast.dentist.pk, submission.pk)
+
+
+def test_staff_refuse_an_identity_while_the_person_does_the_last_that_is_asked(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, named = _but_for_the_declaration(cast)
+    office = asking.Office(cast)
+    needs = settling.needs
+    begun, go = threading.Event(), threading.Event()
+
+    def stands(*args: Any) -> Any:
+        found = needs(*args)
+        begun.set()
+        assert go.wait(10)
+        return found
+
+    monkeypatch.setattr(settling, "needs", stands)
+    declared = Aside(
+        lambda: proofs.declare(
+            named=named, name="Anna Smith", declaration="I am.", language=Language.ENGLISH, at=NOON
+        )
+    )
+    assert begun.wait(10)
+
+    def judge() -> None:
+        with staff_scope(**office.scope):
+            fresh = Identity.objects.select_related("submission__client", "submission__agency").get(pk=row.pk)
+            judging.judge(identity=fresh, holds=False, seen="It is somebody else.", by=office.by, at=NOON)
+
+    judged = Aside(judge)
+    assert judged.is_waiting()
+    go.set()
+    declared.end()
+    with pytest.raises(proofs.SettledError):
+        judged.end()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Identity.objects.get(pk=row.pk).state == IdentityState.PROVEN
