@@ -674,10 +674,11 @@ def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: date
 
     :raises NotAnsweredError: there is no answer yet. :raises AlreadyDoneError: an appeal is there.
     """
-    found = Case.objects.select_related("submission__agency", "submission__client").get(pk=case.pk)
+    rows = Case.objects.select_related("submission__agency", "submission__client")
+    found = rows.select_for_update(of=("self",)).get(pk=case.pk)
     if found.decided_at is None:
         raise NotAnsweredError(f"{found.reference} has no answer yet.")
-    if Case.objects.select_for_update().filter(appeal_of=found).exists():
+    if Case.objects.filter(appeal_of=found).exists():
         raise AlreadyDoneError(f"{found.reference} was appealed against already.")
     made = _open_case(found.submission, Ask.APPEAL, received_at=received_at, by=by, at=at, appeal_of=found)
     timeline.add_event(

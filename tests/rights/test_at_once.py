@@ -10,8 +10,8 @@ import pytest
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from consent.enums import Language
 from rights.channels.links import Named
-from rights.enums import Ask, IdentityState, ProofKind
-from rights.models import Finding, Identity, Proof, Submission
+from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind
+from rights.models import Case, Finding, Identity, Proof, Submission
 from rights.services import cases, proofs, searching
 from rights.services.proofs import judging, settling
 from tests import make
@@ -62,6 +62,27 @@ def test_two_cases_of_a_request_that_end_at_once_end_the_request(cast: Cast) -> 
     beside.end()
     with job_scope(agency_id=cast.acme.pk):
         assert Submission.objects.get(pk=submission.pk).ended_at == NOON
+
+
+def test_an_answer_is_appealed_against_once_by_two_who_press_at_once(cast: Cast) -> None:
+    submission = asking.asked(cast.dentist, Ask.DO_NOT_SELL)
+    case = asking.case_of(submission, Ask.DO_NOT_SELL)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(
+            state=CaseState.DONE, decided=Decided.REFUSE, decided_at=NOON, answered_at=NOON, closed_at=NOON
+        )
+
+    def appeal() -> None:
+        cases.appeal(case=case, words="No.", received_at=NOON, by=asking.BY_PAGE, at=NOON)
+
+    with job_scope(agency_id=cast.acme.pk):
+        appeal()
+        beside = Beside(cast.acme.pk, appeal)
+        beside.let_it_come()
+    with pytest.raises(cases.AlreadyDoneError):
+        beside.end()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Case.objects.filter(appeal_of=case).count() == 1
 
 
 def _but_for_the_declaration(cast: Cast) -> tuple[Identity, Named]:
