@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,7 +31,7 @@ from consent.models import VendorTask
 from consent.services import vendor_tasks
 from retention import targets
 from retention.enums import Category, PartState, RunCause, RunState
-from retention.models import Leftover, Run, RunPart
+from retention.models import GoLive, Leftover, Run, RunPart
 from retention.selectors import preview
 from retention.selectors import runs as selectors
 from retention.services import erasing, policies, runs, sweeping, vendors
@@ -440,6 +441,16 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
         )
         assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
         assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
+
+
+def test_who_signs_after_another_officer_hears_that_the_client_is_live_already(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
+        for at in (make.NOON, make.NOON + timedelta(seconds=1)):
+            with contextlib.suppress(policies.AlreadyLiveError):
+                policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=at)
+        assert GoLive.objects.count() == 1
+        assert Client.objects.get(pk=cast.dentist.pk).went_live_at == make.NOON
 
 
 def test_the_watermark_stands_where_the_run_cut(cast: Cast) -> None:
