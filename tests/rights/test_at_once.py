@@ -10,9 +10,10 @@ import pytest
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from consent.enums import Language
 from rights.channels.links import Named
-from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind
-from rights.models import Case, Finding, Identity, Proof, Submission
-from rights.services import cases, proofs, searching
+from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind, StepKind, StepState
+from rights.models import Case, Finding, Identity, Proof, Step, Submission
+from rights.selectors import reach
+from rights.services import cases, proofs, restricting, searching, steps, working
 from rights.services.proofs import judging, settling
 from tests import make
 from tests.aside import Aside, Beside
@@ -132,3 +133,36 @@ def test_staff_refuse_an_identity_while_the_person_does_the_last_that_is_asked(
         judged.end()
     with job_scope(agency_id=cast.acme.pk):
         assert Identity.objects.get(pk=row.pk).state == IdentityState.PROVEN
+
+
+def test_a_restriction_that_is_to_reach_further_back_while_it_is_made_is_made_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(cast.dentist, Ask.RESTRICT)
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.RESTRICT)
+    with job_scope(agency_id=cast.acme.pk):
+        steps.plan(case=case, kind=StepKind.RESTRICT, at=NOON)
+    targets_of = reach.targets_of
+    asked: list[object] = []
+
+    def back() -> int:
+        with job_scope(agency_id=cast.acme.pk):
+            return restricting.reach_back(submission_id=submission.pk, at=NOON)
+
+    def meanwhile(*args: Any) -> Any:
+        found = targets_of(*args)
+        if not asked:
+            asked.append(Aside(back).end())
+        return found
+
+    monkeypatch.setattr(reach, "targets_of", meanwhile)
+    assert working.work_next(agency_id=cast.acme.pk, clock=lambda: NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Step.objects.get(case=case, kind=StepKind.RESTRICT).state == StepState.WAITING
+    assert working.work_next(agency_id=cast.acme.pk, clock=lambda: NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Step.objects.get(case=case, kind=StepKind.RESTRICT).state == StepState.DONE
+    assert asked == [1]
