@@ -9,11 +9,13 @@ import pytest
 
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from consent.enums import Language
+from consent.models import PhoneCode
+from consent.services import codes
 from rights.channels.links import Named
 from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind, StepKind, StepState
-from rights.models import Case, Finding, Identity, Proof, Step, Submission
+from rights.models import Case, Finding, HouseCode, Identity, Proof, Step, Submission
 from rights.selectors import reach
-from rights.services import cases, proofs, restricting, searching, steps, working
+from rights.services import cases, house_codes, proofs, restricting, searching, steps, working
 from rights.services.proofs import judging, settling
 from tests import make
 from tests.aside import Aside, Beside
@@ -166,3 +168,25 @@ def test_a_restriction_that_is_to_reach_further_back_while_it_is_made_is_made_ag
     with job_scope(agency_id=cast.acme.pk):
         assert Step.objects.get(case=case, kind=StepKind.RESTRICT).state == StepState.DONE
     assert asked == [1]
+
+
+@pytest.mark.parametrize("to_client", [False, True])
+def test_codes_that_are_asked_for_at_once_are_counted_one_after_the_other(
+    cast: Cast, *, to_client: bool
+) -> None:
+    def draw() -> str | None:
+        if to_client:
+            with job_scope(agency_id=cast.acme.pk):
+                return codes._new_code(cast.dentist, ANNA, NOON)
+        return house_codes._new_code(cast.acme, house_codes.PHONE, ANNA, NOON)
+
+    for _ in range(codes.AN_HOUR_A_NUMBER - 1):
+        assert draw() is not None
+    with job_scope(agency_id=cast.acme.pk):
+        assert draw() is not None
+        beside = Beside(cast.acme.pk, draw)
+        beside.let_it_come()
+    beside.end()
+    with job_scope(agency_id=cast.acme.pk):
+        rows = (PhoneCode if to_client else HouseCode).objects.filter(agency_id=cast.acme.pk)
+        assert rows.count() == codes.AN_HOUR_A_NUMBER
