@@ -325,8 +325,6 @@ def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Grou
     texts = [found.table.columns[name].texts() for name in release.columns]
     places = found.rows.tolist()
     report = {
-        "rows_chosen": len(ground.rows),
-        "rows_held_back": len(ground.rows) - len(kept),
         "rows": len(places),
         "callers": len({kept.callers[place] for place in places}),
         "population": ground.population,
@@ -366,7 +364,6 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
     tokens = {one: holding.token(keys.tokens, one) for one in set(rows.callers)}
     texts = [[tokens[one] for one in rows.callers], *(rows.columns[name] for name in release.columns)]
     report = {
-        "rows_chosen": len(rows),
         "rows": len(rows),
         "callers": rows.people,
         "population": ground.population,

@@ -369,6 +369,13 @@ def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_
         measured = set(rows.values_list("caller_id", flat=True))
     keys, here = building.keys_for(release, at=make.NOON), _callers_in(release)
     assert sum(keys.caller(one) not in here for one in measured) >= 5
+    # Nor from the sheet: of how many rows these are, and how many stayed out, is in none of its lines.
+    said = {line.label: line.value for line in selectors.found(release.report)}
+    assert said["Rows"] == str(release.rows)
+    assert "Held back" not in said
+    # What is left out is of the rows that the search had, and they are too few by enough callers as well.
+    searched = round((release.rows or 0) / (1 - release.report["suppressed"]))
+    assert searched <= 2 * (60 - 5)
 
 
 def test_no_week_of_a_report_minus_the_files_tells_of_few(cast: Cast) -> None:
