@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from callprivacy.lib import commands
 from tests import starts
+from tools import migrating, release
 
 NOBODY = "postgresql://app:word@127.0.0.1:1/nothing"
 
@@ -60,3 +61,20 @@ def test_a_trail_whose_database_is_away_is_not_one_that_does_not_hold() -> None:
     assert done.returncode == 2, done.stderr
     assert "A database does not answer" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.django_db
+def test_a_release_that_meets_a_held_table_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def waits(**_: Any) -> None:
+        refuse("55P03")
+
+    monkeypatch.setattr("sys.argv", ["release", "--here"])
+    monkeypatch.setenv("CALLPRIVACY_ROLE", "owner")
+    monkeypatch.setattr("django.core.management.call_command", lambda *_, **__: None)
+    monkeypatch.setattr(migrating, "both", waits)
+    assert release.main() == 1
+    said = capsys.readouterr().err
+    assert "is not released. Something else holds a table that this needs: run it again." in said
+    assert "does not answer" not in said
