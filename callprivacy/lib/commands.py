@@ -45,6 +45,22 @@ class OwnCommand(BaseCommand):
         except InterfaceError as error:
             raise CommandError(trouble(error), returncode=2) from error
 
+    def asks(self, question: str, *, word: str) -> None:
+        """
+        Go on only once a person has written a word.
+
+        :raises CommandError: it was another one, or nobody is there to write it.
+        """
+        try:
+            answer = input(f"{question} Write {word} to go on: ")
+        except EOFError:
+            raise CommandError(
+                f"{question} Nobody is there to be asked, and nothing was changed. If it is meant: --yes.",
+                returncode=2,
+            ) from None
+        if answer.strip() != word:
+            raise CommandError("Nothing was changed.", returncode=2)
+
 
 def is_outside(error: DatabaseError) -> bool:
     """Whether an operator can do something about it: it is no fault of a statement."""

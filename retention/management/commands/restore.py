@@ -43,8 +43,8 @@ class Command(OwnCommand):
             if options["replace"]:
                 restoring.check(options["dump"], secret=secret, access=access)
                 name = access.parts["dbname"]
-                if not options["yes"] and input(f"Drop everything in {name}? Write its name: ") != name:
-                    raise CommandError("Nothing was changed.", returncode=2)
+                if not options["yes"]:
+                    self.asks(f"Everything in the database {name} is dropped.", word=name)
                 restoring.empty(manifest.database)
             restoring.restore_dump(options["dump"], manifest=manifest, secret=secret, access=access)
         except OSError as error:
