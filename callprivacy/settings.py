@@ -466,6 +466,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "socket_connect_timeout": 2,
 }
+CELERY_BEAT_SCHEDULER = "callprivacy.celery:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CALLPRIVACY_STATE / "beat")
 
 SILENCED_SYSTEM_CHECKS = [
