@@ -39,6 +39,8 @@ SECRET_KEY = env.secret(
     at_least=50,
     remedy='Make one: python3 -c "import secrets; print(secrets.token_urlsafe(64))".',
 )
+# What these signed is still believed, and nothing is signed with them: for a change that was planned.
+SECRET_KEY_FALLBACKS = env.secrets("CALLPRIVACY_EARLIER_SECRET_KEYS", at_least=50)
 FIELD_ENCRYPTION_KEY = env.fernet_keys(
     "FIELD_ENCRYPTION_KEY",
     remedy=(
