@@ -56,3 +56,7 @@ class Command(OwnCommand):
         self.stdout.write(f"{manifest.database} is back as of {manifest.made_at}.")
         if manifest.database == "default":
             self.stdout.write("Now run: manage.py migrate, then manage.py after_restore --why ...")
+        else:
+            self.stdout.write(
+                "If the program is newer than the dump: manage.py migrate vault --database vault"
+            )
