@@ -11,8 +11,8 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, DueWhy, MembershipState, Role
-from callprivacy.accounts.models import Invitation, Membership, PasswordHistory, User
+from callprivacy.accounts.enums import CLIENT_SIDE, RIGHTS, AgencyRight, DueWhy, MembershipState, Role
+from callprivacy.accounts.models import ClientGrant, Invitation, Membership, PasswordHistory, User
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -33,6 +33,15 @@ class OwnRightsError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("Ask another admin or compliance officer: nobody changes their own role or grants.")
+
+
+class ApprovesError(ValueError):
+    """Somebody who approves for clients was to be made one of the agency's people."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__(
+            f"Approves for {names}, as the agency's people do not. Give another bundle or nothing there first."
+        )
 
 
 # --- A person's own deeds ---
@@ -265,11 +274,13 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
 
     :raises LastManagerError: nobody would be left to manage people.
     :raises OwnRightsError: somebody else could do it.
+    :raises ApprovesError: they hold the approver's bundle, and the new role is none of the client's side.
     """
     hold_managers(membership.agency_id)
     _check_own(membership, by)
     if AgencyRight.MANAGE_PEOPLE not in RIGHTS[role]:
         _check_somebody_is_left(membership)
+    _check_side(membership, role)
     before = membership.role
     if role == before or not Membership.objects.filter(pk=membership.pk, role=before).update(role=role):
         return
@@ -285,6 +296,21 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
         after=role.value,
         invitations=0 if may_invite else withdraw_invitations_of(membership, at=at),
     )
+
+
+def _check_side(membership: Membership, role: Role) -> None:
+    """Whoever gives a bundle just now holds the membership: what was given meanwhile is seen."""
+    if role in CLIENT_SIDE:
+        return
+    access.hold_members(agency_id=membership.agency_id, user_ids=[membership.user_id])
+    approves = ClientGrant.objects.filter(
+        agency_id=membership.agency_id, user_id=membership.user_id, bundle=Role.APPROVER
+    )
+    names = (
+        approves.order_by("content_object__name").values_list("content_object__name", flat=True).distinct()
+    )
+    if found := list(names):
+        raise ApprovesError(", ".join(found))
 
 
 def may_change_grants_of(membership: Membership, by: Membership) -> bool:

@@ -157,7 +157,7 @@ def change_role(request: StaffRequest, pk: int) -> HttpResponse:
             deeds.change_role(
                 membership=membership, role=form.cleaned_data["role"], by=request.actor, at=request.at
             )
-        except (deeds.LastManagerError, deeds.OwnRightsError) as error:
+        except (deeds.ApprovesError, deeds.LastManagerError, deeds.OwnRightsError) as error:
             form.add_error("role", str(error))
         else:
             messages.success(request, f"{membership.user} is {membership.get_role_display().lower()} now.")
