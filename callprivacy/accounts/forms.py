@@ -507,6 +507,17 @@ class ApiKeyForm(LifeForm):
 
 
 class RotateKeyForm(LifeForm):
+class SuspendForm(forms.Form):
+    """What ends beside the access of somebody who is suspended."""
+
+    ends_keys = forms.BooleanField(
+        label="End these keys too",
+        required=False,
+        initial=True,
+        help_text="Their systems stop until you make new keys. A key that vouches for proof ends in any case.",
+    )
+
+
     """Another key in place of one, and how long the one before goes on."""
 
     overlap = forms.TypedChoiceField(

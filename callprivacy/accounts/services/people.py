@@ -11,8 +11,17 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.enums import CLIENT_SIDE, RIGHTS, AgencyRight, DueWhy, MembershipState, Role
+from callprivacy.accounts.enums import (
+    CLIENT_SIDE,
+    RIGHTS,
+    AgencyRight,
+    ApiScope,
+    DueWhy,
+    MembershipState,
+    Role,
+)
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, PasswordHistory, User
+from callprivacy.accounts.services import api_keys
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -211,19 +220,23 @@ def check_may_go(membership: Membership, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
+def suspend(*, membership: Membership, ends_keys: bool = True, by: Actor, at: datetime) -> None:
     """
     Take a person's access away at once: their sessions end, no grant counts until they are active again, and whom
     they have invited does not come in.
 
+    :param ends_keys: whether every key ends that they made for the agency's systems; those that vouch for proof end
+        in any case.
     :raises LastManagerError: nobody else could manage people.
     :raises OwnRightsError: people do not suspend themselves.
     """
     check_may_go(membership, by=by)
-    shut_out(membership=membership, by=by, at=at)
+    shut_out(membership=membership, ends_keys=ends_keys, by=by, at=at)
 
 
-def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool = False) -> None:
+def shut_out(
+    *, membership: Membership, ends_keys: bool = True, by: Actor, at: datetime, replaced: bool = False
+) -> None:
     """
     The same without asking who is left: whoever calls has the transaction and `hold_managers`, and sees to that.
 
@@ -235,6 +248,13 @@ def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool 
     if not won:
         return
     ended = end_sessions(membership.user_id)
+    keys = api_keys.end_keys_of(
+        user_id=membership.user_id,
+        agency_id=membership.agency_id,
+        by=by,
+        at=at,
+        scope=None if ends_keys else ApiScope.CONSENT_PROVE,
+    )
     audit.record(
         "person.suspended",
         by=by,
@@ -242,6 +262,7 @@ def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool 
         subject=membership,
         person=membership.user_id,
         sessions=ended,
+        keys=keys,
         invitations=withdraw_invitations_of(membership, at=at),
         replaced=replaced,
     )
