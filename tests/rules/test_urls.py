@@ -481,6 +481,7 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
         ("clients/<slug:slug>/consent/steps/<uuid:task_id>/reference/", Deed.REVEAL),
         ("clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/", Deed.EXPORT),
         ("clients/<slug:slug>/lists/<uuid:check_id>/rows/", Deed.EXPORT),
+        ("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", Deed.EXPORT),
         ("people/<int:pk>/reactivate/", Deed.GRANTS),
         ("agency/", Deed.POLICY),
         ("clients/<slug:slug>/proof/<uuid:binder_id>/link/", Deed.RELEASE),
