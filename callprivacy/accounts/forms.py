@@ -465,7 +465,7 @@ class NetworksField(forms.CharField):
 
 
 class ApiKeyForm(LifeForm):
-    """A key for a system of the agency's. To vouch for proof is an officer's to give."""
+    """A key for a system of the agency's, which may no more than who makes it."""
 
     name = forms.CharField(
         label="Which system it is for",
@@ -484,16 +484,16 @@ class ApiKeyForm(LifeForm):
     )
     field_order = ("name", "scopes", "life", "networks")
 
-    def __init__(self, *args: Any, may_vouch: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offered: Collection[ApiScope], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["scopes"]
         field.choices = [  # type: ignore[attr-defined]  # it is a choice field
-            (scope.value, f"{scope.label}: {_SCOPE_HELP[scope]}")
-            for scope in ApiScope
-            if may_vouch or scope != ApiScope.CONSENT_PROVE
+            (scope.value, f"{scope.label}: {_SCOPE_HELP[scope]}") for scope in offered
         ]
-        if not may_vouch:
-            field.help_text = "Only a compliance officer lets a system vouch for proof."
+        if len(offered) < len(ApiScope):
+            field.help_text = (
+                "A key may no more than you may here. Only a compliance officer lets one vouch for proof."
+            )
 
     def clean_scopes(self) -> list[ApiScope]:
         return [ApiScope(scope) for scope in self.cleaned_data["scopes"]]
