@@ -205,7 +205,8 @@ class EngagementForm(forms.Form):
     delete_at_vendor = forms.BooleanField(
         label="The client instructs us to have withheld recordings deleted at the tracker too",
         required=False,
-        help_text="Without it they are erased here, and the tracker's copy is the client's to deal with.",
+        help_text="Without it they are erased here, and the tracker's copy is the client's to deal with. Once "
+        "the client is live, a compliance officer switches it on.",
     )
 
     def clean(self) -> dict[str, Any]:
@@ -506,7 +507,6 @@ class ApiKeyForm(LifeForm):
         return cleaned
 
 
-class RotateKeyForm(LifeForm):
 class SuspendForm(forms.Form):
     """What ends beside the access of somebody who is suspended."""
 
@@ -518,6 +518,7 @@ class SuspendForm(forms.Form):
     )
 
 
+class RotateKeyForm(LifeForm):
     """Another key in place of one, and how long the one before goes on."""
 
     overlap = forms.TypedChoiceField(

@@ -484,6 +484,8 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
         ("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", Deed.EXPORT),
         ("people/<int:pk>/reactivate/", Deed.GRANTS),
         ("agency/", Deed.POLICY),
+        ("clients/<slug:slug>/recordings/handling/", Deed.POLICY),
+        ("clients/<slug:slug>/engagement/", Deed.POLICY),
         ("clients/<slug:slug>/proof/<uuid:binder_id>/link/", Deed.RELEASE),
         ("clients/<slug:slug>/proof/<uuid:binder_id>/<slug:form>/", Deed.RELEASE),
         ("reports/releases/<slug:slug>/<uuid:release_id>/file/", Deed.RELEASE),
