@@ -564,7 +564,8 @@ REGISTER: dict[str, Table] = {
         _plain(_OURS, "step marked_by marked_at", note="A blueprint's name or a count"),
     ),
     "consent.DecidedFrom": Table(
-        "A digest of what all decisions of a client rest on", _plain(_OURS, "digest seen_at")
+        "A digest of what all decisions of a client rest on",
+        _plain(_OURS, "digest quarantine_hours at_vendor seen_at"),
     ),
     "consent.Rejudgement": Table(
         "That recordings are to be decided anew",
