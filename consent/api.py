@@ -111,10 +111,10 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
             except events.CallerGoneError:
-                return _later("busy", "This number is being erased in this moment. Send it again.")
+                return later("busy", "This number is being erased in this moment. Send it again.")
             except DatabaseError as error:
                 log.error("api.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
-                return _later("unavailable", "The answer is not known at the moment: take it for a no.")
+                return later("unavailable", "The answer is not known at the moment: take it for a no.")
 
         return guarded
 
@@ -158,7 +158,8 @@ def bearer_of(request: HttpRequest) -> str:
     return text.strip() if kind.lower() == "bearer" else ""
 
 
-def _later(code: str, detail: str) -> HttpResponse:
+def later(code: str, detail: str) -> HttpResponse:
+    """A refusal for now; the same may be sent again."""
     answer = problem(503, code, detail)
     answer.headers["Retry-After"] = "1"
     return answer
