@@ -68,7 +68,7 @@ def door(run: Run) -> Run:
 
 
 # The database takes no NUL, and nobody looks for the other signs that are not printed.
-_Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class PassingIn(Strict):
@@ -139,8 +139,7 @@ def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
         if one.at.date() < FIRST_DAY:
             return problem(422, "invalid", "This is too long ago to be right.", f"events.{place}.at")
     passings = [
-        Passing(one.reference.strip(), one.badge, one.direction == "in", one.at, one.room.strip())
-        for one in entries.events
+        Passing(one.reference, one.badge, one.direction == "in", one.at, one.room) for one in entries.events
     ]
     try:
         came, flagged = badge_systems.take_events(holder=holder, passings=passings, at=at)
