@@ -18,6 +18,8 @@ import pytest
 from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
+from callprivacy.calls.providers import pulled
+from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.selectors import pulls as selectors
 from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
@@ -813,6 +815,18 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     ]
     assert vendor.asked[0][1]["StartTime>"] == "2026-11-23T12:00:00Z"
     assert vendor.asked[1][1]["PageToken"] == "PACA1"
+
+
+@pytest.mark.parametrize("start", ["Tue, 24 Nov 2026 11:00:00 +0000", None])
+def test_a_call_of_twilios_that_nobody_answered_began_when_its_row_says(start: str | None) -> None:
+    said = {
+        "sid": CALL, "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
+        "direction": "inbound", "status": "no-answer", "duration": "0", "start_time": start,
+        "end_time": "Tue, 24 Nov 2026 11:00:45 +0000",
+    }  # fmt: skip
+    facts = pulled.parse("twilio", pulled.packed(said), at=NOON)
+    assert isinstance(facts, CallFacts)
+    assert facts.started_at == datetime(2026, 11, 24, 11, 0, 0 if start else 45, tzinfo=UTC)
 
 
 def test_calltrackingmetrics_goes_by_pages(cast: Cast, vendor: Vendor) -> None:
