@@ -104,7 +104,7 @@ class EntriesOut(Schema):
 
 @router.post(
     "/premises/entries",
-    response={200: EntriesOut, **dict.fromkeys((401, 409, 413, 415, 422, 429, 503), Problem)},
+    response={200: EntriesOut, **dict.fromkeys((400, 401, 409, 411, 413, 415, 422, 429, 503), Problem)},
     summary="Who passed a reader",
     tags=["premises"],
 )
