@@ -407,7 +407,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "connection format state time_zone line rows rows_done added known too_old erased tries",
-            "doubtful refused created_by created_at started_at due_at finished_at",
+            "doubtful refused first_of_two created_by created_at started_at due_at finished_at",
             mapping="Names of the file's columns",
             file_key="Name of the sealed file, which goes when the import is over",
             file_digest="SHA-256 of the whole file, or a keyed digest of where a dropped one lies, to know it again",
