@@ -81,6 +81,15 @@ def is_of_children(client: Client) -> bool:
     return minors.are_presumed(client)
 
 
+def why_no_row_leaves(client: Client) -> str:
+    """Why no row of a call leaves, generalised or not: the client's trade. Empty where rows may leave."""
+    if is_health(client):
+        return "Calls of this client are about health"
+    if is_of_children(client):
+        return "Whoever calls this client is taken for a minor"
+    return ""
+
+
 def recipients(client: Client) -> list[Recipient]:
     """A client's recipients, by name."""
     return list(Recipient.objects.for_client(client).order_by("name"))

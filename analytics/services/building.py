@@ -410,10 +410,8 @@ def build(*, due: Work, clock: Clock) -> bool:
         if release.failures >= _FAILURES:
             _refuse(release, "It could not be built; the log of the worker names the fault.", clock())
             return False
-        if selectors.is_of_children(release.client):
-            _refuse(
-                release, "Whoever calls this client is taken for a minor: no row of a call leaves.", clock()
-            )
+        if why := selectors.why_no_row_leaves(release.client):
+            _refuse(release, f"{why}: no row of a call leaves.", clock())
             return False
         Release.objects.filter(pk=release.pk).update(failures=release.failures + 1)
         ground, keys = _read(release, at), keys_for(release, at=at)

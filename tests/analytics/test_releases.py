@@ -201,8 +201,9 @@ def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast
             released.draft(to, cast.alice, kind=kind)
 
 
-def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_and_its_recipient_told(
-    cast: Cast,
+@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.HEALTH])
+def test_what_is_out_of_a_client_that_turns_to_such_a_trade_is_revoked_and_its_recipient_told(
+    cast: Cast, sector: Sector
 ) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
@@ -217,7 +218,9 @@ def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_an
     assert key is not None
     mail.outbox.clear()
     with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.CHILDREN)
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=sector)
+        with pytest.raises(releases.BeingChangedError, match="nobody takes the file"):
+            releases.open_file(release=released.fresh(out), by=make.JOB, at=LATER)
 
     tasks.end_releases(agency_id=cast.acme.pk)
     tasks.end_releases(agency_id=cast.acme.pk)
