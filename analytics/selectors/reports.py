@@ -234,6 +234,8 @@ _FROM: Final = """
     FROM w JOIN analytics_cell c ON c.client_id = w.client_id AND c.sheet = w.sheet
         AND c.starts_at >= w.first_at AND c.starts_at < least(w.last_at, w.to_at) AND c.ends_at > w.from_at
 """
+# By its middle a cell lies in one day, week and month, also where it was made by the clocks of another zone.
+_MIDDLE: Final = "(c.starts_at + (c.ends_at - c.starts_at) / 2)"
 _INSIDE: Final = "c.starts_at >= w.from_at AND c.ends_at <= w.to_at"
 
 
@@ -241,7 +243,7 @@ def _bucket(step: Step) -> str:
     if step is Step.ALL:
         return "NULL::timestamp"
     local = (
-        "c.starts_at" if step is Step.HOUR else f"date_trunc('{step.value}', c.starts_at AT TIME ZONE w.zone)"
+        "c.starts_at" if step is Step.HOUR else f"date_trunc('{step.value}', {_MIDDLE} AT TIME ZONE w.zone)"
     )
     return f"CASE WHEN c.grain >= {step.grain.value} OR w.is_whole THEN {local} END"
 
@@ -252,7 +254,7 @@ def _key(dimension: Dimension) -> str:
     if dimension is Dimension.WEEKDAY:
         return (
             f"CASE WHEN c.weekday IS NOT NULL THEN c.weekday::text WHEN c.grain >= {Grain.DAY.value}"
-            " THEN extract(isodow FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
+            f" THEN extract(isodow FROM {_MIDDLE} AT TIME ZONE w.zone)::int::text END"
         )
     if dimension is Dimension.HOUR_OF_DAY:
         return (
@@ -345,7 +347,7 @@ def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: 
     Cells grouped by kinds and by keys. Keys of time are computed once for each beginning of a cell, of which there are
     few, rather than once for each cell.
     """
-    raw = ["c.starts_at", "c.grain", "c.weekday", "c.hour", "w.zone", "w.is_whole"]
+    raw = ["c.starts_at", "c.ends_at", "c.grain", "c.weekday", "c.hour", "w.zone", "w.is_whole"]
     is_timed = [any(name in key for name in raw) for key in by]
     if not any(is_timed):
         numbers = ", ".join(str(place) for place in range(1, len(kinds) + len(by) + 1))
@@ -516,7 +518,7 @@ def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
         if asked.step is Step.ALL
         else "s.starts_at"
         if asked.step is Step.HOUR
-        else f"date_trunc('{asked.step.value}', s.starts_at AT TIME ZONE w.zone)"
+        else f"date_trunc('{asked.step.value}', {_MIDDLE.replace('c.', 's.')} AT TIME ZONE w.zone)"
     )
     by = [local, *("s.client_id::text" for _ in asked.dimensions)]
     numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
