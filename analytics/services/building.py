@@ -132,8 +132,7 @@ def _make(
     """
     if ground.rows.people < ground.least:
         raise AnonymiseError(
-            f"Calls of {ground.rows.people} callers may leave, fewer than the floor of {ground.least}. Choose more"
-            " days."
+            f"Calls of fewer callers may leave than the floor of {ground.least}. Choose more days."
         )
     if release.kind == ReleaseKind.PSEUDONYMISED:
         return _pseudonymised(release, ground, keys)
@@ -200,10 +199,9 @@ def _anonymised(
         if not parts:
             return _built(release, found, kept, ground, keys)
         kept = kept.without(_held_back(parts, kept, ground, keys))
-    least = min(part.left_out for part in parts)
     raise AnonymiseError(
-        f"Held against the reports of these days it would tell of {least} caller{'' if least == 1 else 's'} that they"
-        f" are not in it, where a report tells of {ground.k_of_reports} at least. Choose more days or fewer columns."
+        "Held against the reports of these days it would tell of fewer callers that they are not in it than a report"
+        " may tell of. Choose more days or fewer columns."
     )
 
 
@@ -303,8 +301,7 @@ def _isolated(release: Release, members: Members, earlier: Sequence[Release], le
         return ""
     named = [selectors.name_of(one) for one in against if one.pk in found.with_]
     return (
-        f"With an earlier release it would tell apart as few as {found.callers}"
-        f" caller{'' if found.callers == 1 else 's'}, where the floor is {least}: {'; '.join(named)}."
+        f"With an earlier release it would tell apart fewer callers than the floor of {least}: {'; '.join(named)}."
         " Choose days that do not overlap, or end that release first."
     )[:500]
 
@@ -340,7 +337,7 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
     result: dict[str, Any] = {}
     try:
         built, least, earlier = _tried(trial, release, at, clock)
-        result, refusal = built.report, _isolated(release, built.members, earlier, least)
+        result, refusal = selectors.rounded(built.report), _isolated(release, built.members, earlier, least)
     except (AnonymiseError, TooManyRowsError) as error:
         refusal = str(error)[:500]
     with job_scope(agency_id=due.agency_id):

@@ -252,7 +252,7 @@ class _Cut:
             self._final[start] = found
         return self._final[start]
 
-    def _kept(self, start: datetime, end: datetime) -> Grain | None:
+    def _grain_of_final(self, start: datetime, end: datetime) -> Grain | None:
         """How finely a stretch is cut by something final that was made by the clocks of today; None where by none."""
         zone = self.client.time_zone
         for starts, ends, grain in self._finals(self._known(start, Grain.MONTH)):
@@ -286,7 +286,7 @@ class _Cut:
         """
         start, end, grain = span
         here = Span.objects.for_client(self.client).filter(starts_at__gte=start, starts_at__lt=end)
-        final = self._kept(start, end)
+        final = self._grain_of_final(start, end)
         if grain is Grain.MONTH and start in self.by_days:
             fits = False
         elif final is not None:

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 
 from analytics import kinds
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
-from analytics.selectors import holding
+from analytics.selectors import holding, releasable
 from analytics.selectors import releases as selectors
 from analytics.services import building, recipients, releases
 from analytics.services.building import Work
@@ -254,7 +254,7 @@ def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cas
 def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
     released.fill(cast.dentist, callers=7)
     trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert "7 callers" in trial.refusal
+    assert trial.refusal == "Calls of fewer callers may leave than the floor of 11. Choose more days."
     with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.NotReleasableError):
         releases.propose(
             release=Release.objects.get(pk=trial.release_id),
@@ -262,6 +262,24 @@ def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
             by=Actor.staff(user_id=cast.alice.user_id),
             at=make.NOON,
         )
+
+
+def test_a_setting_that_was_tried_counts_nobody_exactly(cast: Cast) -> None:
+    """Two trials, of a few days and one more, would count whoever called on that day."""
+    released.fill(cast.dentist)
+    waiting = released.proposed(
+        released.draft(released.recipient(cast.dentist, cast.alice), cast.alice), cast.alice
+    )
+    assert waiting.report["rows"] % 10 == waiting.report["callers"] % 10 == 0
+    assert "As it was tried, rounded" in selectors.sheet(waiting)
+    tried = {
+        "rows": 117, "callers": 1_234, "people": 11, "classes": 9, "suppressed": 3 / 117, "average": 13.0,
+        "risks": {"marketer": 9 / 117, "journalist": None},
+    }  # fmt: skip
+    assert selectors.rounded(tried) == {
+        "rows": 120, "callers": 1_200, "people": 11, "classes": 10, "suppressed": 0.03, "average": 13.0,
+        "risks": {"marketer": 0.08, "journalist": None},
+    }  # fmt: skip
 
 
 def test_a_setting_is_computed_once_a_day(cast: Cast) -> None:
@@ -301,8 +319,11 @@ def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: 
         purposes=[Purpose.SHARE.value],
         at=make.NOON,
     )
-    trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert trial.result["rows_chosen"] == 2 * (60 - 6)
+    with job_scope(agency_id=cast.acme.pk):
+        calls = releasable.calls_for_release(
+            cast.dentist, from_on=released.FIRST, until_on=make.NOON.date(), at=make.NOON
+        )
+        assert calls.count() == 2 * (60 - 6)
 
 
 @pytest.mark.thorough
@@ -318,7 +339,7 @@ def test_a_no_between_the_two_signatures_counts(cast: Cast) -> None:
             state="refused", since=make.NOON,
         )  # fmt: skip
     release = released.signed(waiting, released.officer(cast))
-    assert release.report["rows_chosen"] == waiting.report["rows_chosen"] - 2
+    assert building.keys_for(release, at=make.NOON).caller(caller_id) not in _callers_in(release)
 
 
 # --- Together with what was released before ---
@@ -338,6 +359,10 @@ def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says
     with job_scope(agency_id=cast.acme.pk):
         releases.revoke(release=first, reason="Replaced by another.", by=make.JOB, at=LATER)
     assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
+
+
+def _callers_in(release: Release) -> set[bytes]:
+    return set(holding.members_of(release).callers.values())
 
 
 def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_same_days(cast: Cast) -> None:
@@ -381,7 +406,7 @@ def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast)
             until_on=released.FIRST + timedelta(days=50),
         )
     )
-    assert "0 callers" in trial.refusal
+    assert "fewer callers" in trial.refusal
     trial = released.tried(released.draft(to, cast.alice))
     assert "is gone: Northwind Analytics" in trial.refusal
 
@@ -576,14 +601,14 @@ def test_beside_a_pseudonymised_file_no_anonymised_one_of_the_same_calls_is_rele
     to = released.recipient(cast.dentist, cast.alice)
     released.released(to, people, kind=ReleaseKind.PSEUDONYMISED, columns=("day",))
     trial = released.tried(released.draft(to, cast.alice, columns=("day",)))
-    assert "as few as 1 caller," in trial.refusal
+    assert "fewer callers than the floor of 11: Northwind" in trial.refusal
 
 
 def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
     trial = released.tried(released.draft(to, cast.alice, kind=ReleaseKind.PSEUDONYMISED))
-    assert "Calls of 0 callers may leave" in trial.refusal
+    assert "fewer callers may leave than the floor" in trial.refusal
 
 
 # --- What is said of it ---
