@@ -154,6 +154,23 @@ def calls_for_release(client: Client, *, from_on: date, until_on: date, at: date
     return found
 
 
+def known_to_have_left(client: Client, *, since: datetime, at: datetime) -> set[uuid.UUID]:
+    """
+    Callers of whom nothing may leave any more, whether a call of theirs is here or not: who said no or is a minor, or
+    was erased since then. In the scope of a job.
+    """
+    purposes = (Purpose.MEASURE, *NOES)
+    noes = ConsentState.objects.for_client(client).filter(purpose__in=purposes, state__in=NO_STATES)
+    minors = MinorMark.objects.for_client(client)
+    on = standards.today_at(client, at)
+    return {
+        *noes.values_list("caller_id", flat=True),
+        *minors.values_list("caller_id", flat=True),
+        *(one for purpose in purposes for one in vault.callers_who_refused(client.pk, purpose, on=on)),
+        *vault.callers_erased_since(client.pk, since),
+    }
+
+
 def shared_ids(client: Client, calls: QuerySet[Call], *, at: datetime) -> Iterator[list[uuid.UUID]]:
     """Of these calls, batch by batch, those of which the rules of their places allow sharing as they are."""
     rules = law.rules_of(client.agency_id)

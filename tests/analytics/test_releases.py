@@ -559,6 +559,37 @@ def test_a_live_release_is_looked_at_once_a_quarter_and_waits_for_a_person_where
         assert (item.key, item.count) == (str(release.pk), 1)
 
 
+def test_whose_calls_expired_has_not_left_and_who_was_erased_or_said_no_meanwhile_has(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)], keep_for_days=90
+    )
+    keys, there = building.keys_for(release, at=make.NOON), _callers_in(release)
+    every = _ids(cast.dentist, *map(released.number, range(60)))
+    erased, objects, *others = [one for one in every if keys.caller(one) in there]
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Call.objects.for_client(cast.dentist).exclude(caller_id__in=[erased, objects])
+        ids = tuple(rows.order_by("pk").values_list("pk", flat=True))
+        erasure.close_before(client=cast.dentist, cutoff=make.NOON)
+        erasure.remove_calls(client=cast.dentist, chosen=erasure.Chosen(ids=ids, callers=frozenset(others)))
+    due, later = Work(cast.acme.pk, release.pk), make.NOON + timedelta(days=50)
+    assert building.score(due=due, clock=lambda: later) is False
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (0, len(others))
+
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=objects, purpose=Purpose.SHARE,
+            state="refused", since=make.NOON,
+        )  # fmt: skip
+    up_to = vault.Erasure(erased, up_to=LATER, tombstone_ends_on=later.date())
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[up_to], at=LATER)
+    _erase(cast.dentist, erased)
+    assert building.score(due=due, clock=lambda: later) is True
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (2, len(others))
+
+
 # --- Pseudonyms ---
 
 
