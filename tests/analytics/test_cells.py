@@ -456,6 +456,22 @@ def test_an_hour_of_which_only_a_part_is_final_is_touched(cast: Cast) -> None:
     assert hours_touched(client) == {midnight.replace(minute=0)}
 
 
+def test_of_several_clients_a_number_stands_for_the_fewest_callers_that_one_of_them_asks_for(
+    cast: Cast,
+) -> None:
+    clients = [cast.dentist, cast.plumber]
+    found = []
+    with job_scope(agency_id=cast.acme.pk):
+        for dentists, plumbers in ((50, None), (50, 3), (50, 20)):
+            for client, k in ((cast.dentist, dentists), (cast.plumber, plumbers)):
+                if k is not None:
+                    rules.set_rule(
+                        client=client, conversion=Conversion.ANSWERED, seconds=60, tags=[], k=k, by=make.JOB, at=NOON
+                    )  # fmt: skip
+            found.append(reports.least_callers(clients))
+        assert (found, reports.least_callers(clients[:1])) == ([5, 3, 20], 50)
+
+
 def moved(of: Client, zone: str) -> Client:
     """The client with its clocks in another zone, and its cells made anew."""
     with job_scope(agency_id=of.agency_id):
