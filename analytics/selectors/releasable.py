@@ -74,7 +74,8 @@ class Offered:
 
 def _place(call: Mapping[str, Any], _at: datetime) -> str:
     country, region = call["country"], call["region"]
-    return f"{country}-{region}" if country and region else country or "unknown"
+    # The plans of numbers name islands as their own regions.
+    return f"{country}-{region}" if country and region not in {"", country} else country or "unknown"
 
 
 def _value(call: Mapping[str, Any], _at: datetime) -> str:
