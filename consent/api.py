@@ -386,7 +386,10 @@ class ContactCheckOut(Schema):
 class CallIn(Strict):
     """What the tracker calls the call."""
 
-    provider: Literal["callrail", "twilio", "ctm", "invoca", "generic"]
+    provider: Literal["callrail", "twilio", "ctm", "invoca", "signed", "shared", "generic"] = Field(
+        description="signed, shared: another tracker, by which of the two it is known here. generic: any other, and"
+        " files; what is no call of a file is looked for among those of such trackers."
+    )
     reference: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")
 
 

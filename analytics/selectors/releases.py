@@ -225,7 +225,7 @@ def rounded(report: dict[str, Any]) -> dict[str, Any]:
 def _rough(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {inner: _rough(name, one) for inner, one in value.items()}
-    if isinstance(value, int) and name in {"rows", "rows_chosen", "callers", "population", "classes"}:
+    if isinstance(value, int) and name in {"rows", "callers", "population", "classes"}:
         return round(value, -max(len(str(value)) - 2, 1))
     if isinstance(value, float):
         # Of a share and what it is a share of the count would follow again.
@@ -247,13 +247,12 @@ def found(report: dict[str, Any]) -> list[Line]:
     if not report:
         return []
     lines = [
-        Line("Rows", f"{report['rows']:,} of {report['rows_chosen']:,}"),
+        Line("Rows", f"{report['rows']:,}"),
         Line("Callers in them", f"{report['callers']:,}"),
     ]
     if "loss" in report:
         lines += [
             Line("Left out", _share(report["suppressed"]), "rows that would have cost the others too much"),
-            *_held_back(report),
             Line(
                 "Loss",
                 f"{report['loss']:.3f}",
@@ -271,12 +270,6 @@ def found(report: dict[str, Any]) -> list[Line]:
             for label, value in report["closeness"].items()
         ]
     return lines
-
-
-def _held_back(report: dict[str, Any]) -> list[Line]:
-    rows = report.get("rows_held_back", 0)
-    hint = "rows left out so that reports of the same days, held against the file, tell of no few callers"
-    return [Line("Held back", f"{rows:,}", hint)] if rows else []
 
 
 def risks(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import bisect
 import json
+import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,11 @@ from django.db import connection
 from django.db.models import FilteredRelation, Q, QuerySet
 
 from analytics import cells, groups, spans
-from analytics.enums import LENGTHS, Conversion, Grain
+from analytics.enums import LENGTHS, Conversion, Grain, Sheet
 from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
-from analytics.selectors import rules
+from analytics.selectors import beside, rules
+from analytics.selectors.beside import Told
 from analytics.selectors.rules import Rule
 from analytics.services import days
 from callprivacy.calls.enums import Outcome, RecordingState
@@ -353,7 +356,7 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT string_agg(substring(uuid_send(c.id) for 6), ''),
+            SELECT string_agg(uuid_send(c.id), ''),
                 string_agg(coalesce(uuid_send(c.caller_id), '\\x{_NO_CALLER.hex()}'), ''),
                 string_agg(int4send(coalesce(c.seconds, -1)), ''),
                 string_agg(int8send(coalesce(c.value_cents, 0)), ''),
@@ -381,20 +384,25 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
         cents=np.frombuffer(cents, ">i8").astype(np.int64),
         codes=codes,
         words=names,
+        ids=ids,
+        people=caller_ids,
     )
 
 
 def _millis(ids: bytes) -> Ints:
     """Instants out of the first six bytes of ids, which are milliseconds."""
-    parts = np.frombuffer(ids, ">u2").astype(np.int64).reshape(-1, 3)
+    parts = np.frombuffer(ids, ">u2").reshape(-1, 8)[:, :3].astype(np.int64)
     return np.asarray(parts[:, 0] * 2**32 + parts[:, 1] * 2**16 + parts[:, 2], np.int64)
 
 
 def _callers(ids: bytes) -> Ints:
     """A number for each caller, out of ids of sixteen bytes."""
     numbers: dict[bytes, int] = {_NO_CALLER: groups.NOBODY}
-    each = [ids[place : place + 16] for place in range(0, len(ids), 16)]
-    return np.array([numbers.setdefault(one, len(numbers) - 1) for one in each], np.int64)
+    return np.array([numbers.setdefault(one, len(numbers) - 1) for one in _each(ids)], np.int64)
+
+
+def _each(ids: bytes) -> list[bytes]:
+    return [ids[place : place + 16] for place in range(0, len(ids), 16)]
 
 
 def _parts(text: str, count: int) -> list[str]:
@@ -431,7 +439,7 @@ def _build(
     every = Call.objects.for_client(client).started_from(start).started_before(end)
     rows = open_calls.filter(pk__gte=first_id_at(start), pk__lt=first_id_at(end))
     columns = _read(rows, rule)
-    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k)
+    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k).lines
     if here is not None:
         _forget(Span.objects.for_client(client).filter(pk=here.pk))
     if not len(columns.millis) and not every.exists():
@@ -505,6 +513,104 @@ def _forget(rows: QuerySet[Span]) -> int:
         Cell.objects.filter(client_id=ids[0][1], span_id__in=[pk for pk, _ in ids]).remove()
         Span.objects.filter(pk__in=[pk for pk, _ in ids]).remove()
     return len(ids)
+
+
+# --- What they tell of each call --------------------------------------------------------------------------------------
+
+
+def told(*, client: Client, start: datetime, end: datetime, at: datetime) -> Told:
+    """
+    In which cell of each list each call is that reports count: all calls of the spans that reach between two instants.
+
+    By what cells are made of: calls as they are now, in a job's scope, after `work`. Of what is final the cells stay
+    as they were; where its calls would not make the same ones again, it is `gone`.
+    """
+    found, gone = _Found(), []
+    rule = rules.rule_of(client)
+    open_calls = decisions.calls_open_to(client, Purpose.MEASURE, at=at)
+    for span in Span.objects.for_client(client).filter(starts_at__lt=end, ends_at__gt=start):
+        rows = open_calls.filter(pk__gte=first_id_at(span.starts_at), pk__lt=first_id_at(span.ends_at))
+        columns = _read(rows, rule)
+        hourly = span.is_hourly if span.is_final else span.ends_at + HOURS_FOR > at
+        made = cells.cells_of(
+            columns,
+            span.starts_at,
+            span.ends_at,
+            client.time_zone,
+            Grain(span.grain),
+            hourly=hourly,
+            k=rule.k,
+        )
+        if span.is_final and _cells_of(made.lines) != _kept(span):
+            gone.append((span.starts_at, span.ends_at))
+        else:
+            found.add(columns, made)
+    return found.told(gone, start=start, end=end)
+
+
+class _Found:
+    """Calls of several spans in one order, and their cells by numbers of all spans."""
+
+    def __init__(self) -> None:
+        self._ids: list[uuid.UUID] = []
+        self._millis: list[Ints] = []
+        self._callers: list[Ints] = []
+        self._numbers: dict[bytes, int] = {}
+        self._lists: dict[Sheet, list[Ints]] = {sheet: [] for sheet in Sheet if sheet is not Sheet.DAYS}
+        self._cells = 0
+
+    def add(self, columns: cells.Columns, made: cells.Told) -> None:
+        ids, people = _each(columns.ids), _each(columns.people)
+        self._millis.append(columns.millis)
+        self._ids += [uuid.UUID(bytes=one) for one in ids]
+        self._callers.append(
+            np.array(
+                [
+                    groups.NOBODY if one == _NO_CALLER else self._numbers.setdefault(one, len(self._numbers))
+                    for one in people
+                ],
+                np.int64,
+            )
+        )
+        for sheet, parts in self._lists.items():
+            of = made.of.get(sheet)
+            parts.append(np.full(len(ids), beside.OUT) if of is None else of + self._cells)
+        self._cells += len(ids)
+
+    def told(self, gone: list[tuple[datetime, datetime]], *, start: datetime, end: datetime) -> Told:
+        none = np.zeros(0, np.int64)
+        millis = np.concatenate([none, *self._millis])
+        return Told(
+            self._ids,
+            np.concatenate([none, *self._callers]),
+            [uuid.UUID(bytes=one) for one in self._numbers],
+            [np.concatenate([none, *parts]) for parts in self._lists.values()],
+            (millis >= spans.millis(start)) & (millis < spans.millis(end)),
+            gone,
+        )
+
+
+def _cells_of(lines: Iterable[cells.Line]) -> Counter[tuple[object, ...]]:
+    """What lines tell. The callers of a day whose hours were put together are not known any more."""
+    return Counter(
+        (
+            line.sheet, line.starts, line.ends, line.grain, *(line.told.get(name) for name in cells.FACTS),
+            line.weekday, line.hour, line.calls, line.seconds, line.cents,
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+def _kept(span: Span) -> Counter[tuple[object, ...]]:
+    """The same of a span's cells as they are kept."""
+    rows = Cell.objects.for_client(span.client_id).filter(span_id=span.pk)
+    return Counter(
+        (sheet, spans.millis(starts), spans.millis(ends), *rest)
+        for sheet, starts, ends, *rest in rows.values_list(
+            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "hour", "calls", "seconds",
+            "value_cents",
+        )
+    )  # fmt: skip
 
 
 # --- What becomes of spans with time ----------------------------------------------------------------------------------

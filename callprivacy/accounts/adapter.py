@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
@@ -29,13 +30,15 @@ from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from callprivacy.accounts import access, passwords, selectors
@@ -148,7 +151,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         person = cast(User, user)
-        people.set_password(user=person, password=password, at=timezone.now())
+        try:
+            people.set_password(user=person, password=password, at=timezone.now())
+        except people.PasswordChangedError as error:
+            logout(self.request)  # the session fits the password of before, and takes its messages along
+            messages.error(self.request, str(error))
+            raise ImmediateHttpResponse(redirect("account_login")) from error
         sign_in.forget_failures(digest=selectors.digest_of_name(person.email))
         sign_in.lift_lockouts(name=person.email.lower())
 

@@ -118,7 +118,7 @@ class Tombstone(models.Model):
 
 
 class CallTombstone(models.Model):
-    """A call erased singly: the digest of what it was called elsewhere."""
+    """A call erased on request: the digest of what it was called elsewhere."""
 
     client_id = models.BigIntegerField()
     digest = models.BinaryField(max_length=32)

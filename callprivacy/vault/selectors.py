@@ -548,7 +548,7 @@ def _look_at_many(client_ids: Collection[int], number: str, query: str) -> list[
 
 
 def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
-    """Return which of these call references were erased singly."""
+    """Return which of these call references were erased on request."""
     if not CallTombstone.objects.filter(client_id=client_id).exists():
         return set()
     with connections["vault"].cursor() as cursor:
@@ -810,6 +810,6 @@ def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[u
 
 
 def entombed_page(client_id: int, *, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """A page of the references of calls that were erased singly: (number in the page's order, digest)."""
+    """A page of the references of calls that were erased on request: (number in the page's order, digest)."""
     rows = CallTombstone.objects.filter(client_id=client_id, id__gt=after).order_by("id")
     return [(key, bytes(digest)) for key, digest in rows.values_list("id", "digest")[:limit]]

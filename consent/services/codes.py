@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, QuerySet
 from django.urls import reverse
 
@@ -155,6 +156,7 @@ def _note_opt_out(client: Client, number: str, at: datetime) -> None:
 def _new_code(client: Client, number: str, at: datetime) -> str | None:
     """Store a new code and return it; None where the number or the client has had enough."""
     caller_id = vault.ensure_callers(client_id=client.pk, numbers=[number], at=at)[number]
+    take_turn(client.pk)
     drawn = draw_code(
         of_all=PhoneCode.objects.for_client(client),
         of_number=PhoneCode.objects.for_client(client).filter(caller_id=caller_id),
@@ -175,11 +177,17 @@ def _new_code(client: Client, number: str, at: datetime) -> str | None:
     return code
 
 
+def take_turn(holder_id: int) -> None:
+    """Let who asks for codes of a holder come one after the other, each once the last has committed: limits count."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('consent.codes', %s))", [holder_id])
+
+
 def draw_code(
     *, of_all: QuerySet[Any], of_number: QuerySet[Any], at: datetime
 ) -> tuple[uuid.UUID, str] | None:
     """
-    A new code with its id; None where the number, or all of them together, had enough.
+    A new code with its id; None where the number, or all of them together, had enough. In the holder's turn.
 
     :param of_all: the codes that are kept together. :param of_number: those of them that went to this number.
     """

@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from django.db import connection
 
-from callprivacy.calls.providers import base, callrail, ctm, invoca, twilio
+from callprivacy.calls.models import CallRef, Connection
+from callprivacy.calls.providers import base, callrail, ctm, invoca, mapped, twilio
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -205,8 +206,9 @@ def record(
     if people.erased_since(client=client, numbers=[statement.number], said_at=statement.happened_at):
         return _of_the_erased(client, statement, strength, row_id, at)
     caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
-    said = _said(statement, caller_id, keys, strength, source=f"api {digest.hex()}", at=at)
-    events = _written_before(client, said, is_now=statement.is_now)
+    names = _names_of(client, statement, keys)
+    said = _said(statement, caller_id, names, strength, source=f"api {digest.hex()}", at=at)
+    events = _written_before(client, said, names, is_now=statement.is_now)
     if events:
         _refuse_to_swallow(client, statement, at)
     else:
@@ -311,10 +313,13 @@ def _noes_of(client: Client, number: str, at: datetime) -> Mapping[str, datetime
     return ledger.noes_of(client, caller_id, at=at)
 
 
-def _written_before(client: Client, said: Sequence[Said], *, is_now: bool) -> list[ConsentEvent]:
+def _written_before(
+    client: Client, said: Sequence[Said], names: Sequence[bytes], *, is_now: bool
+) -> list[ConsentEvent]:
     """
     What was written under the same key for the same number; the ledger remembers longer than we remember our answers.
 
+    :param names: every digest that the call may have, by any of which it was written then.
     :raises AnotherBodyError: it was something else.
     """
     if not said:
@@ -325,7 +330,7 @@ def _written_before(client: Client, said: Sequence[Said], *, is_now: bool) -> li
     )
     found = list(rows.defer("evidence"))
     facts = {_facts(one, is_now=is_now) for one in said}
-    if found and facts != {_facts_written(event, is_now=is_now) for event in found}:
+    if found and facts != {_facts_written(event, names, is_now=is_now) for event in found}:
         raise AnotherBodyError(*_OTHER_BODY)
     return found
 
@@ -338,10 +343,11 @@ def _facts(fact: Said, *, is_now: bool) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _facts_written(event: ConsentEvent, *, is_now: bool) -> tuple[Any, ...]:
+def _facts_written(event: ConsentEvent, names: Sequence[bytes], *, is_now: bool) -> tuple[Any, ...]:
+    call_digest = None if event.call_digest is None else bytes(event.call_digest)
     return (
         event.purpose, event.kind, event.scope, event.basis, event.version_id,
-        None if event.call_digest is None else bytes(event.call_digest),
+        names[0] if call_digest in names else call_digest,
         None if is_now else event.happened_at,
         bytes(event.evidence_digest or b""),
     )  # fmt: skip
@@ -448,7 +454,7 @@ def _standing_no(purpose: str) -> StandingNoError:
 def _said(
     statement: Statement,
     caller_id: uuid.UUID,
-    keys: vault.ClientKeys,
+    names: Sequence[bytes],
     strength: Strength,
     *,
     source: str,
@@ -462,10 +468,6 @@ def _said(
     }
     if proof is not None:
         evidence["details"] = dict(proof.details)
-    call_digest = None
-    if statement.call is not None:
-        provider, reference = statement.call
-        call_digest = keys.tokens.digest(provider, kind_of_reference(provider, reference), reference)
     return [
         Said(
             purpose=purpose,
@@ -475,7 +477,7 @@ def _said(
             happened_at=min(statement.happened_at, at),
             source=source,
             caller_id=caller_id,
-            call_digest=call_digest,
+            call_digest=names[0] if names else None,
             scope=statement.scope,
             basis=Basis.NOTICE if statement.kind == EventKind.NOTICED else statement.basis,
             version_id=statement.version_id,
@@ -490,6 +492,31 @@ def _kind(statement: Statement, purpose: Purpose) -> EventKind:
     if purpose == Purpose.SHARE and statement.kind == EventKind.RENEWED:
         return EventKind.GIVEN
     return statement.kind
+
+
+def _names_of(client: Client, statement: Statement, keys: vault.ClientKeys) -> list[bytes]:
+    """
+    The digests that the call of a statement may have, first the one by which the ledger is to name it.
+
+    A tracker without a module of its own is told of here by one of two names, of which a system that says `generic`
+    knows nothing: meant is the call that has the name, and before it is here the tracker that the client has.
+    """
+    if statement.call is None:
+        return []
+    provider, reference = statement.call
+    kind = kind_of_reference(provider, reference)
+    first = keys.tokens.digest(provider, kind, reference)
+    if provider != "generic":
+        return [first]
+    others = {keys.tokens.digest(one, kind, reference): one for one in sorted(mapped.NAMES)}
+    here = CallRef.objects.for_client(client).filter(digest__in=[first, *others])
+    named = {bytes(digest) for digest in here.values_list("digest", flat=True)}
+    open_ones = Connection.objects.for_client(client).filter(provider__in=mapped.NAMES, is_active=True)
+    trackers = set() if named else set(open_ones.values_list("provider", flat=True))
+    return sorted(
+        [first, *others],
+        key=lambda digest: (digest not in named, others.get(digest) not in trackers),
+    )
 
 
 def kind_of_reference(provider: str, reference: str) -> str:

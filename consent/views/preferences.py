@@ -153,7 +153,8 @@ def _subscribe(form: UpdatesForm, centre: Centre, language: Language, at: dateti
         if verdict is not Verdict.OPEN:
             full = verdict is Verdict.FULL
             raise RefusedError(429 if full else 503, "too_many" if full else "unknown_limit")
-    updates = preferences.subscribe(link=centre.link, language=language, at=at, **form.cleaned_data)
+    with doors.refusing():
+        updates = preferences.subscribe(link=centre.link, language=language, at=at, **form.cleaned_data)
     if not updates.address:
         return "updates_off"
     return "saved" if updates.is_confirmed else "asked"

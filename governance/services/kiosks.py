@@ -349,8 +349,10 @@ def leave(*, kiosk: Kiosk, form: str, number: str, at: datetime) -> str:
 
 
 def _site(kiosk: Kiosk, at: datetime) -> Site:
+    # The site before its link, as who makes another link takes them.
+    site = Site.objects.select_for_update().get(pk=kiosk.site_id)
     _use(kiosk, at)
-    return Site.objects.get(pk=kiosk.site_id)
+    return site
 
 
 def _use(kiosk: Kiosk, at: datetime) -> None:

@@ -78,7 +78,7 @@ def assign(
     known = set(here.values_list("user_id", flat=True))
     already = set(Assignment.objects.filter(course=course.id).values_list("user_id", flat=True))
     fresh = sorted(known - already)
-    Assignment.objects.bulk_create(
+    rows = [
         Assignment(
             agency=agency,
             user_id=user_id,
@@ -88,7 +88,9 @@ def assign(
             assigned_by_id=by.user_id,
         )
         for user_id in fresh
-    )
+    ]
+    # Whom the rules, or somebody else, have assigned just now is assigned.
+    Assignment.objects.bulk_create(rows, ignore_conflicts=True)
     audit.record(
         "training.assigned", by=by, at=at, course=course.id, people=len(fresh), due=due_on.isoformat()
     )
@@ -311,12 +313,14 @@ def _look(agency: Agency, at: datetime) -> None:
             elif until <= today + RENEW_BEFORE:
                 wanted[member.user_id, course] = until
     fresh = [key for key in wanted if key not in present]
-    Assignment.objects.bulk_create(
+    rows = [
         Assignment(
             agency=agency, user_id=user_id, course=course, due_on=wanted[user_id, course], assigned_at=at
         )
         for user_id, course in fresh
-    )
+    ]
+    # Whom somebody has assigned by hand just now is assigned.
+    Assignment.objects.bulk_create(rows, ignore_conflicts=True)
     here = {member.user_id for member in members}
     over = [
         row.pk

@@ -95,7 +95,7 @@ def issue(*, run: Run, client: Client, at: datetime) -> None:
 
     One at a time at a client, so that numbers have no gap. In the scope of a job.
     """
-    Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+    Client.objects.select_for_update(no_key=True, of=("self",)).get(pk=client.pk)
     mine = Certificate.objects.for_client(client)
     if mine.filter(run=run).exists():
         return

@@ -62,6 +62,10 @@ class Shown:
     terms: Terms
 
 
+class AlreadyLiveError(ValueError):
+    """The client's expired calls leave already, by another signature."""
+
+
 class CountsChangedError(ValueError):
     """What would leave, or by what, is no longer what the person was shown; show it again."""
 
@@ -435,11 +439,14 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     What is withheld already becomes due as long after this as anything that is withheld later.
 
     :param signed_by: user id of the officer.
+    :raises AlreadyLiveError: somebody else has signed meanwhile.
     :raises CountsChangedError: what is due is not what was shown, much more is withheld by now, or how long something
         is kept, the time in quarantine or what is deleted at the tracker has changed.
     """
     by = Actor.staff(user_id=signed_by)
     locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
+    if locked.retention_state == RetentionState.LIVE:
+        raise AlreadyLiveError(f"{locked.name} is live already.")
     cutoff = tenancy.cutoff_of(locked, at)
     due = targets.count_due(locked, cutoff, tenancy.cutoff_of(locked, at, out=True))
     counts = decisions.record_counts(locked)

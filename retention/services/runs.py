@@ -249,7 +249,7 @@ _NEXT: Final = """
 
 
 class _TakenError(Exception):
-    """The part is another worker's by now, or the run was stopped."""
+    """The part is another worker's by now, or the run was stopped, or its client is not live any more."""
 
 
 def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
@@ -299,6 +299,8 @@ class _Book:
     def begin(self) -> targets.Line:
         part = self.part
         mine = RunPart.objects.unfinished().filter(pk=part.pk, leased_until=part.leased_until)
+        # Who stops the erasing is heard before the next batch, not after the part.
+        mine = mine.filter(client__retention_state=RetentionState.LIVE)
         if not mine.filter(Exists(Run.objects.running().filter(pk=part.run_id))).update(
             leased_until=self.at + LEASE
         ):

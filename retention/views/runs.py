@@ -52,6 +52,9 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
                 signed_by=request.membership.user_id,
                 at=request.at,
             )
+        except policies.AlreadyLiveError as error:
+            messages.info(request, str(error))
+            return redirect("retention:policies", client.slug)
         except policies.CountsChangedError as error:
             messages.warning(request, str(error))
         else:

@@ -371,6 +371,8 @@ def take_back(*, case: Case, by: Actor, at: datetime) -> None:
 
 def settle_end(*, submission: Submission, at: datetime) -> None:
     """Note when a submission came to its end, from which the days of its policy count; none while a case is open."""
+    # Of two cases that close at once the second sees the first.
+    Submission.objects.select_for_update(no_key=True, of=("self",)).get(pk=submission.pk)
     if Case.objects.filter(submission_id=submission.pk).open().exists():
         Submission.objects.filter(pk=submission.pk).update(ended_at=None)
         return
@@ -683,10 +685,11 @@ def appeal(
     :param said_at: the last instant at which it can have come in, where `received_at` stands for a day.
     :raises NotAnsweredError: there is no answer yet. :raises AlreadyDoneError: an appeal is there.
     """
-    found = Case.objects.select_related("submission__agency", "submission__client").get(pk=case.pk)
+    rows = Case.objects.select_related("submission__agency", "submission__client")
+    found = rows.select_for_update(of=("self",)).get(pk=case.pk)
     if found.decided_at is None:
         raise NotAnsweredError(f"{found.reference} has no answer yet.")
-    if Case.objects.select_for_update().filter(appeal_of=found).exists():
+    if Case.objects.filter(appeal_of=found).exists():
         raise AlreadyDoneError(f"{found.reference} was appealed against already.")
     made = _open_case(
         found.submission,

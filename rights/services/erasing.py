@@ -1,10 +1,11 @@
 """
 Erasing a person: at every client that the case reaches, all copies, in the order that makes a crash harmless.
 
-Intent and the vendors' steps first, then keys, then files and rows; each step may be repeated, and one that was cut
-short is found again because its rows are still there. What a hold keeps, or a law, stays and is said; refusals stay in
-force by the number's token; evidence of consent stays under a key of its own until its own date; the record of the
-request stays. Everything else of the person is noise in every copy once the keys are gone.
+Intent and the vendors' steps first, then keys, then the calls' names into the vault, then files and rows; each step may
+be repeated, and one that was cut short is found again because its rows are still there. What a hold keeps, or a law,
+stays and is said; refusals stay in force by the number's token; evidence of consent stays under a key of its own until
+its own date; the record of the request stays. Everything else of the person is noise in every copy once the keys are
+gone.
 """
 
 from __future__ import annotations
@@ -231,6 +232,7 @@ def erase_person(
             _take_words(client, left, at)
         ends_words = _destroy(target, chosen, left, whole=whole, at=at)
         with job_scope(agency_id=client.agency_id):
+            _remember(client, chosen, at)
             removed = erasure.remove_calls(client=client, chosen=chosen)
             _clear(client, ends_words, done)
             _count(done, removed)
@@ -342,6 +344,14 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
                 at=at,
             )
     return left
+
+
+def _remember(client: Client, chosen: Chosen, at: datetime) -> None:
+    """
+    What the calls are called elsewhere goes to the vault, whether the number leaves with them or not: what is said of
+    them later may name nobody, and a person of whom something stays has no tombstone. In the scope that removes them.
+    """
+    redaction.entomb(client=client, digests=erasure.names_of(client=client, chosen=chosen), at=at)
 
 
 def _clear(client: Client, left: _Left, done: Done) -> None:

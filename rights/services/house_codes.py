@@ -72,6 +72,7 @@ def _new_code(agency: Agency, what: str, number: str, at: datetime) -> str | Non
     with job_scope(agency_id=agency.pk):
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
         to = _digest(holder, what, number)
+        codes.take_turn(holder)
         of_all = HouseCode.objects.filter(agency_id=agency.pk, by_mail=what == MAIL)
         drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
         if drawn is None:

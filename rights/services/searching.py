@@ -3,7 +3,8 @@ The search for a person: which clients know a proven number, and what is held th
 
 Tokens are derived (`deriving`) only for an identity that was proven in a request. What is found stands in `Finding`,
 one line a client, identity and category; clients are looked at in bounded batches, each a transaction, so that a search
-that is killed goes on where it was.
+that is killed goes on where it was. Whoever proves another identity meanwhile sets the search due anew: the one that
+runs sees by the date which it wrote itself that it has to stop, and the next one looks for all of them.
 """
 
 from __future__ import annotations
@@ -63,31 +64,39 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
     Look for everything about the proven identities of a submission; returns how many lines were found.
 
     At the client that it was sent to, or at every client of the agency. Called outside any scope; may be repeated.
+    Where it is to be done anew before it has ended, it stops there and stays due.
 
     :raises NotProvenError: nothing is proven; the search is taken off.
     """
     facts.check_waiting(agency_id=agency_id, submission_id=submission_id, clock=clock)
     with job_scope(agency_id=agency_id):
-        submission = Submission.objects.select_related("client", "agency").get(pk=submission_id)
+        # Held before the proven ones are read, so that whoever proves another one later moves the date of below.
+        rows = Submission.objects.select_related("client", "agency")
+        submission = rows.select_for_update(no_key=True, of=("self",)).get(pk=submission_id)
         proven = _proven(submission)
         clients = _clients(submission)
         if not proven:
             Submission.objects.filter(pk=submission.pk).update(search_due_at=None)
             raise NotProvenError("Nothing is proven yet.")
         Finding.objects.filter(submission=submission).remove()
-        Submission.objects.filter(pk=submission.pk).update(search_total=len(clients), search_done=0)
+        due = clock() + LEASE
+        Submission.objects.filter(pk=submission.pk).update(
+            search_total=len(clients), search_done=0, search_due_at=due
+        )
     lines = 0
     for number, batch in enumerate(batched(clients, BATCH), 1):
         with job_scope(agency_id=agency_id):
             lines += _search_at(submission, batch, proven, clock())
-            Submission.objects.filter(pk=submission.pk).update(
-                search_done=min(number * BATCH, len(clients)), search_due_at=clock() + LEASE
-            )
+            mine = Submission.objects.filter(pk=submission.pk, search_due_at=due)
+            due = clock() + LEASE
+            done = min(number * BATCH, len(clients))
+            if not mine.update(search_done=done, search_due_at=due):
+                return lines
     with job_scope(agency_id=agency_id):
         at = clock()
-        Submission.objects.filter(pk=submission.pk).update(
-            search_due_at=None, searched_at=at, search_failures=0
-        )
+        mine = Submission.objects.filter(pk=submission.pk, search_due_at=due)
+        if not mine.update(search_due_at=None, searched_at=at, search_failures=0):
+            return lines
         children.open_for_clients(submission=submission, at=at)
         if not submission.is_minor and _is_known_minor(submission):
             # So that a guardian's evidence is asked for here, too; the marks are there already.

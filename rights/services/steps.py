@@ -47,8 +47,11 @@ def plan(*, case: Case, kind: StepKind, at: datetime, wanted: dict[str, Any] | N
 
 
 def again(*, case: Case, kind: StepKind, at: datetime) -> bool:
-    """Let a job do once more what it has done for a case, because more is known now; returns whether it had."""
-    rows = Step.objects.filter(agency_id=case.agency_id, case=case, kind=kind, state=StepState.DONE)
+    """
+    Let a job do once more what it has done for a case, or does just now, because more is known; returns whether it had.
+    """
+    begun = Step.objects.filter(state__in=[StepState.RUNNING, StepState.DONE])
+    rows = begun.filter(agency_id=case.agency_id, case=case, kind=kind)
     return bool(rows.update(state=StepState.WAITING, due_at=at, finished_at=None, attempts=0))
 
 
@@ -95,11 +98,12 @@ def finish(
     **details: str | int | bool | None,
 ) -> bool:
     """
-    Note that a step is done, in the agency's scope; returns whether this call did.
+    Note that a step that was claimed is done, in the agency's scope; returns whether this call did.
 
     :param shown: the person's own page says so.
     """
-    rows = Step.objects.filter(pk=step.pk).exclude(state=StepState.DONE)
+    # One that is to be done once more waits already, and stays so.
+    rows = Step.objects.filter(pk=step.pk, state=StepState.RUNNING)
     if not rows.update(
         state=StepState.DONE,
         due_at=None,

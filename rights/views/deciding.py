@@ -333,6 +333,9 @@ def name_caller(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
                 by=request.actor,
                 at=request.at,
             )
+        except proofs.SettledError as error:
+            messages.info(request, str(error))
+            return redirect("rights:case", case.pk)
         except ValueError as error:
             form.add_error("caller", str(error))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -275,6 +276,25 @@ def test_a_password_that_somebody_knows_opens_nothing_and_a_link_is_mailed(
     assert bob.post(form, {"password1": FRESH, "password2": FRESH}).status_code == 302
     assert sign_in(Browser(), BOB, FRESH).status_code == 302
     assert "person.password_known" in actions_of(cast.acme.pk)
+
+
+def test_a_password_that_is_closed_while_it_is_being_replaced_stays_closed(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in(cast.bob)
+    set_password = people.set_password
+
+    def meanwhile(*, user: User, **facts: Any) -> None:
+        people.close_password(user=User.objects.get(pk=user.pk), at=NOON)
+        set_password(user=user, **facts)
+
+    monkeypatch.setattr(people, "set_password", meanwhile)
+    answer = browser.post(
+        CHANGE, {"oldpassword": PASSWORD, "password1": FRESH, "password2": FRESH}, follow=True
+    )
+    assert "The password was changed or closed meanwhile." in answer.content.decode()
+    assert not User.objects.get(pk=cast.bob.user_id).has_usable_password()
+    assert sign_in(Browser(), BOB, FRESH).status_code == 200
 
 
 def test_who_signs_in_with_a_stolen_password_changes_it_first(cast: Cast) -> None:

@@ -8,7 +8,8 @@ import io
 import json
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 
 from analytics import kinds
+from analytics.enums import Dimension, Measure, Step
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
-from analytics.selectors import holding, releasable
+from analytics.selectors import holding, releasable, reports
 from analytics.selectors import releases as selectors
-from analytics.services import building, recipients, releases
+from analytics.services import building, making, recipients, releases
 from analytics.services.building import Work
 from analytics.tasks import releases as tasks
 from callprivacy.audit.models import Event
@@ -37,6 +39,7 @@ from consent.enums import Purpose
 from consent.models import ConsentState, MinorMark
 from tests import make
 from tests.analytics import released
+from tests.analytics.calls import work
 from tests.cast import Cast
 from tests.scale import some
 
@@ -361,6 +364,15 @@ def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says
     assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
 
 
+def _refuse_to_share(cast: Cast, *who: int) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        for caller_id in _ids(cast.dentist, *map(released.number, who)):
+            ConsentState.objects.create(
+                agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+                state="refused", since=make.NOON,
+            )  # fmt: skip
+
+
 def _callers_in(release: Release) -> set[bytes]:
     return set(holding.members_of(release).callers.values())
 
@@ -368,28 +380,94 @@ def _callers_in(release: Release) -> set[bytes]:
 def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_same_days(cast: Cast) -> None:
     """Reports count their calls and the file would not: so other callers stay out beside them, enough for a report."""
     released.fill(cast.dentist)
-    caller_id = _ids(cast.dentist, released.number(0))[0]
-    with job_scope(agency_id=cast.acme.pk):
-        ConsentState.objects.create(
-            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
-            state="refused", since=make.NOON,
-        )  # fmt: skip
+    _refuse_to_share(cast, 0)
     people = [cast.alice, released.officer(cast)]
     release = released.released(
         released.recipient(cast.dentist, cast.alice), people, columns=("place", "source")
     )
-    assert release.report["rows_held_back"] >= 2 * 4
-    assert "Held back" in [line.label for line in selectors.found(release.report)]
     with job_scope(agency_id=cast.acme.pk):
-        measured = (
-            Call.objects.for_client(cast.dentist)
-            .filter(caller_id__isnull=False)
-            .values_list("caller_id", flat=True)
+        rows = Call.objects.for_client(cast.dentist).filter(caller_id__isnull=False)
+        measured = set(rows.values_list("caller_id", flat=True))
+    keys, here = building.keys_for(release, at=make.NOON), _callers_in(release)
+    assert sum(keys.caller(one) not in here for one in measured) >= 5
+    # Nor from the sheet: of how many rows these are, and how many stayed out, is in none of its lines.
+    said = {line.label: line.value for line in selectors.found(release.report)}
+    assert said["Rows"] == str(release.rows)
+    assert "Held back" not in said
+    # What is left out is of the rows that the search had, and they are too few by enough callers as well.
+    searched = round((release.rows or 0) / (1 - release.report["suppressed"]))
+    assert searched <= 2 * (60 - 5)
+
+
+def test_no_week_of_a_report_minus_the_files_tells_of_few(cast: Cast) -> None:
+    released.fill(cast.dentist, callers=120, calls_each=1)
+    _refuse_to_share(cast, *range(6))
+    people = [cast.alice, released.officer(cast)]
+    release = released.released(released.recipient(cast.dentist, cast.alice), people, columns=("day",))
+    _, rows = _file(release)
+    # Each row says a day, or a week.
+    found = Counter(date.fromisoformat(row[0][:10]).isocalendar().week for row in rows)
+    with job_scope(agency_id=cast.acme.pk):
+        report = reports.report(
+            reports.Asked(
+                (cast.dentist.pk,), (Measure.CALLS,), released.FIRST, date(2026, 11, 1), step=Step.WEEK
+            )
         )
-        here = set(holding.members_of(release).callers.values())
-        keys = building.keys_for(release, at=make.NOON)
-        left_out = {pk for pk in measured if keys.caller(pk) not in here}
-        assert len(left_out) >= 5
+    told = {row.at.isocalendar().week: row.calls for row in report.rows if row.at is not None}
+    assert found.keys() <= told.keys()
+    assert sum(told.values()) == 120
+    assert all(told[week] - found[week] not in range(1, 5) for week in told)
+
+
+def test_a_months_report_minus_the_files_of_its_halves_tells_of_no_few(cast: Cast) -> None:
+    """Of each file alone the other half is left out, too, and hides who refused: six in the first half."""
+    released.fill(cast.dentist, callers=240, calls_each=1)
+    ends = [released.FIRST + timedelta(days=days) for days in (0, 16, 31)]
+    with job_scope(agency_id=cast.acme.pk):
+        begins, until = releasable.days(cast.dentist, *ends[:2])
+        calls = Call.objects.for_client(cast.dentist).started_from(begins).started_before(until)
+        for caller_id in calls.order_by("pk").values_list("caller_id", flat=True)[:6]:
+            ConsentState.objects.create(
+                agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+                state="refused", since=make.NOON,
+            )  # fmt: skip
+    people, to = [cast.alice, released.officer(cast)], released.recipient(cast.dentist, cast.alice)
+    found: Counter[str] = Counter()
+    for begins_on, until_on in pairwise(ends):
+        half = released.released(to, people, columns=("source",), from_on=begins_on, until_on=until_on)
+        found.update(row[0] for row in _file(half)[1])
+    with job_scope(agency_id=cast.acme.pk):
+        report = reports.report(
+            reports.Asked(
+                (cast.dentist.pk,), (Measure.CALLS,), ends[0], ends[-1], dimensions=(Dimension.SOURCE,)
+            )
+        )
+    left_out = [row.calls - found[str(row.keys[0])] for row in report.rows]
+    assert sum(left_out) == 240 - found.total() >= 6
+    assert not {1, 2, 3, 4} & set(left_out)
+
+
+def test_of_days_of_which_reports_count_who_has_left_nothing_is_released(cast: Cast) -> None:
+    """A month that is final counts whoever left it since, and what is made of its calls does not."""
+    released.fill(cast.dentist, callers=120, calls_each=1)
+    work(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+        making.settle(client=client, before=make.NOON - timedelta(days=45), at=make.NOON)
+    draft = released.draft(to, cast.alice, columns=("source",))
+    # As long as the month's calls are all here it is as any other.
+    assert released.tried(draft).refusal == ""
+
+    with job_scope(agency_id=cast.acme.pk):
+        (caller_id,) = _ids(cast.dentist, released.number(0))
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.MEASURE,
+            state="withdrawn", since=make.NOON,
+        )  # fmt: skip
+    refusal = released.tried(draft, k=12).refusal
+    assert "Reports of 1 Oct 2026 to 31 Oct 2026 stay as they are" in refusal
+    assert "Choose days" in refusal
 
 
 def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast) -> None:

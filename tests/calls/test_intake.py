@@ -420,9 +420,46 @@ def test_two_of_a_file_do_not_claim_one_call(plumber: Client) -> None:
     assert sorted(told(plumber, *pair, way=Way.IMPORT)) == [Taken.DOUBTFUL, Taken.KNOWN]
 
 
-def test_withheld_callers_are_never_merged(plumber: Client) -> None:
+def test_a_withheld_call_is_met_by_another_way_where_it_can_be_no_other(plumber: Client) -> None:
     told(plumber, fact(caller_withheld=True))
+    listed = {"caller_withheld": True, "references": (("resource_id", "CAL1"),)}
+    assert told(plumber, fact(**listed, campaign="Brand")) == [Taken.FILLED]
+    assert the_call(plumber).campaign == "Brand"
+    assert told(plumber, fact(**listed | {"references": (("resource_id", "CAL2"),)}, seconds=94)) == [
+        Taken.ADDED
+    ]
+
+
+def test_which_of_two_withheld_calls_is_meant_nobody_knows(plumber: Client) -> None:
+    told(plumber, *(fact(caller_withheld=True, references=(("id", name),)) for name in ("1", "2")))
     assert told(plumber, from_file(caller_withheld=True), way=Way.IMPORT) == [Taken.DOUBTFUL]
+    assert len(calls(plumber)) == 3
+
+
+@pytest.mark.parametrize("nobody", [False, True])
+def test_a_file_that_says_more_of_its_calls_fills_them(plumber: Client, nobody: bool) -> None:
+    for less in ({"seconds": None, "tracking_number": None}, {"tracking_number": None}, {}):
+        told(plumber, *twice(caller_withheld=nobody, **less), way=Way.IMPORT)
+        assert len(calls(plumber)) == 2
+    assert told(plumber, *twice(caller_withheld=nobody, seconds=None), way=Way.IMPORT) == [Taken.KNOWN] * 2
+    first, second = calls(plumber)
+    assert (first.seconds, first.tracking_number) == (95, second.tracking_number)
+    assert first.tracking_number is not None
+
+
+def twice(**said: Any) -> list[CallFacts]:
+    """Two calls a minute apart, as a file without ids has them."""
+    return [from_file(started_at=YESTERDAY + timedelta(minutes=minutes), **said) for minutes in (0, 1)]
+
+
+@pytest.mark.parametrize("said", [{"seconds": 96}, {"started_at": YESTERDAY + timedelta(seconds=1)}])
+def test_a_file_without_ids_that_says_otherwise_is_counted_as_doubtful(
+    plumber: Client, said: dict[str, Any]
+) -> None:
+    told(plumber, from_file(), way=Way.IMPORT)
+    assert told(plumber, from_file(**said), way=Way.IMPORT) == [Taken.DOUBTFUL]
+    assert told(plumber, from_file(**said), way=Way.IMPORT) == [Taken.KNOWN]
+    assert len(calls(plumber)) == 2
 
 
 def test_a_call_that_this_way_knows_by_another_id_is_another(plumber: Client) -> None:

@@ -16,7 +16,9 @@ from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Connection, Inbox
 from callprivacy.calls.providers import PROVIDERS, mapped
 from callprivacy.calls.providers.base import Delivery, Ignored, RefusedError, UnparsableError
+from callprivacy.calls.services import connections, inbox
 from callprivacy.tenancy.scope import job_scope
+from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect, now
 from tests.calls.test_inbox import calls, work_off
@@ -26,7 +28,7 @@ from tests.make import NOON
 RAW = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(RAW).decode()
 CANARY = "+12125550188"
-EVENT = {
+EVENT: dict[str, Any] = {
     "call": {"began": "2026-11-24 02:30:00", "from": CANARY, "secs": 61, "way": "inbound"},
     "to": {"number": "4045550199"},
     "person": {"name": "Canary Name"},
@@ -200,3 +202,29 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     assert signed_in(cast.bob).post(url, said).status_code == 403
     other = connect(cast.dentist)
     assert browser.get(f"/clients/dentist/connections/{other.pk}/fields/").status_code == 302
+
+
+def test_what_came_last_stands_whichever_is_read_last(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    to = connect(cast.dentist, "shared", "0123456789abcdef")
+    with job_scope(agency_id=cast.acme.pk):
+        paths = PATHS | {"reference": "id"}
+        connections.map_fields(connection=to, fields=mapped.Fields(paths), by=make.JOB, at=NOON)
+    parse, tries = mapped.parse, iter([True])
+
+    def fails_once(*args: Any, **named: Any) -> Any:
+        if next(tries, False):
+            raise ConnectionError
+        return parse(*args, **named)
+
+    monkeypatch.setattr(mapped, "parse", fails_once)
+    for seconds, after in ((5, 0.0), (300, 0.5)):
+        event = EVENT | {"id": "c1", "call": EVENT["call"] | {"secs": seconds}}
+        headers = {"X-Webhook-Secret": "0123456789abcdef", "Content-Type": JSON}
+        inbox.receive_event(
+            provider=PROVIDERS["shared"], key=to.key, at=NOON + timedelta(seconds=after),
+            delivery=Delivery(json.dumps(event).encode(), headers, "https://x/"),
+        )  # fmt: skip
+        work_off(cast, at=NOON + timedelta(seconds=after))
+
+    assert work_off(cast, at=NOON + timedelta(minutes=5)) == 1
+    assert [call.seconds for call in calls(cast.dentist)] == [300]

@@ -26,6 +26,7 @@ from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from tests import make, published
 from tests.accounts.browsers import signed_in
+from tests.aside import Beside
 from tests.calls.test_hooks import TOKEN, connect
 from tests.calls.test_inbox import bring, calls, event, work_off
 from tests.cast import Cast, assemble
@@ -666,6 +667,21 @@ def test_a_connection_of_twilios_asks_no_other_account_without_a_word(cast: Cast
     opened(to, ours, secret="")
     with job_scope(agency_id=cast.acme.pk):
         assert Pull.objects.get().account == ours
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_forgotten_while_somebody_saves_the_access_stays_forgotten(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    pull = opened(to)
+    said: dict[str, Any] = {"account": "ACC1", "company": "", "login": "", "secret": "", "only_known": False}
+    with job_scope(agency_id=cast.acme.pk):
+        pulls.forget_access(pull=pull, by=make.JOB, at=NOON)
+        beside = Beside(cast.acme.pk, lambda: pulls.set_access(connection=to, by=make.JOB, at=NOON, **said))
+        beside.let_it_come()
+    with pytest.raises(pulls.NoListError, match="Enter the key"):
+        beside.end()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get().secret is None
 
 
 def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -> None:

@@ -31,6 +31,7 @@ from consent.services.ledger import Said
 from consent.tasks.web import purge_writes
 from tests import make
 from tests.accounts.browsers import signed_in
+from tests.calls.test_hooks import connect
 from tests.cast import Cast
 from tests.consent.systems import System, system_of
 
@@ -686,6 +687,34 @@ def test_a_yes_for_one_call_is_about_that_call(cast: Cast, crm: System) -> None:
         event = ConsentEvent.objects.get()
         assert bytes(event.call_digest or b"") == digest
     assert state_of(cast, Purpose.RECORD) is None
+
+
+def test_a_call_of_a_tracker_without_a_module_is_found_by_each_of_its_names(cast: Cast, crm: System) -> None:
+    call = make.call(cast.dentist, ONE, at=make.now() - timedelta(minutes=1))
+    tokens = vault_selectors.client_keys(cast.dentist.pk).tokens
+    c1, c2 = (tokens.digest("shared", "id", name) for name in ("c1", "c2"))
+    connect(cast.dentist, "shared", "a-secret-of-sixteen")
+    no = YES | {"kind": "refused", "scope": "this_call", "purposes": ["record"]}
+
+    # The tracker, by which this call may come yet, is the client's only one; then the call is one of a file.
+    crm.ask("consent/events", no | {"call": {"provider": "generic", "reference": "c2"}})
+    with job_scope(agency_id=cast.acme.pk):
+        (said,) = ConsentEvent.objects.all()
+        assert bytes(said.call_digest or b"") == c2
+        for provider, digest in (("shared", c1), ("generic", tokens.digest("generic", "id", "c2"))):
+            CallRef.objects.create(
+                agency_id=cast.acme.pk, client=cast.dentist, provider=provider, kind="id", digest=digest, call=call
+            )  # fmt: skip
+        ApiWrite.objects.all().remove()
+    again = crm.ask("consent/events", no | {"call": {"provider": "generic", "reference": "c2"}})
+    assert [one["id"] for one in again["events"]] == [str(said.pk)]
+
+    for provider in ("shared", "generic"):
+        named = {"call": {"provider": provider, "reference": "c1"}, "idempotency_key": f"no-to-{provider}"}
+        crm.ask("consent/events", no | named)
+    with job_scope(agency_id=cast.acme.pk):
+        found = ConsentEvent.objects.exclude(pk=said.pk)
+        assert [bytes(one.call_digest or b"") for one in found] == [c1, c1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,7 +31,7 @@ from consent.models import VendorTask
 from consent.services import vendor_tasks
 from retention import targets
 from retention.enums import Category, PartState, RunCause, RunState
-from retention.models import Leftover, Run, RunPart
+from retention.models import GoLive, Leftover, Run, RunPart
 from retention.selectors import preview
 from retention.selectors import runs as selectors
 from retention.services import erasing, policies, runs, sweeping, vendors
@@ -297,6 +298,32 @@ def test_a_paused_run_erases_nothing_until_it_is_resumed(cast: Cast) -> None:
         assert Call.objects.count() == 0
 
 
+def test_who_stops_the_erasing_of_a_client_stops_the_part_that_is_being_worked_at(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (ANNA, BEN):
+        make.call(cast.dentist, number, at=OLD)
+    client = _live(cast.dentist)
+    real = targets.TARGETS[Category.CALL]
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, batch=1))
+    erase_batch = erasing.erase_batch
+
+    def then_observe(**facts: Any) -> Any:
+        removed = erase_batch(**facts)
+        with job_scope(agency_id=cast.acme.pk):
+            if Call.objects.count() == 1:
+                policies.observe(client=client, reason="We look again at it.", by=make.JOB, at=make.NOON)
+        return removed
+
+    monkeypatch.setattr(erasing, "erase_batch", then_observe)
+    run = _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 1
+        part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
+    assert (part.state, part.rows_erased) == (PartState.OBSERVED, 1)
+
+
 @pytest.mark.parametrize(
     ("at", "starts"),
     [
@@ -421,6 +448,16 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
         )
         assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
         assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
+
+
+def test_who_signs_after_another_officer_hears_that_the_client_is_live_already(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
+        for at in (make.NOON, make.NOON + timedelta(seconds=1)):
+            with contextlib.suppress(policies.AlreadyLiveError):
+                policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=at)
+        assert GoLive.objects.count() == 1
+        assert Client.objects.get(pk=cast.dentist.pk).went_live_at == make.NOON
 
 
 def test_the_watermark_stands_where_the_run_cut(cast: Cast) -> None:

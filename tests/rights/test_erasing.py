@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from callprivacy.tenancy.enums import Answerer, Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from consent.enums import Language
 from consent.models import ConsentEvent
 from retention.enums import Category
@@ -172,6 +174,55 @@ def test_what_a_hold_keeps_stays_with_its_number_and_is_said(cast: Cast, office:
     calls = line(submission, Copies.CALLS)
     assert (calls.erased, calls.kept, calls.kept_why) == (1, 1, "hold")
     assert line(submission, Copies.IDENTITY).kept == 1
+
+
+def said(number: str | None, began: datetime, reference: str) -> CallFacts:
+    """A call that a tracker tells of by its id."""
+    return CallFacts(
+        started_at=began, direction=Direction.INBOUND, caller=number, caller_withheld=number is None,
+        references=(("id", reference),), recording_reference="https://vendor.example/r/1",
+    )  # fmt: skip
+
+
+def bring(
+    client: Client, *facts: CallFacts, at: datetime, way: intake.Way = intake.Way.HOOK
+) -> list[intake.Taken]:
+    return intake.take_in(client=client, provider="callrail", connection_id=None, facts=facts, way=way, at=at)
+
+
+def test_an_erased_call_stays_away_while_its_person_is_kept_and_a_restore_finds_it(
+    cast: Cast, office: Office
+) -> None:
+    kept, gone = said(ANNA, make.NOON - timedelta(days=9), "CAL1"), said(ANNA, make.NOON, "CAL2")
+    bring(cast.dentist, kept, gone, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        first, second = Call.objects.order_by("pk")
+        of_first, of_second = (bytes(one.references.get().digest) for one in (first, second))
+    with held(cast, call_ids=[first.pk]):
+        erase(cast, office, ready(cast.dentist, cast))
+
+    for way in intake.Way:
+        assert bring(cast.dentist, kept, gone, at=LATER, way=way) == [intake.Taken.KNOWN, intake.Taken.ERASED]
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(Call.objects.values_list("pk", flat=True)) == [first.pk]
+    # What a restore looks through, until its own end.
+    assert [digest for _, digest in vault.entombed_page(cast.dentist.pk, after=0, limit=9)] == [of_second]
+    vault_services.expire_tombstones(client_id=cast.dentist.pk, on=(LATER + timedelta(days=3653)).date())
+    assert vault.entombed(cast.dentist.pk, [of_first, of_second]) == set()
+
+
+def test_news_that_names_nobody_brings_no_call_of_an_erased_person_back(cast: Cast, office: Office) -> None:
+    gone = said(ANNA, make.NOON, "CAL1")
+    bring(cast.dentist, gone, at=make.NOON)
+    erase(cast, office, ready(cast.dentist, cast))
+
+    news = said(None, make.NOON, "CAL1")
+
+    for one in (news, replace(news, recording_reference=None, redacted=True)):
+        assert bring(cast.dentist, one, at=LATER) == [intake.Taken.ERASED]
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Call.objects.exists()
 
 
 def test_records_of_calls_out_stay_where_the_law_wants_them_and_no_longer(cast: Cast, office: Office) -> None:

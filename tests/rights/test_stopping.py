@@ -259,6 +259,20 @@ def test_a_refusal_counts_for_the_caller_whom_staff_have_named(cast: Cast) -> No
     assert "Nothing was stopped" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
 
+def test_whose_calls_an_address_stands_for_is_not_said_once_the_request_is_decided(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA)
+    assert call.caller_id is not None
+    case, office = objected_by_mail(cast, cast.dentist), asking.Office(cast)
+    identity = prove_mail(cast, case)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(decided=Decided.REFUSE, decided_at=make.NOON)
+    with pytest.raises(proofs.SettledError):
+        office.does(
+            proofs.name_caller, identity=identity, caller_id=call.caller_id, seen="The invoice names both."
+        )
+    assert noes(cast.dentist) == set()
+
+
 def test_an_objection_to_the_agency_stops_marketing_at_each_client_and_in_part_what_does_not_go_on(
     cast: Cast,
 ) -> None:

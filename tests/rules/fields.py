@@ -1465,7 +1465,7 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "vault.CallTombstone": Table(
-        "A call erased singly, or placed by ourselves: nothing that is said of it comes in",
+        "A call erased on request, or placed by ourselves: nothing that is said of it comes in",
         _plain("id client_id")
         | _evidence(
             digest="So that no replay brings the call back",

@@ -64,7 +64,7 @@ def change_policy(*, agency: Agency, values: dict[str, Any], by: Actor, at: date
     Every password of its people is due by the new rule from now on. The trail names the fields, and the profile with
     before and after.
     """
-    Agency.objects.select_for_update().get(pk=agency.pk)  # one change at a time, also the first
+    Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # one change at a time, also the first
     policy = SignInPolicy.objects.filter(agency=agency).first() or SignInPolicy(agency=agency)
     changed = sorted(name for name, value in values.items() if getattr(policy, name) != value)
     if not changed:

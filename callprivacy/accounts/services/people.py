@@ -35,6 +35,13 @@ class OwnRightsError(ValueError):
         super().__init__("Ask another admin or compliance officer: nobody changes their own role or grants.")
 
 
+class PasswordChangedError(RuntimeError):
+    """The password that a person is about to replace was changed or closed meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("The password was changed or closed meanwhile. Sign in again, or ask for a link.")
+
+
 # --- A person's own deeds ---
 
 
@@ -70,18 +77,26 @@ def set_password(*, user: User, password: str, at: datetime) -> None:
     Give a person a new password; every session of theirs ends, because its hash no longer fits.
 
     The one before is remembered as its digest. When the new one is due follows from the person's agencies.
+
+    :raises PasswordChangedError: the one before is not there any more: somebody has said that another knows it.
     """
-    earlier = user.password if user.has_usable_password() else ""
-    user.password = hashers.make_password(password)
-    user.password_changed_at = at
-    user.password_due_at = passwords.due_at(selectors.asked_of([user.pk])[user.pk], at)
-    user.password_due_why = DueWhy.AGE if user.password_due_at else ""
+    read, earlier = user.password, user.password if user.has_usable_password() else ""
+    due = passwords.due_at(selectors.asked_of([user.pk])[user.pk], at)
+    values = {
+        "password": hashers.make_password(password),
+        "password_changed_at": at,
+        "password_due_at": due,
+        "password_due_why": DueWhy.AGE if due else "",
+    }
     agency_ids = selectors.agency_ids_of_user(user.pk)
     own_transaction = lib_scope.current() is None and agency_ids
     with job_scope(agency_id=agency_ids[0]) if own_transaction else transaction.atomic():
+        if not User.objects.filter(pk=user.pk, password=read).update(**values):
+            raise PasswordChangedError
+        for name, value in values.items():
+            setattr(user, name, value)
         if earlier:
             _remember(user.pk, earlier, at)
-        user.save(update_fields=["password", "password_changed_at", "password_due_at", "password_due_why"])
         UserSession.objects.filter(user_id=user.pk).delete()
         record_own("person.changed_password", user_id=user.pk, at=at)
 

@@ -115,7 +115,7 @@ def set_up(
     """
     if by.user_id is None:
         raise TypeError("A provider is named by a person.")
-    Agency.objects.select_for_update().get(pk=agency.pk)  # one change at a time, also the first
+    Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # one change at a time, also the first
     # Held, and read after whoever switched it off meanwhile: what is saved below is the whole row.
     SignInProvider.objects.select_for_update().filter(agency_id=agency.pk).first()
     values: dict[str, Any] = {

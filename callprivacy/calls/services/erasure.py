@@ -469,6 +469,22 @@ def close_before(*, client: Client, cutoff: datetime, category: str = WATERMARK)
     vault.advance_watermark(client_id=client.pk, category=category, before=cutoff)
 
 
+def names_of(*, client: Client, chosen: Chosen) -> list[bytes]:
+    """
+    The digests of what these calls are called elsewhere, inside the scope that removes them.
+
+    The calls are locked first, so that nobody adds a name behind those that are read.
+    """
+    lib_scope.require()
+    scope: list[Any] = [client.pk, id_array(chosen.ids)]
+    with statements.cursor() as cursor:
+        _locked(cursor, chosen.ids, scope)
+        cursor.execute(
+            "SELECT digest FROM calls_callref WHERE client_id = %s AND call_id = ANY(%s::uuid[])", scope
+        )
+        return [bytes(digest) for (digest,) in cursor.fetchall()]
+
+
 def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
     """
     Step 3: remove the rows, inside the scope that records the deed. Repeating it removes nothing more.

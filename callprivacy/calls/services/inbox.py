@@ -453,13 +453,16 @@ def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts 
 def _parsed(row: _Claimed, body: bytes) -> Parsed:
     if row.content_type == pulled.CONTENT_TYPE:
         return pulled.parse(row.provider, body, at=row.received_at)
+    said_at = row.said_at
     if row.provider in mapped.NAMES:
         parsed = mapped.parse(body, row.content_type, row.fields, at=row.received_at)
+        # It numbers nothing; where no time is signed either, what came later is what it said later.
+        said_at = said_at or row.received_at
     else:
         parsed = PROVIDERS[row.provider].parse(body, {"Content-Type": row.content_type}, at=row.received_at)
-    if row.said_at is None or isinstance(parsed, Ignored):
+    if said_at is None or isinstance(parsed, Ignored):
         return parsed
-    return replace(parsed, revision=int(row.said_at.timestamp() * 1000))
+    return replace(parsed, revision=int(said_at.timestamp() * 1000))
 
 
 def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlement, *, at: datetime) -> None:

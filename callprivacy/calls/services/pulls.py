@@ -112,7 +112,9 @@ def set_access(
     held = Connection.objects.select_for_update().get(pk=connection.pk)
     if connection.provider == "twilio" and held.mapping.get("account", account) != account:
         raise NoListError(OTHER_ACCOUNT)
-    pull = Pull.objects.for_client(connection.client_id).filter(connection=connection).first() or Pull(
+    # Held, so that a key that is being forgotten is not written back from what was read before.
+    rows = Pull.objects.for_client(connection.client_id).select_for_update()
+    pull = rows.filter(connection=connection).first() or Pull(
         agency_id=connection.agency_id, client_id=connection.client_id, connection=connection, created_at=at
     )
     if not secret and pull.secret_set_at is None and connection.provider != "twilio":

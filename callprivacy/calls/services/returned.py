@@ -1,6 +1,6 @@
 """
 Calls, recordings and words that an old copy of the database brought back although their keys are destroyed, or their
-call was erased singly. Found from the vault, page by page; each step may be repeated.
+call was erased on request. Found from the vault, page by page; each step may be repeated.
 """
 
 # ruff: noqa: S608  names put into SQL are constants of this module
@@ -55,7 +55,7 @@ def calls_until(client: Client, erased: Mapping[uuid.UUID, datetime], *, limit: 
 
 def entombed_calls(client: Client, digests: list[bytes]) -> Chosen:
     """
-    Calls that were erased singly, or whose tracker took the person out, and that name somebody again. In a scope.
+    Calls that were erased on request, or whose tracker took the person out, and that name somebody again. In a scope.
 
     A held one stays, and is noted to be done when the hold ends.
     """

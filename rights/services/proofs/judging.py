@@ -139,9 +139,11 @@ def name_caller(*, identity: Identity, caller_id: UUID, seen: str, by: Actor, at
 
     :param seen: what shows it, in a sentence; sealed.
     :raises ValueError: nothing is said of what was seen, it is no proven address, or the client has no such caller.
+    :raises SettledError: nothing that was asked for waits for a decision.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
+    _check_unsettled(identity, adds=True)
     client_id = identity.submission.client_id
     if identity.kind != IdentityKind.EMAIL or identity.state != IdentityState.PROVEN or client_id is None:
         raise ValueError("Only of a mail address that is proven somebody says whose calls are meant.")

@@ -149,9 +149,10 @@ def settle(submission: Submission, *, at: datetime) -> None:
     What a machine cannot judge, a permission, a guardian's paper, facts that do not fit, a withheld call, is doubtful:
     a person looks at it.
     """
-    # Two proofs at the same moment take turns, so that the second sees the first.
-    Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
-    asked = list(Case.objects.filter(submission=submission))
+    # Two proofs at the same moment take turns, so that the second sees the first; and so does who judges, who takes the
+    # cases first as well.
+    rows = Case.objects.select_for_update(of=("self",)).filter(submission=submission)
+    asked = list(rows.order_by("pk"))
     identities = list(Identity.objects.filter(submission=submission))
     steps = needs(submission, asked, identities)
     if False in (steps.facts, steps.declaration, steps.evidence):

@@ -295,7 +295,7 @@ def _finish_redaction(batch: Batch, items: Sequence[Item], ids: Mapping[int, uui
 
 def _without_erased(batch: Batch, items: Sequence[Item], gone: set[bytes]) -> list[Item]:
     """
-    Leave out calls that were erased singly, and news of calls that there are none of.
+    Leave out calls that were erased on request, and news of calls that there are none of.
 
     `gone` was asked after `find_known`: an erasure leaves its digest before it removes the row, so that whoever finds
     no row finds the digest.
