@@ -71,7 +71,8 @@ class Offered:
 
 def _place(call: Mapping[str, Any], _at: datetime) -> str:
     country, region = call["country"], call["region"]
-    return f"{country}-{region}" if country and region else country or "unknown"
+    # The plans of numbers name islands as their own regions.
+    return f"{country}-{region}" if country and region not in {"", country} else country or "unknown"
 
 
 def _value(call: Mapping[str, Any], _at: datetime) -> str:
@@ -145,6 +146,23 @@ def calls_for_release(client: Client, *, from_on: date, until_on: date, at: date
     gone = {one for purpose in NOES for one in vault.callers_who_refused(client.pk, purpose, on=on)}
     found: QuerySet[Call] = calls.filter(~Q(caller_id__in=list(gone))) if gone else calls
     return found
+
+
+def known_to_have_left(client: Client, *, since: datetime, at: datetime) -> set[uuid.UUID]:
+    """
+    Callers of whom nothing may leave any more, whether a call of theirs is here or not: who said no or is a minor, or
+    was erased since then. In the scope of a job.
+    """
+    purposes = (Purpose.MEASURE, *NOES)
+    noes = ConsentState.objects.for_client(client).filter(purpose__in=purposes, state__in=NO_STATES)
+    minors = MinorMark.objects.for_client(client)
+    on = standards.today_at(client, at)
+    return {
+        *noes.values_list("caller_id", flat=True),
+        *minors.values_list("caller_id", flat=True),
+        *(one for purpose in purposes for one in vault.callers_who_refused(client.pk, purpose, on=on)),
+        *vault.callers_erased_since(client.pk, since),
+    }
 
 
 def shared_ids(client: Client, calls: QuerySet[Call], *, at: datetime) -> Iterator[list[uuid.UUID]]:

@@ -81,6 +81,15 @@ def is_of_children(client: Client) -> bool:
     return minors.are_presumed(client)
 
 
+def why_no_row_leaves(client: Client) -> str:
+    """Why no row of a call leaves, generalised or not: the client's trade. Empty where rows may leave."""
+    if is_health(client):
+        return "Calls of this client are about health"
+    if is_of_children(client):
+        return "Whoever calls this client is taken for a minor"
+    return ""
+
+
 def recipients(client: Client) -> list[Recipient]:
     """A client's recipients, by name."""
     return list(Recipient.objects.for_client(client).order_by("name"))
@@ -202,6 +211,26 @@ def _day(day: date) -> str:
 
 def _share(value: float | None) -> str:
     return "not known" if value is None else f"{value:.2%}"
+
+
+def rounded(report: dict[str, Any]) -> dict[str, Any]:
+    """
+    The report of a setting that was tried, its counts and shares rounded.
+
+    One person alone tries settings, of any days: exact figures of two of them would count whoever is in one alone.
+    """
+    return {name: _rough(name, value) for name, value in report.items()}
+
+
+def _rough(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _rough(name, one) for inner, one in value.items()}
+    if isinstance(value, int) and name in {"rows", "callers", "population", "classes"}:
+        return round(value, -max(len(str(value)) - 2, 1))
+    if isinstance(value, float):
+        # Of a share and what it is a share of the count would follow again.
+        return float(f"{value:.1g}" if name in {"suppressed", "risks", "risks_before"} else f"{value:.2g}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +398,9 @@ def _grouped(release: Release) -> Iterator[str]:
 
 
 def _figures(release: Release) -> Iterator[str]:
+    if release.released_at is None:
+        yield "As it was tried, rounded: the file is not built."
+        yield ""
     yield "| figure | |"
     yield "|---|---|"
     for line in found(release.report):

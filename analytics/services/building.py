@@ -21,7 +21,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from analytics import anonymise, kinds
 from analytics.anonymise import AnonymiseError, Table, risks
@@ -39,12 +39,14 @@ from analytics.services.releases import tell
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call
+from callprivacy.calls.services import erasure
 from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
@@ -158,8 +160,7 @@ def _make(
     """
     if ground.rows.people < ground.least:
         raise AnonymiseError(
-            f"Calls of {ground.rows.people} callers may leave, fewer than the floor of {ground.least}. Choose more"
-            " days."
+            f"Calls of fewer callers may leave than the floor of {ground.least}. Choose more days."
         )
     if release.kind == ReleaseKind.PSEUDONYMISED:
         return _pseudonymised(release, ground, keys)
@@ -392,8 +393,7 @@ def _isolated(release: Release, members: Members, ground: _Ground) -> str:
         return ""
     named = [selectors.name_of(one) for one in against if one.pk in found.with_]
     return (
-        f"With an earlier release it would tell apart as few as {found.callers}"
-        f" caller{'' if found.callers == 1 else 's'}, where the floor is {least}: {'; '.join(named)}."
+        f"With an earlier release it would tell apart fewer callers than the floor of {least}: {'; '.join(named)}."
         " Choose days that do not overlap, or end that release first."
     )[:500]
 
@@ -429,7 +429,7 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
     result: dict[str, Any] = {}
     try:
         built, ground = _tried(trial, release, at, clock)
-        result, refusal = built.report, _isolated(release, built.members, ground)
+        result, refusal = selectors.rounded(built.report), _isolated(release, built.members, ground)
     except (AnonymiseError, TooManyRowsError) as error:
         refusal = str(error)[:500]
     with job_scope(agency_id=due.agency_id):
@@ -494,10 +494,8 @@ def build(*, due: Work, clock: Clock) -> bool:
         if release.failures >= _FAILURES:
             _refuse(release, "It could not be built; the log of the worker names the fault.", clock())
             return False
-        if selectors.is_of_children(release.client):
-            _refuse(
-                release, "Whoever calls this client is taken for a minor: no row of a call leaves.", clock()
-            )
+        if why := selectors.why_no_row_leaves(release.client):
+            _refuse(release, f"{why}: no row of a call leaves.", clock())
             return False
         Release.objects.filter(pk=release.pk).update(failures=release.failures + 1)
     ground, keys = _prepare(release, at)
@@ -623,12 +621,37 @@ def _risks_now(members: Members, population: int, k: int) -> dict[str, float | N
     return {"prosecutor": found.highest, "journalist": found.journalist}
 
 
+def _with_callers(release: Release) -> QuerySet[Call]:
+    """The calls of a release's days that are here with their callers."""
+    begins, ends = releasable.days(release.client, release.from_on, release.until_on)
+    rows = Call.objects.for_client(release.client).started_from(begins).started_before(ends)
+    return rows.filter(caller__isnull=False)
+
+
+def _left(release: Release, keys: _Keys, at: datetime) -> set[bytes]:
+    """Digests of callers who are known to have left since a release was signed."""
+    since = (release.decided_at or release.created_at) - _DAY
+    return {keys.caller(one) for one in releasable.known_to_have_left(release.client, since=since, at=at)}
+
+
+def _have_expired(release: Release) -> bool:
+    """Whether calls of a release's days, or who called, have begun to leave by the client's policy."""
+    begins, _ = releasable.days(release.client, release.from_on, release.until_on)
+    lines = vault_selectors.watermarks(release.client_id)
+    return any(
+        lines.get(name, begins) > begins
+        for name in (erasure.WATERMARK, erasure.WATERMARK_OUT, erasure.IDENTITY)
+    )
+
+
 def score(*, due: Work, clock: Clock) -> bool:
     """
     Look at a live release against how things are now, and let it wait for a person where something is worse.
 
     Worse is: with what was released since it tells apart fewer callers than the floor; or callers in it were erased or
-    said no since. Outside any scope; returns whether there is something for a person.
+    said no since. That calls have expired is neither.
+
+    Outside any scope; returns whether there is something for a person.
     """
     at = clock()
     with job_scope(agency_id=due.agency_id):
@@ -641,17 +664,24 @@ def score(*, due: Work, clock: Clock) -> bool:
             release.client, from_on=release.from_on, until_on=release.until_on, at=at
         )
         still = {keys.call(pk) for pk in calls.values_list("pk", flat=True)}
+        here = {keys.call(pk) for pk in _with_callers(release).values_list("pk", flat=True)}
+        left = _left(release, keys, at)
+        may_expire = _have_expired(release)
         population = Call.objects.for_client(release.client).filter(caller__isnull=False)
         people_now = population.values("caller_id").distinct().count()
         others = [one for one in selectors.live(release.client) if _are_compared(release, one)]
     members = holding.members_of(release)
-    gone = {caller for call, caller in members.callers.items() if call not in still}
+    missing = {call: caller for call, caller in members.callers.items() if call not in still}
+    # A call that is not here was erased or has expired: of whom, it is told by what is known of its caller alone.
+    gone = {caller for call, caller in missing.items() if call in here or caller in left or not may_expire}
+    expired = set(missing.values()) - gone
     together = differencing.smallest_with(members, [holding.members_of(one) for one in others])
     found = {
         **_risks_now(members, people_now, floor.k),
         "smallest": together,
         "floor": floor.k,
         "gone_callers": len(gone),
+        "expired_callers": len(expired),
         "callers": len(set(members.callers.values())),
         "population": people_now,
         "others": len(others),

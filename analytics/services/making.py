@@ -9,6 +9,7 @@ one transaction. A change that commits meanwhile leaves rows of its own.
 
 from __future__ import annotations
 
+import bisect
 import json
 import uuid
 from collections import Counter
@@ -50,6 +51,9 @@ BATCH: Final = 40
 """Spans made in one transaction."""
 
 _TOUCHED_AT_ONCE: Final = 50_000
+_QUARTER: Final = timedelta(minutes=15)
+"""Clocks are set at quarters of hours only, so that a span begins at none between them."""
+_LONGEST: Final = timedelta(days=32)
 _PERIOD: Final = timedelta(seconds=30)
 _OVERLAP: Final = timedelta(minutes=2)
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -182,8 +186,8 @@ def _make(
     left = False
     cut = _Cut(client, at, by_days)
     for hour in sorted(wanted, reverse=True):
-        # An hour of UTC lies in two spans where a zone's days begin at half past.
-        places = [cut.span_of(instant) for instant in (hour, hour + timedelta(hours=1, milliseconds=-1))]
+        # An hour of UTC lies in several spans where a zone's days, or those of the zone before, begin within it.
+        places = [cut.span_of(hour + quarter * _QUARTER) for quarter in range(4)]
         if len(chosen) >= limit and any(start not in chosen for start, _, _ in places):
             left = True
             continue
@@ -201,39 +205,71 @@ def _make(
     return Made(spans=len(chosen), calls=sum(read), has_more=left or is_cut or cut.has_recut)
 
 
+type _Bounds = tuple[datetime, datetime, Grain]
+
+
 class _Cut:
     """
     Into which spans a client's time is cut, by how many calls there are: the same state, the same spans.
 
-    A month whose cut has changed is forgotten and touched. Where something is final the month keeps its cut.
+    A month whose cut has changed is forgotten and touched. Where something is final the month keeps its cut. What
+    became final by the clocks of another zone stays as it is, and what is made beside it ends where it begins.
     """
 
     def __init__(self, client: Client, at: datetime, by_days: frozenset[datetime]) -> None:
         self.client, self.at, self.by_days = client, at, by_days
         self.has_recut = False
-        self._found: dict[tuple[datetime, Grain], tuple[datetime, datetime, Grain]] = {}
-        self._fit: dict[tuple[datetime, datetime, Grain], bool] = {}
+        self._found: dict[tuple[datetime, Grain], _Bounds] = {}
+        self._final: dict[datetime, list[_Bounds]] = {}
+        self._fit: dict[_Bounds, bool] = {}
         self._few: dict[tuple[datetime, datetime], bool] = {}
 
-    def span_of(self, instant: datetime) -> tuple[datetime, datetime, Grain]:
+    def span_of(self, instant: datetime) -> _Bounds:
         """Start, end and grain of the span that an instant lies in."""
-        zone = self.client.time_zone
         month, day = self._known(instant, Grain.MONTH), self._known(instant, Grain.DAY)
+        final = self._finals(month)
+        place = bisect.bisect_right(final, instant, key=lambda one: one[0])
+        before, after = final[:place][-1:], final[place : place + 1]
+        if before and instant < before[0][1]:
+            return before[0]
         if self._fits(month, part=day):
-            return month
-        if self._fits(day, part=day):
-            return day
-        return (*spans.bounds(instant, zone, Grain.HOUR), Grain.HOUR)
+            start, end, grain = month
+        elif self._fits(day, part=day):
+            start, end, grain = day
+        else:
+            start, end, grain = *spans.bounds(instant, self.client.time_zone, Grain.HOUR), Grain.HOUR
+        return max([start, *(one[1] for one in before)]), min([end, *(one[0] for one in after)]), grain
 
-    def _known(self, instant: datetime, grain: Grain) -> tuple[datetime, datetime, Grain]:
+    def _finals(self, month: _Bounds) -> list[_Bounds]:
+        """What is final and reaches into a month, in order; each ends where it and all before it have ended."""
+        start, end, _ = month
+        if start not in self._final:
+            rows = Span.objects.for_client(self.client).filter(
+                is_final=True, starts_at__gt=start - _LONGEST, starts_at__lt=end, ends_at__gt=start
+            )
+            found: list[_Bounds] = []
+            for starts, ends, grain in rows.order_by("starts_at").values_list(
+                "starts_at", "ends_at", "grain"
+            ):
+                found.append((starts, max([ends, *(one[1] for one in found[-1:])]), Grain(grain)))
+            self._final[start] = found
+        return self._final[start]
+
+    def _grain_of_final(self, start: datetime, end: datetime) -> Grain | None:
+        """How finely a stretch is cut by something final that was made by the clocks of today; None where by none."""
+        zone = self.client.time_zone
+        for starts, ends, grain in self._finals(self._known(start, Grain.MONTH)):
+            if start <= starts < end and spans.bounds(starts, zone, grain) == (starts, ends):
+                return grain
+        return None
+
+    def _known(self, instant: datetime, grain: Grain) -> _Bounds:
         key = (instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0), grain)
         if key not in self._found:
             self._found[key] = (*spans.bounds(instant, self.client.time_zone, grain), grain)
         return self._found[key]
 
-    def _fits(
-        self, span: tuple[datetime, datetime, Grain], *, part: tuple[datetime, datetime, Grain]
-    ) -> bool:
+    def _fits(self, span: _Bounds, *, part: _Bounds) -> bool:
         if span not in self._fit:
             self._fit[span] = self._decide(span, part)
         return self._fit[span]
@@ -245,7 +281,7 @@ class _Cut:
             self._few[start, end] = rows.order_by()[: MOST + 1].count() <= MOST
         return self._few[start, end]
 
-    def _decide(self, span: tuple[datetime, datetime, Grain], part: tuple[datetime, datetime, Grain]) -> bool:
+    def _decide(self, span: _Bounds, part: _Bounds) -> bool:
         """
         Whether a span's calls are made cells of together.
 
@@ -253,7 +289,7 @@ class _Cut:
         """
         start, end, grain = span
         here = Span.objects.for_client(self.client).filter(starts_at__gte=start, starts_at__lt=end)
-        final = here.filter(is_final=True).values_list("grain", flat=True).first()
+        final = self._grain_of_final(start, end)
         if grain is Grain.MONTH and start in self.by_days:
             fits = False
         elif final is not None:
@@ -602,7 +638,8 @@ def settle(*, client: Client, before: datetime, at: datetime) -> None:
         for start, end in running:
             # Calls of this month begin to leave while others still come: its days become final one by one.
             _touch_between(client, start, end)
-        _make_touched(client, before, at, by_days=frozenset(start for start, _ in running))
+        months = {spans.bounds(start, client.time_zone, Grain.MONTH)[0] for start, _ in running}
+        _make_touched(client, before, at, by_days=frozenset(months))
     mine.update(is_final=True)
 
 
@@ -661,12 +698,19 @@ def _coarsen(span: Span) -> None:
             SELECT agency_id, client_id, span_id, sheet, s, e, n, {columns}, sum(calls), sum(seconds),
                 sum(value_cents), max(callers)
             FROM (
-                SELECT p.*, CASE WHEN grain = 3 THEN day_at ELSE starts_at END AS s,
-                    CASE WHEN grain = 3 THEN next_at ELSE ends_at END AS e, least(grain, 2) AS n
+                SELECT p.*, CASE WHEN grain = 3 THEN greatest(day_at, %(starts)s) ELSE starts_at END AS s,
+                    CASE WHEN grain = 3 THEN least(next_at, %(ends)s) ELSE ends_at END AS e, least(grain, 2) AS n
                 FROM placed p
             ) q
             GROUP BY agency_id, client_id, span_id, sheet, s, e, n, {columns}
             """,
-            {"client": span.client_id, "span": span.pk, "zone": span.client.time_zone},
+            {
+                "client": span.client_id,
+                "span": span.pk,
+                "zone": span.client.time_zone,
+                # By the clocks of another zone than when it became final, a day may begin before it.
+                "starts": span.starts_at,
+                "ends": span.ends_at,
+            },
         )
     Span.objects.filter(pk=span.pk).update(is_hourly=False)

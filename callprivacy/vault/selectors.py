@@ -797,6 +797,12 @@ def erased_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uu
     return found
 
 
+def callers_erased_since(client_id: int, since: datetime) -> list[uuid.UUID]:
+    """Callers of a client who were erased since then and have a tombstone: whose calls merely expired has none."""
+    rows = Tombstone.objects.filter(client_id=client_id, created_at__gte=since)
+    return list(rows.values_list("erased_caller_id", flat=True))
+
+
 def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of these recordings and transcripts whose key is there."""
     rows = RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))

@@ -204,8 +204,9 @@ def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast
             released.draft(to, cast.alice, kind=kind)
 
 
-def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_and_its_recipient_told(
-    cast: Cast,
+@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.HEALTH])
+def test_what_is_out_of_a_client_that_turns_to_such_a_trade_is_revoked_and_its_recipient_told(
+    cast: Cast, sector: Sector
 ) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
@@ -220,7 +221,9 @@ def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_an
     assert key is not None
     mail.outbox.clear()
     with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.CHILDREN)
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=sector)
+        with pytest.raises(releases.BeingChangedError, match="nobody takes the file"):
+            releases.open_file(release=released.fresh(out), by=make.JOB, at=LATER)
 
     tasks.end_releases(agency_id=cast.acme.pk)
     tasks.end_releases(agency_id=cast.acme.pk)
@@ -254,7 +257,7 @@ def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cas
 def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
     released.fill(cast.dentist, callers=7)
     trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert "7 callers" in trial.refusal
+    assert trial.refusal == "Calls of fewer callers may leave than the floor of 11. Choose more days."
     with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.NotReleasableError):
         releases.propose(
             release=Release.objects.get(pk=trial.release_id),
@@ -262,6 +265,24 @@ def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
             by=Actor.staff(user_id=cast.alice.user_id),
             at=make.NOON,
         )
+
+
+def test_a_setting_that_was_tried_counts_nobody_exactly(cast: Cast) -> None:
+    """Two trials, of a few days and one more, would count whoever called on that day."""
+    released.fill(cast.dentist)
+    waiting = released.proposed(
+        released.draft(released.recipient(cast.dentist, cast.alice), cast.alice), cast.alice
+    )
+    assert waiting.report["rows"] % 10 == waiting.report["callers"] % 10 == 0
+    assert "As it was tried, rounded" in selectors.sheet(waiting)
+    tried = {
+        "rows": 117, "callers": 1_234, "people": 11, "classes": 9, "suppressed": 3 / 117, "average": 13.0,
+        "risks": {"marketer": 9 / 117, "journalist": None},
+    }  # fmt: skip
+    assert selectors.rounded(tried) == {
+        "rows": 120, "callers": 1_200, "people": 11, "classes": 10, "suppressed": 0.03, "average": 13.0,
+        "risks": {"marketer": 0.08, "journalist": None},
+    }  # fmt: skip
 
 
 def test_a_setting_is_computed_once_a_day(cast: Cast) -> None:
@@ -463,7 +484,7 @@ def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast)
             until_on=released.FIRST + timedelta(days=50),
         )
     )
-    assert "0 callers" in trial.refusal
+    assert "fewer callers" in trial.refusal
     trial = released.tried(released.draft(to, cast.alice))
     assert "is gone: Northwind Analytics" in trial.refusal
 
@@ -616,6 +637,37 @@ def test_a_live_release_is_looked_at_once_a_quarter_and_waits_for_a_person_where
         assert (item.key, item.count) == (str(release.pk), 1)
 
 
+def test_whose_calls_expired_has_not_left_and_who_was_erased_or_said_no_meanwhile_has(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)], keep_for_days=90
+    )
+    keys, there = building.keys_for(release, at=make.NOON), _callers_in(release)
+    every = _ids(cast.dentist, *map(released.number, range(60)))
+    erased, objects, *others = [one for one in every if keys.caller(one) in there]
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Call.objects.for_client(cast.dentist).exclude(caller_id__in=[erased, objects])
+        ids = tuple(rows.order_by("pk").values_list("pk", flat=True))
+        erasure.close_before(client=cast.dentist, cutoff=make.NOON)
+        erasure.remove_calls(client=cast.dentist, chosen=erasure.Chosen(ids=ids, callers=frozenset(others)))
+    due, later = Work(cast.acme.pk, release.pk), make.NOON + timedelta(days=50)
+    assert building.score(due=due, clock=lambda: later) is False
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (0, len(others))
+
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=objects, purpose=Purpose.SHARE,
+            state="refused", since=make.NOON,
+        )  # fmt: skip
+    up_to = vault.Erasure(erased, up_to=LATER, tombstone_ends_on=later.date())
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[up_to], at=LATER)
+    _erase(cast.dentist, erased)
+    assert building.score(due=due, clock=lambda: later) is True
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (2, len(others))
+
+
 # --- Pseudonyms ---
 
 
@@ -658,14 +710,14 @@ def test_beside_a_pseudonymised_file_no_anonymised_one_of_the_same_calls_is_rele
     to = released.recipient(cast.dentist, cast.alice)
     released.released(to, people, kind=ReleaseKind.PSEUDONYMISED, columns=("day",))
     trial = released.tried(released.draft(to, cast.alice, columns=("day",)))
-    assert "as few as 1 caller," in trial.refusal
+    assert "fewer callers than the floor of 11: Northwind" in trial.refusal
 
 
 def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
     trial = released.tried(released.draft(to, cast.alice, kind=ReleaseKind.PSEUDONYMISED))
-    assert "Calls of 0 callers may leave" in trial.refusal
+    assert "fewer callers may leave than the floor" in trial.refusal
 
 
 # --- What is said of it ---
