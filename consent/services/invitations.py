@@ -514,18 +514,29 @@ def answer(
         client = web.client_of(door)
         row = _find(client, secret)
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
-        write_answer(
-            row=row, agreed=agreed, source=f"link {row.pk} {at.isoformat()}", evidence=evidence, at=at
+        source = f"link {row.pk} {at.isoformat()}"
+        signal = (
+            web.opt_out(row.caller_id, Strength.B, source=source, visit=visit, at=at)
+            if visit.opted_out
+            else None
         )
+        write_answer(row=row, agreed=agreed, source=source, evidence=evidence, at=at, signal=signal)
     return client.name, door.agency_id
 
 
 def write_answer(
-    *, row: Invitation, agreed: Collection[Purpose], source: str, evidence: dict[str, Any], at: datetime
+    *,
+    row: Invitation,
+    agreed: Collection[Purpose],
+    source: str,
+    evidence: dict[str, Any],
+    at: datetime,
+    signal: Said | None = None,
 ) -> int:
     """
     Write an answer to an invitation into the ledger; returns how many events are new. Inside the client's scope.
 
+    :param signal: the no of the browser, which stands in place of what was said to its purpose.
     :raises CallerGoneError: the person was erased in this moment.
     """
     version = row.version
@@ -551,7 +562,10 @@ def write_answer(
             evidence=shown | evidence,
         )
         for purpose in purposes
+        if signal is None or purpose != signal.purpose
     ]
+    if signal is not None:
+        said.append(signal)
     events = ledger.record_events(client=row.client, said=said, by=_BY, at=at)
     if any(event.purpose == Purpose.RECORD and event.kind != EventKind.GIVEN for event in events):
         menu_calls.stop_running(client=row.client, caller_id=row.caller_id, by=_BY, at=at)

@@ -308,6 +308,7 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
         "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
         "sent": request.POST if request.method == "POST" and "unread" not in more else {},
+        "is_heard": shown.heard_signal,
         **more,
     }
     return draw(request, "request", shown.look, language, **context)

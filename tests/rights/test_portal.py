@@ -26,8 +26,11 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
 from consent.channels import codes as sending
-from consent.enums import CodeWay, Language
+from consent.enums import Channel as Way
+from consent.enums import CodeWay, Language, Purpose
+from consent.models import ConsentEvent
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
@@ -132,6 +135,17 @@ def case_of(where: str) -> Case:
     named = links.read(where.strip("/").partition("/")[2])
     with job_scope(agency_id=named.agency_id):
         return Case.objects.select_related("submission").get(submission_id=named.submission_id)
+
+
+def test_a_browser_that_asks_not_to_share_is_heard_with_a_number_that_is_sent_to_a_client(cast: Cast) -> None:
+    signalling = Browser(headers={"accept-language": "en-US", "Sec-GPC": "1"})
+    for client in (cast.dentist, None):
+        where = arrive(signalling, open_page(client, cast), Ask.SEE)
+        assert ("Opt-Out Request Honored" in signalling.get(where).text) is (client is not None)
+    with job_scope(agency_id=cast.acme.pk):
+        (event,) = ConsentEvent.objects.all()
+        assert (event.client_id, event.purpose, event.channel) == (cast.dentist.pk, Purpose.SHARE, Way.GPC)
+    assert vault_selectors.suppressed(cast.dentist.pk, [ANNA], on=NOON.date())[ANNA].keys() == {Purpose.SHARE}
 
 
 def test_no_language_lacks_a_word() -> None:
