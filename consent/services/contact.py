@@ -8,6 +8,7 @@ needs, and whether the number has become somebody else's. Nothing is made, and w
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -119,6 +120,17 @@ def days_old(register: Register, at: datetime) -> int:
 def is_fresh(register: Register, at: datetime) -> bool:
     """Whether a register is as new as the law asks for."""
     return days_old(register, at) <= FRESH_FOR.days
+
+
+def is_reassigned(*, client: Client, caller_id: uuid.UUID, at: datetime) -> bool:
+    """Whether a caller's number is listed as disconnected since somebody had it. Inside a scope."""
+    registers = selectors.facts_of(client, at=at).registers
+    lists = [register.id for register in registers if register.kind is ListKind.REASSIGNED]
+    number = selectors.number_of(client, caller_id) if lists else ""
+    if not number:
+        return False
+    holder = -client.agency_id
+    return bool(vault.listed_numbers(vault.many_client_keys([holder])[holder], lists, [number]))
 
 
 def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> Contacts:
