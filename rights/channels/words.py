@@ -308,6 +308,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "appeal": "Not content with the answer?",
         "appeal_lede": "Say why, and another person looks at it again.",
         "appeal_send": "Appeal",
+        "appeal_there": "An appeal against this answer is there already, so what you wrote was not added to it. It"
+        " stands below: send it in a new request if it is to be read.",
+        "reply_late": "Nobody waits for an answer here any more, so what you wrote was not taken. It stands below: send"
+        " it in a new request if it is to be read.",
+        "not_taken": "What you wrote",
         "take_back": "Take the request back",
         "take_back_lede": "Nothing more happens then. What counts already goes on counting.",
         "gone": "Nothing is here any more",
@@ -432,6 +437,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "appeal": "¿No está conforme con la respuesta?",
         "appeal_lede": "Diga por qué, y otra persona lo mira de nuevo.",
         "appeal_send": "Recurrir",
+        "appeal_there": "Ya hay un recurso contra esta respuesta, así que lo que escribió no se añadió. Está más abajo:"
+        " envíelo en una solicitud nueva si se ha de leer.",
+        "reply_late": "Aquí ya nadie espera una respuesta, así que lo que escribió no se recogió. Está más abajo:"
+        " envíelo en una solicitud nueva si se ha de leer.",
+        "not_taken": "Lo que escribió",
         "take_back": "Retirar la solicitud",
         "take_back_lede": "Entonces no pasa nada más. Lo que ya cuenta sigue contando.",
         "gone": "Aquí ya no hay nada",

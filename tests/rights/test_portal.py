@@ -148,6 +148,27 @@ def test_a_browser_that_asks_not_to_share_is_heard_with_a_number_that_is_sent_to
     assert vault_selectors.suppressed(cast.dentist.pk, [ANNA], on=NOON.date())[ANNA].keys() == {Purpose.SHARE}
 
 
+def test_words_that_come_too_late_are_shown_again_with_what_to_do(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.COMPLAIN, words="It was recorded")
+    case = case_of(where)
+    late = do(browser, where, "reply", case=str(case.pk), words="The one of Monday")
+    assert late.status_code == 409
+    assert "Nobody waits for an answer here any more" in late.text
+    assert "The one of Monday" in late.text
+
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(
+            state=CaseState.DONE, decided_at=NOON, answered_at=NOON, closed_at=NOON
+        )
+    assert 'value="appeal"' in browser.get(where).text
+    assert do(browser, where, "appeal", case=str(case.pk), words="First").status_code == 303
+    assert 'value="appeal"' not in browser.get(where).text
+    second = do(browser, where, "appeal", case=str(case.pk), words="Here is the proof")
+    assert second.status_code == 409
+    assert "An appeal against this answer is there already" in second.text
+    assert "Here is the proof" in second.text
+
+
 def test_no_language_lacks_a_word() -> None:
     assert words.missing() == []
     assert all(ask in about for about in words.ABOUT.values() for ask in Ask)
