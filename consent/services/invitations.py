@@ -47,11 +47,12 @@ from consent.enums import (
     InvitationState,
     Language,
     Purpose,
+    ReplyState,
     Scope,
     State,
     Strength,
 )
-from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
+from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion, Reply
 from consent.selectors import asking, standards
 from consent.selectors.contact import number_of
 from consent.services import contact, ledger, menu_calls, web
@@ -319,6 +320,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     Claim letters that are due; each comes back unless it is noted as sent.
 
     One whose address does not open any more counts as come back, and one for a client that has left is taken back.
+    While a message of the person waits for somebody to read it, theirs waits too.
     """
     with job_scope(agency_id=agency_id):
         rows = list(
@@ -327,6 +329,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
             )
             .filter(
                 Q(batch__paused_at=None) | Q(batch=None),
+                ~_has_answer_waiting(),
                 state__in=(InvitationState.QUEUED, InvitationState.SENT),
                 client__shut_at=None,
             )
@@ -354,12 +357,20 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     return letters
 
 
+def _has_answer_waiting() -> Exists:
+    """Whether something that came from its address, or about it, still waits for a person: it may be a no."""
+    waiting = Reply.objects.filter(client_id=OuterRef("client_id"), state=ReplyState.WAITING)
+    return Exists(
+        waiting.filter(Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")))
+    )
+
+
 def may_still_go(*, agency_id: int, letter: Letter) -> bool:
     """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
     with job_scope(agency_id=agency_id):
         return (
             Invitation.objects.for_client(letter.client_id)
-            .filter(Q(batch__paused_at=None) | Q(batch=None), pk=letter.invitation_id)
+            .filter(Q(batch__paused_at=None) | Q(batch=None), ~_has_answer_waiting(), pk=letter.invitation_id)
             .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
             .exists()
         )
