@@ -222,6 +222,8 @@ def ask(request: HttpRequest, key: str, secret: str) -> HttpResponse:
             )
     except RefusedError as refused:
         return _draw(request, asked, refused)
+    except invitations.UnknownInvitationError:
+        raise Http404 from None
     nudge_stops(agency_id)
     return doors.page(
         request, "asked", asked.look, asked.language, is_heard=True, agreed=bool(agreed), words=asked.words
@@ -256,6 +258,7 @@ def _draw(
         form=asked.form,
         answered=asked.answered,
         stands=asked.stands,
+        is_over=asked.is_over,
         ticked=request.POST.getlist("purposes"),
     )
 
