@@ -511,13 +511,18 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
             stands=stands,
-            is_over=_is_over(row, at) and not stands,
+            is_over=is_others(row, at) or (_is_over(row, at) and not stands),
         )
 
 
 def _stands(row: Invitation) -> bool:
     given = ConsentState.objects.for_client(row.client_id).filter(caller_id=row.caller_id, state=State.GIVEN)
     return given.exists()
+
+
+def is_others(row: Invitation, at: datetime) -> bool:
+    """Whether who was asked may have the number no more, and so can say no for it, and not yes. Inside a scope."""
+    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, at=at)
 
 
 def _is_over(row: Invitation, at: datetime) -> bool:
@@ -533,14 +538,15 @@ def answer(
     Enters the client's scope itself. The last answer counts; the address leaves with the first.
 
     :raises UnknownKeyError: nobody's key.
-    :raises UnknownInvitationError: no such link, or it is a yes after the question's time.
+    :raises UnknownInvitationError: no such link, or it is a yes after the question's time or for a number that may be
+        somebody else's by now.
     :raises CallerGoneError: the person was erased in this moment.
     """
     door = web.door_of(key)
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
         row = _find(client, secret)
-        if agreed and _is_over(row, at) and not _stands(row):
+        if agreed and (is_others(row, at) or (_is_over(row, at) and not _stands(row))):
             raise UnknownInvitationError
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
         source = f"link {row.pk} {at.isoformat()}"

@@ -30,9 +30,11 @@ from consent.services.contact import Aim, Code
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.asking_by_mail import asked
 from tests.consent.deciding import recorded, recording, say, work
 from tests.consent.pages import evidence_of, open_page, publish, states_of
 from tests.consent.test_expiry import text_of
+from tests.consent.test_invitations import link
 from tests.make import NOON
 
 pytestmark = pytest.mark.as_committed
@@ -290,6 +292,18 @@ def test_who_had_the_number_before_is_told_nothing_more_and_opens_nothing(cast: 
     }  # fmt: skip
     assert Browser().post(links[Strength.B], {"deed": "give", "purpose": "contact"}).status_code == 410
     assert states_of(cast.dentist, caller_id) == {Purpose.CONTACT: State.INVALIDATED}
+
+
+def test_the_letter_to_who_had_the_number_before_takes_a_no_alone(cast: Cast, alice: Browser) -> None:
+    where, browser = link(cast, row := asked(cast)), Browser()
+    form = browser.get(where).context["form"]
+
+    bring(cast, alice, f"4155550101,{ASKED},yes\n")
+
+    assert browser.get(where).context["is_over"]
+    assert browser.post(where, {"form": form, "deed": "yes", "purposes": ["record"]}).status_code == 404
+    assert browser.post(where, {"form": form, "deed": "no"}).status_code == 200
+    assert set(states_of(cast.dentist, row.caller_id).values()) == {State.REFUSED}
 
 
 def test_without_a_day_of_disconnection_it_ends_on_the_day_that_was_asked_about(
