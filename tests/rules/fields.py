@@ -1467,9 +1467,11 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.CallTombstone": Table(
         "A call erased on request, or placed by ourselves: nothing that is said of it comes in",
-        _plain("id client_id")
+        _plain(
+            "id client_id", is_start="Whether it is of the number and a second near the start, or of a name"
+        )
         | _evidence(
-            digest="So that no replay brings the call back",
+            digest="HMAC-SHA256 under the client's token key: so that no replay brings the call back",
             ends_on="Its own date",
             created_at="When it was erased",
         ),
