@@ -15,11 +15,12 @@ from typing import Final
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from consent.enums import Channel, InvitationState
+from consent.enums import Channel, InvitationState, ReplyState
+from consent.models import Reply
 
 # What is due to a person, or stays due by right: a hold waits, an observed client erases nothing, a lease looks alike.
 _NOT_A_JOBS: Final = frozenset(
@@ -51,6 +52,17 @@ _OUTBOX: Final[dict[str, Combinable]] = {
     "retention.news.due_at": F("due_at"),
     "rights.recipientnotice.due_at": F("due_at"),
 }
+# What waits for a person by right is not late: a list that was paused, and who has written what nobody has read yet.
+_IS_TAKEN_UP: Final = {
+    "consent.invitation.due_at": (Q(batch=None) | Q(batch__paused_at=None))
+    & ~Exists(
+        Reply.objects.filter(
+            Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")),
+            client_id=OuterRef("client_id"),
+            state=ReplyState.WAITING,
+        )
+    )
+}
 # No claim of a mail lasts longer, so that further ahead nothing has been tried.
 _LONGEST_CLAIM: Final = timedelta(minutes=30)
 _COUNTED_AT_MOST: Final = 1000
@@ -59,7 +71,7 @@ _COUNTED_AT_MOST: Final = 1000
 @cache
 def _columns() -> dict[str, tuple[type[models.Model], str, Q]]:
     """
-    app.model.column -> (model, column, what its index leaves in), of what sweeps find by agency and instant.
+    app.model.column -> (model, column, what its index and its sweep leave in), of what is found by agency and instant.
 
     An index over a part of the rows, such as those that are not finished, says which rows a sweep looks at.
     """
@@ -71,7 +83,8 @@ def _found() -> Iterator[tuple[str, tuple[type[models.Model], str, Q]]]:
         for index in model._meta.indexes:
             if len(index.fields) == 2 and index.fields[0] == "agency" and index.fields[1].endswith("due_at"):
                 column = index.fields[1]
-                yield f"{model._meta.label_lower}.{column}", (model, column, index.condition or Q())
+                name = f"{model._meta.label_lower}.{column}"
+                yield name, (model, column, (index.condition or Q()) & _IS_TAKEN_UP.get(name, Q()))
 
 
 def oldest(agency_id: int, at: datetime) -> dict[str, tuple[int, int]]:

@@ -22,13 +22,14 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent import law
-from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
+from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, ReplyState, State, Strength
 from consent.models import (
     ConsentEvent,
     Invitation,
     InvitationBatch,
     Notice,
     NoticeVersion,
+    Reply,
     RulePack,
     WebPage,
     Withdrawal,
@@ -288,6 +289,24 @@ def test_a_paused_batch_sends_nothing(cast: Cast) -> None:
         assert invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
         assert not invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
     assert invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, NOON + timedelta(days=2)) == (None, 0), "nobody is late"
+        assert due.oldest(cast.acme.pk, NOON + timedelta(days=2)) == {}
+        assert invitations.pause(batch=batch, is_paused=False, by=BY, at=NOON)
+        assert due.outbox(cast.acme.pk, NOON + timedelta(hours=1)) == (3600, 1)
+        Reply.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            invitation=only(cast),
+            channel=Channel.EMAIL,
+            message_digest=bytes(32),
+            label="unclear",
+            why="It may be a no.",
+            state=ReplyState.WAITING,
+            received_at=NOON,
+            purge_at=NOON,
+        )
+        assert due.outbox(cast.acme.pk, NOON + timedelta(hours=1)) == (None, 0), "it waits for a person"
 
 
 # --- Behind the link ---
