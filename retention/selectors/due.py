@@ -84,7 +84,7 @@ def _found() -> Iterator[tuple[str, tuple[type[models.Model], str, Q]]]:
             if len(index.fields) == 2 and index.fields[0] == "agency" and index.fields[1].endswith("due_at"):
                 column = index.fields[1]
                 name = f"{model._meta.label_lower}.{column}"
-                yield name, (model, column, (index.condition or Q()) & _IS_TAKEN_UP.get(name, Q()))
+                yield name, (model, column, Q(index.condition or Q(), _IS_TAKEN_UP.get(name, Q())))
 
 
 def oldest(agency_id: int, at: datetime) -> dict[str, tuple[int, int]]:
