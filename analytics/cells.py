@@ -37,7 +37,11 @@ _TIMES: Final = ("week", "day", "hour")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The calls of a span: what they say, as numbers, and the words behind the numbers."""
+    """
+    The calls of a span: what they say, as numbers, and the words behind the numbers.
+
+    :ivar ids: and :ivar people: sixteen bytes for each call, its id and its caller's, where they were read.
+    """
 
     millis: Ints
     callers: Ints
@@ -45,6 +49,8 @@ class Columns:
     cents: Ints
     codes: dict[str, Ints]
     words: dict[str, list[str]]
+    ids: bytes = b""
+    people: bytes = b""
 
 
 _NOTHING: Final = np.zeros(0, np.int64)
@@ -85,6 +91,7 @@ class _Lists:
         self.columns, self.grain, self.k = columns, grain, k
         self.starts, self.ends = spans.millis(start), spans.millis(end)
         self.codes = dict(columns.codes)
+        self.of: dict[Sheet, Ints] = {}
         self.ticks = spans.ticks(start, end, zone)
         self.times: tuple[str, ...] = ()
         if grain is not Grain.HOUR:
@@ -132,6 +139,7 @@ class _Lists:
             facts.append(Fact(self.codes[name], may[name], within))
         made = groups.group(facts, self.columns.callers, k=self.k, size=size)
         told.update(zip(names, made.shown, strict=True))
+        self.of[sheet] = made.of
         return self._cells(sheet, made, names) if made.count else []
 
     def _cells(self, sheet: Sheet, made: groups.Groups, names: Sequence[str]) -> list[Line]:
@@ -220,12 +228,26 @@ def is_slotted(columns: Columns, grain: Grain) -> bool:
     return grain is Grain.MONTH and len(columns.millis) <= SLOTS_UP_TO
 
 
-def cells_of(
-    columns: Columns, start: datetime, end: datetime, zone: str, grain: Grain, *, hourly: bool, k: int
-) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class Told:
     """
     Every cell of a span; none where it has fewer than k callers.
 
+    :ivar of: for each list that holds every call once, a number for each call, equal for those of one cell.
+    """
+
+    lines: list[Line]
+    of: dict[Sheet, Ints]
+
+
+def cells_of(
+    columns: Columns, start: datetime, end: datetime, zone: str, grain: Grain, *, hourly: bool, k: int
+) -> Told:
+    """
+    What is told of a span.
+
     :param hourly: whether hours are told.
     """
-    return _Lists(columns, start, end, zone, grain, hourly=hourly, k=k).lines()
+    lists = _Lists(columns, start, end, zone, grain, hourly=hourly, k=k)
+    lines = lists.lines()
+    return Told(lines, lists.of if lines else {})

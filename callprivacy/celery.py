@@ -2,10 +2,12 @@
 
 import os
 import time
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import structlog
 from celery import Celery
+from celery.beat import PersistentScheduler
 from celery.contrib.django.task import DjangoTask
 from celery.signals import (
     after_task_publish,
@@ -21,6 +23,7 @@ from celery.signals import (
 )
 
 from callprivacy.lib import figures
+from callprivacy.lib.logs import logger
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
@@ -34,6 +37,46 @@ class TogetherTask(DjangoTask):
         if lineage.known() in lineage.WORDS:
             return None
         return super().__call__(*args, **kwargs)
+
+
+log = logger(__name__)
+
+_AHEAD: Final = timedelta(minutes=1)
+_LONGEST: Final = timedelta(days=1)
+"""No job comes more seldom."""
+
+
+class Scheduler(PersistentScheduler):
+    """
+    The beat's table, and when each job was asked for, which a restart finds in a file.
+
+    A clock that was ahead and came back leaves instants there that are still to come, and no job would be asked for
+    before them. Such a job is asked for at once: each claims its period in the database, so that one too many costs
+    nothing.
+    """
+
+    def setup_schedule(self) -> None:
+        """Read the file."""
+        super().setup_schedule()
+        self.forget_what_is_to_come()
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Ask for what is due; returns after how many seconds to look again."""
+        self.forget_what_is_to_come()
+        return float(super().tick(*args, **kwargs))
+
+    def forget_what_is_to_come(self) -> None:
+        """Have jobs due now that were last asked for at an instant more than a minute ahead."""
+        ahead = [
+            entry
+            for entry in self.schedule.values()
+            if entry.schedule.maybe_make_aware(entry.last_run_at) > entry.default_now() + _AHEAD
+        ]
+        for entry in ahead:
+            entry.last_run_at = entry.default_now() - _LONGEST
+        if ahead:
+            log.warning("beat.clock_came_back", jobs=len(ahead))
+            self._heap = None
 
 
 app = Celery("callprivacy", task_cls=TogetherTask)

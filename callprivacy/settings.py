@@ -39,6 +39,8 @@ SECRET_KEY = env.secret(
     at_least=50,
     remedy='Make one: python3 -c "import secrets; print(secrets.token_urlsafe(64))".',
 )
+# What these signed is still believed, and nothing is signed with them: for a change that was planned.
+SECRET_KEY_FALLBACKS = env.secrets("CALLPRIVACY_EARLIER_SECRET_KEYS", at_least=50)
 FIELD_ENCRYPTION_KEY = env.fernet_keys(
     "FIELD_ENCRYPTION_KEY",
     remedy=(
@@ -466,6 +468,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "socket_connect_timeout": 2,
 }
+CELERY_BEAT_SCHEDULER = "callprivacy.celery:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CALLPRIVACY_STATE / "beat")
 
 SILENCED_SYSTEM_CHECKS = [

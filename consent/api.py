@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal, cast
 from django.db import DatabaseError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
-from ninja import NinjaAPI, Router, Schema
+from ninja import Header, NinjaAPI, Router, Schema
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
@@ -111,10 +111,10 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
             except events.CallerGoneError:
-                return _later("busy", "This number is being erased in this moment. Send it again.")
+                return later("busy", "This number is being erased in this moment. Send it again.")
             except DatabaseError as error:
                 log.error("api.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
-                return _later("unavailable", "The answer is not known at the moment: take it for a no.")
+                return later("unavailable", "The answer is not known at the moment: take it for a no.")
 
         return guarded
 
@@ -158,7 +158,8 @@ def bearer_of(request: HttpRequest) -> str:
     return text.strip() if kind.lower() == "bearer" else ""
 
 
-def _later(code: str, detail: str) -> HttpResponse:
+def later(code: str, detail: str) -> HttpResponse:
+    """A refusal for now; the same may be sent again."""
     answer = problem(503, code, detail)
     answer.headers["Retry-After"] = "1"
     return answer
@@ -457,7 +458,7 @@ class EventsOut(Schema):
     recorded_at: datetime
 
 
-_PROBLEMS: Final = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 429, 503), Problem)
+_PROBLEMS: Final = dict.fromkeys((400, 401, 403, 409, 411, 413, 415, 422, 429, 503), Problem)
 
 
 # --- The three doors -----------------------------------------------------------------------------------------------
@@ -558,7 +559,13 @@ def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse
     "/consent/events", response={201: EventsOut, **_PROBLEMS}, summary="What somebody said", tags=["consent"]
 )
 @decorate_view(door(ApiScope.CONSENT_WRITE))
-def write_events(request: ApiRequest, statement: EventIn) -> HttpResponse:
+def write_events(
+    request: ApiRequest,
+    statement: EventIn,
+    key_sent: Annotated[
+        str, Header(alias="Idempotency-Key", description="A key of your choosing, 8 to 100 characters.")
+    ] = "",
+) -> HttpResponse:
     """
     Writes down that a person agreed, refused, withdrew or was told, once for each idempotency key.
 
@@ -567,7 +574,7 @@ def write_events(request: ApiRequest, statement: EventIn) -> HttpResponse:
     has the scope `consent.prove` and the evidence shows more; an unproven yes never lifts an earlier no (409). Needs
     the scope `consent.write`.
     """
-    key = statement.idempotency_key or request.headers.get("Idempotency-Key", "").strip()
+    key = statement.idempotency_key or key_sent.strip()
     if not 8 <= len(key) <= 100:
         raise ProblemError(
             422, "idempotency_key", "Send a key of your choosing, 8 to 100 characters.", "Idempotency-Key"

@@ -8,6 +8,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+LEAVES_SOONER: Final = "leaves_sooner"
 RECORDINGS_NOT_FETCHED: Final = "recordings_not_fetched"
 REGISTER_TOO_OLD: Final = "register_too_old"
 RULES_COUNTED: Final = "rules_counted"
@@ -101,6 +102,16 @@ def register_recordings() -> None:
             step="Look at the number's calls",
             url_name="consent:recordings",
             permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            LEAVES_SOONER,
+            title="Withheld recordings leave sooner than before, or at the tracker too",
+            step="Look at the hours and the tracker",
+            url_name="consent:handling",
+            permission=Permission.MANAGE_RETENTION,
+            right=AgencyRight.SIGN_OFF,
         )
     )
     register(

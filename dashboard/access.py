@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.accounts.models import Membership
-
-CLIENT_SIDE: Final = (Role.APPROVER, Role.CALL_CENTRE_HEAD)
-"""Roles on the client's side: memberships that see the clients they are granted, one as a rule."""
 
 
 def may_remove_demo(membership: Membership) -> bool:

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, ResolverMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -213,7 +213,9 @@ class _Frame:
     @cached_property
     def _new_menu(self) -> list[dict[str, str]]:
         slug = self.slug if Permission.MANAGE_CONNECTIONS in self.may_here() else ""
-        enters = Permission.HANDLE_REQUESTS in self._permissions[0] and self.membership.role != Role.APPROVER
+        enters = (
+            Permission.HANDLE_REQUESTS in self._permissions[0] and self.membership.role not in CLIENT_SIDE
+        )
         return _new_menu(self.membership, slug, imports_at=self.imports_url(), enters=enters)
 
     def imports_url(self) -> str:

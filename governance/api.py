@@ -9,17 +9,21 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Annotated, Any, Final, Literal
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 from ninja.decorators import decorate_view
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from callprivacy.lib.forms import FIRST_DAY
-from consent.api import Problem, Strict, answer_json, bearer_of, problem, refuse_unread
+from callprivacy.lib.logs import logger
+from consent.api import Problem, Strict, answer_json, bearer_of, later, problem, refuse_unread
 from consent.services.limits import Verdict, knock
 from governance.services import badge_systems
 from governance.services.premises import Passing
+
+log = logger(__name__)
 
 AT_MOST: Final = 1_000
 _EVENTS_A_MINUTE: Final = 20_000
@@ -49,31 +53,38 @@ def door(run: Run) -> Run:
         request.at = timezone.now()
         try:
             request.holder = badge_systems.holder_of(bearer_of(request), at=request.at)
+            return run(request, *args, **kwargs)
         except badge_systems.WrongKeyError:
             answer = problem(
                 401, "unauthorised", "Send a key of the site that counts: Authorization: Bearer cps_…."
             )
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
-        return run(request, *args, **kwargs)
+        except DatabaseError as error:
+            log.error("premises.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
+            return later("unavailable", "Nothing was taken. Send it again.")
 
     return guarded
+
+
+# The database takes no NUL, and nobody looks for the other signs that are not printed.
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class PassingIn(Strict):
     """Somebody held a badge to a reader."""
 
-    reference: str = Field(
+    reference: _Word = Field(
         min_length=1,
         max_length=80,
         description="Your system's own name of this event; the same twice is one.",
     )
-    badge: str = Field(
+    badge: _Word = Field(
         min_length=1, max_length=80, description="What the reader read. Only its digest is kept."
     )
     direction: Literal["in", "out"]
     at: datetime = Field(description="With its offset, such as 2026-11-24T08:31:00-05:00.")
-    room: str = Field(
+    room: _Word = Field(
         "", max_length=60, description="The room, as the site's page names it; empty: the site's door."
     )
 
@@ -93,7 +104,7 @@ class EntriesOut(Schema):
 
 @router.post(
     "/premises/entries",
-    response={200: EntriesOut, **dict.fromkeys((401, 409, 413, 415, 422, 429, 503), Problem)},
+    response={200: EntriesOut, **dict.fromkeys((400, 401, 409, 411, 413, 415, 422, 429, 503), Problem)},
     summary="Who passed a reader",
     tags=["premises"],
 )
@@ -128,8 +139,7 @@ def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
         if one.at.date() < FIRST_DAY:
             return problem(422, "invalid", "This is too long ago to be right.", f"events.{place}.at")
     passings = [
-        Passing(one.reference.strip(), one.badge, one.direction == "in", one.at, one.room.strip())
-        for one in entries.events
+        Passing(one.reference, one.badge, one.direction == "in", one.at, one.room) for one in entries.events
     ]
     try:
         came, flagged = badge_systems.take_events(holder=holder, passings=passings, at=at)

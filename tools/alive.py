@@ -51,7 +51,8 @@ def process(kind: str, address: str) -> bool:
     """
     Whether a worker or beat of this machine has said lately that it is there.
 
-    While Valkey is away nobody can say so: that is no reason to end a process that waits for it.
+    What a clock that was ahead has left there is no sign of life. While Valkey is away nobody can say so: that is no
+    reason to end a process that waits for it.
     """
     import redis
 
@@ -61,7 +62,9 @@ def process(kind: str, address: str) -> bool:
     except redis.RedisError:
         return True
     mine = f"{kind}|{socket.gethostname()}|".encode()
-    return any(name.startswith(mine) and time.time() - float(at) < _LATE_AFTER for name, at in said.items())
+    return any(
+        name.startswith(mine) and abs(time.time() - float(at)) < _LATE_AFTER for name, at in said.items()
+    )
 
 
 def main() -> int:

@@ -19,8 +19,9 @@ def main() -> int:
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError, call_command
-    from django.db import OperationalError
+    from django.db import DatabaseError, InterfaceError
 
+    from callprivacy.lib import commands
     from tools import migrating
 
     try:
@@ -36,8 +37,8 @@ def main() -> int:
     except (ImproperlyConfigured, CommandError, migrating.MigratingError) as error:
         print(f"CallPrivacy is not released: {error}", file=sys.stderr)
         return 1
-    except OperationalError as error:
-        print(f"CallPrivacy is not released, a database does not answer: {error}", file=sys.stderr)
+    except (DatabaseError, InterfaceError) as error:
+        print(f"CallPrivacy is not released. {commands.trouble(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -8,7 +8,7 @@ Hierarchies as data that people edit: TOML files that say level by level how a v
     [[levels]]
     name = "state"
     groups = {NJ = ["+1 201", "+1 551"]}  # groups of the level below; letters' case does not matter
-    other = "elsewhere"                   # what is named nowhere; "=" keeps the group it had
+    other = "elsewhere"                   # what is named nowhere; "=": the group it had, "-": that up to a hyphen
 
     [[levels]]
     name = "bands"
@@ -24,7 +24,7 @@ import math
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -37,6 +37,7 @@ from analytics.anonymise.hierarchy import ANYTHING, Hierarchy
 
 UNKNOWN: Final = "unknown"
 _KEEP: Final = "="
+_BEFORE: Final = "-"
 _FOLDER: Final = resources.files("analytics.anonymise") / "hierarchies"
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII).fullmatch
@@ -193,7 +194,14 @@ def _groups(level: dict[str, Any], where: str) -> Step:
                 )
     if other == _KEEP:
         return lambda _, below: wider.get(below.casefold(), below)
+    if other == _BEFORE:
+        return lambda _, below: wider.get(below.casefold()) or _before(below, wider)
     return lambda _, below: wider.get(below.casefold(), UNKNOWN if below == UNKNOWN else other)
+
+
+def _before(below: str, wider: Mapping[str, str]) -> str:
+    whole = below.partition(_BEFORE)[0]
+    return wider.get(whole.casefold(), whole)
 
 
 def _bands(cuts: Sequence[int], where: str) -> Step:

@@ -1,32 +1,49 @@
 """
 Whether a release tells of too few callers to who holds the reports of the same days beside it. Pure.
 
-Reports count every call that may be measured; a release has rows of some of them. Value by value, as far as its labels
-keep values apart, one can be subtracted from the other, and what is left is a count of the calls that the release left
-out. Such a count must be of nobody, or of as many callers as any count of a report (docs/adr/0050).
+Reports count every call that may be measured; a release has rows of some of them. As far as the rows keep cells of a
+report apart, one can be subtracted from the other, and what is left is a count of the calls that the release left out.
+Such a count must be of nothing, or of as many callers as any count of a report (docs/adr/0110).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import permutations
 from typing import Final
 
-EVERYTHING: Final = ""
-"""The name of the part that holds every call: the reports' total."""
+import numpy as np
+
+from analytics import groups
+from analytics.groups import Flags, Ints
+
+OUT: Final = -1
+"""The cell of a call of which reports tell nothing, and the row of a call that is not in the release."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Told:
     """
-    One fact of n measured calls, in one order.
+    Calls as reports tell them, all in one order.
 
-    :ivar values: as reports count it. :ivar labels: as the release says it; None where the call is not in it.
+    :ivar callers: places in `people`, `groups.NOBODY` where it is not known whose a call is. :ivar lists: of each list
+    of cells a number for each call, equal for those of one cell, `OUT` where its span tells nothing.
+    :ivar is_within: of each call whether it is of the days that were asked for; others are of the same spans.
+    :ivar gone: stretches of which reports count calls that are here no more; their calls are not among these.
     """
 
-    values: Sequence[str]
-    labels: Sequence[str | None]
+    ids: list[uuid.UUID]
+    callers: Ints
+    people: list[uuid.UUID]
+    lists: list[Ints]
+    is_within: Flags
+    gone: list[tuple[datetime, datetime]]
+
+
+NOTHING: Final = Told([], np.zeros(0, np.int64), [], [], np.zeros(0, np.bool_), [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,75 +51,66 @@ class Part:
     """
     Calls of which it follows how many the release left out.
 
-    :ivar fact: its name, EVERYTHING for all calls. :ivar left_out: callers of those left out, fewer than k.
-    :ivar inside: places of the part's calls that are in the release.
+    :ivar left_out: callers of those left out, fewer than k. :ivar inside: places of its calls that are in the release.
     """
 
-    fact: str
     left_out: int
-    inside: tuple[int, ...]
+    inside: Ints
 
 
-def small_parts(
-    facts: Mapping[str, Fact], callers: Sequence[Hashable | None], is_in: Sequence[bool], *, k: int
-) -> list[Part]:
+def small_parts(lists: Sequence[Ints], callers: Ints, rows: Ints, *, k: int) -> list[Part]:
     """
-    The parts of which too few callers are left out.
+    The parts of which some calls are left out, of too few callers.
 
-    :param callers: of each call; None where it is not known, which is nobody. :param is_in: whether the release has it.
+    :param rows: of each call a number, equal where the release has equal rows, `OUT` where it has none.
     """
-    found = list(_of_fact(EVERYTHING, [0] * len(callers), callers, is_in, k))
-    for name, fact in facts.items():
-        values = _told(fact.values, callers, k)
-        found += _of_fact(name, _kept_apart(values, fact.labels), callers, is_in, k)
-    return found
+    parts = [_parts(cells, rows) for cells in lists]
+    found = [small for one in parts for small in _small(one, callers, rows, k)]
+    if found:
+        return found
+    # What one list keeps apart, without what another keeps apart inside it.
+    apart = [one for one in parts if len(np.unique(one[one != OUT])) > 1]
+    rests = (_rest(one, other) for one, other in permutations(apart, 2))
+    return [small for rest in rests for small in _small(rest, callers, rows, k)]
 
 
-def _of_fact(
-    name: str, parts: Sequence[int], callers: Sequence[Hashable | None], is_in: Sequence[bool], k: int
-) -> Iterator[Part]:
-    left_out: dict[int, set[Hashable]] = defaultdict(set)
-    inside: dict[int, list[int]] = defaultdict(list)
-    for place, part in enumerate(parts):
-        if is_in[place]:
-            inside[part].append(place)
-        elif callers[place] is not None:
-            left_out[part].add(callers[place])
-    for part, people in left_out.items():
-        # Where nothing of it is in the release, what is left out is what the report says.
-        if len(people) < k and inside[part]:
-            yield Part(name, len(people), tuple(inside[part]))
-
-
-def _told(values: Sequence[str], callers: Sequence[Hashable | None], k: int) -> Sequence[str | None]:
-    """As reports tell them: values of fewer than k callers are one, with the smallest beside them if need be."""
-    people: dict[str, set[Hashable]] = defaultdict(set)
-    for value, caller in zip(values, callers, strict=True):
-        people[value] |= set() if caller is None else {caller}
-    hidden = {value for value, those in people.items() if len(those) < k}
-    if hidden and len(set().union(*(people[value] for value in hidden))) < k:
-        hidden |= set(sorted(people.keys() - hidden, key=lambda value: (len(people[value]), value))[:1])
-    return [None if value in hidden else value for value in values]
-
-
-def _kept_apart(values: Sequence[str | None], labels: Sequence[str | None]) -> list[int]:
-    """
-    For each call the number of its part: values that one label of the release stands for cannot be kept apart.
-
-    Labels may overlap (local recoding); then all values that hang together are one part.
-    """
-    numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
-    above = list(range(len(numbers)))
+def _parts(cells: Ints, rows: Ints) -> Ints:
+    """For each call the number of its part: cells that equal rows of the release come from cannot be kept apart."""
+    count = int(cells.max(initial=OUT)) + 1
+    above = list(range(count))
 
     def top(one: int) -> int:
         while above[one] != one:
             above[one] = one = above[above[one]]
         return one
 
-    first: dict[str, int] = {}
-    for value, label in {
-        (value, label) for value, label in zip(values, labels, strict=True) if label is not None
-    }:
-        one, other = top(numbers[value]), top(first.setdefault(label, numbers[value]))
-        above[one] = other
-    return [top(numbers[value]) for value in values]
+    both = (cells != OUT) & (rows != OUT)
+    row, cell = np.divmod(np.unique(rows[both] * count + cells[both]), max(count, 1))
+    same = row[1:] == row[:-1]
+    for one, other in zip(cell[:-1][same].tolist(), cell[1:][same].tolist(), strict=True):
+        above[top(one)] = top(other)
+    tops = np.array([*map(top, range(count)), OUT], np.int64)
+    return tops[cells]
+
+
+def _rest(parts: Ints, others: Ints) -> Ints:
+    """Parts without those of another list that lie in them whole."""
+    count = int(others.max(initial=OUT)) + 1
+    low, high = np.full(count + 1, np.iinfo(np.int64).max), np.full(count + 1, OUT)
+    np.minimum.at(low, others, parts)
+    np.maximum.at(high, others, parts)
+    # The last place is that of calls of which the other list tells nothing.
+    lies_in_one = np.append((low == high)[:-1], False)
+    return np.where(lies_in_one[others], OUT, parts)
+
+
+def _small(parts: Ints, callers: Ints, rows: Ints, k: int) -> Iterator[Part]:
+    count = int(parts.max(initial=OUT)) + 1
+    inside = (parts != OUT) & (rows != OUT)
+    left = (parts != OUT) & (rows == OUT)
+    people = groups.callers_of(parts[left], callers[left], count)
+    is_left = np.bincount(parts[left], minlength=count) > 0
+    # Where nothing of it is in the release, what is left out is what reports say.
+    is_inside = np.bincount(parts[inside], minlength=count) > 0
+    for part in np.flatnonzero(is_left & is_inside & (people < k)).tolist():
+        yield Part(int(people[part]), np.flatnonzero(inside & (parts == part)))

@@ -22,7 +22,6 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from analytics.anonymise import ColumnSpec, Spec
 from analytics.anonymise.own import Own, as_shipped
-from analytics.enums import LENGTHS
 from analytics.models.releases import OwnGroups, Release
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, CallRef
@@ -50,7 +49,6 @@ class Offered:
 
     :ivar role: `quasi`, what others may know of a call, generalised; `sensitive`, not to be learnt, released as it is.
     :ivar read: its text for a call at a place on the clock of the client's zone.
-    :ivar counted: what reports count of such a text: itself, or something coarser; None where they count nothing.
     """
 
     name: str
@@ -58,7 +56,6 @@ class Offered:
     role: str
     hierarchy: str
     read: Callable[[Mapping[str, Any], datetime], str]
-    counted: Callable[[str], str] | None = str
 
     @property
     def words(self) -> str:
@@ -74,7 +71,8 @@ class Offered:
 
 def _place(call: Mapping[str, Any], _at: datetime) -> str:
     country, region = call["country"], call["region"]
-    return f"{country}-{region}" if country and region else country or "unknown"
+    # The plans of numbers name islands as their own regions.
+    return f"{country}-{region}" if country and region not in {"", country} else country or "unknown"
 
 
 def _value(call: Mapping[str, Any], _at: datetime) -> str:
@@ -82,10 +80,6 @@ def _value(call: Mapping[str, Any], _at: datetime) -> str:
     if cents is None:
         return "not known"
     return next((words for most, words in _VALUES if cents <= most), "over 2,000")
-
-
-def _band(seconds: str) -> str:
-    return next(band for least, band in reversed(LENGTHS) if int(seconds) >= least)
 
 
 def _said(fact: bool | None) -> str:
@@ -99,7 +93,7 @@ _COLUMNS: Final = (
         lambda call, at: at.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes"),
     ),
     Offered("place", "State or country", "quasi", "place", _place),
-    Offered("seconds", "Length", "quasi", "seconds", lambda call, at: str(call["seconds"] or 0), _band),
+    Offered("seconds", "Length", "quasi", "seconds", lambda call, at: str(call["seconds"] or 0)),
     Offered("source", "Source", "quasi", "source", lambda call, at: call["source"] or "unknown"),
     Offered("campaign", "Campaign", "quasi", "", lambda call, at: call["campaign"] or "none"),
     Offered("medium", "Medium", "quasi", "", lambda call, at: call["medium"] or "none"),
@@ -107,7 +101,7 @@ _COLUMNS: Final = (
     Offered("first", "First call", "quasi", "", lambda call, at: _said(call["first_call"])),
     Offered("outcome", "Outcome", "sensitive", "", lambda call, at: Outcome(call["outcome"]).label),
     Offered("qualified", "Qualified", "sensitive", "", lambda call, at: _said(call["qualified"])),
-    Offered("value", "Value, in bands", "sensitive", "", _value, None),
+    Offered("value", "Value, in bands", "sensitive", "", _value),
 )  # fmt: skip
 COLUMNS: Final = {column.name: column for column in _COLUMNS}
 _READ: Final = (
@@ -152,6 +146,23 @@ def calls_for_release(client: Client, *, from_on: date, until_on: date, at: date
     gone = {one for purpose in NOES for one in vault.callers_who_refused(client.pk, purpose, on=on)}
     found: QuerySet[Call] = calls.filter(~Q(caller_id__in=list(gone))) if gone else calls
     return found
+
+
+def known_to_have_left(client: Client, *, since: datetime, at: datetime) -> set[uuid.UUID]:
+    """
+    Callers of whom nothing may leave any more, whether a call of theirs is here or not: who said no or is a minor, or
+    was erased since then. In the scope of a job.
+    """
+    purposes = (Purpose.MEASURE, *NOES)
+    noes = ConsentState.objects.for_client(client).filter(purpose__in=purposes, state__in=NO_STATES)
+    minors = MinorMark.objects.for_client(client)
+    on = standards.today_at(client, at)
+    return {
+        *noes.values_list("caller_id", flat=True),
+        *minors.values_list("caller_id", flat=True),
+        *(one for purpose in purposes for one in vault.callers_who_refused(client.pk, purpose, on=on)),
+        *vault.callers_erased_since(client.pk, since),
+    }
 
 
 def shared_ids(client: Client, calls: QuerySet[Call], *, at: datetime) -> Iterator[list[uuid.UUID]]:
@@ -202,32 +213,6 @@ def read(client: Client, calls: QuerySet[Call], names: Sequence[str]) -> Rows:
         found.callers.append(call["caller_id"])
         for name in names:
             found.columns[name].append(COLUMNS[name].read(call, started_at))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What reports count of calls: ids, callers where known, and the values of each column, all in one order."""
-
-    ids: list[uuid.UUID]
-    callers: list[uuid.UUID | None]
-    values: dict[str, list[str]]
-
-
-def read_counted(client: Client, calls: QuerySet[Call], names: Sequence[str]) -> Counted:
-    """
-    Read what reports count of the columns of these names; columns of which they count nothing are left out.
-
-    :raises TooManyRowsError: there are more calls than `ROWS_AT_MOST`.
-    """
-    counted = {name: COLUMNS[name].counted for name in names}
-    found = Counted([], [], {name: [] for name, told in counted.items() if told is not None})
-    for call, started_at in _each(client, calls):
-        found.ids.append(call["pk"])
-        found.callers.append(call["caller_id"])
-        for name, values in found.values.items():
-            told = counted[name]
-            values.append(told(COLUMNS[name].read(call, started_at)) if told else "")
     return found
 
 

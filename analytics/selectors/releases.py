@@ -81,6 +81,15 @@ def is_of_children(client: Client) -> bool:
     return minors.are_presumed(client)
 
 
+def why_no_row_leaves(client: Client) -> str:
+    """Why no row of a call leaves, generalised or not: the client's trade. Empty where rows may leave."""
+    if is_health(client):
+        return "Calls of this client are about health"
+    if is_of_children(client):
+        return "Whoever calls this client is taken for a minor"
+    return ""
+
+
 def recipients(client: Client) -> list[Recipient]:
     """A client's recipients, by name."""
     return list(Recipient.objects.for_client(client).order_by("name"))
@@ -204,6 +213,26 @@ def _share(value: float | None) -> str:
     return "not known" if value is None else f"{value:.2%}"
 
 
+def rounded(report: dict[str, Any]) -> dict[str, Any]:
+    """
+    The report of a setting that was tried, its counts and shares rounded.
+
+    One person alone tries settings, of any days: exact figures of two of them would count whoever is in one alone.
+    """
+    return {name: _rough(name, value) for name, value in report.items()}
+
+
+def _rough(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _rough(name, one) for inner, one in value.items()}
+    if isinstance(value, int) and name in {"rows", "callers", "population", "classes"}:
+        return round(value, -max(len(str(value)) - 2, 1))
+    if isinstance(value, float):
+        # Of a share and what it is a share of the count would follow again.
+        return float(f"{value:.1g}" if name in {"suppressed", "risks", "risks_before"} else f"{value:.2g}")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the sheet, and what is meant by it."""
@@ -218,13 +247,12 @@ def found(report: dict[str, Any]) -> list[Line]:
     if not report:
         return []
     lines = [
-        Line("Rows", f"{report['rows']:,} of {report['rows_chosen']:,}"),
+        Line("Rows", f"{report['rows']:,}"),
         Line("Callers in them", f"{report['callers']:,}"),
     ]
     if "loss" in report:
         lines += [
             Line("Left out", _share(report["suppressed"]), "rows that would have cost the others too much"),
-            *_held_back(report),
             Line(
                 "Loss",
                 f"{report['loss']:.3f}",
@@ -242,12 +270,6 @@ def found(report: dict[str, Any]) -> list[Line]:
             for label, value in report["closeness"].items()
         ]
     return lines
-
-
-def _held_back(report: dict[str, Any]) -> list[Line]:
-    rows = report.get("rows_held_back", 0)
-    hint = "rows left out so that reports of the same days, held against the file, tell of no few callers"
-    return [Line("Held back", f"{rows:,}", hint)] if rows else []
 
 
 def risks(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -376,6 +398,9 @@ def _grouped(release: Release) -> Iterator[str]:
 
 
 def _figures(release: Release) -> Iterator[str]:
+    if release.released_at is None:
+        yield "As it was tried, rounded: the file is not built."
+        yield ""
     yield "| figure | |"
     yield "|---|---|"
     for line in found(release.report):

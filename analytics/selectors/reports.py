@@ -17,7 +17,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Max
 
 from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step
 from analytics.models import ReportRule, Span
@@ -159,7 +158,7 @@ class Report:
     :ivar rows: by time, then by calls, most first. :ivar total: of everything that meets the filters; it may be more
     than the rows' sum, and never less. :ivar unplaced: calls of which it is not told whether they meet the filters, or
     lie in the period. :ivar hidden: calls in rows of which some key or the time is not told.
-    :ivar k: fewest callers that a cell stands for, the largest of the clients' own. :ivar before: the same of the
+    :ivar k: fewest callers that a cell stands for, the smallest of the clients' own. :ivar before: the same of the
     period before, where it was asked for: its rows meet these by their keys, and by the number of their step.
     :ivar grains: client id -> how finely its newest span lets dimensions be told in time.
     """
@@ -234,6 +233,8 @@ _FROM: Final = """
     FROM w JOIN analytics_cell c ON c.client_id = w.client_id AND c.sheet = w.sheet
         AND c.starts_at >= w.first_at AND c.starts_at < least(w.last_at, w.to_at) AND c.ends_at > w.from_at
 """
+# By its middle a cell lies in one day, week and month, also where it was made by the clocks of another zone.
+_MIDDLE: Final = "(c.starts_at + (c.ends_at - c.starts_at) / 2)"
 _INSIDE: Final = "c.starts_at >= w.from_at AND c.ends_at <= w.to_at"
 
 
@@ -241,7 +242,7 @@ def _bucket(step: Step) -> str:
     if step is Step.ALL:
         return "NULL::timestamp"
     local = (
-        "c.starts_at" if step is Step.HOUR else f"date_trunc('{step.value}', c.starts_at AT TIME ZONE w.zone)"
+        "c.starts_at" if step is Step.HOUR else f"date_trunc('{step.value}', {_MIDDLE} AT TIME ZONE w.zone)"
     )
     return f"CASE WHEN c.grain >= {step.grain.value} OR w.is_whole THEN {local} END"
 
@@ -252,7 +253,7 @@ def _key(dimension: Dimension) -> str:
     if dimension is Dimension.WEEKDAY:
         return (
             f"CASE WHEN c.weekday IS NOT NULL THEN c.weekday::text WHEN c.grain >= {Grain.DAY.value}"
-            " THEN extract(isodow FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
+            f" THEN extract(isodow FROM {_MIDDLE} AT TIME ZONE w.zone)::int::text END"
         )
     if dimension is Dimension.HOUR_OF_DAY:
         return (
@@ -345,7 +346,7 @@ def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: 
     Cells grouped by kinds and by keys. Keys of time are computed once for each beginning of a cell, of which there are
     few, rather than once for each cell.
     """
-    raw = ["c.starts_at", "c.grain", "c.weekday", "c.hour", "w.zone", "w.is_whole"]
+    raw = ["c.starts_at", "c.ends_at", "c.grain", "c.weekday", "c.hour", "w.zone", "w.is_whole"]
     is_timed = [any(name in key for name in raw) for key in by]
     if not any(is_timed):
         numbers = ", ".join(str(place) for place in range(1, len(kinds) + len(by) + 1))
@@ -516,7 +517,7 @@ def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
         if asked.step is Step.ALL
         else "s.starts_at"
         if asked.step is Step.HOUR
-        else f"date_trunc('{asked.step.value}', s.starts_at AT TIME ZONE w.zone)"
+        else f"date_trunc('{asked.step.value}', {_MIDDLE.replace('c.', 's.')} AT TIME ZONE w.zone)"
     )
     by = [local, *("s.client_id::text" for _ in asked.dimensions)]
     numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
@@ -536,11 +537,10 @@ def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
 
 
 def least_callers(clients: Sequence[Client]) -> int:
-    """The most callers that any of these clients' figures needs; one query."""
-    found = ReportRule.objects.filter(client_id__in=[client.pk for client in clients]).aggregate(k=Max("k"))[
-        "k"
-    ]
-    return max(found or 0, rules.K) if len(clients) != 1 else found or rules.K
+    """How many callers each of these clients' figures needs at least: the fewest of their rules; one query."""
+    said = dict.fromkeys([client.pk for client in clients], rules.K)
+    said |= dict(ReportRule.objects.filter(client_id__in=list(said)).values_list("client_id", "k"))
+    return min(said.values(), default=rules.K)
 
 
 def grains_of(clients: Sequence[Client]) -> dict[int, Grain]:

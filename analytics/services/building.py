@@ -14,32 +14,39 @@ import csv
 import hashlib
 import io
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from analytics import anonymise, kinds
 from analytics.anonymise import AnonymiseError, Table, risks
+from analytics.anonymise.arrays import group_columns
 from analytics.anonymise.risks import Risks
+from analytics.groups import Flags, Ints
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
 from analytics.selectors import beside, differencing, holding, releasable, rules
 from analytics.selectors import releases as selectors
+from analytics.selectors.beside import Told
 from analytics.selectors.differencing import Members
-from analytics.selectors.releasable import CALLER, COLUMNS, Counted, Rows, TooManyRowsError
+from analytics.selectors.releasable import CALLER, COLUMNS, Rows, TooManyRowsError
+from analytics.services import making
 from analytics.services.releases import tell
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call
+from callprivacy.calls.services import erasure
 from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
@@ -49,6 +56,7 @@ log = logger(__name__)
 JOB: Final = Actor.job("analytics.build_releases")
 SCORER: Final = Actor.job("analytics.score_releases")
 _LEASE: Final = timedelta(minutes=10)
+_DAY: Final = timedelta(days=1)
 _FAILURES: Final = 3
 _FULL_UP_TO: Final = 100_000
 """Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
@@ -84,14 +92,29 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What was read for a release: its rows, whom they are drawn from, and what reports count of the same days."""
+    """
+    What was read for a release.
+
+    :ivar rows: that may leave. :ivar population: callers that they are drawn from. :ivar told: what reports tell of the
+    same days. :ivar earlier: releases of the client that are out.
+    """
 
     rows: Rows
     population: int
     most_suppressed: float
     least: int
-    counted: Counted
+    told: Told
     k_of_reports: int
+    earlier: list[Release]
+
+
+def _prepare(release: Release, at: datetime) -> tuple[_Ground, _Keys]:
+    """Read what is needed for a release, once reports tell of its calls. Outside any scope."""
+    if release.kind == ReleaseKind.ANONYMISED:
+        while making.work(agency_id=release.agency_id, client_id=release.client_id, at=at).has_more:
+            pass
+    with job_scope(agency_id=release.agency_id):
+        return _read(release, at), keys_for(release, at=at)
 
 
 def _read(release: Release, at: datetime) -> _Ground:
@@ -103,16 +126,21 @@ def _read(release: Release, at: datetime) -> _Ground:
     rows = releasable.read(client, calls, release.columns)
     population = Call.objects.for_client(client).filter(caller__isnull=False)
     floor = selectors.floor_of(client.agency_id)
-    measured = releasable.measured(client, from_on=release.from_on, until_on=release.until_on, at=at)
+    start, end = releasable.days(client, release.from_on, release.until_on)
     is_anonymised = release.kind == ReleaseKind.ANONYMISED
     return _Ground(
         rows,
         population.values("caller_id").distinct().count(),
         floor.most_suppressed / 100,
         floor.k,
-        releasable.read_counted(client, measured if is_anonymised else measured.none(), release.columns),
+        making.told(client=client, start=start, end=end, at=at) if is_anonymised else beside.NOTHING,
         rules.rule_of(client).k,
+        [one for one in selectors.live(client) if one.pk != release.pk],
     )
+
+
+class ReportsBehindError(RuntimeError):
+    """Calls of a release are in no report yet: somebody else makes them just now. Another run finds them there."""
 
 
 def _make(
@@ -132,8 +160,7 @@ def _make(
     """
     if ground.rows.people < ground.least:
         raise AnonymiseError(
-            f"Calls of {ground.rows.people} callers may leave, fewer than the floor of {ground.least}. Choose more"
-            " days."
+            f"Calls of fewer callers may leave than the floor of {ground.least}. Choose more days."
         )
     if release.kind == ReleaseKind.PSEUDONYMISED:
         return _pseudonymised(release, ground, keys)
@@ -181,6 +208,13 @@ def _anonymised(
     keys: _Keys,
     progress: Callable[[str, int, int], None],
 ) -> Built:
+    if ground.told.gone:
+        start, end = ground.told.gone[0]
+        raise AnonymiseError(
+            f"Reports of {_day(release, start)} to {_day(release, end - _DAY)} stay as they are and count calls that"
+            " have left or changed since, so that rows of the others would tell of those. Choose days of which no call"
+            " has left."
+        )
     kept = ground.rows
     sensitive = any(COLUMNS[name].role == "sensitive" for name in release.columns)
     spec = releasable.spec_of(
@@ -192,50 +226,106 @@ def _anonymised(
         population=max(ground.population, kept.people),
     )
     effort = "full" if len(kept) <= _FULL_UP_TO else "quick"
-    parts: list[beside.Part] = []
+    guard = _Guard(ground, keys)
     for _ in range(_ROUNDS):
+        # What the figures of the sheet are of may be subtracted from reports as well as the file.
+        kept = kept.without(guard.held_back(dict.fromkeys(kept.ids, 0)))
         table = Table.of({**kept.columns, CALLER: [one.hex for one in kept.callers]})
         found = anonymise.anonymise(table, spec, effort=effort, progress=progress)  # type: ignore[arg-type]  # one of two words
-        parts = _beside_reports(found, kept, ground)
-        if not parts:
+        rows = dict(zip([kept.ids[place] for place in found.rows], _alike(found), strict=True))
+        # What is the same as an earlier release tells nothing more beside it, once it is.
+        more = guard.held_back(rows) or guard.held_back_beside(rows)
+        if not more:
             return _built(release, found, kept, ground, keys)
-        kept = kept.without(_held_back(parts, kept, ground, keys))
-    least = min(part.left_out for part in parts)
+        kept = kept.without(more)
     raise AnonymiseError(
-        f"Held against the reports of these days it would tell of {least} caller{'' if least == 1 else 's'} that they"
-        f" are not in it, where a report tells of {ground.k_of_reports} at least. Choose more days or fewer columns."
+        "Held against the reports of these days it would tell of fewer callers that they are not in it than a report"
+        " may tell of. Choose more days or fewer columns."
     )
 
 
-def _beside_reports(found: anonymise.Release, kept: Rows, ground: _Ground) -> list[beside.Part]:
-    """What reports of the same days tell of too few callers, held against what was found."""
-    texts = {name: column.texts() for name, column in found.table.columns.items()}
-    place_of = {kept.ids[row]: place for place, row in enumerate(found.rows.tolist())}
-    places = [place_of.get(one) for one in ground.counted.ids]
-    facts = {
-        name: beside.Fact(values, [None if place is None else texts[name][place] for place in places])
-        for name, values in ground.counted.values.items()
-    }
-    is_in = [place is not None for place in places]
-    return beside.small_parts(facts, ground.counted.callers, is_in, k=ground.k_of_reports)
+def _alike(found: anonymise.Release) -> list[int]:
+    """For each row a number, equal for equal rows."""
+    columns = found.table.columns.values()
+    rows = group_columns([column.codes for column in columns], [len(column.values) for column in columns])
+    found_rows: list[int] = rows.of().tolist()
+    return found_rows
 
 
-def _held_back(parts: Sequence[beside.Part], kept: Rows, ground: _Ground, keys: _Keys) -> set[uuid.UUID]:
-    """Callers whose calls stay out as well, so that as many are left out as a report may tell of; nobody's choice."""
-    out: set[uuid.UUID] = set()
-    for part in parts:
-        inside = {one for place in part.inside if (one := ground.counted.callers[place]) is not None}
-        missing = ground.k_of_reports - part.left_out - len(inside & out)
-        out |= set(sorted(inside - out, key=keys.caller)[: max(missing, 0)])
-    return out
+class _Guard:
+    """
+    Holds rows against the reports of the same days, alone and with the earlier releases that reports hold, too.
+
+    :raises ReportsBehindError: reports do not tell of the calls yet.
+    """
+
+    def __init__(self, ground: _Ground, keys: _Keys) -> None:
+        self._told, self._k = ground.told, ground.k_of_reports
+        self._place_of = {one: place for place, one in enumerate(self._told.ids)}
+        if any(one not in self._place_of for one in ground.rows.ids):
+            raise ReportsBehindError("Reports of these days are being made. Try again in a minute.")
+        self._digests = [keys.caller(one) for one in self._told.people]
+        # Files of other days of the same month, put together, are whole months: so the days of each are one cell more.
+        self._lists = [*self._told.lists, np.where(ground.told.is_within, 0, beside.OUT)]
+        # As if it were known of each call which of the earlier releases it is in.
+        known = _in_earlier(ground, keys)
+        every = [np.logical_or.reduce(known)] if len(known) > 1 else []
+        self._without = [
+            [np.where(those, beside.OUT, cells) for cells in self._told.lists] for those in [*known, *every]
+        ]
+
+    def held_back(self, rows: Mapping[uuid.UUID, int]) -> set[uuid.UUID]:
+        """
+        Callers whose rows must stay out as well, so that of every part none or enough are left out; nobody's choice.
+
+        :param rows: of calls that would be released a number, equal for equal rows.
+        """
+        return self._held_back(rows, [self._lists])
+
+    def held_back_beside(self, rows: Mapping[uuid.UUID, int]) -> set[uuid.UUID]:
+        """The same for who has the earlier releases as well."""
+        return self._held_back(rows, self._without)
+
+    def _held_back(self, rows: Mapping[uuid.UUID, int], views: Sequence[Sequence[Ints]]) -> set[uuid.UUID]:
+        callers = self._told.callers
+        left = np.full(len(callers), beside.OUT)
+        left[[self._place_of[one] for one in rows]] = list(rows.values())
+        out: set[int] = set()
+        for lists in views:
+            while parts := beside.small_parts(lists, callers, left, k=self._k):
+                for part in parts:
+                    inside = set(callers[part.inside].tolist())
+                    missing = self._k - part.left_out - len(inside & out)
+                    out |= set(sorted(inside - out, key=self._digests.__getitem__)[: max(missing, 0)])
+                left[np.isin(callers, list(out))] = beside.OUT
+        return {self._told.people[one] for one in out}
+
+
+def _in_earlier(ground: _Ground, keys: _Keys) -> list[Flags]:
+    """Of each earlier release with some of the calls that reports tell of: for each call whether it is in it."""
+    if not ground.earlier:
+        return []
+    digests = [keys.call(one) for one in ground.told.ids]
+    found = []
+    for one in ground.earlier:
+        try:
+            classes = holding.members_of(one).classes
+        except FileNotFoundError:
+            # Nothing is released beside it (`_isolated`).
+            continue
+        found.append(np.array([digest in classes for digest in digests], np.bool_))
+    return [those for those in found if those.any()]
+
+
+def _day(release: Release, instant: datetime) -> str:
+    local = instant.astimezone(ZoneInfo(release.client.time_zone))
+    return f"{local.day} {local:%b %Y}"
 
 
 def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Ground, keys: _Keys) -> Built:
     texts = [found.table.columns[name].texts() for name in release.columns]
     places = found.rows.tolist()
     report = {
-        "rows_chosen": len(ground.rows),
-        "rows_held_back": len(ground.rows) - len(kept),
         "rows": len(places),
         "callers": len({kept.callers[place] for place in places}),
         "population": ground.population,
@@ -275,7 +365,6 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
     tokens = {one: holding.token(keys.tokens, one) for one in set(rows.callers)}
     texts = [[tokens[one] for one in rows.callers], *(rows.columns[name] for name in release.columns)]
     report = {
-        "rows_chosen": len(rows),
         "rows": len(rows),
         "callers": rows.people,
         "population": ground.population,
@@ -286,9 +375,10 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
     return Built([head, *lines], report, keys.members(rows, range(len(rows)), range(len(rows))))
 
 
-def _isolated(release: Release, members: Members, earlier: Sequence[Release], least: int) -> str:
+def _isolated(release: Release, members: Members, ground: _Ground) -> str:
     """Why a release may not be beside earlier ones; empty where it may."""
-    against = [one for one in earlier if _are_compared(release, one)]
+    least = ground.least
+    against = [one for one in ground.earlier if _are_compared(release, one)]
     lists: dict[uuid.UUID, Members] = {}
     for one in against:
         try:
@@ -303,8 +393,7 @@ def _isolated(release: Release, members: Members, earlier: Sequence[Release], le
         return ""
     named = [selectors.name_of(one) for one in against if one.pk in found.with_]
     return (
-        f"With an earlier release it would tell apart as few as {found.callers}"
-        f" caller{'' if found.callers == 1 else 's'}, where the floor is {least}: {'; '.join(named)}."
+        f"With an earlier release it would tell apart fewer callers than the floor of {least}: {'; '.join(named)}."
         " Choose days that do not overlap, or end that release first."
     )[:500]
 
@@ -339,8 +428,8 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
             return False
     result: dict[str, Any] = {}
     try:
-        built, least, earlier = _tried(trial, release, at, clock)
-        result, refusal = built.report, _isolated(release, built.members, earlier, least)
+        built, ground = _tried(trial, release, at, clock)
+        result, refusal = selectors.rounded(built.report), _isolated(release, built.members, ground)
     except (AnonymiseError, TooManyRowsError) as error:
         refusal = str(error)[:500]
     with job_scope(agency_id=due.agency_id):
@@ -351,13 +440,8 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
         )
 
 
-def _tried(
-    trial: ReleaseTrial, release: Release, at: datetime, clock: Clock
-) -> tuple[Built, int, list[Release]]:
-    with job_scope(agency_id=release.agency_id):
-        ground = _read(release, at)
-        keys = keys_for(release, at=at)
-        earlier = selectors.live(release.client)
+def _tried(trial: ReleaseTrial, release: Release, at: datetime, clock: Clock) -> tuple[Built, _Ground]:
+    ground, keys = _prepare(release, at)
     built = _make(
         release,
         ground,
@@ -367,7 +451,7 @@ def _tried(
         keys=keys,
         progress=_Telling(trial, clock),
     )
-    return built, ground.least, earlier
+    return built, ground
 
 
 class _Telling:
@@ -410,14 +494,11 @@ def build(*, due: Work, clock: Clock) -> bool:
         if release.failures >= _FAILURES:
             _refuse(release, "It could not be built; the log of the worker names the fault.", clock())
             return False
-        if selectors.is_of_children(release.client):
-            _refuse(
-                release, "Whoever calls this client is taken for a minor: no row of a call leaves.", clock()
-            )
+        if why := selectors.why_no_row_leaves(release.client):
+            _refuse(release, f"{why}: no row of a call leaves.", clock())
             return False
         Release.objects.filter(pk=release.pk).update(failures=release.failures + 1)
-        ground, keys = _read(release, at), keys_for(release, at=at)
-        earlier = selectors.live(release.client)
+    ground, keys = _prepare(release, at)
     try:
         built = _make(
             release,
@@ -428,14 +509,14 @@ def build(*, due: Work, clock: Clock) -> bool:
             keys=keys,
             progress=lambda *_: None,
         )
-        refusal = _isolated(release, built.members, earlier, ground.least)
+        refusal = _isolated(release, built.members, ground)
     except (AnonymiseError, TooManyRowsError) as error:
         built, refusal = None, str(error)
     if built is None or refusal:
         with job_scope(agency_id=due.agency_id):
             _refuse(release, refusal, clock())
         return False
-    return _deliver(release, built, {one.pk for one in earlier}, clock)
+    return _deliver(release, built, {one.pk for one in ground.earlier}, clock)
 
 
 def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clock) -> bool:
@@ -540,12 +621,37 @@ def _risks_now(members: Members, population: int, k: int) -> dict[str, float | N
     return {"prosecutor": found.highest, "journalist": found.journalist}
 
 
+def _with_callers(release: Release) -> QuerySet[Call]:
+    """The calls of a release's days that are here with their callers."""
+    begins, ends = releasable.days(release.client, release.from_on, release.until_on)
+    rows = Call.objects.for_client(release.client).started_from(begins).started_before(ends)
+    return rows.filter(caller__isnull=False)
+
+
+def _left(release: Release, keys: _Keys, at: datetime) -> set[bytes]:
+    """Digests of callers who are known to have left since a release was signed."""
+    since = (release.decided_at or release.created_at) - _DAY
+    return {keys.caller(one) for one in releasable.known_to_have_left(release.client, since=since, at=at)}
+
+
+def _have_expired(release: Release) -> bool:
+    """Whether calls of a release's days, or who called, have begun to leave by the client's policy."""
+    begins, _ = releasable.days(release.client, release.from_on, release.until_on)
+    lines = vault_selectors.watermarks(release.client_id)
+    return any(
+        lines.get(name, begins) > begins
+        for name in (erasure.WATERMARK, erasure.WATERMARK_OUT, erasure.IDENTITY)
+    )
+
+
 def score(*, due: Work, clock: Clock) -> bool:
     """
     Look at a live release against how things are now, and let it wait for a person where something is worse.
 
     Worse is: with what was released since it tells apart fewer callers than the floor; or callers in it were erased or
-    said no since. Outside any scope; returns whether there is something for a person.
+    said no since. That calls have expired is neither.
+
+    Outside any scope; returns whether there is something for a person.
     """
     at = clock()
     with job_scope(agency_id=due.agency_id):
@@ -558,17 +664,24 @@ def score(*, due: Work, clock: Clock) -> bool:
             release.client, from_on=release.from_on, until_on=release.until_on, at=at
         )
         still = {keys.call(pk) for pk in calls.values_list("pk", flat=True)}
+        here = {keys.call(pk) for pk in _with_callers(release).values_list("pk", flat=True)}
+        left = _left(release, keys, at)
+        may_expire = _have_expired(release)
         population = Call.objects.for_client(release.client).filter(caller__isnull=False)
         people_now = population.values("caller_id").distinct().count()
         others = [one for one in selectors.live(release.client) if _are_compared(release, one)]
     members = holding.members_of(release)
-    gone = {caller for call, caller in members.callers.items() if call not in still}
+    missing = {call: caller for call, caller in members.callers.items() if call not in still}
+    # A call that is not here was erased or has expired: of whom, it is told by what is known of its caller alone.
+    gone = {caller for call, caller in missing.items() if call in here or caller in left or not may_expire}
+    expired = set(missing.values()) - gone
     together = differencing.smallest_with(members, [holding.members_of(one) for one in others])
     found = {
         **_risks_now(members, people_now, floor.k),
         "smallest": together,
         "floor": floor.k,
         "gone_callers": len(gone),
+        "expired_callers": len(expired),
         "callers": len(set(members.callers.values())),
         "population": people_now,
         "others": len(others),

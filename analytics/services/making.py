@@ -9,7 +9,10 @@ one transaction. A change that commits meanwhile leaves rows of its own.
 
 from __future__ import annotations
 
+import bisect
 import json
+import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,10 +23,11 @@ from django.db import connection
 from django.db.models import FilteredRelation, Q, QuerySet
 
 from analytics import cells, groups, spans
-from analytics.enums import LENGTHS, Conversion, Grain
+from analytics.enums import LENGTHS, Conversion, Grain, Sheet
 from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
-from analytics.selectors import rules
+from analytics.selectors import beside, rules
+from analytics.selectors.beside import Told
 from analytics.selectors.rules import Rule
 from analytics.services import days
 from callprivacy.calls.enums import Outcome, RecordingState
@@ -47,6 +51,9 @@ BATCH: Final = 40
 """Spans made in one transaction."""
 
 _TOUCHED_AT_ONCE: Final = 50_000
+_QUARTER: Final = timedelta(minutes=15)
+"""Clocks are set at quarters of hours only, so that a span begins at none between them."""
+_LONGEST: Final = timedelta(days=32)
 _PERIOD: Final = timedelta(seconds=30)
 _OVERLAP: Final = timedelta(minutes=2)
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -179,8 +186,8 @@ def _make(
     left = False
     cut = _Cut(client, at, by_days)
     for hour in sorted(wanted, reverse=True):
-        # An hour of UTC lies in two spans where a zone's days begin at half past.
-        places = [cut.span_of(instant) for instant in (hour, hour + timedelta(hours=1, milliseconds=-1))]
+        # An hour of UTC lies in several spans where a zone's days, or those of the zone before, begin within it.
+        places = [cut.span_of(hour + quarter * _QUARTER) for quarter in range(4)]
         if len(chosen) >= limit and any(start not in chosen for start, _, _ in places):
             left = True
             continue
@@ -198,39 +205,71 @@ def _make(
     return Made(spans=len(chosen), calls=sum(read), has_more=left or is_cut or cut.has_recut)
 
 
+type _Bounds = tuple[datetime, datetime, Grain]
+
+
 class _Cut:
     """
     Into which spans a client's time is cut, by how many calls there are: the same state, the same spans.
 
-    A month whose cut has changed is forgotten and touched. Where something is final the month keeps its cut.
+    A month whose cut has changed is forgotten and touched. Where something is final the month keeps its cut. What
+    became final by the clocks of another zone stays as it is, and what is made beside it ends where it begins.
     """
 
     def __init__(self, client: Client, at: datetime, by_days: frozenset[datetime]) -> None:
         self.client, self.at, self.by_days = client, at, by_days
         self.has_recut = False
-        self._found: dict[tuple[datetime, Grain], tuple[datetime, datetime, Grain]] = {}
-        self._fit: dict[tuple[datetime, datetime, Grain], bool] = {}
+        self._found: dict[tuple[datetime, Grain], _Bounds] = {}
+        self._final: dict[datetime, list[_Bounds]] = {}
+        self._fit: dict[_Bounds, bool] = {}
         self._few: dict[tuple[datetime, datetime], bool] = {}
 
-    def span_of(self, instant: datetime) -> tuple[datetime, datetime, Grain]:
+    def span_of(self, instant: datetime) -> _Bounds:
         """Start, end and grain of the span that an instant lies in."""
-        zone = self.client.time_zone
         month, day = self._known(instant, Grain.MONTH), self._known(instant, Grain.DAY)
+        final = self._finals(month)
+        place = bisect.bisect_right(final, instant, key=lambda one: one[0])
+        before, after = final[:place][-1:], final[place : place + 1]
+        if before and instant < before[0][1]:
+            return before[0]
         if self._fits(month, part=day):
-            return month
-        if self._fits(day, part=day):
-            return day
-        return (*spans.bounds(instant, zone, Grain.HOUR), Grain.HOUR)
+            start, end, grain = month
+        elif self._fits(day, part=day):
+            start, end, grain = day
+        else:
+            start, end, grain = *spans.bounds(instant, self.client.time_zone, Grain.HOUR), Grain.HOUR
+        return max([start, *(one[1] for one in before)]), min([end, *(one[0] for one in after)]), grain
 
-    def _known(self, instant: datetime, grain: Grain) -> tuple[datetime, datetime, Grain]:
+    def _finals(self, month: _Bounds) -> list[_Bounds]:
+        """What is final and reaches into a month, in order; each ends where it and all before it have ended."""
+        start, end, _ = month
+        if start not in self._final:
+            rows = Span.objects.for_client(self.client).filter(
+                is_final=True, starts_at__gt=start - _LONGEST, starts_at__lt=end, ends_at__gt=start
+            )
+            found: list[_Bounds] = []
+            for starts, ends, grain in rows.order_by("starts_at").values_list(
+                "starts_at", "ends_at", "grain"
+            ):
+                found.append((starts, max([ends, *(one[1] for one in found[-1:])]), Grain(grain)))
+            self._final[start] = found
+        return self._final[start]
+
+    def _grain_of_final(self, start: datetime, end: datetime) -> Grain | None:
+        """How finely a stretch is cut by something final that was made by the clocks of today; None where by none."""
+        zone = self.client.time_zone
+        for starts, ends, grain in self._finals(self._known(start, Grain.MONTH)):
+            if start <= starts < end and spans.bounds(starts, zone, grain) == (starts, ends):
+                return grain
+        return None
+
+    def _known(self, instant: datetime, grain: Grain) -> _Bounds:
         key = (instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0), grain)
         if key not in self._found:
             self._found[key] = (*spans.bounds(instant, self.client.time_zone, grain), grain)
         return self._found[key]
 
-    def _fits(
-        self, span: tuple[datetime, datetime, Grain], *, part: tuple[datetime, datetime, Grain]
-    ) -> bool:
+    def _fits(self, span: _Bounds, *, part: _Bounds) -> bool:
         if span not in self._fit:
             self._fit[span] = self._decide(span, part)
         return self._fit[span]
@@ -242,7 +281,7 @@ class _Cut:
             self._few[start, end] = rows.order_by()[: MOST + 1].count() <= MOST
         return self._few[start, end]
 
-    def _decide(self, span: tuple[datetime, datetime, Grain], part: tuple[datetime, datetime, Grain]) -> bool:
+    def _decide(self, span: _Bounds, part: _Bounds) -> bool:
         """
         Whether a span's calls are made cells of together.
 
@@ -250,7 +289,7 @@ class _Cut:
         """
         start, end, grain = span
         here = Span.objects.for_client(self.client).filter(starts_at__gte=start, starts_at__lt=end)
-        final = here.filter(is_final=True).values_list("grain", flat=True).first()
+        final = self._grain_of_final(start, end)
         if grain is Grain.MONTH and start in self.by_days:
             fits = False
         elif final is not None:
@@ -317,7 +356,7 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT string_agg(substring(uuid_send(c.id) for 6), ''),
+            SELECT string_agg(uuid_send(c.id), ''),
                 string_agg(coalesce(uuid_send(c.caller_id), '\\x{_NO_CALLER.hex()}'), ''),
                 string_agg(int4send(coalesce(c.seconds, -1)), ''),
                 string_agg(int8send(coalesce(c.value_cents, 0)), ''),
@@ -345,20 +384,25 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
         cents=np.frombuffer(cents, ">i8").astype(np.int64),
         codes=codes,
         words=names,
+        ids=ids,
+        people=caller_ids,
     )
 
 
 def _millis(ids: bytes) -> Ints:
     """Instants out of the first six bytes of ids, which are milliseconds."""
-    parts = np.frombuffer(ids, ">u2").astype(np.int64).reshape(-1, 3)
+    parts = np.frombuffer(ids, ">u2").reshape(-1, 8)[:, :3].astype(np.int64)
     return np.asarray(parts[:, 0] * 2**32 + parts[:, 1] * 2**16 + parts[:, 2], np.int64)
 
 
 def _callers(ids: bytes) -> Ints:
     """A number for each caller, out of ids of sixteen bytes."""
     numbers: dict[bytes, int] = {_NO_CALLER: groups.NOBODY}
-    each = [ids[place : place + 16] for place in range(0, len(ids), 16)]
-    return np.array([numbers.setdefault(one, len(numbers) - 1) for one in each], np.int64)
+    return np.array([numbers.setdefault(one, len(numbers) - 1) for one in _each(ids)], np.int64)
+
+
+def _each(ids: bytes) -> list[bytes]:
+    return [ids[place : place + 16] for place in range(0, len(ids), 16)]
 
 
 def _parts(text: str, count: int) -> list[str]:
@@ -395,7 +439,7 @@ def _build(
     every = Call.objects.for_client(client).started_from(start).started_before(end)
     rows = open_calls.filter(pk__gte=first_id_at(start), pk__lt=first_id_at(end))
     columns = _read(rows, rule)
-    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k)
+    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k).lines
     if here is not None:
         _forget(Span.objects.for_client(client).filter(pk=here.pk))
     if not len(columns.millis) and not every.exists():
@@ -471,6 +515,104 @@ def _forget(rows: QuerySet[Span]) -> int:
     return len(ids)
 
 
+# --- What they tell of each call --------------------------------------------------------------------------------------
+
+
+def told(*, client: Client, start: datetime, end: datetime, at: datetime) -> Told:
+    """
+    In which cell of each list each call is that reports count: all calls of the spans that reach between two instants.
+
+    By what cells are made of: calls as they are now, in a job's scope, after `work`. Of what is final the cells stay
+    as they were; where its calls would not make the same ones again, it is `gone`.
+    """
+    found, gone = _Found(), []
+    rule = rules.rule_of(client)
+    open_calls = decisions.calls_open_to(client, Purpose.MEASURE, at=at)
+    for span in Span.objects.for_client(client).filter(starts_at__lt=end, ends_at__gt=start):
+        rows = open_calls.filter(pk__gte=first_id_at(span.starts_at), pk__lt=first_id_at(span.ends_at))
+        columns = _read(rows, rule)
+        hourly = span.is_hourly if span.is_final else span.ends_at + HOURS_FOR > at
+        made = cells.cells_of(
+            columns,
+            span.starts_at,
+            span.ends_at,
+            client.time_zone,
+            Grain(span.grain),
+            hourly=hourly,
+            k=rule.k,
+        )
+        if span.is_final and _cells_of(made.lines) != _kept(span):
+            gone.append((span.starts_at, span.ends_at))
+        else:
+            found.add(columns, made)
+    return found.told(gone, start=start, end=end)
+
+
+class _Found:
+    """Calls of several spans in one order, and their cells by numbers of all spans."""
+
+    def __init__(self) -> None:
+        self._ids: list[uuid.UUID] = []
+        self._millis: list[Ints] = []
+        self._callers: list[Ints] = []
+        self._numbers: dict[bytes, int] = {}
+        self._lists: dict[Sheet, list[Ints]] = {sheet: [] for sheet in Sheet if sheet is not Sheet.DAYS}
+        self._cells = 0
+
+    def add(self, columns: cells.Columns, made: cells.Told) -> None:
+        ids, people = _each(columns.ids), _each(columns.people)
+        self._millis.append(columns.millis)
+        self._ids += [uuid.UUID(bytes=one) for one in ids]
+        self._callers.append(
+            np.array(
+                [
+                    groups.NOBODY if one == _NO_CALLER else self._numbers.setdefault(one, len(self._numbers))
+                    for one in people
+                ],
+                np.int64,
+            )
+        )
+        for sheet, parts in self._lists.items():
+            of = made.of.get(sheet)
+            parts.append(np.full(len(ids), beside.OUT) if of is None else of + self._cells)
+        self._cells += len(ids)
+
+    def told(self, gone: list[tuple[datetime, datetime]], *, start: datetime, end: datetime) -> Told:
+        none = np.zeros(0, np.int64)
+        millis = np.concatenate([none, *self._millis])
+        return Told(
+            self._ids,
+            np.concatenate([none, *self._callers]),
+            [uuid.UUID(bytes=one) for one in self._numbers],
+            [np.concatenate([none, *parts]) for parts in self._lists.values()],
+            (millis >= spans.millis(start)) & (millis < spans.millis(end)),
+            gone,
+        )
+
+
+def _cells_of(lines: Iterable[cells.Line]) -> Counter[tuple[object, ...]]:
+    """What lines tell. The callers of a day whose hours were put together are not known any more."""
+    return Counter(
+        (
+            line.sheet, line.starts, line.ends, line.grain, *(line.told.get(name) for name in cells.FACTS),
+            line.weekday, line.hour, line.calls, line.seconds, line.cents,
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+def _kept(span: Span) -> Counter[tuple[object, ...]]:
+    """The same of a span's cells as they are kept."""
+    rows = Cell.objects.for_client(span.client_id).filter(span_id=span.pk)
+    return Counter(
+        (sheet, spans.millis(starts), spans.millis(ends), *rest)
+        for sheet, starts, ends, *rest in rows.values_list(
+            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "hour", "calls", "seconds",
+            "value_cents",
+        )
+    )  # fmt: skip
+
+
 # --- What becomes of spans with time ----------------------------------------------------------------------------------
 
 
@@ -496,7 +638,8 @@ def settle(*, client: Client, before: datetime, at: datetime) -> None:
         for start, end in running:
             # Calls of this month begin to leave while others still come: its days become final one by one.
             _touch_between(client, start, end)
-        _make_touched(client, before, at, by_days=frozenset(start for start, _ in running))
+        months = {spans.bounds(start, client.time_zone, Grain.MONTH)[0] for start, _ in running}
+        _make_touched(client, before, at, by_days=frozenset(months))
     mine.update(is_final=True)
 
 
@@ -555,12 +698,19 @@ def _coarsen(span: Span) -> None:
             SELECT agency_id, client_id, span_id, sheet, s, e, n, {columns}, sum(calls), sum(seconds),
                 sum(value_cents), max(callers)
             FROM (
-                SELECT p.*, CASE WHEN grain = 3 THEN day_at ELSE starts_at END AS s,
-                    CASE WHEN grain = 3 THEN next_at ELSE ends_at END AS e, least(grain, 2) AS n
+                SELECT p.*, CASE WHEN grain = 3 THEN greatest(day_at, %(starts)s) ELSE starts_at END AS s,
+                    CASE WHEN grain = 3 THEN least(next_at, %(ends)s) ELSE ends_at END AS e, least(grain, 2) AS n
                 FROM placed p
             ) q
             GROUP BY agency_id, client_id, span_id, sheet, s, e, n, {columns}
             """,
-            {"client": span.client_id, "span": span.pk, "zone": span.client.time_zone},
+            {
+                "client": span.client_id,
+                "span": span.pk,
+                "zone": span.client.time_zone,
+                # By the clocks of another zone than when it became final, a day may begin before it.
+                "starts": span.starts_at,
+                "ends": span.ends_at,
+            },
         )
     Span.objects.filter(pk=span.pk).update(is_hourly=False)

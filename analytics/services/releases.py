@@ -91,14 +91,9 @@ def check(client: Client, recipient: Recipient, wish: Wish) -> None:
 
     :raises NotReleasableError: it may not be.
     """
-    if selectors.is_health(client):
+    if why := selectors.why_no_row_leaves(client):
         raise NotReleasableError(
-            "Calls of this client are about health: no row of a call leaves, generalised or not. Release noisy figures."
-        )
-    if selectors.is_of_children(client):
-        raise NotReleasableError(
-            "Whoever calls this client is taken for a minor: no row of a call leaves, generalised or not. Release noisy"
-            " figures."
+            f"{why}: no row of a call leaves, generalised or not. Release noisy figures."
         )
     if unknown := set(wish.columns) - COLUMNS.keys():
         raise NotReleasableError(f"There is no column {min(unknown)!r}.")
@@ -367,10 +362,8 @@ def open_file(*, release: Release, by: Actor, at: datetime) -> io.BufferedReader
     fresh = Release.objects.for_client(release.client_id).live().filter(pk=release.pk).first()
     if fresh is None or fresh.file_key is None or fresh.ends_at is None or fresh.ends_at <= at:
         raise GoneError("The file is gone: the release has ended.")
-    if selectors.is_of_children(release.client):
-        raise BeingChangedError(
-            "Whoever calls this client is taken for a minor: nobody takes the file. Revoke it."
-        )
+    if why := selectors.why_no_row_leaves(release.client):
+        raise BeingChangedError(f"{why}: nobody takes the file. Revoke it.")
     waits = Removal.objects.for_client(release.client_id).filter(release=fresh, due_at__isnull=False)
     if fresh.look_due_at is not None or waits.exists():
         raise BeingChangedError(
@@ -399,18 +392,20 @@ def revoke(*, release: Release, reason: str, by: Actor, at: datetime) -> None:
     work.close_item(kinds.RELEASE_RISEN, agency_id=release.agency_id, key=str(release.pk), at=at, by=by)
 
 
-def revoke_of_children(*, agency_id: int, at: datetime) -> int:
+def revoke_by_trade(*, agency_id: int, at: datetime) -> int:
     """
-    Revoke live releases of clients whose trade has become one of children, a hundred at most; returns how many.
+    Revoke live releases of clients whose trade has become one of health or of children, a hundred at most; returns how
+    many.
 
-    Whoever called there is taken for a minor from then on, and of a minor nobody has a row. In the agency's scope.
+    Of calls about health, and of whoever is taken for a minor, nobody has a row. In the agency's scope.
     """
-    trades = [sector for sector in Sector if sector.presumes_minors]
+    trades = [sector for sector in Sector if sector.is_health or sector.presumes_minors]
     rows = Release.objects.filter(agency_id=agency_id, client__sector__in=trades).live()
     found = list(rows.select_related("client")[:100])
     for release in found:
         with contextlib.suppress(NotOpenError):
-            revoke(release=release, reason="Callers are taken for minors: the client's trade.", by=JOB, at=at)
+            why = selectors.why_no_row_leaves(release.client)
+            revoke(release=release, reason=f"{why}: the client's trade.", by=JOB, at=at)
     return len(found)
 
 

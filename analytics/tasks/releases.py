@@ -63,7 +63,7 @@ def end_releases(*, agency_id: int, **_: Any) -> None:
     """End and destroy what has come to its date, take out rows that are to leave, and tell recipients."""
     with job_scope(agency_id=agency_id):
         releases.expire(agency_id=agency_id, at=timezone.now())
-        releases.revoke_of_children(agency_id=agency_id, at=timezone.now())
+        releases.revoke_by_trade(agency_id=agency_id, at=timezone.now())
         releases.drop_old_drafts(agency_id=agency_id, at=timezone.now())
         taking_out.forget(agency_id=agency_id, at=timezone.now())
     # First what has come to its end: it waits for no file that cannot be read.

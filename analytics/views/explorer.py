@@ -18,7 +18,7 @@ from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -109,6 +109,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
 @require_safe
 @never_cache
 @needs(Permission.VIEW_ANALYTICS)
+@takes_files
 def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
     """The same answer as a file."""
     form, asked = asking.read(request.GET, client, request.at)
@@ -146,6 +147,7 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
 @require_safe
 @never_cache
 @needs(Permission.VIEW_ANALYTICS)
+@takes_files
 def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
     """The campaigns as a file."""
     chosen = _period(request, client.time_zone)

@@ -256,6 +256,30 @@ def require(request: StaffRequest, needed: Permission | AgencyRight, client: Cli
         raise PermissionDenied(f"{needed.words} is not granted to you for this client.")
 
 
+def require_files(request: StaffRequest) -> None:
+    """
+    Ask whether the person takes files for the time being.
+
+    :raises PermissionDenied: they are withheld.
+    """
+    if is_withheld(request.membership, at=request.at):
+        raise PermissionDenied(
+            "Files are withheld from you: a training is overdue. Pass it, then take the file."
+        )
+
+
+def takes_files[**P](view: View[P]) -> View[P]:
+    """Decorate a view that gives a file or a way to one, below the decorator that says who may."""
+
+    @wraps(view)
+    def guarded(request: StaffRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        require_files(request)
+        return view(request, *args, **kwargs)
+
+    guarded.takes_files = True  # type: ignore[attr-defined]  # a mark on a function
+    return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
+
+
 def needs[**P](
     permission: Permission,
     *,

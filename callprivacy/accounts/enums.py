@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from django.db import models
 
@@ -119,6 +120,9 @@ class ApiScope(models.TextChoices):
     CONSENT_PROVE = "consent.prove", "Vouch for proof of what people say"
     CONTACT_CHECK = "contact.check", "Ask before somebody is called or texted"
 
+
+CLIENT_SIDE: Final = (Role.APPROVER, Role.CALL_CENTRE_HEAD)
+"""Roles on the client's side: memberships that see the clients they are granted, one as a rule."""
 
 RIGHTS: dict[Role, frozenset[AgencyRight]] = {
     Role.ADMIN: frozenset({AgencyRight.MANAGE_PEOPLE, AgencyRight.MANAGE_CLIENTS, AgencyRight.VIEW_TRAIL}),

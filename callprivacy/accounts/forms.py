@@ -205,7 +205,8 @@ class EngagementForm(forms.Form):
     delete_at_vendor = forms.BooleanField(
         label="The client instructs us to have withheld recordings deleted at the tracker too",
         required=False,
-        help_text="Without it they are erased here, and the tracker's copy is the client's to deal with.",
+        help_text="Without it they are erased here, and the tracker's copy is the client's to deal with. Once "
+        "the client is live, a compliance officer switches it on.",
     )
 
     def clean(self) -> dict[str, Any]:
@@ -465,7 +466,7 @@ class NetworksField(forms.CharField):
 
 
 class ApiKeyForm(LifeForm):
-    """A key for a system of the agency's. To vouch for proof is an officer's to give."""
+    """A key for a system of the agency's, which may no more than who makes it."""
 
     name = forms.CharField(
         label="Which system it is for",
@@ -484,16 +485,16 @@ class ApiKeyForm(LifeForm):
     )
     field_order = ("name", "scopes", "life", "networks")
 
-    def __init__(self, *args: Any, may_vouch: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offered: Collection[ApiScope], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["scopes"]
         field.choices = [  # type: ignore[attr-defined]  # it is a choice field
-            (scope.value, f"{scope.label}: {_SCOPE_HELP[scope]}")
-            for scope in ApiScope
-            if may_vouch or scope != ApiScope.CONSENT_PROVE
+            (scope.value, f"{scope.label}: {_SCOPE_HELP[scope]}") for scope in offered
         ]
-        if not may_vouch:
-            field.help_text = "Only a compliance officer lets a system vouch for proof."
+        if len(offered) < len(ApiScope):
+            field.help_text = (
+                "A key may no more than you may here. Only a compliance officer lets one vouch for proof."
+            )
 
     def clean_scopes(self) -> list[ApiScope]:
         return [ApiScope(scope) for scope in self.cleaned_data["scopes"]]
@@ -504,6 +505,17 @@ class ApiKeyForm(LifeForm):
         if ApiScope.CONSENT_PROVE in scopes and ApiScope.CONSENT_WRITE not in scopes:
             self.add_error("scopes", "Who vouches for proof has to write it down: tick that as well.")
         return cleaned
+
+
+class SuspendForm(forms.Form):
+    """What ends beside the access of somebody who is suspended."""
+
+    ends_keys = forms.BooleanField(
+        label="End these keys too",
+        required=False,
+        initial=True,
+        help_text="Their systems stop until you make new keys. A key that vouches for proof ends in any case.",
+    )
 
 
 class RotateKeyForm(LifeForm):

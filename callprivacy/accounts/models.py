@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -69,6 +70,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_full_name(self) -> str:
         return self.name
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """
+        None: with another key everybody signs in again, though what was signed by the earlier one is still believed.
+
+        Django would give such a session another name, by which it stands in no list of a person's sessions and is not
+        ended with them.
+        """
+        yield from ()
 
 
 class MembershipQuerySet(ScopedQuerySet["Membership"]):

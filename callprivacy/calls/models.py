@@ -645,7 +645,8 @@ class CallImport(ClientOwned):
     """
     A file of calls on its way in: what it is, how far it is, and what was refused.
 
-    `tries`: how many workers began to read on since one got any further.
+    `tries`: how many workers began to read on since one got any further. `first_of_two`: how many rows that may be
+    taken, and then how many that were added, have a local time that came twice and is read as the first.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -665,6 +666,7 @@ class CallImport(ClientOwned):
     erased = models.PositiveIntegerField(default=0)
     doubtful = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
+    first_of_two = models.PositiveIntegerField(default=0, db_default=0)
     failure = models.CharField(max_length=200, blank=True)
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")

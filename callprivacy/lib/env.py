@@ -95,6 +95,23 @@ def secret(name: str, *, at_least: int, remedy: str) -> str:
     return value
 
 
+def secrets(name: str, *, at_least: int) -> list[str]:
+    """
+    Return secrets of a least length each, which stand with spaces between; none where nothing is set.
+
+    :raises SettingError: one is too short to be one.
+    """
+    values = optional(name).split()
+    for place, value in enumerate(values, start=1):
+        if len(value) < at_least:
+            raise SettingError(
+                name,
+                f"holds a secret shorter than {at_least} characters in place {place}",
+                "Write the keys of before, with spaces between.",
+            )
+    return values
+
+
 def secret_bytes(name: str, *, length: int, remedy: str) -> bytes:
     """
     Return a secret of exactly `length` bytes, written in base64.

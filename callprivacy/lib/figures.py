@@ -191,7 +191,7 @@ def read() -> Read:
     processes = []
     for name, at in said.items():
         kind, host, pid = name.decode().split("|")
-        age = max(now - float(at), 0.0)
+        age = _distance(now, at)
         if age > _FORGOTTEN_AFTER and takes_writes:
             line.hdel(_key("processes"), name)
         else:
@@ -206,9 +206,14 @@ def read() -> Read:
             if name.startswith(f"{FORWARDED}|")
         },
         processes=sorted(processes, key=lambda one: (one.kind, one.host, one.pid)),
-        task_age=None if task_at is None else max(now - float(task_at), 0.0),
+        task_age=None if task_at is None else _distance(now, task_at),
         takes_writes=takes_writes,
     )
+
+
+def _distance(now: float, at: str | bytes) -> float:
+    """Seconds between now and a mark: one that a clock which was ahead has left is no sign of life either."""
+    return abs(now - float(at))
 
 
 def _takes_writes(line: redis.Redis) -> bool:

@@ -118,16 +118,24 @@ class Tombstone(models.Model):
 
 
 class CallTombstone(models.Model):
-    """A call erased on request: the digest of what it was called elsewhere."""
+    """
+    A call erased on request: the digest of what it was called elsewhere, or of its number and a second near its start.
+    """
 
     client_id = models.BigIntegerField()
     digest = models.BinaryField(max_length=32)
+    is_start = models.BooleanField(default=False, db_default=False)
     ends_on = models.DateField()
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["client_id", "digest"], name="vault_calltombstone_digest"),
+        )
+        indexes = (
+            models.Index(
+                fields=["client_id"], condition=models.Q(is_start=True), name="vault_calltombstone_start"
+            ),
         )
 
     def __str__(self) -> str:

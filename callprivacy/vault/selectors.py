@@ -548,7 +548,7 @@ def _look_at_many(client_ids: Collection[int], number: str, query: str) -> list[
 
 
 def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
-    """Return which of these call references were erased on request."""
+    """Return which of these call references, or starts, were erased on request."""
     if not CallTombstone.objects.filter(client_id=client_id).exists():
         return set()
     with connections["vault"].cursor() as cursor:
@@ -557,6 +557,11 @@ def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
             [client_id, byte_array(digests)],
         )
         return {bytes(digest) for (digest,) in cursor.fetchall()}
+
+
+def has_entombed_starts(client_id: int) -> bool:
+    """Whether anything is remembered of when a client's calls began that were erased on request."""
+    return CallTombstone.objects.filter(client_id=client_id, is_start=True).exists()
 
 
 def byte_array(values: Iterable[bytes | None]) -> str:
@@ -797,6 +802,12 @@ def erased_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uu
     return found
 
 
+def callers_erased_since(client_id: int, since: datetime) -> list[uuid.UUID]:
+    """Callers of a client who were erased since then and have a tombstone: whose calls merely expired has none."""
+    rows = Tombstone.objects.filter(client_id=client_id, created_at__gte=since)
+    return list(rows.values_list("erased_caller_id", flat=True))
+
+
 def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of these recordings and transcripts whose key is there."""
     rows = RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))
@@ -805,5 +816,5 @@ def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[u
 
 def entombed_page(client_id: int, *, after: int, limit: int) -> list[tuple[int, bytes]]:
     """A page of the references of calls that were erased on request: (number in the page's order, digest)."""
-    rows = CallTombstone.objects.filter(client_id=client_id, id__gt=after).order_by("id")
+    rows = CallTombstone.objects.filter(client_id=client_id, id__gt=after, is_start=False).order_by("id")
     return [(key, bytes(digest)) for key, digest in rows.values_list("id", "digest")[:limit]]

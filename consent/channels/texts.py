@@ -36,8 +36,12 @@ _NO_SHARING: Final = {
 }
 _AND: Final = {_EN: "and", _ES: "y"}
 _WE: Final = {
-    _EN: "{name}: we {parts}. This is our only answer.",
-    _ES: "{name}: {parts}. Es nuestra única respuesta.",
+    _EN: "{name}: we {parts}.{codes} This is our only answer.",
+    _ES: "{name}: {parts}.{codes} Es nuestra única respuesta.",
+}
+_CODES: Final = {
+    _EN: " Only a code comes if one is asked for with this number.",
+    _ES: " Solo llega un código si se pide uno con este número.",
 }
 _AGAIN: Final = {
     _EN: "{name}: you can get texts from us again. Reply STOP to end them.",
@@ -71,7 +75,8 @@ def confirming(
     name = _name(client)
     if label == "withdraw":
         parts = _parts(frozenset(purposes), language)
-        return _WE[language].format(name=name, parts=parts)[:ANSWER_AT_MOST] if parts else ""
+        codes = _CODES[language] if Purpose.CONTACT in purposes else ""
+        return _WE[language].format(name=name, parts=parts, codes=codes)[:ANSWER_AT_MOST] if parts else ""
     if label == "consent" and restores:
         return _AGAIN[language].format(name=name)
     return _HELP[language].format(name=name) if label == "help" else ""

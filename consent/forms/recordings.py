@@ -38,7 +38,8 @@ class HandlingForm(forms.Form):
         label="Hours until a withheld recording is erased",
         min_value=1,
         max_value=HOURS_AT_MOST,
-        help_text="Counted from the decision; 72 is three days. Only while the client is live.",
+        help_text="Counted from the decision; 72 is three days. Only while the client is live; then a compliance "
+        "officer saves fewer hours, which count for what is withheld from then on.",
     )
     stores_recordings = forms.BooleanField(
         label="Store recordings here",

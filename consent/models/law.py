@@ -232,10 +232,15 @@ class DecidedFrom(ClientOwned):
     """
     A digest of what all decisions of a client rest on beside the ledger: its numbers with their announcements and
     sites, its places, trade and state. Where it differs from what is there now, everything is decided anew.
+
+    And by what withheld recordings leave; where they leave sooner now, or at the tracker too, officers are told. Both
+    are empty where it was not looked at yet.
     """
 
     id = models.BigAutoField(primary_key=True)
     digest = models.CharField(max_length=32)
+    quarantine_hours = models.PositiveSmallIntegerField(null=True)
+    at_vendor = models.BooleanField(null=True)
     seen_at = models.DateTimeField()
 
     class Meta:

@@ -20,6 +20,8 @@ _OF: Final = {
     "answered": InvitationState.ANSWERED,
     "bounced": InvitationState.BOUNCED,
 }
+# Unanswered for so long that only the link is left, which takes a no.
+_WITHOUT_ADDRESS: Final = Q(state__in=(InvitationState.SENT, InvitationState.REMINDED), address__isnull=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def progress_of(batch: InvitationBatch) -> Progress:
         Invitation.objects.for_client(batch.client_id)
         .filter(batch=batch)
         .aggregate(
-            **{name: Count("pk", filter=Q(state=state)) for name, state in _OF.items()},
+            **{name: Count("pk", filter=Q(state=state) & ~_WITHOUT_ADDRESS) for name, state in _OF.items()},
             unsent=Count("pk", filter=Q(state=InvitationState.PURGED, sent_at=None)),
         )
     )

@@ -36,7 +36,8 @@ from consent.channels import twilio
 from consent.channels.codes import CodeSender, HasOptedOutError, NotSentError
 from consent.enums import CodeWay, Language
 from consent.models import PhoneCode
-from consent.services import texts, twilio_door
+from consent.services import contact, texts, twilio_door
+from consent.services.limits import Verdict, knock
 from consent.services.twilio_door import Door
 
 log = logger(__name__)
@@ -46,6 +47,7 @@ GOOD_FOR: Final = timedelta(minutes=10)
 TRIES: Final = 5
 AN_HOUR_A_NUMBER: Final = 3
 A_DAY_A_NUMBER: Final = 6
+CALLS_A_DAY_A_NUMBER: Final = 2
 AN_HOUR_A_CLIENT: Final = 60
 KEPT_FOR: Final = timedelta(days=1)
 # Longer than a code is good for, so that a page that is still open may ask for another one.
@@ -119,7 +121,11 @@ def send_code(
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         challenge = _challenge(client, number, at)
         sender = _sender_of(client, at)
-        code = _new_code(client, number, at) if sender is not None else None
+        goes = sender is not None and (
+            way != CodeWay.CALL
+            or may_ring(sender, agency_id=client.agency_id, client=client, number=number, at=at)
+        )
+        code = _new_code(client, number, at) if goes else None
     if sender is None or code is None:
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
         return challenge
@@ -132,6 +138,20 @@ def send_code(
     except NotSentError as error:
         log.warning("code.not_sent", client=client.pk, why=str(error))
     return challenge
+
+
+def may_ring(sender: CodeSender, *, agency_id: int, client: Client | None, number: str, at: datetime) -> bool:
+    """
+    Whether a call may read a code to a number (E.164) now, which is counted; anybody can ask for one.
+
+    Over all of an agency, and at no hour at which nobody may be called there. Inside the client's scope, if any.
+    """
+    if sender == channel.PageOfMails():
+        return True
+    if contact.is_quiet(client=client, number=number, at=at):
+        return False
+    seen = knock(f"ring:{agency_id}", number, most=CALLS_A_DAY_A_NUMBER, per=KEPT_FOR, at=at)
+    return seen is Verdict.OPEN
 
 
 def note_reading(*, door: Door, at: datetime) -> None:

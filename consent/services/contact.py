@@ -8,12 +8,14 @@ needs, and whether the number has become somebody else's. Nothing is made, and w
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import Answer, Place, Question, decide
@@ -121,6 +123,17 @@ def is_fresh(register: Register, at: datetime) -> bool:
     return days_old(register, at) <= FRESH_FOR.days
 
 
+def is_reassigned(*, client: Client, caller_id: uuid.UUID, at: datetime) -> bool:
+    """Whether a caller's number is listed as disconnected since somebody had it. Inside a scope."""
+    registers = selectors.facts_of(client, at=at).registers
+    lists = [register.id for register in registers if register.kind is ListKind.REASSIGNED]
+    number = selectors.number_of(client, caller_id) if lists else ""
+    if not number:
+        return False
+    holder = -client.agency_id
+    return bool(vault.listed_numbers(vault.many_client_keys([holder])[holder], lists, [number]))
+
+
 def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> Contacts:
     """Say of each number whether it may be called or texted now. Inside a scope; at most seven queries."""
     facts = selectors.facts_of(client, at=at)
@@ -136,6 +149,20 @@ def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> 
     desk = _Desk(rules, facts, aim, at)
     answers = [desk.answer(person, listed.get(person.number, [])) for person in people]
     return Contacts(answers, facts.registers, rules.version, rules.digest)
+
+
+def is_quiet(*, client: Client | None, number: str, at: datetime) -> bool:
+    """
+    Whether it is an hour at which nobody may be called where a number (E.164) is; False where nobody knows the hour.
+
+    :param client: who knows more of the place than the number says, inside its scope; None: nobody does.
+    """
+    if client is not None:
+        (answer,) = check(client=client, asked=[Asked(number)], aim=Aim.SERVICE, at=at).answers
+        return any(one.code is Code.QUIET_HOURS for one in answer.obstacles)
+    person = Person(number, Place(*phone.place_of(number), AREA_CODE))
+    window = _look(load_pack(), _pairs(person), number.startswith("+1"), at=at)
+    return bool(window.closed) and window.is_known
 
 
 def consent_first(*, client: Client, numbers: Sequence[str], at: datetime) -> set[str]:
@@ -345,22 +372,23 @@ class _Desk:
         key = (_pairs(person), person.number.startswith("+1"))
         found = self.windows.get(key)
         if found is None:
-            found = self.windows[key] = self._look(*key)
+            found = self.windows[key] = _look(self.rules, *key, at=self.at)
         return found
 
-    def _look(self, where: Sequence[tuple[str, str]], is_american: bool) -> _Window:
-        closed: list[_Closed] = []
-        there: list[zones.There] = []
-        for one in where:
-            rule = self.rules.for_place(*one, Topic.QUIET_HOURS, self.at.date())
-            hours, spots, holidays = _there(rule, one, is_american=is_american)
-            there.append((hours, spots, holidays))
-            if not zones.is_open(hours, spots, self.at, holidays):
-                is_holiday = not hours.on_holidays and zones.falls_on_holiday(spots, self.at, holidays)
-                when = "on this public holiday" if is_holiday else "at this hour"
-                closed.append(_Closed(rule, f"Not {when} in {_where(*one)} ({rule.citation})."))
-        next_at = zones.next_open_everywhere(there, self.at) if closed else self.at
-        return _Window(tuple(closed), next_at, all(spots for _, spots, _ in there))
+
+def _look(rules: Rules, where: Sequence[tuple[str, str]], is_american: bool, *, at: datetime) -> _Window:
+    closed: list[_Closed] = []
+    there: list[zones.There] = []
+    for one in where:
+        rule = rules.for_place(*one, Topic.QUIET_HOURS, at.date())
+        hours, spots, holidays = _there(rule, one, is_american=is_american)
+        there.append((hours, spots, holidays))
+        if not zones.is_open(hours, spots, at, holidays):
+            is_holiday = not hours.on_holidays and zones.falls_on_holiday(spots, at, holidays)
+            when = "on this public holiday" if is_holiday else "at this hour"
+            closed.append(_Closed(rule, f"Not {when} in {_where(*one)} ({rule.citation})."))
+    next_at = zones.next_open_everywhere(there, at) if closed else at
+    return _Window(tuple(closed), next_at, all(spots for _, spots, _ in there))
 
 
 def _there(rule: Rule, place: tuple[str, str], *, is_american: bool) -> zones.There:

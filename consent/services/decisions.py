@@ -381,6 +381,7 @@ def _write_recordings(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: d
             came_late=row.came_late,
             on_hold=verdict.call.on_hold,
             since=verdict.since,
+            before=row.due_at,
         )
         fetch_due_at = store.fetch_due_at(client, row, is_allowed=answer.allowed, at=at)
         state = RecordingState.ALLOWED if answer.allowed else RecordingState.WITHHELD
@@ -415,6 +416,7 @@ def _write_transcripts(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: 
             came_late=row.of_history,
             on_hold=verdict.call.on_hold,
             since=max(verdict.since, row.received_at),
+            before=row.due_at,
         )
         state = TranscriptState.ALLOWED if allowed else TranscriptState.WITHHELD
         if row.decided_at is None or (state.value, due_at) != (row.state, row.due_at):

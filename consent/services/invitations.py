@@ -5,8 +5,8 @@ Who has said no is not asked, nor who has agreed already, nor for twelve months 
 nor for a consent to advertising who would have to agree to such a mail first; looked at again before each letter. An
 address is sealed under its caller's content key and leaves with the answer, with a bounce, or thirty days after nobody
 answered. The link in a letter is derived from the invitation, so that the reminder carries the same one; only its
-digest is kept. While a consent of the person stands, the invitation stays that gave it: the same link and an answer by
-mail take it back.
+digest is kept, and takes a no until sixty days after the last letter. While a consent of the person stands, the
+invitation stays that gave it: the same link and an answer by mail take it back.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from callprivacy.audit import services as audit
@@ -47,11 +48,12 @@ from consent.enums import (
     InvitationState,
     Language,
     Purpose,
+    ReplyState,
     Scope,
     State,
     Strength,
 )
-from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
+from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion, Reply
 from consent.selectors import asking, standards
 from consent.selectors.contact import number_of
 from consent.services import contact, ledger, menu_calls, web
@@ -61,6 +63,9 @@ from consent.services.web import Look, Visit, Words
 ROWS_AT_MOST: Final = 5000
 REMIND_AFTER: Final = timedelta(days=7)
 KEPT_FOR: Final = timedelta(days=30)
+"""How long an address is kept, and a question may be answered with yes."""
+LINK_FOR: Final = timedelta(days=60)
+"""How long after the last letter its link still takes a no: CASL s. 11(2); 30 days by 15 U.S.C. 7704(a)(3)."""
 MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
 _REFUSED_AT_MOST: Final = 5
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
@@ -170,6 +175,7 @@ def create_batch(
             caller_id__in=list(callers.values()),
             channel=Channel.EMAIL,
             state__in=(InvitationState.QUEUED, *_OPEN),
+            address__isnull=False,
         )
         .values_list("caller_id", flat=True)
     )
@@ -320,6 +326,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
 
     One whose recipient was refused too often, or whose address does not open any more, counts as come back, and one
     for a client that has left is taken back.
+    While a message of the person waits for somebody to read it, theirs waits too.
     """
     with job_scope(agency_id=agency_id):
         rows = list(
@@ -328,6 +335,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
             )
             .filter(
                 Q(batch__paused_at=None) | Q(batch=None),
+                ~_has_answer_waiting(),
                 state__in=(InvitationState.QUEUED, InvitationState.SENT),
                 client__shut_at=None,
             )
@@ -355,12 +363,20 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     return letters
 
 
+def _has_answer_waiting() -> Exists:
+    """Whether something that came from its address, or about it, still waits for a person: it may be a no."""
+    waiting = Reply.objects.filter(client_id=OuterRef("client_id"), state=ReplyState.WAITING)
+    return Exists(
+        waiting.filter(Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")))
+    )
+
+
 def may_still_go(*, agency_id: int, letter: Letter) -> bool:
     """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
     with job_scope(agency_id=agency_id):
         return (
             Invitation.objects.for_client(letter.client_id)
-            .filter(Q(batch__paused_at=None) | Q(batch=None), pk=letter.invitation_id)
+            .filter(Q(batch__paused_at=None) | Q(batch=None), ~_has_answer_waiting(), pk=letter.invitation_id)
             .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
             .exists()
         )
@@ -457,6 +473,7 @@ class Asked:
     What the page behind a link shows.
 
     :ivar answered: whether the person has answered before. :ivar stands: whether a consent of the person stands.
+    :ivar is_over: whether a no alone is still taken.
     """
 
     look: Look
@@ -465,6 +482,7 @@ class Asked:
     form: str
     answered: bool
     stands: bool
+    is_over: bool
 
 
 def _find(client: Client, secret: str) -> Invitation:
@@ -493,16 +511,30 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
         client = web.client_of(door)
         row = _find(client, secret)
         words = web.words_of(row.version)
+        stands = _stands(row)
         return Asked(
             look=web.look_of(client, key),
             language=language or words.language,
             words=words,
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
-            stands=ConsentState.objects.for_client(client)
-            .filter(caller_id=row.caller_id, state=State.GIVEN)
-            .exists(),
+            stands=stands,
+            is_over=is_others(row, at) or (_is_over(row, at) and not stands),
         )
+
+
+def _stands(row: Invitation) -> bool:
+    given = ConsentState.objects.for_client(row.client_id).filter(caller_id=row.caller_id, state=State.GIVEN)
+    return given.exists()
+
+
+def is_others(row: Invitation, at: datetime) -> bool:
+    """Whether who was asked may have the number no more, and so can say no for it, and not yes. Inside a scope."""
+    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, at=at)
+
+
+def _is_over(row: Invitation, at: datetime) -> bool:
+    return row.sent_at is not None and at >= row.sent_at + KEPT_FOR
 
 
 def answer(
@@ -514,26 +546,40 @@ def answer(
     Enters the client's scope itself. The last answer counts; the address leaves with the first.
 
     :raises UnknownKeyError: nobody's key.
-    :raises UnknownInvitationError: no such link.
+    :raises UnknownInvitationError: no such link, or it is a yes after the question's time or for a number that may be
+        somebody else's by now.
     :raises CallerGoneError: the person was erased in this moment.
     """
     door = web.door_of(key)
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
         row = _find(client, secret)
+        if agreed and (is_others(row, at) or (_is_over(row, at) and not _stands(row))):
+            raise UnknownInvitationError
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
-        write_answer(
-            row=row, agreed=agreed, source=f"link {row.pk} {at.isoformat()}", evidence=evidence, at=at
+        source = f"link {row.pk} {at.isoformat()}"
+        signal = (
+            web.opt_out(row.caller_id, Strength.B, source=source, visit=visit, at=at)
+            if visit.opted_out
+            else None
         )
+        write_answer(row=row, agreed=agreed, source=source, evidence=evidence, at=at, signal=signal)
     return client.name, door.agency_id
 
 
 def write_answer(
-    *, row: Invitation, agreed: Collection[Purpose], source: str, evidence: dict[str, Any], at: datetime
+    *,
+    row: Invitation,
+    agreed: Collection[Purpose],
+    source: str,
+    evidence: dict[str, Any],
+    at: datetime,
+    signal: Said | None = None,
 ) -> int:
     """
     Write an answer to an invitation into the ledger; returns how many events are new. Inside the client's scope.
 
+    :param signal: the no of the browser, which stands in place of what was said to its purpose.
     :raises CallerGoneError: the person was erased in this moment.
     """
     version = row.version
@@ -559,7 +605,10 @@ def write_answer(
             evidence=shown | evidence,
         )
         for purpose in purposes
+        if signal is None or purpose != signal.purpose
     ]
+    if signal is not None:
+        said.append(signal)
     events = ledger.record_events(client=row.client, said=said, by=_BY, at=at)
     if any(event.purpose == Purpose.RECORD and event.kind != EventKind.GIVEN for event in events):
         menu_calls.stop_running(client=row.client, caller_id=row.caller_id, by=_BY, at=at)
@@ -625,7 +674,8 @@ def purge(*, agency_id: int, at: datetime, limit: int = 1000) -> int:
     """
     Remove invitations that nobody answered in time, and settled ones of the same age; returns how many.
 
-    The letter says that a consent can be taken back at any time by the same link or by an answer. So what was answered
+    An address goes after `KEPT_FOR`, the rest `LINK_FOR` after the last letter, whose link takes a no until then. The
+    letter says that a consent can be taken back at any time by the same link or by an answer. So what was answered
     is looked at once more a month later as long as any consent of the person stands. Whose person was erased goes at
     once. Whom nothing else knows is swept away with the idle callers.
     """
@@ -635,11 +685,15 @@ def purge(*, agency_id: int, at: datetime, limit: int = 1000) -> int:
             Invitation.objects.filter(Q(purge_at__lte=at) | ~Exists(callers_of), agency_id=agency_id)
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("purge_at")
-            .only("pk", "caller_id", "client_id", "state", "channel")[:limit]
+            .only("pk", "caller_id", "client_id", "state", "channel", "sent_at", "reminded_at")[:limit]
         )
         kept = _still_needed(rows)
         Invitation.objects.filter(pk__in=[row.pk for row in kept]).update(purge_at=at + KEPT_FOR)
-        left = [row for row in rows if row not in kept]
+        linked = _still_linked([row for row in rows if row not in kept], at)
+        Invitation.objects.filter(pk__in=[row.pk for row in linked]).update(
+            address=None, due_at=None, purge_at=Coalesce("reminded_at", "sent_at") + LINK_FOR
+        )
+        left = [row for row in rows if row not in kept and row not in linked]
         Invitation.objects.filter(pk__in=[row.pk for row in left]).remove()
         callers = {row.caller_id for row in left}
         known = set(
@@ -648,6 +702,21 @@ def purge(*, agency_id: int, at: datetime, limit: int = 1000) -> int:
         known |= set(Invitation.objects.filter(caller_id__in=callers).values_list("caller_id", flat=True))
         Caller.objects.filter(pk__in=callers - known).update(has_evidence=False)
     return len(left)
+
+
+def _still_linked(rows: Collection[Invitation], at: datetime) -> list[Invitation]:
+    """Those of whose last letter the link has to take a no for longer; nobody reads one that came back."""
+    states = {*_OPEN, InvitationState.ANSWERED}
+    here = set(Caller.objects.filter(pk__in={row.caller_id for row in rows}).values_list("client_id", "pk"))
+    return [
+        row
+        for row in rows
+        if row.channel == Channel.EMAIL
+        and row.state in states
+        and (row.client_id, row.caller_id) in here
+        and (last := row.reminded_at or row.sent_at) is not None
+        and at < last + LINK_FOR
+    ]
 
 
 def _still_needed(rows: Collection[Invitation]) -> list[Invitation]:

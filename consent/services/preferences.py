@@ -35,7 +35,7 @@ from consent.enums import NO_STATES, Channel, EventKind, Language, Purpose, Scop
 from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
-from consent.services import again, ledger, web
+from consent.services import again, contact, ledger, web
 from consent.services.again import BusyError
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
@@ -70,7 +70,7 @@ class UnknownLinkError(LookupError):
 
 
 class ExpiredLinkError(LookupError):
-    """A genuine link whose time is over; it still says whose page it led to."""
+    """A genuine link whose time, or whose number's, is over; it still says whose page it led to."""
 
     def __init__(self, key: str) -> None:
         super().__init__("This link has expired.")
@@ -252,7 +252,21 @@ def _open_centre(link: str, at: datetime) -> Opened:
     opened = _open(link, at)
     if opened.kind != _CENTRE:
         raise UnknownLinkError
+    if opened.strength != Strength.A:
+        _need_same_holder(opened, at)
     return opened
+
+
+def _need_same_holder(opened: Opened, at: datetime) -> None:
+    """
+    Whoever has had the number before may still have a link, and speaks for nobody; who has it now can prove that.
+
+    :raises ExpiredLinkError: the number was disconnected since somebody had it.
+    """
+    door = opened.door
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        if contact.is_reassigned(client=web.client_of(door), caller_id=opened.subject, at=at):
+            raise ExpiredLinkError(door.key)
 
 
 def is_confirmation(link: str, *, at: datetime) -> bool:

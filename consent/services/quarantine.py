@@ -33,6 +33,13 @@ class HoursOutOfRangeError(ValueError):
     """Quarantine lasts from an hour to 90 days."""
 
 
+class NotSignedError(ValueError):
+    """At a live client fewer hours are an officer's to sign, as going live was."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(f"{client.name} is live. Ask a compliance officer to save fewer hours than now.")
+
+
 def of_history() -> Q:
     """A condition on transcripts: an import brought the call, or its recording, whenever the words came."""
     late = Recording.objects.filter(
@@ -42,10 +49,19 @@ def of_history() -> Q:
 
 
 def due_at(
-    client: Client, *, is_withheld: bool, came_late: bool, on_hold: bool, since: datetime
+    client: Client,
+    *,
+    is_withheld: bool,
+    came_late: bool,
+    on_hold: bool,
+    since: datetime,
+    before: datetime | None = None,
 ) -> datetime | None:
     """
     When a recording, or what was said in it, leaves; None where it stays.
+
+    :param before: the date that it has already, if any. It never comes nearer: fewer hours count for what is withheld
+        from then on.
 
     :param since: since when the decision stands. What was withheld before the client went live leaves as long after
         that as anything else.
@@ -58,7 +74,8 @@ def due_at(
         or not selectors.is_live(client)
     ):
         return None
-    return max(since, client.went_live_at) + timedelta(hours=client.quarantine_hours)
+    found = max(since, client.went_live_at) + timedelta(hours=client.quarantine_hours)
+    return found if before is None else max(found, before)
 
 
 def renew_items(*, client: Client, withheld: Collection[uuid.UUID], at: datetime) -> None:
@@ -136,14 +153,18 @@ def change_handling(
     quarantine_hours: int,
     stores_recordings: bool,
     takes_transcripts: bool,
+    is_signed: bool = False,
     by: Actor,
     at: datetime,
 ) -> None:
     """
     Change how long what is withheld stays at a client, and whether recordings and transcripts are kept here.
 
-    What has a date already gets its new one when the job has decided it anew.
+    More hours move the dates of what is withheld when the job has decided it anew; fewer count for what is withheld
+    from then on.
 
+    :param is_signed: whether a compliance officer does it.
+    :raises NotSignedError: fewer hours at a live client, and no officer signs.
     :raises HoursOutOfRangeError: fewer than one hour, or more than 90 days.
     """
     if not 1 <= quarantine_hours <= HOURS_AT_MOST:
@@ -153,6 +174,10 @@ def change_handling(
         "stores_recordings": stores_recordings,
         "takes_transcripts": takes_transcripts,
     }
+    # Held, so that no signature of going live comes between the look and the change.
+    client = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
+    if selectors.is_live(client) and quarantine_hours < client.quarantine_hours and not is_signed:
+        raise NotSignedError(client)
     before = {name: getattr(client, name) for name in values}
     changed = [name for name, value in values.items() if before[name] != value]
     if not changed:

@@ -58,6 +58,7 @@ class Receipt:
     is_proven: bool
     can_prove: bool
     later: bool
+    stops_sharing: bool
 
     @property
     def has_yes(self) -> bool:
@@ -97,6 +98,9 @@ def show_receipt(*, key: str, token: str, language: Language, at: datetime) -> R
                 and codes.can_send(client, at=at)
             ),
             later=later,
+            stops_sharing=any(
+                event.purpose == Purpose.SHARE and event.kind == EventKind.WITHDRAWN for event in events
+            ),
         )
 
 

@@ -4,7 +4,8 @@ Registers of numbers that an agency brings: do-not-call registers, and answers a
 A file arrives sealed and is read by a job, in batches that each move its line on, so that a worker that is killed has
 done whole batches. What stands in it becomes tokens in the vault; no number stays in the clear. A do-not-call register
 counts when all of it is in, and takes the place of the one before. Where a number was permanently disconnected since
-a consent was given, that consent ends with the number: whoever has it now agreed to nothing. A no is never touched.
+a consent was given, that consent ends with the number: whoever has it now agreed to nothing. So does what is told by
+e-mail. A no is never touched.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from consent import kinds
 from consent.channels import number_files
 from consent.channels.number_files import Answer, Answered, Refused, UnreadableError
 from consent.enums import Channel, EventKind, ListKind, Purpose, State, Strength
-from consent.models import ConsentState, NumberList
+from consent.models import ConsentState, NumberList, Subscription
 from consent.selectors import contact as selectors
 from consent.services import contact, ledger
 from consent.services.ledger import Said
@@ -375,11 +376,12 @@ def _end_at(
     gone: Mapping[str, _Gone],
     at: datetime,
 ) -> int:
-    """End one client's standing consents of these numbers; returns how many."""
+    """End one client's standing consents of these numbers, and the news of them; returns how many consents."""
     known = vault_selectors.known_numbers(keys, list(gone), on=at.date())
     callers = {one.caller_id: gone[number] for number, one in known.items() if one.caller_id is not None}
     if not callers:
         return 0
+    _tell_no_more(client, callers)
     states = ConsentState.objects.for_client(client).filter(caller_id__in=list(callers), state=State.GIVEN)
     zone = ZoneInfo(client.time_zone)
     said = [
@@ -388,6 +390,18 @@ def _end_at(
         if state.since.astimezone(zone).date() <= callers[state.caller_id].on
     ]
     return len(ledger.record_events(client=client, said=said, by=JOB, at=at))
+
+
+def _tell_no_more(client: Client, callers: Mapping[uuid.UUID, _Gone]) -> None:
+    """What the number's next holder chooses is not told to an address that was given for it before."""
+    zone = ZoneInfo(client.time_zone)
+    rows = Subscription.objects.for_client(client).filter(caller_id__in=list(callers))
+    theirs = [
+        row.pk
+        for row in rows.only("pk", "caller_id", "created_at")
+        if row.created_at.astimezone(zone).date() <= callers[row.caller_id].on
+    ]
+    Subscription.objects.for_client(client).filter(pk__in=theirs).remove()
 
 
 def _ending(state: ConsentState, gone: _Gone, row: NumberList, zone: ZoneInfo) -> Said:

@@ -200,9 +200,14 @@ def page(
     *,
     refused: RefusedError | None = None,
     status: int = 200,
+    is_heard: bool = False,
     **context: Any,
 ) -> HttpResponse:
-    """Draw a public page in a client's name, with why a form was not taken."""
+    """
+    Draw a public page in a client's name, with why a form was not taken.
+
+    :param is_heard: what the browser asks for with `Sec-GPC` is written down as a no to sharing.
+    """
     texts = words.TEXTS[language]
     filled = {
         "look": look,
@@ -213,6 +218,7 @@ def page(
         "code_is_wrong": refused is not None and refused.problem == "code_wrong",
         "honoured": words.HONOURED[language],
         "opted_out": signals.is_opted_out(request.headers.get("Sec-GPC")),
+        "is_heard": is_heard,
         **context,
     }
     return render(

@@ -222,8 +222,12 @@ def ask(request: HttpRequest, key: str, secret: str) -> HttpResponse:
             )
     except RefusedError as refused:
         return _draw(request, asked, refused)
+    except invitations.UnknownInvitationError:
+        raise Http404 from None
     nudge_stops(agency_id)
-    return doors.page(request, "asked", asked.look, asked.language, agreed=bool(agreed), words=asked.words)
+    return doors.page(
+        request, "asked", asked.look, asked.language, is_heard=True, agreed=bool(agreed), words=asked.words
+    )
 
 
 def _agreed(request: HttpRequest, asked: invitations.Asked) -> frozenset[Purpose]:
@@ -234,6 +238,10 @@ def _agreed(request: HttpRequest, asked: invitations.Asked) -> frozenset[Purpose
     ticked = {purpose for purpose in shown if purpose.value in request.POST.getlist("purposes")}
     if not ticked or any(shown[purpose] != asked.words.version_id for purpose in ticked):
         raise RefusedError(422, "none_ticked")
+    if doors.visit_of(request).opted_out:
+        ticked -= {Purpose.SHARE}
+        if not ticked:
+            raise RefusedError(422, "gpc_share")
     return frozenset(ticked)
 
 
@@ -250,6 +258,7 @@ def _draw(
         form=asked.form,
         answered=asked.answered,
         stands=asked.stands,
+        is_over=asked.is_over,
         ticked=request.POST.getlist("purposes"),
     )
 

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.access import StaffRequest, confirms, needs, takes_files
 from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
@@ -284,6 +284,7 @@ def _may_take(request: StaffRequest, check: ListCheck) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@takes_files
 @confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def take(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:

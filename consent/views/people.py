@@ -15,8 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs, takes_files
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.forms.calls import NumberForm
 from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
@@ -278,6 +278,8 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@takes_files
+@confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def take_evidence(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
     """Ask why, write it down, and give the pack of evidence."""

@@ -74,7 +74,7 @@ def _draw(request: HttpRequest, centre: Centre, language: Language, **more: Any)
         "saved": texts[said] if said in _SAID else "",
         **more,
     }
-    return doors.page(request, "centre", centre.look, language, **context)
+    return doors.page(request, "centre", centre.look, language, is_heard=True, **context)
 
 
 def _stopped(centre: Centre, said: str) -> Switch | None:

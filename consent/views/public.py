@@ -133,6 +133,7 @@ def _draw_receipt(
         "receipt",
         shown.look,
         language,
+        is_heard=shown.stops_sharing,
         receipt=shown,
         form=web.note_of(shown.look, at=at),
         at=words.when(shown.at, zone, language),

@@ -19,7 +19,9 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.models import Call
 from callprivacy.calls.selectors import calls as call_selectors
 from callprivacy.calls.selectors import masks
@@ -79,14 +81,27 @@ def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_RETENTION)
+@confirms(Deed.POLICY)
 def change_handling(request: StaffRequest, client: Client) -> HttpResponse:
     """How long what is withheld stays, and whether recordings and transcripts are kept here."""
     form = HandlingForm(request.POST or None, initial=HandlingForm.values_of(client))
     if request.method == "POST" and form.is_valid():
-        quarantine.change_handling(client=client, by=request.actor, at=request.at, **form.cleaned_data)
-        nudge_decisions(client.agency_id)
-        messages.success(request, "Saved. Dates of what is withheld follow within minutes.")
-        return redirect("consent:recordings", client.slug)
+        try:
+            quarantine.change_handling(
+                client=client,
+                is_signed=access.has_right(request.membership, AgencyRight.SIGN_OFF),
+                by=request.actor,
+                at=request.at,
+                **form.cleaned_data,
+            )
+        except quarantine.NotSignedError as error:
+            form.add_error("quarantine_hours", str(error))
+        else:
+            nudge_decisions(client.agency_id)
+            messages.success(
+                request, "Saved. A longer time moves dates within minutes; a shorter one counts from now on."
+            )
+            return redirect("consent:recordings", client.slug)
     context = {
         "client": client,
         "tab": _TAB,

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -146,6 +146,7 @@ def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> Http
 @require_safe
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@takes_files
 def show_file(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
     """The document as it was signed."""
     row = _find(client, document_id)

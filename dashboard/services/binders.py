@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 
 from callprivacy.accounts import access
+from callprivacy.accounts.enums import CLIENT_SIDE
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
@@ -33,7 +34,6 @@ from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import files, signing
 from callprivacy.work import services as work
 from consent.channels import packing
-from dashboard.access import CLIENT_SIDE
 from dashboard.channels import binder as form
 from dashboard.models import Binder, BinderLink
 from dashboard.selectors import proof

@@ -101,7 +101,7 @@ def ready(_clock: Clock) -> Iterator[Finding]:
         "broker": "See that Valkey runs, and that REDIS_URL names it with its password.",
         "migrations": "Run: make release.",
         "keys": "Put the key that sealed them back into FIELD_ENCRYPTION_KEY, behind the new one with a comma.",
-        "restore": "Stop web, worker and beat, and run what is said (docs/backups.md).",
+        "restore": "Stop web, worker and beat, and do what is said, in that order (docs/backups.md).",
     }
     readiness.forget()
     yield from (_wrong(said, todo[part]) for part, said in readiness.look().items() if said)

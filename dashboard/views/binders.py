@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right, takes_files
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
@@ -85,6 +85,7 @@ def show_proof(request: StaffRequest, client: Client) -> HttpResponse:
 
 @require_POST
 @needs(Permission.VIEW_CLIENT)
+@takes_files
 @confirms(Deed.RELEASE)
 def make_binder(request: StaffRequest, client: Client) -> HttpResponse:
     """Have a binder built."""
@@ -132,6 +133,7 @@ def show_progress(request: StaffRequest, client: Client, binder_id: UUID) -> Htt
 @never_cache
 @require_POST
 @needs(Permission.VIEW_CLIENT)
+@takes_files
 @confirms(Deed.RELEASE)
 def take_binder(request: StaffRequest, client: Client, binder_id: UUID, form: str) -> HttpResponse:
     """The binder as PDF or JSON, once it is written down who takes it."""
@@ -150,6 +152,7 @@ def take_binder(request: StaffRequest, client: Client, binder_id: UUID, form: st
 @never_cache
 @require_POST
 @needs(Permission.VIEW_CLIENT)
+@takes_files
 @confirms(Deed.RELEASE)
 def make_link(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
     """A link by which the binder can be taken without a sign-in; it is shown once."""

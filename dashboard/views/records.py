@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.access import StaffRequest, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.lib import calendars
 from dashboard.channels import record as parts
@@ -106,6 +106,7 @@ def show_snapshot(request: StaffRequest, number: int) -> HttpResponse:
 @never_cache
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
+@takes_files
 def take_records(request: StaffRequest, number: int, sheet: str) -> HttpResponse:
     """The records as a file: of a snapshot, or with number 0 as they stand; that they were taken is written down."""
     if sheet not in _FILES:

@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.access import StaffRequest, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import selectors, services
@@ -203,6 +203,7 @@ def trail_verify(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 @needs_right(AgencyRight.VIEW_TRAIL)
+@takes_files
 def trail_export(request: StaffRequest) -> HttpResponse:
     """The whole trail as a bundle, for the offline verifier."""
     size = selectors.trail_size(request.agency.pk)
@@ -219,6 +220,7 @@ def trail_export(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 @needs_right(AgencyRight.VIEW_TRAIL)
+@takes_files
 def trail_table(request: StaffRequest) -> HttpResponse:
     """The filtered trail as CSV; the filters are those of the page, in the address."""
     form, people, clients = _asked(request)

@@ -24,6 +24,7 @@ from governance.channels import pictures
 from governance.courses import lacking
 from governance.models import CoursePicture, CourseVersion, OwnCourse
 from governance.selectors import training as selectors
+from governance.services import training
 
 SCREENS_AT_MOST: Final = 60
 QUESTIONS_AT_MOST: Final = 200
@@ -242,7 +243,13 @@ def publish(*, course: OwnCourse, by: Actor, at: datetime) -> CourseVersion:
 
 @transaction.atomic
 def offer(*, course: OwnCourse, on: bool, by: Actor, at: datetime) -> bool:
-    """Offer a course again, or no more; who passed it keeps that. Returns whether that is new."""
+    """
+    Offer a course again, or no more; who passed it keeps that. Returns whether that is new.
+
+    :raises training.OwnTrainingError: it is offered no more, and one is overdue with it oneself.
+    """
+    if not on:
+        training.check_not_own(agency=course.agency, course=course.name, by=by, at=at)
     rows = OwnCourse.objects.filter(pk=course.pk, ended_at__isnull=not on)
     if not rows.update(ended_at=None if on else at):
         return False

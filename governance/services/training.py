@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 
+from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import people
 from callprivacy.audit import services as audit
 from callprivacy.lib import calendars
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
@@ -50,8 +51,30 @@ class OwnCertificateError(ValueError):
     """Nobody notes of themselves that they have passed elsewhere."""
 
 
+class OwnTrainingError(ValueError):
+    """Nobody takes back what asks them for a course that they are overdue with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You are overdue with this course. Take it, or ask another admin or compliance officer to change this."
+        )
+
+
 class NotYoursError(LookupError):
     """The try is finished, or of somebody else."""
+
+
+def check_not_own(*, agency: Agency, course: str, by: Actor, at: datetime) -> None:
+    """
+    Whether a person may end what asks for a course; what is withheld from who is overdue would end with it.
+
+    :raises OwnTrainingError: they are overdue with it, and somebody else could do it.
+    """
+    if by.kind != ScopeKind.STAFF or by.user_id is None:
+        return
+    overdue = Assignment.objects.filter(user_id=by.user_id, course=course, due_on__lt=_day(agency, at))
+    if overdue.exists() and accounts.managers().exclude(user_id=by.user_id).exists():
+        raise OwnTrainingError
 
 
 @transaction.atomic
@@ -60,13 +83,27 @@ def set_rules(*, agency: Agency, course: Course, within: Mapping[Role, int], by:
     Say which roles take a course, and within how many days of joining; roles that are not named need not.
 
     :param within: role -> days.
+    :raises OwnTrainingError: it ends the rule of one's own role, with whose course one is overdue.
     """
-    TrainingRule.objects.filter(course=course.id).exclude(role__in=list(within)).delete()
+    ended = TrainingRule.objects.filter(course=course.id).exclude(role__in=list(within))
+    dropped = sorted(ended.values_list("role", flat=True))
+    mine = Membership.objects.filter(agency=agency, user_id=by.user_id or 0, role__in=dropped)
+    if mine.exists():
+        check_not_own(agency=agency, course=course.id, by=by, at=at)
+    ended.delete()
     for role, days in within.items():
         TrainingRule.objects.update_or_create(
             agency=agency, course=course.id, role=role, defaults={"within_days": days}
         )
-    audit.record("training.ruled", by=by, at=at, course=course.id, roles=len(within))
+    audit.record(
+        "training.ruled",
+        by=by,
+        at=at,
+        course=course.id,
+        roles=len(within),
+        named=" ".join(sorted(role.value for role in within)),
+        dropped=" ".join(dropped),
+    )
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from governance.courses import lacking
 from governance.forms.training import ArrangeForm, CourseForm, PictureForm, QuestionForm, ScreenForm
 from governance.models import CourseVersion, OwnCourse
 from governance.selectors import training as selectors
-from governance.services import courses
+from governance.services import courses, training
 from governance.views.deeds import show_form, today
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
@@ -299,7 +299,12 @@ def offer(request: StaffRequest, own_id: UUID) -> HttpResponse:
     """Offer a course again, or no more."""
     course = _course_or_404(own_id)
     on = request.POST.get("on") == "yes"
-    if courses.offer(course=course, on=on, by=request.actor, at=request.at):
+    try:
+        is_new = courses.offer(course=course, on=on, by=request.actor, at=request.at)
+    except training.OwnTrainingError as error:
+        messages.warning(request, str(error))
+        is_new = False
+    if is_new:
         messages.success(
             request,
             "It is offered again."

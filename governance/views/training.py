@@ -215,12 +215,16 @@ def set_rules(request: StaffRequest, course: str) -> HttpResponse:
     initial = {role.value: days for role, days in selectors.rules(found.id).items()}
     form = RulesForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
-        training.set_rules(
-            agency=request.agency, course=found, within=form.within(), by=request.actor, at=request.at
-        )
-        tasks.watch_training.delay_on_commit()
-        messages.success(request, "Saved. Who is concerned is told within a few minutes.")
-        return redirect("governance:training_matrix")
+        try:
+            training.set_rules(
+                agency=request.agency, course=found, within=form.within(), by=request.actor, at=request.at
+            )
+        except training.OwnTrainingError as error:
+            form.add_error(None, str(error))
+        else:
+            tasks.watch_training.delay_on_commit()
+            messages.success(request, "Saved. Who is concerned is told within a few minutes.")
+            return redirect("governance:training_matrix")
     lede = (
         "Within how many days of joining, by role; empty: need not. Who is here already has the days from now. It "
         f"counts {found.valid_months} months, then it is due again."

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from callprivacy.lib import calendars
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
@@ -74,7 +74,7 @@ class Lines:
     def evidence_until(self, at: datetime) -> date:
         """The client's first day on which all evidence of a person who is forgotten now is past its date."""
         days = max(self.policies[one].days for one in (Category.CONSENT, Category.WITHDRAWAL))
-        return at.astimezone(ZoneInfo(self.client.time_zone)).date() + timedelta(days=days + 1)
+        return calendars.day_in(self.client.time_zone, at) + timedelta(days=days + 1)
 
 
 def lines(clients: Sequence[Client], at: datetime) -> dict[int, Lines]:

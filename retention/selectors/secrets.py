@@ -155,7 +155,8 @@ def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secre
     Every secret of an agency and of these clients, a number of queries that does not grow with them. A client that
     leaves has none that anybody would change: they end with it.
 
-    :param clients: those whose keys are shown; of what else they have, row security decides what is seen.
+    :param clients: those whose keys are shown; of what else they have, row security decides what is seen. Whoever
+        manages people sees keys of systems at each.
     """
     found = limits()
     by_id = {client.pk: client for client in clients if client.shut_at is None and client.archived_at is None}

@@ -404,7 +404,8 @@ def _say_agencies(said: _Gauges, readings: list[Reading], at: datetime) -> None:
     said.one("outbox_waiting", "Messages and mail that are due", total("outbox_waiting"))
     said.one("alerts_open", "Alerts that stand", total("alerts_open"))
     said.one("agencies_read", "Agencies in these figures", len(readings))
-    oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
+    # A reading of a clock that was ahead is no new one.
+    oldest = max((int(abs(at - one.made_at).total_seconds()) for one in readings), default=None)
     said.one(
         "reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest
     )

@@ -211,6 +211,80 @@ class Returned:
 type Step = Callable[[int], object]
 
 
+@dataclass(slots=True)
+class Unopened:
+    """What of `default` no key in the vault opens, and would be taken out: counts of rows, over all clients."""
+
+    people: int = 0
+    of_people: int = 0
+    recordings: int = 0
+    transcripts: int = 0
+    erased: int = 0
+    """Of these people, whom the vault remembers to have erased: it is this installation's."""
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether the vault knows nobody who is there: an empty one, or another installation's."""
+        return 0 < self.of_people == self.people and not self.erased
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.recordings or self.transcripts)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.people:,} of {self.of_people:,} people, {self.recordings:,} recordings and "
+            f"{self.transcripts:,} transcripts"
+        )
+
+
+def unopened(*, step: Step = lambda _rows: None) -> Unopened:
+    """
+    Count what `take_out` would find without a key, and change nothing. Outside any scope.
+
+    :param step: told how many rows were looked at.
+    """
+    found = Unopened()
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            clients = list(Client.objects.filter(agency_id=agency_id).order_by("pk"))
+        for client in clients:
+            _count_people(client, found, step)
+            for category in (erasure.RECORDING, erasure.TRANSCRIPT):
+                _count_unreadable(client, category, found, step)
+    return found
+
+
+def _count_people(client: Client, found: Unopened, step: Step) -> None:
+    after: uuid.UUID | None = None
+    while True:
+        with job_scope(agency_id=client.agency_id):
+            page = calls.callers_page(client, after=after, limit=_PAGE)
+        if not page:
+            return
+        after = page[-1]
+        found.of_people += len(page)
+        gone = set(page) - vault.living_callers(client.pk, page)
+        found.people += len(gone)
+        found.erased += len(
+            vault.erased_callers(client.pk, gone).keys() | vault.evidenced_callers(client.pk, gone)
+        )
+        step(len(page))
+
+
+def _count_unreadable(client: Client, category: str, found: Unopened, step: Step) -> None:
+    after: uuid.UUID | None = None
+    while True:
+        with job_scope(agency_id=client.agency_id):
+            ids, after = calls.unreadable(client, category=category, after=after, limit=_PAGE)
+        if category == erasure.RECORDING:
+            found.recordings += len(ids)
+        else:
+            found.transcripts += len(ids)
+        step(len(ids))
+        if after is None:
+            return
+
+
 def take_out(*, at: datetime, step: Step = lambda _rows: None) -> Returned:
     """
     Take out of every client what the vault says is gone, client by client. Outside any scope.

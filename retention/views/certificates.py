@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -53,6 +53,7 @@ def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID
 @never_cache
 @require_POST
 @needs(Permission.MANAGE_RETENTION)
+@takes_files
 def take_certificate(request: StaffRequest, client: Client, certificate_id: UUID, form: str) -> HttpResponse:
     """Download one as JSON or PDF; that it was taken is in the trail."""
     certificate = _find(client, certificate_id)
@@ -117,6 +118,7 @@ def show_own(request: StaffRequest, certificate_id: UUID) -> HttpResponse:
 @never_cache
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
+@takes_files
 def take_own(request: StaffRequest, certificate_id: UUID, form: str) -> HttpResponse:
     """Download one as JSON or PDF; that it was taken is in the trail."""
     certificate = _find_own(certificate_id)

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -93,6 +93,7 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
     form = AskForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
+            _check_sight(request, client, with_numbers=form.cleaned_data["with_numbers"])
             row = offboarding.ask(
                 client=client,
                 moved_to=form.cleaned_data["moved_to"],
@@ -165,7 +166,16 @@ def _is_shown(request: StaffRequest, row: Offboarding) -> bool:
     return request.POST.get("row") == str(row.pk)
 
 
+def _check_sight(request: StaffRequest, client: Client, *, with_numbers: bool) -> None:
+    """:raises NotNowError: numbers stand in the file, and none may be shown to the person."""
+    if with_numbers and not access.may(request.membership, Permission.REVEAL_NUMBERS, client, at=request.at):
+        raise offboarding.NotNowError(
+            "With numbers it is for an officer to whom they may be shown at this client. Ask one to do it."
+        )
+
+
 def _agree(request: StaffRequest, row: Offboarding) -> str:
+    _check_sight(request, row.client, with_numbers=row.with_numbers)
     offboarding.agree(row=row, by=request.actor, at=request.at)
     return "Agreed. The file is being written."
 
@@ -176,6 +186,8 @@ def _stop(request: StaffRequest, row: Offboarding) -> str:
 
 
 def _make_link(request: StaffRequest, row: Offboarding) -> str:
+    access.require_files(request)
+    _check_sight(request, row.client, with_numbers=row.with_numbers)
     text = offboarding.new_link(row=row, by=request.actor, at=request.at)
     row.refresh_from_db(fields=["link_until", "taken_at"])
     return f"{settings.CALLPRIVACY_URL}{reverse('retention:handover', args=[text])}"
@@ -234,6 +246,7 @@ def stop_leaving(request: StaffRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD"])
 @needs(Permission.MANAGE_RETENTION)
+@takes_files
 def take_statement(request: StaffRequest, client: Client) -> HttpResponse:
     """The signed statement, as a file."""
     access.require(request, AgencyRight.SIGN_OFF, client)

@@ -17,6 +17,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import Permission
 from retention.enums import RotationState, SecretKind
 from retention.forms.secrets import LimitsForm, RotateForm, SecretFilter
 from retention.selectors import secrets as selectors
@@ -62,7 +63,13 @@ class Row:
 def list_secrets(request: StaffRequest) -> HttpResponse:
     """Every secret that the person's clients have, worst first; asked again while one is being changed."""
     clients = access.visible_clients(request.membership, at=request.at)
-    every = selectors.every(request.agency, clients, request.at)
+    connects = set(access.client_ids_with(request.membership, Permission.MANAGE_CONNECTIONS, at=request.at))
+    every = [
+        one
+        for one in selectors.every(request.agency, clients, request.at)
+        # Row security shows keys of systems to who ends people's access, at clients that are not granted, too.
+        if one.kind != SecretKind.API or (one.client is not None and one.client.pk in connects)
+    ]
     form = SecretFilter(request.GET)
     asked = form.cleaned_data if form.is_valid() else {"kind": "", "state": ""}
     shown = [

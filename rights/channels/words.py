@@ -263,6 +263,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "by_mail": "Mail me a code",
         "code_mailed": "If this address can be reached, a code is on its way. It counts for 10 minutes.",
         "code_sent": "If this number can be reached, a code is on its way. It counts for 10 minutes.",
+        "code_by_day": "We call by day only, as it is where the number is, and a number twice a day at most.",
         "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
         "code": "Code, 6 digits",
         "check": "Go on",
@@ -308,6 +309,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "appeal": "Not content with the answer?",
         "appeal_lede": "Say why, and another person looks at it again.",
         "appeal_send": "Appeal",
+        "appeal_there": "An appeal against this answer is there already, so what you wrote was not added to it. It"
+        " stands below: send it in a new request if it is to be read.",
+        "reply_late": "Nobody waits for an answer here any more, so what you wrote was not taken. It stands below: send"
+        " it in a new request if it is to be read.",
+        "not_taken": "What you wrote",
         "take_back": "Take the request back",
         "take_back_lede": "Nothing more happens then. What counts already goes on counting.",
         "gone": "Nothing is here any more",
@@ -386,6 +392,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "by_mail": "Enviarme un código por correo",
         "code_mailed": "Si se puede llegar a esta dirección, un código está en camino. Vale 10 minutos.",
         "code_sent": "Si se puede llegar a este número, un código está en camino. Vale 10 minutos.",
+        "code_by_day": "Llamamos solo de día, según la hora de donde es el número, y dos veces al día como mucho.",
         "code_again": "¿No llega? Un número recibe como mucho tres por hora. Espere un minuto y pida otro.",
         "code": "Código, 6 cifras",
         "check": "Continuar",
@@ -432,6 +439,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "appeal": "¿No está conforme con la respuesta?",
         "appeal_lede": "Diga por qué, y otra persona lo mira de nuevo.",
         "appeal_send": "Recurrir",
+        "appeal_there": "Ya hay un recurso contra esta respuesta, así que lo que escribió no se añadió. Está más abajo:"
+        " envíelo en una solicitud nueva si se ha de leer.",
+        "reply_late": "Aquí ya nadie espera una respuesta, así que lo que escribió no se recogió. Está más abajo:"
+        " envíelo en una solicitud nueva si se ha de leer.",
+        "not_taken": "Lo que escribió",
         "take_back": "Retirar la solicitud",
         "take_back_lede": "Entonces no pasa nada más. Lo que ya cuenta sigue contando.",
         "gone": "Aquí ya no hay nada",

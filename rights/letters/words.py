@@ -85,8 +85,10 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "stays": "This stays, and why:",
         "months": "{count} months",
         "days": "{count} days",
-        "appeal": "If you do not agree, you can appeal: answer this letter or use your page, and name the reference."
-        " Somebody else looks at it again.",
+        "appeal": "If you do not agree, you can appeal: {object_by}, and name the reference. Somebody else looks at it"
+        " again.",
+        "object_by_page": "use your page",
+        "object_by_mail": "write to {mail} or use your page",
         "complaint": "You can complain to {authority}, and you can go to court.",
         "complaint_state": "If your appeal is refused, or you do not want to wait, you can complain to {authority}.",
         "clock_stops": "Until we hear from you the time for our answer stands still.",
@@ -109,8 +111,10 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "stays": "Esto se conserva, y por qué:",
         "months": "{count} meses",
         "days": "{count} días",
-        "appeal": "Si no está de acuerdo, puede recurrir: responda a esta carta o use su página, e indique la"
-        " referencia. Lo examinará otra persona.",
+        "appeal": "Si no está de acuerdo, puede recurrir: {object_by}, e indique la referencia. Lo examinará otra"
+        " persona.",
+        "object_by_page": "use su página",
+        "object_by_mail": "escriba a {mail} o use su página",
         "complaint": "Puede reclamar ante {authority} y puede acudir a los tribunales.",
         "complaint_state": "Si su recurso se deniega, o no quiere esperar, puede reclamar ante {authority}.",
         "clock_stops": "Hasta que nos responda, el plazo de nuestra respuesta se detiene.",

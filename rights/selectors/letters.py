@@ -16,7 +16,7 @@ from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout,
 from rights.law import grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import clocks, corrections, ends, reach, words
+from rights.selectors import clocks, corrections, ends, notice, reach, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -40,6 +40,17 @@ def laws_of(case: Case) -> list[str]:
 def sender_of(case: Case) -> str:
     """In whose name it is written: the client's, or the agency's for what was asked of it."""
     return case.agency.name if case.client is None else case.client.legal_name
+
+
+def mailbox_of(case: Case) -> str:
+    """Where answers to letters about a case are read: what its requests page names; "" where that names none."""
+    page = notice.page_of(case.client, agency_id=case.agency_id)
+    return "" if page is None else page.email
+
+
+def _object_by(case: Case, sentences: Mapping[str, str]) -> str:
+    mail = mailbox_of(case)
+    return sentences["object_by_mail"].format(mail=mail) if mail else sentences["object_by_page"]
 
 
 def facts_of(
@@ -83,6 +94,9 @@ def facts_of(
         facts["answers"] = sender
     if case.kind == Kind.APPEAL:
         facts["appeal_by"] = facts["answer_by"]
+    facts["object_by"] = _object_by(case, sentences)
+    if grants_appeal(case):
+        facts["appeal"] = sentences["appeal"].format(object_by=facts["object_by"])
     return {name: text for name, text in (facts | dict(more or {})).items() if text}
 
 
@@ -243,14 +257,12 @@ def _lines(rows: Any) -> str:
 
 
 def _decided(case: Case, language: Language) -> dict[str, str]:
-    """The ground of a refusal in the person's language with where it is written, and the way to appeal."""
+    """The ground of a refusal in the person's language with where it is written."""
     found: dict[str, str] = {}
     if case.ground:
         found["ground"] = ground_words(case, case.ground, language)
     if going_on := _going_on(case, language):
         found["ground"] = " ".join(filter(None, [found.get("ground", ""), going_on]))
-    if grants_appeal(case):
-        found["appeal"] = letter_words.SENTENCES[language]["appeal"]
     return found
 
 

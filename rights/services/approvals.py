@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import CLIENT_SIDE
 from callprivacy.accounts.models import Membership
 from callprivacy.lib import calendars
 from callprivacy.lib.logs import logger
@@ -211,7 +211,7 @@ def known_addresses(case: Case, *, at: datetime) -> dict[str, Known]:
     if case.client_id is None:
         return {}
     ids = access.people_with(Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=at)
-    people = Membership.objects.filter(agency_id=case.agency_id, user_id__in=ids, role=Role.APPROVER)
+    people = Membership.objects.filter(agency_id=case.agency_id, user_id__in=ids, role__in=CLIENT_SIDE)
     found = {
         one.user.email.lower(): Known(str(one.user), "approver") for one in people.select_related("user")
     }

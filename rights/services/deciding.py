@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
@@ -236,7 +236,7 @@ def _check_other_eyes(case: Case, by: Actor, at: datetime) -> None:
         )
     # Who approves for a client answers what the client is asked, and decides nothing.
     others = Membership.objects.filter(agency_id=case.agency_id, user_id__in=set(people) - gave)
-    if others.exclude(role=Role.APPROVER).exists():
+    if others.exclude(role__in=CLIENT_SIDE).exists():
         raise OwnAnswerError(
             "You gave the answer before; since the appeal somebody else looks at it. Hand it over."
         )

@@ -21,7 +21,7 @@ from django.db.models import Exists, F, OuterRef
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Caller, CallExport, CallRef, Recording, Transcript
-from callprivacy.calls.services import ends, erasure, redaction
+from callprivacy.calls.services import ends, erasure, redaction, starts
 from callprivacy.calls.services.erasure import Chosen, Removed
 from callprivacy.calls.services.redaction import TOMBSTONE_FOR
 from callprivacy.lib.scope import Actor
@@ -148,8 +148,9 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
         }
         references = CallRef.objects.for_client(client).filter(call_id=lone.call_id)
         digests = [bytes(digest) for digest in references.values_list("digest", flat=True)]
+        began = starts.starts_of(client=client, call_ids=[lone.call_id])
     if is_held:
-        redaction.entomb(client=client, digests=digests, at=at)
+        redaction.entomb(client=client, digests=digests, began=began, at=at)
     else:
         redaction.begin(client=client, call_ids=[lone.call_id], at=at)
     with job_scope(agency_id=client.agency_id):
@@ -349,9 +350,12 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
 def _remember(client: Client, chosen: Chosen, at: datetime) -> None:
     """
     What the calls are called elsewhere goes to the vault, whether the number leaves with them or not: what is said of
-    them later may name nobody, and a person of whom something stays has no tombstone. In the scope that removes them.
+    them later may name nobody, and a person of whom something stays has no tombstone. So do, where the number stays,
+    their starts: what comes again may have a name that we never had. In the scope that removes them.
     """
-    redaction.entomb(client=client, digests=erasure.names_of(client=client, chosen=chosen), at=at)
+    names = erasure.names_of(client=client, chosen=chosen)
+    began = starts.starts_of(client=client, call_ids=chosen.ids)
+    redaction.entomb(client=client, digests=names, began=began, at=at)
 
 
 def _clear(client: Client, left: _Left, done: Done) -> None:

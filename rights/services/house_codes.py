@@ -41,7 +41,10 @@ def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, 
     Called outside any scope: the code is committed before it is sent.
     """
     sender = channel.of_the_house()
-    code = _new_code(agency, PHONE, number, at) if sender is not None else None
+    goes = sender is not None and (
+        way != CodeWay.CALL or codes.may_ring(sender, agency_id=agency.pk, client=None, number=number, at=at)
+    )
+    code = _new_code(agency, PHONE, number, at) if goes else None
     if sender is None or code is None:
         log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
         return

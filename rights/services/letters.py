@@ -57,10 +57,15 @@ class GoneError(LookupError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Mail:
-    """A letter that is due, opened: to be handed to the mail server outside any scope. It prints as nothing."""
+    """
+    A letter that is due, opened: to be handed to the mail server outside any scope. It prints as nothing.
+
+    :ivar answers_to: where an answer to it is read; "" where nobody reads any.
+    """
 
     letter_id: UUID
     sender: str
+    answers_to: str
     to: str
     subject: str
     body: str
@@ -205,7 +210,17 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
             if key is None or not to:
                 _give_up(row, at)
                 continue
-            found.append(Mail(row.pk, selectors.sender_of(row.case), to, subject, body, row.language))
+            found.append(
+                Mail(
+                    row.pk,
+                    selectors.sender_of(row.case),
+                    selectors.mailbox_of(row.case),
+                    to,
+                    subject,
+                    body,
+                    row.language,
+                )
+            )
     return found
 
 

@@ -19,7 +19,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.urls import reverse
 
+from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import client_scope
@@ -29,10 +31,12 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key
 from consent.channels import tokens
 from consent.channels.colours import shades_of
-from consent.enums import Language
+from consent.enums import Channel as Way
+from consent.enums import Language, Purpose, Strength
+from consent.models import ConsentEvent
 from consent.selectors import web as consent_pages
-from consent.services import again
-from consent.services.web import Look, UnknownKeyError, look_of
+from consent.services import again, web
+from consent.services.web import Look, UnknownKeyError, Visit, look_of
 from rights.channels import links
 from rights.channels.links import Named, UnknownLinkError
 from rights.enums import (
@@ -161,7 +165,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the personal page of a request shows."""
+    """
+    What the personal page of a request shows.
+
+    :ivar heard_signal: the browser that sent it in asked not to share, and that was written down as a no.
+    """
 
     look: Look
     named: Named
@@ -175,6 +183,7 @@ class Request:
     package: Package | None
     messages: tuple[Message, ...]
     form: str
+    heard_signal: bool
 
     @property
     def needs_something(self) -> bool:
@@ -292,11 +301,12 @@ def show_notice(*, key: str, number: int | None) -> ShownNotice:
 # --- What is sent in ------------------------------------------------------------------------------------------------
 
 
-def send(*, key: str, sent: Sent, at: datetime) -> str:
+def send(*, key: str, sent: Sent, visit: Visit, at: datetime) -> str:
     """
     Write down what somebody asks for, and return the link to the personal page. Enters the scope itself.
 
-    What is written is the same for a number that is known and for one that is not.
+    What is written is the same for a number that is known and for one that is not. A browser that asks not to share is
+    a no to sharing for each number that is sent to a client.
 
     :raises UnknownKeyError: nobody's key. :raises BusyError: it could not be written now; it may be sent again.
     """
@@ -325,9 +335,28 @@ def send(*, key: str, sent: Sent, at: datetime) -> str:
                 language=sent.language.value,
                 submission_id=submission_id,
             )
+            if visit.opted_out and client is not None and tenancy.is_here(client.pk):
+                _hear_signal(client, submission, sent.numbers, visit, at)
             return links.link_of(Named(door.agency_id, door.client_id, submission.pk))
 
     return again.insist(deed)
+
+
+def _hear_signal(
+    client: Client, submission: Submission, numbers: Sequence[str], visit: Visit, at: datetime
+) -> None:
+    found = people.add_callers(client=client, numbers=numbers, at=at)
+    said = [
+        web.opt_out(caller_id, Strength.C, source=f"signal {submission.pk}", visit=visit, at=at)
+        for caller_id in found.values()
+    ]
+    web.write(client, said, by=BY, at=at)
+
+
+def _was_signalled(client: Client, submission: Submission) -> bool:
+    """Whether the sending wrote a no by signal; a no of another day is not asked for, as nobody is proven here."""
+    events = ConsentEvent.objects.for_client(client).filter(happened_at=submission.received_at)
+    return events.filter(channel=Way.GPC, purpose=Purpose.SHARE).exists()
 
 
 def _id_of(sent: Sent, agency: Agency, client: Client | None, at: datetime) -> uuid.UUID:
@@ -402,6 +431,7 @@ def show_request(*, link: str, at: datetime) -> Request:
             package=_package(rows, at),
             messages=_messages(rows, key),
             form=tokens.sign_form(submission.holder_id, {}, at=at),
+            heard_signal=client is not None and _was_signalled(client, submission),
         )
 
 

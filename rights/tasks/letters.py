@@ -21,10 +21,11 @@ log = logger(__name__)
 _A_RUN: Final = 60
 
 
-def _sent(sender: str, to: str, text: Filled, language: str = "en") -> Fault | None:
+def _sent(sender: str, to: str, text: Filled, language: str = "en", answers_to: str = "") -> Fault | None:
     """Hand a letter to the mail server in somebody's name; None where it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    plain = EmailMessage(text.subject, text.body, own, [to], headers={"From": formataddr((sender, own))})
+    headers = {"From": formataddr((sender, own))} | ({"Reply-To": answers_to} if answers_to else {})
+    plain = EmailMessage(text.subject, text.body, own, [to], headers=headers)
     fault = hand_over(with_html(plain, language=language))
     if fault is not None:
         log.warning("request.mail_not_taken", error=fault.kind)
@@ -41,7 +42,9 @@ def send_letters(**_: Any) -> None:
         for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
             if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
                 return  # the server was slow, and the rest may be claimed by another run by now
-            fault = _sent(mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language)
+            fault = _sent(
+                mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language, mail.answers_to
+            )
             if fault is None:
                 letters.letter_sent(agency_id=agency_id, letter_id=mail.letter_id, at=timezone.now())
             else:

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms
+from callprivacy.accounts.access import StaffRequest, confirms, takes_files
 from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
@@ -357,6 +357,7 @@ def _may_name(case: Case, row: Identity) -> bool:
 @never_cache
 @require_POST
 @work_of_case
+@takes_files
 def take_paper(request: StaffRequest, case: Case) -> HttpResponse:
     """Give out what was handed in to show a right to ask for somebody else, once it is written down who takes it."""
     try:

@@ -14,7 +14,7 @@ from django.http import Http404, HttpResponse
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, View
-from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -40,8 +40,8 @@ def sees_own(request: StaffRequest) -> bool:
 
 
 def works(request: StaffRequest) -> bool:
-    """Whether the person works on requests; who approves for a client looks, and answers what the client is asked."""
-    return request.membership.role != Role.APPROVER
+    """Whether the person works on requests; the client's side looks, and answers what the client is asked."""
+    return request.membership.role not in CLIENT_SIDE
 
 
 def require_work(request: StaffRequest) -> None:

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.access import StaffRequest, takes_files
 from rights.channels import package
 from rights.forms.cases import YearForm
 from rights.selectors import board, metrics
@@ -27,6 +27,7 @@ def show_year(request: StaffRequest) -> HttpResponse:
 
 
 @require_safe
+@takes_files
 def take_year(request: StaffRequest) -> HttpResponse:
     """The same figures as CSV."""
     _, context = _year(request)
@@ -40,6 +41,7 @@ def take_year(request: StaffRequest) -> HttpResponse:
 
 
 @require_safe
+@takes_files
 def take_record(request: StaffRequest) -> HttpResponse:
     """The record of requests that 11 CCR 7101 wants kept, as CSV: of all that the person looks after."""
     clients = clients_of(request)

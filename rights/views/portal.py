@@ -47,9 +47,14 @@ def draw(
     *,
     refused: RefusedError | None = None,
     status: int = 200,
+    is_heard: bool = False,
     **context: Any,
 ) -> HttpResponse:
-    """Draw a public page of requests, with why a form was not taken."""
+    """
+    Draw a public page of requests, with why a form was not taken.
+
+    :param is_heard: what the browser asks for with `Sec-GPC` is written down as a no to sharing.
+    """
     texts = consent_words.TEXTS[language] | words.TEXTS[language]
     filled = {
         "look": look,
@@ -60,6 +65,7 @@ def draw(
         "problem": texts.get(refused.problem, "") if refused and refused.problem != "code_wrong" else "",
         "honoured": consent_words.HONOURED[language],
         "opted_out": signals.is_opted_out(request.headers.get("Sec-GPC")),
+        "is_heard": is_heard,
         **context,
     }
     return render(
@@ -135,7 +141,7 @@ def _send(request: HttpRequest, page: Page, form: RequestForm, language: Languag
     _need_room_on(page, is_no=is_no, at=at)
     begun = time.monotonic()
     try:
-        link = portal.send(key=page.look.key, sent=form.sent(language), at=at)
+        link = portal.send(key=page.look.key, sent=form.sent(language), visit=doors.visit_of(request), at=at)
     except BusyError:
         raise RefusedError(503, "busy") from None
     time.sleep(max(0.0, HELD_FOR - (time.monotonic() - begun)))

@@ -254,7 +254,7 @@ def _reply(request: HttpRequest, shown: Request, _language: Language, at: dateti
     try:
         portal.answer_question(named=shown.named, case_id=form.cleaned_data["case"], said=said, at=at)
     except (cases.ClosedError, cases.AlreadyDoneError):
-        return
+        raise _NotTakenError(409, "reply_late", not_taken=said) from None
 
 
 def _appeal(request: HttpRequest, shown: Request, _language: Language, at: datetime) -> None:
@@ -265,8 +265,10 @@ def _appeal(request: HttpRequest, shown: Request, _language: Language, at: datet
         raise _NotTakenError(422, "again_send", appeal_is_empty=True)
     try:
         portal.appeal(named=shown.named, case_id=form.cleaned_data["case"], said=said, at=at)
-    except (cases.NotAnsweredError, cases.AlreadyDoneError):
-        return
+    except cases.AlreadyDoneError:
+        raise _NotTakenError(409, "appeal_there", not_taken=said) from None
+    except cases.NotAnsweredError:
+        raise NotOfThisRequestError from None
 
 
 def _valid[F: forms.Form](form: F) -> F:
@@ -292,9 +294,13 @@ _DEEDS: Final[dict[str, Callable[..., None]]] = {
 
 def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any) -> HttpResponse:
     zone = ZoneInfo(shown.look.zone)
+    appealed = {one.case.appeal_of_id for one in shown.cases}
     context = {
         "request_shown": shown,
-        "rows": [_row(one, zone, language, is_done=shown.steps.is_done) for one in shown.cases],
+        "rows": [
+            _row(one, zone, language, is_done=shown.steps.is_done, is_appealed=one.case.pk in appealed)
+            for one in shown.cases
+        ],
         "is_new": "new" in request.GET,
         "address": links.address_of(shown.named),
         "messages_shown": [
@@ -308,6 +314,7 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
         "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
         "sent": request.POST if request.method == "POST" and "unread" not in more else {},
+        "is_heard": shown.heard_signal,
         **more,
     }
     return draw(request, "request", shown.look, language, **context)
@@ -320,7 +327,9 @@ def _file_step(submission: Submission) -> str:
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
-def _row(one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool) -> dict[str, Any]:
+def _row(
+    one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool, is_appealed: bool
+) -> dict[str, Any]:
     """One case in words."""
     case = one.case
     # Who has done everything waits for us, whatever the case waits for.
@@ -345,7 +354,8 @@ def _row(one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool) -
         "asks_back": case.paused_at is not None and case.closed_at is None,
         "may_appeal": one.state is CaseState.DONE
         and case.decided_at is not None
-        and case.appeal_of_id is None,
+        and case.appeal_of_id is None
+        and not is_appealed,
         "may_take_back": case.closed_at is None and case.decided_at is None,
         "events": [
             (events[event.kind], consent_words.when(event.at, str(zone), language), event.words)

@@ -36,7 +36,7 @@ def of(cast: Cast, *scopes: ApiScope) -> str:
 
 def test_a_key_that_vouches_is_exchanged_by_an_officer_alone(cast: Cast) -> None:
     carol = make.person(cast.acme, "carla", Role.ADMIN)
-    make.grant(carol, cast.dentist)
+    make.grant(carol, cast.dentist, Role.ACCOUNT_MANAGER)
     vouching, plain = (
         of(cast, ApiScope.CONSENT_WRITE, ApiScope.CONSENT_PROVE),
         of(cast, ApiScope.CONSENT_WRITE),
@@ -51,6 +51,24 @@ def test_a_key_that_vouches_is_exchanged_by_an_officer_alone(cast: Cast) -> None
     assert plain in page
     assert KEY.search(browser.post(plain, SAID).text)
     assert KEY.search(signed_in(cast.alice).post(vouching, SAID).text)
+
+
+def test_a_key_may_no_more_at_a_client_than_who_makes_or_exchanges_it(cast: Cast) -> None:
+    """Else who may only connect trackers would write refusals down, and recordings would leave."""
+    make.grant(cast.carol, cast.dentist, Role.ADMIN)
+    new, exchange = (
+        reverse("accounts:create_api_key", args=["dentist"]),
+        of(cast, ApiScope.CONSENT_WRITE),
+    )
+    carol = signed_in(cast.carol)
+    assert carol.get(new).status_code == carol.post(exchange, SAID).status_code == 403
+    make.grant(cast.carol, cast.dentist, Role.ACCOUNT_MANAGER)
+    said = SAID | {"name": "CRM"}
+    offered = {scope.value for scope in ApiScope if scope.value in carol.get(new).text}
+    assert offered == {scope.value for scope in ApiScope} - {ApiScope.CONSENT_PROVE.value}
+    assert not KEY.search(carol.post(new, said | {"scopes": [ApiScope.CONSENT_PROVE.value]}).text)
+    assert KEY.search(carol.post(new, said | {"scopes": [ApiScope.CONTACT_CHECK.value]}).text)
+    assert KEY.search(carol.post(exchange, SAID).text)
 
 
 @pytest.mark.parametrize("is_exchange", [False, True])

@@ -127,6 +127,21 @@ def test_nobody_grants_themselves_anything_while_somebody_else_can(people: cast.
     assert names_of(people.carol, people.dentist) == set(Permission)
 
 
+def test_who_approves_for_a_client_is_on_its_side_by_bundle_and_by_role(people: cast.Cast) -> None:
+    """Else one of the agency's people would look after requests by the client's bundle, and decide them."""
+    carol, role = signed_in(people.carol), f"/people/{people.bob.pk}/role/"
+    page = carol.post(cell_url(people.bob, people.dentist), {"bundle": "approver"}).content.decode()
+    assert "is on its side" in page
+    assert names_of(people.bob, people.dentist) == BUNDLES[Role.REVIEWER]
+    assert carol.post(role, {"role": "approver"}).status_code == 302
+    assert carol.post(cell_url(people.bob, people.dentist), {"bundle": "approver"}).status_code == 302
+    refused = carol.post(role, {"role": "reviewer"})
+    assert refused.status_code == 422
+    assert "Approves for Dentist" in refused.content.decode()
+    assert carol.post(role, {"role": "call_centre_head"}).status_code == 302
+    assert signed_in(people.bob).get("/requests/new/").status_code == 403
+
+
 def test_a_grant_that_ended_is_honoured_neither_by_python_nor_by_postgresql(people: cast.Cast) -> None:
     make.call(people.dentist, "+12125550101")
     at = now()

@@ -6,14 +6,15 @@ import pytest
 from django.test import Client as Browser
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.enums import ApiScope, Role
+from callprivacy.accounts.models import ApiKey, Membership, User
 from callprivacy.accounts.services import invitations
 from callprivacy.accounts.services import people as deeds
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import cast
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
+from tests.consent.systems import system_of
 from tests.make import NOON, now
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,21 @@ def test_a_second_suspension_is_no_second_deed(people: cast.Cast) -> None:
         deeds.reactivate(membership=people.bob, by=by, at=NOON)
     said = actions_of(people.acme.pk)
     assert said.count("person.suspended") == said.count("person.reactivated") == 1
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_keys_of_who_is_suspended_end_by_whoever_suspends(people: cast.Cast, ticked: bool) -> None:
+    plain = system_of(people.dentist, people.alice, scopes=[ApiScope.CONSENT_WRITE])
+    vouching = system_of(
+        people.dentist, people.alice, scopes=[ApiScope.CONSENT_WRITE, ApiScope.CONSENT_PROVE]
+    )
+    # To Carol, who manages people, no client is granted.
+    carol = signed_in(people.carol)
+    assert "CRM of Dentist" in carol.get(f"/people/{people.alice.pk}/").content.decode()
+    carol.post(f"/people/{people.alice.pk}/suspend/", {"ends_keys": "on"} if ticked else {})
+    with job_scope(agency_id=people.acme.pk):
+        alive = {key.key for key in ApiKey.objects.filter(revoked_at=None)}
+    assert alive == (set() if ticked else {plain.key[4:24]}), vouching
 
 
 @pytest.mark.parametrize(

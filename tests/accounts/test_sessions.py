@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client as Browser
+from django.test import override_settings
 
+from rights.channels import links
+from tests.accounts.browsers import is_in, signed_in
 from tests.cast import Cast
 from tests.make import PASSWORD
 
@@ -29,6 +33,22 @@ def test_a_sign_in_changes_the_sessions_key(cast: Cast) -> None:
     stranger = Browser()
     stranger.cookies[settings.SESSION_COOKIE_NAME] = before
     assert stranger.get("/calls/").headers["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.django_db
+def test_a_planned_change_of_the_key_keeps_links_and_ends_sessions(cast: Cast) -> None:
+    """A session that went on would have a name that no list of a person's sessions knows."""
+    browser = signed_in(cast.alice)
+    assert is_in(browser)
+    named = links.Named(cast.acme.pk, 0, uuid4())
+    link = links.link_of(named)
+    before = settings.SECRET_KEY
+    with override_settings(SECRET_KEY="n" * 50):
+        with pytest.raises(links.UnknownLinkError):
+            links.read(link)
+        with override_settings(SECRET_KEY_FALLBACKS=[before]):
+            assert links.read(link) == named
+            assert not is_in(browser)
 
 
 def test_passwords_are_stored_by_argon2() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -453,6 +454,82 @@ def test_an_hour_of_which_only_a_part_is_final_is_touched(cast: Cast) -> None:
         making.settle(client=client, before=midnight, at=NOON)
         Call.objects.for_client(client).filter(pk__in=[before, after]).remove()
     assert hours_touched(client) == {midnight.replace(minute=0)}
+
+
+def test_of_several_clients_a_number_stands_for_the_fewest_callers_that_one_of_them_asks_for(
+    cast: Cast,
+) -> None:
+    clients = [cast.dentist, cast.plumber]
+    found = []
+    with job_scope(agency_id=cast.acme.pk):
+        for dentists, plumbers in ((50, None), (50, 3), (50, 20)):
+            for client, k in ((cast.dentist, dentists), (cast.plumber, plumbers)):
+                if k is not None:
+                    rules.set_rule(
+                        client=client, conversion=Conversion.ANSWERED, seconds=60, tags=[], k=k, by=make.JOB, at=NOON
+                    )  # fmt: skip
+            found.append(reports.least_callers(clients))
+        assert (found, reports.least_callers(clients[:1])) == ([5, 3, 20], 50)
+
+
+def moved(of: Client, zone: str) -> Client:
+    """The client with its clocks in another zone, and its cells made anew."""
+    with job_scope(agency_id=of.agency_id):
+        Client.objects.filter(pk=of.pk).update(time_zone=zone)
+        client = Client.objects.select_related("agency").get(pk=of.pk)
+    work(client)
+    return client
+
+
+def are_apart(of: Client) -> bool:
+    """Whether no span of a client reaches into the next."""
+    with job_scope(agency_id=of.agency_id):
+        found = Span.objects.for_client(of).order_by("starts_at").values_list("starts_at", "ends_at")
+        return all(ends <= after for (_, ends), (after, _) in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Berlin"])
+def test_a_final_month_is_counted_once_when_the_clients_clocks_are_set(cast: Cast, zone: str) -> None:
+    people = callers(cast.dentist, 12)
+    november = datetime(2026, 11, 1, 4, tzinfo=UTC)
+    for at in (november - 31 * DAY, november - 20 * DAY, november - timedelta(minutes=30)):
+        calls(cast.dentist, people, at=at)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        making.settle(client=cast.dentist, before=november, at=NOON)
+    calls(cast.dentist, people, at=november + timedelta(minutes=30))
+    calls(cast.dentist, people, at=november + 10 * DAY)
+    client = moved(cast.dentist, zone)
+    assert are_apart(client)
+    year = {"first": date(2026, 1, 1), "last": date(2027, 1, 1)}
+    at_once = 12 if zone == "America/Los_Angeles" else 0
+    for dimensions in ((), (Dimension.SOURCE,)):
+        months = ask(client, step=Step.MONTH, dimensions=dimensions, **year)
+        assert {row.at: row.calls for row in months.rows} == {
+            date(2026, 10, 1): 36 + at_once,
+            date(2026, 11, 1): 24 - at_once,
+        }
+    with job_scope(agency_id=cast.acme.pk):
+        assert Span.objects.for_client(client).filter(is_final=True).count() == 1
+        assert all(row.unplaced == 0 for row in (ask(client, **year), ask(client, step=Step.MONTH, **year)))
+
+
+def test_days_go_on_becoming_final_one_by_one_when_the_clients_clocks_were_set(cast: Cast) -> None:
+    people = callers(cast.dentist, 12)
+    for day in (2, 5, 12, 20):
+        calls(cast.dentist, people, at=datetime(2026, 11, day, 15, tzinfo=UTC))
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        making.settle(client=cast.dentist, before=datetime(2026, 11, 6, 5, tzinfo=UTC), at=NOON)
+    client = moved(cast.dentist, "America/Los_Angeles")
+    assert ask(client).total.calls == 48
+    with job_scope(agency_id=cast.acme.pk):
+        making.settle(client=client, before=datetime(2026, 11, 13, 8, tzinfo=UTC), at=NOON)
+    calls(client, people, at=datetime(2026, 11, 24, 15, tzinfo=UTC))
+    work(client)
+    assert are_apart(client)
+    days = {row.at: row.calls for row in ask(client, step=Step.DAY).rows}
+    assert days == {date(2026, 11, day): 12 for day in (2, 5, 12, 20, 24)}
 
 
 def test_a_recording_that_comes_later_touches_its_hour_and_one_that_comes_along_once(cast: Cast) -> None:

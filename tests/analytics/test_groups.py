@@ -67,7 +67,7 @@ def columns(calls: list[Call]) -> Columns:
 
 
 def made(calls: list[Call]) -> list[Line]:
-    return cells.cells_of(columns(calls), START, END, "UTC", Grain.MONTH, hourly=False, k=K)
+    return cells.cells_of(columns(calls), START, END, "UTC", Grain.MONTH, hourly=False, k=K).lines
 
 
 def _told(line: Line) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def test_hours_of_weekdays_tell_the_attacker_nothing_of_few(calls: list[tuple[in
             np.int64,
         ),
     )
-    lines = cells.cells_of(whole, START, END, "UTC", Grain.MONTH, hourly=True, k=K)
+    lines = cells.cells_of(whole, START, END, "UTC", Grain.MONTH, hourly=True, k=K).lines
     slots = [line for line in lines if line.sheet == Sheet.SLOTS]
     assert sum(line.calls for line in slots) in {0, n}
     assert all(line.grain != Grain.HOUR for line in lines)

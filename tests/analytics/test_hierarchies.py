@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from analytics.anonymise import HierarchyError, levels
 from analytics.anonymise.dimension import Ranges, Tree
 from analytics.anonymise.hierarchy import Hierarchy
+from analytics.selectors import releasable
+from callprivacy.lib import phone
 from tests.analytics import referee
 from tests.analytics.tables import COLOURS
 
@@ -127,6 +129,13 @@ def test_a_file_names_each_value_and_its_groups() -> None:
         ("number", "+79161234567", ("+7",) * 4),
         ("number", "anonymous", ("unknown",) * 4),
         ("number", "+1212555", ("unknown",) * 4),
+        ("place", "US-NY", ("US Northeast", "US")),
+        ("place", "US-FM", ("US", "US")),
+        ("place", "CA-PE", ("CA Atlantic", "CA")),
+        ("place", "AU-ACT|NSW", ("AU", "AU")),
+        ("place", "DE", ("DE", "DE")),
+        ("place", "DO-01", ("Caribbean and Bermuda", "Caribbean and Bermuda")),
+        ("place", "unknown", ("unknown", "unknown")),
         ("instant", "2026-11-24T08:15:00-05:00", ("Tue 08", "weekday morning", "weekday")),
         ("instant", "2026-11-28T23:59", ("Sat 23", "weekend night", "weekend")),
         ("instant", "", ("unknown",) * 3),
@@ -173,6 +182,15 @@ def test_a_week_holds_its_day_and_no_month_but_its_own(day: date) -> None:
     assert {f"{first:%Y-%m}", f"{last:%Y-%m}"} == {month}
     assert first.weekday() == 0 or first.day == 1
     assert last.weekday() == 6 or (last + timedelta(days=1)).day == 1
+
+
+def test_where_a_number_is_from_lies_in_a_group_of_places() -> None:
+    numbers = [f"+1{area}5550123" for area in range(200, 1000)]
+    places = {phone.place_of(number) for number in numbers} - {("", "")}
+    read = releasable.COLUMNS["place"].read
+    texts = {read({"country": country, "region": region}, datetime.min) for country, region in places}
+    tree = levels.load("place").over(texts)
+    assert set(tree.labels[2]) == {"US", "CA", "Caribbean and Bermuda"}
 
 
 def test_every_area_code_lies_in_one_place_and_all_shipped_files_are_read() -> None:

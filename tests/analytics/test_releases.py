@@ -8,7 +8,8 @@ import io
 import json
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 
 from analytics import kinds
+from analytics.enums import Dimension, Measure, Step
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
-from analytics.selectors import holding
+from analytics.selectors import holding, releasable, reports
 from analytics.selectors import releases as selectors
-from analytics.services import building, recipients, releases
+from analytics.services import building, making, recipients, releases
 from analytics.services.building import Work
 from analytics.tasks import releases as tasks
 from callprivacy.audit.models import Event
@@ -38,6 +40,7 @@ from consent.models import ConsentState, MinorMark
 from retention.selectors import due
 from tests import make
 from tests.analytics import released
+from tests.analytics.calls import work
 from tests.cast import Cast
 from tests.scale import some
 
@@ -202,8 +205,9 @@ def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast
             released.draft(to, cast.alice, kind=kind)
 
 
-def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_and_its_recipient_told(
-    cast: Cast,
+@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.HEALTH])
+def test_what_is_out_of_a_client_that_turns_to_such_a_trade_is_revoked_and_its_recipient_told(
+    cast: Cast, sector: Sector
 ) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
@@ -218,7 +222,9 @@ def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_an
     assert key is not None
     mail.outbox.clear()
     with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.CHILDREN)
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=sector)
+        with pytest.raises(releases.BeingChangedError, match="nobody takes the file"):
+            releases.open_file(release=released.fresh(out), by=make.JOB, at=LATER)
 
     tasks.end_releases(agency_id=cast.acme.pk)
     tasks.end_releases(agency_id=cast.acme.pk)
@@ -252,7 +258,7 @@ def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cas
 def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
     released.fill(cast.dentist, callers=7)
     trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert "7 callers" in trial.refusal
+    assert trial.refusal == "Calls of fewer callers may leave than the floor of 11. Choose more days."
     with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.NotReleasableError):
         releases.propose(
             release=Release.objects.get(pk=trial.release_id),
@@ -260,6 +266,24 @@ def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
             by=Actor.staff(user_id=cast.alice.user_id),
             at=make.NOON,
         )
+
+
+def test_a_setting_that_was_tried_counts_nobody_exactly(cast: Cast) -> None:
+    """Two trials, of a few days and one more, would count whoever called on that day."""
+    released.fill(cast.dentist)
+    waiting = released.proposed(
+        released.draft(released.recipient(cast.dentist, cast.alice), cast.alice), cast.alice
+    )
+    assert waiting.report["rows"] % 10 == waiting.report["callers"] % 10 == 0
+    assert "As it was tried, rounded" in selectors.sheet(waiting)
+    tried = {
+        "rows": 117, "callers": 1_234, "people": 11, "classes": 9, "suppressed": 3 / 117, "average": 13.0,
+        "risks": {"marketer": 9 / 117, "journalist": None},
+    }  # fmt: skip
+    assert selectors.rounded(tried) == {
+        "rows": 120, "callers": 1_200, "people": 11, "classes": 10, "suppressed": 0.03, "average": 13.0,
+        "risks": {"marketer": 0.08, "journalist": None},
+    }  # fmt: skip
 
 
 def test_a_setting_is_computed_once_a_day(cast: Cast) -> None:
@@ -299,8 +323,11 @@ def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: 
         purposes=[Purpose.SHARE.value],
         at=make.NOON,
     )
-    trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert trial.result["rows_chosen"] == 2 * (60 - 6)
+    with job_scope(agency_id=cast.acme.pk):
+        calls = releasable.calls_for_release(
+            cast.dentist, from_on=released.FIRST, until_on=make.NOON.date(), at=make.NOON
+        )
+        assert calls.count() == 2 * (60 - 6)
 
 
 @pytest.mark.thorough
@@ -316,7 +343,7 @@ def test_a_no_between_the_two_signatures_counts(cast: Cast) -> None:
             state="refused", since=make.NOON,
         )  # fmt: skip
     release = released.signed(waiting, released.officer(cast))
-    assert release.report["rows_chosen"] == waiting.report["rows_chosen"] - 2
+    assert building.keys_for(release, at=make.NOON).caller(caller_id) not in _callers_in(release)
 
 
 # --- Together with what was released before ---
@@ -338,31 +365,110 @@ def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says
     assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
 
 
+def _refuse_to_share(cast: Cast, *who: int) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        for caller_id in _ids(cast.dentist, *map(released.number, who)):
+            ConsentState.objects.create(
+                agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+                state="refused", since=make.NOON,
+            )  # fmt: skip
+
+
+def _callers_in(release: Release) -> set[bytes]:
+    return set(holding.members_of(release).callers.values())
+
+
 def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_same_days(cast: Cast) -> None:
     """Reports count their calls and the file would not: so other callers stay out beside them, enough for a report."""
     released.fill(cast.dentist)
-    caller_id = _ids(cast.dentist, released.number(0))[0]
-    with job_scope(agency_id=cast.acme.pk):
-        ConsentState.objects.create(
-            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
-            state="refused", since=make.NOON,
-        )  # fmt: skip
+    _refuse_to_share(cast, 0)
     people = [cast.alice, released.officer(cast)]
     release = released.released(
         released.recipient(cast.dentist, cast.alice), people, columns=("place", "source")
     )
-    assert release.report["rows_held_back"] >= 2 * 4
-    assert "Held back" in [line.label for line in selectors.found(release.report)]
     with job_scope(agency_id=cast.acme.pk):
-        measured = (
-            Call.objects.for_client(cast.dentist)
-            .filter(caller_id__isnull=False)
-            .values_list("caller_id", flat=True)
+        rows = Call.objects.for_client(cast.dentist).filter(caller_id__isnull=False)
+        measured = set(rows.values_list("caller_id", flat=True))
+    keys, here = building.keys_for(release, at=make.NOON), _callers_in(release)
+    assert sum(keys.caller(one) not in here for one in measured) >= 5
+    # Nor from the sheet: of how many rows these are, and how many stayed out, is in none of its lines.
+    said = {line.label: line.value for line in selectors.found(release.report)}
+    assert said["Rows"] == str(release.rows)
+    assert "Held back" not in said
+    # What is left out is of the rows that the search had, and they are too few by enough callers as well.
+    searched = round((release.rows or 0) / (1 - release.report["suppressed"]))
+    assert searched <= 2 * (60 - 5)
+
+
+def test_no_week_of_a_report_minus_the_files_tells_of_few(cast: Cast) -> None:
+    released.fill(cast.dentist, callers=120, calls_each=1)
+    _refuse_to_share(cast, *range(6))
+    people = [cast.alice, released.officer(cast)]
+    release = released.released(released.recipient(cast.dentist, cast.alice), people, columns=("day",))
+    _, rows = _file(release)
+    # Each row says a day, or a week.
+    found = Counter(date.fromisoformat(row[0][:10]).isocalendar().week for row in rows)
+    with job_scope(agency_id=cast.acme.pk):
+        report = reports.report(
+            reports.Asked(
+                (cast.dentist.pk,), (Measure.CALLS,), released.FIRST, date(2026, 11, 1), step=Step.WEEK
+            )
         )
-        here = set(holding.members_of(release).callers.values())
-        keys = building.keys_for(release, at=make.NOON)
-        left_out = {pk for pk in measured if keys.caller(pk) not in here}
-        assert len(left_out) >= 5
+    told = {row.at.isocalendar().week: row.calls for row in report.rows if row.at is not None}
+    assert found.keys() <= told.keys()
+    assert sum(told.values()) == 120
+    assert all(told[week] - found[week] not in range(1, 5) for week in told)
+
+
+def test_a_months_report_minus_the_files_of_its_halves_tells_of_no_few(cast: Cast) -> None:
+    """Of each file alone the other half is left out, too, and hides who refused: six in the first half."""
+    released.fill(cast.dentist, callers=240, calls_each=1)
+    ends = [released.FIRST + timedelta(days=days) for days in (0, 16, 31)]
+    with job_scope(agency_id=cast.acme.pk):
+        begins, until = releasable.days(cast.dentist, *ends[:2])
+        calls = Call.objects.for_client(cast.dentist).started_from(begins).started_before(until)
+        for caller_id in calls.order_by("pk").values_list("caller_id", flat=True)[:6]:
+            ConsentState.objects.create(
+                agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+                state="refused", since=make.NOON,
+            )  # fmt: skip
+    people, to = [cast.alice, released.officer(cast)], released.recipient(cast.dentist, cast.alice)
+    found: Counter[str] = Counter()
+    for begins_on, until_on in pairwise(ends):
+        half = released.released(to, people, columns=("source",), from_on=begins_on, until_on=until_on)
+        found.update(row[0] for row in _file(half)[1])
+    with job_scope(agency_id=cast.acme.pk):
+        report = reports.report(
+            reports.Asked(
+                (cast.dentist.pk,), (Measure.CALLS,), ends[0], ends[-1], dimensions=(Dimension.SOURCE,)
+            )
+        )
+    left_out = [row.calls - found[str(row.keys[0])] for row in report.rows]
+    assert sum(left_out) == 240 - found.total() >= 6
+    assert not {1, 2, 3, 4} & set(left_out)
+
+
+def test_of_days_of_which_reports_count_who_has_left_nothing_is_released(cast: Cast) -> None:
+    """A month that is final counts whoever left it since, and what is made of its calls does not."""
+    released.fill(cast.dentist, callers=120, calls_each=1)
+    work(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+        making.settle(client=client, before=make.NOON - timedelta(days=45), at=make.NOON)
+    draft = released.draft(to, cast.alice, columns=("source",))
+    # As long as the month's calls are all here it is as any other.
+    assert released.tried(draft).refusal == ""
+
+    with job_scope(agency_id=cast.acme.pk):
+        (caller_id,) = _ids(cast.dentist, released.number(0))
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.MEASURE,
+            state="withdrawn", since=make.NOON,
+        )  # fmt: skip
+    refusal = released.tried(draft, k=12).refusal
+    assert "Reports of 1 Oct 2026 to 31 Oct 2026 stay as they are" in refusal
+    assert "Choose days" in refusal
 
 
 def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast) -> None:
@@ -379,7 +485,7 @@ def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast)
             until_on=released.FIRST + timedelta(days=50),
         )
     )
-    assert "0 callers" in trial.refusal
+    assert "fewer callers" in trial.refusal
     trial = released.tried(released.draft(to, cast.alice))
     assert "is gone: Northwind Analytics" in trial.refusal
 
@@ -546,6 +652,37 @@ def test_a_live_release_is_looked_at_once_a_quarter_and_waits_for_a_person_where
         assert (item.key, item.count) == (str(release.pk), 1)
 
 
+def test_whose_calls_expired_has_not_left_and_who_was_erased_or_said_no_meanwhile_has(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)], keep_for_days=90
+    )
+    keys, there = building.keys_for(release, at=make.NOON), _callers_in(release)
+    every = _ids(cast.dentist, *map(released.number, range(60)))
+    erased, objects, *others = [one for one in every if keys.caller(one) in there]
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Call.objects.for_client(cast.dentist).exclude(caller_id__in=[erased, objects])
+        ids = tuple(rows.order_by("pk").values_list("pk", flat=True))
+        erasure.close_before(client=cast.dentist, cutoff=make.NOON)
+        erasure.remove_calls(client=cast.dentist, chosen=erasure.Chosen(ids=ids, callers=frozenset(others)))
+    due, later = Work(cast.acme.pk, release.pk), make.NOON + timedelta(days=50)
+    assert building.score(due=due, clock=lambda: later) is False
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (0, len(others))
+
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=objects, purpose=Purpose.SHARE,
+            state="refused", since=make.NOON,
+        )  # fmt: skip
+    up_to = vault.Erasure(erased, up_to=LATER, tombstone_ends_on=later.date())
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[up_to], at=LATER)
+    _erase(cast.dentist, erased)
+    assert building.score(due=due, clock=lambda: later) is True
+    found = released.fresh(release).score
+    assert (found["gone_callers"], found["expired_callers"]) == (2, len(others))
+
+
 # --- Pseudonyms ---
 
 
@@ -588,14 +725,14 @@ def test_beside_a_pseudonymised_file_no_anonymised_one_of_the_same_calls_is_rele
     to = released.recipient(cast.dentist, cast.alice)
     released.released(to, people, kind=ReleaseKind.PSEUDONYMISED, columns=("day",))
     trial = released.tried(released.draft(to, cast.alice, columns=("day",)))
-    assert "as few as 1 caller," in trial.refusal
+    assert "fewer callers than the floor of 11: Northwind" in trial.refusal
 
 
 def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
     trial = released.tried(released.draft(to, cast.alice, kind=ReleaseKind.PSEUDONYMISED))
-    assert "Calls of 0 callers may leave" in trial.refusal
+    assert "fewer callers may leave than the floor" in trial.refusal
 
 
 # --- What is said of it ---

@@ -219,6 +219,19 @@ def test_a_mark_is_forgotten_only_once_its_file_is_gone_or_mended(
     assert state() == (4, 2, False)  # the fourth, and the name
 
 
+def test_a_file_that_was_mended_is_read_where_it_is_as_large_as_before(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    bad = GOOD.replace("Date", "Dane")
+    drop(root, way, "a.csv", bad)
+    assert take(cast) == 0
+    assert take(cast) == 0
+    drop(root, way, "a.csv", GOOD)  # made to look as old as before
+    assert (take(cast), take(cast)) == (1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.filter(state=JobState.FAILED).count() == 1
+        assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
 def test_a_file_that_was_begun_is_finished_however_much_was_refused(
     cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

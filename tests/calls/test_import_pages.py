@@ -114,13 +114,20 @@ def test_an_import_of_another_client_is_not_there(cast: Cast) -> None:
 def test_from_upload_to_result(cast: Cast, media: Path) -> None:
     browser = signed_in(cast.alice)
     assert "No file yet" in text(browser.get(url("imports", cast.dentist)))
-    content = table([line(47), line(2, Start_Time="2019-01-01 10:00:00"), line(3, Phone_Number="none 1234")])
+    content = table(
+        [
+            line(47, Start_Time="2026-11-01 01:30:12"),
+            line(2, Start_Time="2019-01-01 10:00:00"),
+            line(3, Phone_Number="none 1234"),
+        ]
+    )
     answer = bring(browser, cast.dentist, content)
     row = the_import(cast.dentist)
     assert answer.url == url("import", cast.dentist, row.pk)
     shown = text(browser.get(answer.url))
     assert "+1 ••• ••• 0147" in shown
     assert "Older than 365 days" in shown
+    assert "Of an hour that the clocks of America/New_York show twice" in shown
     for secret in ("5550147", "555-0147", "canary", "Canary Person", "none 1234", "access_key"):
         assert secret not in shown
     for dropped in ("Name", "Email", "Landing Page", "Note"):
@@ -135,6 +142,7 @@ def test_from_upload_to_result(cast: Cast, media: Path) -> None:
     shown = text(browser.get(answer.url))
     assert "Phone Number" in shown
     assert "Expected a telephone number." in shown
+    assert "1 call that was added is of an hour" in shown
     assert len(calls(cast.dentist)) == 1
     assert "The file has been read" in text(browser.get(url("imports", cast.dentist)))
 

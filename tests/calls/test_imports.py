@@ -11,7 +11,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from callprivacy.vault.models import RecordingKey
 from tests import make
 from tests.calls import files
 from tests.calls.files import line, table
-from tests.calls.saying import calls, fact, in_the_clear, number_of, recording_of, the_call
+from tests.calls.saying import calls, fact, in_the_clear, number_of, recording_of, the_call, told
 from tests.make import NOON
 from tests.scale import some
 
@@ -164,6 +164,22 @@ def test_what_is_past_the_keep_for_is_counted_before_and_after(plumber: Client) 
     with job_scope(agency_id=plumber.agency_id):
         imports.start_import(row=row, by=files.BY, at=NOON)
     assert counts(files.run(row)) == {"rows": 3, "rows_done": 3, "added": 1, "too_old": 1, "refused": 1}
+
+
+def test_calls_of_the_hour_that_comes_twice_are_counted_before_and_after(plumber: Client) -> None:
+    """01:30 in New York comes twice in that night: the second one is here already, by its tracker."""
+    told(
+        plumber,
+        fact(started_at=datetime(2026, 11, 1, 6, 30, 12, tzinfo=UTC), caller="+12025550101", seconds=95),
+    )
+    nights = ("2026-11-01 01:30:12", "2026-11-01 01:31:12", "2026-11-01 00:30:12", "2026-11-01 02:30:12")
+    row = files.draft(plumber, table([line(1 + place, Start_Time=at) for place, at in enumerate(nights)]))
+    assert (row.rows, row.first_of_two) == (4, 2)
+    with job_scope(agency_id=plumber.agency_id):
+        imports.start_import(row=row, by=files.BY, at=NOON)
+    row = files.run(row)
+    assert (row.added, row.first_of_two) == (4, 2)
+    assert files.imported(plumber, table([line(1, Start_Time=nights[0])])).first_of_two == 0, "it is known"
 
 
 def test_a_damaged_file_fails_with_its_reason_and_is_deleted(plumber: Client, media: Path) -> None:

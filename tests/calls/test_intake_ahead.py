@@ -14,7 +14,7 @@ from django.db import connection
 
 from callprivacy.calls.models import Call, Caller, CallRef, Recording, TrackingNumber
 from callprivacy.calls.providers.base import CallFacts, Stage
-from callprivacy.calls.services import erasure, intake
+from callprivacy.calls.services import erasure, intake, starts
 from callprivacy.calls.services.intake import Prepared, Taken, Way, loading, storing
 from callprivacy.calls.services.intake.batch import Batch
 from callprivacy.calls.services.intake.items import Item
@@ -215,6 +215,25 @@ def test_a_call_that_was_erased_meanwhile_stays_away(plumber: Client) -> None:
 
     assert [number_of(call) for call in calls(plumber)] == [OTHER_CALLER]
     assert rows(plumber)[2:] == (1, 0, 0)
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_call_that_was_erased_meanwhile_stays_away_by_its_start(plumber: Client, *, is_whole: bool) -> None:
+    # An id of another kind stands in the way of adding all as it was loaded.
+    told(plumber, fact(references=(("id" if is_whole else "other", "0"),), caller=OTHER_CALLER))
+    batch = prepared(plumber, fact(recording_reference=LINK), the_second(caller=OTHER_CALLER))
+    before = rows(plumber)
+    tokens = vault_selectors.client_keys(plumber.pk).tokens
+    start = starts.digest(tokens, started_at=YESTERDAY, number=CALLER, tracking_number=TRACKING, seconds=95)
+    assert start is not None
+    vault.entomb_calls(
+        client_id=plumber.pk, digests=[start], ends_on=date(2029, 1, 1), at=NOON, are_starts=True
+    )
+
+    assert batch.store() == [Taken.ERASED, Taken.ADDED]
+
+    assert [number_of(call) for call in calls(plumber)] == [OTHER_CALLER] * 2
+    assert rows(plumber)[3:] == (0, 0) == (before[3], before[4] - 1)
 
 
 def test_what_expired_meanwhile_brings_no_caller(plumber: Client) -> None:

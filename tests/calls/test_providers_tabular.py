@@ -266,6 +266,18 @@ def test_local_times_where_the_clocks_change(zone: str, local: str, utc: str) ->
     ((_, facts),) = rows
     assert isinstance(facts, CallFacts)
     assert facts.started_at == datetime.fromisoformat(utc + "+00:00")
+    assert facts.first_of_two is (local in {"2026-11-01 01:30:00", "2026-04-05 01:45:00"})
+
+
+@pytest.mark.parametrize("written", ["2026-11-01 01:30:00-05:00", "2026-11-01 01:30:00Z", "1793511000"])
+def test_a_time_that_says_its_offset_comes_once(written: str) -> None:
+    content = f"Date,From\n{written},+12025550101\n".encode()
+    layout = generic.generic({"started_at": "Date", "caller": "From"})
+    ((_, facts),) = tabular.Table(content).rows(
+        replace(layout, has_epochs=True), zone=ZoneInfo("America/New_York"), at=NOON
+    )
+    assert isinstance(facts, CallFacts)
+    assert not facts.first_of_two
 
 
 @given(
@@ -276,8 +288,8 @@ def test_local_times_where_the_clocks_change(zone: str, local: str, utc: str) ->
 def test_remembered_offsets_are_the_zones(naive: datetime) -> None:
     zone = ZoneInfo("America/St_Johns")
     read_start = tabular._start_reader("Start", None, zone=zone, at=NOON)
-    assert read_start(naive.isoformat(" ")) == naive.replace(tzinfo=zone).astimezone(UTC)
-    assert read_start(naive.replace(minute=59).isoformat(" ")) == naive.replace(
+    assert read_start(naive.isoformat(" "))[0] == naive.replace(tzinfo=zone).astimezone(UTC)
+    assert read_start(naive.replace(minute=59).isoformat(" "))[0] == naive.replace(
         minute=59, tzinfo=zone
     ).astimezone(UTC)
 

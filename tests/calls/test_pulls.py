@@ -18,6 +18,8 @@ import pytest
 from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
+from callprivacy.calls.providers import pulled
+from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.selectors import pulls as selectors
 from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
@@ -99,6 +101,15 @@ def opened(to: Connection, account: str = "ACC1", **more: Any) -> Pull:
         pull = pulls.set_access(connection=to, account=account, by=make.JOB, at=NOON, **said)
         PullRun.objects.all().delete()
     return pull
+
+
+def moved(to: Connection, account: str) -> None:
+    """Another account is asked from now on, in the runs that are open."""
+    with job_scope(agency_id=to.agency_id):
+        pulls.set_access(
+            connection=to, account=account, company="", login="", secret=KEY, only_known=False, by=make.JOB, at=NOON
+        )  # fmt: skip
+        PullRun.objects.filter(kind=PullKind.TEST).delete()
 
 
 def start(pull: Pull, kind: PullKind = PullKind.HOURLY, *, hours: int = 24, at: datetime = NOON) -> PullRun:
@@ -702,6 +713,38 @@ def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -
         assert Pull.objects.get().company == "COM2"
 
 
+def test_another_account_begins_a_run_anew_and_no_page_of_the_one_before_counts(
+    cast: Cast, vendor: Vendor
+) -> None:
+    to = connect(cast.dentist)
+    run = start(opened(to), PullKind.BACKFILL, hours=24 * 20)
+    vendor.says(listing(row("CAL1", 60 * 24 * 19), after="old"))
+    assert work(cast, pages=1) == 1
+    moved(to, "ACC2")
+    assert run_of(run).following == ""
+    asked = pulls.claim(agency_id=cast.acme.pk, at=NOON)
+    assert asked is not None
+    moved(to, "ACC3")
+
+    # ACC2 answers only now: neither its page nor its refusal is about ACC3.
+    pulls._keep(asked, asking.Page((row("CAL2"),), following="older", marker="old"), at=NOON)
+    pulls._rest(asked, asking.AskError("The key is refused.", final=True), chance=0.0, at=NOON)
+    found = run_of(run)
+    assert (found.state, found.listed, found.following) == (JobState.RUNNING, 1, "")
+    with job_scope(agency_id=cast.acme.pk):
+        assert (Pull.objects.get().marker, Pull.objects.get().failures, Inbox.objects.count()) == ("", 0, 1)
+
+    vendor.asked.clear()
+    for _ in range(3):
+        vendor.says(listing())
+    assert work(cast) == 3
+    assert run_of(run).state == JobState.DONE
+    assert {path for path, _, _ in vendor.asked} == {"/v3/a/ACC3/calls.json"}
+    days = [said["start_date"][:10] for _, said, _ in vendor.asked]
+    assert days == ["2026-11-03", "2026-11-10", "2026-11-17"]
+    assert not any("offset" in said for _, said, _ in vendor.asked)
+
+
 def test_of_a_client_that_is_put_away_nothing_is_asked_any_more(cast: Cast, vendor: Vendor) -> None:
     start(opened(connect(cast.dentist)), PullKind.BACKFILL)
     with job_scope(agency_id=cast.acme.pk):
@@ -772,6 +815,18 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     ]
     assert vendor.asked[0][1]["StartTime>"] == "2026-11-23T12:00:00Z"
     assert vendor.asked[1][1]["PageToken"] == "PACA1"
+
+
+@pytest.mark.parametrize("start", ["Tue, 24 Nov 2026 11:00:00 +0000", None])
+def test_a_call_of_twilios_that_nobody_answered_began_when_its_row_says(start: str | None) -> None:
+    said = {
+        "sid": CALL, "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
+        "direction": "inbound", "status": "no-answer", "duration": "0", "start_time": start,
+        "end_time": "Tue, 24 Nov 2026 11:00:45 +0000",
+    }  # fmt: skip
+    facts = pulled.parse("twilio", pulled.packed(said), at=NOON)
+    assert isinstance(facts, CallFacts)
+    assert facts.started_at == datetime(2026, 11, 24, 11, 0, 0 if start else 45, tzinfo=UTC)
 
 
 def test_calltrackingmetrics_goes_by_pages(cast: Cast, vendor: Vendor) -> None:

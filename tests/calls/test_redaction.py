@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files as vault_files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
+from callprivacy.vault.models import Caller as VaultCaller
 from callprivacy.vault.models import RecordingKey
 from callprivacy.vault.sealing import Key, new_key
 from retention.services import sweeping
@@ -225,6 +227,48 @@ def test_a_crash_between_the_keys_and_the_rows_is_mended_when_the_event_comes_ag
 
     assert told(cast.dentist, redacted()) == [Taken.CHANGED]
     nobody(cast.dentist)
+
+
+@pytest.mark.parametrize("way", Way)
+def test_by_another_name_the_person_does_not_come_back(cast: Cast, way: Way) -> None:
+    told(cast.dentist, named())
+    told(cast.dentist, redacted())
+    listed = named(references=(("other", "A"),), started_at=YESTERDAY + timedelta(seconds=2))
+    later = named(references=(("other", "B"),), started_at=YESTERDAY + timedelta(hours=1))
+
+    assert told(cast.dentist, listed, way=way) == [Taken.ERASED]
+
+    nobody(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.all().delete()
+    assert told(cast.dentist, later, way=way) == [Taken.ADDED]
+
+
+def test_by_another_name_what_nobody_said_does_not_come_back(cast: Cast) -> None:
+    told(cast.dentist, named(caller_withheld=True))
+    told(cast.dentist, redacted())
+    listed = named(references=(("other", "A"),), caller_withheld=True)
+
+    assert told(cast.dentist, listed) == [Taken.ERASED]
+
+    nobody(cast.dentist)
+    others = [
+        replace(listed, references=(("other", "B"),), seconds=94),
+        replace(listed, references=(("other", "C"),), tracking_number=None),
+    ]
+    assert told(cast.dentist, *others) == [Taken.ADDED, Taken.ADDED]
+
+
+def test_a_number_that_does_not_open_stops_no_redaction(cast: Cast) -> None:
+    told(cast.dentist, named(), named(references=(("id", "2"),), caller=OTHER_CALLER, revision=1))
+    damaged = {number_of(call): call.caller_id for call in calls(cast.dentist)}[OTHER_CALLER]
+    assert damaged is not None
+    VaultCaller.objects.filter(pk=damaged).update(content_key=b"damaged")
+
+    assert told(cast.dentist, redacted(), redacted(references=(("id", "2"),))) == [Taken.CHANGED] * 2
+
+    listed = named(references=(("other", "A"),))
+    assert told(cast.dentist, listed) == [Taken.ERASED]
 
 
 def test_a_call_that_was_erased_singly_does_not_come_back_redacted(cast: Cast) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -365,6 +366,20 @@ def test_the_answer_is_what_the_description_says(crm: System) -> None:
             operation["responses"][int(status)]["content"]["application/json"]["schema"],
             document["components"]["schemas"],
         )
+
+
+def test_what_is_refused_by_its_headers_and_read_from_them_is_described(crm: System) -> None:
+    from callprivacy.api import api
+
+    paths = api.get_openapi_schema()["paths"]
+    changes: list[dict[str, Any]] = [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"CONTENT_LENGTH": "many"}]
+    for path, change in product(("consent/check", "premises/entries"), changes):
+        address = f"/api/v1/{path}"
+        answer = Browser().generic("POST", address, b"", content_type="application/json", **change)
+        assert answer.status_code in {400, 411}
+        assert answer.status_code in paths[address]["post"]["responses"]
+    (header,) = paths["/api/v1/consent/events"]["post"]["parameters"]
+    assert (header["in"], header["name"], header["required"]) == ("header", "Idempotency-Key", False)
 
 
 def test_every_code_of_a_reason_is_described() -> None:

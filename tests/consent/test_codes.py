@@ -20,11 +20,12 @@ from callprivacy.vault import selectors as vault_selectors
 from consent.channels import codes as channel
 from consent.channels import twilio
 from consent.channels.codes import ByTwilio, HasOptedOutError, NotSentError, PageOfMails
-from consent.enums import Channel, EventKind, Language, Purpose, State, Strength
+from consent.enums import Channel, CodeWay, EventKind, Language, Purpose, State, Strength
 from consent.models import ConsentState, PhoneCode, WebPage
 from consent.services import codes, ledger, limits
 from consent.services.codes import StaleChallengeError, WrongCodeError
 from consent.services.ledger import Said
+from rights.services import house_codes
 from tests import make
 from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
@@ -128,6 +129,40 @@ def test_a_number_gets_three_an_hour_and_six_a_day(cast: Cast) -> None:
     assert later == [True, True, True, False]
     assert not send(cast.dentist, at=NOON + timedelta(hours=5))[1]
     assert send(cast.dentist, OTHER, at=NOON + timedelta(hours=5))[1]
+
+
+class Rings:
+    """Counts what it is given to bring."""
+
+    def __init__(self) -> None:
+        self.brought: list[str] = []
+
+    def send(self, **_: Any) -> None:
+        self.brought.append("text")
+
+    def read_aloud(self, **_: Any) -> str:
+        self.brought.append("call")
+        return ""
+
+
+def test_a_call_reads_a_code_by_day_and_twice_at_most_over_all_of_an_agency(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Rings()
+    monkeypatch.setattr(codes, "_sender_of", lambda *_: sender)
+    monkeypatch.setattr(channel, "of_the_house", lambda: sender)
+    night, day = NOON.replace(hour=11), NOON.replace(hour=18)  # 3 and 10 where the number is
+    told: dict[str, Any] = {"number": ONE, "language": Language.ENGLISH}
+    codes.send_code(client=cast.dentist, **told, at=night, way=CodeWay.CALL)
+    house_codes.send_code(agency=cast.acme, **told, at=night, way=CodeWay.CALL)
+    assert (sender.brought, rows(cast.dentist)) == ([], [])
+    for _ in range(2):
+        house_codes.send_code(agency=cast.acme, **told, at=day, way=CodeWay.CALL)
+    for client in (cast.dentist, cast.plumber):
+        codes.send_code(client=client, **told, at=day, way=CodeWay.CALL)
+    assert sender.brought == ["call", "call"]
+    codes.send_code(client=cast.dentist, **told, at=night, way=CodeWay.TEXT)
+    assert sender.brought[2:] == ["text"]
 
 
 def test_beyond_its_limit_a_number_is_answered_as_ever_and_its_last_code_still_counts(cast: Cast) -> None:

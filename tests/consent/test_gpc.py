@@ -12,10 +12,11 @@ from callprivacy.calls.services import people
 from callprivacy.tenancy.scope import client_scope, job_scope
 from consent.channels.signals import is_opted_out
 from consent.enums import Channel, EventKind, Purpose, State, Strength
-from consent.models import WebPage
-from consent.services import limits, preferences
+from consent.models import Notice, WebPage
+from consent.services import invitations, limits, preferences
 from tests import make
 from tests.cast import Cast
+from tests.consent.asking_by_mail import asked
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
 
@@ -55,17 +56,16 @@ def _send(page: WebPage, *, headers: dict[str, str], **said: Any) -> Any:
     )
 
 
-def test_the_page_confirms_it_and_does_not_offer_sharing(page: WebPage) -> None:
+def test_the_page_says_that_the_browser_asks_and_does_not_offer_sharing(page: WebPage) -> None:
     body = Browser().get(f"/c/{page.key}/consent/", headers=ON).content.decode()
-    assert "Opt-Out Request Honored" in body
+    assert "Your browser asks us not to share or sell (Global Privacy Control)." in body
+    assert "Honored" not in body, "whose number it is nobody knows yet, so nothing is written"
     give = body.split('id="stop"')[0]
     assert 'value="record"' in give
     assert 'value="share"' not in give
     spanish = Browser().get(f"/c/{page.key}/consent/?lang=es", headers=ON).content.decode()
-    assert "Solicitud de exclusión respetada" in spanish
-    assert (
-        "Honored" not in Browser().get(f"/c/{page.key}/consent/", headers={"sec-gpc": "0"}).content.decode()
-    )
+    assert "Su navegador nos pide no compartir ni vender" in spanish
+    assert "Global Privacy" not in Browser().get(f"/c/{page.key}/consent/", headers={"sec-gpc": "0"}).text
 
 
 def test_with_a_form_it_becomes_an_opt_out_of_sharing(cast: Cast, page: WebPage) -> None:
@@ -79,6 +79,8 @@ def test_with_a_form_it_becomes_an_opt_out_of_sharing(cast: Cast, page: WebPage)
     shown = Browser().get(answer.headers["Location"], headers=ON).content.decode()
     assert "Opt-Out Request Honored" in shown
     assert "Global Privacy Control" in shown
+    spanish = Browser().get(answer.headers["Location"] + "&lang=es", headers=ON).text
+    assert "Solicitud de exclusión respetada" in spanish
 
 
 def test_it_beats_a_tick_for_sharing_alone(cast: Cast, page: WebPage) -> None:
@@ -133,13 +135,32 @@ def test_while_it_is_sent_sharing_cannot_be_switched_on(cast: Cast, page: WebPag
     assert states_of(cast.dentist, caller_id) == {"share": State.WITHDRAWN}
 
 
+def test_by_the_link_of_a_letter_it_is_written_in_place_of_a_yes_to_sharing(cast: Cast) -> None:
+    row = asked(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Notice.objects.filter(channel=Channel.EMAIL).update(purposes=["record", "share"])
+        key = WebPage.objects.for_client(cast.dentist).get().key
+        secret = invitations.secret_of(cast.dentist.pk, row.pk)
+    browser, where = Browser(headers=ON), f"/c/{key}/ask/{secret}/"
+    opened = browser.get(where)
+    assert "Honored" not in opened.text
+    assert 'value="share"' not in opened.text
+    said = {"form": hidden(opened.content), "deed": "yes"}
+    assert browser.post(where, said | {"purposes": ["share"]}).status_code == 422
+    assert "Honored" in browser.post(where, said | {"purposes": ["record", "share"]}).text
+    assert {(event.purpose, event.kind, event.channel) for event in events_of(cast.dentist)} == {
+        (Purpose.RECORD, EventKind.GIVEN, Channel.EMAIL),
+        (Purpose.SHARE, EventKind.WITHDRAWN, Channel.GPC),
+    }
+
+
 def test_the_script_is_told_not_to_swap_numbers(cast: Cast) -> None:
     page = open_page(cast.dentist, swap_url="https://tracker.example/swap.js")
     browser, site = Browser(), {"origin": "https://www.example.com"}
     address = f"/c/{page.key}/config.json"
     assert browser.get(address, headers=site).json()["swap"]["url"] == "https://tracker.example/swap.js"
-    for asked in (browser.get(address, headers=site | ON), browser.get(f"{address}?gpc=1", headers=site)):
-        said = asked.json()
+    for answer in (browser.get(address, headers=site | ON), browser.get(f"{address}?gpc=1", headers=site)):
+        said = answer.json()
         assert said["swap"] is None
         assert said["gpc"].startswith("Opt-Out Request Honored")
 

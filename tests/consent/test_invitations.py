@@ -401,11 +401,37 @@ def test_the_words_of_the_page_are_in_the_letters_language(cast: Cast) -> None:
 # --- The end ---
 
 
+def test_an_address_leaves_after_a_month_and_the_link_says_no_for_two_after_the_last_letter(
+    cast: Cast,
+) -> None:
+    row = asked(cast)
+    (reminder,) = invitations.claim_letters(agency_id=cast.acme.pk, at=NOON + timedelta(days=10), limit=9)
+    invitations.letter_sent(agency_id=cast.acme.pk, letter=reminder, at=NOON + timedelta(days=10))
+    month, end = NOON + timedelta(days=30), NOON + timedelta(days=70)
+    for at in (month - timedelta(minutes=1), month, end - timedelta(minutes=1)):
+        assert invitations.purge(agency_id=cast.acme.pk, at=at) == 0
+        assert (fresh(row).address is None) is (at >= month)
+    with time_machine.travel(month, tick=False):
+        browser, where = Browser(), link(cast, row)
+        page = browser.get(where)
+        assert 'value="yes"' not in page.text
+        said = {"form": page.context["form"], "purposes": ["record"]}
+        assert browser.post(where, said | {"deed": "yes"}).status_code == 404
+        assert events(cast) == []
+        assert browser.post(where, {"List-Unsubscribe": "One-Click"}).status_code == 200
+        assert browser.post(where, said | {"deed": "no"}).status_code == 200
+    assert {(event.purpose, event.kind) for event in events(cast)} == {
+        (Purpose.CONTACT, EventKind.WITHDRAWN),
+        (Purpose.RECORD, EventKind.REFUSED),
+        (Purpose.REVIEW, EventKind.REFUSED),
+    }
+    assert invitations.purge(agency_id=cast.acme.pk, at=end) == 1
+
+
 def test_the_unanswered_leave_and_whom_nothing_knows_is_let_go(cast: Cast) -> None:
     row = asked(cast)
-    at = NOON + timedelta(days=30)
-    assert invitations.purge(agency_id=cast.acme.pk, at=at - timedelta(minutes=1)) == 0
-    assert invitations.purge(agency_id=cast.acme.pk, at=at) == 1
+    invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=30))
+    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=60)) == 1
     with job_scope(agency_id=cast.acme.pk):
         assert not Invitation.objects.exists()
         assert not Caller.objects.get(pk=row.caller_id).has_evidence
@@ -415,7 +441,7 @@ def test_who_answered_stays_known_after_the_invitation_has_left(cast: Cast) -> N
     row = asked(cast)
     browser, where = Browser(), link(cast, row)
     browser.post(where, {"form": browser.get(where).context["form"], "deed": "no"})
-    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=31)) == 1
+    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=61)) == 1
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.get(pk=row.caller_id).has_evidence
     assert len(events(cast)) == 2

@@ -71,6 +71,26 @@ def bring(cast: Cast, raw: bytes) -> Outcome:
         return mail.take_in(raw, client=cast.dentist, trusted=TRUSTED, by=BY, at=LATER)
 
 
+@pytest.mark.parametrize("said", ["No", "STOP"])
+def test_no_reminder_goes_to_whom_an_answer_of_waits_for_a_person(
+    cast: Cast, letter: Invitation, said: str
+) -> None:
+    raw = (
+        f"From: Anna <{ADDRESS}>\r\nTo: reply@clinic.example\r\nSubject: Re: calls\r\n"
+        f"Message-ID: <a@x.example>\r\nIn-Reply-To: <ask-1@clinic.example>\r\n\r\n{said}\r\n"
+    )
+    assert bring(cast, raw.encode()) is Outcome.WAITING
+    week = NOON + timedelta(days=7, minutes=1)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=9) == []
+    with job_scope(agency_id=cast.acme.pk):
+        Reply.objects.update(state=ReplyState.DECIDED)
+    (reminder,) = invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=9)
+    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder)
+    with job_scope(agency_id=cast.acme.pk):
+        Reply.objects.update(state=ReplyState.WAITING, invitation=None)
+    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder)
+
+
 def test_of_all_samples_most_settle_themselves_none_wrongly_and_no_forged_one(
     cast: Cast, letter: Invitation
 ) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.urls import reverse
 
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.forms import EngagementForm
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallPress, Recording, Transcript
@@ -26,13 +29,14 @@ from consent import kinds
 from consent.enums import EventKind
 from consent.models import Rejudgement, VendorTask
 from consent.selectors import decisions as selectors
-from consent.services import quarantine
+from consent.services import quarantine, rejudging
 from retention import targets
 from retention.enums import LeftoverState
 from retention.models import GoLive, Leftover
 from retention.selectors import runs as kept
 from retention.services import policies, runs, sweeping
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.calls.saying import fact, told
 from tests.cast import Cast
 from tests.consent.deciding import (
@@ -244,6 +248,41 @@ def test_a_changed_time_moves_the_dates(cast: Cast) -> None:
     assert event.details == {"quarantine_hours": 200, "was_quarantine_hours": 72}
     work(cast.dentist, at=NOON + timedelta(minutes=1))
     assert recording(call).due_at == NOON + timedelta(hours=200)
+
+
+def test_at_a_live_client_fewer_hours_are_an_officers_and_count_from_then_on(cast: Cast) -> None:
+    live(cast.dentist)
+    before = recorded(cast.dentist)
+    work(cast.dentist)
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    make.grant(cast.bob, cast.dentist, Role.OFFICER)
+    address = reverse("consent:handling", args=["dentist"])
+    assert "Ask a compliance officer" in signed_in(cast.bob).post(address, {"quarantine_hours": "1"}).text
+    assert signed_in(cast.bob).post(address, {"quarantine_hours": "72"}).status_code == 302
+    assert signed_in(cast.alice).post(address, {"quarantine_hours": "1"}).status_code == 302
+
+    after = recorded(cast.dentist, "+14155552000")
+    work(cast.dentist, at=NOON + timedelta(minutes=1))
+    assert recording(before).due_at == NOON + timedelta(hours=72)
+    assert recording(after).due_at == NOON + timedelta(hours=1, minutes=1)
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    assert len(items(cast.dentist, kinds.LEAVES_SOONER)) == 1
+
+
+def test_at_a_live_client_an_officer_has_recordings_deleted_at_the_tracker_too(cast: Cast) -> None:
+    live(cast.dentist)
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        kept = EngagementForm.values_of(Engagement.objects.get(client=cast.dentist))
+    said = {name: value for name, value in kept.items() if value} | {"delete_at_vendor": "on"}
+    address = reverse("accounts:edit_engagement", args=["dentist"])
+    assert "Ask a compliance officer" in signed_in(cast.carol).post(address, said).text
+    assert signed_in(cast.alice).post(address, said).status_code == 302
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    assert len(items(cast.dentist, kinds.LEAVES_SOONER)) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        told_ = Event.objects.get(action="engagement.changed").details
+    assert (told_["was_delete_at_vendor"], told_["delete_at_vendor"]) == (False, True)
 
 
 @pytest.mark.parametrize("hours", [0, 2161])

@@ -22,17 +22,19 @@ from callprivacy.vault import files
 from callprivacy.vault.models import ListedNumber, Suppression
 from consent.channels import number_files
 from consent.channels.number_files import Answer, Answered, Refused
-from consent.enums import Channel, EventKind, Purpose, State
-from consent.models import ConsentEvent, NumberList, NumbersOut
+from consent.enums import Channel, EventKind, Purpose, State, Strength
+from consent.models import ConsentEvent, NumberList, NumbersOut, Subscription
 from consent.selectors.contact import Asked
-from consent.services import contact, numbers_out, rebuilding, registers
+from consent.services import contact, numbers_out, preferences, rebuilding, registers
 from consent.services.contact import Aim, Code
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.asking_by_mail import asked
 from tests.consent.deciding import recorded, recording, say, work
-from tests.consent.pages import evidence_of, states_of
+from tests.consent.pages import evidence_of, open_page, publish, states_of
 from tests.consent.test_expiry import text_of
+from tests.consent.test_invitations import link
 from tests.make import NOON
 
 pytestmark = pytest.mark.as_committed
@@ -263,6 +265,45 @@ def test_yes_ends_every_standing_consent_of_the_number_on_its_day(cast: Cast, al
     assert {event.channel for event in ended(cast)} == {Channel.IMPORT}
     assert evidence_of(cast.dentist)["record import"]["disconnected"] == "on 2026-10-02"
     assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True).differing == 0
+
+
+def test_who_had_the_number_before_is_told_nothing_more_and_opens_nothing(cast: Cast, alice: Browser) -> None:
+    publish(cast.dentist, Purpose.CONTACT)
+    open_page(cast.dentist)
+    caller_id, other = (agree(cast.dentist, number, GIVEN, Purpose.CONTACT) for number in (ONE, TWO))
+    since = NOON - timedelta(days=2)
+    with job_scope(agency_id=cast.acme.pk):
+        preferences._add_subscription(cast.dentist, caller_id, "old@x.example", Strength.B, GIVEN)
+        preferences._add_subscription(cast.dentist, other, "new@x.example", Strength.B, since)
+        links = {
+            strength: preferences.link_for(
+                client=cast.dentist, caller_id=caller_id, at=NOON, strength=strength
+            ).removeprefix("http://127.0.0.1:8000")
+            for strength in Strength
+        }
+    assert {Browser().get(link).status_code for link in links.values()} == {200}
+
+    bring(cast, alice, f"4155550101,{ASKED},yes\n4155550102,{ASKED},yes\n")
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.created_at for row in Subscription.objects.all()] == [since]
+    assert {strength: Browser().get(link).status_code for strength, link in links.items()} == {
+        Strength.A: 200, Strength.B: 410, Strength.C: 410
+    }  # fmt: skip
+    assert Browser().post(links[Strength.B], {"deed": "give", "purpose": "contact"}).status_code == 410
+    assert states_of(cast.dentist, caller_id) == {Purpose.CONTACT: State.INVALIDATED}
+
+
+def test_the_letter_to_who_had_the_number_before_takes_a_no_alone(cast: Cast, alice: Browser) -> None:
+    where, browser = link(cast, row := asked(cast)), Browser()
+    form = browser.get(where).context["form"]
+
+    bring(cast, alice, f"4155550101,{ASKED},yes\n")
+
+    assert browser.get(where).context["is_over"]
+    assert browser.post(where, {"form": form, "deed": "yes", "purposes": ["record"]}).status_code == 404
+    assert browser.post(where, {"form": form, "deed": "no"}).status_code == 200
+    assert set(states_of(cast.dentist, row.caller_id).values()) == {State.REFUSED}
 
 
 def test_without_a_day_of_disconnection_it_ends_on_the_day_that_was_asked_about(

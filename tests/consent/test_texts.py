@@ -772,7 +772,7 @@ def test_what_twilio_does_not_know_we_confirm_once(
     tasks.send_texts(agency_id=cast.acme.pk)
     (sent,) = vendor.texts()
     assert (sent["To"], sent["From"]) == (CALLER, TRACKING)
-    assert sent["Body"].startswith("Dentist LLC: we will not call or text you any more")
+    assert sent["Body"].startswith("Dentist LLC: we will not call or text you any more. Only a code comes")
     assert "StatusCallback" not in sent
     assert replies(cast.dentist)[0].confirmed_at == AT + timedelta(seconds=30)
 

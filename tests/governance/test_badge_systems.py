@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client as Browser
 
 from callprivacy.audit.models import Event
@@ -140,7 +141,8 @@ def test_no_other_key_opens_the_door_and_this_one_opens_no_other(cast: Cast) -> 
     [({"at": "2026-11-26T08:00:00"}, "at"), ({"at": "2026-11-26T12:11:00Z"}, "at"),
      ({"at": "0001-01-01T00:00:00+14:00"}, "at"), ({"at": "9999-12-31T23:59:59-14:00"}, "at"),
      ({"direction": "through"}, "direction"),
-     ({"reference": ""}, "reference"), ({"name": "Bob"}, "name")],
+     ({"reference": ""}, "reference"), ({"reference": " \t "}, "reference"), ({"name": "Bob"}, "name"),
+     ({"reference": "a\0b"}, "reference"), ({"badge": "a\0b"}, "badge"), ({"room": "a\x7f"}, "room")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_and_nothing_is_taken(
     cast: Cast, wrong: dict[str, str], field: str
@@ -149,6 +151,26 @@ def test_what_cannot_be_read_is_named_and_nothing_is_taken(
     status, answer = send(key, passed("1", "in", LATER), passed("2", "in", LATER) | wrong)
     assert (status, field in answer["field"]) == (422, True), answer
     assert entries(cast) == []
+
+
+def test_what_differs_in_blanks_alone_is_one_event(cast: Cast) -> None:
+    _, key = site_of(cast)
+    assert send(key, passed("1", "in", LATER), passed(" 1 ", "in", LATER, badge=" Office-B1")) == (
+        200, {"came": 1, "flagged": 0},
+    )  # fmt: skip
+
+
+def test_while_the_database_is_away_a_system_is_told_to_send_it_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, key = site_of(cast)
+
+    def gone(**_: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(premises, "take_in", gone)
+    status, answer = send(key, passed("1", "in", LATER))
+    assert (status, answer["error"]) == (503, "unavailable")
 
 
 def test_a_key_is_shown_once_and_ended_on_the_page_of_its_site(cast: Cast) -> None:

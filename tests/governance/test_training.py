@@ -170,6 +170,29 @@ def test_a_rule_taken_back_takes_its_assignments_along_but_not_those_of_a_person
 
 
 @needs_db
+def test_who_is_overdue_does_not_take_back_what_asks_them_for_it_while_somebody_else_could(
+    cast: Cast,
+) -> None:
+    _rule(cast, Role.OFFICER)
+    rules = reverse("governance:training_rules", args=[COURSE.id])
+    with job_scope(agency_id=cast.acme.pk):
+        Assignment.objects.update(due_on=date(2020, 1, 1))
+    refused = browser_of(cast.alice.user).post(rules, {"agent": "30"})
+    assert "ask another admin or compliance officer" in refused.content.decode()
+    assert browser_of(cast.alice.user).post(rules, {"officer": "90", "agent": "30"}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(training.OwnTrainingError):
+        training.check_not_own(
+            agency=cast.acme, course=COURSE.id, by=Actor.staff(user_id=cast.alice.user_id), at=make.now()
+        )
+
+    assert browser_of(cast.carol.user).post(rules, {"agent": "30"}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        told = Event.objects.filter(action="training.ruled").order_by("pk").last()
+        assert told is not None
+        assert (told.details["named"], told.details["dropped"]) == ("agent", "officer")
+
+
+@needs_db
 def test_nothing_is_assigned_to_who_is_switched_off(cast: Cast) -> None:
     User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
     with job_scope(agency_id=cast.acme.pk):

@@ -35,6 +35,7 @@ def test_with_right_settings_it_starts() -> None:
             ("CALLPRIVACY_URL", "https://calls.example.com/path"),
             ("CALLPRIVACY_SECRET_KEY", ""),
             ("CALLPRIVACY_SECRET_KEY", "short"),
+            ("CALLPRIVACY_EARLIER_SECRET_KEYS", f"{'a' * 50} short"),
             ("CALLPRIVACY_SIGNING_KEY", "bm90IDMyIGJ5dGVz"),
             ("CALLPRIVACY_SIGNING_KEY", "%%%"),
             ("CALLPRIVACY_PROXY_COUNT", "many"),

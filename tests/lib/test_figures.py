@@ -44,6 +44,20 @@ def test_jobs_add_up_and_say_when_the_last_ended() -> None:
     assert found.task_age < 5
 
 
+def test_what_a_clock_that_was_ahead_has_left_is_no_sign_of_life() -> None:
+    figures.say_alive("beat")
+    figures.count_task(name="calls.sweep_inbox", is_done=True, seconds=0.1)
+    added()
+    later = str(time.time() + 3600)
+    (name,) = figures._line().hkeys(figures._key("processes"))
+    figures._line().hset(figures._key("processes"), name, later)
+    figures._line().hset(figures._key("figures"), "task_at", later)
+    found = figures.read()
+    assert found.processes[0].age > 3500
+    assert found.task_age is not None
+    assert found.task_age > 3500
+
+
 def test_without_valkey_nothing_waits_and_counts_are_kept(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,10 +11,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.test import override_settings
@@ -32,6 +34,7 @@ from callprivacy.vault import files as vault_files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.fields import Sealed
+from callprivacy.vault.models import Caller as VaultCaller
 from consent.enums import Channel, EventKind, Purpose, State, Strength
 from consent.models import ConsentState
 from consent.services import ledger
@@ -411,17 +414,62 @@ def test_evidence_stays_with_its_key_and_goes_with_it(house: House) -> None:
     assert vault_files.recording_ids(house.client.pk) == []
 
 
-@pytest.mark.thorough
-def test_an_older_vault_asks_before_anything_goes(house: House, tmp_path: Path) -> None:
-    operator = dumps.operator(tmp_path)
-    make.call(house.client, STAYS, at=make.now() - timedelta(days=2))
+def make_the_vault_older() -> None:
     lineage.beat()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE audit_pulse SET confirmed = 99, count = 99")
+
+
+@pytest.mark.parametrize("is_older", [True, False])
+def test_a_vault_that_knows_nobody_takes_nobody_out(house: House, is_older: bool) -> None:
+    """The empty vault of a new machine, or another installation's, whichever of the two looks older."""
+    make.call(house.client, STAYS, at=make.now() - timedelta(days=2))
+    make_the_vault_older()
+    if not is_older:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_pulse SET confirmed = -1, count = -1")
+    VaultCaller.objects.all().delete()
+    with pytest.raises(CommandError, match="none of the 1 people") as refused:
+        call_command("after_restore", "--vault-is-older", "--yes")
+    assert refused.value.returncode == 2
+    assert lineage.lineage() is not Lineage.SAME
+    with job_scope(agency_id=house.client.agency_id):
+        assert Caller.objects.count() == 1
+
+
+def test_an_older_vault_says_whom_it_lost_and_asks(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (STAYS, WITHDREW):
+        make.call(house.client, number, at=make.now() - timedelta(days=2))
+    make_the_vault_older()
+    VaultCaller.objects.filter(pk=house.caller(WITHDREW)).delete()
+    with pytest.raises(CommandError, match=r"1 of 2 people, 0 recordings.*--vault-is-older"):
+        call_command("after_restore")
+    for answer in ("yes\n", ""):
+        monkeypatch.setattr("sys.stdin", StringIO(answer))
+        with pytest.raises(CommandError, match="othing was changed"):
+            call_command("after_restore", "--vault-is-older")
+    assert "1 of 2 people" in capsys.readouterr().out
+    with job_scope(agency_id=house.client.agency_id):
+        assert Caller.objects.count() == 2
+    lineage.remembered.until = 0.0
+    with pytest.raises(lineage.NotTogetherError, match="put its newest dump back"):
+        lineage.require_together()
+
+
+@pytest.mark.thorough
+def test_an_older_vault_asks_before_anything_goes(house: House, tmp_path: Path) -> None:
+    operator = dumps.operator(tmp_path)
+    for number in (STAYS, WITHDREW):
+        make.call(house.client, number, at=make.now() - timedelta(days=2))
+    make_the_vault_older()
+    VaultCaller.objects.filter(pk=house.caller(WITHDREW)).delete()
     refused = operator.run("after_restore")
     assert refused.returncode == 2
     assert "--vault-is-older" in refused.stderr
-    operator.do("after_restore", "--vault-is-older")
+    assert operator.run("after_restore", "--vault-is-older").returncode == 2
+    operator.do("after_restore", "--vault-is-older", "--yes")
     assert lineage.lineage() is Lineage.SAME
     with job_scope(agency_id=house.client.agency_id):
-        assert Call.objects.count() == 1
+        assert (Call.objects.count(), Caller.objects.count()) == (2, 1)

@@ -546,8 +546,16 @@ def test_the_page_shows_ages_and_never_a_secret(cast: Cast, nobody_sends: None) 
             by=officer(cast),
             at=make.now(),
         )
+        api_keys.create_key(
+            client=cast.dentist,
+            name="Dialler",
+            scopes=[ApiScope.CONTACT_CHECK],
+            by=officer(cast),
+            at=make.now(),
+        )
     for person in (cast.alice, cast.carol):
         page = signed_in(person).get("/retention/secrets/").content.decode()
+        assert ("Dialler" in page) is (person is cast.alice)
         rows = page[page.index('id="secrets"') :]
         assert rows.index("Past the limit") < rows.index("Plumber")
         assert rows.index("Dentist") < rows.index("Plumber")

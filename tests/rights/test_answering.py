@@ -39,9 +39,9 @@ from rights.enums import (
 )
 from rights.law.grounds import grounds_for
 from rights.letters import Filled
-from rights.models import Approval, Case, CaseEvent, Letter, RecipientNotice
+from rights.models import Approval, Case, CaseEvent, Letter, RecipientNotice, RequestPage
 from rights.selectors import metrics
-from rights.services import approvals, cases, deciding, letters, reminders
+from rights.services import approvals, cases, deciding, letters, notice, reminders
 from rights.services.cases import Contact
 from rights.tasks import letters as tasks
 from tests import make
@@ -98,6 +98,22 @@ def test_a_letter_is_seen_before_it_leaves_and_leaves_once(cast: Cast) -> None:
         case.refresh_from_db()
         assert case.acknowledged_at is not None
     assert "Hello." in browser.get(f"/requests/{case.pk}/letters/{_letter(cast).pk}/").content.decode()
+
+
+def test_an_answer_to_a_letter_goes_where_somebody_reads_it(cast: Cast) -> None:
+    case = _open(cast, Ask.RESTRICT)
+    browser, said = signed_in(cast.alice), {"letter": "restriction_ends", "words": "It ends on Monday."}
+    asked = f"/requests/{case.pk}/letters/"
+    assert "If you do not agree, use your page: http" in browser.post(asked, said).content.decode()
+
+    with job_scope(agency_id=cast.acme.pk):
+        notice.open_page(agency_id=cast.acme.pk, client=cast.dentist, at=NOW())
+        RequestPage.objects.update(email="privacy@dentist.example")
+    shown = browser.post(asked, said).content.decode()
+    assert "write to privacy@dentist.example or use your page: http" in shown
+    browser.post(f"{asked}send/", said | {"subject": "It ends", "body": "On Monday.", "way": "mail"})
+    tasks.send_letters()
+    assert mail.outbox[0].message()["Reply-To"] == "privacy@dentist.example"
 
 
 def _letter(cast: Cast) -> Letter:

@@ -18,6 +18,7 @@ from callprivacy.calls.models import Call, Caller, CallExport, Recording
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services import exports, intake
+from callprivacy.calls.services.imports import Layout
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, Permission
 from callprivacy.tenancy.models import Client
@@ -37,6 +38,7 @@ from rights.selectors import letters, reach, words
 from rights.services import approvals, cases, deciding, packages, proofs, reaching, restricting
 from tests import make
 from tests.accounts.browsers import signed_in
+from tests.calls import files
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
@@ -45,6 +47,7 @@ from tests.scale import some
 pytestmark = pytest.mark.django_db
 
 LATER = make.NOON + timedelta(hours=1)
+YESTERDAY = make.NOON - timedelta(days=1)
 
 
 @pytest.fixture
@@ -223,6 +226,59 @@ def test_news_that_names_nobody_brings_no_call_of_an_erased_person_back(cast: Ca
         assert bring(cast.dentist, one, at=LATER) == [intake.Taken.ERASED]
     with job_scope(agency_id=cast.acme.pk):
         assert not Call.objects.exists()
+
+
+def erased_while_another_is_held(cast: Cast, office: Office, gone: CallFacts) -> CallFacts:
+    """Anna has had this call erased, and a hold keeps another of hers, and so her number; returns the other."""
+    kept = said(ANNA, make.NOON - timedelta(days=9), "1")
+    bring(cast.dentist, kept, gone, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        first = Call.objects.earliest("pk")
+    with held(cast, call_ids=[first.pk]):
+        erase(cast, office, ready(cast.dentist, cast))
+    assert calls_of(cast.dentist) == 1
+    return kept
+
+
+def test_an_erased_call_whose_person_is_kept_stays_away_in_a_file_without_ids(
+    cast: Cast, office: Office
+) -> None:
+    kept = erased_while_another_is_held(cast, office, said(ANNA, YESTERDAY, "2"))
+    later = YESTERDAY + timedelta(hours=1)
+    rows = [(f"{at:%Y-%m-%d %H:%M:%S}", number, "80") for at, number in (
+        (kept.started_at, ANNA), (YESTERDAY, ANNA), (YESTERDAY, BEN), (later, ANNA),
+    )]  # fmt: skip
+    columns = {"started_at": "When", "caller": "Who", "seconds": "How long"}
+    file = files.table(rows, ("When", "Who", "How long"))
+
+    files.imported(cast.dentist, file, Layout("generic", columns, "UTC"))
+
+    with job_scope(agency_id=cast.acme.pk):
+        starts = [call.started_at for call in Call.objects.order_by("pk")]
+    assert starts.count(YESTERDAY) == 1, "Ben's"
+    assert starts[-1] == later, "a call of its own"
+    assert calls_of(cast.dentist) == starts.count(kept.started_at) + 1
+
+
+def test_an_erased_call_whose_person_is_kept_stays_away_by_a_name_that_nobody_told_us(
+    cast: Cast, office: Office
+) -> None:
+    gone = replace(said(ANNA, YESTERDAY, ""), references=(("id", "2"),))
+    erased_while_another_is_held(cast, office, gone)
+    listed = replace(gone, seconds=80)
+    later = replace(listed, references=(("resource_id", "CAL9"),), started_at=YESTERDAY + timedelta(hours=1))
+
+    near = [
+        replace(listed, references=(("resource_id", f"CAL{apart}"),), started_at=YESTERDAY + apart)
+        for apart in (timedelta(seconds=-2), timedelta(0), timedelta(seconds=2))
+    ]
+    assert bring(cast.dentist, *near, later, at=LATER) == [intake.Taken.ERASED] * 3 + [intake.Taken.ADDED]
+    # From now on that name is known, also where nobody is named.
+    news = replace(near[0], caller=None, caller_withheld=True, recording_reference=None, redacted=True)
+    assert bring(cast.dentist, news, at=LATER) == [intake.Taken.ERASED]
+
+    assert calls_of(cast.dentist) == 2
+    assert bring(cast.dentist, later, at=LATER) == [intake.Taken.KNOWN]
 
 
 def test_records_of_calls_out_stay_where_the_law_wants_them_and_no_longer(cast: Cast, office: Office) -> None:

@@ -26,8 +26,11 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
 from consent.channels import codes as sending
-from consent.enums import CodeWay, Language
+from consent.enums import Channel as Way
+from consent.enums import CodeWay, Language, Purpose
+from consent.models import ConsentEvent
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
@@ -132,6 +135,38 @@ def case_of(where: str) -> Case:
     named = links.read(where.strip("/").partition("/")[2])
     with job_scope(agency_id=named.agency_id):
         return Case.objects.select_related("submission").get(submission_id=named.submission_id)
+
+
+def test_a_browser_that_asks_not_to_share_is_heard_with_a_number_that_is_sent_to_a_client(cast: Cast) -> None:
+    signalling = Browser(headers={"accept-language": "en-US", "Sec-GPC": "1"})
+    for client in (cast.dentist, None):
+        where = arrive(signalling, open_page(client, cast), Ask.SEE)
+        assert ("Opt-Out Request Honored" in signalling.get(where).text) is (client is not None)
+    with job_scope(agency_id=cast.acme.pk):
+        (event,) = ConsentEvent.objects.all()
+        assert (event.client_id, event.purpose, event.channel) == (cast.dentist.pk, Purpose.SHARE, Way.GPC)
+    assert vault_selectors.suppressed(cast.dentist.pk, [ANNA], on=NOON.date())[ANNA].keys() == {Purpose.SHARE}
+
+
+def test_words_that_come_too_late_are_shown_again_with_what_to_do(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.COMPLAIN, words="It was recorded")
+    case = case_of(where)
+    late = do(browser, where, "reply", case=str(case.pk), words="The one of Monday")
+    assert late.status_code == 409
+    assert "Nobody waits for an answer here any more" in late.text
+    assert "The one of Monday" in late.text
+
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(
+            state=CaseState.DONE, decided_at=NOON, answered_at=NOON, closed_at=NOON
+        )
+    assert 'value="appeal"' in browser.get(where).text
+    assert do(browser, where, "appeal", case=str(case.pk), words="First").status_code == 303
+    assert 'value="appeal"' not in browser.get(where).text
+    second = do(browser, where, "appeal", case=str(case.pk), words="Here is the proof")
+    assert second.status_code == 409
+    assert "An appeal against this answer is there already" in second.text
+    assert "Here is the proof" in second.text
 
 
 def test_no_language_lacks_a_word() -> None:

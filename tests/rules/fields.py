@@ -407,7 +407,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "connection format state time_zone line rows rows_done added known too_old erased tries",
-            "doubtful refused created_by created_at started_at due_at finished_at",
+            "doubtful refused first_of_two created_by created_at started_at due_at finished_at",
             mapping="Names of the file's columns",
             file_key="Name of the sealed file, which goes when the import is over",
             file_digest="SHA-256 of the whole file, or a keyed digest of where a dropped one lies, to know it again",
@@ -564,7 +564,8 @@ REGISTER: dict[str, Table] = {
         _plain(_OURS, "step marked_by marked_at", note="A blueprint's name or a count"),
     ),
     "consent.DecidedFrom": Table(
-        "A digest of what all decisions of a client rest on", _plain(_OURS, "digest seen_at")
+        "A digest of what all decisions of a client rest on",
+        _plain(_OURS, "digest quarantine_hours at_vendor seen_at"),
     ),
     "consent.Rejudgement": Table(
         "That recordings are to be decided anew",
@@ -1466,9 +1467,11 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.CallTombstone": Table(
         "A call erased on request, or placed by ourselves: nothing that is said of it comes in",
-        _plain("id client_id")
+        _plain(
+            "id client_id", is_start="Whether it is of the number and a second near the start, or of a name"
+        )
         | _evidence(
-            digest="So that no replay brings the call back",
+            digest="HMAC-SHA256 under the client's token key: so that no replay brings the call back",
             ends_on="Its own date",
             created_at="When it was erased",
         ),

@@ -57,11 +57,13 @@ class Names:
     A field that names something: which thing, and the question with it.
 
     :ivar is_told: whether the owner's own is answered otherwise than what nobody has; else it is only written down.
+    :ivar header: in which the thing is named, where it is not in the body.
     """
 
     kind: str
     body: Callable[[str], Body]
     is_told: bool = True
+    header: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,9 @@ OPERATIONS = {
             "number": Names("number", lambda it: _said(number=it)),
             "notice_version": Names("version", lambda it: _said(notice_version=it, purposes=["record"])),
             "idempotency_key": Names("statement", lambda it: _said(idempotency_key=it)),
+            "header Idempotency-Key": Names(
+                "statement", lambda _: _said(idempotency_key=None), header="Idempotency-Key"
+            ),
             "call.reference": Names(
                 "call",
                 lambda it: _said(scope="this_call", call={"provider": "generic", "reference": it}),
@@ -221,10 +226,10 @@ _OWN = re.compile(
 )
 
 
-def _question(world: World, path: str, asker: Things, body: Body) -> Answer:
+def _question(world: World, path: str, asker: Things, body: Body, headers: Mapping[str, str]) -> Answer:
     answer = ask(
         world.browsers["anonymous"], "post", f"/api/v1/{path}", data=json.dumps(body),
-        content_type="application/json", headers=_key(asker, path),
+        content_type="application/json", headers={**_key(asker, path), **headers},
     )  # fmt: skip
     return replace(answer, body=_OWN.sub(b'"OWN"', answer.body))
 
@@ -235,7 +240,8 @@ def odd(world: World, had: Mapping[str, Had], path: str, named: str) -> list[str
     clients = (world.dentist, world.plumber, world.florist)
 
     def answer(asker: Things, of: Had) -> Answer:
-        return _question(world, path, asker, names.body(getattr(of, names.kind)))
+        thing = getattr(of, names.kind)
+        return _question(world, path, asker, names.body(thing), {names.header: thing} if names.header else {})
 
     found = []
     for asker in clients:

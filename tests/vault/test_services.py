@@ -333,7 +333,9 @@ def test_the_command_moves_the_small_secrets_of_connections_too(
         )
     masters(new, old)
     call_command("rotate_keys", master=True)
-    assert "older ones open nothing" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing here needs an older one" in said
+    assert "Run manage.py backup and manage.py restore_drill; only then take the older key out" in said
     masters(new)
     with job_scope(agency_id=agency.pk):
         assert ConnectionSecret.objects.get(pk=secret.pk).secret == "s3cret"
@@ -355,7 +357,7 @@ def test_the_command_refuses_where_there_is_one_master_key_alone(
     with pytest.raises(CommandError, match="There is no newer key: put a new one in front of") as refused:
         call_command("rotate_keys", master=True)
     assert refused.value.returncode == 2
-    assert "take the old one out" in str(refused.value)
+    assert "before the old one is taken out" in str(refused.value)
     assert capsys.readouterr().out == ""
     assert _master_events() == []
 
@@ -379,8 +381,8 @@ def test_the_command_says_where_nothing_is_behind_the_newest_master_key(
 ) -> None:
     _change_masters(masters)
     for said in (
-        "2 secrets are under the newest master key; older ones open nothing now.",
-        "Everything was under the first key of FIELD_ENCRYPTION_KEY already; the others open nothing.",
+        "2 secrets are under the newest master key; nothing here needs an older one.",
+        "Everything was under the first key of FIELD_ENCRYPTION_KEY already; nothing here needs the others.",
     ):
         call_command("rotate_keys", master=True)
         assert said in capsys.readouterr().out

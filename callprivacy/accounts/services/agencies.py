@@ -18,7 +18,7 @@ from callprivacy.accounts.services import invitations, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
+from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement, Place
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -30,6 +30,13 @@ AWAY_FOR: Final = timedelta(days=1)
 
 class SlugTakenError(ValueError):
     """Another agency, or another client of this agency, has that short name already."""
+
+
+class NotSignedError(ValueError):
+    """At a live client it is an officer's to sign that recordings are deleted at the tracker too."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(f"{client.name} is live. Ask a compliance officer to switch this on.")
 
 
 class HasManagersError(ValueError):
@@ -330,10 +337,16 @@ def update_engagement(
     answered_by: Answerer,
     breach_notice_hours: int,
     at_end: AtEnd,
+    is_signed: bool = False,
     by: Actor,
     at: datetime,
 ) -> None:
-    """Change what was agreed with a client; the trail names which facts changed."""
+    """
+    Change what was agreed with a client; the trail names which facts changed.
+
+    :param is_signed: whether a compliance officer does it.
+    :raises NotSignedError: recordings of a live client would be deleted at the tracker too, and no officer signs.
+    """
     engagement = Engagement.objects.for_client(client).get()
     values = {
         "measure_as": measure_as.value,
@@ -350,7 +363,19 @@ def update_engagement(
     changed = [field for field, value in values.items() if getattr(engagement, field) != value]
     if not changed:
         return
+    told: dict[str, Any] = {}
+    if "delete_at_vendor" in changed:
+        if delete_at_vendor and not is_signed:
+            _check_not_live(client)
+        told = {"delete_at_vendor": delete_at_vendor, "was_delete_at_vendor": not delete_at_vendor}
     for field in changed:
         setattr(engagement, field, values[field])
     engagement.save(update_fields=changed)
-    audit.record("engagement.changed", subject=client, by=by, at=at, fields=", ".join(changed))
+    audit.record("engagement.changed", subject=client, by=by, at=at, fields=", ".join(changed), **told)
+
+
+def _check_not_live(client: Client) -> None:
+    """The row is held, so that no signature of going live comes between the look and the change."""
+    locked = Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+    if locked.retention_state == RetentionState.LIVE:
+        raise NotSignedError(client)

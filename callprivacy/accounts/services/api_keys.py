@@ -187,6 +187,20 @@ def revoke_key(*, key: ApiKey, by: Actor, at: datetime) -> bool:
     return revoked > 0
 
 
+def end_keys_of(
+    *, user_id: int, agency_id: int, by: Actor, at: datetime, scope: ApiScope | None = None
+) -> int:
+    """
+    Revoke the keys that a person made for an agency's systems; returns how many opened something.
+
+    :param scope: those alone that have it.
+    """
+    alive = ApiKey.objects.filter(agency_id=agency_id, created_by_id=user_id, revoked_at=None, ends_at__gt=at)
+    if scope is not None:
+        alive = alive.filter(scopes__contains=[scope.value])
+    return sum(revoke_key(key=key, by=by, at=at) for key in alive.defer("digest"))
+
+
 def _make(
     *,
     client_id: int,

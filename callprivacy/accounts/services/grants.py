@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import CLIENT_SIDE, MembershipState, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
@@ -21,6 +21,15 @@ class EndsInThePastError(ValueError):
 
 class NotHereError(ValueError):
     """The person, or the client, has left: nothing is given any more."""
+
+
+class WrongSideError(ValueError):
+    """The bundle of who approves for a client, and a person of the agency, who does not approve for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Who approves for a client is on its side. Choose another bundle, or change the person's role first."
+        )
 
 
 @transaction.atomic
@@ -39,6 +48,7 @@ def set_bundle(
     :raises EndsInThePastError: `ends_at` is not after `at`.
     :raises OwnRightsError: the person is who grants, and somebody else could.
     :raises NotHereError: the person or the client has left, be it just now; what is granted can be ended all the same.
+    :raises WrongSideError: it is the approver's, and the person's role is none of the client's side.
     """
     if (
         by.kind == ScopeKind.STAFF
@@ -49,7 +59,7 @@ def set_bundle(
     if ends_at is not None and ends_at <= at:
         raise EndsInThePastError("A grant ends after it begins.")
     if bundle is not None:
-        _check_both_are_here(membership, client)
+        _check_both_are_here(membership, client, bundle)
     access.write_bundle(
         agency_id=membership.agency_id,
         user_id=membership.user_id,
@@ -70,10 +80,12 @@ def set_bundle(
     )
 
 
-def _check_both_are_here(membership: Membership, client: Client) -> None:
+def _check_both_are_here(membership: Membership, client: Client, bundle: Role) -> None:
     """Who sees a person off, or closes a client, holds the membership: what they did meanwhile is seen."""
     held = access.hold_members(agency_id=membership.agency_id, user_ids=[membership.user_id])
     if not any(row.state != MembershipState.LEFT for row in held):
         raise NotHereError("This person has left the agency. Let them come back first.")
+    if bundle is Role.APPROVER and not all(row.role in CLIENT_SIDE for row in held):
+        raise WrongSideError
     if not Client.objects.filter(pk=client.pk, archived_at=None).exists():
         raise NotHereError(f"{client.name} has left: nobody is granted it any more.")

@@ -42,8 +42,8 @@ class NoNewerKeyError(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "There is no newer key: put a new one in front of FIELD_ENCRYPTION_KEY, restart, run this again, then take "
-            "the old one out."
+            "There is no newer key: put a new one in front of FIELD_ENCRYPTION_KEY, restart, run this again, and do "
+            "what it says before the old one is taken out."
         )
 
 
@@ -73,7 +73,7 @@ def find_client(name: str) -> Client:
 
 def rotate_master(*, at: datetime, step: Step) -> int:
     """
-    Bring everything under the newest master key; then older ones open nothing. Returns how many rows moved.
+    Bring everything under the newest master key; then nothing here needs older ones. Returns how many rows moved.
 
     Where none did, nothing has changed and nothing is written down.
 

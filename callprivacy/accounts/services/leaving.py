@@ -10,7 +10,7 @@ from django.db import transaction
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, ProviderLink
-from callprivacy.accounts.services import passwords, people
+from callprivacy.accounts.services import api_keys, passwords, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 
@@ -39,7 +39,7 @@ def leave(*, membership: Membership, by: Actor, at: datetime) -> Left:
     Membership.objects.filter(pk=membership.pk).update(state=MembershipState.LEFT)
     membership.state = MembershipState.LEFT
     sessions = people.end_sessions(membership.user_id)
-    keys = passwords.end_keys_of(user_id=membership.user_id, agency_id=membership.agency_id, by=by, at=at)
+    keys = api_keys.end_keys_of(user_id=membership.user_id, agency_id=membership.agency_id, by=by, at=at)
     ProviderLink.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id).delete()
     held = ClientGrant.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id)
     client_ids = sorted(set(held.values_list("content_object_id", flat=True)))

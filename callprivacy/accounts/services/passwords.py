@@ -18,14 +18,7 @@ from django.template.loader import render_to_string
 
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.enums import DueWhy
-from callprivacy.accounts.models import (
-    ApiKey,
-    Membership,
-    PasswordDay,
-    PasswordReminder,
-    SignInPolicy,
-    User,
-)
+from callprivacy.accounts.models import Membership, PasswordDay, PasswordReminder, SignInPolicy, User
 from callprivacy.accounts.services import api_keys, operators, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
@@ -225,7 +218,7 @@ def _remind(members: Collection[Membership], agency: Agency, at: datetime) -> No
 def _end_what_is_overdue(member: Membership, at: datetime) -> None:
     """End the sessions of who is overdue beyond the grace, and the keys that this person made here."""
     sessions = people.end_sessions(member.user_id)
-    keys = end_keys_of(user_id=member.user_id, agency_id=member.agency_id, by=BY, at=at)
+    keys = api_keys.end_keys_of(user_id=member.user_id, agency_id=member.agency_id, by=BY, at=at)
     if sessions or keys:
         audit.record(
             "person.password_overdue",
@@ -236,12 +229,6 @@ def _end_what_is_overdue(member: Membership, at: datetime) -> None:
             sessions=sessions,
             keys=keys,
         )
-
-
-def end_keys_of(*, user_id: int, agency_id: int, by: Actor, at: datetime) -> int:
-    """Revoke the keys that a person made for an agency's systems; returns how many opened something."""
-    alive = ApiKey.objects.filter(agency_id=agency_id, created_by_id=user_id, revoked_at=None, ends_at__gt=at)
-    return sum(api_keys.revoke_key(key=key, by=by, at=at) for key in alive.defer("digest"))
 
 
 # --- Mail ----------------------------------------------------------------------------------------------------------

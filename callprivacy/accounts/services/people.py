@@ -11,8 +11,17 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, DueWhy, MembershipState, Role
-from callprivacy.accounts.models import Invitation, Membership, PasswordHistory, User
+from callprivacy.accounts.enums import (
+    CLIENT_SIDE,
+    RIGHTS,
+    AgencyRight,
+    ApiScope,
+    DueWhy,
+    MembershipState,
+    Role,
+)
+from callprivacy.accounts.models import ClientGrant, Invitation, Membership, PasswordHistory, User
+from callprivacy.accounts.services import api_keys
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -40,6 +49,15 @@ class PasswordChangedError(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("The password was changed or closed meanwhile. Sign in again, or ask for a link.")
+
+
+class ApprovesError(ValueError):
+    """Somebody who approves for clients was to be made one of the agency's people."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__(
+            f"Approves for {names}, as the agency's people do not. Give another bundle or nothing there first."
+        )
 
 
 # --- A person's own deeds ---
@@ -217,19 +235,23 @@ def check_may_go(membership: Membership, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
+def suspend(*, membership: Membership, ends_keys: bool = True, by: Actor, at: datetime) -> None:
     """
     Take a person's access away at once: their sessions end, no grant counts until they are active again, and whom
     they have invited does not come in.
 
+    :param ends_keys: whether every key ends that they made for the agency's systems; those that vouch for proof end
+        in any case.
     :raises LastManagerError: nobody else could manage people.
     :raises OwnRightsError: people do not suspend themselves.
     """
     check_may_go(membership, by=by)
-    shut_out(membership=membership, by=by, at=at)
+    shut_out(membership=membership, ends_keys=ends_keys, by=by, at=at)
 
 
-def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool = False) -> None:
+def shut_out(
+    *, membership: Membership, ends_keys: bool = True, by: Actor, at: datetime, replaced: bool = False
+) -> None:
     """
     The same without asking who is left: whoever calls has the transaction and `hold_managers`, and sees to that.
 
@@ -241,6 +263,13 @@ def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool 
     if not won:
         return
     ended = end_sessions(membership.user_id)
+    keys = api_keys.end_keys_of(
+        user_id=membership.user_id,
+        agency_id=membership.agency_id,
+        by=by,
+        at=at,
+        scope=None if ends_keys else ApiScope.CONSENT_PROVE,
+    )
     audit.record(
         "person.suspended",
         by=by,
@@ -248,6 +277,7 @@ def shut_out(*, membership: Membership, by: Actor, at: datetime, replaced: bool 
         subject=membership,
         person=membership.user_id,
         sessions=ended,
+        keys=keys,
         invitations=withdraw_invitations_of(membership, at=at),
         replaced=replaced,
     )
@@ -280,11 +310,13 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
 
     :raises LastManagerError: nobody would be left to manage people.
     :raises OwnRightsError: somebody else could do it.
+    :raises ApprovesError: they hold the approver's bundle, and the new role is none of the client's side.
     """
     hold_managers(membership.agency_id)
     _check_own(membership, by)
     if AgencyRight.MANAGE_PEOPLE not in RIGHTS[role]:
         _check_somebody_is_left(membership)
+    _check_side(membership, role)
     before = membership.role
     if role == before or not Membership.objects.filter(pk=membership.pk, role=before).update(role=role):
         return
@@ -300,6 +332,21 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
         after=role.value,
         invitations=0 if may_invite else withdraw_invitations_of(membership, at=at),
     )
+
+
+def _check_side(membership: Membership, role: Role) -> None:
+    """Whoever gives a bundle just now holds the membership: what was given meanwhile is seen."""
+    if role in CLIENT_SIDE:
+        return
+    access.hold_members(agency_id=membership.agency_id, user_ids=[membership.user_id])
+    approves = ClientGrant.objects.filter(
+        agency_id=membership.agency_id, user_id=membership.user_id, bundle=Role.APPROVER
+    )
+    names = (
+        approves.order_by("content_object__name").values_list("content_object__name", flat=True).distinct()
+    )
+    if found := list(names):
+        raise ApprovesError(", ".join(found))
 
 
 def may_change_grants_of(membership: Membership, by: Membership) -> bool:

@@ -10,8 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed, Role
 from callprivacy.accounts.forms import ClientFilter, ClientForm, EngagementForm, NewClientForm
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import agencies, people
@@ -126,15 +126,26 @@ def edit_client(request: StaffRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_CLIENTS)
+@confirms(Deed.POLICY)
 def edit_engagement(request: StaffRequest, slug: str) -> HttpResponse:
     """Change what was agreed with a client."""
     client = _known_client_or_404(request, slug)
     engagement = Engagement.objects.for_client(client).get()
     form = EngagementForm(request.POST or None, initial=EngagementForm.values_of(engagement))
     if form.is_valid():
-        agencies.update_engagement(client=client, by=request.actor, at=request.at, **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return redirect("accounts:client", slug=client.slug)
+        try:
+            agencies.update_engagement(
+                client=client,
+                is_signed=access.has_right(request.membership, AgencyRight.SIGN_OFF),
+                by=request.actor,
+                at=request.at,
+                **form.cleaned_data,
+            )
+        except agencies.NotSignedError as error:
+            form.add_error("delete_at_vendor", str(error))
+        else:
+            messages.success(request, "Saved.")
+            return redirect("accounts:client", slug=client.slug)
     context = {"form": form, "client": client, "tab": "profile", "title": "Engagement"}
     return render(request, "accounts/edit_client.html", context)
 

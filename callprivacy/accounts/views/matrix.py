@@ -95,7 +95,12 @@ def change_cell(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
                 at=request.at,
                 ends_at=form.ends_at(),
             )
-        except (OwnRightsError, grants.EndsInThePastError, grants.NotHereError) as error:
+        except (
+            OwnRightsError,
+            grants.EndsInThePastError,
+            grants.NotHereError,
+            grants.WrongSideError,
+        ) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, _said(membership.user.name, client.name, form))

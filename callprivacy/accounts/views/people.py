@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
-from callprivacy.accounts.forms import InviteForm, PeopleFilter, RoleForm
+from callprivacy.accounts.forms import InviteForm, PeopleFilter, RoleForm, SuspendForm
 from callprivacy.accounts.models import Invitation, Membership
 from callprivacy.accounts.services import invitations
 from callprivacy.accounts.services import people as deeds
@@ -141,6 +141,8 @@ def _page_of(
         "link": selectors.link_of(membership.user_id),
         "is_self": membership.pk == request.membership.pk,
         "may_grant": deeds.may_change_grants_of(membership, request.membership),
+        "keys": selectors.keys_listed(membership.user_id, at=request.at),
+        "suspend_form": SuspendForm(),
     }
     return render(request, "accounts/person.html", context, status=status)
 
@@ -157,7 +159,7 @@ def change_role(request: StaffRequest, pk: int) -> HttpResponse:
             deeds.change_role(
                 membership=membership, role=form.cleaned_data["role"], by=request.actor, at=request.at
             )
-        except (deeds.LastManagerError, deeds.OwnRightsError) as error:
+        except (deeds.ApprovesError, deeds.LastManagerError, deeds.OwnRightsError) as error:
             form.add_error("role", str(error))
         else:
             messages.success(request, f"{membership.user} is {membership.get_role_display().lower()} now.")
@@ -170,8 +172,10 @@ def change_role(request: StaffRequest, pk: int) -> HttpResponse:
 def suspend(request: StaffRequest, pk: int) -> HttpResponse:
     """Take a person's access away at once."""
     membership = membership_or_404(request, pk)
+    form = SuspendForm(request.POST)
+    ends_keys = form.is_valid() and form.cleaned_data["ends_keys"]
     try:
-        deeds.suspend(membership=membership, by=request.actor, at=request.at)
+        deeds.suspend(membership=membership, ends_keys=ends_keys, by=request.actor, at=request.at)
     except (deeds.LastManagerError, deeds.OwnRightsError) as error:
         messages.error(request, str(error))
     else:

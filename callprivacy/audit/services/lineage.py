@@ -43,7 +43,10 @@ class NotTogetherError(RuntimeError):
 
 WORDS: Final = {
     Lineage.DEFAULT_OLDER: "The database was restored from an old copy. Run: manage.py after_restore.",
-    Lineage.VAULT_OLDER: "The vault was restored from an old copy. Run: manage.py after_restore --vault-is-older.",
+    Lineage.VAULT_OLDER: (
+        "The vault is older than the database, or another one. See that VAULT_DATABASE_URL names the right one, and put"
+        " its newest dump back; then run manage.py after_restore, which says what it does not open."
+    ),
 }
 
 

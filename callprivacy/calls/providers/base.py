@@ -94,6 +94,7 @@ class CallFacts:
     :ivar redacted: the tracker has removed the person from its copy; whoever keeps one removes them, too.
     :ivar ranked: a row of a file that knows by `revision` which rows of the same call came before it, and replaces
         what they said instead of filling blanks.
+    :ivar first_of_two: a row of a file whose local time came twice that night; the first is taken for it.
     """
 
     started_at: datetime
@@ -122,6 +123,7 @@ class CallFacts:
     presses: tuple[tuple[str, str], ...] = ()
     redacted: bool = False
     ranked: bool = False
+    first_of_two: bool = False
 
     def __post_init__(self) -> None:
         # Written for speed: this runs once for every imported row.
@@ -349,7 +351,9 @@ def _is_blank(name: str, value: object) -> bool:
     return value in (None, "", ()) or (value is False and name in {"caller_withheld", "redacted"})
 
 
-_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only", "presses", "ranked"}
+_NOT_MERGED: Final = {
+    "started_at", "references", "stage", "revision", "modified_only", "presses", "ranked", "first_of_two",
+}  # fmt: skip
 _SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not in _NOT_MERGED)
 
 

@@ -94,8 +94,9 @@ def _as_callback(row: Mapping[str, Any]) -> dict[str, Any]:
         "CallStatus": row.get("status"),
         "CallDuration": row.get("duration"),
         "AnsweredBy": row.get("answered_by"),
-        # A callback says when it was sent, which is the end of a call that is over.
-        "Timestamp": row.get("end_time") or row.get("start_time") or row.get("date_created") or "",
+        # A callback has no such name: it says when it was sent, which is the end of a call that is over.
+        "StartTime": row.get("start_time") or "",
+        "Timestamp": row.get("end_time") or row.get("date_created") or "",
         "SequenceNumber": _LAST_WORD,
     }
 

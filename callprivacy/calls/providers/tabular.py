@@ -12,7 +12,8 @@ the place of the object in the array, from 1, plus 1, so that its numbers are th
 
 Local times. A time without an offset is read in the zone that the importer was told. A time that the clocks
 skipped is read with the offset from before the change (02:30 becomes 03:30), a time that came twice is its
-first occurrence: PEP 495's `fold=0`.
+first occurrence: PEP 495's `fold=0`. Nothing in the row says which it was, so such a row is marked
+(`CallFacts.first_of_two`), to be announced.
 
 Encoding. UTF-8; a line that is not is read as Windows-1252 and counted (`Table.recoded_lines`), to be
 announced.
@@ -517,22 +518,29 @@ def epoch(text: str) -> datetime | None:
     return _EPOCH + timedelta(milliseconds=int(text) if len(text) == 13 else int(text) * 1000)
 
 
+def _only_offset(hour: str, zone: tzinfo) -> timedelta | None:
+    """The offset of an hour such as "2026-01-31 13"; None where a part of it has another, or comes twice or never."""
+    first = datetime.fromisoformat(hour + ":00:00").replace(tzinfo=zone)
+    last = first.replace(minute=59, second=59)
+    found = {each.replace(fold=fold).utcoffset() for each in (first, last) for fold in (0, 1)}
+    return found.pop() if len(found) == 1 else None
+
+
 def _start_reader(
     column: str, slashes: Slashes, *, zone: tzinfo, at: datetime, has_epochs: bool = False
-) -> Callable[[str], datetime]:
-    """A function from a cell to UTC. The zone's offset is looked up once for each hour that has only one."""
+) -> Callable[[str], tuple[datetime, bool]]:
+    """
+    A function from a cell to UTC, and to whether that is the first of two times that the cell may mean.
+
+    The zone's offset is looked up once for each hour that has only one.
+    """
     latest = at.astimezone(UTC) + base.AHEAD_AT_MOST
     earliest = base.EARLIEST
     from_iso = datetime.fromisoformat
 
-    def offset_of(hour: str) -> timedelta | None:
-        first = from_iso(hour + ":00:00").replace(tzinfo=zone)
-        offset = first.utcoffset()
-        return offset if offset == first.replace(minute=59, second=59).utcoffset() else None
+    offsets = _Remembered[str, timedelta | None](lambda hour: _only_offset(hour, zone))
 
-    offsets = _Remembered[str, timedelta | None](offset_of)
-
-    def otherwise(text: str) -> datetime:
+    def otherwise(text: str) -> tuple[datetime, bool]:
         text = text.strip()
         found = epoch(text) if has_epochs else None
         if found is None:
@@ -540,22 +548,25 @@ def _start_reader(
         if found is None:
             raise RefusedError(column, "a time such as 2026-01-31 13:05:09")
         try:
-            return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+            if found.tzinfo:
+                return found.astimezone(UTC), False
+            first, second = (found.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         except OverflowError:
             raise RefusedError(column, "a time such as 2026-01-31 13:05:09") from None
+        return first, first < second  # of a time that was skipped the second lies before
 
-    def start_of(text: str) -> datetime:
+    def start_of(text: str) -> tuple[datetime, bool]:
         try:
             # The plain form, "2026-01-31 13:05:09": read as if it were UTC, then moved by the hour's offset.
             offset = offsets[text[:13]] if len(text) == 19 and text[13] == ":" else None
-            start = from_iso(text + "Z") - offset if offset is not None else otherwise(text)
+            found = (from_iso(text + "Z") - offset, False) if offset is not None else otherwise(text)
         except (ValueError, OverflowError) as error:
             if isinstance(error, RefusedError):
                 raise
-            start = otherwise(text)
-        if not earliest <= start <= latest:
+            found = otherwise(text)
+        if not earliest <= found[0] <= latest:
             raise RefusedError(column, "a start since 2005 and not in the future")
-        return start
+        return found
 
     return start_of
 
@@ -731,8 +742,9 @@ def _row_reader(
             said_country, said_region = places_said[country, region, caller and caller[:5]]
         else:
             said_country, said_region = base.place(country, region, caller)
+        started_at, first_of_two = start_of(start)
         return CallFacts(
-            started_at=start_of(start),
+            started_at=started_at,
             direction=directions[direction_raw] or named_direction or usual_direction,
             seconds=lengths[length],
             outcome=outcome,
@@ -756,6 +768,7 @@ def _row_reader(
             revision=0,
             modified_only=nothing,
             presses=presses_of[presses] if presses else (),
+            first_of_two=first_of_two,
         )
 
     return read

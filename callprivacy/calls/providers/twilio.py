@@ -236,8 +236,10 @@ def _call(params: dict[str, str], call: str, *, at: datetime) -> CallFacts:
     length = base.seconds(params.get("CallDuration"), "CallDuration") if stage is Stage.ENDED else None
     caller, withheld = _caller(params, theirs)
     country, region = base.place(params.get(f"{theirs}Country"), params.get(f"{theirs}State"), caller)
+    # Of a row of the list: how long it rang is in no length, so the end less the length would be too late.
+    column, over = ("StartTime", None) if params.get("StartTime") else ("Timestamp", length)
     return CallFacts(
-        started_at=_started_at(params, "Timestamp", length, at=at),
+        started_at=_started_at(params, column, over, at=at),
         direction=direction,
         seconds=length,
         outcome=_outcome(params, direction) if stage is Stage.ENDED else None,

@@ -82,7 +82,7 @@ type Clock = Callable[[], datetime]
 class Dropped:
     """
     A file that lies there. :ivar digest: keyed, of where it lies and what is known of it unread, to go on with it.
-    :ivar mark: a keyed digest of its name and size, to know what was refused. :ivar called: one of its name alone, to
+    :ivar mark: one of its name and the latter, to know what was refused. :ivar called: one of its name alone, to
     know whether it is still there. :ivar shape: name and size, as a person may read them.
     """
 
@@ -357,7 +357,7 @@ def _called(tokens: TokenKey, name: str) -> str:
 
 
 def _mark(tokens: TokenKey, found: Found) -> str:
-    return tokens.digest("drop", found.name, str(found.size)).hex()
+    return tokens.digest("drop", found.name, found.tag).hex()
 
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:

@@ -204,6 +204,7 @@ def describe_import(*, row: CallImport, layout: Layout, by: Actor, at: datetime)
         line=0,
         too_old=0,
         refused=0,
+        first_of_two=0,
         failure="",
         tries=0,
     )
@@ -233,6 +234,7 @@ def start_import(*, row: CallImport, by: Actor, at: datetime) -> None:
         line=0,
         too_old=0,
         refused=0,
+        first_of_two=0,
         tries=0,
     )
     if not changed:
@@ -314,6 +316,8 @@ def _count(
                     counts["refused"] += 1
                 elif lines.refuse(facts):
                     counts["too_old"] += 1
+                else:
+                    counts["first_of_two"] += facts.first_of_two
                 if counts["rows"] % 50_000 == 0:
                     keep_lease()
     except (UnparsableError, RefusedError) as error:
@@ -335,6 +339,7 @@ def _note_counts(row: CallImport, counts: Counter[str], failure: str) -> None:
         rows=counts["rows"],
         too_old=counts["too_old"],
         refused=counts["refused"],
+        first_of_two=counts["first_of_two"],
         failure=failure[:200],
         due_at=None,
         tries=0,
@@ -481,6 +486,11 @@ class _Batch:
         :raises OvertakenError: somebody else did, or it was cancelled.
         """
         counts = Counter(verdicts)
+        added = {Taken.ADDED, Taken.DOUBTFUL}
+        first_of_two = sum(
+            facts.first_of_two and verdict in added
+            for facts, verdict in zip(self.facts, verdicts, strict=True)
+        )
         moved = CallImport.objects.filter(
             pk=self.row.pk, state=JobState.RUNNING, line=self.after_line
         ).update(
@@ -494,6 +504,7 @@ class _Batch:
             erased=F("erased") + counts[Taken.ERASED],
             doubtful=F("doubtful") + counts[Taken.DOUBTFUL],
             refused=F("refused") + len(self.refusals),
+            first_of_two=F("first_of_two") + first_of_two,
         )
         if not moved:
             raise OvertakenError

@@ -100,7 +100,8 @@ def set_access(
     """
     Keep what opens a tracker's interface, sealed, and ask it from now on, with a test at once.
 
-    A key that is there stays with the calls that it was entered for: whoever asks for others enters it again.
+    A key that is there stays with the calls that it was entered for: whoever asks for others enters it again. Runs that
+    are open begin anew where another account, company or login is asked: the next page that they know of is not theirs.
 
     :param secret: "" keeps the one that is there; of Twilio, where none is, the connection's own token counts.
     :raises NoListError: the tracker lists nothing, no secret opens it, or its events are another account's.
@@ -109,7 +110,8 @@ def set_access(
     if connection.provider not in LISTS:
         raise NoListError("This tracker's interface lists no calls.")
     tenancy.require_here(connection.client_id)
-    held = Connection.objects.select_for_update().get(pk=connection.pk)
+    # Not against who writes rows of it: a page that is kept holds the pull, and then writes such rows.
+    held = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
     if connection.provider == "twilio" and held.mapping.get("account", account) != account:
         raise NoListError(OTHER_ACCOUNT)
     # Held, so that a key that is being forgotten is not written back from what was read before.
@@ -124,6 +126,8 @@ def set_access(
         raise NoListError(KEY_AGAIN)
     if pull.account != account or pull.login != login:
         pull.marker = ""
+    if (pull.account, pull.company, pull.login) != (account, company, login):
+        _open_runs(pull).update(following="", position=F("from_at"))
     pull.account, pull.company, pull.login, pull.only_known = account, company, login, only_known
     if secret:
         pull.secret = secret  # type: ignore[assignment]  # the field is typed as itself
@@ -494,9 +498,11 @@ def _keep(claimed: Claimed, page: Page, *, at: datetime) -> None:
     is_test = run.kind == PullKind.TEST
     bodies = _theirs(claimed, page)
     with job_scope(agency_id=claimed.agency_id):
+        # Held, so that nobody writes down another account before this page stands.
+        is_asked = _is_asked(claimed, Pull.objects.select_for_update(no_key=True))
         row = PullRun.objects.select_for_update().filter(pk=run.pk, state__in=_OPEN).first()
         _free(claimed)
-        if row is None or (row.position, row.following) != (run.position, run.following):
+        if not is_asked or row is None or (row.position, row.following) != (run.position, run.following):
             return
         if not is_test:
             inbox.keep_pulled(connection=connection, run=row, bodies=bodies, at=claimed.asked_at)
@@ -512,6 +518,14 @@ def _keep(claimed: Claimed, page: Page, *, at: datetime) -> None:
             update_fields=["pages", "listed", "passed_over", "following", "position", "state", "finished_at"]
         )
         _note_success(claimed, row, page, at)
+
+
+def _is_asked(claimed: Claimed, rows: QuerySet[Pull]) -> bool:
+    """Whether what a page was asked of is still what is asked; else neither its rows nor its refusal count."""
+    access = claimed.access
+    return rows.filter(
+        pk=claimed.run.pull_id, account=access.account, company=access.company, login=access.login
+    ).exists()
 
 
 def _theirs(claimed: Claimed, page: Page) -> Sequence[bytes]:
@@ -572,6 +586,9 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
     A tracker that asks for a pause has not failed.
     """
     with job_scope(agency_id=claimed.agency_id):
+        if not _is_asked(claimed, Pull.objects.all()):
+            _free(claimed)
+            return
         pull = Pull.objects.select_related("connection").get(pk=claimed.run.pull_id)
         if error.wait is not None:
             # It is the account that is asked too often, whichever connection asked last. Its rows are taken in one

@@ -4,6 +4,7 @@ A tracker has taken a person out of its record of a call, and so do we: no calle
 The order is that of every erasure: the intent; keys and tombstones in the vault; rows; the deed. Repeating any of it
 changes nothing, and whoever brings the event that says so brings it again until it is done. The tombstones are the
 call's references: what speaks of the call later, a repeat of an older event or a file, is taken in without the person.
+What says another name for it is known by its number and start, and left out.
 
 A call that is held keeps what it has until the hold ends; that it is due is a date on its row, which a sweep looks for.
 
@@ -23,6 +24,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Call, CallQuerySet, CallRef, Recording, Reveal, Transcript
+from callprivacy.calls.services import starts
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -52,24 +54,30 @@ def begin(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> N
     Called outside any scope, before `finish`.
     """
     with job_scope(agency_id=client.agency_id):
-        named = list(_named(client, call_ids).filter(on_hold=False).values_list("pk", flat=True))
+        there = dict(_named(client, call_ids).values_list("pk", "on_hold"))
+        named = [call_id for call_id, on_hold in there.items() if not on_hold]
         if named:
             audit.record("calls.redacting", subject=client, by=JOB, at=at, calls=len(named))
         references = CallRef.objects.for_client(client).filter(call_id__in=list(call_ids))
         digests = [bytes(digest) for digest in references.values_list("digest", flat=True)]
+        began = starts.starts_of(client=client, call_ids=there)
         keys = [
             *Recording.objects.for_client(client).filter(call_id__in=named).values_list("pk", flat=True),
             *Transcript.objects.for_client(client).filter(call_id__in=named).values_list("pk", flat=True),
         ]
-    entomb(client=client, digests=digests, at=at)
+    entomb(client=client, digests=digests, began=began, at=at)
     vault.destroy_recording_keys(client_id=client.pk, recording_ids=keys)
 
 
-def entomb(*, client: Client, digests: Collection[bytes], at: datetime) -> None:
-    """Remember calls' references, so that nothing that comes later names a person on them again."""
+def entomb(
+    *, client: Client, digests: Collection[bytes], at: datetime, began: Collection[bytes] = ()
+) -> None:
+    """Remember calls' references and starts, so that nothing that comes later names a person on them again."""
+    ends_on = (at + TOMBSTONE_FOR).date()
     if digests:
-        ends_on = (at + TOMBSTONE_FOR).date()
         vault.entomb_calls(client_id=client.pk, digests=digests, ends_on=ends_on, at=at)
+    if began:
+        vault.entomb_calls(client_id=client.pk, digests=began, ends_on=ends_on, at=at, are_starts=True)
 
 
 def finish(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> int:

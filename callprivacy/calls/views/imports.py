@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.imports import LayoutForm, UploadForm
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
@@ -378,6 +378,7 @@ def progress(request: StaffRequest, client: Client, import_id: UUID) -> HttpResp
 @require_safe
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
+@takes_files
 def refusals(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
     """Every refused line as CSV: line, column, reason; never what stood there."""
     row = _find(client, import_id)

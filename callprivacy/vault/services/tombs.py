@@ -12,13 +12,24 @@ from callprivacy.vault.models import CallTombstone, Tombstone
 from callprivacy.vault.services.keys import VAULT
 
 
-def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime) -> None:
-    """Remember the references of calls erased on request, so that no replay brings them back. One statement."""
+def entomb_calls(
+    *,
+    client_id: int,
+    digests: Collection[bytes],
+    ends_on: date,
+    at: datetime,
+    are_starts: bool = False,
+) -> None:
+    """
+    Remember the references of calls erased on request, so that no replay brings them back. One statement.
+
+    :param are_starts: these are no references, but what stands for calls' numbers and starts.
+    """
     with connections[VAULT].cursor() as cursor:
         cursor.execute(
-            "INSERT INTO vault_calltombstone (client_id, digest, ends_on, created_at)"
-            " SELECT %s, digest, %s, %s FROM unnest(%s::bytea[]) AS gone (digest) ON CONFLICT DO NOTHING",
-            [client_id, ends_on, at, selectors.byte_array(sorted(digests))],
+            "INSERT INTO vault_calltombstone (client_id, digest, is_start, ends_on, created_at)"
+            " SELECT %s, digest, %s, %s, %s FROM unnest(%s::bytea[]) AS gone (digest) ON CONFLICT DO NOTHING",
+            [client_id, are_starts, ends_on, at, selectors.byte_array(sorted(digests))],
         )
 
 

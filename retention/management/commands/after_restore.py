@@ -32,7 +32,14 @@ class Command(OwnCommand):
         parser.add_argument(
             "--vault-is-older",
             action="store_true",
-            help="the vault was put back: whoever it does not know any more is taken out of the database",
+            help="the vault was put back, and there is no newer dump of it: whoever it does not know any more is taken "
+            "out of the database; says first how many, and asks, unless --yes",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument(
+            "--everybody",
+            action="store_true",
+            help="also where the vault knows nobody who is in the database: all of them are taken out",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -44,12 +51,7 @@ class Command(OwnCommand):
                 "Both databases are of one age: nothing to do. To do it all the same: --anyway."
             )
             return
-        if found is Lineage.VAULT_OLDER and not options["vault_is_older"]:
-            raise CommandError(
-                "The vault is older than the database. What it does not know any more cannot be opened again, and goes "
-                "if you add --vault-is-older. If a newer dump of the vault exists, put that one back instead.",
-                returncode=2,
-            )
+        self._look_first(found, options)
         if found is not Lineage.SAME and not lineage.epoch_has_begun():
             self._begin_epoch(options["why"])
         with Progress("Looked at", out=self.stderr) as progress:
@@ -57,6 +59,33 @@ class Command(OwnCommand):
         restoring.made_good(found=removed, at=timezone.now())
         said = ", ".join(f"{count:,} {name}" for name, count in asdict(removed).items() if count)
         self.stdout.write(f"Taken out: {said or 'nothing'}. Web, worker and beat may start.")
+
+    def _look_first(self, found: Lineage, options: dict[str, Any]) -> None:
+        """
+        Take nothing out for a vault that is the wrong one.
+
+        :raises CommandError: it knows nobody, or is the older one, and nobody has said that this is meant.
+        """
+        with Progress("Counted", out=self.stderr) as progress:
+            lost = restoring.unopened(step=progress.step)
+        if lost.is_everybody and not options["everybody"]:
+            raise CommandError(
+                f"The vault knows none of the {lost.of_people:,} people in the database: it is empty, or another "
+                "installation's. See that VAULT_DATABASE_URL names the right one, and put the newest dump of the vault "
+                "back. Only where there is none, add --everybody: all of them are taken out then. Nothing was changed.",
+                returncode=2,
+            )
+        if found is not Lineage.VAULT_OLDER:
+            return
+        if not options["vault_is_older"]:
+            raise CommandError(
+                f"The vault is older than the database. It opens no more: {lost}. If a newer dump of the vault exists, "
+                "put that one back instead. Only where there is none, add --vault-is-older: they are taken out then. "
+                "Nothing was changed.",
+                returncode=2,
+            )
+        if lost and not options["yes"]:
+            self.asks(f"No key opens, and so would be taken out: {lost}.", word="take out")
 
     def _begin_epoch(self, why: str) -> None:
         done = subprocess.run(

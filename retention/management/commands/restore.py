@@ -43,8 +43,8 @@ class Command(OwnCommand):
             if options["replace"]:
                 restoring.check(options["dump"], secret=secret, access=access)
                 name = access.parts["dbname"]
-                if not options["yes"] and input(f"Drop everything in {name}? Write its name: ") != name:
-                    raise CommandError("Nothing was changed.", returncode=2)
+                if not options["yes"]:
+                    self.asks(f"Everything in the database {name} is dropped.", word=name)
                 restoring.empty(manifest.database)
             restoring.restore_dump(options["dump"], manifest=manifest, secret=secret, access=access)
         except OSError as error:
@@ -56,3 +56,7 @@ class Command(OwnCommand):
         self.stdout.write(f"{manifest.database} is back as of {manifest.made_at}.")
         if manifest.database == "default":
             self.stdout.write("Now run: manage.py migrate, then manage.py after_restore --why ...")
+        else:
+            self.stdout.write(
+                "If the program is newer than the dump: manage.py migrate vault --database vault"
+            )

@@ -34,7 +34,7 @@ class Command(OwnCommand):
         if options["look_inside"]:
             manifest = backups.read_manifest(options["look_inside"])
             checks = [
-                _run("after_restore", "after_restore", why="a drill", anyway=True),
+                _run("after_restore", "after_restore", why="a drill", anyway=True, everybody=True),
                 _run("trail", "verify_audit"),
                 *drills.look_inside(manifest),
             ]

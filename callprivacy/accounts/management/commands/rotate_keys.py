@@ -20,7 +20,8 @@ from callprivacy.vault import services as vault
 class Command(OwnCommand):
     help = (
         "Wrap keys again, in batches and online; a run that was killed is taken up by the next. "
-        "--master: put a new key first in FIELD_ENCRYPTION_KEY, restart, run this, then remove the old one."
+        "--master: put a new key first in FIELD_ENCRYPTION_KEY, restart, run this, then do what it says "
+        "before the old one goes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -61,13 +62,16 @@ class Command(OwnCommand):
             moved = keys.rotate_master(at=at, step=progress.step)
         if moved:
             self.stdout.write(
-                f"{moved:,} secrets are under the newest master key; older ones open nothing now."
+                f"{moved:,} secrets are under the newest master key; nothing here needs an older one."
             )
         else:
             self.stdout.write(
-                "Everything was under the first key of FIELD_ENCRYPTION_KEY already; the others open nothing. Take "
-                "them out."
+                "Everything was under the first key of FIELD_ENCRYPTION_KEY already; nothing here needs the others."
             )
+        self.stdout.write(
+            "Dumps of before do. Run manage.py backup and manage.py restore_drill; only then take the older key out, "
+            "and keep it in the safe as long as a dump of before exists (docs/backups.md)."
+        )
 
     def _rotate_tokens(self, client: Client, at: datetime) -> None:
         with Progress(f"Tokens of {client.slug}", out=self.stderr) as progress:

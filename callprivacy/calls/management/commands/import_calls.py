@@ -137,6 +137,11 @@ class Command(OwnCommand):
             f"{row.too_old:,} too old, {row.erased:,} erased before, {row.refused:,} refused"
             + (f", in {took.total_seconds():,.0f} s." if took else ".")
         )
+        if row.first_of_two:
+            self.stdout.write(
+                f"  {row.first_of_two:,} added of an hour that the clocks of {row.time_zone} show twice, "
+                "read as the first"
+            )
         for refusal in refused:
             self.stdout.write(f"  line {refusal.line}, {refusal.column}: {refusal.reason}")
         if row.refused > len(refused):

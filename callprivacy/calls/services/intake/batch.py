@@ -9,6 +9,8 @@ from datetime import datetime
 
 from django.db import connection
 
+from callprivacy.calls.providers.base import Stage
+from callprivacy.calls.services import redaction, starts
 from callprivacy.calls.services.intake.items import Item, Taken
 from callprivacy.calls.services.intake.lines import EPOCH, Lines
 from callprivacy.calls.services.kept import Way
@@ -103,6 +105,38 @@ def leave_out_people(batch: Batch, items: Iterable[Item]) -> set[bytes]:
         if without and not without.isdisjoint(item.digests):
             item.leave_out_person()
     return gone
+
+
+def find_erased_starts(batch: Batch, items: Iterable[Item]) -> list[Item]:
+    """
+    Those of these calls that began when one of that number did that was erased on request, or lost its person.
+
+    Asked of calls that none of their references names: for others the references say it.
+    """
+    if not vault_selectors.has_entombed_starts(batch.client.pk):
+        return []
+    asked: dict[bytes, list[Item]] = defaultdict(list)
+    for item in items:
+        facts = item.facts
+        start = starts.digest(
+            batch.keys.tokens,
+            started_at=facts.started_at,
+            number=facts.caller,
+            tracking_number=facts.tracking_number,
+            seconds=facts.seconds,
+        )
+        if start is not None and facts.stage is not Stage.ADDENDUM:
+            asked[start].append(item)
+    return [item for start in vault_selectors.entombed(batch.client.pk, asked) for item in asked[start]]
+
+
+def leave_out_erased(batch: Batch, items: Collection[Item]) -> None:
+    """Leave these calls out, and remember them by the names that they come with: later news may say no number."""
+    for item in items:
+        batch.verdicts[item.index] = Taken.ERASED
+    redaction.entomb(
+        client=batch.client, digests=[digest for item in items for digest in item.digests], at=batch.at
+    )
 
 
 def caller_line(batch: Batch, caller_id: uuid.UUID, number: str) -> str:

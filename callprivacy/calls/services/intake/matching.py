@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Final
 
 from django.db import connection
@@ -15,8 +14,7 @@ from django.db import connection
 from callprivacy.calls.services.intake.batch import Batch
 from callprivacy.calls.services.intake.items import FACTS, Item
 from callprivacy.calls.services.intake.lines import MILLISECOND
-
-CLOSE: Final = timedelta(seconds=2)
+from callprivacy.calls.services.starts import CLOSE
 
 _CLOSE_MS: Final = CLOSE // MILLISECOND
 

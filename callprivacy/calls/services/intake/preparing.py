@@ -12,8 +12,10 @@ from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services.intake.batch import (
     Batch,
     caller_line,
+    find_erased_starts,
     find_known,
     find_pairs,
+    leave_out_erased,
     leave_out_people,
 )
 from callprivacy.calls.services.intake.items import FACTS, TRACK, Item, Taken, facts_digest, untracked_call
@@ -65,6 +67,7 @@ def sort_out(batch: Batch, facts: Sequence[CallFacts]) -> None:
         batch.items.append(Item(index, fact, references, wave))
     # An id begins with its call's start: a page of an index is looked for once for all rows of the batch that go there.
     batch.items.sort(key=_start_of)
+    _leave_out_erased(batch)
     _leave_out_forgotten(batch)
     # No caller is made for a call from which the person was taken out; `_write_wave` looks again.
     leave_out_people(batch, batch.items)
@@ -76,6 +79,18 @@ def _untracked(keys: ClientKeys, numbers: Collection[str], at: datetime) -> dict
         return {}
     found = vault_selectors.suppressed(keys.client_id, numbers, on=at.date(), keys=keys)
     return {number: said[TRACK] for number, said in found.items() if TRACK in said}
+
+
+def _leave_out_erased(batch: Batch) -> None:
+    """Leave out what comes again under another name, before a caller is made for it; `_write_wave` looks again."""
+    suspects = find_erased_starts(batch, batch.items)
+    if not suspects:
+        return
+    with job_scope(agency_id=batch.client.agency_id):
+        known = find_known(batch, suspects)
+    gone = {item.index: item for item in suspects if item.index not in known}
+    leave_out_erased(batch, gone.values())
+    batch.items = [item for item in batch.items if item.index not in gone]
 
 
 def _leave_out_forgotten(batch: Batch) -> None:

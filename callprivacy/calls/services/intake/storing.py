@@ -17,7 +17,13 @@ from callprivacy.calls.models import CallPress, start_of
 from callprivacy.calls.providers.base import Stage
 from callprivacy.calls.services import kept as rows
 from callprivacy.calls.services import redaction
-from callprivacy.calls.services.intake.batch import Batch, find_known, leave_out_people
+from callprivacy.calls.services.intake.batch import (
+    Batch,
+    find_erased_starts,
+    find_known,
+    leave_out_erased,
+    leave_out_people,
+)
 from callprivacy.calls.services.intake.items import Item, Taken
 from callprivacy.calls.services.intake.lines import lines_of
 from callprivacy.calls.services.intake.loading import (
@@ -233,6 +239,8 @@ def _add_as_loaded(batch: Batch, items: Sequence[Item]) -> bool:
         raise _NotAsLoadedError from None
     if vault_selectors.entombed(batch.client.pk, [one for item in items for one in item.digests]):
         raise _NotAsLoadedError
+    if find_erased_starts(batch, items):
+        raise _NotAsLoadedError
     for item in items:
         batch.verdicts[item.index] = Taken.ADDED
     _write_presses(batch, items, {item.index: item.new_id for item in items})
@@ -257,12 +265,14 @@ def _write_wave(batch: Batch, items: Sequence[Item]) -> None:
         if not batch.loaded:
             load_calls(batch, unknown)
         same, doubtful = match_calls(batch, unknown) if may_match(batch, unknown) else ({}, set())
-        if same:
+        gone_too = _again_under_other_names(batch, unknown)
+        same = {index: identity for index, identity in same.items() if index not in gone_too}
+        if same or gone_too:
             batch.loaded = []
         known |= same
-        added = [item for item in unknown if item.index not in same]
+        added = [item for item in unknown if item.index not in same and item.index not in gone_too]
         if added:
-            _run(_adding_calls(batch, added, left_out=list(same)))
+            _run(_adding_calls(batch, added, left_out=[*same, *gone_too]))
         for item in added:
             batch.verdicts[item.index] = Taken.DOUBTFUL if item.index in doubtful else Taken.ADDED
     ids = {item.index: item.new_id for item in added} | bring_up_to_date(
@@ -309,6 +319,18 @@ def _without_erased(batch: Batch, items: Sequence[Item], gone: set[bytes]) -> li
         else:
             left.append(item)
     return left
+
+
+def _again_under_other_names(batch: Batch, items: Sequence[Item]) -> set[int]:
+    """
+    Leave out calls that were erased and come again under names that we never had; returns their indexes.
+
+    Asked after the calls that they might be were looked for: an erasure leaves its starts before it removes the row.
+    """
+    erased = find_erased_starts(batch, items)
+    if erased:
+        leave_out_erased(batch, erased)
+    return {item.index for item in erased}
 
 
 def _run(statements: Sequence[Statement]) -> None:
