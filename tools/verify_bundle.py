@@ -9,8 +9,9 @@ Verify an exported trail, or a binder of proof, offline: one file, Python 3.10 o
 It recomputes every event's leaf hash from its content, every root (RFC 9162), the chain of seals and every
 Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Events that left by
 policy are not missed where a signed statement says so; their leaf hashes still have to give the roots. Without
-`--key` it trusts the keys that the bundle itself brings, and says so. Without `--checkpoint` it cannot know
-that a tail was cut off before the export.
+`--key` it trusts the keys that the bundle itself brings, and says so. A key that was stolen is pinned with its end,
+`--key PUBLIC_KEY@2026-11-24T12:00:00Z`: what it signed under that date or a later one is named. Without
+`--checkpoint` it cannot know that a tail was cut off before the export.
 
 Of a binder it checks every byte: the signature over the PDF, the statement inside and its signature, the digest of each
 part, and the seal of the trail that it brings. With `--trail` it looks for that seal in an exported trail.
@@ -30,7 +31,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -248,6 +249,39 @@ def day_of(instant: str) -> date:
     return date.fromisoformat(instant[:10])
 
 
+def moment(instant: str) -> datetime:
+    """
+    An instant with its zone.
+
+    :raises ValueError: it is none.
+    """
+    found = datetime.fromisoformat(instant[:-1] + "+00:00" if instant.endswith("Z") else instant)
+    if found.tzinfo is None:
+        raise ValueError(f"{instant} has no zone")
+    return found
+
+
+def read_pins(pins: Iterable[str]) -> dict[str, datetime | None]:
+    """
+    Pins, of which one may have its end behind an @: what names a key -> its end.
+
+    :raises UnreadableError: an end is no instant.
+    """
+    found: dict[str, datetime | None] = {}
+    for pin in pins:
+        name, at, end = pin.partition("@")
+        try:
+            found[name.lower()] = moment(end) if at else None
+        except ValueError:
+            raise UnreadableError(f"--key: {end} is no instant with its zone") from None
+    return found
+
+
+def end_of(key: PublicKey, pins: dict[str, datetime | None]) -> datetime | None:
+    ends = [pins.get(name) for name in (key.encoded.hex(), key.fingerprint, key.key_id)]
+    return min((end for end in ends if end is not None), default=None)
+
+
 def until_of(seal: dict[str, Any]) -> Mark:
     until = seal["until"]
     return until["epoch"], int(until["xid"]), until["id"]
@@ -274,9 +308,11 @@ class Verifier:
     """Takes a bundle's lines in order and writes down all that does not hold."""
 
     def __init__(self, pins: Iterable[str] = ()) -> None:
-        self.pins = {pin.lower() for pin in pins}
+        self.pinned_until = read_pins(pins)
+        self.pins = set(self.pinned_until)
         self.report = Report()
         self.keys: dict[str, PublicKey] = {}
+        self.ends: dict[str, datetime] = {}
         self.digests: dict[int, bytes] = {}
         self.size = 0
         self.peaks: list[bytes] = []
@@ -299,7 +335,18 @@ class Verifier:
         except ValueError:
             return None
         self.keys[key.key_id] = key
+        end = end_of(key, self.pinned_until)
+        if end is not None:
+            self.ends[key.key_id] = end
         return key
+
+    def _in_time(self, name: str, key: PublicKey, instant: str) -> None:
+        """Name what bears a date at which its key was not to be believed any more."""
+        end = self.ends.get(key.key_id)
+        if end is not None and moment(instant) >= end:
+            self.report.found(
+                f"{name}: signed under {instant}, when its key {key.key_id} had come to its end"
+            )
 
     def take(self, line: int, entry: Any) -> None:
         """Take the next line."""
@@ -337,6 +384,13 @@ class Verifier:
             key = self._trust(str(named.get("public"))) if self._pinned(named) else None
             if key is not None and named.get("id") != key.key_id:
                 self.report.found(f"line {line}: key {named.get('id')} is not named by its own hash")
+            if key is not None and "until" in named:
+                try:
+                    end = moment(str(named["until"]))
+                except ValueError:
+                    self.report.found(f"line {line}: the end of key {key.key_id} is no instant")
+                else:
+                    self.ends[key.key_id] = min(end, self.ends.get(key.key_id, end))
 
     def _pinned(self, named: dict[str, Any]) -> bool:
         if not self.pins:
@@ -373,6 +427,7 @@ class Verifier:
             self.report.found(f"{name}: its signature is not of a trusted key")
             return None
         self.report.keys_used.add(key.key_id)
+        self._in_time(name, key, said["at"])
         return name
 
     def _left_with(self, number: int) -> dict[str, Any] | None:
@@ -468,6 +523,7 @@ class Verifier:
             self.report.found(f"{name}: its signature is not that of key {key.key_id}")
         else:
             self.report.keys_used.add(key.key_id)
+            self._in_time(name, key, seal["signed_at"])
 
     def _wrong_root(self, name: str, seal: dict[str, Any]) -> None:
         _, peaks = grow(self.size, self.peaks, [digest for _, digest in self.batch])
@@ -659,6 +715,10 @@ class Verifier:
                 f"checkpoint line {line}: the declaration of a restore is not signed by a trusted key"
             )
             return False
+        end = self.ends.get(key.key_id)
+        if end is not None and moment(said["started_at"]) >= end:
+            self._in_time(f"checkpoint line {line}: the declaration of a restore", key, said["started_at"])
+            return False
         lost = [number for number in known if number > said["after"]]
         for number in lost:
             del known[number]
@@ -718,7 +778,8 @@ class BinderVerifier:
     """Takes a binder apart and writes down all that does not hold."""
 
     def __init__(self, pins: Iterable[str] = ()) -> None:
-        self.pins = {pin.lower() for pin in pins}
+        self.pinned_until = read_pins(pins)
+        self.pins = set(self.pinned_until)
         self.report = BinderReport()
 
     def verify(self, data: bytes) -> BinderReport:
@@ -770,6 +831,8 @@ class BinderVerifier:
             if statement.get("key") != key.key_id:
                 self.report.found("the statement: names another key than the one that signed it")
         try:
+            if key is not None:
+                self._in_time("the statement", key, statement["made_at"])
             self._statement(statement)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             self.report.found(f"the statement: is not well-formed ({error!r})")
@@ -793,6 +856,13 @@ class BinderVerifier:
             raw = b""
         if raw.hex() != signature or not key.verify(message, raw):
             self.report.found(f"{what}: was changed, the signature is not that of key {key.key_id}")
+
+    def _in_time(self, what: str, key: PublicKey, instant: str) -> None:
+        end = end_of(key, self.pinned_until)
+        if end is not None and moment(instant) >= end:
+            self.report.found(
+                f"{what}: signed under {instant}, when its key {key.key_id} had come to its end"
+            )
 
     def _statement(self, said: dict[str, Any]) -> None:
         for name in sorted(BINDER_MEMBERS ^ said.keys()):
@@ -835,6 +905,7 @@ class BinderVerifier:
             self.report.found(f"the seal: is of key {seal['key']}; pass that public key with --key as well")
         else:
             self._signed(signer, SEAL_CONTEXT + canonical(seal), str(signature), "the seal")
+            self._in_time("the seal", signer, seal["signed_at"])
 
     def compare(self, lines: Iterable[tuple[int, Any]]) -> None:
         """Look for the binder's seal in an exported trail."""
@@ -924,7 +995,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--key",
         action="append",
         default=[],
-        help="trust only this public key (64 hex digits, or its SHA-256)",
+        help="trust only this public key (64 hex digits, or its SHA-256); of a stolen one with @ and its end behind it",
     )
     parser.add_argument("--checkpoint", type=Path, help="seals kept elsewhere; finds a tail that was cut")
     parser.add_argument(

@@ -5,7 +5,6 @@ costs a minute.
 
 from __future__ import annotations
 
-from smtplib import SMTPException
 from typing import Any, Final
 from uuid import UUID
 
@@ -149,10 +148,7 @@ def _send(letter: Letter) -> bool:
 
 
 def _went_out(subject: str, text: str, address: str, about: str) -> bool:
-    try:
-        mail.letter(subject, text, [address]).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("release.not_told", release=about, error=type(error).__name__)
-        return False
-    return True
+    fault = mail.hand_over(mail.letter(subject, text, [address]))
+    if fault is not None:
+        log.warning("release.not_told", release=about, error=fault.kind)
+    return fault is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 from typing import Any, Final
 
 from celery import shared_task
@@ -105,13 +104,10 @@ def _send(letter: _Letter) -> bool:
         [letter.to],
     )
     message.attach(letter.filename, letter.data, "application/pdf")
-    try:
-        message.send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("report.not_taken", error=type(error).__name__)
-        return False
-    return True
+    fault = mail.hand_over(message)
+    if fault is not None:
+        log.warning("report.not_taken", error=fault.kind)
+    return fault is None
 
 
 @shared_task(name="analytics.discard_costs", acks_late=True)

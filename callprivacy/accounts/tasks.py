@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
-from smtplib import SMTPException
 from typing import Any
 
 from celery import shared_task
@@ -19,7 +18,7 @@ from redis.exceptions import RedisError
 from callprivacy.accounts.models import PasswordReminder
 from callprivacy.accounts.services import passwords, people, reviews, sign_in
 from callprivacy.lib.logs import logger
-from callprivacy.lib.mail import letter
+from callprivacy.lib.mail import hand_over, letter
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 log = logger(__name__)
@@ -65,13 +64,10 @@ def _send(reminder: PasswordReminder) -> bool:
     }
     when = {0: "is due today", 1: "is due tomorrow"}.get(reminder.days, f"is due within {reminder.days} days")
     text = render_to_string("accounts/email/password_due.txt", context)
-    try:
-        letter(f"Your CallPrivacy password {when}", text, [reminder.user.email]).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("mail.not_taken", user_id=reminder.user_id, error=type(error).__name__)
-        return False
-    return True
+    fault = hand_over(letter(f"Your CallPrivacy password {when}", text, [reminder.user.email]))
+    if fault is not None:
+        log.warning("mail.not_taken", user_id=reminder.user_id, error=fault.kind)
+    return fault is None
 
 
 # --- Grants ---

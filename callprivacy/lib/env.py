@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
@@ -147,19 +148,33 @@ def fernet_keys(name: str, *, remedy: str) -> list[str]:
 
 def public_keys(name: str) -> list[str]:
     """
-    Return public keys of Ed25519 in hex, which stand with spaces between; none where nothing is set.
+    Return public keys of Ed25519 in hex, which stand with spaces between; none where nothing is set. Behind a key and
+    an @ may stand the instant from which on nothing that it signs is believed.
 
-    :raises SettingError: one is no such key.
+    :raises SettingError: one is no such key, its end is no instant, or it stands there again.
     """
     keys = optional(name).split()
+    remedy = (
+        "Write 64 hex digits for each key, with spaces between; behind one that was stolen @ and an instant with"
+        " its zone, such as @2026-11-24T12:00:00Z (docs/trail.md)."
+    )
     for place, key in enumerate(keys, start=1):
-        if not _PUBLIC_KEY(key):
-            raise SettingError(
-                name,
-                f"holds no public key in place {place}",
-                "Write 64 hex digits for each key, with spaces between (docs/trail.md).",
-            )
+        digits, ends, instant = key.partition("@")
+        if not _PUBLIC_KEY(digits):
+            raise SettingError(name, f"holds no public key in place {place}", remedy)
+        if ends and not _is_instant(instant):
+            raise SettingError(name, f"holds no instant behind the key in place {place}", remedy)
+    named = [key.partition("@")[0].lower() for key in keys]
+    if any("@" in key and named.count(digits) > 1 for key, digits in zip(keys, named, strict=True)):
+        raise SettingError(name, "holds a key with its end, and again", remedy)
     return keys
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return "T" in text and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def hosts(name: str) -> frozenset[str]:

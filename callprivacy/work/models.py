@@ -73,7 +73,11 @@ class Item(AgencyOwned):
 
 
 class Notification(AgencyOwned):
-    """What one person was told, in the app and by mail."""
+    """
+    What one person was told, in the app and by mail.
+
+    `mail_due_at` is moved on by each try of the mail; `mail_due_since` is when the first of them was due.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -83,6 +87,7 @@ class Notification(AgencyOwned):
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
     mail_due_at = models.DateTimeField(null=True)
+    mail_due_since = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
 
     class Meta:

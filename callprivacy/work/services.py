@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.models import Membership
@@ -295,7 +296,8 @@ def mark_read(*, user_id: int, at: datetime, notification_id: UUID | None = None
 @transaction.atomic
 def claim_mail(*, agency_id: int, at: datetime, limit: int) -> list[Notification]:
     """
-    Claim notifications whose mail is due; each comes back after `MAIL_AGAIN_AFTER` unless `mail_sent` is told.
+    Claim notifications whose mail is due; each comes back after `MAIL_AGAIN_AFTER` unless `mail_sent` is told, and
+    keeps since when it was due.
 
     What was read in the meantime needs no mail. What is about a thing on which the person may no longer act,
     and anything for who is suspended, inactive or gone, is never mailed.
@@ -328,7 +330,9 @@ def claim_mail(*, agency_id: int, at: datetime, limit: int) -> list[Notification
     for morning in sorted(set(later.values())):
         waiting = [pk for pk, when in later.items() if when == morning]
         Notification.objects.filter(pk__in=waiting).update(mail_due_at=morning)
-    Notification.objects.filter(pk__in=keep).update(mail_due_at=at + MAIL_AGAIN_AFTER)
+    Notification.objects.filter(pk__in=keep).update(
+        mail_due_at=at + MAIL_AGAIN_AFTER, mail_due_since=Coalesce("mail_due_since", "mail_due_at")
+    )
     Notification.objects.filter(pk__in=dropped).update(mail_due_at=None)
     return kept
 

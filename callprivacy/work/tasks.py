@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from smtplib import SMTPException
 from typing import Any
 
 from celery import shared_task
@@ -14,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import hand_over
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from callprivacy.work import services
 from callprivacy.work.models import Notification
@@ -84,10 +84,7 @@ def _send(rows: list[Notification], details: Mapping[str, list[str]]) -> bool:
         to=[user.email],
     )
     mail.attach_alternative(render_to_string("work/email/news.html", context), "text/html")
-    try:
-        mail.send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("mail.not_taken", user_id=user.pk, error=type(error).__name__)
-        return False
-    return True
+    fault = hand_over(mail)
+    if fault is not None:
+        log.warning("mail.not_taken", user_id=user.pk, error=fault.kind)
+    return fault is None

@@ -67,7 +67,7 @@ KEPT_FOR: Final = timedelta(days=30)
 LINK_FOR: Final = timedelta(days=60)
 """How long after the last letter its link still takes a no: CASL s. 11(2); 30 days by 15 U.S.C. 7704(a)(3)."""
 MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
-_TRIED_AT_MOST: Final = 5
+_REFUSED_AT_MOST: Final = 5
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
 _ADDRESS: Final = re.compile(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,190}\.[^@\s<>,;:\".]{2,60}").fullmatch
 _BY: Final = Actor.client("consent.email")
@@ -324,7 +324,8 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     """
     Claim letters that are due; each comes back unless it is noted as sent.
 
-    One whose address does not open any more counts as come back, and one for a client that has left is taken back.
+    One whose recipient was refused too often, or whose address does not open any more, counts as come back, and one
+    for a client that has left is taken back.
     While a message of the person waits for somebody to read it, theirs waits too.
     """
     with job_scope(agency_id=agency_id):
@@ -351,14 +352,14 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
                 continue
             if letter is not None and _is_left_alone(row, letter, at):
                 _take_back(row)
-            elif letter is None or row.attempts >= _TRIED_AT_MOST:
+            elif letter is None or row.attempts >= _REFUSED_AT_MOST:
                 row.state, row.due_at, row.bounced_at = InvitationState.BOUNCED, None, at
                 row.address = None
                 row.save(update_fields=["state", "due_at", "bounced_at", "address"])
             else:
                 letters.append(letter)
         ids = [letter.invitation_id for letter in letters]
-        Invitation.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, due_at=at + MAIL_AGAIN_AFTER)
+        Invitation.objects.filter(pk__in=ids).update(due_at=at + MAIL_AGAIN_AFTER)
     return letters
 
 
@@ -436,6 +437,13 @@ def _take_back(row: Invitation) -> None:
     if row.state == InvitationState.QUEUED:
         row.state, row.address = InvitationState.PURGED, None
     row.save(update_fields=["state", "due_at", "address"])
+
+
+def letter_refused(*, agency_id: int, letter: Letter) -> None:
+    """The server refused the recipient for good: at last the letter counts as come back."""
+    with job_scope(agency_id=agency_id):
+        rows = Invitation.objects.for_client(letter.client_id).filter(pk=letter.invitation_id)
+        rows.update(attempts=F("attempts") + 1)
 
 
 def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:

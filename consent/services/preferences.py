@@ -18,7 +18,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 
 from callprivacy.audit import services as audit
@@ -628,7 +628,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
         if address is None:
             Subscription.objects.filter(pk=row.pk).remove()
             continue
-        Subscription.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER, attempts=row.attempts + 1)
+        Subscription.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER)
         letters.append(_letter(row, address, at=at, until=until))
     return letters
 
@@ -719,6 +719,11 @@ def _replaced(row: Subscription, client: Client, language: Language, until: date
         for version in fresh.select_related("notice").order_by("published_at")
         if version.published_at is not None
     ]
+
+
+def letter_refused(*, letter: Letter) -> None:
+    """The server refused the address for good; too often, and `purge` removes it. Inside the agency's job scope."""
+    Subscription.objects.filter(pk=letter.subscription_id).update(attempts=F("attempts") + 1)
 
 
 def letter_sent(*, letter: Letter, at: datetime) -> None:

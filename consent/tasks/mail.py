@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from email.utils import formataddr, parseaddr
-from smtplib import SMTPException
 from typing import Any, Final
 
 from celery import shared_task
@@ -12,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
-from callprivacy.lib.mail import with_html
+from callprivacy.lib.mail import Fault, hand_over, with_html
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import invitations
 from consent.services.invitations import Letter
@@ -30,24 +29,26 @@ def send_invitations(*, agency_id: int, **_: Any) -> None:
     for letter in invitations.claim_letters(agency_id=agency_id, at=at, limit=_A_MINUTE):
         if timezone.now() >= at + invitations.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
-        if invitations.may_still_go(agency_id=agency_id, letter=letter) and _send(letter):
+        if not invitations.may_still_go(agency_id=agency_id, letter=letter):
+            continue
+        fault = _send(letter)
+        if fault is None:
             invitations.letter_sent(agency_id=agency_id, letter=letter, at=timezone.now())
+        elif fault.is_recipients:
+            invitations.letter_refused(agency_id=agency_id, letter=letter)
 
 
-def _send(letter: Letter) -> bool:
-    """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
+def _send(letter: Letter) -> Fault | None:
+    """Hand a letter to the mail server, in the client's name; None where it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     # What comes back comes to the address of this very letter, so that it is known whose it was.
     back = letter.headers.get("Reply-To", own)
     headers = letter.headers | {"From": formataddr((letter.sender, own))}
     plain = EmailMessage(letter.subject, letter.text, back, [letter.address], headers=headers)
-    try:
-        with_html(plain, language=letter.language).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("invitation.not_taken", invitation=str(letter.invitation_id), error=type(error).__name__)
-        return False
-    return True
+    fault = hand_over(with_html(plain, language=letter.language))
+    if fault is not None:
+        log.warning("invitation.not_taken", invitation=str(letter.invitation_id), error=fault.kind)
+    return fault
 
 
 def nudge_invitations(agency_id: int) -> None:

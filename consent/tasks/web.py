@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from email.utils import formataddr, parseaddr
-from smtplib import SMTPException
 from typing import Any, Final
 
 from celery import shared_task
@@ -12,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
-from callprivacy.lib.mail import with_html
+from callprivacy.lib.mail import Fault, hand_over, with_html
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import codes, events, preferences
 from consent.services.preferences import Letter
@@ -35,25 +34,25 @@ def _send_of(agency_id: int) -> None:
     for letter in letters:
         if timezone.now() >= at + preferences.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
-        if _send(letter):
-            with job_scope(agency_id=agency_id):
+        fault = _send(letter)
+        with job_scope(agency_id=agency_id):
+            if fault is None:
                 preferences.letter_sent(letter=letter, at=timezone.now())
+            elif fault.is_recipients:
+                preferences.letter_refused(letter=letter)
 
 
-def _send(letter: Letter) -> bool:
-    """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
+def _send(letter: Letter) -> Fault | None:
+    """Hand a letter to the mail server, in the client's name; None where it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     plain = EmailMessage(
         letter.subject, letter.text, formataddr((letter.sender, own)), [letter.address],
         headers={"Auto-Submitted": "auto-generated"},
     )  # fmt: skip
-    try:
-        with_html(plain, language=letter.language).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("update.not_taken", subscription=str(letter.subscription_id), error=type(error).__name__)
-        return False
-    return True
+    fault = hand_over(with_html(plain, language=letter.language))
+    if fault is not None:
+        log.warning("update.not_taken", subscription=str(letter.subscription_id), error=fault.kind)
+    return fault
 
 
 @shared_task(name="consent.purge_public", acks_late=True)

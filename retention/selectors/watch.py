@@ -84,9 +84,9 @@ class Reading:
     :ivar vendor_open: steps at vendors, and deletions, that are not done. :ivar vendor_late: steps past their outer
         date. :ivar endings_stopped: clients that leave whose end a fault stopped again and again.
     :ivar outliving: recordings that a vendor still has although ours are erased.
-    :ivar due: what a job works off -> seconds since the oldest was due. :ivar outbox_oldest: of what leaves the house.
-    :ivar outbox_waiting: how many of these are due. :ivar seal_age: since the newest seal of the trail.
-    :ivar age: of the agency itself.
+    :ivar due: what a job works off -> seconds since the oldest was due. :ivar outbox_oldest: since the oldest of what
+        leaves the house was first due. :ivar outbox_waiting: how many of these wait.
+    :ivar seal_age: since the newest seal of the trail. :ivar age: of the agency itself.
     :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit and need a person.
     """
 
@@ -190,7 +190,7 @@ def read(agency: Agency, at: datetime) -> Reading:
     )
     seals = trail.seal_state(agency.pk)
     waits = due.oldest(agency.pk, at)
-    out = [found for name, found in waits.items() if due.is_outbox(name)]
+    outbox_oldest, outbox_waiting = due.outbox(agency.pk, at)
     return Reading(
         at=at.isoformat(),
         past_due=_past_due(agency, live, at),
@@ -211,8 +211,8 @@ def read(agency: Agency, at: datetime) -> Reading:
         unsealed_age=_age(seals.oldest_unsealed_at, at),
         seal_age=_age(seals.seal.signed_at if seals.seal and seals.seal.is_readable else None, at),
         due={name: age for name, (age, _) in waits.items()},
-        outbox_oldest=max((age for age, _ in out), default=None),
-        outbox_waiting=sum(count for _, count in out),
+        outbox_oldest=outbox_oldest,
+        outbox_waiting=outbox_waiting,
         alerts_open=Alert.objects.open().filter(agency=agency).count(),
         age=_age(agency.created_at, at),
     )

@@ -252,7 +252,7 @@ def read_manifest(dump: Path) -> Manifest:
     """
     Read what stands beside a dump, and hold the dump against it.
 
-    :raises BackupError: it is missing, not signed by a key of ours, or the dump is another.
+    :raises BackupError: it is missing, not signed by a key of ours before its end, or the dump is another.
     """
     beside = dump.with_suffix(".json")
     try:
@@ -260,6 +260,7 @@ def read_manifest(dump: Path) -> Manifest:
         manifest = Manifest(**found["manifest"])
         signature, key = bytes.fromhex(found["signature"]), str(found["key"])
         signed = manifest.as_bytes()
+        made_at = datetime.fromisoformat(manifest.made_at).astimezone(UTC)
     except FileNotFoundError:
         raise BackupError(f"{beside} is missing: it belongs to the dump.") from None
     except (ValueError, KeyError, TypeError):
@@ -269,6 +270,11 @@ def read_manifest(dump: Path) -> Manifest:
         raise BackupError(
             f"{beside} is not signed by this installation. If its key was changed since, name the earlier public"
             " key in CALLPRIVACY_EARLIER_PUBLIC_KEYS."
+        )
+    if signing.is_over(key, made_at):
+        raise BackupError(
+            f"{beside} is signed by key {key}, which had come to its end at {manifest.made_at}, the date that it bears:"
+            " whoever stole that key may have made it. Take another dump."
         )
     with dump.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != manifest.sha256:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from email.utils import formataddr, parseaddr
-from smtplib import SMTPException
 from typing import Final
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from callprivacy.lib.mail import with_html
+from callprivacy.lib.mail import hand_over, with_html
 from consent.channels.codes import NotSentError, words_of
 from consent.enums import Language
 
@@ -34,8 +33,6 @@ def bring(code: str, *, address: str, name: str, language: Language) -> None:
         [address],
         headers={"From": formataddr((said, own))},
     )
-    try:
-        with_html(plain, language=language.value).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address.
-        raise NotSentError(type(error).__name__) from None
+    fault = hand_over(with_html(plain, language=language.value))
+    if fault is not None:
+        raise NotSentError(fault.kind)

@@ -13,9 +13,11 @@ from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
+from django.db.models import F
 
 from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import Fault
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault.sealing import SealBrokenError
@@ -177,8 +179,8 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
     """
     Open letters that are due; each comes back after `MAIL_AGAIN_AFTER` unless `letter_sent` is told.
 
-    One whose key is gone, or that failed or could not be opened too often, is given up, and waits for a person. So is
-    one that promises a longer day which does not hold any more: then the request itself waits.
+    One whose key is gone, or whose recipient was refused or that could not be opened too often, is given up, and waits
+    for a person. So is one that promises a longer day which does not hold any more: then the request itself waits.
     """
     found: list[Mail] = []
     with job_scope(agency_id=agency_id):
@@ -197,12 +199,13 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
             if row.attempts >= MOST_ATTEMPTS:
                 _give_up(row, at)
                 continue
-            Letter.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER, attempts=row.attempts + 1)
+            Letter.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER)
             try:
                 key = words.key_of(row.case.submission)
                 to, subject, body = (words.text(one, key) for one in (row.to, row.subject, row.body))
             except SealBrokenError:
                 log.warning("letter.sealed_shut", letter=str(row.pk))
+                Letter.objects.filter(pk=row.pk).update(attempts=row.attempts + 1)
                 continue
             if key is None or not to:
                 _give_up(row, at)
@@ -271,10 +274,12 @@ def note_extensions(*, agency_id: int, at: datetime) -> None:
             log.error("letter.extends_nothing_yet", letter=str(letter.pk), error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
 
 
-def letter_not_taken(*, agency_id: int, letter_id: UUID, why: str) -> None:
-    """Note by its kind why the mail server did not take a letter; it is tried again."""
+def letter_not_taken(*, agency_id: int, letter_id: UUID, fault: Fault) -> None:
+    """Note by its kind why the mail server did not take a letter; it counts only where the recipient was refused."""
     with job_scope(agency_id=agency_id):
-        Letter.objects.filter(pk=letter_id).update(last_error=why[:120])
+        Letter.objects.filter(pk=letter_id).update(
+            last_error=fault.kind[:120], attempts=F("attempts") + int(fault.is_recipients)
+        )
 
 
 @transaction.atomic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from email.utils import formataddr, parseaddr
-from smtplib import SMTPException
 from typing import Any, Final
 
 from celery import shared_task
@@ -12,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
-from callprivacy.lib.mail import with_html
+from callprivacy.lib.mail import Fault, hand_over, with_html
 from callprivacy.tenancy.scope import in_each_agency
 from rights.letters import Filled
 from rights.services import approvals, letters, reminders
@@ -22,18 +21,15 @@ log = logger(__name__)
 _A_RUN: Final = 60
 
 
-def _sent(sender: str, to: str, text: Filled, language: str = "en", answers_to: str = "") -> str:
-    """Hand a letter to the mail server in somebody's name; "" where it was taken, else the kind of the fault."""
+def _sent(sender: str, to: str, text: Filled, language: str = "en", answers_to: str = "") -> Fault | None:
+    """Hand a letter to the mail server in somebody's name; None where it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     headers = {"From": formataddr((sender, own))} | ({"Reply-To": answers_to} if answers_to else {})
     plain = EmailMessage(text.subject, text.body, own, [to], headers=headers)
-    try:
-        with_html(plain, language=language).send()
-    except (SMTPException, OSError, ValueError) as error:
-        # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("request.mail_not_taken", error=type(error).__name__)
-        return type(error).__name__
-    return ""
+    fault = hand_over(with_html(plain, language=language))
+    if fault is not None:
+        log.warning("request.mail_not_taken", error=fault.kind)
+    return fault
 
 
 @shared_task(name="rights.send_letters", acks_late=True)
@@ -49,10 +45,10 @@ def send_letters(**_: Any) -> None:
             fault = _sent(
                 mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language, mail.answers_to
             )
-            if fault:
-                letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, why=fault)
-            else:
+            if fault is None:
                 letters.letter_sent(agency_id=agency_id, letter_id=mail.letter_id, at=timezone.now())
+            else:
+                letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, fault=fault)
 
     in_each_agency(send)
 
@@ -66,7 +62,7 @@ def ask_clients(**_: Any) -> None:
         for mail in approvals.claim_mails(agency_id=agency_id, at=at, limit=_A_RUN):
             if timezone.now() >= at + approvals.MAIL_AGAIN_AFTER:
                 return
-            if not _sent(mail.sender, mail.to, mail.text):
+            if _sent(mail.sender, mail.to, mail.text) is None:
                 approvals.mail_sent(agency_id=agency_id, approval_id=mail.approval_id, at=timezone.now())
         approvals.sweep(agency_id=agency_id, at=at)
 

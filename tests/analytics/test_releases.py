@@ -34,9 +34,10 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.work.models import Item
+from callprivacy.work.models import Item, Notification
 from consent.enums import Purpose
 from consent.models import ConsentState, MinorMark
+from retention.selectors import due
 from tests import make
 from tests.analytics import released
 from tests.analytics.calls import work
@@ -513,6 +514,20 @@ def test_months_that_share_no_call_are_released_one_after_the_other(cast: Cast) 
 
 
 # --- Its end ---
+
+
+def test_word_of_an_end_that_no_server_takes_makes_the_outbox_old(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)]
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        releases.revoke(release=release, reason="The contract has ended.", by=make.JOB, at=LATER)
+        Notification.objects.update(mail_due_at=None)
+        for tries in range(4):
+            at = LATER + tries * releases.MAIL_AGAIN_AFTER
+            assert len(releases.claim_letters(agency_id=cast.acme.pk, at=at)) == 1
+            assert due.outbox(cast.acme.pk, at) == (tries * 1800, 1)
 
 
 def test_a_revoked_release_is_taken_by_nobody_its_files_go_and_the_recipient_is_told_once(cast: Cast) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from smtplib import SMTPAuthenticationError, SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 import time_machine
 from django.core import mail as outbox_of
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -20,13 +22,14 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent import law
-from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
+from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, ReplyState, State, Strength
 from consent.models import (
     ConsentEvent,
     Invitation,
     InvitationBatch,
     Notice,
     NoticeVersion,
+    Reply,
     RulePack,
     WebPage,
     Withdrawal,
@@ -34,6 +37,8 @@ from consent.models import (
 from consent.services import invitations, ledger
 from consent.services.ledger import Said
 from consent.tasks import mail as tasks
+from retention.selectors import due
+from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
@@ -207,16 +212,75 @@ def test_one_reminder_with_the_same_link_and_no_more(cast: Cast) -> None:
     assert invitations.claim_letters(agency_id=cast.acme.pk, at=at + timedelta(days=20), limit=9) == []
 
 
-def test_what_was_not_noted_as_sent_comes_back_and_is_given_up_at_last(cast: Cast) -> None:
-    queue(cast, f"{ADDRESS},{NUMBER}")
-    tried = 0
-    for minutes in range(0, 200, 11):
-        at = NOON + timedelta(minutes=minutes)
-        tried += len(invitations.claim_letters(agency_id=cast.acme.pk, at=at, limit=9))
-    assert tried == 5
+def refusing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[datetime]:
+    """A server that refuses everything; returns when it was asked."""
+    asked_at: list[datetime] = []
+
+    def refuse(*_: Any) -> int:
+        asked_at.append(make.now())
+        raise error
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    return asked_at
+
+
+def only(cast: Cast) -> Invitation:
     with job_scope(agency_id=cast.acme.pk):
-        row = Invitation.objects.for_client(cast.dentist).get()
+        return Invitation.objects.for_client(cast.dentist).get()
+
+
+def test_a_recipient_whom_the_server_refuses_for_good_is_given_up_at_last(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    tried = refusing(monkeypatch, SMTPRecipientsRefused({ADDRESS: (550, b"5.1.1 no such user")}))
+    for minutes in range(0, 200, 11):
+        with time_machine.travel(NOON + timedelta(minutes=minutes), tick=False):
+            tasks.send_invitations(agency_id=cast.acme.pk)
+    assert len(tried) == 5
+    row = only(cast)
     assert (row.state, row.address) == (InvitationState.BOUNCED, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError("refused"),
+        SMTPRecipientsRefused({ADDRESS: (450, b"4.2.0 later")}),
+        SMTPAuthenticationError(535, b"5.7.8 no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_server_that_is_away_for_a_day_costs_no_invitation_and_the_outbox_grows_old(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    with monkeypatch.context() as patch:
+        tried = refusing(patch, error)
+        for minutes in range(0, 24 * 60, 11):
+            at = NOON + timedelta(minutes=minutes)
+            with time_machine.travel(at, tick=False):
+                tasks.send_invitations(agency_id=cast.acme.pk)
+            with job_scope(agency_id=cast.acme.pk):
+                assert due.outbox(cast.acme.pk, at) == (minutes * 60, 1)
+    assert len(tried) > 100
+    row = only(cast)
+    assert (row.state, row.attempts, row.address is None) == (InvitationState.QUEUED, 0, False)
+    later = NOON + timedelta(days=1, minutes=11)
+    with time_machine.travel(later, tick=False):
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    assert only(cast).state == InvitationState.SENT
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, later) == (None, 0)
+
+    # Its reminder is due a week after it went, not a week and the hours of tries.
+    reminded = later + invitations.REMIND_AFTER
+    refusing(monkeypatch, error)
+    for minutes in range(0, 60, 11):
+        with time_machine.travel(reminded + timedelta(minutes=minutes), tick=False):
+            tasks.send_invitations(agency_id=cast.acme.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, reminded + timedelta(hours=1)) == (3600, 1)
 
 
 def test_a_paused_batch_sends_nothing(cast: Cast) -> None:
@@ -225,6 +289,24 @@ def test_a_paused_batch_sends_nothing(cast: Cast) -> None:
         assert invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
         assert not invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
     assert invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, NOON + timedelta(days=2)) == (None, 0), "nobody is late"
+        assert due.oldest(cast.acme.pk, NOON + timedelta(days=2)) == {}
+        assert invitations.pause(batch=batch, is_paused=False, by=BY, at=NOON)
+        assert due.outbox(cast.acme.pk, NOON + timedelta(hours=1)) == (3600, 1)
+        Reply.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            invitation=only(cast),
+            channel=Channel.EMAIL,
+            message_digest=bytes(32),
+            label="unclear",
+            why="It may be a no.",
+            state=ReplyState.WAITING,
+            received_at=NOON,
+            purge_at=NOON,
+        )
+        assert due.outbox(cast.acme.pk, NOON + timedelta(hours=1)) == (None, 0), "it waits for a person"
 
 
 # --- Behind the link ---

@@ -6,6 +6,7 @@ import io
 import re
 import uuid
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 
 import pytest
@@ -472,14 +473,23 @@ def test_a_server_that_refuses_is_asked_again_and_given_up_at_last(
     ask_for_news(path)
     real = mail.EmailMessage.send
 
+    answers: list[Exception] = [OSError("away"), SMTPServerDisconnected("gone")]
+
     def refuse(self: Any, *_: Any, **__: Any) -> int:
-        raise OSError("jane@example.com unknown")
+        raise (
+            answers.pop(0)
+            if answers
+            else SMTPRecipientsRefused({"jane@example.com": (550, b"5.1.1 unknown")})
+        )
 
     mail.EmailMessage.send = refuse  # type: ignore[method-assign]  # a server that refuses
     try:
         run(monkeypatch, later=timedelta(minutes=1))
+        run(monkeypatch, later=timedelta(minutes=12))
+        assert subscriptions(cast.dentist)[0].attempts == 0, "the address was not refused"
+        run(monkeypatch, later=timedelta(minutes=23))
         assert subscriptions(cast.dentist)[0].attempts == 1
-        run(monkeypatch, later=timedelta(minutes=2))
+        run(monkeypatch, later=timedelta(minutes=24))
         assert subscriptions(cast.dentist)[0].attempts == 1, "its turn is not over"
         for hours in range(1, 9):
             run(monkeypatch, later=timedelta(hours=hours))

@@ -10,6 +10,7 @@ from callprivacy.lib import env
 from tests import starts
 from tests.scale import some
 
+KEY = "ab" * 32
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -43,6 +44,7 @@ def test_with_right_settings_it_starts() -> None:
             ("CALLPRIVACY_LOG_FORMAT", "jsno"),
             ("CALLPRIVACY_KEEPS_PLANS", "true"),
             ("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "no key"),
+            ("CALLPRIVACY_EARLIER_PUBLIC_KEYS", f"{'ab' * 32}@yesterday"),
             ("CALLPRIVACY_PLAIN_HOSTS", "postgres,valkey"),
             ("CALLPRIVACY_RECORDING_HOSTS", "https://tracker.example.com"),
             ("CALLPRIVACY_MAIL_FROM", "nobody"),
@@ -243,3 +245,27 @@ def test_the_storage_of_a_bucket_takes_what_is_written_for_it(monkeypatch: pytes
     monkeypatch.setenv("X", "s3://calls/sealed?endpoint_url=https://s3.example.com")
     storage = S3Storage(**env.recordings_storage("X")["OPTIONS"])
     assert (storage.bucket_name, storage.location, storage.file_overwrite) == ("calls", "sealed", False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{KEY}@",
+        f"{KEY}@2026-11-24",
+        f"{KEY}@2026-11-24T12:00:00",
+        f"{KEY}@2026-13-24T12:00:00Z",
+        f"{KEY} @2026-11-24T12:00:00Z",
+        f"{KEY}@2026-11-24T12:00:00Z {KEY}",
+        f"{KEY[:-1]}@2026-11-24T12:00:00Z",
+    ],
+)
+def test_an_end_of_a_public_key_that_is_none_refuses(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("CALLPRIVACY_EARLIER_PUBLIC_KEYS", said)
+    with pytest.raises(env.SettingError, match="CALLPRIVACY_EARLIER_PUBLIC_KEYS"):
+        env.public_keys("CALLPRIVACY_EARLIER_PUBLIC_KEYS")
+
+
+def test_a_public_key_may_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [KEY, f"{'cd' * 32}@2026-11-24T12:00:00Z", f"{'ef' * 32}@2026-11-24T12:00:00+02:00"]
+    monkeypatch.setenv("CALLPRIVACY_EARLIER_PUBLIC_KEYS", " ".join(keys))
+    assert env.public_keys("CALLPRIVACY_EARLIER_PUBLIC_KEYS") == keys

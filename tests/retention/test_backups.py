@@ -15,12 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client as Browser
+from django.test import override_settings
 from pytest_django import Settings
 
 from callprivacy.audit.models import HouseEvent
 from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
-from callprivacy.vault import envelopes
+from callprivacy.vault import envelopes, signing
 from callprivacy.vault.services import note_pulse
 from retention.models import Backup, Drill
 from retention.selectors import watch
@@ -284,6 +285,17 @@ def test_a_dump_that_was_changed_or_cut_off_is_not_put_back(
     stranger, _ = envelopes.new_identity()
     with dumps.fresh(databases, "default"), pytest.raises(backups.BackupError, match="does not open"):
         restoring.restore_dump(dump, manifest=manifest, secret=stranger, access=owner_of("default"))
+
+    made_at, public = datetime.fromisoformat(manifest.made_at), signing.public_key().hex()
+    later = f"{public}@{(made_at + timedelta(seconds=1)).isoformat()}"
+    with override_settings(CALLPRIVACY_SIGNING_KEY=bytes(range(32)), CALLPRIVACY_EARLIER_PUBLIC_KEYS=[later]):
+        assert backups.read_manifest(dump) == manifest
+    ended = f"{public}@{manifest.made_at}"
+    with (
+        override_settings(CALLPRIVACY_SIGNING_KEY=bytes(range(32)), CALLPRIVACY_EARLIER_PUBLIC_KEYS=[ended]),
+        pytest.raises(backups.BackupError, match="had come to its end"),
+    ):
+        backups.read_manifest(dump)
 
     beside = dump.with_suffix(".json")
     found = json.loads(beside.read_text())

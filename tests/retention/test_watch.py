@@ -654,6 +654,11 @@ def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
     assert str(row.pk) not in text
 
 
+def test_whatever_is_mailed_is_in_the_outbox() -> None:
+    mailed = {name for name in due._columns() if name.endswith(".mail_due_at")}
+    assert mailed <= due._OUTBOX.keys() <= due._columns().keys()
+
+
 def _tasks_counted() -> dict[tuple[str, str], float]:
     """(task, outcome) -> how many, as /metrics says it."""
     figures.add_up(at_once=True)

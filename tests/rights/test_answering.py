@@ -15,11 +15,13 @@ from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.lib.mail import Fault
 from callprivacy.tenancy.enums import Answerer, KeyPurpose
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item, Notification
 from consent.enums import Language
+from retention.selectors import due
 from rights import kinds
 from rights.channels import links
 from rights.channels.links import Named
@@ -161,17 +163,29 @@ def test_who_named_no_mail_gets_a_printed_letter(cast: Cast) -> None:
 
 
 def test_a_letter_that_nobody_takes_waits_for_a_person(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_sent", lambda *_: "SMTPServerDisconnected")
+    monkeypatch.setattr(tasks, "_sent", lambda *_: Fault("SMTPServerDisconnected", is_recipients=False))
     case = _open(cast)
     signed_in(cast.alice).post(
         f"/requests/{case.pk}/letters/send/",
         {"letter": "acknowledgement", "subject": "We have it", "body": "Hello.", "way": "mail"},
     )
-    at = NOW()
-    for _ in range(letters.MOST_ATTEMPTS + 1):
-        at += letters.MAIL_AGAIN_AFTER
-        for one in letters.claim_letters(agency_id=cast.acme.pk, at=at, limit=5):
-            letters.letter_not_taken(agency_id=cast.acme.pk, letter_id=one.letter_id, why="Fault")
+    at = began = NOW()
+
+    def refuse(times: int, fault: Fault) -> None:
+        nonlocal at
+        for _ in range(times):
+            at += letters.MAIL_AGAIN_AFTER
+            for one in letters.claim_letters(agency_id=cast.acme.pk, at=at, limit=5):
+                letters.letter_not_taken(agency_id=cast.acme.pk, letter_id=one.letter_id, fault=fault)
+
+    refuse(150, Fault("ConnectionRefusedError", is_recipients=False))
+    assert (_letter(cast).state, _letter(cast).attempts) == (LetterState.WAITING, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        oldest, waiting = due.outbox(cast.acme.pk, at)
+    assert oldest is not None
+    assert oldest >= (at - began).total_seconds()
+    assert waiting >= 1
+    refuse(letters.MOST_ATTEMPTS + 1, Fault("SMTPRecipientsRefused", is_recipients=True))
     assert _letter(cast).state == LetterState.FAILED
     with job_scope(agency_id=cast.acme.pk):
         assert Item.objects.open().filter(kind=kinds.LETTER_FAILED).exists()
@@ -412,6 +426,19 @@ def test_a_question_that_does_not_open_keeps_none_behind_it(cast: Cast) -> None:
     assert [
         one.approval_id for one in approvals.claim_mails(agency_id=cast.acme.pk, at=at, limit=5)
     ] == asked[1:]
+
+
+def test_a_question_that_no_server_takes_makes_the_outbox_old(cast: Cast) -> None:
+    at = NOW()
+    asking.Office(cast).does(
+        approvals.ask_client, case=_open(cast), kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+        at=at, is_vouched=True,
+    )  # fmt: skip
+    for _ in range(6):
+        assert len(approvals.claim_mails(agency_id=cast.acme.pk, at=at, limit=5)) == 1
+        at += approvals.MAIL_AGAIN_AFTER
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, at) == (3600, 1)
 
 
 def test_a_link_that_is_none_or_was_taken_back_opens_nothing(cast: Cast) -> None:

@@ -270,7 +270,7 @@ REGISTER: dict[str, Table] = {
     "work.Notification": Table(
         "What one person was told",
         _plain(
-            "agency id user client kind at read_at mail_due_at mailed_at",
+            "agency id user client kind at read_at mail_due_at mail_due_since mailed_at",
             key="An id, a date or user:ID; never a value",
         ),
     ),

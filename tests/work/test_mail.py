@@ -25,7 +25,9 @@ from callprivacy.lib import scope
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from callprivacy.work import tasks
+from callprivacy.work.enums import Told
 from callprivacy.work.models import Notification
+from retention.selectors import due
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
@@ -262,6 +264,32 @@ def test_a_failure_delays_one_mail_and_stops_no_other(
     _due_again(cast)
     _send()
     assert _to() == [cast.alice.user.email]
+
+
+@pytest.mark.parametrize("told", [Told.AT_ONCE, Told.DAILY], ids=str)
+def test_the_outbox_is_as_old_as_its_oldest_mail_however_often_it_was_tried(cast: Cast, told: Told) -> None:
+    began = make.NOON
+    with job_scope(agency_id=cast.acme.pk):
+        work.choose_mail(membership=cast.alice, told={"": told}, by=make.JOB, at=began)
+        work.notify(
+            "posture_weekly", agency_id=cast.acme.pk, user_ids=[cast.alice.user_id], at=began, key="one"
+        )
+    if told is Told.DAILY:
+        assert _claim(cast, began) == []
+        began = work.next_daily_mail(began, cast.acme.time_zone)
+        with job_scope(agency_id=cast.acme.pk):
+            assert due.outbox(cast.acme.pk, began - timedelta(minutes=5)) == (None, 0)
+    for minutes in range(0, 24 * 60, 10):
+        at = began + timedelta(minutes=minutes)
+        assert len(_claim(cast, at)) == 1
+        with job_scope(agency_id=cast.acme.pk):
+            assert due.outbox(cast.acme.pk, at) == (minutes * 60, 1)
+            assert due.oldest(cast.acme.pk, at) == {}, "its job has done what it could"
+    later = began + timedelta(days=1)
+    [row] = _claim(cast, later)
+    with job_scope(agency_id=cast.acme.pk):
+        work.mail_sent(notification_ids=[row.pk], at=later)
+        assert due.outbox(cast.acme.pk, later) == (None, 0)
 
 
 def test_nothing_is_sent_inside_a_transaction_of_the_agency(

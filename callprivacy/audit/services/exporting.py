@@ -51,7 +51,11 @@ def write_bundle(
     def write(members: dict[str, Any]) -> None:
         file.write(json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
-    keys = [{"id": key_id, "public": public.hex()} for key_id, public in signing.public_keys().items()]
+    ends = {key_id: {"until": leaves.instant(end)} for key_id, end in signing.ends().items()}
+    keys = [
+        {"id": key_id, "public": public.hex(), **ends.get(key_id, {})}
+        for key_id, public in signing.public_keys().items()
+    ]
     header = {"bundle": "callprivacy trail", "v": leaves.VERSION, "agency": agency_id}
     write({**header, "exported_at": leaves.instant(at), "keys": keys})
     keep_still(agency_id)

@@ -174,10 +174,10 @@ def _frontier(seal: Seal) -> Frontier:
 
 
 def _is_signed(seal: Seal, frontier: Frontier) -> bool:
-    """Whether one of our keys has signed the seal, over this very tree."""
+    """Whether one of our keys has signed the seal in its time, over this very tree."""
     message = seal.message()
     return (frontier.size, frontier.root()) == (message.size, message.root) and sink.is_signed(
-        message.to_bytes(), bytes(seal.signature), message.key_id
+        message.to_bytes(), bytes(seal.signature), message.key_id, at=message.signed_at
     )
 
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +38,10 @@ class Checkpoint:
     signature: bytes
 
     def is_signed(self) -> bool:
-        """Whether a key that this installation believes has signed it."""
-        return is_signed(self.message.to_bytes(), self.signature, self.message.key_id)
+        """Whether a key that this installation believes has signed it, before that key's end."""
+        return is_signed(
+            self.message.to_bytes(), self.signature, self.message.key_id, at=self.message.signed_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class Statement:
     signature: bytes
 
     def is_signed(self) -> bool:
-        """Whether a key that this installation believes has signed it."""
-        return is_signed(self.message.to_bytes(), self.signature, self.message.key_id)
+        """Whether a key that this installation believes has signed it, before that key's end."""
+        return is_signed(self.message.to_bytes(), self.signature, self.message.key_id, at=self.message.at)
 
 
 @dataclass(slots=True)
@@ -67,10 +70,12 @@ class Known:
     leavings: list[Statement]
 
 
-def is_signed(message: bytes, signature: bytes, key_id: str) -> bool:
-    """Whether the named key is one of ours and has signed the message."""
+def is_signed(message: bytes, signature: bytes, key_id: str, *, at: datetime) -> bool:
+    """Whether the named key is one of ours, and has signed the message under a date before that key's end."""
     public = signing.public_keys().get(key_id)
-    return public is not None and signing.verify(message, signature, public)
+    return (
+        public is not None and not signing.is_over(key_id, at) and signing.verify(message, signature, public)
+    )
 
 
 def path_of(agency_id: int) -> Path:
@@ -304,8 +309,9 @@ def _seal(members: dict[str, Any]) -> Checkpoint:
 def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> None:
     said = members["epoch"]
     message = leaves.EPOCH_CONTEXT + leaves.canonical(said)
+    at = datetime.fromisoformat(said["started_at"])
     if said["agency"] != agency_id or not is_signed(
-        message, bytes.fromhex(members["signature"]), said["key"]
+        message, bytes.fromhex(members["signature"]), said["key"], at=at
     ):
         raise ValueError("Not a declaration for this agency, signed by a key of ours.")
     for number in [number for number in known.seals if number > said["after"]]:

@@ -29,6 +29,7 @@ from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sealing import leaf_of
 from callprivacy.lib.scope import Actor
+from callprivacy.vault import signing
 
 _CHUNK = 2000
 EVENTS_WHILE_WAITING = 100_000
@@ -232,8 +233,8 @@ class _Chain:
             )
         elif message.previous != self.previous:
             self.add("seal_changed", f"seal {number}: does not continue the seal before it", seal=number)
-        if not sink.is_signed(written, bytes(seal.signature), seal.key_id):
-            self.add("signature", f"seal {number}: its signature is none of ours", seal=number)
+        if not sink.is_signed(written, bytes(seal.signature), seal.key_id, at=seal.signed_at):
+            self.add("signature", f"seal {number}: {_why_unsigned(seal.key_id, seal.signed_at)}", seal=number)
         if seal.until <= self.begin:
             self.add("seal_changed", f"seal {number}: ends before it begins", seal=number)
         self._events(seal, events)
@@ -330,6 +331,12 @@ def _leaf(event: Event) -> bytes:
         return bytes(HASH_SIZE)
 
 
+def _why_unsigned(key_id: str, at: datetime) -> str:
+    if signing.is_over(key_id, at):
+        return f"signed under {at:%Y-%m-%d %H:%M}, when its key {key_id} had come to its end"
+    return "its signature is none of ours"
+
+
 class _Gone:
     """
     Which events have left by policy: those that a signed statement names, about seals that are here.
@@ -380,8 +387,8 @@ class _Gone:
         except ValueError:
             self._add(f"{name}: its statement cannot be read", row.first_seal)
             return None
-        if not sink.is_signed(message.to_bytes(), bytes(row.signature), message.key_id):
-            self._add(f"{name}: its signature is none of ours", row.first_seal)
+        if not sink.is_signed(message.to_bytes(), bytes(row.signature), message.key_id, at=message.at):
+            self._add(f"{name}: {_why_unsigned(message.key_id, message.at)}", row.first_seal)
             return None
         told = (message.agency_id, message.first, message.last, message.events)
         if told != (row.agency_id, row.first_seal, row.last_seal, row.events):
@@ -434,7 +441,10 @@ def _compare_with_checkpoints(chain: _Chain, known: sink.Known | None, why: str)
         chain.add("checkpoints", why)
         return
     for line in known.damaged:
-        chain.add("checkpoints", f"checkpoint line {line}: cannot be read, or is not signed by a key of ours")
+        chain.add(
+            "checkpoints",
+            f"checkpoint line {line}: cannot be read, or is not signed by a key of ours before its end",
+        )
     for number, checkpoint in sorted(known.seals.items()):
         if number > chain.number:
             newest = max(known.seals)

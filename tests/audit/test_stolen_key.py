@@ -1,0 +1,115 @@
+"""An earlier key that has an end: what it signed under that date or a later one is a finding, wherever it stands."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pytest_django import Settings
+
+from callprivacy.audit import leaves
+from callprivacy.audit.services import sink
+from callprivacy.vault import signing
+from tests import make
+from tests.audit.trails import export, seal, verify, write
+from tests.make import NOON
+from tools import verify_bundle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sealed(settings: Settings, tmp_path: Path) -> int:
+    """An agency with five seals, a minute between, by a key that is an earlier one afterwards."""
+    settings.CALLPRIVACY_STATE = tmp_path / "state"
+    agency = make.agency("Acme")
+    for minute in range(5):
+        write(agency.pk, 2)
+        seal(agency.pk, at=NOON + timedelta(minutes=minute))
+    return agency.pk
+
+
+def rotate(settings: Settings, end: datetime | None) -> str:
+    """Sign with a new key, and name the earlier one; returns how."""
+    old = signing.public_key().hex() + (f"@{end.isoformat()}" if end else "")
+    settings.CALLPRIVACY_SIGNING_KEY = Ed25519PrivateKey.generate().private_bytes_raw()
+    settings.CALLPRIVACY_EARLIER_PUBLIC_KEYS = [old]
+    return old
+
+
+def offline(agency_id: int, tmp_path: Path, *pins: str, checkpoint: bool = True) -> list[str]:
+    path = tmp_path / "bundle.jsonl"
+    path.write_bytes(export(agency_id))
+    kept = sink.path_of(agency_id) if checkpoint else None
+    return verify_bundle.verify(path, pins=pins, checkpoint=kept)[0].findings
+
+
+@pytest.mark.parametrize("end", [None, NOON + timedelta(minutes=4, seconds=1)], ids=["none", "behind"])
+def test_what_a_key_signed_before_its_end_holds(
+    settings: Settings, tmp_path: Path, end: datetime | None
+) -> None:
+    agency_id = sealed(settings, tmp_path)
+    old = rotate(settings, end)
+    write(agency_id)
+    seal(agency_id, at=NOON + timedelta(hours=1))
+    assert verify(agency_id).findings == []
+    assert offline(agency_id, tmp_path, old, signing.public_key().hex()) == []
+    assert offline(agency_id, tmp_path) == []
+
+
+def test_what_it_signed_at_its_end_or_later_is_named_in_seals_and_checkpoints(
+    settings: Settings, tmp_path: Path
+) -> None:
+    agency_id = sealed(settings, tmp_path)
+    plain = signing.public_key().hex()
+    old = rotate(settings, NOON + timedelta(minutes=3))
+
+    found = verify(agency_id).findings
+    assert [one.seal for one in found if one.kind == "signature"] == [4, 5]
+    assert all("had come to its end" in one.text for one in found if one.kind == "signature")
+    kept = [one.text for one in found if one.kind == "checkpoints"]
+    assert [text.split(":")[0] for text in kept] == ["checkpoint line 4", "checkpoint line 5", "seals 4 to 5"]
+
+    for pins in ([old], []):  # the bundle itself brings the end
+        lines = [text for text in offline(agency_id, tmp_path, *pins) if "had come to its end" in text]
+        assert [text.split(":")[0] for text in lines] == [
+            "seal 4", "seal 5", "checkpoint line 4", "checkpoint line 5",
+        ]  # fmt: skip
+    digest = verify_bundle.PublicKey(bytes.fromhex(plain)).fingerprint
+    assert len(offline(agency_id, tmp_path, f"{digest}@2026-01-01T00:00:00+02:00", checkpoint=False)) == 5
+
+
+def test_a_restore_that_it_declares_later_forgets_nothing(settings: Settings, tmp_path: Path) -> None:
+    agency_id = sealed(settings, tmp_path)
+    at = NOON + timedelta(hours=1)
+    sink.append_epoch(agency_id=agency_id, epoch=2, after=2, started_at=leaves.instant(at))
+    assert sorted(sink.read(agency_id).lost) == [3, 4, 5]
+    old = rotate(settings, at)
+    known = sink.read(agency_id)
+    assert (sorted(known.seals), known.lost, known.damaged) == ([1, 2, 3, 4, 5], {}, [6])
+    assert [text for text in offline(agency_id, tmp_path, old) if "declaration of a restore" in text]
+
+
+def test_a_binder_that_it_signed_later_is_named() -> None:
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    statement = {"key": signing.key_id(public), "made_at": "2026-11-24T12:00:00.000000Z"}
+    signature = key.sign(verify_bundle.BINDER_CONTEXT + verify_bundle.canonical(statement))
+    file = {"statement": statement, "signature": signature.hex(), "public": public.hex()}
+    data = verify_bundle.canonical(file) + b"\n"
+
+    def late(end: str) -> list[str]:
+        found = verify_bundle.verify_binder(data, pins=[f"{public.hex()}@{end}"]).findings
+        return [text for text in found if "had come to its end" in text]
+
+    assert len(late("2026-11-24T12:00:00Z")) == 1
+    assert late("2026-11-24T12:00:01Z") == []
+    assert json.loads(data)["statement"] == statement
+
+
+@pytest.mark.parametrize("end", ["", "yesterday", "2026-11-24T12:00:00"])
+def test_the_tool_refuses_an_end_that_is_none(tmp_path: Path, end: str) -> None:
+    with pytest.raises(verify_bundle.UnreadableError, match="--key"):
+        verify_bundle.verify(tmp_path / "none.jsonl", pins=[f"{'ab' * 32}@{end}"])
