@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, Final
 from urllib.parse import urlsplit
 
 from allauth.account.internal.flows.login import get_authentication_records
@@ -66,6 +66,7 @@ SHOWS_PEOPLE = frozenset(
     }
 )
 """What shows people in the clear, or takes them out of the house."""
+_OVERDUE: Final = "A training of yours is overdue: until you pass it, you see no numbers and take no files."
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponse]
 
@@ -235,7 +236,7 @@ def get_client_or_404(
     if client is None:
         raise Http404
     if not may(request.membership, permission, client, at=request.at):
-        raise PermissionDenied(f"{permission.words} is not granted to you for this client.")
+        raise _refusal(request, permission)
     if client.archived_at is not None and not also_left and request.method not in {"GET", "HEAD"}:
         # Its keys are destroyed: what would be written now would be sealed for nobody, and open what was closed.
         raise PermissionDenied(f"{client.name} has left. What is here can be read, and nothing added.")
@@ -253,7 +254,13 @@ def require(request: StaffRequest, needed: Permission | AgencyRight, client: Cli
         if not has_right(request.membership, needed):
             raise PermissionDenied(f"Your role may not {needed.value.replace('_', ' ')}.")
     elif not may(request.membership, needed, client, at=request.at):
-        raise PermissionDenied(f"{needed.words} is not granted to you for this client.")
+        raise _refusal(request, needed)
+
+
+def _refusal(request: StaffRequest, permission: Permission) -> PermissionDenied:
+    if permission in SHOWS_PEOPLE and is_withheld(request.membership, at=request.at):
+        return PermissionDenied(_OVERDUE)
+    return PermissionDenied(f"{permission.words} is not granted to you for this client.")
 
 
 def require_files(request: StaffRequest) -> None:
@@ -263,9 +270,7 @@ def require_files(request: StaffRequest) -> None:
     :raises PermissionDenied: they are withheld.
     """
     if is_withheld(request.membership, at=request.at):
-        raise PermissionDenied(
-            "Files are withheld from you: a training is overdue. Pass it, then take the file."
-        )
+        raise PermissionDenied(_OVERDUE)
 
 
 def takes_files[**P](view: View[P]) -> View[P]:

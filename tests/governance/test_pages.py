@@ -143,4 +143,5 @@ def test_who_is_withheld_is_told_so_and_reaches_no_numbers(cast: Cast) -> None:
         {"reason_kind": "call_back", "reason": "The caller asked to be rung back"},
     )
     assert answer.status_code == 403
-    assert b"2025550111" not in answer.content
+    assert "training of yours is overdue" in answer.text
+    assert "2025550111" not in answer.text
