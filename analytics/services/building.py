@@ -57,6 +57,8 @@ JOB: Final = Actor.job("analytics.build_releases")
 SCORER: Final = Actor.job("analytics.score_releases")
 _LEASE: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
+_BEHIND: Final = timedelta(minutes=1)
+"""When to look again, where somebody else makes the reports just now."""
 _FAILURES: Final = 3
 _FULL_UP_TO: Final = 100_000
 """Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
@@ -430,6 +432,11 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
     try:
         built, ground = _tried(trial, release, at, clock)
         result, refusal = selectors.rounded(built.report), _isolated(release, built.members, ground)
+    except ReportsBehindError:
+        log.info("release.reports_behind", release=str(release.pk))
+        with job_scope(agency_id=due.agency_id):
+            ReleaseTrial.objects.filter(pk=trial.pk).update(state=JobState.QUEUED, due_at=clock() + _BEHIND)
+        return False
     except (AnonymiseError, TooManyRowsError) as error:
         refusal = str(error)[:500]
     with job_scope(agency_id=due.agency_id):
@@ -455,7 +462,10 @@ def _tried(trial: ReleaseTrial, release: Release, at: datetime, clock: Clock) ->
 
 
 class _Telling:
-    """Writes how far a trial is into its row, once a second at most."""
+    """
+    Writes how far a trial is into its row, in hundredths, once a second at most: whoever counts the steps of a search
+    counts callers.
+    """
 
     def __init__(self, trial: ReleaseTrial, clock: Clock) -> None:
         self._trial, self._clock = trial, clock
@@ -467,7 +477,9 @@ class _Telling:
             return
         self._last = now
         with job_scope(agency_id=self._trial.agency_id):
-            ReleaseTrial.objects.filter(pk=self._trial.pk).update(step=what[:40], done=done, total=total)
+            ReleaseTrial.objects.filter(pk=self._trial.pk).update(
+                step=what[:40], done=100 * done // total if total else 0, total=100
+            )
 
 
 # --- Building -------------------------------------------------------------------------------------------------------
@@ -498,8 +510,8 @@ def build(*, due: Work, clock: Clock) -> bool:
             _refuse(release, f"{why}: no row of a call leaves.", clock())
             return False
         Release.objects.filter(pk=release.pk).update(failures=release.failures + 1)
-    ground, keys = _prepare(release, at)
     try:
+        ground, keys = _prepare(release, at)
         built = _make(
             release,
             ground,
@@ -509,12 +521,17 @@ def build(*, due: Work, clock: Clock) -> bool:
             keys=keys,
             progress=lambda *_: None,
         )
-        refusal = _isolated(release, built.members, ground)
-    except (AnonymiseError, TooManyRowsError) as error:
-        built, refusal = None, str(error)
-    if built is None or refusal:
+        if refusal := _isolated(release, built.members, ground):
+            raise AnonymiseError(refusal)
+    except ReportsBehindError:
+        log.info("release.reports_behind", release=str(release.pk))
         with job_scope(agency_id=due.agency_id):
-            _refuse(release, refusal, clock())
+            # Nothing has failed, and nothing is refused for it.
+            Release.objects.filter(pk=release.pk).update(failures=release.failures, due_at=clock() + _BEHIND)
+        return False
+    except (AnonymiseError, TooManyRowsError) as error:
+        with job_scope(agency_id=due.agency_id):
+            _refuse(release, str(error), clock())
         return False
     return _deliver(release, built, {one.pk for one in ground.earlier}, clock)
 

@@ -508,13 +508,12 @@ class ApiKeyForm(LifeForm):
 
 
 class SuspendForm(forms.Form):
-    """What ends beside the access of somebody who is suspended."""
+    """What goes on though somebody is suspended; without a word nothing does, and a key made meanwhile ends as well."""
 
-    ends_keys = forms.BooleanField(
-        label="End these keys too",
+    keeps_keys = forms.BooleanField(
+        label="Let these keys go on",
         required=False,
-        initial=True,
-        help_text="Their systems stop until you make new keys. A key that vouches for proof ends in any case.",
+        help_text="Otherwise their systems stop until you make new keys. One that vouches for proof ends in any case.",
     )
 
 

@@ -25,6 +25,7 @@ from analytics.services import building, making, recipients, releases
 from analytics.services.building import Work
 from analytics.tasks import releases as tasks
 from callprivacy.audit.models import Event
+from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, Caller
 from callprivacy.calls.services import erasure
 from callprivacy.lib.scope import Actor
@@ -154,6 +155,30 @@ def test_a_double_click_signs_once_and_builds_once(cast: Cast) -> None:
         releases.approve(release=release, officer=olga, at=LATER)
     assert not building.build(due=Work(cast.acme.pk, release.pk), clock=lambda: LATER)
     assert released.fresh(release).file_key == release.file_key
+
+
+def test_while_somebody_else_makes_the_reports_a_release_waits_and_nothing_has_failed(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    to = released.recipient(cast.dentist, cast.alice)
+    release = released.proposed(released.draft(to, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        making.begin_anew(client=cast.dentist)
+        trial = releases.ask_trial(release=released.draft(to, cast.alice), k=12, l=None, t=None, at=LATER)
+    with monkeypatch.context() as busy:
+        busy.setattr(making, "work", lambda **_: making.Made())
+        release = released.signed(release, olga, at=LATER)
+        assert not building.run_trial(due=Work(cast.acme.pk, trial.pk), clock=lambda: LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        trial.refresh_from_db()
+    assert (release.state, release.failures, release.due_at) == (
+        ReleaseState.APPROVED,
+        0,
+        LATER + timedelta(minutes=1),
+    )
+    assert (trial.state, trial.due_at) == (JobState.QUEUED, LATER + timedelta(minutes=1))
 
 
 # --- The floor ---

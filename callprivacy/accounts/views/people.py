@@ -173,7 +173,7 @@ def suspend(request: StaffRequest, pk: int) -> HttpResponse:
     """Take a person's access away at once."""
     membership = membership_or_404(request, pk)
     form = SuspendForm(request.POST)
-    ends_keys = form.is_valid() and form.cleaned_data["ends_keys"]
+    ends_keys = not (form.is_valid() and form.cleaned_data["keeps_keys"])
     try:
         deeds.suspend(membership=membership, ends_keys=ends_keys, by=request.actor, at=request.at)
     except (deeds.LastManagerError, deeds.OwnRightsError) as error:
