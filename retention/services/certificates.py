@@ -64,8 +64,10 @@ def issue_due(*, agency_id: int, run_id: UUID, clock: Callable[[], datetime]) ->
         own = HousePart.objects.filter(Q(rows_erased__gt=0) | Q(rows_held__gt=0) | Q(state=PartState.FAILED))
         is_owed = own.filter(run=run).exists() and not HouseCertificate.objects.filter(run=run).exists()
         done = Certificate.objects.filter(run=run).values("client_id")
-        told = Q(rows_erased__gt=0) | Q(rows_held__gt=0) | Q(state=PartState.FAILED)
-        parts = RunPart.objects.filter(told, run=run).exclude(state=PartState.OBSERVED)
+        # Whatever a part is called, rows that it erased are stated.
+        held = Q(rows_held__gt=0) & ~Q(state=PartState.OBSERVED)
+        told = Q(rows_erased__gt=0) | held | Q(state=PartState.FAILED)
+        parts = RunPart.objects.filter(told, run=run)
         client_ids = sorted(set(parts.exclude(client_id__in=done).values_list("client_id", flat=True)))
     for client_id in client_ids:
         with job_scope(agency_id=agency_id, client_id=client_id):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
-from django.db.models import Exists, F, Value
+from django.db.models import Case, Exists, F, Value, When
 from django.db.models.functions import Coalesce
 
 from callprivacy.audit import services as audit
@@ -263,8 +263,12 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
                 return None
             part: RunPart = RunPart.objects.select_related("client__agency", "run").get(pk=row[0])
             if part.client.retention_state != RetentionState.LIVE:
+                # What has left already is stated by the certificate; a batch that is under way loses its lease.
+                stopped = Case(
+                    When(rows_erased__gt=0, then=Value(PartState.DONE)), default=Value(PartState.OBSERVED)
+                )
                 RunPart.objects.unfinished().filter(run_id=run_id, client_id=part.client_id).update(
-                    state=PartState.OBSERVED, finished_at=at
+                    state=stopped, leased_until=None, finished_at=at, cursor=None
                 )
                 continue
             taken = RunPart.objects.free(at).filter(pk=part.pk)

@@ -212,12 +212,15 @@ def _of_call(call: str, field: str, value: str) -> list[dict[str, Any]]:
     return [{"what": "call", "call": call, "field": name, "value": one} for name, one in pairs]
 
 
+_PROVEN_OR_NOT: Final = (("yes", "Yes: it is the person's"), ("no", "No: it is not shown"))
+
+
 class JudgeForm(forms.Form):
     """What a person saw of a proof."""
 
     holds = forms.ChoiceField(
         label="Is it proven?",
-        choices=[("yes", "Yes: it is the person's"), ("no", "No: it is not shown")],
+        choices=_PROVEN_OR_NOT,
         widget=forms.RadioSelect,
     )
     seen = forms.CharField(
@@ -261,6 +264,12 @@ class JudgeForm(forms.Form):
             del self.fields["call"]
         else:
             cast(forms.ChoiceField, self.fields["call"]).choices = [*calls, ("", "None of them")]
+
+    def offer_no_alone(self) -> None:
+        """Leave on the page what somebody may say to whom a client is not granted that the request reaches."""
+        cast(forms.ChoiceField, self.fields["holds"]).choices = _PROVEN_OR_NOT[1:]
+        self.fields.pop("call", None)
+        del self.fields["arrived_on"]
 
     def clean(self) -> dict[str, Any]:
         """A withheld call that is proven is one of those that are there; what proves it came in on some day."""

@@ -212,11 +212,13 @@ def _call_words(call: Call, zone: ZoneInfo) -> str:
     return ", ".join(parts)
 
 
-def _may_judge(case: Case, row: Identity) -> bool:
+def _may_judge(case: Case, row: Identity, *, only_no: bool) -> bool:
     """Also of somebody who is proven, where it has to be seen besides that they are of age, or may ask for another."""
     if case.decided_at or case.closed_at:
         return False
-    return row.state != IdentityState.PROVEN or guardians.evidence_of(case.submission) is not None
+    if row.state != IdentityState.PROVEN:
+        return True
+    return not only_no and guardians.evidence_of(case.submission) is not None
 
 
 def _identity_page(
@@ -227,10 +229,12 @@ def _identity_page(
     may_show = case.client_id is not None and access.may(
         request.membership, Permission.REVEAL_NUMBERS, case.client_id, at=request.at
     )
+    if unseen := _unseen(request, case):
+        form.offer_no_alone()
     context = {
         "case": case,
         "line": line,
-        "form": form if _may_judge(case, row) else None,
+        "form": form if _may_judge(case, row, only_no=bool(unseen)) else None,
         "evidence": [
             (proof, casebook.evidence_of(proof, key))
             for proof in (*line.proofs, *casebook.other_proofs(case))
@@ -244,7 +248,7 @@ def _identity_page(
         else None,
         "limit": request.agency.reveals_per_hour,
         "seconds": int(reveals.SHOWN_FOR.total_seconds()),
-        "unseen": _unseen(request, case),
+        "unseen": unseen,
         **more,
     }
     return render(request, "rights/identity.html", context, status=status)

@@ -443,12 +443,25 @@ def test_a_sample_is_closed_by_who_sees_all_of_it_and_not_by_who_it_is_about_alo
     assert "at clients that are not granted to you: Dentist." in page.text
     assert "Nothing was drawn" not in page.text
     assert not closes(olgas)
+    make.grant(olga, cast.dentist)
     assert not closes(alices)
     assert "Let another officer read the reasons first" in alices.post(reverse("calls:reveals"), week).text
     assert not closes(alices), "her own reading is none of another's"
-    make.grant(olga, cast.dentist)
     olgas.post(reverse("calls:reveals"), week)
     assert closes(alices)
+
+
+def test_who_alone_sees_the_client_closes_the_sample_of_their_own(cast: Cast, call: Call) -> None:
+    _show_in_week(cast, call, 1, MONDAY - timedelta(days=3), cast.alice)
+    _sample(cast)
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    make.grant(olga, cast.plumber)
+    browser, week = signed_in(cast.alice), {"week": "2026-11-16"}
+
+    assert not browser.get(reverse("calls:reveals"), week).context["own"]
+    browser.post(reverse("calls:finish_sample"), week)
+
+    assert len(_events(cast, "reveals.reviewed")) == 1
 
 
 def test_what_was_erased_out_of_a_sample_does_not_keep_it_open(cast: Cast, call: Call) -> None:

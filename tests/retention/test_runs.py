@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -31,8 +32,8 @@ from consent.models import VendorTask
 from consent.services import vendor_tasks
 from retention import targets
 from retention.enums import Category, PartState, RunCause, RunState
-from retention.models import GoLive, Leftover, Run, RunPart
-from retention.selectors import preview
+from retention.models import Certificate, GoLive, Leftover, Run, RunPart
+from retention.selectors import preview, progress
 from retention.selectors import runs as selectors
 from retention.services import erasing, policies, runs, sweeping, vendors
 from retention.tasks import runs as tasks
@@ -321,7 +322,11 @@ def test_who_stops_the_erasing_of_a_client_stops_the_part_that_is_being_worked_a
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 1
         part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
-    assert (part.state, part.rows_erased) == (PartState.OBSERVED, 1)
+        said = json.loads(Certificate.objects.get(run=run, client=cast.dentist).statement)
+        shown = {tally.title: tally.erased for tally in progress.by_category(run)}
+    assert (part.state, part.rows_erased, part.leased_until) == (PartState.DONE, 1, None)
+    assert [(row["category"], row["due"], row["erased"]) for row in said["categories"]] == [("call", 2, 1)]
+    assert shown[Category.CALL.label] == 1
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from consent.models import ConsentEvent
 from retention.enums import Category
 from retention.selectors import policies
 from retention.services import holds
-from rights.enums import ApprovalKind, Ask, CaseState, Copies, Decided
+from rights.enums import ApprovalKind, Ask, CaseState, Copies, Decided, IdentityState
 from rights.law.grounds import grounds_for
 from rights.letters import filling
 from rights.models import Case, Finding, Identity, Package, Proof, Step, Submission
@@ -419,6 +419,32 @@ def test_who_lacks_a_client_that_the_agencys_request_reaches_decides_nothing_the
     assert browser.get(reverse("rights:identity", args=[case.pk, identity.pk])).context["unseen"]
     make.grant(olga, cast.dentist)
     assert browser.get(address).context["unseen"] == []
+
+
+def test_who_lacks_a_client_may_still_say_that_an_identity_is_not_shown(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    make.call(cast.dentist, ANNA)
+    submission = ready(None, cast)
+    case = asking.case_of(submission, Ask.DELETE)
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.get(submission=submission)
+        Identity.objects.filter(pk=identity.pk).update(state=IdentityState.CLAIMED)
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    make.grant(olga, cast.plumber)
+    browser, address = signed_in(olga), reverse("rights:identity", args=[case.pk, identity.pk])
+
+    def says(holds: str) -> str:
+        browser.post(
+            address, {"holds": holds, "seen": "A card of somebody else.", "arrived_on": "2026-11-01"}
+        )
+        with job_scope(agency_id=cast.acme.pk):
+            return Identity.objects.get(pk=identity.pk).state
+
+    page = browser.get(address)
+    assert page.context["unseen"] == [cast.dentist]
+    assert [value for value, _ in page.context["form"].fields["holds"].choices] == ["no"]
+    assert says("yes") == IdentityState.CLAIMED
+    assert says("no") == IdentityState.REFUSED
 
 
 def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Office) -> None:

@@ -285,7 +285,7 @@ def finish_sample(*, agency: Agency, monday: date, by: Actor, at: datetime) -> b
     Close a week's sample as read; returns whether it was still open.
 
     :raises HiddenSampleError: the person does not see all of it.
-    :raises OwnSampleError: what the person showed themself another officer has still to read, where there is one.
+    :raises OwnSampleError: what the person showed themself another officer has still to read, where one sees it.
     """
     sample = selectors.sampled_reveals(agency, monday)
     if hidden := selectors.hidden_of_sample(sample, monday):
@@ -294,7 +294,9 @@ def finish_sample(*, agency: Agency, monday: date, by: Actor, at: datetime) -> b
             f"Some of it is of clients that are not granted to you: {names}. Leave it to an officer who has these"
             " clients."
         )
-    if by.user_id is not None and selectors.own_of_sample(sample, agency_id=agency.pk, user_id=by.user_id):
+    if by.user_id is not None and selectors.own_of_sample(
+        sample, agency_id=agency.pk, user_id=by.user_id, at=at
+    ):
         raise OwnSampleError("Some of it you showed yourself. Let another officer read the reasons first.")
     closed = work.close_item(kinds.REVEAL_SAMPLE, agency_id=agency.pk, key=monday.isoformat(), at=at, by=by)
     if closed:

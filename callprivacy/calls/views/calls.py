@@ -277,7 +277,7 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
     context = {
         "hidden": selectors.hidden_of_sample(sample, monday),
         "own": selectors.own_of_sample(
-            sample, agency_id=request.agency.pk, user_id=request.membership.user_id
+            sample, agency_id=request.agency.pk, user_id=request.membership.user_id, at=request.at
         ),
         "is_open": work.is_open(kinds.REVEAL_SAMPLE, agency_id=request.agency.pk, key=monday.isoformat()),
         "monday": monday,

@@ -51,12 +51,14 @@ def judge(
     :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
     :raises SettledError: nothing that was asked for waits for a decision; or it is proven already, and this would take
         the proof away or name another call. That a person saw more, as that somebody is of age, may still be added.
-    :raises reaching.NotYoursError: it reaches clients that are not granted to the person.
+    :raises reaching.NotYoursError: it is to be proven, and reaches clients that are not granted to the person. That
+        nothing is shown anybody may say who works at the request.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
     submission = identity.submission
-    reaching.check(submission, by=by, at=at)
+    if holds:
+        reaching.check(submission, by=by, at=at)
     _check_unsettled(identity, adds=holds and call_id is None)
     if call_id is not None:
         _note_call(identity, call_id)
