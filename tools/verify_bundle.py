@@ -265,15 +265,19 @@ def read_pins(pins: Iterable[str]) -> dict[str, datetime | None]:
     """
     Pins, of which one may have its end behind an @: what names a key -> its end.
 
-    :raises UnreadableError: an end is no instant.
+    :raises UnreadableError: an end is no instant, or a key stands there with its end and again.
     """
     found: dict[str, datetime | None] = {}
     for pin in pins:
         name, at, end = pin.partition("@")
+        name = name.lower()
         try:
-            found[name.lower()] = moment(end) if at else None
+            until = moment(end) if at else None
         except ValueError:
             raise UnreadableError(f"--key: {end} is no instant with its zone") from None
+        if name in found and (until is not None or found[name] is not None):
+            raise UnreadableError(f"--key: {name} stands there twice, with an end")
+        found[name] = until
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,6 +108,14 @@ def test_a_binder_that_it_signed_later_is_named() -> None:
     assert len(late("2026-11-24T12:00:00Z")) == 1
     assert late("2026-11-24T12:00:01Z") == []
     assert json.loads(data)["statement"] == statement
+
+
+def test_the_tool_refuses_a_key_that_stands_there_with_its_end_and_again(tmp_path: Path) -> None:
+    for again in (f"{'AB' * 32}", f"{'ab' * 32}@2026-11-25T12:00:00Z"):
+        for pins in itertools.permutations([f"{'ab' * 32}@2026-11-24T12:00:00Z", again]):
+            with pytest.raises(verify_bundle.UnreadableError, match="stands there twice"):
+                verify_bundle.read_pins(pins)
+    assert verify_bundle.read_pins(["ab" * 32, "ab" * 32]) == {"ab" * 32: None}
 
 
 @pytest.mark.parametrize("end", ["", "yesterday", "2026-11-24T12:00:00"])
