@@ -236,7 +236,7 @@ def test_a_binder_that_it_signed_later_is_named() -> None:
     assert json.loads(data)["statement"] == statement
 
 
-def test_the_tool_refuses_a_key_that_stands_there_with_its_end_and_again(tmp_path: Path) -> None:
+def test_the_tool_refuses_a_key_that_stands_there_with_its_end_and_again() -> None:
     for again in (f"{'AB' * 32}", f"{'ab' * 32}@2026-11-25T12:00:00Z"):
         for pins in itertools.permutations([f"{'ab' * 32}@2026-11-24T12:00:00Z", again]):
             with pytest.raises(verify_bundle.UnreadableError, match="stands there twice"):
