@@ -10,8 +10,9 @@ It recomputes every event's leaf hash from its content, every root (RFC 9162), t
 Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Events that left by
 policy are not missed where a signed statement says so; their leaf hashes still have to give the roots. Without
 `--key` it trusts the keys that the bundle itself brings, and says so. A key that was stolen is pinned with its end,
-`--key PUBLIC_KEY@2026-11-24T12:00:00Z`: what it signed under that date or a later one is named. Without
-`--checkpoint` it cannot know that a tail was cut off before the export.
+`--key PUBLIC_KEY@2026-11-24T12:00:00Z`: what it signed under that date or a later one is named, as a note where it is
+seals from which one by another key goes on, else as a finding. Without `--checkpoint` it cannot know that a tail was
+cut off before the export.
 
 Of a binder it checks every byte: the signature over the PDF, the statement inside and its signature, the digest of each
 part, and the seal of the trail that it brings. With `--trail` it looks for that seal in an exported trail.
@@ -265,15 +266,19 @@ def read_pins(pins: Iterable[str]) -> dict[str, datetime | None]:
     """
     Pins, of which one may have its end behind an @: what names a key -> its end.
 
-    :raises UnreadableError: an end is no instant.
+    :raises UnreadableError: an end is no instant, or a key stands there with its end and again.
     """
     found: dict[str, datetime | None] = {}
     for pin in pins:
         name, at, end = pin.partition("@")
+        name = name.lower()
         try:
-            found[name.lower()] = moment(end) if at else None
+            until = moment(end) if at else None
         except ValueError:
             raise UnreadableError(f"--key: {end} is no instant with its zone") from None
+        if name in found and (until is not None or found[name] is not None):
+            raise UnreadableError(f"--key: {name} stands there twice, with an end")
+        found[name] = until
     return found
 
 
@@ -304,6 +309,55 @@ class Report:
         self.findings.append(text)
 
 
+@dataclass
+class Late:
+    """A seal that a key signed when it had come to its end, and how it was named."""
+
+    number: int
+    key: str
+    signed_at: str
+    text: str
+    digest: bytes
+
+
+@dataclass
+class Stretch:
+    """
+    Such seals in a row, which wait for a seal of another key behind them.
+
+    One that goes on from them was made over them with a key that the thief of theirs does not have.
+    """
+
+    waiting: list[Late] = field(default_factory=list)
+    number: int = 0
+    digest: bytes = b""
+
+    def take(self, seal: dict[str, Any], digest: bytes, late: str | None, *, whole: bool) -> list[Late]:
+        """
+        Take the next seal; returns those that it takes over.
+
+        :param late: how it was named where it is such a seal itself, empty where its key signed it in time.
+        :param whole: whether all else about it holds; if not, it neither waits nor takes over.
+        """
+        if (seal["number"], seal["previous"]) != (self.number + 1, self.digest.hex()):
+            self.waiting = []
+        self.number, self.digest = seal["number"], digest
+        over: list[Late] = []
+        if late and whole:
+            self.waiting.append(Late(seal["number"], seal["key"], seal["signed_at"], late, digest))
+        elif late == "" and whole and seal["key"] not in {one.key for one in self.waiting}:
+            over, self.waiting = self.waiting, []
+        return over
+
+    def forget(self, after: int) -> list[Late]:
+        """Go on behind a number, since what is behind it was lost; returns what waited there."""
+        lost = [one for one in self.waiting if one.number > after]
+        self.waiting = [one for one in self.waiting if one.number <= after]
+        if self.waiting:
+            self.number, self.digest = self.waiting[-1].number, self.waiting[-1].digest
+        return lost
+
+
 class Verifier:
     """Takes a bundle's lines in order and writes down all that does not hold."""
 
@@ -325,6 +379,8 @@ class Verifier:
         self.leavings: list[dict[str, Any]] = []
         self.sizes: dict[int, int] = {0: 0}
         self.missed: set[int] = set()
+        self.stretch = Stretch()
+        self.remembered = Stretch()
         for pin in self.pins:
             if len(pin) == 64:
                 self._trust(pin)
@@ -340,13 +396,14 @@ class Verifier:
             self.ends[key.key_id] = end
         return key
 
-    def _in_time(self, name: str, key: PublicKey, instant: str) -> None:
-        """Name what bears a date at which its key was not to be believed any more."""
+    def _in_time(self, name: str, key: PublicKey, instant: str) -> str:
+        """Name what bears a date at which its key was not to be believed any more; returns how."""
         end = self.ends.get(key.key_id)
-        if end is not None and moment(instant) >= end:
-            self.report.found(
-                f"{name}: signed under {instant}, when its key {key.key_id} had come to its end"
-            )
+        if end is None or moment(instant) < end:
+            return ""
+        text = f"{name}: signed under {instant}, when its key {key.key_id} had come to its end"
+        self.report.found(text)
+        return text
 
     def take(self, line: int, entry: Any) -> None:
         """Take the next line."""
@@ -457,8 +514,9 @@ class Verifier:
         number = seal["number"]
         name = f"seal {number}"
         message = SEAL_CONTEXT + canonical(seal)
+        before = len(self.report.findings)
         self._order(number, name, seal)
-        self._signature(name, seal, message, entry["signature"])
+        late = self._signature(name, seal, message, entry["signature"])
         if number in self.digests:
             self.report.found(f"{name}: appears twice")
         listed = [(identity, bytes.fromhex(digest)) for identity, digest in entry["leaves"]]
@@ -488,6 +546,23 @@ class Verifier:
         self.report.sealed += len(self.batch)
         self.report.seals += 1
         self.batch = []
+        whole = len(self.report.findings) == before + bool(late)
+        self._take_over(self.stretch.take(seal, self.previous, late, whole=whole), seal)
+
+    def _take_over(self, over: list[Late], by: dict[str, Any]) -> None:
+        """What a key signed when it had come to its end is a note, where a seal of another key goes on from it."""
+        if not over:
+            return
+        self._unsay(over)
+        keys = " and ".join(sorted({one.key for one in over}))
+        self.report.notes.append(
+            f"seals {over[0].number} to {over[-1].number}: signed from {over[0].signed_at} to {over[-1].signed_at},"
+            f" when key {keys} had come to its end; seal {by['number']} of key {by['key']} goes on from them"
+        )
+
+    def _unsay(self, over: list[Late]) -> None:
+        texts = {one.text for one in over}
+        self.report.findings = [text for text in self.report.findings if text not in texts]
 
     def _compare_leaving(self, left: dict[str, Any], seal: dict[str, Any]) -> None:
         """Hold a statement against the seal up to which it says that events left."""
@@ -514,7 +589,8 @@ class Verifier:
         if until_of(seal) <= self.until:
             self.report.found(f"{name}: ends before it begins")
 
-    def _signature(self, name: str, seal: dict[str, Any], message: bytes, signature: str) -> None:
+    def _signature(self, name: str, seal: dict[str, Any], message: bytes, signature: str) -> str | None:
+        """None where no trusted key has signed it; empty where one has, in time; else how it was named."""
         key = self.keys.get(seal["key"])
         if key is None:
             why = "was not pinned" if self.pins else "is not in the bundle"
@@ -523,7 +599,8 @@ class Verifier:
             self.report.found(f"{name}: its signature is not that of key {key.key_id}")
         else:
             self.report.keys_used.add(key.key_id)
-            self._in_time(name, key, seal["signed_at"])
+            return self._in_time(name, key, seal["signed_at"])
+        return None
 
     def _wrong_root(self, name: str, seal: dict[str, Any]) -> None:
         _, peaks = grow(self.size, self.peaks, [digest for _, digest in self.batch])
@@ -657,8 +734,11 @@ class Verifier:
     def _remembered(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> date:
         """Note a seal that a checkpoint remembers; returns the day on which it was signed."""
         message = SEAL_CONTEXT + canonical(entry["seal"])
-        self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
-        known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
+        late = self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
+        digest = hashlib.sha256(message).digest()
+        if late is not None:
+            self._unsay(self.remembered.take(entry["seal"], digest, late, whole=True))
+        known[entry["seal"]["number"]] = digest
         return day_of(entry["seal"]["signed_at"])
 
     def _compare_known(self, known: dict[int, bytes]) -> None:
@@ -722,6 +802,7 @@ class Verifier:
         lost = [number for number in known if number > said["after"]]
         for number in lost:
             del known[number]
+        self._unsay(self.remembered.forget(said["after"]))
         if lost:
             self.report.notes.append(
                 f"seals {min(lost)} to {max(lost)} were lost in the restore declared on {said['started_at']}"

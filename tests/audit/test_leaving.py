@@ -39,6 +39,7 @@ from tests.audit.trails import (
 )
 from tests.make import NOON
 from tests.scale import some
+from tools import verify_bundle
 from tools.verify_evidence import included
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -582,6 +583,51 @@ def test_a_deletion_with_a_forged_event_is_named(acme: int, tmp_path: Path) -> N
     for event in gone:
         seal_number = 1 if event in gone[:4] else 2
         assert found.count(f"event {event}: missing (seal {seal_number})") == 2
+
+
+def test_what_a_stolen_key_sealed_until_the_change_leaves_once_another_goes_on_from_it(
+    acme: int, tmp_path: Path, settings: Settings
+) -> None:
+    old = f"{signing.public_key().hex()}@{MONTHS[1].isoformat()}"
+    settings.CALLPRIVACY_SIGNING_KEY = Ed25519PrivateKey.generate().private_bytes_raw()
+    settings.CALLPRIVACY_EARLIER_PUBLIC_KEYS = [old]
+    with pytest.raises(services.NotLeavingError, match="under seal 2 are not what was sealed"):
+        leave(acme)
+    seal(acme)
+
+    assert len(leave(acme)) == 7
+    with job_scope(agency_id=acme):  # on from a seal of then
+        later = services.Wish(3, 4, datetime(2023, 6, 1, tzinfo=UTC), 1000, 7)
+        assert len(services.leave(agency_id=acme, wish=later, by=JOB, at=NOON)) == 6
+    seal(acme)
+    assert verify(acme).findings == []
+    path = tmp_path / "bundle.jsonl"
+    path.write_bytes(export(acme))
+    pins = [old, signing.public_key().hex()]
+    assert verify_bundle.verify(path, pins=pins, checkpoint=sink.path_of(acme))[0].findings == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_seal SET signature = set_byte(signature, 0, get_byte(signature, 0) # 1) WHERE number = 5",
+        "UPDATE audit_seal SET leaves = set_byte(leaves, 9, get_byte(leaves, 9) # 1) WHERE number = 5",
+        "UPDATE audit_seal SET peaks = set_byte(peaks, 0, get_byte(peaks, 0) # 1) WHERE number = 4",
+        "UPDATE audit_seal SET signed_at = 'infinity' WHERE number = 5",
+    ],
+    ids=["signature", "leaves", "peaks", "unreadable"],
+)
+def test_what_a_stolen_key_sealed_stays_where_what_goes_on_from_it_does_not_hold(
+    acme: int, settings: Settings, change: LiteralString
+) -> None:
+    old = f"{signing.public_key().hex()}@{MONTHS[1].isoformat()}"
+    settings.CALLPRIVACY_SIGNING_KEY = Ed25519PrivateKey.generate().private_bytes_raw()
+    settings.CALLPRIVACY_EARLIER_PUBLIC_KEYS = [old]
+    seal(acme)
+    with superuser() as line:
+        line.execute(change)
+    with pytest.raises(services.NotLeavingError, match="under seal 2 are not what was sealed"):
+        leave(acme)
 
 
 @pytest.mark.parametrize("by", [pytest.param("nobody", marks=pytest.mark.thorough), "another key"])

@@ -14,11 +14,11 @@ from typing import Final
 from django.db import connection, transaction
 
 from callprivacy.audit import selectors
-from callprivacy.audit.leaves import START, LeavingMessage, canonical
+from callprivacy.audit.leaves import START, LeavingMessage, NotCanonicalError, canonical
 from callprivacy.audit.merkle import Frontier
 from callprivacy.audit.models import Reason, Seal
 from callprivacy.audit.services import sealing, sink
-from callprivacy.audit.services.sink import Statement
+from callprivacy.audit.services.sink import Checkpoint, Statement
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
 
@@ -138,16 +138,17 @@ def _ids(agency_id: int, wish: Wish, at: datetime) -> list[int]:
     Nothing is taken from the database that whoever owns it could have written: neither a seal's age nor what it lists.
     """
     before = selectors.seal_numbered(agency_id, wish.first - 1)
+    over = _taken_over(agency_id, wish.first - 1, wish.last)
     begin, frontier = START, Frontier()
     if before is not None:
-        begin, frontier = before.until, _frontier(before)
+        begin, frontier = before.until, _frontier(before, over)
     seals = Seal.objects.filter(agency_id=agency_id, number__gte=wish.first, number__lte=wish.last)
     ids: list[int] = []
     for seal in seals.order_by("number").iterator(chunk_size=20):
         events = list(selectors.events_between(agency_id, begin, seal.until))
         listed = [(event.pk, sealing.leaf_of(event)) for event in events]
         frontier.extend(leaf for _, leaf in listed)
-        if listed != seal.listed() or not _is_signed(seal, frontier):
+        if listed != seal.listed() or not _is_signed(seal, frontier, over):
             raise NotLeavingError(f"The events under seal {seal.number} are not what was sealed.")
         if seal.signed_at > at - FLOOR:
             raise NotLeavingError(f"Seal {seal.number} is not a year old.")
@@ -158,7 +159,38 @@ def _ids(agency_id: int, wish: Wish, at: datetime) -> list[int]:
     return ids
 
 
-def _frontier(seal: Seal) -> Frontier:
+def _taken_over(agency_id: int, first: int, last: int) -> set[int]:
+    """The seals of a key that had come to its end from which a seal of another key goes on, by their numbers."""
+    stretch, found = sink.Stretch(), set[int]()
+    if not signing.ends():
+        return found
+    before: Seal | None = None
+    seals = Seal.objects.filter(agency_id=agency_id, number__gte=first).order_by("number")
+    try:
+        for seal in seals.iterator(chunk_size=20):
+            whole = not stretch.waiting or (before is not None and _grows(before, seal))
+            taken = stretch.take(Checkpoint(seal.message(), bytes(seal.signature)), whole=whole)
+            found |= {one.message.number for one in taken}
+            if seal.number >= last and not stretch.waiting:
+                break
+            before = seal
+    except (*selectors.UNREADABLE, NotCanonicalError):
+        # Nothing goes on behind a seal that cannot be read; whether it is itself among these is told with its events.
+        return found
+    return found
+
+
+def _grows(before: Seal, seal: Seal) -> bool:
+    """Whether what a seal lists gives its root, on the tree of the one before."""
+    try:
+        frontier = before.frontier()
+    except ValueError:
+        return False
+    frontier.extend(leaf for _, leaf in seal.listed())
+    return (frontier.size, frontier.root()) == (seal.size, bytes(seal.root))
+
+
+def _frontier(seal: Seal, over: set[int]) -> Frontier:
     """
     The tree as a seal left it.
 
@@ -168,16 +200,16 @@ def _frontier(seal: Seal) -> Frontier:
         frontier = seal.frontier()
     except ValueError:
         frontier = Frontier()
-    if not _is_signed(seal, frontier):
+    if not _is_signed(seal, frontier, over):
         raise NotLeavingError(f"Seal {seal.number} is not what was signed.")
     return frontier
 
 
-def _is_signed(seal: Seal, frontier: Frontier) -> bool:
-    """Whether one of our keys has signed the seal in its time, over this very tree."""
-    message = seal.message()
-    return (frontier.size, frontier.root()) == (message.size, message.root) and sink.is_signed(
-        message.to_bytes(), bytes(seal.signature), message.key_id, at=message.signed_at
+def _is_signed(seal: Seal, frontier: Frontier, over: set[int]) -> bool:
+    """Whether one of our keys has signed the seal, in its time or taken over since, and over this very tree."""
+    checkpoint = Checkpoint(seal.message(), bytes(seal.signature))
+    return (frontier.size, frontier.root()) == (seal.size, bytes(seal.root)) and (
+        checkpoint.is_signed() or (seal.number in over and checkpoint.is_late())
     )
 
 

@@ -167,18 +167,20 @@ def _made_good(agency_id: int, newest: Seal | None) -> Seal | None:
     if newest is not None and last is not None and last.message.to_bytes() == newest.message().to_bytes():
         return newest
     known = sink.read(agency_id)
+    # A key that was stolen may have come to its end since: what it sealed last waits for the seal that is made now.
+    seals = known.seals | known.late
     number = newest.number if newest else 0
-    if newest is not None and number not in known.seals:
+    if newest is not None and number not in seals:
         raise SinkError(
             f"{sink.path_of(agency_id)} does not know seal {number}: bring the folder back, or, when it is "
             f"lost for good, run: manage.py verify_audit --rebuild-checkpoints."
         )
-    if newest is not None and known.seals[number].message.to_bytes() != newest.message().to_bytes():
+    if newest is not None and seals[number].message.to_bytes() != newest.message().to_bytes():
         raise TailCutError(
             f"Seal {number} is not the one that the checkpoints remember. Run: manage.py verify_audit."
         )
-    for later in sorted(other for other in known.seals if other > number):
-        newest = _made_again(agency_id, newest, known.seals[later])
+    for later in sorted(other for other in seals if other > number):
+        newest = _made_again(agency_id, newest, seals[later])
     return newest
 
 
@@ -222,7 +224,8 @@ def declare_restore(*, agency_id: int, epoch: Epoch) -> int:
     """
     newest = Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
     after = newest.number if newest else 0
-    lost = [number for number in sink.read(agency_id).seals if number > after]
+    known = sink.read(agency_id)
+    lost = [number for number in known.seals | known.late if number > after]
     if lost:
         sink.append_epoch(
             agency_id=agency_id, epoch=epoch.number, after=after, started_at=leaves.instant(epoch.started_at)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,61 @@ class Checkpoint:
             self.message.to_bytes(), self.signature, self.message.key_id, at=self.message.signed_at
         )
 
+    def is_late(self) -> bool:
+        """Whether such a key has signed it under a date at which it had come to its end."""
+        message = self.message
+        return signing.is_over(message.key_id, message.signed_at) and _is_ours(
+            message.to_bytes(), self.signature, message.key_id
+        )
+
+
+class Stretch:
+    """
+    Seals in a row that a key signed when it had come to its end, which wait for a seal of another key behind them.
+
+    Between a theft and the change of key the product seals with the stolen key as well. A seal of a key that the thief
+    does not have, which goes on from these, was made over them before he could write others in their place; without
+    one they may be his. Nor does one by the same key that bears an earlier date say anything: he dates back.
+
+    :ivar waiting: those that no seal of another key goes on from yet.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[Checkpoint] = []
+        self._number = 0
+        self._digest = b""
+
+    def take(self, seal: Checkpoint, *, whole: bool = True) -> list[Checkpoint]:
+        """
+        Take the next seal; returns those that it takes over. What it does not go on from waits no longer.
+
+        :param whole: whether all else about it holds; if not, it neither waits nor takes over.
+        """
+        message = seal.message
+        if (message.number, message.previous) != (self._number + 1, self._digest):
+            self.waiting = []
+        self._number, self._digest = message.number, message.digest()
+        if not whole:
+            return []
+        if seal.is_late():
+            self.waiting.append(seal)
+        elif self.waiting and seal.is_signed() and not self._is_of(message.key_id):
+            over, self.waiting = self.waiting, []
+            return over
+        return []
+
+    def forget(self, after: int) -> list[Checkpoint]:
+        """Go on behind a number, since what is behind it was lost; returns what waited there."""
+        lost = [one for one in self.waiting if one.message.number > after]
+        self.waiting = [one for one in self.waiting if one.message.number <= after]
+        if self.waiting:
+            last = self.waiting[-1].message
+            self._number, self._digest = last.number, last.digest()
+        return lost
+
+    def _is_of(self, key_id: str) -> bool:
+        return any(one.message.key_id == key_id for one in self.waiting)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -62,20 +117,25 @@ class Known:
     What the file says the chain should be, by number, and what a declared restore has cost.
 
     :ivar leavings: what was said to leave, in the file's order, whether or not it came to that.
+    :ivar late: the newest seals, of a key that had come to its end, from which no seal of another key goes on yet;
+        their lines count as damaged as well.
     """
 
     seals: dict[int, Checkpoint]
     lost: dict[int, Checkpoint]
     damaged: list[int]
     leavings: list[Statement]
+    late: dict[int, Checkpoint] = field(default_factory=dict)
 
 
 def is_signed(message: bytes, signature: bytes, key_id: str, *, at: datetime) -> bool:
     """Whether the named key is one of ours, and has signed the message under a date before that key's end."""
+    return not signing.is_over(key_id, at) and _is_ours(message, signature, key_id)
+
+
+def _is_ours(message: bytes, signature: bytes, key_id: str) -> bool:
     public = signing.public_keys().get(key_id)
-    return (
-        public is not None and not signing.is_over(key_id, at) and signing.verify(message, signature, public)
-    )
+    return public is not None and signing.verify(message, signature, public)
 
 
 def path_of(agency_id: int) -> Path:
@@ -238,21 +298,34 @@ def read(agency_id: int) -> Known:
 
     :raises SinkError: the file is there and cannot be read.
     """
-    known = Known({}, {}, [], [])
+    known, stretch = Known({}, {}, [], []), Stretch()
+    late: dict[Checkpoint, int] = {}
     for number, members in _lines(agency_id):
         try:
             if "epoch" in members:
-                _forget_lost(agency_id, members, known)
+                after = _forget_lost(agency_id, members, known)
+                for one in stretch.forget(after):
+                    known.lost[one.message.number] = one
+                    del late[one]
                 continue
             if "leaving" in members:
                 known.leavings.append(_leaving(agency_id, members))
                 continue
             checkpoint = _seal(members)
-            if checkpoint.message.agency_id != agency_id or not checkpoint.is_signed():
+            is_late = checkpoint.is_late()
+            if checkpoint.message.agency_id != agency_id or not (is_late or checkpoint.is_signed()):
                 raise ValueError("Not a seal of this agency, signed by a key of ours.")
-            known.seals[checkpoint.message.number] = checkpoint
+            for one in stretch.take(checkpoint):
+                known.seals[one.message.number] = one
+                del late[one]
+            if is_late:
+                late[checkpoint] = number
+            else:
+                known.seals[checkpoint.message.number] = checkpoint
         except _DAMAGED:
             known.damaged.append(number)
+    known.damaged = sorted([*known.damaged, *late.values()])
+    known.late = {one.message.number: one for one in stretch.waiting}
     return known
 
 
@@ -306,7 +379,7 @@ def _seal(members: dict[str, Any]) -> Checkpoint:
     return Checkpoint(SealMessage.from_dict(members["seal"]), bytes.fromhex(members["signature"]))
 
 
-def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> None:
+def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> int:
     said = members["epoch"]
     message = leaves.EPOCH_CONTEXT + leaves.canonical(said)
     at = datetime.fromisoformat(said["started_at"])
@@ -317,3 +390,4 @@ def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> None:
     for number in [number for number in known.seals if number > said["after"]]:
         known.lost[number] = known.seals.pop(number)
     known.leavings = [one for one in known.leavings if one.message.last <= said["after"]]
+    return int(said["after"])

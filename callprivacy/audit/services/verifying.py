@@ -213,13 +213,15 @@ class _Chain:
         self.frontier = Frontier()
         self.messages: dict[int, bytes] = {}
         self.left: list[LeavingMessage] = []
+        self.stretch = sink.Stretch()
+        self.late: dict[int, Finding] = {}
 
     def add(self, kind: str, text: str, *, seal: int | None = None, event_id: int | None = None) -> None:
         self.found.findings.append(Finding(kind, text, seal, event_id))
 
     def take(self, seal: Seal, events: list[Event]) -> None:
         """Check one seal and the events in its span."""
-        number = seal.number
+        number, before = seal.number, len(self.found.findings)
         message = seal.message()
         try:
             written = message.to_bytes()
@@ -233,8 +235,13 @@ class _Chain:
             )
         elif message.previous != self.previous:
             self.add("seal_changed", f"seal {number}: does not continue the seal before it", seal=number)
-        if not sink.is_signed(written, bytes(seal.signature), seal.key_id, at=seal.signed_at):
-            self.add("signature", f"seal {number}: {_why_unsigned(seal.key_id, seal.signed_at)}", seal=number)
+        checkpoint = sink.Checkpoint(message, bytes(seal.signature))
+        late = bool(written) and checkpoint.is_late()
+        if late:
+            self.add("late", f"seal {number}: {_why_unsigned(seal.key_id, seal.signed_at)}", seal=number)
+            self.late[number] = self.found.findings[-1]
+        elif not sink.is_signed(written, checkpoint.signature, seal.key_id, at=seal.signed_at):
+            self.add("signature", f"seal {number}: its signature is none of ours", seal=number)
         if seal.until <= self.begin:
             self.add("seal_changed", f"seal {number}: ends before it begins", seal=number)
         self._events(seal, events)
@@ -244,6 +251,23 @@ class _Chain:
         self.number, self.previous, self.begin = number, digest, seal.until
         self.found.seals += 1
         self.found.sealed += len(events)
+        if written:
+            whole = len(self.found.findings) == before + late
+            self._take_over(self.stretch.take(checkpoint, whole=whole), message)
+
+    def _take_over(self, over: list[sink.Checkpoint], by: leaves.SealMessage) -> None:
+        """What a key signed when it had come to its end is a note, where a seal of another key goes on from it."""
+        if not over:
+            return
+        taken = {self.late.pop(one.message.number) for one in over}
+        self.found.findings = [one for one in self.found.findings if one not in taken]
+        first, last = over[0].message, over[-1].message
+        keys = " and ".join(sorted({one.message.key_id for one in over}))
+        self.found.notes.append(
+            f"seals {first.number} to {last.number}: signed from {first.signed_at:%Y-%m-%d %H:%M} to"
+            f" {last.signed_at:%Y-%m-%d %H:%M}, when key {keys} had come to its end; seal {by.number} of key"
+            f" {by.key_id} goes on from them"
+        )
 
     def _left_with(self, number: int) -> LeavingMessage | None:
         return next((one for one in self.left if one.first <= number <= one.last), None)
