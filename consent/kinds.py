@@ -8,6 +8,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+LEAVES_LATER: Final = "leaves_later"
 LEAVES_SOONER: Final = "leaves_sooner"
 RECORDINGS_NOT_FETCHED: Final = "recordings_not_fetched"
 REGISTER_TOO_OLD: Final = "register_too_old"
@@ -109,6 +110,16 @@ def register_recordings() -> None:
             LEAVES_SOONER,
             title="Withheld recordings leave sooner than before, or at the tracker too",
             step="Look at the hours and the tracker",
+            url_name="consent:handling",
+            permission=Permission.MANAGE_RETENTION,
+            right=AgencyRight.SIGN_OFF,
+        )
+    )
+    register(
+        Kind(
+            LEAVES_LATER,
+            title="Withheld recordings leave later than before",
+            step="Look at the hours",
             url_name="consent:handling",
             permission=Permission.MANAGE_RETENTION,
             right=AgencyRight.SIGN_OFF,

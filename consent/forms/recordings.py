@@ -39,7 +39,7 @@ class HandlingForm(forms.Form):
         min_value=1,
         max_value=HOURS_AT_MOST,
         help_text="Counted from the decision; 72 is three days. Only while the client is live; then a compliance "
-        "officer saves fewer hours, which count for what is withheld from then on.",
+        "officer saves other hours. Fewer count for what is withheld from then on, more for everything.",
     )
     stores_recordings = forms.BooleanField(
         label="Store recordings here",

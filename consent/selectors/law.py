@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from callprivacy.accounts import access
 from callprivacy.calls.models import Caller
@@ -398,7 +399,7 @@ class PackCount:
 
 def count_of(pack: RulePack, now: Rules) -> PackCount:
     """What is known of a pack's effect by now; what was counted against other rules than decide now is not."""
-    rows = PackEffect.objects.filter(pack=pack)
+    rows = _effects(pack)
     if not pack.is_active and pack.counted_against != now.digest:
         rows = rows.none()
     sums = rows.aggregate(
@@ -413,9 +414,15 @@ def count_of(pack: RulePack, now: Rules) -> PackCount:
     )
 
 
+def _effects(pack: RulePack) -> QuerySet[PackEffect]:
+    """What a pack changes, client by client: one in force did so everywhere, others leave out who has left."""
+    rows = PackEffect.objects.filter(pack=pack)
+    return rows if pack.is_active else rows.filter(client__archived_at=None)
+
+
 def effects_of(pack: RulePack) -> Sequence[PackEffect]:
     """What a pack would change, client by client, most first; only those that the person may know of."""
-    rows = PackEffect.objects.filter(pack=pack).filter(Q(newly_allowed__gt=0) | Q(newly_withheld__gt=0))
+    rows = _effects(pack).filter(Q(newly_allowed__gt=0) | Q(newly_withheld__gt=0))
     changed = F("newly_allowed") + F("newly_withheld")
     return list(rows.select_related("client").order_by(-changed, "client__name"))
 
@@ -461,6 +468,30 @@ def counted_against_others(agency_id: int, now: Rules) -> QuerySet[RulePack]:
         agency_id=agency_id, is_active=False, counted_at__isnull=False, due_at__isnull=True
     )
     return rows.exclude(counted_against=now.digest)
+
+
+def counted_otherwise(agency_id: int, now: Rules) -> list[tuple[RulePack, int, int]]:
+    """
+    Packs that are counted, and whose sums are not those of the clients that are here now: one has left since, or come
+    back. Each with the true ones, (clients, decisions). In a scope that sees every client.
+    """
+    here = Q(effects__client__archived_at=None)
+    changes = Q(effects__newly_allowed__gt=0) | Q(effects__newly_withheld__gt=0)
+    changed = F("effects__newly_allowed") + F("effects__newly_withheld")
+    rows = RulePack.objects.filter(
+        agency_id=agency_id,
+        is_active=False,
+        counted_at__isnull=False,
+        due_at__isnull=True,
+        counted_against=now.digest,
+    ).annotate(
+        clients_here=Count("effects", filter=here & changes),
+        decisions_here=Coalesce(Sum(changed, filter=here), 0),
+    )
+    rows = rows.exclude(clients_changed=F("clients_here"), decisions_changed=F("decisions_here"))
+    sums = rows.values_list("pk", "clients_here", "decisions_here")
+    found = {pack_id: (clients, decisions) for pack_id, clients, decisions in sums}
+    return [(pack, *found[pack.pk]) for pack in RulePack.objects.filter(pk__in=found).defer("text")]
 
 
 def due_packs(agency_id: int) -> list[uuid.UUID]:

@@ -47,7 +47,7 @@ GOOD_FOR: Final = timedelta(minutes=10)
 TRIES: Final = 5
 AN_HOUR_A_NUMBER: Final = 3
 A_DAY_A_NUMBER: Final = 6
-CALLS_A_DAY_A_NUMBER: Final = 2
+CALLS_A_DAY_A_NUMBER: Final = 2  # by days of UTC
 AN_HOUR_A_CLIENT: Final = 60
 KEPT_FOR: Final = timedelta(days=1)
 # Longer than a code is good for, so that a page that is still open may ask for another one.
@@ -121,11 +121,8 @@ def send_code(
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         challenge = _challenge(client, number, at)
         sender = _sender_of(client, at)
-        goes = sender is not None and (
-            way != CodeWay.CALL
-            or may_ring(sender, agency_id=client.agency_id, client=client, number=number, at=at)
-        )
-        code = _new_code(client, number, at) if goes else None
+        rings = sender is not None and is_rung(sender, way)
+        code = None if sender is None else _new_code(client, number, at, rings=rings)
     if sender is None or code is None:
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
         return challenge
@@ -140,16 +137,17 @@ def send_code(
     return challenge
 
 
-def may_ring(sender: CodeSender, *, agency_id: int, client: Client | None, number: str, at: datetime) -> bool:
-    """
-    Whether a call may read a code to a number (E.164) now, which is counted; anybody can ask for one.
+def is_rung(sender: CodeSender, way: CodeWay) -> bool:
+    """Whether a call to a phone reads the code, which anybody can ask for; it has hours and a limit of its own."""
+    return way == CodeWay.CALL and sender != channel.PageOfMails()
 
-    Over all of an agency, and at no hour at which nobody may be called there. Inside the client's scope, if any.
+
+def take_ring(*, agency_id: int, number: str, at: datetime) -> bool:
     """
-    if sender == channel.PageOfMails():
-        return True
-    if contact.is_quiet(client=client, number=number, at=at):
-        return False
+    Count a call to a number (E.164) over all of an agency; returns whether it may go out.
+
+    Asked once there is nothing else in its way: what is counted is a call.
+    """
     seen = knock(f"ring:{agency_id}", number, most=CALLS_A_DAY_A_NUMBER, per=KEPT_FOR, at=at)
     return seen is Verdict.OPEN
 
@@ -173,8 +171,14 @@ def _note_opt_out(client: Client, number: str, at: datetime) -> None:
             texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
 
 
-def _new_code(client: Client, number: str, at: datetime) -> str | None:
-    """Store a new code and return it; None where the number or the client has had enough."""
+def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False) -> str | None:
+    """
+    Store a new code and return it; None where the number or the client has had enough.
+
+    :param rings: whether a call brings it: None also at an hour for none, or after enough of them.
+    """
+    if rings and contact.is_quiet(agency_id=client.agency_id, client=client, number=number, at=at):
+        return None
     caller_id = vault.ensure_callers(client_id=client.pk, numbers=[number], at=at)[number]
     take_turn(client.pk)
     drawn = draw_code(
@@ -182,7 +186,7 @@ def _new_code(client: Client, number: str, at: datetime) -> str | None:
         of_number=PhoneCode.objects.for_client(client).filter(caller_id=caller_id),
         at=at,
     )
-    if drawn is None:
+    if drawn is None or (rings and not take_ring(agency_id=client.agency_id, number=number, at=at)):
         return None
     code_id, code = drawn
     PhoneCode.objects.create(

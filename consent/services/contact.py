@@ -23,6 +23,7 @@ from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Str
 from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
+from consent.selectors.law import rules_of
 from consent.selectors.places import AREA_CODE
 
 AT_MOST: Final = 1000
@@ -151,17 +152,18 @@ def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> 
     return Contacts(answers, facts.registers, rules.version, rules.digest)
 
 
-def is_quiet(*, client: Client | None, number: str, at: datetime) -> bool:
+def is_quiet(*, agency_id: int, client: Client | None, number: str, at: datetime) -> bool:
     """
-    Whether it is an hour at which nobody may be called where a number (E.164) is; False where nobody knows the hour.
+    Whether it is an hour at which nobody may be called where a number (E.164) is, by the rules that decide at an
+    agency; False where nobody knows the hour. Inside its scope, or the client's.
 
-    :param client: who knows more of the place than the number says, inside its scope; None: nobody does.
+    :param client: who knows more of the place than the number says; None: nobody does.
     """
     if client is not None:
         (answer,) = check(client=client, asked=[Asked(number)], aim=Aim.SERVICE, at=at).answers
         return any(one.code is Code.QUIET_HOURS for one in answer.obstacles)
     person = Person(number, Place(*phone.place_of(number), AREA_CODE))
-    window = _look(load_pack(), _pairs(person), number.startswith("+1"), at=at)
+    window = _look(rules_of(agency_id), _pairs(person), number.startswith("+1"), at=at)
     return bool(window.closed) and window.is_known
 
 

@@ -97,10 +97,13 @@ def work_packs(*, agency_id: int, until: datetime, clock: Clock) -> None:
     Count what imported packs would change, and have everything decided anew for one that was put in force.
 
     What was counted against rules that do not decide any more, as after an upgrade of those that ship, is counted anew.
+    Where a client has left since, or come back, what was counted is summed up anew.
     Called outside any scope; it may be run twice. What a run does not finish the next one goes on with.
     """
     with job_scope(agency_id=agency_id):
-        _count_anew(selectors.counted_against_others(agency_id, selectors.rules_of(agency_id)), clock())
+        now, at = selectors.rules_of(agency_id), clock()
+        _count_anew(selectors.counted_against_others(agency_id, now), at)
+        _sum_anew(agency_id, now, at)
         pack_ids = selectors.due_packs(agency_id)
     for pack_id in pack_ids:
         with job_scope(agency_id=agency_id):
@@ -128,6 +131,22 @@ def _decide_anew(pack: RulePack, at: datetime) -> None:
 def _count_anew(packs: QuerySet[RulePack], at: datetime) -> None:
     """What these packs change is not known any more; the job begins again with them."""
     packs.update(counted_at=None, counted_against="", clients_changed=0, decisions_changed=0, due_at=at)
+
+
+def _sum_anew(agency_id: int, now: Rules, at: datetime) -> None:
+    """What was counted at a client that has left keeps nobody from a pack: an officer sees no such client any more."""
+    for pack, clients, decisions in selectors.counted_otherwise(agency_id, now):
+        # Whoever puts it in force meanwhile was first.
+        counted = RulePack.objects.filter(
+            pk=pack.pk, is_active=False, counted_at=pack.counted_at, due_at=None
+        )
+        if counted.update(clients_changed=clients, decisions_changed=decisions) and pack.activated_at is None:
+            _tell(pack, decisions, at)
+
+
+def _tell(pack: RulePack, decisions: int, at: datetime) -> None:
+    """Let a pack wait for an officer, or renew how many decisions it changes."""
+    work.open_item(kinds.RULES_COUNTED, agency_id=pack.agency_id, key=str(pack.pk), at=at, count=decisions)
 
 
 def _begin(pack: RulePack) -> None:
@@ -195,9 +214,7 @@ def _finish(pack: RulePack, now: Rules, at: datetime) -> None:
     pack.save(update_fields=["due_at", "counted_at", "clients_changed", "decisions_changed"])
     if pack.activated_at is not None:  # it was in force, and nobody waits for it
         return
-    work.open_item(
-        kinds.RULES_COUNTED, agency_id=pack.agency_id, key=str(pack.pk), at=at, count=count.changed
-    )
+    _tell(pack, count.changed, at)
 
 
 @transaction.atomic

@@ -34,10 +34,10 @@ class HoursOutOfRangeError(ValueError):
 
 
 class NotSignedError(ValueError):
-    """At a live client fewer hours are an officer's to sign, as going live was."""
+    """At a live client the hours are an officer's to sign, as going live was: what more of them move stays moved."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__(f"{client.name} is live. Ask a compliance officer to save fewer hours than now.")
+        super().__init__(f"{client.name} is live. Ask a compliance officer to save other hours than now.")
 
 
 def of_history() -> Q:
@@ -161,10 +161,10 @@ def change_handling(
     Change how long what is withheld stays at a client, and whether recordings and transcripts are kept here.
 
     More hours move the dates of what is withheld when the job has decided it anew; fewer count for what is withheld
-    from then on.
+    from then on. Only a client that is observed, and then goes live again, gives nearer dates to what has one.
 
     :param is_signed: whether a compliance officer does it.
-    :raises NotSignedError: fewer hours at a live client, and no officer signs.
+    :raises NotSignedError: other hours at a live client, and no officer signs.
     :raises HoursOutOfRangeError: fewer than one hour, or more than 90 days.
     """
     if not 1 <= quarantine_hours <= HOURS_AT_MOST:
@@ -176,7 +176,7 @@ def change_handling(
     }
     # Held, so that no signature of going live comes between the look and the change.
     client = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
-    if selectors.is_live(client) and quarantine_hours < client.quarantine_hours and not is_signed:
+    if selectors.is_live(client) and quarantine_hours != client.quarantine_hours and not is_signed:
         raise NotSignedError(client)
     before = {name: getattr(client, name) for name in values}
     changed = [name for name, value in values.items() if before[name] != value]

@@ -61,13 +61,17 @@ class _Seen:
             return False
         return self.hours < before.hours or bool(self.at_vendor and not before.at_vendor)
 
+    def is_slower_than(self, before: _Seen) -> bool:
+        """Whether withheld recordings leave later than before."""
+        return self.hours is not None and before.hours is not None and self.hours > before.hours
+
 
 def notice_changes(*, agency_id: int, at: datetime) -> int:
     """
     Have clients decided anew of whom something has changed that decisions look at; returns how many.
 
-    Where withheld recordings of a live client leave sooner, or at the tracker too, its officers are told. Enters the
-    agency's scope itself. A client that is seen for the first time has nothing to be decided anew.
+    Where withheld recordings of a live client leave sooner or later, or at the tracker too, its officers are told.
+    Enters the agency's scope itself. A client that is seen for the first time has nothing to be decided anew.
     """
     with job_scope(agency_id=agency_id):
         with connection.cursor() as cursor:
@@ -98,10 +102,14 @@ def notice_changes(*, agency_id: int, at: datetime) -> int:
             update_fields=["digest", "quarantine_hours", "at_vendor", "seen_at"],
         )
         for client_id in sorted(live & fresh.keys() & seen.keys()):
-            if fresh[client_id].is_harsher_than(seen[client_id]):
-                work.open_item(
-                    kinds.LEAVES_SOONER, agency_id=agency_id, client_id=client_id, key=str(client_id), at=at
-                )
+            one, was = fresh[client_id], seen[client_id]
+            told = {
+                kinds.LEAVES_SOONER: one.is_harsher_than(was),
+                kinds.LEAVES_LATER: one.is_slower_than(was),
+            }
+            for kind, is_so in told.items():
+                if is_so:
+                    work.open_item(kind, agency_id=agency_id, client_id=client_id, key=str(client_id), at=at)
         changed = [
             client_id
             for client_id, one in fresh.items()

@@ -18,7 +18,7 @@ from callprivacy.vault import services as vault
 from consent.channels import codes as channel
 from consent.channels.codes import NotSentError
 from consent.enums import CodeWay, Language
-from consent.services import codes
+from consent.services import codes, contact
 from consent.services.codes import WrongCodeError
 from rights.channels import mail_codes
 from rights.models import HouseCode
@@ -41,10 +41,8 @@ def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, 
     Called outside any scope: the code is committed before it is sent.
     """
     sender = channel.of_the_house()
-    goes = sender is not None and (
-        way != CodeWay.CALL or codes.may_ring(sender, agency_id=agency.pk, client=None, number=number, at=at)
-    )
-    code = _new_code(agency, PHONE, number, at) if goes else None
+    rings = sender is not None and codes.is_rung(sender, way)
+    code = None if sender is None else _new_code(agency, PHONE, number, at, rings=rings)
     if sender is None or code is None:
         log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
         return
@@ -70,15 +68,17 @@ def mail_code(*, agency: Agency, name: str, address: str, language: Language, at
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
 
 
-def _new_code(agency: Agency, what: str, number: str, at: datetime) -> str | None:
+def _new_code(agency: Agency, what: str, number: str, at: datetime, *, rings: bool = False) -> str | None:
     holder = -agency.pk
     with job_scope(agency_id=agency.pk):
+        if rings and contact.is_quiet(agency_id=agency.pk, client=None, number=number, at=at):
+            return None
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
         to = _digest(holder, what, number)
         codes.take_turn(holder)
         of_all = HouseCode.objects.filter(agency_id=agency.pk, by_mail=what == MAIL)
         drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
-        if drawn is None:
+        if drawn is None or (rings and not codes.take_ring(agency_id=agency.pk, number=number, at=at)):
             return None
         code_id, code = drawn
         HouseCode.objects.create(

@@ -17,11 +17,12 @@ from callprivacy.calls.services import connections as ways
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault_selectors
+from consent import law
 from consent.channels import codes as channel
 from consent.channels import twilio
 from consent.channels.codes import ByTwilio, HasOptedOutError, NotSentError, PageOfMails
 from consent.enums import Channel, CodeWay, EventKind, Language, Purpose, State, Strength
-from consent.models import ConsentState, PhoneCode, WebPage
+from consent.models import ConsentState, PhoneCode, RulePack, WebPage
 from consent.services import codes, ledger, limits
 from consent.services.codes import StaleChallengeError, WrongCodeError
 from consent.services.ledger import Said
@@ -29,6 +30,7 @@ from rights.services import house_codes
 from tests import make
 from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
+from tests.consent.test_law_pages import pack
 from tests.make import NOON
 from tests.numbers import says
 from tests.scale import some
@@ -163,6 +165,54 @@ def test_a_call_reads_a_code_by_day_and_twice_at_most_over_all_of_an_agency(
     assert sender.brought == ["call", "call"]
     codes.send_code(client=cast.dentist, **told, at=night, way=CodeWay.TEXT)
     assert sender.brought[2:] == ["text"]
+
+
+def test_a_call_that_brings_no_code_does_not_count(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = Rings()
+    monkeypatch.setattr(codes, "_sender_of", lambda *_: sender)
+    monkeypatch.setattr(channel, "of_the_house", lambda: sender)
+    day = NOON.replace(hour=18)
+    told: dict[str, Any] = {"number": ONE, "language": Language.ENGLISH}
+    for way in (CodeWay.TEXT, CodeWay.TEXT, CodeWay.TEXT, CodeWay.CALL):
+        codes.send_code(client=cast.dentist, **told, at=day, way=way)
+        house_codes.send_code(agency=cast.acme, **told, at=day, way=way)
+    assert sender.brought == ["text"] * 6
+    for client in (cast.dentist, cast.plumber):
+        codes.send_code(client=client, **told, at=day + timedelta(hours=2), way=CodeWay.CALL)
+    assert sender.brought[6:] == ["call", "call"]
+
+
+def test_a_call_that_may_not_be_made_leaves_the_last_code_as_it_is(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codes, "_sender_of", lambda *_: Rings())
+    day = NOON.replace(hour=18)
+    told: dict[str, Any] = {"number": ONE, "language": Language.ENGLISH, "way": CodeWay.CALL}
+    for minute in range(3):
+        codes.send_code(client=cast.dentist, **told, at=day + timedelta(minutes=minute))
+    assert len(rows(cast.dentist)) == codes.CALLS_A_DAY_A_NUMBER
+
+
+def test_the_hours_of_a_call_are_those_of_the_rules_that_the_agency_put_in_force(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Rings()
+    monkeypatch.setattr(channel, "of_the_house", lambda: sender)
+    rules = law.parse_pack(pack(us_quiet_hours="13:00-21:00"))
+    with job_scope(agency_id=cast.acme.pk):
+        RulePack.objects.create(
+            agency=cast.acme,
+            name=rules.version,
+            text=law.dump_pack(rules),
+            digest=rules.digest,
+            is_active=True,
+            imported_at=NOON,
+        )
+    told: dict[str, Any] = {"number": ONE, "language": Language.ENGLISH, "way": CodeWay.CALL}
+    house_codes.send_code(agency=cast.acme, **told, at=NOON.replace(hour=18))  # 10 where the number is
+    assert sender.brought == []
+    house_codes.send_code(agency=cast.globex, **told, at=NOON.replace(hour=18))
+    assert sender.brought == ["call"]
 
 
 def test_beyond_its_limit_a_number_is_answered_as_ever_and_its_last_code_still_counts(cast: Cast) -> None:

@@ -473,6 +473,42 @@ def test_who_does_not_see_every_change_puts_nothing_in_force_and_out_of_it(cast:
     assert not fresh(cast, row).is_active
 
 
+def test_what_changes_at_a_client_that_has_left_hides_nothing_from_anybody(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        for client, changed in ((cast.dentist, 3), (cast.plumber, 2)):
+            PackEffect.objects.filter(pack=row, client=client).update(newly_withheld=changed)
+        RulePack.objects.filter(pk=row.pk).update(clients_changed=2, decisions_changed=5)
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    olga = make.person(cast.acme, "olga", Role.OFFICER)
+    make.grant(olga, cast.plumber)
+    work(cast)
+
+    browser, url = signed_in(olga), f"/law/packs/{row.pk}/"
+    assert (fresh(cast, row).clients_changed, fresh(cast, row).decisions_changed) == (1, 2)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.RULES_COUNTED).count == 2
+    assert not browser.get(url).context["hidden"]
+    browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
+    assert fresh(cast, row).is_active
+
+
+def test_a_client_that_is_here_again_counts_again(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        PackEffect.objects.filter(pack=row, client=cast.dentist).update(newly_withheld=3)
+    work(cast)
+    assert fresh(cast, row).decisions_changed == 0
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=None)
+    work(cast)
+    assert (fresh(cast, row).clients_changed, fresh(cast, row).decisions_changed) == (1, 3)
+
+
 def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     form = browser.get(f"/law/sign/?rule={CALIFORNIA}").content.decode()

@@ -242,7 +242,7 @@ def test_a_changed_time_moves_the_dates(cast: Cast) -> None:
         client = Client.objects.get(pk=cast.dentist.pk)
         quarantine.change_handling(
             client=client, quarantine_hours=200, stores_recordings=False, takes_transcripts=False,
-            by=make.JOB, at=NOON,
+            is_signed=True, by=make.JOB, at=NOON,
         )  # fmt: skip
         event = Event.objects.get(action="handling.changed")
     assert event.details == {"quarantine_hours": 200, "was_quarantine_hours": 72}
@@ -267,6 +267,42 @@ def test_at_a_live_client_fewer_hours_are_an_officers_and_count_from_then_on(cas
     assert recording(after).due_at == NOON + timedelta(hours=1, minutes=1)
     rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
     assert len(items(cast.dentist, kinds.LEAVES_SOONER)) == 1
+
+
+def test_at_a_live_client_more_hours_are_an_officers_too_and_officers_are_told(cast: Cast) -> None:
+    live(cast.dentist)
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    make.grant(cast.bob, cast.dentist, Role.OFFICER)
+    address = reverse("consent:handling", args=["dentist"])
+    assert "Ask a compliance officer" in signed_in(cast.bob).post(address, {"quarantine_hours": "2160"}).text
+    assert signed_in(cast.alice).post(address, {"quarantine_hours": "216"}).status_code == 302
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    assert len(items(cast.dentist, kinds.LEAVES_LATER)) == 1
+    assert items(cast.dentist, kinds.LEAVES_SOONER) == []
+
+
+def test_observing_and_going_live_again_brings_dates_nearer(cast: Cast) -> None:
+    live(cast.dentist)
+    call = recorded(cast.dentist)
+    work(cast.dentist)
+    for minute, hours in enumerate((2160, 72), start=1):
+        with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+            quarantine.change_handling(
+                client=cast.dentist, quarantine_hours=hours, stores_recordings=False, takes_transcripts=False,
+                is_signed=True, by=make.JOB, at=NOON,
+            )  # fmt: skip
+        work(cast.dentist, at=NOON + timedelta(minutes=minute))
+    assert recording(call).due_at == NOON + timedelta(hours=2160)
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        policies.observe(client=cast.dentist, reason="We look again at it.", by=make.JOB, at=NOON)
+    work(cast.dentist, at=NOON + timedelta(minutes=3))
+    again = NOON + timedelta(hours=1)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        shown = _shown(cast, withheld=1, leaving=1)
+        policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=again)
+    work(cast.dentist, at=again)
+    assert recording(call).due_at == again + timedelta(hours=72)
 
 
 def test_at_a_live_client_an_officer_has_recordings_deleted_at_the_tracker_too(cast: Cast) -> None:
