@@ -519,7 +519,7 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
             stands=stands,
-            is_over=is_others(row, at) or (_is_over(row, at) and not stands),
+            is_over=is_others(row) or (_is_over(row, at) and not stands),
         )
 
 
@@ -528,9 +528,9 @@ def _stands(row: Invitation) -> bool:
     return given.exists()
 
 
-def is_others(row: Invitation, at: datetime) -> bool:
+def is_others(row: Invitation) -> bool:
     """Whether who was asked may have the number no more, and so can say no for it, and not yes. Inside a scope."""
-    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, at=at)
+    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, since=row.created_at)
 
 
 def _is_over(row: Invitation, at: datetime) -> bool:
@@ -554,7 +554,7 @@ def answer(
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
         row = _find(client, secret)
-        if agreed and (is_others(row, at) or (_is_over(row, at) and not _stands(row))):
+        if agreed and (is_others(row) or (_is_over(row, at) and not _stands(row))):
             raise UnknownInvitationError
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
         source = f"link {row.pk} {at.isoformat()}"
