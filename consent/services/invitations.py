@@ -48,20 +48,19 @@ from consent.enums import (
     InvitationState,
     Language,
     Purpose,
-    ReplyState,
     Scope,
     State,
     Strength,
 )
-from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion, Reply
+from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
 from consent.selectors import asking, standards
+from consent.selectors import invitations as selectors
 from consent.selectors.contact import number_of
 from consent.services import contact, ledger, menu_calls, web
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
 
 ROWS_AT_MOST: Final = 5000
-REMIND_AFTER: Final = timedelta(days=7)
 KEPT_FOR: Final = timedelta(days=30)
 """How long an address is kept, and a question may be answered with yes."""
 LINK_FOR: Final = timedelta(days=60)
@@ -334,8 +333,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
                 agency_id=agency_id, channel=Channel.EMAIL, due_at__lte=at, address__isnull=False
             )
             .filter(
-                Q(batch__paused_at=None) | Q(batch=None),
-                ~_has_answer_waiting(),
+                selectors.taken_up(),
                 state__in=(InvitationState.QUEUED, InvitationState.SENT),
                 client__shut_at=None,
             )
@@ -363,20 +361,12 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     return letters
 
 
-def _has_answer_waiting() -> Exists:
-    """Whether something that came from its address, or about it, still waits for a person: it may be a no."""
-    waiting = Reply.objects.filter(client_id=OuterRef("client_id"), state=ReplyState.WAITING)
-    return Exists(
-        waiting.filter(Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")))
-    )
-
-
 def may_still_go(*, agency_id: int, letter: Letter) -> bool:
     """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
     with job_scope(agency_id=agency_id):
         return (
             Invitation.objects.for_client(letter.client_id)
-            .filter(Q(batch__paused_at=None) | Q(batch=None), ~_has_answer_waiting(), pk=letter.invitation_id)
+            .filter(selectors.taken_up(), pk=letter.invitation_id)
             .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
             .exists()
         )
@@ -458,7 +448,7 @@ def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:
             row.filter(state=InvitationState.QUEUED).update(
                 state=InvitationState.SENT,
                 sent_at=at,
-                due_at=at + REMIND_AFTER,
+                due_at=at + selectors.REMIND_AFTER,
                 purge_at=at + KEPT_FOR,
                 attempts=0,
             )
