@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from callprivacy.calls.models import Caller
 from callprivacy.lib import calendars, phone, statements
@@ -269,6 +269,18 @@ def _told(
             if event[1] is not None:
                 told.events.append(cases.event_of(event, call_id=None))
     return found
+
+
+def reassigned_since(client: Client, at: datetime) -> list[uuid.UUID]:
+    """The lists of reassigned numbers that count at a client and were read at this instant or later."""
+    rows = NumberList.objects.filter(
+        Q(client=None) | Q(client=client),
+        agency_id=client.agency_id,
+        kind=ListKind.REASSIGNED,
+        is_active=True,
+        finished_at__gte=at,
+    )
+    return list(rows.values_list("pk", flat=True))
 
 
 # --- Lists, as pages show them ---

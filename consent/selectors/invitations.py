@@ -1,18 +1,20 @@
-"""How asking by e-mail goes: batches, and how many of each have answered."""
+"""How asking by e-mail goes: batches, how many of each have answered, and which letters wait for a person."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from callprivacy.tenancy.models import Client
-from consent.enums import Channel, InvitationState, NoticeState
-from consent.models import Invitation, InvitationBatch, NoticeVersion
+from consent.enums import Channel, InvitationState, NoticeState, ReplyState
+from consent.models import Invitation, InvitationBatch, NoticeVersion, Reply
 from consent.selectors import pages
 
 PAGE: Final = 50
+REMIND_AFTER: Final = timedelta(days=7)
 _OF: Final = {
     "queued": InvitationState.QUEUED,
     "sent": InvitationState.SENT,
@@ -64,6 +66,19 @@ def progress_of(batch: InvitationBatch) -> Progress:
         )
     )
     return Progress(**counts, purged=max(batch.size - sum(counts.values()), 0))
+
+
+def taken_up() -> Q:
+    """
+    Which invitations a sweep takes up: not those of a list that was paused, nor those of which something that came from
+    their address, or about them, still waits for a person: it may be a no.
+    """
+    waiting = Reply.objects.filter(
+        Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")),
+        client_id=OuterRef("client_id"),
+        state=ReplyState.WAITING,
+    )
+    return Q(Q(batch=None) | Q(batch__paused_at=None), ~Exists(waiting))
 
 
 def versions_to_send(client: Client) -> list[NoticeVersion]:

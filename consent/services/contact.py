@@ -124,10 +124,16 @@ def is_fresh(register: Register, at: datetime) -> bool:
     return days_old(register, at) <= FRESH_FOR.days
 
 
-def is_reassigned(*, client: Client, caller_id: uuid.UUID, at: datetime) -> bool:
-    """Whether a caller's number is listed as disconnected since somebody had it. Inside a scope."""
-    registers = selectors.facts_of(client, at=at).registers
-    lists = [register.id for register in registers if register.kind is ListKind.REASSIGNED]
+def is_reassigned(*, client: Client, caller_id: uuid.UUID, since: datetime) -> bool:
+    """
+    Whether it was learned after `since` that a caller's number had been disconnected. Inside a scope.
+
+    The day of the disconnection tells less: it may be the earliest alone, and until the agency knew of it, it wrote to
+    whoever had the number before.
+
+    :param since: when what is asked about was made or given for whoever had the number then.
+    """
+    lists = selectors.reassigned_since(client, since)
     number = selectors.number_of(client, caller_id) if lists else ""
     if not number:
         return False

@@ -48,20 +48,19 @@ from consent.enums import (
     InvitationState,
     Language,
     Purpose,
-    ReplyState,
     Scope,
     State,
     Strength,
 )
-from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion, Reply
+from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
 from consent.selectors import asking, standards
+from consent.selectors import invitations as selectors
 from consent.selectors.contact import number_of
 from consent.services import contact, ledger, menu_calls, web
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
 
 ROWS_AT_MOST: Final = 5000
-REMIND_AFTER: Final = timedelta(days=7)
 KEPT_FOR: Final = timedelta(days=30)
 """How long an address is kept, and a question may be answered with yes."""
 LINK_FOR: Final = timedelta(days=60)
@@ -334,8 +333,7 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
                 agency_id=agency_id, channel=Channel.EMAIL, due_at__lte=at, address__isnull=False
             )
             .filter(
-                Q(batch__paused_at=None) | Q(batch=None),
-                ~_has_answer_waiting(),
+                selectors.taken_up(),
                 state__in=(InvitationState.QUEUED, InvitationState.SENT),
                 client__shut_at=None,
             )
@@ -363,20 +361,12 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     return letters
 
 
-def _has_answer_waiting() -> Exists:
-    """Whether something that came from its address, or about it, still waits for a person: it may be a no."""
-    waiting = Reply.objects.filter(client_id=OuterRef("client_id"), state=ReplyState.WAITING)
-    return Exists(
-        waiting.filter(Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")))
-    )
-
-
 def may_still_go(*, agency_id: int, letter: Letter) -> bool:
     """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
     with job_scope(agency_id=agency_id):
         return (
             Invitation.objects.for_client(letter.client_id)
-            .filter(Q(batch__paused_at=None) | Q(batch=None), ~_has_answer_waiting(), pk=letter.invitation_id)
+            .filter(selectors.taken_up(), pk=letter.invitation_id)
             .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
             .exists()
         )
@@ -458,7 +448,7 @@ def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:
             row.filter(state=InvitationState.QUEUED).update(
                 state=InvitationState.SENT,
                 sent_at=at,
-                due_at=at + REMIND_AFTER,
+                due_at=at + selectors.REMIND_AFTER,
                 purge_at=at + KEPT_FOR,
                 attempts=0,
             )
@@ -519,7 +509,7 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
             stands=stands,
-            is_over=is_others(row, at) or (_is_over(row, at) and not stands),
+            is_over=is_others(row) or (_is_over(row, at) and not stands),
         )
 
 
@@ -528,9 +518,9 @@ def _stands(row: Invitation) -> bool:
     return given.exists()
 
 
-def is_others(row: Invitation, at: datetime) -> bool:
+def is_others(row: Invitation) -> bool:
     """Whether who was asked may have the number no more, and so can say no for it, and not yes. Inside a scope."""
-    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, at=at)
+    return contact.is_reassigned(client=row.client, caller_id=row.caller_id, since=row.created_at)
 
 
 def _is_over(row: Invitation, at: datetime) -> bool:
@@ -554,7 +544,7 @@ def answer(
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
         row = _find(client, secret)
-        if agreed and (is_others(row, at) or (_is_over(row, at) and not _stands(row))):
+        if agreed and (is_others(row) or (_is_over(row, at) and not _stands(row))):
             raise UnknownInvitationError
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
         source = f"link {row.pk} {at.isoformat()}"

@@ -54,6 +54,7 @@ _PURPOSE: Final = "preference link"
 _CENTRE, _CONFIRM = b"c", b"m"
 _HEAD: Final = 2
 _ID: Final = 16
+_INSTANT: Final = 5
 _NEWS: Final = {
     EventKind.GIVEN: "on",
     EventKind.RENEWED: "on",
@@ -95,6 +96,7 @@ class Opened:
     A link that opens.
 
     :ivar subject: the caller, or for a link of confirmation the subscription.
+    :ivar since: when who gets it was known by this number; long ago where the link does not say it.
     """
 
     door: Door
@@ -102,6 +104,7 @@ class Opened:
     subject: uuid.UUID
     strength: Strength
     until: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ def link_for(
     at: datetime,
     days: int = 30,
     strength: Strength = Strength.B,
+    since: datetime | None = None,
 ) -> str:
     """
     Return the address of a person's choices, which opens until so many days from now.
@@ -178,8 +182,10 @@ def link_for(
     Inside a scope that may write the client's consent (a job's, the client's, or an officer's).
 
     :param strength: how sure whoever gets it is that person: A for a text to the number itself, B for an e-mail.
+    :param since: when whoever gets it was known by this number, where that is earlier than now.
     """
-    return _link(client, _CENTRE, caller_id, strength, at=at, until=at + timedelta(days=days))
+    until = at + timedelta(days=days)
+    return _link(client, _CENTRE, caller_id, strength, at=at, until=until, since=since)
 
 
 def prove(*, key: str, challenge: str, code: str, at: datetime) -> str:
@@ -197,11 +203,19 @@ def prove(*, key: str, challenge: str, code: str, at: datetime) -> str:
 
 
 def _link(
-    client: Client, kind: bytes, subject: uuid.UUID, strength: Strength, *, at: datetime, until: datetime
+    client: Client,
+    kind: bytes,
+    subject: uuid.UUID,
+    strength: Strength,
+    *,
+    at: datetime,
+    until: datetime,
+    since: datetime | None = None,
 ) -> str:
     page = web.open_page(client=client, at=at)
     key = vault.purpose_key(client_id=client.pk, purpose=_PURPOSE, at=at)
-    plain = kind + strength.encode() + subject.bytes + int(until.timestamp()).to_bytes(5)
+    instants = b"".join(int(one.timestamp()).to_bytes(_INSTANT) for one in (until, since or at))
+    plain = kind + strength.encode() + subject.bytes + instants
     sealed = base64.urlsafe_b64encode(key.seal(plain, _place(client.pk))).decode().rstrip("=")
     return f"{settings.CALLPRIVACY_URL}{reverse('consent:preferences', args=[f'{page.key}.{sealed}'])}"
 
@@ -236,7 +250,10 @@ def _open(link: str, at: datetime) -> Opened:
         plain = purpose_key.unseal(blob, _place(door.client_id))
     except (SealBrokenError, binascii.Error, ValueError):
         raise UnknownLinkError from None
-    until = datetime.fromtimestamp(int.from_bytes(plain[_HEAD + _ID :]), tz=UTC)
+    instants = plain[_HEAD + _ID :]
+    until = datetime.fromtimestamp(int.from_bytes(instants[:_INSTANT]), tz=UTC)
+    # A link of an earlier version ends here.
+    since = datetime.fromtimestamp(int.from_bytes(instants[_INSTANT:]), tz=UTC)
     if at >= until:
         raise ExpiredLinkError(key)
     return Opened(
@@ -245,6 +262,7 @@ def _open(link: str, at: datetime) -> Opened:
         subject=uuid.UUID(bytes=plain[_HEAD : _HEAD + _ID]),
         strength=Strength(plain[1:_HEAD].decode()),
         until=until,
+        since=since,
     )
 
 
@@ -253,19 +271,20 @@ def _open_centre(link: str, at: datetime) -> Opened:
     if opened.kind != _CENTRE:
         raise UnknownLinkError
     if opened.strength != Strength.A:
-        _need_same_holder(opened, at)
+        _need_same_holder(opened)
     return opened
 
 
-def _need_same_holder(opened: Opened, at: datetime) -> None:
+def _need_same_holder(opened: Opened) -> None:
     """
     Whoever has had the number before may still have a link, and speaks for nobody; who has it now can prove that.
 
-    :raises ExpiredLinkError: the number was disconnected since somebody had it.
+    :raises ExpiredLinkError: since the link's time it was learned that the number had been disconnected.
     """
     door = opened.door
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
-        if contact.is_reassigned(client=web.client_of(door), caller_id=opened.subject, at=at):
+        client = web.client_of(door)
+        if contact.is_reassigned(client=client, caller_id=opened.subject, since=opened.since):
             raise ExpiredLinkError(door.key)
 
 
@@ -683,7 +702,14 @@ def _letter(row: Subscription, address: str, *, at: datetime, until: datetime) -
     notices = _replaced(row, client, language, until) if row.on_notice else []
     lines = [say["changed"], *changes, ""] if changes else []
     lines += [say["replaced"], *notices, ""] if notices else []
-    link = link_for(client=client, caller_id=row.caller_id, at=at, strength=Strength(row.strength))
+    # It goes to whoever gave the address, so that of the number's holder it knows no more than on that day.
+    link = link_for(
+        client=client,
+        caller_id=row.caller_id,
+        at=at,
+        strength=Strength(row.strength),
+        since=row.created_at,
+    )
     text = "\n".join([*lines, say["see"], link, ""])
     return Letter(row.pk, client.name, address, say["subject"], text, until, row.language)
 

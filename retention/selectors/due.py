@@ -15,12 +15,12 @@ from typing import Final
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models import Case, F, Q, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from consent.enums import Channel, InvitationState, ReplyState
-from consent.models import Reply
+from consent.enums import Channel, InvitationState
+from consent.selectors import invitations
 
 # What is due to a person, or stays due by right: a hold waits, an observed client erases nothing, a lease looks alike.
 _NOT_A_JOBS: Final = frozenset(
@@ -39,7 +39,7 @@ _OUTBOX: Final[dict[str, Combinable]] = {
     "work.notification.mail_due_at": Coalesce("mail_due_since", "mail_due_at"),
     "consent.invitation.due_at": Case(
         When(~Q(channel=Channel.EMAIL), then=F("due_at")),
-        When(state=InvitationState.SENT, then=F("sent_at") + timedelta(days=7)),
+        When(state=InvitationState.SENT, then=F("sent_at") + invitations.REMIND_AFTER),
         default=F("created_at"),
     ),
     "rights.letter.due_at": Coalesce("sent_at", "made_at"),
@@ -51,17 +51,6 @@ _OUTBOX: Final[dict[str, Combinable]] = {
     "retention.alert.due_at": F("due_at"),
     "retention.news.due_at": F("due_at"),
     "rights.recipientnotice.due_at": F("due_at"),
-}
-# What waits for a person by right is not late: a list that was paused, and who has written what nobody has read yet.
-_IS_TAKEN_UP: Final = {
-    "consent.invitation.due_at": (Q(batch=None) | Q(batch__paused_at=None))
-    & ~Exists(
-        Reply.objects.filter(
-            Q(invitation_id=OuterRef("pk")) | Q(sender_digest=OuterRef("address_digest")),
-            client_id=OuterRef("client_id"),
-            state=ReplyState.WAITING,
-        )
-    )
 }
 # No claim of a mail lasts longer, so that further ahead nothing has been tried.
 _LONGEST_CLAIM: Final = timedelta(minutes=30)
@@ -79,12 +68,14 @@ def _columns() -> dict[str, tuple[type[models.Model], str, Q]]:
 
 
 def _found() -> Iterator[tuple[str, tuple[type[models.Model], str, Q]]]:
+    # What waits for a person by right is not late.
+    taken_up = {"consent.invitation.due_at": invitations.taken_up()}
     for model in apps.get_models():
         for index in model._meta.indexes:
             if len(index.fields) == 2 and index.fields[0] == "agency" and index.fields[1].endswith("due_at"):
                 column = index.fields[1]
                 name = f"{model._meta.label_lower}.{column}"
-                yield name, (model, column, Q(index.condition or Q(), _IS_TAKEN_UP.get(name, Q())))
+                yield name, (model, column, Q(index.condition or Q(), taken_up.get(name, Q())))
 
 
 def oldest(agency_id: int, at: datetime) -> dict[str, tuple[int, int]]:

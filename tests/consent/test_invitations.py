@@ -13,6 +13,7 @@ import time_machine
 from django.core import mail as outbox_of
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models import Q
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -34,6 +35,7 @@ from consent.models import (
     WebPage,
     Withdrawal,
 )
+from consent.selectors import invitations as selectors
 from consent.services import invitations, ledger
 from consent.services.ledger import Said
 from consent.tasks import mail as tasks
@@ -274,7 +276,7 @@ def test_a_server_that_is_away_for_a_day_costs_no_invitation_and_the_outbox_grow
         assert due.outbox(cast.acme.pk, later) == (None, 0)
 
     # Its reminder is due a week after it went, not a week and the hours of tries.
-    reminded = later + invitations.REMIND_AFTER
+    reminded = later + selectors.REMIND_AFTER
     refusing(monkeypatch, error)
     for minutes in range(0, 60, 11):
         with time_machine.travel(reminded + timedelta(minutes=minutes), tick=False):
@@ -307,6 +309,23 @@ def test_a_paused_batch_sends_nothing(cast: Cast) -> None:
             purge_at=NOON,
         )
         assert due.outbox(cast.acme.pk, NOON + timedelta(hours=1)) == (None, 0), "it waits for a person"
+
+
+def test_which_letter_waits_is_one_rule(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    (letter,) = invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9)
+    later = NOON + timedelta(hours=1)
+    due._columns.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(selectors, "taken_up", lambda: Q(attempts__gt=9))
+        assert invitations.claim_letters(agency_id=cast.acme.pk, at=later, limit=9) == []
+        assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=letter)
+        with job_scope(agency_id=cast.acme.pk):
+            assert due.outbox(cast.acme.pk, later) == (None, 0)
+    due._columns.cache_clear()
+    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=letter)
+    with job_scope(agency_id=cast.acme.pk):
+        assert due.outbox(cast.acme.pk, later) == (3600, 1)
 
 
 # --- Behind the link ---

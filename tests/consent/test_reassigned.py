@@ -23,7 +23,7 @@ from callprivacy.vault.models import ListedNumber, Suppression
 from consent.channels import number_files
 from consent.channels.number_files import Answer, Answered, Refused
 from consent.enums import Channel, EventKind, Purpose, State, Strength
-from consent.models import ConsentEvent, NumberList, NumbersOut, Subscription
+from consent.models import ConsentEvent, Invitation, NumberList, NumbersOut, Subscription
 from consent.selectors.contact import Asked
 from consent.services import contact, numbers_out, preferences, rebuilding, registers
 from consent.services.contact import Aim, Code
@@ -304,6 +304,34 @@ def test_the_letter_to_who_had_the_number_before_takes_a_no_alone(cast: Cast, al
     assert browser.post(where, {"form": form, "deed": "yes", "purposes": ["record"]}).status_code == 404
     assert browser.post(where, {"form": form, "deed": "no"}).status_code == 200
     assert set(states_of(cast.dentist, row.caller_id).values()) == {State.REFUSED}
+
+
+def test_what_is_made_after_the_answer_was_read_is_the_next_holders(cast: Cast, alice: Browser) -> None:
+    later, browser = NOON + timedelta(hours=1), Browser()
+    where = link(cast, row := asked(cast))
+    bring(cast, alice, f"4155550101,{ASKED},yes\n")
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.filter(pk=row.pk).update(created_at=later)
+        preferences._add_subscription(cast.dentist, row.caller_id, "new@x.example", Strength.A, NOON)
+        news = Subscription.objects.select_related("client__agency").get()
+        news.confirmed_at = later
+        links = []
+        for at in (NOON, later):
+            news.created_at = at
+            letter = preferences._letter(news, "new@x.example", at=later, until=later)
+            links += [
+                preferences.link_for(client=cast.dentist, caller_id=row.caller_id, at=at),
+                letter.text.split()[-1],
+            ]
+
+    with time_machine.travel(later, tick=False):
+        opened = [browser.get(link.removeprefix("http://127.0.0.1:8000")).status_code for link in links]
+        page = browser.get(where).context
+        said = {"form": page["form"], "deed": "yes", "purposes": ["record"]}
+        assert opened == [410, 410, 200, 200]
+        assert not page["is_over"]
+        assert browser.post(where, said).status_code == 200
+    assert states_of(cast.dentist, row.caller_id)[Purpose.RECORD] == State.GIVEN
 
 
 def test_without_a_day_of_disconnection_it_ends_on_the_day_that_was_asked_about(
