@@ -113,8 +113,7 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
             except events.CallerGoneError:
                 return later("busy", "This number is being erased in this moment. Send it again.")
             except DatabaseError as error:
-                log.error("api.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
-                return later("unavailable", "The answer is not known at the moment: take it for a no.")
+                return unavailable(error, "The answer is not known at the moment: take it for a no.")
 
         return guarded
 
@@ -156,6 +155,12 @@ def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpRespons
 def bearer_of(request: HttpRequest) -> str:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
+
+
+def unavailable(error: DatabaseError, said: str) -> HttpResponse:
+    """What to answer while a database does not; the log has the error's kind alone."""
+    log.error("api.unavailable", error=type(error).__name__)  # a text may hold a value
+    return later("unavailable", said)
 
 
 def later(code: str, detail: str) -> HttpResponse:

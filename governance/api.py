@@ -17,13 +17,10 @@ from ninja.decorators import decorate_view
 from pydantic import Field, StringConstraints
 
 from callprivacy.lib.forms import FIRST_DAY
-from callprivacy.lib.logs import logger
-from consent.api import Problem, Strict, answer_json, bearer_of, later, problem, refuse_unread
+from consent.api import Problem, Strict, answer_json, bearer_of, problem, refuse_unread, unavailable
 from consent.services.limits import Verdict, knock
 from governance.services import badge_systems
 from governance.services.premises import Passing
-
-log = logger(__name__)
 
 AT_MOST: Final = 1_000
 _EVENTS_A_MINUTE: Final = 20_000
@@ -61,8 +58,7 @@ def door(run: Run) -> Run:
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
         except DatabaseError as error:
-            log.error("premises.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
-            return later("unavailable", "Nothing was taken. Send it again.")
+            return unavailable(error, "Nothing was taken. Send it again.")
 
     return guarded
 
