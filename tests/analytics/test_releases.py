@@ -8,15 +8,17 @@ import io
 import json
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core import mail
 from django.db import IntegrityError, transaction
 
-from analytics import kinds
+from analytics import anonymise, kinds
 from analytics.enums import Dimension, Measure, Step
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
 from analytics.selectors import holding, releasable, reports
@@ -179,6 +181,39 @@ def test_while_somebody_else_makes_the_reports_a_release_waits_and_nothing_has_f
         LATER + timedelta(minutes=1),
     )
     assert (trial.state, trial.due_at) == (JobState.QUEUED, LATER + timedelta(minutes=1))
+
+
+def test_a_search_that_takes_long_is_begun_by_nobody_else(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    to = released.recipient(cast.dentist, cast.alice)
+    now = LATER
+    search = anonymise.anonymise
+    free: list[Work] = []
+
+    def slow(*args: Any, progress: Callable[[str, int, int], None], **kwargs: Any) -> Any:
+        nonlocal now
+        for step in range(5):
+            now += timedelta(minutes=4)
+            progress("Searching", step, 5)
+            with job_scope(agency_id=cast.acme.pk):
+                free.extend(building.due_trials(agency_id=cast.acme.pk, at=now))
+                free.extend(building.due_builds(agency_id=cast.acme.pk, at=now))
+        return search(*args, progress=progress, **kwargs)
+
+    release = released.proposed(released.draft(to, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        trial = releases.ask_trial(release=released.draft(to, cast.alice), k=12, l=None, t=None, at=LATER)
+        releases.approve(release=release, officer=olga, at=LATER)
+    monkeypatch.setattr(anonymise, "anonymise", slow)
+    # The other one is due all the while, and no worker has it.
+    assert building.run_trial(due=Work(cast.acme.pk, trial.pk), clock=lambda: now)
+    assert set(free) == {Work(cast.acme.pk, release.pk)}
+    free.clear()
+    assert building.build(due=Work(cast.acme.pk, release.pk), clock=lambda: now)
+    assert free == []
 
 
 # --- The floor ---
