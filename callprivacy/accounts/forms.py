@@ -118,14 +118,15 @@ class ClientForm(forms.Form):
         help_text="Two letters, such as US or DE; numbers without a prefix are read as there.",
     )
     places = PlacesField(
-        help_text="Where it does business: US-CA, US-NY, DE. For your records; nothing is decided from it yet."
+        help_text="Where it does business: US-CA, US-NY, DE. The laws there limit how long what may be kept, and what"
+        " an erasure has to leave."
     )
     brand_colour = forms.CharField(
         max_length=7,
         initial="#2f5d62",
         widget=forms.TextInput(attrs={"type": "color"}),
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write it as #2f5d62.")],
-        help_text="Kept with the profile; no page is drawn in it yet.",
+        help_text="Of its public pages: choices, consent and requests.",
     )
     policy_url = forms.URLField(
         label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."
@@ -203,7 +204,7 @@ class EngagementForm(forms.Form):
         help_text="The client's written words.",
     )
     delete_at_vendor = forms.BooleanField(
-        label="The client instructs us to have withheld recordings deleted at the tracker too",
+        label="The client instructs us to have recordings that are erased here deleted at the tracker too",
         required=False,
         help_text="Without it they are erased here, and the tracker's copy is the client's to deal with. Once "
         "the client is live, a compliance officer switches it on.",

@@ -234,7 +234,7 @@ def _words(client: Client, marks: Mapping[str, SetupMark]) -> Step:
 def _live(client: Client) -> Step:
     if client.retention_state == RetentionState.LIVE:
         return Step(SetupStep.LIVE, DONE, "live")
-    return Step(SetupStep.LIVE, TODO, "observed: nothing is destroyed anywhere")
+    return Step(SetupStep.LIVE, TODO, "observed: nothing leaves by itself")
 
 
 # --- What was found -----------------------------------------------------------------------------------------------

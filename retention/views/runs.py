@@ -101,7 +101,8 @@ def observe(request: StaffRequest, client: Client) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         policies.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
-        messages.success(request, f"Nothing of {client.name} is erased until an officer signs again.")
+        words = f"Nothing of {client.name} leaves by its date or by quarantine until an officer signs again."
+        messages.success(request, words)
         return redirect("retention:policies", client.slug)
     return render(request, "retention/observe.html", {"client": client, "tab": "policies", "form": form})
 

@@ -65,7 +65,7 @@ class DecideForm(forms.Form):
         label="The person's language, corrected",
         required=False,
         choices=[("", "As it is"), *Language.choices],
-        help_text="Letters and the person's page are in it from then on.",
+        help_text="Letters are in it from then on.",
     )
     name = forms.CharField(
         label="The person's name, corrected",

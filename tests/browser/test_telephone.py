@@ -85,7 +85,7 @@ def test_a_call_is_recorded_after_key_1_and_a_text_stops_it(officer: Visitor) ->
     page.get_by_label("Text", exact=True).fill("please stop recording me")
     page.get_by_role("button", name="Send").click()
     expect(vendor).to_contain_text("The running recording was stopped.")
-    # The client is observed: nothing is destroyed anywhere yet.
+    # The client is observed: nothing leaves by itself yet.
     expect(vendor).not_to_contain_text("A recording was deleted.")
     expect(texts).to_contain_text("we will not use recordings")
     expect(state).to_have_text("Connected, not recorded")
