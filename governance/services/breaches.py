@@ -516,6 +516,8 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
     """
     Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
 
+    A date that moves is told of anew.
+
     Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
     Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
     """
@@ -530,7 +532,11 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
         ).select_related("breach")
         for row in rows:
             stage = "late" if row.due_at is not None and row.due_at <= at else "soon"
-            if not work.claim_period(agency_id=agency_id, job=f"breach notice {row.pk}", period=stage, at=at):
+            # The date belongs to the claim: one that is corrected is told of anew.
+            day = row.due_at.isoformat(timespec="minutes") if row.due_at is not None else ""
+            if not work.claim_period(
+                agency_id=agency_id, job=f"breach notice {row.pk}", period=f"{day} {stage}", at=at
+            ):
                 continue
             work.notify(
                 kinds.BREACH_NOTICE,

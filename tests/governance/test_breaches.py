@@ -498,6 +498,17 @@ def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> No
     assert [look(47), look(49), look(50), look(73), look(74)] == [0, 1, 0, 1, 0]
 
 
+def test_a_date_that_was_corrected_is_told_of_anew(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), aware_at=NOON - timedelta(days=5))
+
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    assert [look(2), look(3)] == [1, 0], "late by what was typed"
+    _assess(cast, breach, places=("DE",), aware_at=NOON)
+    assert [look(47), look(49), look(71), look(73), look(100)] == [0, 1, 0, 1, 0]
+
+
 def test_a_rule_that_came_after_somebody_assessed_a_breach_is_told_of_all_the_same(cast: Cast) -> None:
     breach = _assess(cast, _report(cast), places=("DE", "US-CA"))
     with job_scope(agency_id=cast.acme.pk):
