@@ -46,6 +46,8 @@ from governance.services import words
 
 JOB: Final = Actor.job("governance.watch_clocks")
 WARN: Final = timedelta(hours=24)
+_REMINDED: Final = 3
+"""For how many days a report is told of anew on each; after them the 72 hours of article 33 would be over."""
 
 type _Place = tuple[str, int | None]
 """A rule's id, and the client that is told by it, where it is one."""
@@ -516,13 +518,13 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
     """
     Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
 
-    A date that moves is told of anew.
+    A date that moves is told of anew. A report that nobody has looked at is told of again after one, two and three days.
 
     Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
     Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
     """
-    told = 0
     with job_scope(agency_id=agency_id):
+        told = _watch_reports(agency_id, at=at)
         opened = Breach.objects.filter(state=BreachState.OPEN).select_related("agency")
         for breach in opened.select_for_update(of=("self",), skip_locked=True):
             if _add_missing(breach, _wanted(breach)):
@@ -546,6 +548,24 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
                 key=f"{row.breach_id} {stage}",
             )
             told += 1
+    return told
+
+
+def _watch_reports(agency_id: int, *, at: datetime) -> int:
+    """Let each report that nobody has looked at wait, and tell of it again; returns how many were told of."""
+    told = 0
+    waiting = Breach.objects.filter(state=BreachState.REPORTED)
+    for breach in waiting.select_for_update(skip_locked=True):
+        key, day = str(breach.pk), breach.reported_at
+        is_new = work.open_item(kinds.BREACH_REPORTED, agency_id=agency_id, key=key, at=at, due_at=day)
+        days = min((at - day) // timedelta(days=1), _REMINDED)
+        is_due = days > 0 and work.claim_period(
+            agency_id=agency_id, job=f"breach report {breach.pk}", period=f"{days} days", at=at
+        )
+        if is_due and not is_new:
+            managers = _managers(agency_id)
+            work.notify(kinds.BREACH_REPORTED, agency_id=agency_id, user_ids=managers, at=at, key=key)
+        told += is_new or is_due
     return told
 
 

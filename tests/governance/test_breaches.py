@@ -24,6 +24,8 @@ from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
+from callprivacy.work import services as work
+from callprivacy.work.enums import ItemState
 from callprivacy.work.models import Item, Notification
 from governance import kinds, letters
 from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory, NoticeState, NoticeTo
@@ -496,6 +498,30 @@ def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> No
         return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
 
     assert [look(47), look(49), look(50), look(73), look(74)] == [0, 1, 0, 1, 0]
+
+
+def test_a_report_that_nobody_looks_at_is_told_of_each_day_and_the_queue_does_not_close_it(
+    cast: Cast,
+) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        item = Item.objects.open().get(kind=kinds.BREACH_REPORTED)
+        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON).by_step == 1
+
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    assert [look(hours) for hours in (1, 24, 25, 48, 72, 96, 120)] == [0, 1, 0, 1, 1, 0, 0]
+    with job_scope(agency_id=cast.acme.pk):
+        told = Notification.objects.filter(kind=kinds.BREACH_REPORTED)
+        assert {row.user_id for row in told} == {cast.alice.user_id, cast.carol.user_id}
+        assert told.count() == 2 * 4, "at once, and on three days"
+        Item.objects.filter(pk=item.pk).update(state=ItemState.DONE, closed_at=NOON)
+    assert look(121) == 1, "an item that was closed before waits again"
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.BREACH_REPORTED).key == str(breach.pk)
+    _assess(cast, breach)
+    assert look(2) == 0
 
 
 def test_a_date_that_was_corrected_is_told_of_anew(cast: Cast) -> None:
