@@ -17,6 +17,9 @@ from zoneinfo import ZoneInfo
 from governance.enums import BreachKind, BreachRisk, DataCategory, NoticeTo
 
 UNKNOWN: Final = "not known yet; it follows"
+_RESTS_ON: Final = (
+    "Nature of the breach", "Data", "People concerned", "Where they live", "Risk", "Likely consequences",
+)  # fmt: skip
 _WHOEVER: Final = "[Whom that law names]"
 
 
@@ -94,6 +97,12 @@ def _said(facts: Facts) -> Iterator[tuple[str, str]]:
 def is_news(before: Known, facts: Facts) -> bool:
     """Whether anything differs from what was told."""
     return before.parts != dict(_said(facts))
+
+
+def is_changed(before: Known, facts: Facts) -> bool:
+    """Whether anything differs of what says who is to be told: a reason why somebody is not rests on it."""
+    now = dict(_said(facts))
+    return any(before.parts.get(name) != now[name] for name in _RESTS_ON)
 
 
 def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int = 1) -> str:

@@ -39,6 +39,11 @@ urlpatterns = [
         breaches.leave_notice,
         name="leave_notice",
     ),
+    path(
+        "programme/breaches/<uuid:breach_id>/notices/<uuid:told_id>/back/",
+        breaches.take_back_notice,
+        name="take_back_notice",
+    ),
     path("programme/training/", training.show_mine, name="training"),
     path("programme/training/people/", training.show_matrix, name="training_matrix"),
     path("programme/training/campaign/", training.show_campaign, name="training_campaign"),

@@ -6,7 +6,8 @@ rule calls for is a row with its date; a breach closes only when each of them is
 
 Where not all is known at once, a notice says by when more follows, and where facts change after it went out, what is
 new waits to be told: either way the next notice is a row of its own, open until it is sent or somebody writes that
-nothing further is to be told (GDPR article 33(4)). A closed breach opens again where facts follow.
+nothing further is to be told (GDPR article 33(4)). A reason why somebody need not be told counts for the facts on which
+it was written. A closed breach opens again where facts follow.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Agency, Engagement
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault.sealing import Key
 from callprivacy.work import services as work
 from governance import kinds, letters
 from governance.enums import (
@@ -131,7 +133,8 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
     """
     Write down what is known, start the clocks, and make the notices that the law calls for.
 
-    Notices that are settled stay; those that no rule calls for any more, and that nobody settled, go.
+    Notices that were sent stay; those that no rule calls for any more, and that nobody settled, go. Where somebody was
+    left out with a reason that rests on other facts, that notice is due again.
 
     :raises NotOpenError: the breach is closed or dismissed.
     :raises TooEarlyError: awareness lies in the future, or the breach ends before it begins.
@@ -164,6 +167,7 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
         raise NotOpenError("This breach is closed.")
     breach.refresh_from_db()
     _make_notices(breach)
+    _ask_again(breach, by=by, at=at)
     _make_further(breach, at=at)
     audit.record(
         "breach.assessed",
@@ -216,6 +220,59 @@ def _add_missing(breach: Breach, wanted: Mapping[_Place, BreachNotice]) -> bool:
     )
 
 
+def _ask_again(breach: Breach, *, by: Actor, at: datetime) -> None:
+    """Let those be told after all who were left out with a reason that rests on other facts than today's."""
+    wanted = _wanted(breach)
+    left_out = BreachNotice.objects.filter(breach=breach, phase=1, state=NoticeState.NOT_NEEDED)
+    key, now = words.find_key(breach), _facts(breach, at=at)
+    stale = []
+    for row in left_out:
+        before = _known(row, key)
+        if (row.rule, row.client_id) in wanted and (before is None or letters.is_changed(before, now)):
+            stale.append(row)
+    if stale:
+        _untell(
+            breach, stale, why="What is known has changed, so these are to be looked at again.", by=by, at=at
+        )
+        _make_notices(breach)
+
+
+def _untell(
+    breach: Breach,
+    rows: Sequence[BreachNotice],
+    *,
+    why: str,
+    reason: str | None = None,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more."""
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    said = [why]
+    for row in sorted(rows, key=lambda row: row.phase, reverse=True):
+        was = NoticeState(row.state)
+        text = words.open_words(row, "words" if was == NoticeState.SENT else "why", key=key)
+        said.append(f"{row.get_to_display()} ({row.rule}), {was.label.lower()} until now: {text}")
+        BreachNotice.objects.filter(pk=row.pk).update(
+            state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None
+        )
+        BreachNotice.objects.filter(
+            breach=breach, rule=row.rule, client_id=row.client_id, phase__gt=row.phase, state=NoticeState.DUE
+        ).delete()
+        audit.record(
+            "breach.untold",
+            subject=breach,
+            by=by,
+            at=at,
+            reason=reason,
+            rule=row.rule,
+            to=row.to,
+            phase=row.phase,
+            was=was.value,
+        )
+    note(breach=breach, text="\n\n".join(said), by=by, at=at)
+
+
 def _make_further(breach: Breach, *, at: datetime) -> None:
     """Let what is new wait to be told to those who were told in phases, where no next notice is open yet."""
     newest: dict[_Place, BreachNotice] = {}
@@ -226,10 +283,11 @@ def _make_further(breach: Breach, *, at: datetime) -> None:
             "rule", "client_id"
         )
     )
+    key = words.find_key(breach)
     for place, row in newest.items():
         if row.state == NoticeState.DUE or place not in told:
             continue
-        before = _known(row)
+        before = _known(row, key)
         if before is None or letters.is_news(before, _facts(breach, at=at)):
             _open_next(row, due_at=None)
 
@@ -246,9 +304,9 @@ def _open_next(row: BreachNotice, *, due_at: datetime | None) -> None:
     )
 
 
-def _known(row: BreachNotice) -> letters.Known | None:
+def _known(row: BreachNotice, key: Key | None) -> letters.Known | None:
     """What was known when a notice was settled; None where that was not kept."""
-    text = words.open_words(row, "facts", key=words.find_key(row.breach))
+    text = words.open_words(row, "facts", key=key)
     return letters.Known.from_json(text) if text else None
 
 
@@ -425,6 +483,27 @@ def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> 
     )
 
 
+@transaction.atomic
+def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Let a notice that was settled wrongly be due again, by its own date; what was written of it stands among the notes.
+
+    :raises NotOpenError: it is not settled, its breach is not being handled, or a later one to the same is settled.
+    """
+    breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
+    row = BreachNotice.objects.filter(pk=notice.pk).exclude(state=NoticeState.DUE).first()
+    if row is None or breach.state != BreachState.OPEN:
+        raise NotOpenError("This notice is not settled, or its breach is not being handled.")
+    later = BreachNotice.objects.filter(
+        breach=breach, rule=row.rule, client_id=row.client_id, phase__gt=row.phase
+    )
+    if later.exclude(state=NoticeState.DUE).exists():
+        raise NotOpenError("A later notice to the same is settled: take that one back first.")
+    _untell(breach, [row], why=f"Taken back: {reason}", reason=reason, by=by, at=at)
+    _make_notices(breach)
+    _renew_clock(breach, at=at, by=by)
+
+
 def _settle(
     notice: BreachNotice,
     state: NoticeState,
@@ -518,9 +597,8 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
     """
     Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
 
-    A date that moves is told of anew. A report that nobody has looked at is told of again after one, two and three days.
-
-    Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
+    A date that moves is told of anew. A report that nobody has looked at is told of again after one, two and three
+    days. Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
     Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
     """
     with job_scope(agency_id=agency_id):

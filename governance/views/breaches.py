@@ -309,6 +309,7 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
     return render(request, "governance/breach_notice.html", context)
 
 
+@never_cache
 @sensitive_post_parameters("reason")
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
@@ -316,7 +317,8 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
     """Say why somebody need not be told."""
     breach = breach_or_404(breach_id)
     notice = _notice_or_404(breach, told_id)
-    form = ReasonForm(request.POST or None)
+    before = words.open_words(notice, "why", key=words.find_key(breach))
+    form = ReasonForm(request.POST or None, initial={"reason": before})
     if request.method == "POST" and form.is_valid():
         try:
             breaches.leave_notice(
@@ -332,6 +334,32 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
     if notice.is_further:
         title, button = "Nothing further", "Nothing further is to be told"
     return _form(request, breach, form, title=title, lede=lede, button=button)
+
+
+@never_cache
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def take_back_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
+    """Say why a notice that is settled is to be told after all."""
+    breach = breach_or_404(breach_id)
+    notice = _notice_or_404(breach, told_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.take_back_notice(
+                notice=notice, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "It is to be told again, by its own date.")
+        return redirect("governance:breach", breach.pk)
+    lede = (
+        "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"
+        " of it stands among the notes, and a notice that was to follow it goes."
+    )
+    return _form(request, breach, form, title="Take the notice back", lede=lede, button="It is to be told")
 
 
 @never_cache

@@ -335,6 +335,66 @@ def test_what_was_never_told_has_nothing_that_follows(cast: Cast) -> None:
         assert BreachNotice.objects.count() == 2
 
 
+def test_a_reason_counts_for_the_facts_on_which_it_was_written(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"))
+    with _as(cast.alice) as by:
+        for row in BreachNotice.objects.all():
+            breaches.leave_notice(notice=row, why="The file was encrypted", by=by, at=NOON)
+    _assess(cast, breach, places=("DE", "US-CA"), remedy="The key was changed")
+    with _as(cast.alice):
+        assert not BreachNotice.objects.filter(state=NoticeState.DUE).exists(), (
+            "nothing it rests on has changed"
+        )
+
+    _assess(cast, breach, places=("DE", "US-CA"), risk=BreachRisk.HIGH, people=90_000)
+
+    with _as(cast.alice) as by:
+        due = {row.rule: row for row in BreachNotice.objects.filter(state=NoticeState.DUE, phase=1)}
+        assert {"gdpr-33", "gdpr-34", "us-ca"} <= set(due)
+        assert due["gdpr-33"].due_at == NOON + timedelta(hours=72)
+        assert due["gdpr-33"].settled_at is None
+        key = words.find_key(breach)
+        assert words.open_words(due["us-ca"], "why", key=key) == "The file was encrypted", "offered again"
+        (noted,) = selectors.notes(breach)
+        assert words.open_words(noted, "words", key=key).count("The file was encrypted") == 2
+        was = [event.details["was"] for event in Event.objects.filter(action="breach.untold")]
+        assert was == ["not_needed", "not_needed"]
+        count = Item.objects.open().get(kind=kinds.BREACH_NOTICE).count
+        assert count == BreachNotice.objects.filter(state=NoticeState.DUE).count()
+        _send(due["gdpr-33"], by, 2)
+
+
+def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        first = BreachNotice.objects.get()
+        with pytest.raises(breaches.NotOpenError):
+            breaches.take_back_notice(notice=first, reason="It is not settled", by=by, at=NOON)
+        _send(first, by, 2, more_on=date(2026, 11, 30))
+        second = BreachNotice.objects.get(phase=2)
+        breaches.leave_notice(notice=second, why="Nothing more", by=by, at=NOON + timedelta(hours=3))
+        with pytest.raises(breaches.NotOpenError, match="later"):
+            breaches.take_back_notice(notice=first, reason="It never went out", by=by, at=NOON)
+        breaches.take_back_notice(notice=second, reason="There is more", by=by, at=NOON + timedelta(hours=4))
+
+    where = f"/programme/breaches/{breach.pk}/notices/{first.pk}/"
+    browser = browser_of(cast.alice.user)
+    assert f"{where}back/" in browser.get(where).content.decode()
+    assert browser_of(cast.bob.user).post(f"{where}back/", {"reason": "It never went out"}).status_code == 403
+    assert browser.post(f"{where}back/", {"reason": "It never went out"}).status_code == 302
+    with _as(cast.alice) as by:
+        row = BreachNotice.objects.get()
+        assert (row.pk, row.state, row.words, row.due_at) == (
+            first.pk, NoticeState.DUE, None, NOON + timedelta(hours=72),
+        )  # fmt: skip
+        newest = selectors.notes(breach)[0]
+        assert "Told" in words.open_words(newest, "words", key=words.find_key(breach)), (
+            "what was kept as sent"
+        )
+        assert Event.objects.filter(action="breach.untold").count() == 2
+        _send(row, by, 5)
+
+
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by, pytest.raises(breaches.TooEarlyError):
