@@ -216,7 +216,7 @@ class ContainForm(_InZone):
     contained_at = _instant("Contained since")
 
 
-class NoticeForm(forms.Form):
+class NoticeForm(_InZone):
     """What was told to somebody."""
 
     text = forms.CharField(
@@ -224,6 +224,12 @@ class NoticeForm(forms.Form):
         max_length=20000,
         widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true", "class": "letter"}),
         help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
+    )
+
+    told_at = _instant(
+        "When it went out",
+        required=False,
+        help_text="Empty: now. The law's dates are judged by it, also those that run from telling residents.",
     )
 
     def promised(self) -> date | None:

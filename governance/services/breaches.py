@@ -67,6 +67,10 @@ class TooEarlyError(ValueError):
     """An instant lies in the future, or one lies before what it follows."""
 
 
+class NotToldThenError(TooEarlyError):
+    """Nobody can have been told at that instant."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Assessment:
     """
@@ -254,7 +258,7 @@ def _untell(
         text = words.open_words(row, "words" if was == NoticeState.SENT else "why", key=key)
         said.append(f"{row.get_to_display()} ({row.rule}), {was.label.lower()} until now: {text}")
         BreachNotice.objects.filter(pk=row.pk).update(
-            state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None
+            state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
         )
         BreachNotice.objects.filter(
             breach=breach, rule=row.rule, client_id=row.client_id, phase__gt=row.phase, state=NoticeState.DUE
@@ -319,7 +323,7 @@ def _facts(breach: Breach, *, at: datetime) -> letters.Facts:
 def _told_beside(breach: Breach) -> dict[str, datetime]:
     """When residents of states were told, by their rule: some offices' days run from there."""
     rows = BreachNotice.objects.filter(breach=breach, to=NoticeTo.STATE, state=NoticeState.SENT)
-    return {rule: at for rule, at in rows.values_list("rule", "settled_at") if at is not None}
+    return {row.rule: row.went_out_at for row in rows if row.went_out_at is not None}
 
 
 def _duties(
@@ -434,23 +438,36 @@ def contain(*, breach: Breach, contained_at: datetime, by: Actor, at: datetime) 
 
 @transaction.atomic
 def send_notice(
-    *, notice: BreachNotice, text: str, more_on: date | None = None, by: Actor, at: datetime
+    *,
+    notice: BreachNotice,
+    text: str,
+    more_on: date | None = None,
+    told_at: datetime | None = None,
+    by: Actor,
+    at: datetime,
 ) -> None:
     """
-    Keep what was sent, as it was, and that it was sent now. Sending is done by the person, on the authority's own form.
+    Keep what was sent, as it was. Sending is done by the person, on the authority's own form.
 
+    :param told_at: when it went out, where that was before now; the law's dates are judged by it.
     :param more_on: the day by whose end more follows, where not all is known yet; the next notice is open until then.
     :raises NotOpenError: the notice is settled, or the breach is closed.
     :raises TooEarlyError: more is to follow on a day that has passed.
+    :raises NotToldThenError: it went out in the future, or before anybody was aware.
     :raises ValueError: more is to follow for somebody who is not told in phases.
     """
     if more_on is not None and notice.to not in PHASED:
         raise ValueError("Only an authority or a controller is told in phases.")
+    if told_at is not None and told_at > at:
+        raise NotToldThenError("It cannot have gone out in the future.")
+    if told_at is not None and notice.breach.aware_at is not None and told_at < notice.breach.aware_at:
+        raise NotToldThenError("It cannot have gone out before the agency was aware.")
     zone = ZoneInfo(notice.breach.agency.time_zone)
     if more_on is not None and more_on < at.astimezone(zone).date():
         raise TooEarlyError("The day by which more follows has passed.")
-    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, by=by, at=at)
-    late = notice.due_at is not None and at >= notice.due_at
+    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
+    out_at = told_at or at
+    late = notice.due_at is not None and out_at >= notice.due_at
     audit.record(
         "breach.told",
         subject=notice.breach,
@@ -461,6 +478,7 @@ def send_notice(
         late=late,
         phase=notice.phase,
         more_on=more_on.isoformat() if more_on else "",
+        told_at=out_at.isoformat(),
     )
 
 
@@ -510,6 +528,7 @@ def _settle(
     written: tuple[str, str],
     *,
     more_on: date | None = None,
+    told_at: datetime | None = None,
     by: Actor,
     at: datetime,
 ) -> None:
@@ -521,8 +540,9 @@ def _settle(
         state=state,
         settled_at=at,
         settled_by_id=by.user_id,
+        told_at=told_at,
         facts=words.seal(
-            letters.Known.of(_facts(breach, at=at)).as_json(), row=notice, column="facts", key=key
+            letters.Known.of(_facts(breach, at=told_at or at)).as_json(), row=notice, column="facts", key=key
         ),
         **{column: words.seal(text, row=notice, column=column, key=key)},
     )

@@ -279,16 +279,23 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
             at=request.at,
         )
         kind = PhasedNoticeForm if notice.to in PHASED else NoticeForm
-        form = kind(request.POST or None, initial={"text": draft, "follows": letters.UNKNOWN in draft})
+        form = kind(
+            request.POST or None,
+            zone=request.agency.time_zone,
+            initial={"text": draft, "follows": letters.UNKNOWN in draft},
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 breaches.send_notice(
                     notice=notice,
                     text=form.cleaned_data["text"],
                     more_on=form.promised(),
+                    told_at=form.cleaned_data["told_at"],
                     by=request.actor,
                     at=request.at,
                 )
+            except breaches.NotToldThenError as error:
+                form.add_error("told_at", str(error))
             except breaches.TooEarlyError as error:
                 form.add_error("more_on", str(error))
             except breaches.NotOpenError as error:

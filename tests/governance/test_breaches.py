@@ -395,6 +395,40 @@ def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
         _send(row, by, 5)
 
 
+def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"), people=600)
+    out_at, later = NOON + timedelta(hours=70), NOON + timedelta(days=9)
+    with _as(cast.alice) as by:
+        first, residents, office = (
+            BreachNotice.objects.get(rule=name) for name in ("gdpr-33", "us-ca", "us-ca-office")
+        )
+        for wrong in (later + timedelta(hours=1), NOON - timedelta(hours=1)):
+            with pytest.raises(breaches.NotToldThenError):
+                breaches.send_notice(notice=first, text="Told", told_at=wrong, by=by, at=later)
+        assert office.due_at is None
+        breaches.send_notice(notice=residents, text="Told", told_at=out_at, by=by, at=later)
+        office.refresh_from_db()
+        assert office.due_at == datetime(2026, 12, 13, 5, 0, tzinfo=UTC), "15 days from telling residents"
+        breaches.take_back_notice(notice=residents, reason="Not posted", by=by, at=later)
+        residents.refresh_from_db()
+        assert residents.told_at is None
+
+    browser = browser_of(cast.alice.user)
+    where = f"/programme/breaches/{breach.pk}/notices/{first.pk}/"
+    typed = datetime.now(UTC) + timedelta(days=2)  # noqa: TID251  (pages go by the real time)
+    refused = browser.post(where, {"text": "Told", "told_at": typed.strftime("%Y-%m-%dT%H:%M")})
+    assert "It cannot have gone out in the future" in refused.content.decode()
+    with _as(cast.alice) as by:
+        breaches.send_notice(notice=first, text="Told", told_at=out_at, by=by, at=later)
+        event = Event.objects.filter(action="breach.told").order_by("pk").last()
+        assert event is not None
+        assert (event.details["late"], event.details["told_at"]) == (False, out_at.isoformat())
+        first.refresh_from_db()
+        assert (first.went_out_at, first.settled_at) == (out_at, later)
+        kept = words.open_words(first, "facts", key=words.find_key(breach))
+        assert letters.Known.from_json(kept).told_at == out_at.isoformat()
+
+
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by, pytest.raises(breaches.TooEarlyError):

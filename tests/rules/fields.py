@@ -1412,7 +1412,7 @@ REGISTER: dict[str, Table] = {
     ),
     "governance.BreachNotice": Table(
         "Whom a breach is told to",
-        _plain(_OURS, "breach to rule phase due_at state settled_by settled_at")
+        _plain(_OURS, "breach to rule phase due_at state settled_by settled_at told_at")
         | _evidence(
             words="What was sent, under the breach's key",
             why="Why nothing was, likewise",
