@@ -20,6 +20,9 @@ UNKNOWN: Final = "not known yet; it follows"
 _RESTS_ON: Final = (
     "Nature of the breach", "Data", "People concerned", "Where they live", "Risk", "Likely consequences",
 )  # fmt: skip
+_OTHERS: Final = (
+    "[More than one client is concerned. Name this client's people, numbers and places alone, and no other.]"
+)
 _WHOEVER: Final = "[Whom that law names]"
 
 
@@ -29,6 +32,7 @@ class Facts:
     What a notice is drafted from.
 
     :ivar addressee: whom it goes to. :ivar contact: who answers questions. :ivar citation: the law that asks for it.
+    :ivar of_several: more than one client is concerned, and these are the facts of all of them.
     """
 
     agency: str
@@ -53,6 +57,7 @@ class Facts:
     told_at: datetime
     zone: str
     citation: str = ""
+    of_several: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,6 +124,8 @@ def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int
         parts = [*_head(replace(facts, addressee=_WHOEVER), facts.citation), *_parts(facts)]
     else:
         parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
+        if to == NoticeTo.CLIENT and facts.of_several:
+            parts.insert(2, _OTHERS)
     mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
     return "\n\n".join([*mark, *(part for part in parts if part)])
 

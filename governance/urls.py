@@ -25,6 +25,7 @@ urlpatterns = [
     path("programme/breaches/<uuid:breach_id>/", breaches.show_breach, name="breach"),
     path("programme/breaches/<uuid:breach_id>/assess/", breaches.assess_breach, name="assess_breach"),
     path("programme/breaches/<uuid:breach_id>/dismiss/", breaches.dismiss_breach, name="dismiss_breach"),
+    path("programme/breaches/<uuid:breach_id>/real/", breaches.make_real, name="make_breach_real"),
     path("programme/breaches/<uuid:breach_id>/note/", breaches.add_note, name="note_breach"),
     path("programme/breaches/<uuid:breach_id>/contain/", breaches.contain, name="contain_breach"),
     path("programme/breaches/<uuid:breach_id>/close/", breaches.close_breach, name="close_breach"),

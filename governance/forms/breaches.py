@@ -147,6 +147,13 @@ class AssessForm(_InZone):
             " have no such exception."
         ),
     )
+    account = _words(
+        "What happened, as it is told",
+        help_text=(
+            "Every draft begins from these words. Leave out who reported it, names of clients and what is not certain."
+        ),
+        required=False,
+    )
     effects = _words(
         "Likely consequences",
         help_text="What may happen to the people.",
@@ -189,6 +196,7 @@ class AssessForm(_InZone):
             records=said["records"],
             effects=said["effects"],
             remedy=said["remedy"],
+            account=said["account"],
         )
 
 

@@ -9,6 +9,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='breach',
+            name='account',
+            field=models.BinaryField(null=True),
+        ),
+        migrations.AddField(
             model_name='breachnotice',
             name='told_at',
             field=models.DateTimeField(null=True),

@@ -32,7 +32,8 @@ class Breach(AgencyOwned):
     """
     One breach or drill. `aware_at` starts the clocks: when the agency knew with reasonable certainty.
 
-    `words`, `effects`, `remedy` and `lessons` are sealed. `people` and `records` are about how many; `clients` are
+    `words`, `account`, `effects`, `remedy` and `lessons` are sealed. `words` are the report's; `account` is what
+    happened as it is told, where somebody wrote it anew. `people` and `records` are about how many; `clients` are
     those concerned, by id.
     """
 
@@ -43,6 +44,7 @@ class Breach(AgencyOwned):
     state = models.CharField(max_length=10, choices=BreachState, default=BreachState.REPORTED)
     kind = models.CharField(max_length=16, choices=BreachKind, blank=True)
     words = models.BinaryField()
+    account = models.BinaryField(null=True)
     reported_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     reported_at = models.DateTimeField()
     aware_at = models.DateTimeField(null=True)

@@ -20,6 +20,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
@@ -63,6 +64,10 @@ class NoticesOpenError(ValueError):
     """Somebody has still to be told, or a reason to be written why not."""
 
 
+class ToldError(ValueError):
+    """Somebody was told of it, so it is closed and not dismissed."""
+
+
 class TooEarlyError(ValueError):
     """An instant lies in the future, or one lies before what it follows."""
 
@@ -80,6 +85,7 @@ class Assessment:
     :ivar places: where the people concerned live: "DE", "US-CA".
     :ivar people: about how many people, and :ivar records: about how many records; None: not known yet.
     :ivar effects: the likely consequences, and :ivar remedy: what was and will be done about it.
+    :ivar account: what happened as it is told; empty: in the words of the report.
     """
 
     aware_at: datetime
@@ -94,6 +100,7 @@ class Assessment:
     records: int | None
     effects: str
     remedy: str
+    account: str = ""
 
 
 @transaction.atomic
@@ -165,6 +172,7 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
             records=said.records,
             effects=words.seal(said.effects, row=breach, column="effects", key=key),
             remedy=words.seal(said.remedy, row=breach, column="remedy", key=key),
+            account=words.seal(said.account, row=breach, column="account", key=key) if said.account else None,
         )
     )
     if not changed:
@@ -316,7 +324,9 @@ def _known(row: BreachNotice, key: Key | None) -> letters.Known | None:
 
 def _facts(breach: Breach, *, at: datetime) -> letters.Facts:
     key = words.find_key(breach)
-    said = {name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy")}
+    said = {
+        name: words.open_words(breach, name, key=key) for name in ("words", "account", "effects", "remedy")
+    }
     return selectors.facts(breach, said, at=at)
 
 
@@ -392,17 +402,60 @@ def _renew_clock(breach: Breach, *, at: datetime, by: Actor) -> None:
 @transaction.atomic
 def dismiss_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
-    Write down that a report was no breach, and why; it stays in the register.
+    Write down that it was no breach, and why; it stays in the register. The reason settles each notice that is due.
 
-    :raises NotOpenError: it is closed, or its clock runs already.
+    :raises NotOpenError: it is closed or dismissed.
+    :raises ToldError: somebody was told of it.
     """
-    changed = Breach.objects.filter(pk=breach.pk, state=BreachState.REPORTED).update(
+    row = Breach.objects.open().select_for_update().filter(pk=breach.pk).first()
+    if row is None:
+        raise NotOpenError("This breach is closed.")
+    if BreachNotice.objects.filter(breach=row, state=NoticeState.SENT).exists():
+        raise ToldError("Somebody was told of it: close it instead, with what was learned.")
+    left = list(BreachNotice.objects.filter(breach=row, state=NoticeState.DUE))
+    if left:
+        _leave_all(row, left, why=reason, by=by, at=at)
+    Breach.objects.filter(pk=row.pk).update(
         state=BreachState.DISMISSED, closed_at=at, closed_by_id=by.user_id
     )
-    if not changed:
-        raise NotOpenError("Only a report that nobody has assessed can be dismissed.")
-    audit.record("breach.dismissed", subject=breach, by=by, at=at, reason=reason)
-    work.close_item(kinds.BREACH_REPORTED, agency_id=breach.agency_id, key=str(breach.pk), at=at, by=by)
+    audit.record("breach.dismissed", subject=row, by=by, at=at, reason=reason, notices=len(left))
+    work.close_item(kinds.BREACH_REPORTED, agency_id=row.agency_id, key=str(row.pk), at=at, by=by)
+    _renew_clock(row, at=at, by=by)
+
+
+def _leave_all(breach: Breach, rows: Sequence[BreachNotice], *, why: str, by: Actor, at: datetime) -> None:
+    """Settle notices of a breach with one reason."""
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    known = letters.Known.of(_facts(breach, at=at)).as_json()
+    for row in rows:
+        BreachNotice.objects.filter(pk=row.pk).update(
+            state=NoticeState.NOT_NEEDED,
+            settled_at=at,
+            settled_by_id=by.user_id,
+            why=words.seal(why, row=row, column="why", key=key),
+            facts=words.seal(known, row=row, column="facts", key=key),
+        )
+
+
+@transaction.atomic
+def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Say that what was reported as a drill is none; it never becomes one again.
+
+    What was kept as sent in the drill went to nobody, so it is due again.
+
+    :raises NotOpenError: it is no drill, or it is closed or dismissed.
+    """
+    if not Breach.objects.open().filter(pk=breach.pk, is_drill=True).update(is_drill=False):
+        raise NotOpenError("It is no drill, or it is closed: open it again first.")
+    breach.refresh_from_db()
+    audit.record("breach.made_real", subject=breach, by=by, at=at, reason=reason)
+    settled = BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE)
+    told = list(settled.filter(Q(state=NoticeState.SENT) | Q(phase__gt=1)))
+    if told:
+        _untell(breach, told, why="It was a drill until now, so nobody was told.", by=by, at=at)
+        _make_notices(breach)
+    _renew_clock(breach, at=at, by=by)
 
 
 @transaction.atomic
@@ -582,20 +635,42 @@ def close_breach(*, breach: Breach, lessons: str, by: Actor, at: datetime) -> No
 @transaction.atomic
 def reopen_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
-    Open a closed breach again, because facts follow (GDPR article 33(4)); why stands among its notes, sealed.
+    Open a closed breach again, because facts follow (GDPR article 33(4)), or one that was said to be none.
+
+    Why stands among its notes, sealed.
 
     The clocks run from the same awareness as before: what the new facts call for first is due by that. Whoever was
-    told in phases is told what is new, so a next notice of theirs is open until it is sent or a reason is written.
+    told in phases is told what is new, so a next notice of theirs is open until it is sent or a reason is written. What
+    the reason of a dismissal settled is due again; a report that nobody had assessed waits to be looked at again.
 
-    :raises NotOpenError: it is not closed.
+    :raises NotOpenError: it is neither closed nor dismissed.
     """
-    row = Breach.objects.select_for_update().filter(pk=breach.pk, state=BreachState.CLOSED).first()
+    over = [BreachState.CLOSED, BreachState.DISMISSED]
+    row = Breach.objects.select_for_update().filter(pk=breach.pk, state__in=over).first()
     if row is None:
-        raise NotOpenError("Only a closed breach can be opened again.")
-    Breach.objects.filter(pk=row.pk).update(state=BreachState.OPEN, closed_at=None, closed_by=None)
+        raise NotOpenError("Only a breach that is closed or dismissed can be opened again.")
+    state = BreachState.REPORTED if row.aware_at is None else BreachState.OPEN
+    Breach.objects.filter(pk=row.pk).update(state=state, closed_at=None, closed_by=None)
     breach.refresh_from_db()
-    audit.record("breach.reopened", subject=breach, by=by, at=at, reason=reason, drill=breach.is_drill)
+    audit.record(
+        "breach.reopened", subject=breach, by=by, at=at, reason=reason, drill=breach.is_drill, was=row.state
+    )
     note(breach=breach, text=f"Opened again: {reason}", by=by, at=at)
+    if state == BreachState.REPORTED:
+        work.open_item(
+            kinds.BREACH_REPORTED,
+            agency_id=breach.agency_id,
+            key=str(breach.pk),
+            at=at,
+            due_at=breach.reported_at,
+        )
+        return
+    if row.state == BreachState.DISMISSED:
+        left = BreachNotice.objects.filter(
+            breach=breach, state=NoticeState.NOT_NEEDED, settled_at=row.closed_at
+        )
+        _untell(breach, list(left), why="It was said to be no breach.", by=by, at=at)
+        _make_notices(breach)
     _await_news(breach)
     _renew_clock(breach, at=at, by=by)
 

@@ -63,7 +63,8 @@ def _said(breach: Breach) -> dict[str, str]:
     """The sealed words of a breach, opened."""
     key = words.find_key(breach)
     return {
-        name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy", "lessons")
+        name: words.open_words(breach, name, key=key)
+        for name in ("words", "account", "effects", "remedy", "lessons")
     }
 
 
@@ -138,6 +139,7 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         "said": said,
         "notices": notices,
         "to_tell": sum(line.row.state == NoticeState.DUE for line in notices),
+        "told": sum(line.row.state == NoticeState.SENT for line in notices),
         "notes": [
             {"at": row.at, "by": row.by, "text": words.open_words(row, "words", key=key)}
             for row in selectors.notes(breach)
@@ -152,7 +154,7 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("effects", "remedy")
+@sensitive_post_parameters("account", "effects", "remedy")
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
@@ -174,6 +176,7 @@ def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
             "people": breach.people,
             "records": breach.records,
             "risk": breach.risk,
+            "account": said["account"] or said["words"],
             "effects": said["effects"],
             "remedy": said["remedy"],
         },
@@ -194,7 +197,7 @@ def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Say that a report was no breach, and why."""
+    """Say that it was no breach, and why."""
     breach = breach_or_404(breach_id)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -202,13 +205,40 @@ def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
             breaches.dismiss_breach(
                 breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
-        except breaches.NotOpenError as error:
+        except (breaches.NotOpenError, breaches.ToldError) as error:
             messages.warning(request, str(error))
         else:
             messages.success(request, "It stays in the register as no breach, with your reason in the trail.")
         return redirect("governance:breach", breach.pk)
-    lede = "The report stays in the register. Nobody outside is told."
-    return _form(request, breach, form, title="This was no breach", lede=lede, button="Dismiss the report")
+    lede = (
+        "It stays in the register. Nobody outside is told: your reason stands at each notice that is still due. It"
+        " can be opened again."
+    )
+    return _form(request, breach, form, title="This was no breach", lede=lede, button="It was no breach")
+
+
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Say that what was reported as a drill is none, and why."""
+    breach = breach_or_404(breach_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.make_real(
+                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "It is no drill any more: its dates count from now on.")
+        return redirect("governance:breach", breach.pk)
+    lede = (
+        "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
+        " nobody, so it is due again."
+    )
+    return _form(request, breach, form, title="This is no drill", lede=lede, button="It is no drill")
 
 
 @sensitive_post_parameters("text")
@@ -396,7 +426,7 @@ def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Open a closed breach again, because facts follow."""
+    """Open a closed breach again, because facts follow, or one that was said to be none."""
     breach = breach_or_404(breach_id)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -413,6 +443,11 @@ def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
         "or a reason is written. The clocks run from the same awareness as before."
     )
+    if breach.state == BreachState.DISMISSED:
+        lede = (
+            "It was said to be no breach. What that reason settled is due again, and the clocks run from the same"
+            " awareness as before."
+        )
     return _form(request, breach, form, title="Open the breach again", lede=lede, button="Open it again")
 
 

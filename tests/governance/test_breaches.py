@@ -585,6 +585,85 @@ def test_a_report_that_was_none_stays_in_the_register(cast: Cast) -> None:
             breaches.assess_breach(breach=breach, said=SAID, by=by, at=NOON)
 
 
+def test_what_turns_out_to_be_none_is_dismissed_with_one_reason_and_opened_again(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("US-CA", "DE"))
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        assert {row.state for row in BreachNotice.objects.all()} == {NoticeState.NOT_NEEDED}
+        assert not Item.objects.open().exists()
+        event = Event.objects.get(action="breach.dismissed")
+        assert event.details["notices"] == 2
+        row = BreachNotice.objects.get(rule="us-ca")
+        assert words.open_words(row, "why", key=words.find_key(breach)) == "The file was empty"
+    browser = browser_of(cast.carol.user)
+    where = f"/programme/breaches/{breach.pk}/reopen/"
+    assert where in browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    browser.post(where, {"reason": "It was not empty after all"})
+    with _as(cast.alice) as by:
+        breach.refresh_from_db()
+        assert (breach.state, breach.closed_at) == (BreachState.OPEN, None)
+        assert {row.state for row in BreachNotice.objects.all()} == {NoticeState.DUE}
+        assert Item.objects.open().get(kind=kinds.BREACH_NOTICE).count == 2
+        _send(BreachNotice.objects.get(rule="gdpr-33"), by, 2)
+        with pytest.raises(breaches.ToldError):
+            breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+
+
+def test_a_report_that_was_dismissed_waits_again_once_it_is_opened(cast: Cast) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        breaches.reopen_breach(breach=breach, reason="It was not", by=by, at=NOON + timedelta(hours=1))
+        assert breach.state == BreachState.REPORTED
+        assert Item.objects.open().get().kind == kinds.BREACH_REPORTED
+        assert Event.objects.get(action="breach.reopened").details["was"] == "dismissed"
+    assert _assess(cast, breach).state == BreachState.OPEN
+
+
+def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast, is_drill=True), places=("DE",))
+    with _as(cast.alice) as by:
+        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
+        _send(BreachNotice.objects.get(phase=2), by, 3, more_on=date(2026, 11, 30))
+        breaches.leave_notice(notice=BreachNotice.objects.get(phase=3), why="No more", by=by, at=NOON)
+    where = f"/programme/breaches/{breach.pk}/real/"
+    assert browser_of(cast.bob.user).post(where, {"reason": "It did happen, it was real"}).status_code == 403
+    browser = browser_of(cast.carol.user)
+    assert where in browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    browser.post(where, {"reason": "It did happen, it was real"})
+    with _as(cast.alice) as by:
+        breach.refresh_from_db()
+        assert not breach.is_drill
+        row = BreachNotice.objects.get()
+        assert (row.phase, row.state, row.due_at) == (1, NoticeState.DUE, NOON + timedelta(hours=72))
+        assert Event.objects.filter(action="breach.made_real").count() == 1
+        with pytest.raises(breaches.NotOpenError):
+            breaches.make_real(breach=breach, reason="Once more", by=by, at=NOON)
+        _send(row, by, 5, more_on=date(2026, 11, 30))
+        assert BreachNotice.objects.filter(phase=2, state=NoticeState.DUE).exists()
+
+
+def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
+    clients = (cast.dentist.pk, cast.plumber.pk)
+    breach = _report(cast, text="Bob of the dentist lost it")
+    browser = browser_of(cast.alice.user)
+    page = browser.get(f"/programme/breaches/{breach.pk}/assess/")
+    assert page.context["form"].initial["account"] == "Bob of the dentist lost it"
+    breach = _assess(cast, breach, client_ids=clients, account="A file was lost")
+    with _as(cast.alice):
+        assert b"A file was lost" not in bytes(breach.account or b"")
+        told = BreachNotice.objects.filter(to=NoticeTo.CLIENT)
+        assert told.count() == 2
+        where = f"/programme/breaches/{breach.pk}/notices/{told[0].pk}/"
+    draft = browser.get(where).context["form"].initial["text"]
+    assert "A file was lost" in draft
+    assert "Bob" not in draft
+    assert "Name this client's people" in draft
+    shown = browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    assert "As it was reported" in shown
+    assert "Bob of the dentist lost it" in shown
+
+
 def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
 

@@ -1327,6 +1327,7 @@ REGISTER: dict[str, Table] = {
         )
         | _evidence(
             words="What happened, under the breach's own key, which the agency holds",
+            account="What happened as it is told, likewise",
             effects="Likely consequences, likewise",
             remedy="Measures, likewise",
             lessons="What was learned, likewise",
