@@ -133,6 +133,7 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     said = _said(breach)
     key = words.find_key(breach)
     notices = selectors.notices(breach, at=request.at)
+    noted = page_of(request, selectors.notes(breach), size=_PAGE, key="notes")
     context = {
         "section": "breaches",
         "breach": breach,
@@ -142,8 +143,9 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         "told": sum(line.row.state == NoticeState.SENT for line in notices),
         "notes": [
             {"at": row.at, "by": row.by, "text": words.open_words(row, "words", key=key)}
-            for row in selectors.notes(breach)
+            for row in noted.object_list
         ],
+        "noted": noted,
         "categories": [DataCategory(one).label for one in breach.categories],
         "concerned": Client.objects.filter(pk__in=breach.clients).order_by("name"),
         "note_form": NoteForm(),

@@ -664,6 +664,20 @@ def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
     assert "Bob of the dentist lost it" in shown
 
 
+def test_notes_are_shown_a_page_at_a_time(cast: Cast) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        for number in range(27):
+            at = NOON + timedelta(minutes=number)
+            breaches.note(breach=breach, text=f"Note {number:02}.", by=by, at=at)
+    browser = browser_of(cast.alice.user)
+    where = f"/programme/breaches/{breach.pk}/"
+    first, second = browser.get(where), browser.get(where, {"notes": "2"})
+    assert [note["text"] for note in second.context["notes"]] == ["Note 01.", "Note 00."]
+    assert len(first.context["notes"]) == 25
+    assert "notes=2" in first.content.decode()
+
+
 def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
 
