@@ -20,7 +20,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
@@ -268,9 +268,7 @@ def _untell(
         BreachNotice.objects.filter(pk=row.pk).update(
             state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
         )
-        BreachNotice.objects.filter(
-            breach=breach, rule=row.rule, client_id=row.client_id, phase__gt=row.phase, state=NoticeState.DUE
-        ).delete()
+        _after(row).filter(state=NoticeState.DUE).delete()
         audit.record(
             "breach.untold",
             subject=breach,
@@ -283,6 +281,12 @@ def _untell(
             was=was.value,
         )
     note(breach=breach, text="\n\n".join(said), by=by, at=at)
+
+
+def _after(row: BreachNotice) -> QuerySet[BreachNotice]:
+    """The notices that follow one, to the same."""
+    whose = Q(client=None) if row.client_id is None else Q(client_id=row.client_id)
+    return BreachNotice.objects.filter(whose, breach_id=row.breach_id, rule=row.rule, phase__gt=row.phase)
 
 
 def _make_further(breach: Breach, *, at: datetime) -> None:
@@ -565,10 +569,7 @@ def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: dateti
     row = BreachNotice.objects.filter(pk=notice.pk).exclude(state=NoticeState.DUE).first()
     if row is None or breach.state != BreachState.OPEN:
         raise NotOpenError("This notice is not settled, or its breach is not being handled.")
-    later = BreachNotice.objects.filter(
-        breach=breach, rule=row.rule, client_id=row.client_id, phase__gt=row.phase
-    )
-    if later.exclude(state=NoticeState.DUE).exists():
+    if _after(row).exclude(state=NoticeState.DUE).exists():
         raise NotOpenError("A later notice to the same is settled: take that one back first.")
     _untell(breach, [row], why=f"Taken back: {reason}", reason=reason, by=by, at=at)
     _make_notices(breach)
