@@ -142,7 +142,12 @@ def _each(rows: Callable[[Look], Rows]) -> dict[str, Any]:
 
 def _breach_reports(look: Look) -> Found:
     rows = Breach.objects.real().filter(agency=look.agency, state=BreachState.REPORTED)
-    return _count(rows, (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)), (DutyState.DUE, Q()))
+    return _count(
+        rows,
+        (DutyState.FAILING, Q(reported_at__lte=look.at - 3 * _DAY)),
+        (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)),
+        (DutyState.DUE, Q()),
+    )
 
 
 def _to_tell(look: Look) -> QuerySet[BreachNotice]:
@@ -449,7 +454,7 @@ DUTIES: Final = (
     ),
     Duty(
         "breach_reports", "Every report of a breach is looked at", "GDPR article 33(1)",
-        "due at once, overdue after a day", "governance:breaches", _breach_reports,
+        "due at once, overdue after a day, failing after 72 hours", "governance:breaches", _breach_reports,
     ),
     Duty(
         "badges", "Badges of those who left are back", "GDPR article 32",

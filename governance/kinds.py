@@ -56,6 +56,7 @@ def register_all() -> None:
                 step=step,
                 url_name=f"governance:{url_name}",
                 right=AgencyRight.MANAGE_CLIENTS,
+                is_closed_by_step=name in {BREACH_REPORTED, BREACH_NOTICE},
             )
         )
     for name, title in (

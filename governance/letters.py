@@ -17,6 +17,12 @@ from zoneinfo import ZoneInfo
 from governance.enums import BreachKind, BreachRisk, DataCategory, NoticeTo
 
 UNKNOWN: Final = "not known yet; it follows"
+_RESTS_ON: Final = (
+    "Nature of the breach", "Data", "People concerned", "Where they live", "Risk", "Likely consequences",
+)  # fmt: skip
+_OTHERS: Final = (
+    "[More than one client is concerned. Name this client's people, numbers and places alone, and no other.]"
+)
 _WHOEVER: Final = "[Whom that law names]"
 
 
@@ -26,6 +32,7 @@ class Facts:
     What a notice is drafted from.
 
     :ivar addressee: whom it goes to. :ivar contact: who answers questions. :ivar citation: the law that asks for it.
+    :ivar of_several: more than one client is concerned, and these are the facts of all of them.
     """
 
     agency: str
@@ -50,6 +57,7 @@ class Facts:
     told_at: datetime
     zone: str
     citation: str = ""
+    of_several: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,6 +104,12 @@ def is_news(before: Known, facts: Facts) -> bool:
     return before.parts != dict(_said(facts))
 
 
+def is_changed(before: Known, facts: Facts) -> bool:
+    """Whether anything differs of what says who is to be told: a reason why somebody is not rests on it."""
+    now = dict(_said(facts))
+    return any(before.parts.get(name) != now[name] for name in _RESTS_ON)
+
+
 def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int = 1) -> str:
     """
     The draft of a notice, as plain text with a blank line between its parts.
@@ -110,6 +124,8 @@ def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int
         parts = [*_head(replace(facts, addressee=_WHOEVER), facts.citation), *_parts(facts)]
     else:
         parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
+        if to == NoticeTo.CLIENT and facts.of_several:
+            parts.insert(2, _OTHERS)
     mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
     return "\n\n".join([*mark, *(part for part in parts if part)])
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Max, Min, Q
+from django.db.models.functions import Coalesce
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
@@ -446,16 +447,22 @@ def _vendors(ground: Ground) -> Part:
     )  # fmt: skip
 
 
+_OUT_AT: Final = Coalesce("told_at", "settled_at")
+
+
 def _breaches(ground: Ground) -> Part:
     zone = ZoneInfo(ground.client.time_zone)
     concerned = Breach.objects.filter(reported_at__gte=ground.since, clients__contains=[ground.client.pk])
     rows: list[list[str | int]] = []
-    late = 0
+    late = sent_late = 0
     for breach in concerned.order_by("-reported_at"):
         notices = BreachNotice.objects.filter(breach=breach).filter(Q(client=None) | Q(client=ground.client))
-        told = notices.filter(to=NoticeTo.CLIENT, state=NoticeState.SENT).aggregate(
-            first=Min("settled_at"), times=Count("pk")
-        )
+        to_it = notices.filter(to=NoticeTo.CLIENT)
+        told = to_it.filter(state=NoticeState.SENT).aggregate(first=Min(_OUT_AT), times=Count("pk"))
+        due_at = to_it.filter(phase=1).aggregate(due_at=Min("due_at"))["due_at"]
+        if not breach.is_drill:
+            first_ones = notices.filter(phase=1, state=NoticeState.SENT).annotate(out_at=_OUT_AT)
+            sent_late += first_ones.filter(out_at__gte=F("due_at")).count()
         open_ones = notices.filter(phase=1, state=NoticeState.DUE, due_at__lte=ground.at)
         late += not breach.is_drill and open_ones.count()
         rows.append(
@@ -465,6 +472,7 @@ def _breaches(ground: Ground) -> Part:
                 BreachRisk(breach.risk).label if breach.risk else "",
                 _iso_of(breach.aware_at, zone),
                 _iso_of(breach.contained_at, zone),
+                _iso_of(due_at, zone),
                 _iso_of(told["first"], zone),
                 told["times"],
                 BreachState(breach.state).label,
@@ -479,12 +487,16 @@ def _breaches(ground: Ground) -> Part:
             "Risk",
             "Known since",
             "Contained",
+            "To be told by",
             "This client was told",
             "Notices to it",
             "State",
         ),
         rows=rows,
-        gaps=_gap(late, "notice is", "notices are", "past the law's date"),
+        gaps=[
+            *_gap(late, "notice is", "notices are", "past the law's date"),
+            *_gap(sent_late, "notice was", "notices were", "sent after the law's date"),
+        ],
         notes=["What people wrote of a breach is not in it."],
     )
 

@@ -147,6 +147,13 @@ class AssessForm(_InZone):
             " have no such exception."
         ),
     )
+    account = _words(
+        "What happened, as it is told",
+        help_text=(
+            "Every draft begins from these words. Leave out who reported it, names of clients and what is not certain."
+        ),
+        required=False,
+    )
     effects = _words(
         "Likely consequences",
         help_text="What may happen to the people.",
@@ -189,6 +196,7 @@ class AssessForm(_InZone):
             records=said["records"],
             effects=said["effects"],
             remedy=said["remedy"],
+            account=said["account"],
         )
 
 
@@ -216,7 +224,7 @@ class ContainForm(_InZone):
     contained_at = _instant("Contained since")
 
 
-class NoticeForm(forms.Form):
+class NoticeForm(_InZone):
     """What was told to somebody."""
 
     text = forms.CharField(
@@ -224,6 +232,12 @@ class NoticeForm(forms.Form):
         max_length=20000,
         widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true", "class": "letter"}),
         help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
+    )
+
+    told_at = _instant(
+        "When it went out",
+        required=False,
+        help_text="Empty: now. The law's dates are judged by it, also those that run from telling residents.",
     )
 
     def promised(self) -> date | None:

@@ -7,6 +7,7 @@ What people write of a breach may name somebody, so it is sealed under a key of 
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -31,7 +32,8 @@ class Breach(AgencyOwned):
     """
     One breach or drill. `aware_at` starts the clocks: when the agency knew with reasonable certainty.
 
-    `words`, `effects`, `remedy` and `lessons` are sealed. `people` and `records` are about how many; `clients` are
+    `words`, `account`, `effects`, `remedy` and `lessons` are sealed. `words` are the report's; `account` is what
+    happened as it is told, where somebody wrote it anew. `people` and `records` are about how many; `clients` are
     those concerned, by id.
     """
 
@@ -42,6 +44,7 @@ class Breach(AgencyOwned):
     state = models.CharField(max_length=10, choices=BreachState, default=BreachState.REPORTED)
     kind = models.CharField(max_length=16, choices=BreachKind, blank=True)
     words = models.BinaryField()
+    account = models.BinaryField(null=True)
     reported_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     reported_at = models.DateTimeField()
     aware_at = models.DateTimeField(null=True)
@@ -89,7 +92,8 @@ class BreachNotice(AgencyOwned):
 
     Its words are sealed with the breach's key; a notice that was sent keeps them as they were, and beside them the
     `facts` as they stood then, so that a later one can say what is new. `phase`: 1 is the law's own notice, from 2 on
-    it brings what was not known before (GDPR article 33(4)), by the day that was promised, where one was.
+    it brings what was not known before (GDPR article 33(4)), by the day that was promised, where one was. `settled_at`
+    is when somebody wrote it down, `told_at` when it went out, where that was another instant.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -107,6 +111,7 @@ class BreachNotice(AgencyOwned):
     why = models.BinaryField(null=True)
     settled_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     settled_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
@@ -132,6 +137,11 @@ class BreachNotice(AgencyOwned):
     def is_further(self) -> bool:
         """Whether it follows an earlier one."""
         return self.phase > 1
+
+    @property
+    def went_out_at(self) -> datetime | None:
+        """When it was told, which is when it was kept as sent, where nobody said otherwise."""
+        return self.told_at or self.settled_at
 
 
 class BreachNote(AgencyOwned):

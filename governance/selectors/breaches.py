@@ -121,7 +121,7 @@ def find_notice(breach: Breach, notice_id: UUID) -> BreachNotice | None:
 
 def notes(breach: Breach) -> QuerySet[BreachNote]:
     """What was noted of a breach, newest first."""
-    return BreachNote.objects.filter(breach=breach).select_related("by").order_by("-at")
+    return BreachNote.objects.filter(breach=breach).select_related("by").order_by("-at", "-pk")
 
 
 def facts(
@@ -137,7 +137,7 @@ def facts(
     """
     What is known of a breach, as letters take it.
 
-    :param said: the opened words of the breach: "words", "effects", "remedy".
+    :param said: the opened words of the breach: "words", "account", "effects", "remedy".
     :raises ValueError: nobody is aware of it yet.
     """
     if breach.aware_at is None:
@@ -150,7 +150,7 @@ def facts(
         is_drill=breach.is_drill,
         kind=BreachKind(breach.kind),
         risk=BreachRisk(breach.risk),
-        words=said["words"],
+        words=said.get("account") or said["words"],
         aware_at=breach.aware_at,
         began_at=breach.began_at,
         ended_at=breach.ended_at,
@@ -165,6 +165,7 @@ def facts(
         told_at=at,
         zone=breach.agency.time_zone,
         citation=citation,
+        of_several=len(breach.clients) > 1,
     )
 
 
@@ -187,7 +188,7 @@ def draft(
     """
     What could be sent: drafted from the facts as they stand.
 
-    :param said: the opened words of the breach: "words", "effects", "remedy".
+    :param said: the opened words of the breach: "words", "account", "effects", "remedy".
     :param before: what the notice before this one said, where that is kept.
     """
     row = line.row

@@ -6,7 +6,8 @@ rule calls for is a row with its date; a breach closes only when each of them is
 
 Where not all is known at once, a notice says by when more follows, and where facts change after it went out, what is
 new waits to be told: either way the next notice is a row of its own, open until it is sent or somebody writes that
-nothing further is to be told (GDPR article 33(4)). A closed breach opens again where facts follow.
+nothing further is to be told (GDPR article 33(4)). A reason why somebody need not be told counts for the facts on which
+it was written. A closed breach opens again where facts follow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
@@ -28,6 +30,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Agency, Engagement
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault.sealing import Key
 from callprivacy.work import services as work
 from governance import kinds, letters
 from governance.enums import (
@@ -46,6 +49,8 @@ from governance.services import words
 
 JOB: Final = Actor.job("governance.watch_clocks")
 WARN: Final = timedelta(hours=24)
+_REMINDED: Final = 3
+"""For how many days a report is told of anew on each; after them the 72 hours of article 33 would be over."""
 
 type _Place = tuple[str, int | None]
 """A rule's id, and the client that is told by it, where it is one."""
@@ -59,8 +64,16 @@ class NoticesOpenError(ValueError):
     """Somebody has still to be told, or a reason to be written why not."""
 
 
+class ToldError(ValueError):
+    """Somebody was told of it, so it is closed and not dismissed."""
+
+
 class TooEarlyError(ValueError):
     """An instant lies in the future, or one lies before what it follows."""
+
+
+class NotToldThenError(TooEarlyError):
+    """Nobody can have been told at that instant."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,6 +85,7 @@ class Assessment:
     :ivar places: where the people concerned live: "DE", "US-CA".
     :ivar people: about how many people, and :ivar records: about how many records; None: not known yet.
     :ivar effects: the likely consequences, and :ivar remedy: what was and will be done about it.
+    :ivar account: what happened as it is told; empty: in the words of the report.
     """
 
     aware_at: datetime
@@ -86,6 +100,7 @@ class Assessment:
     records: int | None
     effects: str
     remedy: str
+    account: str = ""
 
 
 @transaction.atomic
@@ -129,7 +144,8 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
     """
     Write down what is known, start the clocks, and make the notices that the law calls for.
 
-    Notices that are settled stay; those that no rule calls for any more, and that nobody settled, go.
+    Notices that were sent stay; those that no rule calls for any more, and that nobody settled, go. Where somebody was
+    left out with a reason that rests on other facts, that notice is due again.
 
     :raises NotOpenError: the breach is closed or dismissed.
     :raises TooEarlyError: awareness lies in the future, or the breach ends before it begins.
@@ -156,12 +172,14 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
             records=said.records,
             effects=words.seal(said.effects, row=breach, column="effects", key=key),
             remedy=words.seal(said.remedy, row=breach, column="remedy", key=key),
+            account=words.seal(said.account, row=breach, column="account", key=key) if said.account else None,
         )
     )
     if not changed:
         raise NotOpenError("This breach is closed.")
     breach.refresh_from_db()
     _make_notices(breach)
+    _ask_again(breach, by=by, at=at)
     _make_further(breach, at=at)
     audit.record(
         "breach.assessed",
@@ -214,6 +232,63 @@ def _add_missing(breach: Breach, wanted: Mapping[_Place, BreachNotice]) -> bool:
     )
 
 
+def _ask_again(breach: Breach, *, by: Actor, at: datetime) -> None:
+    """Let those be told after all who were left out with a reason that rests on other facts than today's."""
+    wanted = _wanted(breach)
+    left_out = BreachNotice.objects.filter(breach=breach, phase=1, state=NoticeState.NOT_NEEDED)
+    key, now = words.find_key(breach), _facts(breach, at=at)
+    stale = []
+    for row in left_out:
+        before = _known(row, key)
+        if (row.rule, row.client_id) in wanted and (before is None or letters.is_changed(before, now)):
+            stale.append(row)
+    if stale:
+        _untell(
+            breach, stale, why="What is known has changed, so these are to be looked at again.", by=by, at=at
+        )
+        _make_notices(breach)
+
+
+def _untell(
+    breach: Breach,
+    rows: Sequence[BreachNotice],
+    *,
+    why: str,
+    reason: str | None = None,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more."""
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    said = [why]
+    for row in sorted(rows, key=lambda row: row.phase, reverse=True):
+        was = NoticeState(row.state)
+        text = words.open_words(row, "words" if was == NoticeState.SENT else "why", key=key)
+        said.append(f"{row.get_to_display()} ({row.rule}), {was.label.lower()} until now: {text}")
+        BreachNotice.objects.filter(pk=row.pk).update(
+            state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
+        )
+        _after(row).filter(state=NoticeState.DUE).delete()
+        audit.record(
+            "breach.untold",
+            subject=breach,
+            by=by,
+            at=at,
+            reason=reason,
+            rule=row.rule,
+            to=row.to,
+            phase=row.phase,
+            was=was.value,
+        )
+    note(breach=breach, text="\n\n".join(said), by=by, at=at)
+
+
+def _after(row: BreachNotice) -> QuerySet[BreachNotice]:
+    """The notices that follow one, to the same."""
+    whose = Q(client=None) if row.client_id is None else Q(client_id=row.client_id)
+    return BreachNotice.objects.filter(whose, breach_id=row.breach_id, rule=row.rule, phase__gt=row.phase)
+
+
 def _make_further(breach: Breach, *, at: datetime) -> None:
     """Let what is new wait to be told to those who were told in phases, where no next notice is open yet."""
     newest: dict[_Place, BreachNotice] = {}
@@ -224,10 +299,11 @@ def _make_further(breach: Breach, *, at: datetime) -> None:
             "rule", "client_id"
         )
     )
+    key = words.find_key(breach)
     for place, row in newest.items():
         if row.state == NoticeState.DUE or place not in told:
             continue
-        before = _known(row)
+        before = _known(row, key)
         if before is None or letters.is_news(before, _facts(breach, at=at)):
             _open_next(row, due_at=None)
 
@@ -244,22 +320,24 @@ def _open_next(row: BreachNotice, *, due_at: datetime | None) -> None:
     )
 
 
-def _known(row: BreachNotice) -> letters.Known | None:
+def _known(row: BreachNotice, key: Key | None) -> letters.Known | None:
     """What was known when a notice was settled; None where that was not kept."""
-    text = words.open_words(row, "facts", key=words.find_key(row.breach))
+    text = words.open_words(row, "facts", key=key)
     return letters.Known.from_json(text) if text else None
 
 
 def _facts(breach: Breach, *, at: datetime) -> letters.Facts:
     key = words.find_key(breach)
-    said = {name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy")}
+    said = {
+        name: words.open_words(breach, name, key=key) for name in ("words", "account", "effects", "remedy")
+    }
     return selectors.facts(breach, said, at=at)
 
 
 def _told_beside(breach: Breach) -> dict[str, datetime]:
     """When residents of states were told, by their rule: some offices' days run from there."""
     rows = BreachNotice.objects.filter(breach=breach, to=NoticeTo.STATE, state=NoticeState.SENT)
-    return {rule: at for rule, at in rows.values_list("rule", "settled_at") if at is not None}
+    return {row.rule: row.went_out_at for row in rows if row.went_out_at is not None}
 
 
 def _duties(
@@ -328,17 +406,60 @@ def _renew_clock(breach: Breach, *, at: datetime, by: Actor) -> None:
 @transaction.atomic
 def dismiss_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
-    Write down that a report was no breach, and why; it stays in the register.
+    Write down that it was no breach, and why; it stays in the register. The reason settles each notice that is due.
 
-    :raises NotOpenError: it is closed, or its clock runs already.
+    :raises NotOpenError: it is closed or dismissed.
+    :raises ToldError: somebody was told of it.
     """
-    changed = Breach.objects.filter(pk=breach.pk, state=BreachState.REPORTED).update(
+    row = Breach.objects.open().select_for_update().filter(pk=breach.pk).first()
+    if row is None:
+        raise NotOpenError("This breach is closed.")
+    if BreachNotice.objects.filter(breach=row, state=NoticeState.SENT).exists():
+        raise ToldError("Somebody was told of it: close it instead, with what was learned.")
+    left = list(BreachNotice.objects.filter(breach=row, state=NoticeState.DUE))
+    if left:
+        _leave_all(row, left, why=reason, by=by, at=at)
+    Breach.objects.filter(pk=row.pk).update(
         state=BreachState.DISMISSED, closed_at=at, closed_by_id=by.user_id
     )
-    if not changed:
-        raise NotOpenError("Only a report that nobody has assessed can be dismissed.")
-    audit.record("breach.dismissed", subject=breach, by=by, at=at, reason=reason)
-    work.close_item(kinds.BREACH_REPORTED, agency_id=breach.agency_id, key=str(breach.pk), at=at, by=by)
+    audit.record("breach.dismissed", subject=row, by=by, at=at, reason=reason, notices=len(left))
+    work.close_item(kinds.BREACH_REPORTED, agency_id=row.agency_id, key=str(row.pk), at=at, by=by)
+    _renew_clock(row, at=at, by=by)
+
+
+def _leave_all(breach: Breach, rows: Sequence[BreachNotice], *, why: str, by: Actor, at: datetime) -> None:
+    """Settle notices of a breach with one reason."""
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    known = letters.Known.of(_facts(breach, at=at)).as_json()
+    for row in rows:
+        BreachNotice.objects.filter(pk=row.pk).update(
+            state=NoticeState.NOT_NEEDED,
+            settled_at=at,
+            settled_by_id=by.user_id,
+            why=words.seal(why, row=row, column="why", key=key),
+            facts=words.seal(known, row=row, column="facts", key=key),
+        )
+
+
+@transaction.atomic
+def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Say that what was reported as a drill is none; it never becomes one again.
+
+    What was kept as sent in the drill went to nobody, so it is due again.
+
+    :raises NotOpenError: it is no drill, or it is closed or dismissed.
+    """
+    if not Breach.objects.open().filter(pk=breach.pk, is_drill=True).update(is_drill=False):
+        raise NotOpenError("It is no drill, or it is closed: open it again first.")
+    breach.refresh_from_db()
+    audit.record("breach.made_real", subject=breach, by=by, at=at, reason=reason)
+    settled = BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE)
+    told = list(settled.filter(Q(state=NoticeState.SENT) | Q(phase__gt=1)))
+    if told:
+        _untell(breach, told, why="It was a drill until now, so nobody was told.", by=by, at=at)
+        _make_notices(breach)
+    _renew_clock(breach, at=at, by=by)
 
 
 @transaction.atomic
@@ -374,23 +495,36 @@ def contain(*, breach: Breach, contained_at: datetime, by: Actor, at: datetime) 
 
 @transaction.atomic
 def send_notice(
-    *, notice: BreachNotice, text: str, more_on: date | None = None, by: Actor, at: datetime
+    *,
+    notice: BreachNotice,
+    text: str,
+    more_on: date | None = None,
+    told_at: datetime | None = None,
+    by: Actor,
+    at: datetime,
 ) -> None:
     """
-    Keep what was sent, as it was, and that it was sent now. Sending is done by the person, on the authority's own form.
+    Keep what was sent, as it was. Sending is done by the person, on the authority's own form.
 
+    :param told_at: when it went out, where that was before now; the law's dates are judged by it.
     :param more_on: the day by whose end more follows, where not all is known yet; the next notice is open until then.
     :raises NotOpenError: the notice is settled, or the breach is closed.
     :raises TooEarlyError: more is to follow on a day that has passed.
+    :raises NotToldThenError: it went out in the future, or before anybody was aware.
     :raises ValueError: more is to follow for somebody who is not told in phases.
     """
     if more_on is not None and notice.to not in PHASED:
         raise ValueError("Only an authority or a controller is told in phases.")
+    if told_at is not None and told_at > at:
+        raise NotToldThenError("It cannot have gone out in the future.")
+    if told_at is not None and notice.breach.aware_at is not None and told_at < notice.breach.aware_at:
+        raise NotToldThenError("It cannot have gone out before the agency was aware.")
     zone = ZoneInfo(notice.breach.agency.time_zone)
     if more_on is not None and more_on < at.astimezone(zone).date():
         raise TooEarlyError("The day by which more follows has passed.")
-    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, by=by, at=at)
-    late = notice.due_at is not None and at >= notice.due_at
+    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
+    out_at = told_at or at
+    late = notice.due_at is not None and out_at >= notice.due_at
     audit.record(
         "breach.told",
         subject=notice.breach,
@@ -401,6 +535,7 @@ def send_notice(
         late=late,
         phase=notice.phase,
         more_on=more_on.isoformat() if more_on else "",
+        told_at=out_at.isoformat(),
     )
 
 
@@ -423,12 +558,31 @@ def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> 
     )
 
 
+@transaction.atomic
+def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Let a notice that was settled wrongly be due again, by its own date; what was written of it stands among the notes.
+
+    :raises NotOpenError: it is not settled, its breach is not being handled, or a later one to the same is settled.
+    """
+    breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
+    row = BreachNotice.objects.filter(pk=notice.pk).exclude(state=NoticeState.DUE).first()
+    if row is None or breach.state != BreachState.OPEN:
+        raise NotOpenError("This notice is not settled, or its breach is not being handled.")
+    if _after(row).exclude(state=NoticeState.DUE).exists():
+        raise NotOpenError("A later notice to the same is settled: take that one back first.")
+    _untell(breach, [row], why=f"Taken back: {reason}", reason=reason, by=by, at=at)
+    _make_notices(breach)
+    _renew_clock(breach, at=at, by=by)
+
+
 def _settle(
     notice: BreachNotice,
     state: NoticeState,
     written: tuple[str, str],
     *,
     more_on: date | None = None,
+    told_at: datetime | None = None,
     by: Actor,
     at: datetime,
 ) -> None:
@@ -440,8 +594,9 @@ def _settle(
         state=state,
         settled_at=at,
         settled_by_id=by.user_id,
+        told_at=told_at,
         facts=words.seal(
-            letters.Known.of(_facts(breach, at=at)).as_json(), row=notice, column="facts", key=key
+            letters.Known.of(_facts(breach, at=told_at or at)).as_json(), row=notice, column="facts", key=key
         ),
         **{column: words.seal(text, row=notice, column=column, key=key)},
     )
@@ -481,20 +636,42 @@ def close_breach(*, breach: Breach, lessons: str, by: Actor, at: datetime) -> No
 @transaction.atomic
 def reopen_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
-    Open a closed breach again, because facts follow (GDPR article 33(4)); why stands among its notes, sealed.
+    Open a closed breach again, because facts follow (GDPR article 33(4)), or one that was said to be none.
+
+    Why stands among its notes, sealed.
 
     The clocks run from the same awareness as before: what the new facts call for first is due by that. Whoever was
-    told in phases is told what is new, so a next notice of theirs is open until it is sent or a reason is written.
+    told in phases is told what is new, so a next notice of theirs is open until it is sent or a reason is written. What
+    the reason of a dismissal settled is due again; a report that nobody had assessed waits to be looked at again.
 
-    :raises NotOpenError: it is not closed.
+    :raises NotOpenError: it is neither closed nor dismissed.
     """
-    row = Breach.objects.select_for_update().filter(pk=breach.pk, state=BreachState.CLOSED).first()
+    over = [BreachState.CLOSED, BreachState.DISMISSED]
+    row = Breach.objects.select_for_update().filter(pk=breach.pk, state__in=over).first()
     if row is None:
-        raise NotOpenError("Only a closed breach can be opened again.")
-    Breach.objects.filter(pk=row.pk).update(state=BreachState.OPEN, closed_at=None, closed_by=None)
+        raise NotOpenError("Only a breach that is closed or dismissed can be opened again.")
+    state = BreachState.REPORTED if row.aware_at is None else BreachState.OPEN
+    Breach.objects.filter(pk=row.pk).update(state=state, closed_at=None, closed_by=None)
     breach.refresh_from_db()
-    audit.record("breach.reopened", subject=breach, by=by, at=at, reason=reason, drill=breach.is_drill)
+    audit.record(
+        "breach.reopened", subject=breach, by=by, at=at, reason=reason, drill=breach.is_drill, was=row.state
+    )
     note(breach=breach, text=f"Opened again: {reason}", by=by, at=at)
+    if state == BreachState.REPORTED:
+        work.open_item(
+            kinds.BREACH_REPORTED,
+            agency_id=breach.agency_id,
+            key=str(breach.pk),
+            at=at,
+            due_at=breach.reported_at,
+        )
+        return
+    if row.state == BreachState.DISMISSED:
+        left = BreachNotice.objects.filter(
+            breach=breach, state=NoticeState.NOT_NEEDED, settled_at=row.closed_at
+        )
+        _untell(breach, list(left), why="It was said to be no breach.", by=by, at=at)
+        _make_notices(breach)
     _await_news(breach)
     _renew_clock(breach, at=at, by=by)
 
@@ -516,11 +693,12 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
     """
     Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
 
-    Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
+    A date that moves is told of anew. A report that nobody has looked at is told of again after one, two and three
+    days. Open breaches first get the notices that rules call for which were not there when somebody last assessed them.
     Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
     """
-    told = 0
     with job_scope(agency_id=agency_id):
+        told = _watch_reports(agency_id, at=at)
         opened = Breach.objects.filter(state=BreachState.OPEN).select_related("agency")
         for breach in opened.select_for_update(of=("self",), skip_locked=True):
             if _add_missing(breach, _wanted(breach)):
@@ -530,7 +708,11 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
         ).select_related("breach")
         for row in rows:
             stage = "late" if row.due_at is not None and row.due_at <= at else "soon"
-            if not work.claim_period(agency_id=agency_id, job=f"breach notice {row.pk}", period=stage, at=at):
+            # The date belongs to the claim: one that is corrected is told of anew.
+            day = row.due_at.isoformat(timespec="minutes") if row.due_at is not None else ""
+            if not work.claim_period(
+                agency_id=agency_id, job=f"breach notice {row.pk}", period=f"{day} {stage}", at=at
+            ):
                 continue
             work.notify(
                 kinds.BREACH_NOTICE,
@@ -540,6 +722,24 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
                 key=f"{row.breach_id} {stage}",
             )
             told += 1
+    return told
+
+
+def _watch_reports(agency_id: int, *, at: datetime) -> int:
+    """Let each report that nobody has looked at wait, and tell of it again; returns how many were told of."""
+    told = 0
+    waiting = Breach.objects.filter(state=BreachState.REPORTED)
+    for breach in waiting.select_for_update(skip_locked=True):
+        key, day = str(breach.pk), breach.reported_at
+        is_new = work.open_item(kinds.BREACH_REPORTED, agency_id=agency_id, key=key, at=at, due_at=day)
+        days = min((at - day) // timedelta(days=1), _REMINDED)
+        is_due = days > 0 and work.claim_period(
+            agency_id=agency_id, job=f"breach report {breach.pk}", period=f"{days} days", at=at
+        )
+        if is_due and not is_new:
+            managers = _managers(agency_id)
+            work.notify(kinds.BREACH_REPORTED, agency_id=agency_id, user_ids=managers, at=at, key=key)
+        told += is_new or is_due
     return told
 
 

@@ -63,7 +63,8 @@ def _said(breach: Breach) -> dict[str, str]:
     """The sealed words of a breach, opened."""
     key = words.find_key(breach)
     return {
-        name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy", "lessons")
+        name: words.open_words(breach, name, key=key)
+        for name in ("words", "account", "effects", "remedy", "lessons")
     }
 
 
@@ -132,16 +133,19 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     said = _said(breach)
     key = words.find_key(breach)
     notices = selectors.notices(breach, at=request.at)
+    noted = page_of(request, selectors.notes(breach), size=_PAGE, key="notes")
     context = {
         "section": "breaches",
         "breach": breach,
         "said": said,
         "notices": notices,
         "to_tell": sum(line.row.state == NoticeState.DUE for line in notices),
+        "told": sum(line.row.state == NoticeState.SENT for line in notices),
         "notes": [
             {"at": row.at, "by": row.by, "text": words.open_words(row, "words", key=key)}
-            for row in selectors.notes(breach)
+            for row in noted.object_list
         ],
+        "noted": noted,
         "categories": [DataCategory(one).label for one in breach.categories],
         "concerned": Client.objects.filter(pk__in=breach.clients).order_by("name"),
         "note_form": NoteForm(),
@@ -152,7 +156,7 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("effects", "remedy")
+@sensitive_post_parameters("account", "effects", "remedy")
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
@@ -174,6 +178,7 @@ def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
             "people": breach.people,
             "records": breach.records,
             "risk": breach.risk,
+            "account": said["account"] or said["words"],
             "effects": said["effects"],
             "remedy": said["remedy"],
         },
@@ -194,7 +199,7 @@ def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Say that a report was no breach, and why."""
+    """Say that it was no breach, and why."""
     breach = breach_or_404(breach_id)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -202,13 +207,40 @@ def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
             breaches.dismiss_breach(
                 breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
-        except breaches.NotOpenError as error:
+        except (breaches.NotOpenError, breaches.ToldError) as error:
             messages.warning(request, str(error))
         else:
             messages.success(request, "It stays in the register as no breach, with your reason in the trail.")
         return redirect("governance:breach", breach.pk)
-    lede = "The report stays in the register. Nobody outside is told."
-    return _form(request, breach, form, title="This was no breach", lede=lede, button="Dismiss the report")
+    lede = (
+        "It stays in the register. Nobody outside is told: your reason stands at each notice that is still due. It"
+        " can be opened again."
+    )
+    return _form(request, breach, form, title="This was no breach", lede=lede, button="It was no breach")
+
+
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Say that what was reported as a drill is none, and why."""
+    breach = breach_or_404(breach_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.make_real(
+                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "It is no drill any more: its dates count from now on.")
+        return redirect("governance:breach", breach.pk)
+    lede = (
+        "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
+        " nobody, so it is due again."
+    )
+    return _form(request, breach, form, title="This is no drill", lede=lede, button="It is no drill")
 
 
 @sensitive_post_parameters("text")
@@ -279,16 +311,23 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
             at=request.at,
         )
         kind = PhasedNoticeForm if notice.to in PHASED else NoticeForm
-        form = kind(request.POST or None, initial={"text": draft, "follows": letters.UNKNOWN in draft})
+        form = kind(
+            request.POST or None,
+            zone=request.agency.time_zone,
+            initial={"text": draft, "follows": letters.UNKNOWN in draft},
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 breaches.send_notice(
                     notice=notice,
                     text=form.cleaned_data["text"],
                     more_on=form.promised(),
+                    told_at=form.cleaned_data["told_at"],
                     by=request.actor,
                     at=request.at,
                 )
+            except breaches.NotToldThenError as error:
+                form.add_error("told_at", str(error))
             except breaches.TooEarlyError as error:
                 form.add_error("more_on", str(error))
             except breaches.NotOpenError as error:
@@ -309,6 +348,7 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
     return render(request, "governance/breach_notice.html", context)
 
 
+@never_cache
 @sensitive_post_parameters("reason")
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
@@ -316,7 +356,8 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
     """Say why somebody need not be told."""
     breach = breach_or_404(breach_id)
     notice = _notice_or_404(breach, told_id)
-    form = ReasonForm(request.POST or None)
+    before = words.open_words(notice, "why", key=words.find_key(breach))
+    form = ReasonForm(request.POST or None, initial={"reason": before})
     if request.method == "POST" and form.is_valid():
         try:
             breaches.leave_notice(
@@ -332,6 +373,32 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
     if notice.is_further:
         title, button = "Nothing further", "Nothing further is to be told"
     return _form(request, breach, form, title=title, lede=lede, button=button)
+
+
+@never_cache
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def take_back_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
+    """Say why a notice that is settled is to be told after all."""
+    breach = breach_or_404(breach_id)
+    notice = _notice_or_404(breach, told_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.take_back_notice(
+                notice=notice, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "It is to be told again, by its own date.")
+        return redirect("governance:breach", breach.pk)
+    lede = (
+        "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"
+        " of it stands among the notes, and a notice that was to follow it goes."
+    )
+    return _form(request, breach, form, title="Take the notice back", lede=lede, button="It is to be told")
 
 
 @never_cache
@@ -361,7 +428,7 @@ def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Open a closed breach again, because facts follow."""
+    """Open a closed breach again, because facts follow, or one that was said to be none."""
     breach = breach_or_404(breach_id)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -378,6 +445,11 @@ def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
         "or a reason is written. The clocks run from the same awareness as before."
     )
+    if breach.state == BreachState.DISMISSED:
+        lede = (
+            "It was said to be no breach. What that reason settled is due again, and the clocks run from the same"
+            " awareness as before."
+        )
     return _form(request, breach, form, title="Open the breach again", lede=lede, button="Open it again")
 
 

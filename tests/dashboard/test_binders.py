@@ -35,6 +35,7 @@ from dashboard.models import Binder, BinderLink
 from dashboard.selectors import proof
 from dashboard.services import binders, posture, records
 from governance.enums import BreachKind, BreachRisk
+from governance.models import BreachNotice
 from governance.services import breaches
 from rights.models import Case, Submission
 from tests import make
@@ -48,6 +49,7 @@ pytestmark = pytest.mark.django_db
 ANNA = "+12125550101"
 TOOL = Path(verify_bundle.__file__)
 OTHER_KEY = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -149,6 +151,22 @@ def test_it_tells_of_one_client_and_of_no_caller(cast: Cast, built: Binder) -> N
     text = file.decode()
     for word in ("2125550101", "Plumber", "Secret words", "Florist", "alice", "Alice"):
         assert word not in text, word
+
+
+def test_a_notice_that_was_sent_late_is_a_gap(cast: Cast) -> None:
+    _fill(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        BreachNotice.objects.update(due_at=NOON - 2 * HOUR)
+        for notice in BreachNotice.objects.all():
+            breaches.send_notice(
+                notice=notice, text="Told", told_at=NOON - HOUR, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
+            )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ground = proof.Ground(Client.objects.select_related("agency").get(pk=cast.dentist.pk), NOON)
+        part = proof.PARTS["breaches"][1](ground)
+
+        assert part.gaps == [f"{BreachNotice.objects.count()} notice was sent after the law's date."]
+        assert "To be told by" in part.columns
 
 
 def test_who_was_suspended_is_nobody_who_sees_the_client(cast: Cast) -> None:

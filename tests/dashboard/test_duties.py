@@ -294,6 +294,13 @@ def test_rows_make_a_duty_red_and_another_agency_sees_none_of_it(duty: str, cast
         assert by_id()[duty].look(replace(_look_of(globex))).state == DutyState.GOOD
 
 
+def test_a_report_that_nobody_looks_at_for_72_hours_fails(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        _breach(_arranged(cast), NOON - 3 * DAY, assessed=False)
+
+    assert _see("breach_reports", cast) == Found(DutyState.FAILING, 1)
+
+
 def _look_of(agency: Agency) -> Look:
     return Look(agency, NOON, watch.Reading(at=NOON.isoformat()), HOUSE)
 

@@ -24,6 +24,8 @@ from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
+from callprivacy.work import services as work
+from callprivacy.work.enums import ItemState
 from callprivacy.work.models import Item, Notification
 from governance import kinds, letters
 from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory, NoticeState, NoticeTo
@@ -333,6 +335,100 @@ def test_what_was_never_told_has_nothing_that_follows(cast: Cast) -> None:
         assert BreachNotice.objects.count() == 2
 
 
+def test_a_reason_counts_for_the_facts_on_which_it_was_written(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"))
+    with _as(cast.alice) as by:
+        for row in BreachNotice.objects.all():
+            breaches.leave_notice(notice=row, why="The file was encrypted", by=by, at=NOON)
+    _assess(cast, breach, places=("DE", "US-CA"), remedy="The key was changed")
+    with _as(cast.alice):
+        assert not BreachNotice.objects.filter(state=NoticeState.DUE).exists(), (
+            "nothing it rests on has changed"
+        )
+
+    _assess(cast, breach, places=("DE", "US-CA"), risk=BreachRisk.HIGH, people=90_000)
+
+    with _as(cast.alice) as by:
+        due = {row.rule: row for row in BreachNotice.objects.filter(state=NoticeState.DUE, phase=1)}
+        assert {"gdpr-33", "gdpr-34", "us-ca"} <= set(due)
+        assert due["gdpr-33"].due_at == NOON + timedelta(hours=72)
+        assert due["gdpr-33"].settled_at is None
+        key = words.find_key(breach)
+        assert words.open_words(due["us-ca"], "why", key=key) == "The file was encrypted", "offered again"
+        (noted,) = selectors.notes(breach)
+        assert words.open_words(noted, "words", key=key).count("The file was encrypted") == 2
+        was = [event.details["was"] for event in Event.objects.filter(action="breach.untold")]
+        assert was == ["not_needed", "not_needed"]
+        count = Item.objects.open().get(kind=kinds.BREACH_NOTICE).count
+        assert count == BreachNotice.objects.filter(state=NoticeState.DUE).count()
+        _send(due["gdpr-33"], by, 2)
+
+
+def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        first = BreachNotice.objects.get()
+        with pytest.raises(breaches.NotOpenError):
+            breaches.take_back_notice(notice=first, reason="It is not settled", by=by, at=NOON)
+        _send(first, by, 2, more_on=date(2026, 11, 30))
+        second = BreachNotice.objects.get(phase=2)
+        breaches.leave_notice(notice=second, why="Nothing more", by=by, at=NOON + timedelta(hours=3))
+        with pytest.raises(breaches.NotOpenError, match="later"):
+            breaches.take_back_notice(notice=first, reason="It never went out", by=by, at=NOON)
+        breaches.take_back_notice(notice=second, reason="There is more", by=by, at=NOON + timedelta(hours=4))
+
+    where = f"/programme/breaches/{breach.pk}/notices/{first.pk}/"
+    browser = browser_of(cast.alice.user)
+    assert f"{where}back/" in browser.get(where).content.decode()
+    assert browser_of(cast.bob.user).post(f"{where}back/", {"reason": "It never went out"}).status_code == 403
+    assert browser.post(f"{where}back/", {"reason": "It never went out"}).status_code == 302
+    with _as(cast.alice) as by:
+        row = BreachNotice.objects.get()
+        assert (row.pk, row.state, row.words, row.due_at) == (
+            first.pk, NoticeState.DUE, None, NOON + timedelta(hours=72),
+        )  # fmt: skip
+        newest = selectors.notes(breach)[0]
+        assert "Told" in words.open_words(newest, "words", key=words.find_key(breach)), (
+            "what was kept as sent"
+        )
+        assert Event.objects.filter(action="breach.untold").count() == 2
+        _send(row, by, 5)
+
+
+def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"), people=600)
+    out_at, later = NOON + timedelta(hours=70), NOON + timedelta(days=9)
+    with _as(cast.alice) as by:
+        first, residents, office = (
+            BreachNotice.objects.get(rule=name) for name in ("gdpr-33", "us-ca", "us-ca-office")
+        )
+        for wrong in (later + timedelta(hours=1), NOON - timedelta(hours=1)):
+            with pytest.raises(breaches.NotToldThenError):
+                breaches.send_notice(notice=first, text="Told", told_at=wrong, by=by, at=later)
+        assert office.due_at is None
+        breaches.send_notice(notice=residents, text="Told", told_at=out_at, by=by, at=later)
+        office.refresh_from_db()
+        assert office.due_at == datetime(2026, 12, 13, 5, 0, tzinfo=UTC), "15 days from telling residents"
+        breaches.take_back_notice(notice=residents, reason="Not posted", by=by, at=later)
+        residents.refresh_from_db()
+        assert residents.told_at is None
+
+    browser = browser_of(cast.alice.user)
+    where = f"/programme/breaches/{breach.pk}/notices/{first.pk}/"
+    typed = datetime.now(UTC) + timedelta(days=2)  # noqa: TID251  (pages go by the real time)
+    refused = browser.post(where, {"text": "Told", "told_at": typed.strftime("%Y-%m-%dT%H:%M")})
+    assert "It cannot have gone out in the future" in refused.content.decode()
+    with _as(cast.alice) as by:
+        breaches.send_notice(notice=first, text="Told", told_at=out_at, by=by, at=later)
+        event = Event.objects.filter(action="breach.told").order_by("pk").last()
+        assert event is not None
+        assert (event.details["late"], event.details["told_at"]) == (False, out_at.isoformat())
+        first.refresh_from_db()
+        assert (first.went_out_at, first.settled_at) == (out_at, later)
+        kept = words.open_words(first, "facts", key=words.find_key(breach))
+        assert letters.Known.from_json(kept).told_at == out_at.isoformat()
+
+
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by, pytest.raises(breaches.TooEarlyError):
@@ -489,6 +585,99 @@ def test_a_report_that_was_none_stays_in_the_register(cast: Cast) -> None:
             breaches.assess_breach(breach=breach, said=SAID, by=by, at=NOON)
 
 
+def test_what_turns_out_to_be_none_is_dismissed_with_one_reason_and_opened_again(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("US-CA", "DE"))
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        assert {row.state for row in BreachNotice.objects.all()} == {NoticeState.NOT_NEEDED}
+        assert not Item.objects.open().exists()
+        event = Event.objects.get(action="breach.dismissed")
+        assert event.details["notices"] == 2
+        row = BreachNotice.objects.get(rule="us-ca")
+        assert words.open_words(row, "why", key=words.find_key(breach)) == "The file was empty"
+    browser = browser_of(cast.carol.user)
+    where = f"/programme/breaches/{breach.pk}/reopen/"
+    assert where in browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    browser.post(where, {"reason": "It was not empty after all"})
+    with _as(cast.alice) as by:
+        breach.refresh_from_db()
+        assert (breach.state, breach.closed_at) == (BreachState.OPEN, None)
+        assert {row.state for row in BreachNotice.objects.all()} == {NoticeState.DUE}
+        assert Item.objects.open().get(kind=kinds.BREACH_NOTICE).count == 2
+        _send(BreachNotice.objects.get(rule="gdpr-33"), by, 2)
+        with pytest.raises(breaches.ToldError):
+            breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+
+
+def test_a_report_that_was_dismissed_waits_again_once_it_is_opened(cast: Cast) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        breaches.reopen_breach(breach=breach, reason="It was not", by=by, at=NOON + timedelta(hours=1))
+        assert breach.state == BreachState.REPORTED
+        assert Item.objects.open().get().kind == kinds.BREACH_REPORTED
+        assert Event.objects.get(action="breach.reopened").details["was"] == "dismissed"
+    assert _assess(cast, breach).state == BreachState.OPEN
+
+
+def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast, is_drill=True), places=("DE",))
+    with _as(cast.alice) as by:
+        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
+        _send(BreachNotice.objects.get(phase=2), by, 3, more_on=date(2026, 11, 30))
+        breaches.leave_notice(notice=BreachNotice.objects.get(phase=3), why="No more", by=by, at=NOON)
+    where = f"/programme/breaches/{breach.pk}/real/"
+    assert browser_of(cast.bob.user).post(where, {"reason": "It did happen, it was real"}).status_code == 403
+    browser = browser_of(cast.carol.user)
+    assert where in browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    browser.post(where, {"reason": "It did happen, it was real"})
+    with _as(cast.alice) as by:
+        breach.refresh_from_db()
+        assert not breach.is_drill
+        row = BreachNotice.objects.get()
+        assert (row.phase, row.state, row.due_at) == (1, NoticeState.DUE, NOON + timedelta(hours=72))
+        assert Event.objects.filter(action="breach.made_real").count() == 1
+        with pytest.raises(breaches.NotOpenError):
+            breaches.make_real(breach=breach, reason="Once more", by=by, at=NOON)
+        _send(row, by, 5, more_on=date(2026, 11, 30))
+        assert BreachNotice.objects.filter(phase=2, state=NoticeState.DUE).exists()
+
+
+def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
+    clients = (cast.dentist.pk, cast.plumber.pk)
+    breach = _report(cast, text="Bob of the dentist lost it")
+    browser = browser_of(cast.alice.user)
+    page = browser.get(f"/programme/breaches/{breach.pk}/assess/")
+    assert page.context["form"].initial["account"] == "Bob of the dentist lost it"
+    breach = _assess(cast, breach, client_ids=clients, account="A file was lost")
+    with _as(cast.alice):
+        assert b"A file was lost" not in bytes(breach.account or b"")
+        told = BreachNotice.objects.filter(to=NoticeTo.CLIENT)
+        assert told.count() == 2
+        where = f"/programme/breaches/{breach.pk}/notices/{told[0].pk}/"
+    draft = browser.get(where).context["form"].initial["text"]
+    assert "A file was lost" in draft
+    assert "Bob" not in draft
+    assert "Name this client's people" in draft
+    shown = browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    assert "As it was reported" in shown
+    assert "Bob of the dentist lost it" in shown
+
+
+def test_notes_are_shown_a_page_at_a_time(cast: Cast) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        for number in range(27):
+            at = NOON + timedelta(minutes=number)
+            breaches.note(breach=breach, text=f"Note {number:02}.", by=by, at=at)
+    browser = browser_of(cast.alice.user)
+    where = f"/programme/breaches/{breach.pk}/"
+    first, second = browser.get(where), browser.get(where, {"notes": "2"})
+    assert [note["text"] for note in second.context["notes"]] == ["Note 01.", "Note 00."]
+    assert len(first.context["notes"]) == 25
+    assert "notes=2" in first.content.decode()
+
+
 def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
 
@@ -496,6 +685,41 @@ def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> No
         return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
 
     assert [look(47), look(49), look(50), look(73), look(74)] == [0, 1, 0, 1, 0]
+
+
+def test_a_report_that_nobody_looks_at_is_told_of_each_day_and_the_queue_does_not_close_it(
+    cast: Cast,
+) -> None:
+    breach = _report(cast)
+    with _as(cast.alice) as by:
+        item = Item.objects.open().get(kind=kinds.BREACH_REPORTED)
+        assert work.decide_items(item_ids=[item.pk], by=by, at=NOON).by_step == 1
+
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    assert [look(hours) for hours in (1, 24, 25, 48, 72, 96, 120)] == [0, 1, 0, 1, 1, 0, 0]
+    with job_scope(agency_id=cast.acme.pk):
+        told = Notification.objects.filter(kind=kinds.BREACH_REPORTED)
+        assert {row.user_id for row in told} == {cast.alice.user_id, cast.carol.user_id}
+        assert told.count() == 2 * 4, "at once, and on three days"
+        Item.objects.filter(pk=item.pk).update(state=ItemState.DONE, closed_at=NOON)
+    assert look(121) == 1, "an item that was closed before waits again"
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.BREACH_REPORTED).key == str(breach.pk)
+    _assess(cast, breach)
+    assert look(2) == 0
+
+
+def test_a_date_that_was_corrected_is_told_of_anew(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), aware_at=NOON - timedelta(days=5))
+
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    assert [look(2), look(3)] == [1, 0], "late by what was typed"
+    _assess(cast, breach, places=("DE",), aware_at=NOON)
+    assert [look(47), look(49), look(71), look(73), look(100)] == [0, 1, 0, 1, 0]
 
 
 def test_a_rule_that_came_after_somebody_assessed_a_breach_is_told_of_all_the_same(cast: Cast) -> None:

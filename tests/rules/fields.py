@@ -1327,6 +1327,7 @@ REGISTER: dict[str, Table] = {
         )
         | _evidence(
             words="What happened, under the breach's own key, which the agency holds",
+            account="What happened as it is told, likewise",
             effects="Likely consequences, likewise",
             remedy="Measures, likewise",
             lessons="What was learned, likewise",
@@ -1412,7 +1413,7 @@ REGISTER: dict[str, Table] = {
     ),
     "governance.BreachNotice": Table(
         "Whom a breach is told to",
-        _plain(_OURS, "breach to rule phase due_at state settled_by settled_at")
+        _plain(_OURS, "breach to rule phase due_at state settled_by settled_at told_at")
         | _evidence(
             words="What was sent, under the breach's key",
             why="Why nothing was, likewise",
