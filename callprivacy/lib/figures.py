@@ -247,12 +247,10 @@ def _key(name: str) -> str:
 
 
 def _line() -> redis.Redis:
-    """This process's connection; a child makes its own. It waits for a quarter of a second and no longer."""
+    """This process's connection; a child makes its own. It waits as long as for hints, and no longer."""
     to = (os.getpid(), settings.REDIS_URL)
     found = _lines.get(to)
     if found is None:
         _lines.clear()
-        found = _lines[to] = redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25
-        )
+        found = _lines[to] = redis.Redis.from_url(settings.REDIS_URL, **settings.CACHES["hints"]["OPTIONS"])
     return found

@@ -430,18 +430,19 @@ def described(**_: Any) -> outside.Answer:
 
 
 def test_all_that_is_asked_of_a_provider_shares_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(providers, "TOGETHER", 0.1)
+    now = 1000.0
     given: list[float] = []
 
     def fetch(_url: str, *, seconds: float, **_: Any) -> outside.Answer:
+        nonlocal now
         given.append(seconds)
-        time.sleep(0.06)
+        now += 0.6 * providers.TOGETHER
         return described()
 
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with pytest.raises(providers.RefusedError):
         person_of(fetch)
-    assert len(given) == 2
-    assert given[1] < 0.05 < given[0] <= 0.1
+    assert given == pytest.approx([providers.TOGETHER, 0.4 * providers.TOGETHER])
 
 
 def test_few_threads_wait_for_one_provider(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def seal(agency_id: int, *, at: datetime = NOON) -> int:
 
 def wait_for_others(agency_id: int) -> None:
     """Wait until no transaction anywhere on the server is older than the agency's newest event."""
-    for _ in range(600):
+    for _ in range(6000):
         with job_scope(agency_id=agency_id), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM audit_event"
@@ -54,7 +54,7 @@ def wait_for_others(agency_id: int) -> None:
             if cursor.fetchone() == (True,):
                 return
         time.sleep(0.05)
-    raise TimeoutError("A transaction stayed open for half a minute.")
+    raise TimeoutError("A transaction stayed open for five minutes.")
 
 
 def seal_now(agency_id: int, *, at: datetime = NOON) -> int:

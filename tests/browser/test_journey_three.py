@@ -39,17 +39,18 @@ LABEL = re.compile(r"Caller [0-9A-Z]{2}-[0-9A-Z]{3}")
 @pytest.mark.slow
 def test_delete_my_data(visitor: Visitor) -> None:
     visitor.sign_in(OFFICER)
+    called_on = f"{make.now().astimezone(ZONE):%Y-%m-%d}"
     call(visitor)
     before = caller_of_the_newest_call(visitor)
     address = open_the_page(visitor)
     with a_person(visitor) as person:
-        copy = ask(visitor, person, address, "Get a copy to take along", facts=True)
+        copy = ask(visitor, person, address, "Get a copy to take along", called_on=called_on)
         client_agrees(visitor, copy)
         decide(visitor, copy, "Fulfilled", "A copy of everything")
         answer(visitor, copy, "Your data are ready")
         fetch_the_package(visitor, person)
 
-        gone = ask(visitor, person, address, "Delete my data", facts=False)
+        gone = ask(visitor, person, address, "Delete my data")
         client_agrees(visitor, gone)
         shown = decide(visitor, gone, "Fulfilled", "At Harbor Dental")
         assert "What stays" in shown
@@ -110,7 +111,7 @@ def a_person(visitor: Visitor) -> Iterator[Page]:
     context.close()
 
 
-def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool) -> str:
+def ask(visitor: Visitor, person: Page, address: str, what: str, *, called_on: str = "") -> str:
     """Ask on the client's page and prove who asks; returns the request's reference."""
     person.goto(address)
     person.get_by_role("link", name=what).click()
@@ -119,8 +120,8 @@ def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool)
     person.get_by_role("button", name="Send", exact=True).click()
     type_the_code(visitor, person)
     person.get_by_role("button", name="Go on").click()
-    if facts:
-        person.get_by_label("Day of the call").fill(f"{make.now().astimezone(ZONE):%Y-%m-%d}")
+    if called_on:
+        person.get_by_label("Day of the call").fill(called_on)
         person.get_by_label("Business").fill(CLIENT)
         person.get_by_role("button", name="Send this").click()
         person.get_by_label("I declare this").check()

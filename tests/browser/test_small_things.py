@@ -154,7 +154,9 @@ def test_nothing_inline_runs(visitor: Visitor) -> None:
 def test_a_tab_that_is_not_ones_own_is_not_offered(visitor: Visitor) -> None:
     visitor.sign_in(REVIEWER)
     visitor.open("/clients/harbor-dental/")
-    for link in visitor.page.locator("main a[href^='/']").all():
+    links = visitor.page.locator("main a[href^='/']").all()
+    assert links
+    for link in links:
         address = link.get_attribute("href") or ""
         answer = visitor.page.request.get(f"{visitor.site.url}{address}")
         assert answer.ok, f"{address} is offered and answers {answer.status}"

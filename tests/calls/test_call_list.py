@@ -24,6 +24,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.numbers import hints
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
@@ -344,7 +345,7 @@ def test_calls_are_found_by_any_region_that_is_kept_in_either_case(
     for typed in (region, f" {region.lower()}"):
         page = signed_in(cast.bob).get("/calls/", {"region": typed}).content.decode()
         assert "4686" in page, typed
-        assert "0177" not in page
+        assert not hints(page, "+14045550177")
 
 
 @pytest.mark.parametrize("cursor", some(["x", "0" * 31, "1"], one_in=3))

@@ -31,7 +31,7 @@ from callprivacy.calls.tasks import inbox as tasks
 from callprivacy.calls.views import hooks
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from tests import make
+from tests import ground, make
 from tests.accounts.browsers import come_in
 from tests.cast import Cast, assemble
 
@@ -445,7 +445,7 @@ def _came_to(server: socket.socket) -> int:
 
 
 def _away(port: int) -> Any:
-    hints = settings.CACHES["hints"] | {"LOCATION": f"redis://127.0.0.1:{port}/0"}
+    hints = settings.CACHES["hints"] | {"LOCATION": f"redis://127.0.0.1:{port}/0", "OPTIONS": ground.patience}
     return override_settings(CACHES=settings.CACHES | {"hints": hints})
 
 
@@ -472,8 +472,7 @@ def test_with_redis_mute_one_answer_waits_a_moment_and_the_next_do_not(
     """It is asked once, and what waits for it waits for 0.25 s; then it is left alone for a while."""
     assert tasks._QUIET_AFTER_FAILURE >= 1
     monkeypatch.setattr(tasks, "_QUIET_AFTER_FAILURE", 3600.0)
-    patience = settings.CACHES["hints"]["OPTIONS"]
-    assert patience == {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
+    assert ground.patience == {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
     connection, waits = connect(cast.dentist), []
     with _away(silent_server.getsockname()[1]):
         for number in range(3):

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 
 from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
 from callprivacy.calls.enums import JobState, PullKind
@@ -179,7 +180,8 @@ def test_what_no_webhook_brought_comes_page_by_page_and_is_counted(cast: Cast, v
         assert not Call.objects.exclude(tags=["Booked"]).filter(qualified=True).exists()
     assert state is not None
     assert state.brought == 2
-    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
+    with time_machine.travel(NOON, tick=True):
+        page = signed_in(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
     assert "2 calls that no webhook brought" in page
     assert KEY not in page
 
@@ -425,11 +427,12 @@ def test_of_a_tracker_without_webhooks_nothing_is_missed(cast: Cast, vendor: Ven
         state = selectors.state_of(to, at=NOON)
     assert state is not None
     assert (state.brought, state.has_webhooks) == (2, False)
-    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/"
-    page = browser.get(base).content.decode()
+    base = f"/clients/dentist/connections/{to.pk}/"
+    with time_machine.travel(NOON, tick=True):
+        browser = signed_in(cast.alice)
+        page, form = (browser.get(path).content.decode() for path in (base, f"{base}list/"))
     assert "Calls from its list" in page
     assert "<dt>Came in the last 30 days</dt><dd>2</dd>" in page
-    form = browser.get(f"{base}list/").content.decode()
     for wrong in ("no webhook", "every number", "never came", "webhooks go on"):
         assert wrong not in page
         assert wrong not in form

@@ -375,7 +375,9 @@ def test_the_task_samples_every_agency_and_nothing_twice() -> None:
 
     from callprivacy.tenancy.selectors import agency_ids
 
-    for agency_id in agency_ids():
+    agencies = agency_ids()
+    assert len(agencies) == 2
+    for agency_id in agencies:
         with job_scope(agency_id=agency_id):
             assert Event.objects.filter(action="reveals.sampled").count() == 1
 

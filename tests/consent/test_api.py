@@ -437,10 +437,7 @@ def test_the_description_is_open_to_whoever_connects_a_system(cast: Cast) -> Non
 
 def test_too_much_is_refused_but_never_a_no(cast: Cast, crm: System, monkeypatch: pytest.MonkeyPatch) -> None:
     from consent import api
-    from consent.services import limits
 
-    # The cache of hints is given up after a moment, which a busy machine may take.
-    monkeypatch.setattr(limits, "caches", {"hints": caches["default"]})
     monkeypatch.setattr(api, "NUMBERS_A_MINUTE", 3)
     # A minute may end between two questions here.
     monkeypatch.setattr(api, "A_MINUTE", timedelta(days=36500))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callprivacy.accounts.enums import Role
@@ -343,11 +344,17 @@ def test_rules_nobody_verified_say_so_and_can_be_listed(cast: Cast) -> None:
     page = signed_in(cast.alice).get("/law/?state=unverified").content.decode()
     assert "Not verified" in page
     assert "Smith v. LoanMe" not in page, "that rule is verified"
+    checked = datetime(2026, 11, 25, tzinfo=UTC)
     with job_scope(agency_id=cast.acme.pk):
-        day = datetime(2026, 11, 25, tzinfo=UTC).date()
-        found = selectors.lines(law.load_pack(), day, wanted=selectors.LawFilter(state="unverified"))
-    assert not any(line.is_verified for place in found for line in place.lines)
-    assert "No rule like that" in signed_in(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
+        found = selectors.lines(
+            law.load_pack(), checked.date(), wanted=selectors.LawFilter(state="unverified")
+        )
+    lines = [line for place in found for line in place.lines]
+    assert lines
+    assert not any(line.is_verified for line in lines)
+    with time_machine.travel(checked, tick=True):
+        page = signed_in(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
+    assert "No rule like that" in page
 
 
 def test_a_rule_that_nobody_looked_at_for_90_days_is_stale(cast: Cast) -> None:

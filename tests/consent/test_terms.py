@@ -147,6 +147,7 @@ def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) 
     send(alice)
     row = the(cast)
     stored = list((settings.MEDIA_ROOT / "sealed" / str(cast.dentist.pk)).iterdir())
+    assert stored
     assert all(b"Anna" not in file.read_bytes() for file in stored)
     answer = alice.get(url("terms_file", row.pk))
     assert answer.content == PDF

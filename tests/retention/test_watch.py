@@ -847,7 +847,10 @@ def test_a_scrape_leaves_no_connection(cast: Cast, settings: Settings) -> None:
 
     def count() -> int:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND backend_type = 'client backend'"
+            )
             found: int = cursor.fetchone()[0]
             return found
 
@@ -858,7 +861,7 @@ def test_a_scrape_leaves_no_connection(cast: Cast, settings: Settings) -> None:
     until = time.monotonic() + 5
     while count() > before and time.monotonic() < until:
         time.sleep(0.05)
-    assert count() == before
+    assert count() <= before
 
 
 def test_metrics_are_shut_while_one_database_is_an_old_copy(

@@ -90,9 +90,7 @@ def test_a_letter_is_seen_before_it_leaves_and_leaves_once(cast: Cast) -> None:
     assert [(one.to, one.subject, one.body) for one in mail.outbox] == [
         (["anna@example.org"], "We have it", "Hello.")
     ]
-    assert mail.outbox[0].extra_headers["From"].startswith("Dentist LLC <") or "Dentist" in str(
-        mail.outbox[0].extra_headers["From"]
-    )
+    assert mail.outbox[0].extra_headers["From"].startswith("Dentist LLC <")
     with job_scope(agency_id=cast.acme.pk):
         assert Letter.objects.get().state == LetterState.SENT
         case.refresh_from_db()
@@ -304,7 +302,8 @@ def test_the_client_answers_once_by_a_link_without_an_account_or_a_number(cast: 
     assert "We would erase it." in page
     assert not DIGITS.search(page)
     assert not hints(page, asking.ANNA)
-    assert "anna" not in page.lower()
+    assert "anna@" not in page.lower()
+    assert "Anna" not in page
 
     assert stranger.post(path, {"name": "Dana", "agrees": "no", "words": ""}).status_code == 422
     receipt = stranger.post(path, {"name": "Dana", "agrees": "yes", "words": ""}).content.decode()

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -725,6 +725,13 @@ def _call(line: outages.Line) -> socket.socket:
     return socket.create_connection(("127.0.0.1", line.port), timeout=5)
 
 
+def _until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_a_line_carries_cuts_in_the_middle_and_refuses(line: outages.Line) -> None:
     with _call(line) as end:
         end.sendall(b"hello")
@@ -739,9 +746,9 @@ def test_a_line_carries_cuts_in_the_middle_and_refuses(line: outages.Line) -> No
         cutting.join()
         assert line.cut == 1
 
-    refusing = threading.Thread(target=line.refuse, args=(0.3,))
+    refusing = threading.Thread(target=line.refuse, args=(2,))
     refusing.start()
-    time.sleep(0.1)
+    _until(lambda: line._refuses)
     with pytest.raises(ConnectionResetError), _call(line) as end:
         end.recv(1)
     refusing.join()
@@ -751,14 +758,14 @@ def test_a_line_carries_cuts_in_the_middle_and_refuses(line: outages.Line) -> No
 
 
 def test_a_line_holds_back_what_it_is_told_to(line: outages.Line) -> None:
-    silent = threading.Thread(target=line.silence, args=(0.3,))
-    silent.start()
-    time.sleep(0.1)
+    silent = threading.Thread(target=line.silence, args=(1,))
     began = time.monotonic()
+    silent.start()
+    _until(lambda: line._flows is not None and not line._flows.is_set())
     with _call(line) as end:
         end.sendall(b"hello")
         assert end.recv(5) == b"hello"
-    assert time.monotonic() - began > 0.1
+    assert time.monotonic() - began >= 1
     assert line.held
     silent.join()
 
