@@ -41,6 +41,7 @@ urlpatterns = [
     ),
     path("programme/training/", training.show_mine, name="training"),
     path("programme/training/people/", training.show_matrix, name="training_matrix"),
+    path("programme/training/people/<int:pk>/", training.show_person, name="training_person"),
     path("programme/training/campaign/", training.show_campaign, name="training_campaign"),
     path("programme/training/people/look/", training.look_again, name="training_look"),
     path("programme/training/assign/", training.assign, name="training_assign"),
@@ -49,6 +50,11 @@ urlpatterns = [
         "programme/training/passed/<uuid:completion_id>/",
         training.take_certificate,
         name="training_certificate",
+    ),
+    path(
+        "programme/training/passed/<uuid:completion_id>/end/",
+        training.end_proof,
+        name="end_proof",
     ),
     path(
         "programme/training/passed/<uuid:completion_id>/file/",

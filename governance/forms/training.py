@@ -106,6 +106,16 @@ class OutsideForm(_People):
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
 
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    def clean_passed_on(self) -> date:
+        day: date = self.cleaned_data["passed_on"]
+        if day > self.today:
+            raise forms.ValidationError("That day is still to come.")
+        return day
+
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
         passed, until = said.get("passed_on"), said.get("valid_until")
@@ -114,6 +124,14 @@ class OutsideForm(_People):
         if passed and until and until > passed + timedelta(days=3 * 366):
             self.add_error("valid_until", "Three years at most.")
         return said
+
+
+class EndProofForm(forms.Form):
+    """Why a proof does not count."""
+
+    reason = forms.CharField(
+        label="Why it does not count", min_length=15, max_length=500, widget=forms.Textarea({"rows": 2})
+    )
 
 
 # --- Courses of one's own -------------------------------------------------------------------------------------------

@@ -307,6 +307,11 @@ def completions(user_id: int) -> QuerySet[Completion]:
     return Completion.objects.filter(user_id=user_id).order_by("-passed_on", "-noted_at")
 
 
+def find_member(membership_id: int) -> Membership | None:
+    """One person of the scope's agency, also one who has left."""
+    return Membership.objects.select_related("user").filter(pk=membership_id).first()
+
+
 def find_completion(completion_id: UUID) -> Completion | None:
     """One thing that was passed, which the scope may see."""
     return Completion.objects.select_related("user", "agency").filter(pk=completion_id).first()

@@ -19,7 +19,7 @@ from callprivacy.accounts.views.pages import page_of
 from governance import charts
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
-from governance.forms.training import AnswersForm, AssignForm, CampaignForm, RulesForm
+from governance.forms.training import AnswersForm, AssignForm, CampaignForm, EndProofForm, RulesForm
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
@@ -146,7 +146,7 @@ def _chosen(answers: tuple[str, ...], place: int | None) -> str:
 def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse:
     """The certificate of what was passed, as PDF: one's own, or anybody's for who manages the agency."""
     row = selectors.find_completion(completion_id)
-    if row is None or row.issuer:
+    if row is None or row.issuer or row.ended_at is not None:
         raise Http404
     passed_at = datetime.combine(row.passed_on, time.min, tzinfo=ZoneInfo(row.agency.time_zone))
     title = selectors.titles().get(row.course, row.course)
@@ -169,6 +169,50 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
     }
     return render(request, "governance/training_matrix.html", context)
+
+
+@require_GET
+@needs_right(_MANAGE)
+def show_person(request: StaffRequest, pk: int) -> HttpResponse:
+    """What one person has passed, also what has ended."""
+    member = selectors.find_member(pk)
+    if member is None:
+        raise Http404
+    context = {
+        "section": "training",
+        "member": member,
+        "passed": selectors.completions(member.user_id).select_related("noted_by", "ended_by"),
+        "titles": selectors.titles(),
+        "today": today(request),
+    }
+    return render(request, "governance/training_person.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
+    """Say that a proof does not count."""
+    row = selectors.find_completion(completion_id)
+    if row is None:
+        raise Http404
+    form = EndProofForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.end_proof(proof=row, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+        except training.OwnCertificateError as error:
+            form.add_error(None, str(error))
+        except training.NoProofError as error:
+            messages.info(request, str(error))
+            return redirect("governance:training_matrix")
+        else:
+            tasks.watch_training.delay_on_commit()
+            messages.success(request, "It does not count any more. What it answered is asked again.")
+            return redirect("governance:training_matrix")
+    lede = (
+        f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
+        "proof; this cannot be taken back. What it answered is due by the day of then."
+    )
+    return _form(request, form, "This proof does not count", lede, "It does not count")
 
 
 @require_GET

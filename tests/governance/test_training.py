@@ -265,6 +265,87 @@ def test_a_certificate_from_elsewhere_counts_until_its_day(cast: Cast) -> None:
         assert not Assignment.objects.exists()
 
 
+def _noted(cast: Cast, by: Actor, *, days: int, passed_on: date, valid_until: date) -> Completion:
+    with staff_scope(agency_id=cast.acme.pk, user_id=by.user_id or 0):
+        return training.note_outside(
+            agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, issuer="A school", passed_on=passed_on,
+            valid_until=valid_until, by=by, at=NOON + timedelta(days=days),
+        )  # fmt: skip
+
+
+def _withheld(cast: Cast) -> bool:
+    with job_scope(agency_id=cast.acme.pk):
+        return Membership.objects.get(pk=cast.bob.pk).withheld_from is not None
+
+
+@needs_db
+def test_a_certificate_that_has_ended_gives_nothing_back_and_one_of_tomorrow_is_none(cast: Cast) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    _rule(cast)
+    _watch(cast, 40)
+    _noted(cast, alice, days=40, passed_on=date(2020, 1, 1), valid_until=date(2021, 1, 1))
+    _watch(cast, 40)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get().due_on == TODAY + timedelta(days=10)
+    assert _withheld(cast)
+    with pytest.raises(training.NotPassedYetError):
+        _noted(cast, alice, days=40, passed_on=TODAY + timedelta(days=41), valid_until=date(2027, 12, 1))
+
+
+@needs_db
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_proof_that_does_not_count_asks_again_by_the_day_of_then(cast: Cast, by_hand: bool) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    due_on = TODAY + timedelta(days=10)
+    if by_hand:
+        with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+            training.assign(
+                agency=cast.acme, course=COURSE, user_ids=[cast.bob.user_id], due_on=due_on, by=alice, at=NOON
+            )
+    else:
+        _rule(cast)
+    proof = _noted(cast, alice, days=40, passed_on=TODAY, valid_until=TODAY + timedelta(days=400))
+    _watch(cast, 40)
+    assert not _withheld(cast)
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.carol.user_id):
+        carol = Actor.staff(user_id=cast.carol.user_id)
+        training.end_proof(proof=proof, reason="It is of another Bob", by=carol, at=NOON + timedelta(days=41))
+        with pytest.raises(training.NoProofError):
+            training.end_proof(proof=proof, reason="Once more", by=carol, at=NOON + timedelta(days=41))
+    _watch(cast, 41)
+
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        assert (row.due_on, row.assigned_by_id) == (due_on, cast.alice.user_id if by_hand else None)
+        assert Event.objects.get(action="training.proof_ended").details["person"] == cast.bob.user_id
+        assert not Completion.objects.valid_on(TODAY).exists()
+    assert _withheld(cast)
+
+
+@needs_db
+def test_another_person_says_on_its_page_that_a_proof_does_not_count(cast: Cast) -> None:
+    proof = _try(cast, cast.alice)
+    assert proof is not None
+    page = reverse("governance:training_person", args=[cast.alice.pk])
+    end = reverse("governance:end_proof", args=[proof.pk])
+    taken = reverse("governance:training_certificate", args=[proof.pk])
+    said = {"reason": "Somebody else took it for her"}
+    alice, carol = browser_of(cast.alice.user), browser_of(cast.carol.user)
+    assert end in carol.get(page).content.decode()
+    assert "Somebody else says" in alice.post(end, said).content.decode()
+    assert browser_of(cast.bob.user).post(end, said).status_code == 403
+    assert browser_of(cast.mallory.user).post(end, said).status_code == 404
+    assert alice.get(taken).status_code == 200
+
+    assert carol.post(end, said).status_code == 302
+
+    assert "Does not count" in carol.get(page).content.decode()
+    assert alice.get(taken).status_code == 404
+    assert "does not count any more" in alice.get(reverse("governance:training")).content.decode()
+
+
 @needs_db
 def test_a_person_sees_only_what_is_its_own(cast: Cast) -> None:
     _rule(cast)

@@ -160,6 +160,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
             "people/<int:pk>/leaves/",
             "people/<int:pk>/unlink/",
             "people/<int:pk>/clients/<slug:slug>/",
+            "programme/training/people/<int:pk>/",
         )
     }
 )
