@@ -212,7 +212,9 @@ def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
     form = FileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            passings = premises.read_file(form.cleaned_data["file"], zone=ZoneInfo(site.time_zone))
+            passings = premises.read_file(
+                form.cleaned_data["file"], zone=ZoneInfo(site.time_zone), at=request.at
+            )
         except premises.FileError as error:
             form.add_error("file", f"{error} Nothing was taken in.")
         else:

@@ -29,7 +29,9 @@ HEAD = "reference,badge,direction,at\n"
 
 def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
     found = premises.read_file(
-        f"\ufeff{HEAD}1,A7,in,2026-11-24T08:30\n2,a7 ,OUT,2026-11-24T17:00+00:00\n", zone=NEW_YORK
+        f"\ufeff{HEAD}1,A7,in,2026-11-24T08:30\n2,a7 ,OUT,2026-11-24T17:00+00:00\n",
+        zone=NEW_YORK,
+        at=NOON + timedelta(days=1),
     )
 
     assert [one.at for one in found] == [
@@ -49,11 +51,12 @@ def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
         (f"{HEAD}1,A7,in,yesterday\n", 2),
         (f"{HEAD}1,A7,in,0001-01-01T00:00+14:00\n", 2),
         (f"{HEAD}1,A7,in,9999-12-31T23:59\n", 2),
+        (f"{HEAD}1,A7,in,2026-11-24T08:39\n2,A7,in,2026-11-24T08:41\n", 3),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(text: str, line: int) -> None:
     with pytest.raises(premises.FileError) as caught:
-        premises.read_file(text, zone=NEW_YORK)
+        premises.read_file(text, zone=NEW_YORK, at=datetime(2026, 11, 24, 8, 30, tzinfo=NEW_YORK))
     assert caught.value.line == line
 
 
@@ -76,12 +79,14 @@ def _site(cast: Cast) -> Site:
     return site
 
 
-def _came(site: Site, *rows: tuple[str, str, bool, str]) -> tuple[int, int]:
+def _came(
+    site: Site, *rows: tuple[str, str, bool, str], source: EntrySource = EntrySource.FILE
+) -> tuple[int, int]:
     passings = [
         premises.Passing(reference, code, is_in, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK))
         for reference, code, is_in, at in rows
     ]
-    return premises.take_in(site=site, passings=passings, source=EntrySource.FILE, by=make.JOB, at=NOON)
+    return premises.take_in(site=site, passings=passings, source=source, by=make.JOB, at=NOON)
 
 
 @needs_db
@@ -94,6 +99,37 @@ def test_the_same_file_twice_is_taken_once_and_the_way_out_closes_the_entry(cast
         entry = Entry.objects.get()
     assert entry.user_id == cast.bob.user_id
     assert entry.left_at == datetime(2026, 11, 25, 12, 0, tzinfo=NEW_YORK)
+
+
+@needs_db
+def test_what_a_system_has_sent_is_the_same_event_in_a_file(cast: Cast) -> None:
+    rows = (("1", "B1", True, "2026-11-25T08:30"), ("2", "B1", False, "2026-11-25T12:00"))
+    again = (*rows, ("3", "B1", True, "2026-11-25T09:00"))
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        assert _came(site, *rows, source=EntrySource.SYSTEM) == (1, 0)
+        assert _came(site, *rows) == (0, 0)
+        # The way out is of the entry that it has closed, and closes no other one.
+        assert _came(site, *again) == (1, 0)
+        assert list(Entry.objects.inside().values_list("reference", flat=True)) == ["3"]
+        # A form of the page at the door has a name of its own.
+        assert _came(site, ("1", "B1", True, "2026-11-26T09:00"), source=EntrySource.KIOSK) == (1, 0)
+
+
+@needs_db
+def test_an_entry_that_was_looked_at_waits_again_once_nobody_left(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        _came(site, ("1", "B1", True, "2026-11-28T03:00"))
+        entry = Entry.objects.get()
+        premises.look_at(
+            entry=entry, reason="Fetched the laptop", by=make.JOB, at=entry.entered_at + timedelta(hours=1)
+        )
+    premises.watch_premises(agency_id=cast.acme.pk, at=entry.entered_at + timedelta(hours=17))
+    with job_scope(agency_id=cast.acme.pk):
+        entry = Entry.objects.get()
+        assert (entry.flags, entry.looked_at) == ([EntryFlag.OUTSIDE_HOURS, EntryFlag.NO_EXIT], None)
+        assert Item.objects.open().get(kind=kinds.PREMISES).count == 1
 
 
 @needs_db
