@@ -90,6 +90,8 @@ urlpatterns = [
     path("programme/premises/", premises.list_entries, name="entries"),
     path("programme/premises/new/", premises.new_site, name="new_site"),
     path("programme/premises/<uuid:place_id>/", premises.show_site, name="site"),
+    path("programme/premises/<uuid:place_id>/change/", premises.change_site, name="change_site"),
+    path("programme/premises/<uuid:place_id>/close/", premises.close_site, name="close_site"),
     path("programme/premises/<uuid:place_id>/badges/", premises.give_badge, name="give_badge"),
     path(
         "programme/premises/<uuid:place_id>/badges/<uuid:badge_id>/back/",

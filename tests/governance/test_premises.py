@@ -10,13 +10,15 @@ from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership, User
+from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item
 from governance import kinds, spans
 from governance.enums import EntryFlag, EntrySource
-from governance.models import Badge, DoorHours, Entry, Site
+from governance.models import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 from governance.selectors import premises as selectors
-from governance.services import premises
+from governance.services import badge_systems, kiosks, premises, sites
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
@@ -130,6 +132,74 @@ def test_an_entry_that_was_looked_at_waits_again_once_nobody_left(cast: Cast) ->
         entry = Entry.objects.get()
         assert (entry.flags, entry.looked_at) == ([EntryFlag.OUTSIDE_HOURS, EntryFlag.NO_EXIT], None)
         assert Item.objects.open().get(kind=kinds.PREMISES).count == 1
+
+
+@needs_db
+def test_a_site_is_changed_on_its_page_and_who_comes_then_is_judged_by_its_new_hours(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+    alice, change = browser_of(cast.alice.user), reverse("governance:change_site", args=[site.pk])
+    said = {
+        "name": "New office", "address": "2 Main Street", "time_zone": "America/New_York",
+        "weekdays": ["1", "2", "3", "4", "5"], "opens": "06:00", "closes": "18:00",
+    }  # fmt: skip
+    assert 'value="08:00"' in alice.get(change).content.decode()
+    assert alice.post(change, said).status_code == 302
+    assert alice.post(change, said).status_code == 302, "the same again is no deed"
+    assert browser_of(cast.bob.user).post(change, said).status_code == 403
+    assert browser_of(cast.mallory.user).post(change, said).status_code == 404
+
+    with job_scope(agency_id=cast.acme.pk):
+        site = Site.objects.get()
+        assert (site.name, site.rooms) == ("New office", [])
+        assert _came(site, ("1", "B1", True, "2026-11-25T06:30")) == (1, 0)
+        told = Event.objects.get(action="site.changed").details
+        assert told["changed"] == "name address opens"
+        assert (told["was"], told["hours"]) == (
+            "12345 08:00-18:00 America/New_York",
+            "12345 06:00-18:00 America/New_York",
+        )
+        other = premises.add_site(
+            agency=cast.acme, name="Store", address="", time_zone="UTC", weekdays=[1], opens=time(8),
+            closes=time(9), by=make.JOB, at=NOON,
+        )  # fmt: skip
+    taken = alice.post(reverse("governance:change_site", args=[other.pk]), said)
+    assert "is there already" in taken.content.decode()
+
+
+@needs_db
+def test_a_site_that_closes_takes_its_keys_and_its_door_along_and_badges_still_come_back(cast: Cast) -> None:
+    alice = browser_of(cast.alice.user)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        by = Actor.staff(user_id=cast.alice.user_id)
+        site = _site(cast)
+        badge_systems.create_key(site=site, name="Reader", by=by, at=make.now())
+        kiosks.make_link(site=site, instead_of=None, by=by, at=make.now())
+        badge = Badge.objects.get()
+    close = reverse("governance:close_site", args=[site.pk])
+    shown = alice.get(close)
+    assert [row["value"] for row in shown.context["extent"]] == [1, "yes", 1, 0]
+    assert browser_of(cast.bob.user).post(close).status_code == 403
+    assert alice.post(close).status_code == 302
+    assert alice.post(close).status_code == 404
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Site.objects.get().closed_on is not None
+        assert not SiteKey.objects.filter(revoked_at=None).exists()
+        assert not KioskLink.objects.filter(ended_at=None).exists()
+        assert Event.objects.get(action="site.closed").details["keys"] == 1
+        assert Event.objects.filter(action__in=["site_key.revoked", "kiosk.link_ended"]).count() == 2
+        with pytest.raises(sites.ClosedError):
+            sites.close_site(site=site, by=make.JOB, at=NOON)
+    for name in ("give_badge", "entries_file", "site_key", "kiosk", "site_rooms", "door_hours"):
+        assert alice.get(reverse(f"governance:{name}", args=[site.pk])).status_code == 404, name
+    page = alice.get(reverse("governance:site", args=[site.pk])).content.decode()
+    assert "Closed since" in page
+    assert close not in page
+    assert "closed since" in alice.get(reverse("governance:entries")).content.decode()
+    alice.post(reverse("governance:return_badge", args=[site.pk, badge.pk]))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Badge.objects.filter(returned_on=None).exists()
 
 
 @needs_db
