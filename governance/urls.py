@@ -45,6 +45,8 @@ urlpatterns = [
     path("programme/training/campaign/", training.show_campaign, name="training_campaign"),
     path("programme/training/people/look/", training.look_again, name="training_look"),
     path("programme/training/assign/", training.assign, name="training_assign"),
+    path("programme/training/asked/<int:assignment_id>/day/", training.move_assignment, name="move_training"),
+    path("programme/training/asked/<int:assignment_id>/back/", training.take_back, name="take_training_back"),
     path("programme/training/elsewhere/", certificates.note_outside, name="training_outside"),
     path(
         "programme/training/passed/<uuid:completion_id>/",

@@ -60,6 +60,17 @@ class OwnTrainingError(ValueError):
         )
 
 
+class NotAskedError(LookupError):
+    """What was asked of somebody is passed, or was taken back."""
+
+    def __init__(self) -> None:
+        super().__init__("That is not asked of them any more.")
+
+
+class OfARuleError(ValueError):
+    """A rule asks for it, and would again within the hour."""
+
+
 class NotPassedYetError(ValueError):
     """A certificate is of a day that is still to come."""
 
@@ -141,6 +152,59 @@ def assign(
     )
     _tell(kinds.TRAINING_ASSIGNED, agency.pk, fresh, course.id, at)
     return len(fresh)
+
+
+@transaction.atomic
+def move_assignment(
+    *, agency: Agency, row: Assignment, due_on: date, reason: str, by: Actor, at: datetime
+) -> None:
+    """
+    Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
+
+    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises NotAskedError: it is asked no more, or by another day since.
+    """
+    if row.user_id == by.user_id:
+        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    if not Assignment.objects.filter(pk=row.pk, due_on=row.due_on).update(due_on=due_on):
+        raise NotAskedError
+    audit.record(
+        "training.moved",
+        by=by,
+        at=at,
+        course=row.course,
+        person=row.user_id,
+        was=row.due_on.isoformat(),
+        due=due_on.isoformat(),
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Ask somebody no more for a course that a person has assigned.
+
+    :raises OfARuleError: no person has; the rule of the role is what to change.
+    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises NotAskedError: it is asked no more.
+    """
+    if row.assigned_by_id is None:
+        raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
+    if row.user_id == by.user_id:
+        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    deleted, _ = Assignment.objects.filter(pk=row.pk).delete()
+    if not deleted:
+        raise NotAskedError
+    audit.record(
+        "training.taken_back",
+        by=by,
+        at=at,
+        course=row.course,
+        person=row.user_id,
+        due=row.due_on.isoformat(),
+        reason=reason,
+    )
 
 
 def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: datetime) -> None:
