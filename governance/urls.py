@@ -47,14 +47,22 @@ urlpatterns = [
     ),
     path("programme/training/", training.show_mine, name="training"),
     path("programme/training/people/", training.show_matrix, name="training_matrix"),
+    path("programme/training/people/<int:pk>/", training.show_person, name="training_person"),
     path("programme/training/campaign/", training.show_campaign, name="training_campaign"),
     path("programme/training/people/look/", training.look_again, name="training_look"),
     path("programme/training/assign/", training.assign, name="training_assign"),
+    path("programme/training/asked/<int:assignment_id>/day/", training.move_assignment, name="move_training"),
+    path("programme/training/asked/<int:assignment_id>/back/", training.take_back, name="take_training_back"),
     path("programme/training/elsewhere/", certificates.note_outside, name="training_outside"),
     path(
         "programme/training/passed/<uuid:completion_id>/",
         training.take_certificate,
         name="training_certificate",
+    ),
+    path(
+        "programme/training/passed/<uuid:completion_id>/end/",
+        training.end_proof,
+        name="end_proof",
     ),
     path(
         "programme/training/passed/<uuid:completion_id>/file/",
@@ -90,6 +98,8 @@ urlpatterns = [
     path("programme/premises/", premises.list_entries, name="entries"),
     path("programme/premises/new/", premises.new_site, name="new_site"),
     path("programme/premises/<uuid:place_id>/", premises.show_site, name="site"),
+    path("programme/premises/<uuid:place_id>/change/", premises.change_site, name="change_site"),
+    path("programme/premises/<uuid:place_id>/close/", premises.close_site, name="close_site"),
     path("programme/premises/<uuid:place_id>/badges/", premises.give_badge, name="give_badge"),
     path(
         "programme/premises/<uuid:place_id>/badges/<uuid:badge_id>/back/",

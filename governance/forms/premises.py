@@ -69,8 +69,8 @@ class KeyForm(forms.Form):
     once = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
-class SiteForm(forms.Form):
-    """A place with doors."""
+class SiteFactsForm(forms.Form):
+    """What is said of a place with doors."""
 
     name = forms.CharField(label="Name", max_length=120)
     address = forms.CharField(label="Address", max_length=200, required=False)
@@ -85,17 +85,6 @@ class SiteForm(forms.Form):
     opens = _hour("Opens at")
     closes = _hour("Closes at")
 
-    rooms = forms.CharField(
-        label="Rooms with a reader of their own",
-        max_length=2000,
-        required=False,
-        widget=forms.Textarea({"rows": 3}),
-        help_text="One a line, as the badge system calls them; none where only the door has one.",
-    )
-
-    def clean_rooms(self) -> list[str]:
-        return rooms_of(self.cleaned_data["rooms"])
-
     def clean_time_zone(self) -> str:
         name: str = self.cleaned_data["time_zone"]
         if name not in zones.known():
@@ -107,6 +96,21 @@ class SiteForm(forms.Form):
         if said.get("opens") and said.get("closes") and said["closes"] <= said["opens"]:
             self.add_error("closes", "It closes before it opens.")
         return said
+
+
+class SiteForm(SiteFactsForm):
+    """A place with doors."""
+
+    rooms = forms.CharField(
+        label="Rooms with a reader of their own",
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="One a line, as the badge system calls them; none where only the door has one.",
+    )
+
+    def clean_rooms(self) -> list[str]:
+        return rooms_of(self.cleaned_data["rooms"])
 
 
 class _People(forms.Form):

@@ -71,6 +71,16 @@ class _People(forms.Form):
         ]
 
 
+def _within_a_year(day: date, today: date) -> date:
+    if not today <= day <= today + timedelta(days=366):
+        raise forms.ValidationError("Name a day within a year.")
+    return day
+
+
+def _why(label: str = "Why") -> forms.CharField:
+    return forms.CharField(label=label, min_length=15, max_length=500, widget=forms.Textarea({"rows": 2}))
+
+
 class AssignForm(_People):
     """Have people take a course, whatever their role says."""
 
@@ -84,10 +94,27 @@ class AssignForm(_People):
         self.fields["due_on"].initial = today + timedelta(days=14)
 
     def clean_due_on(self) -> date:
-        day: date = self.cleaned_data["due_on"]
-        if not self.today <= day <= self.today + timedelta(days=366):
-            raise forms.ValidationError("Name a day within a year.")
-        return day
+        return _within_a_year(self.cleaned_data["due_on"], self.today)
+
+
+class TakeBackForm(forms.Form):
+    """Why somebody need not take a course after all."""
+
+    reason = _why()
+
+
+class MoveForm(TakeBackForm):
+    """Another day for somebody."""
+
+    due_on = DayField(label="To be passed by")
+    field_order = ("due_on", "reason")
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    def clean_due_on(self) -> date:
+        return _within_a_year(self.cleaned_data["due_on"], self.today)
 
 
 class OutsideForm(_People):
@@ -106,6 +133,16 @@ class OutsideForm(_People):
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
 
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    def clean_passed_on(self) -> date:
+        day: date = self.cleaned_data["passed_on"]
+        if day > self.today:
+            raise forms.ValidationError("That day is still to come.")
+        return day
+
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
         passed, until = said.get("passed_on"), said.get("valid_until")
@@ -114,6 +151,12 @@ class OutsideForm(_People):
         if passed and until and until > passed + timedelta(days=3 * 366):
             self.add_error("valid_until", "Three years at most.")
         return said
+
+
+class EndProofForm(forms.Form):
+    """Why a proof does not count."""
+
+    reason = _why("Why it does not count")
 
 
 # --- Courses of one's own -------------------------------------------------------------------------------------------

@@ -111,9 +111,13 @@ class Attempt(AgencyOwned):
 
 
 class CompletionQuerySet(ScopedQuerySet["Completion"]):
+    def counting(self) -> Self:
+        """Without what somebody has said to be no proof."""
+        return self.filter(ended_at__isnull=True)
+
     def valid_on(self, day: object) -> Self:
         """What still counts on a day."""
-        return self.filter(valid_until__gte=day)
+        return self.counting().filter(valid_until__gte=day)
 
 
 class Completion(AgencyOwned):
@@ -121,6 +125,8 @@ class Completion(AgencyOwned):
     That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
 
     Its file, where one was brought, lies sealed under the agency's keys (`file_key`) and leaves with the row.
+    `was_due_on` and `was_asked_by` are of the assignment that it answered; `ended_at`: since when it does not count, by
+    the word of a person.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -137,6 +143,10 @@ class Completion(AgencyOwned):
     file_key = models.UUIDField(null=True)
     file_digest = models.BinaryField(max_length=32, null=True)
     file_type = models.CharField(max_length=20, blank=True, db_default="")
+    was_due_on = models.DateField(null=True)
+    was_asked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
     objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with more words
 

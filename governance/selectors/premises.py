@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 
 from callprivacy.accounts.models import Membership
 from governance import spans
@@ -16,11 +16,11 @@ from governance.models import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 
 
 def sites() -> QuerySet[Site]:
-    """Sites with how many are inside and how many badges are out, by name."""
+    """Sites with how many are inside and how many badges are out, by name, the closed ones last."""
     return Site.objects.annotate(
         inside=Count("entries", filter=Q(entries__left_at=None), distinct=True),
         out=Count("badges", filter=Q(badges__returned_on=None), distinct=True),
-    ).order_by("name")
+    ).order_by(F("closed_on").desc(nulls_first=True), "name")
 
 
 def find_site(site_id: UUID) -> Site | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -81,6 +81,7 @@ class Open:
 
     assignment: Assignment
     title: str
+    member_id: int
     role: str
     is_overdue: bool
 
@@ -150,12 +151,6 @@ def course_of(attempt: Attempt) -> Course | None:
     return as_course(row) if row is not None else None
 
 
-def titles() -> dict[str, str]:
-    """Title of every course that there is or was, by name."""
-    own = CourseVersion.objects.published().order_by("number").values_list("course__name", "title")
-    return {name: course.title for name, course in courses().items()} | dict(own)
-
-
 def own_courses() -> list[OwnCourse]:
     """What the agency wrote or writes, those that are offered first; `shown` is each one's versions, newest first."""
     newest = CourseVersion.objects.order_by("-number")
@@ -221,6 +216,12 @@ def members() -> QuerySet[Membership]:
     return Membership.objects.active().select_related("user").order_by("user__name", "pk")
 
 
+def people_who_left() -> QuerySet[Membership]:
+    """Who was of the scope's agency and is not active there any more, by name."""
+    here = Membership.objects.active().values("pk")
+    return Membership.objects.exclude(pk__in=here).select_related("user").order_by("user__name", "pk")
+
+
 def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> list[Row]:
     """
     People by courses, two queries.
@@ -270,13 +271,22 @@ def _standing(name: str, title: str, states: Counter[str]) -> Standing:
 
 def still_open(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Open]:
     """Who of these people has still to pass which of these courses, the longest overdue first; one query."""
-    roles = {row.user_id: row.get_role_display() for row in rows}
+    people = {row.user_id: row for row in rows}
     found = (
-        Assignment.objects.filter(user_id__in=list(roles), course__in=list(offered))
+        Assignment.objects.filter(user_id__in=list(people), course__in=list(offered))
         .select_related("user", "assigned_by")
         .order_by("due_on", "user__name", "course")
     )
-    return [Open(row, offered[row.course], roles[row.user_id], row.due_on < today) for row in found]
+    return [
+        Open(
+            row,
+            offered[row.course],
+            people[row.user_id].pk,
+            people[row.user_id].get_role_display(),
+            row.due_on < today,
+        )
+        for row in found
+    ]
 
 
 def training_days(names: Collection[str], *, since: date) -> list[TrainingDay]:
@@ -304,7 +314,38 @@ def rules(course: str) -> dict[Role, int]:
 
 def completions(user_id: int) -> QuerySet[Completion]:
     """What a person passed, newest first."""
-    return Completion.objects.filter(user_id=user_id).order_by("-passed_on", "-noted_at")
+    rows = Completion.objects.filter(user_id=user_id).select_related("noted_by", "ended_by")
+    return rows.order_by("-passed_on", "-noted_at")
+
+
+def titled(rows: Iterable[Completion]) -> list[tuple[Completion, str]]:
+    """
+    What was passed, with the title of the course as it was then; one query.
+
+    An own course has the title of the version that was taken, and a certificate from elsewhere that of the newest.
+    """
+    own = list(
+        CourseVersion.objects.published().order_by("number").values_list("course__name", "number", "title")
+    )
+    now = {name: course.title for name, course in courses().items()} | {name: title for name, _, title in own}
+    then = {(name, f"v{number}"): title for name, number, title in own}
+    return [(row, then.get((row.course, row.version)) or now.get(row.course, row.course)) for row in rows]
+
+
+def find_member(membership_id: int) -> Membership | None:
+    """One person of the scope's agency, also one who has left."""
+    return Membership.objects.select_related("user").filter(pk=membership_id).first()
+
+
+def asked_of(user_id: int) -> QuerySet[Assignment]:
+    """What a person has to pass, what is due first."""
+    rows = Assignment.objects.filter(user_id=user_id).select_related("assigned_by")
+    return rows.order_by("due_on", "course")
+
+
+def find_assignment(assignment_id: int) -> Assignment | None:
+    """One thing that is asked of somebody, which the scope may see."""
+    return Assignment.objects.select_related("user").filter(pk=assignment_id).first()
 
 
 def find_completion(completion_id: UUID) -> Completion | None:

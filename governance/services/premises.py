@@ -31,6 +31,10 @@ from governance.models import Badge, DoorHours, Entry, Site
 JOB: Final = Actor.job("governance.watch_premises")
 LONGEST_STAY: Final = timedelta(hours=16)
 LINES_AT_MOST: Final = 20_000
+_READ: Final = (EntrySource.SYSTEM, EntrySource.FILE)
+"""The ways in which a badge system's own references arrive."""
+_AHEAD: Final = timedelta(minutes=10)
+"""How far a reader's clock may be ahead."""
 _COLUMNS: Final = ("reference", "badge", "direction", "at")
 
 
@@ -296,12 +300,12 @@ def sign_out(*, entry: Entry, by: Actor, at: datetime) -> None:
     audit.record("entry.left", subject=entry, by=by, at=at)
 
 
-def read_file(text: str, *, zone: ZoneInfo) -> list[Passing]:
+def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
     """
     Read a badge system's file: reference, badge, direction (in, out), at (ISO 8601; without offset in the site's zone),
     and room, where there is such a column.
 
-    :raises FileError: a line cannot be read; nothing is taken.
+    :raises FileError: a line cannot be read, or lies in the future; nothing is taken.
     """
     rows = csv.DictReader(text.lstrip("\ufeff").splitlines())
     missing = [name for name in _COLUMNS if name not in (rows.fieldnames or [])]
@@ -311,7 +315,10 @@ def read_file(text: str, *, zone: ZoneInfo) -> list[Passing]:
     for number, row in enumerate(rows, 2):
         if number > LINES_AT_MOST + 1:
             raise FileError(number, f"a file has {LINES_AT_MOST:,} lines at most.")
-        found.append(_passing(number, row, zone))
+        passing = _passing(number, row, zone)
+        if passing.at > at + _AHEAD:
+            raise FileError(number, "the time lies in the future; set the reader's clock.")
+        found.append(passing)
     return found
 
 
@@ -355,12 +362,20 @@ def take_in(
     zone = ZoneInfo(site.time_zone)
     members = Membership.objects.filter(agency_id=site.agency_id).active()
     active = set(members.values_list("user_id", flat=True))
+    # What a system sent and a file has again is one event; the forms of the page at the door have names of their own.
+    ways = _READ if source in _READ else (source,)
+    ours = Entry.objects.filter(agency_id=site.agency_id, site=site, source__in=ways)
+    sent = [one.reference for one in passings if one.is_in]
+    known = set(ours.filter(reference__in=sent).values_list("reference", flat=True))
     came = flagged = 0
     for one in sorted(passings, key=lambda one: one.at):
         badge = _of_day(badges.get(digest(one.code), []), one.at.astimezone(zone).date())
         if not one.is_in:
-            _leave(site, badge, one, source)
+            _leave(site, badge, one, ways)
             continue
+        if one.reference in known:
+            continue
+        known.add(one.reference)
         flags = _flags(site, badge, one, active, hours)
         entry = Entry(
             agency_id=site.agency_id,
@@ -373,10 +388,9 @@ def take_in(
             room=one.room,
             flags=flags,
         )
-        Entry.objects.bulk_create([entry], ignore_conflicts=True)
-        if Entry.objects.filter(pk=entry.pk).exists():
-            came += 1
-            flagged += bool(flags)
+        entry.save(force_insert=True)
+        came += 1
+        flagged += bool(flags)
     audit.record("entries.taken", subject=site, by=by, at=at, came=came, flagged=flagged)
     _renew(site.agency_id, at, by)
     return came, flagged
@@ -387,9 +401,9 @@ def _of_day(badges: Sequence[Badge], day: date) -> Badge | None:
     return next((one for one in reversed(badges) if one.given_on <= day), badges[0] if badges else None)
 
 
-def _leave(site: Site, badge: Badge | None, one: Passing, source: EntrySource) -> None:
+def _leave(site: Site, badge: Badge | None, one: Passing, ways: Sequence[EntrySource]) -> None:
     known = Entry.objects.filter(
-        agency_id=site.agency_id, site=site, source=source, left_reference=one.reference
+        agency_id=site.agency_id, site=site, source__in=ways, left_reference=one.reference
     )
     if badge is None or known.exists():
         return
@@ -436,12 +450,14 @@ def look_at(*, entry: Entry, reason: str, by: Actor, at: datetime) -> None:
 
 
 def watch_premises(*, agency_id: int, at: datetime) -> None:
-    """Flag who never left. Called outside any scope; twice is once."""
+    """
+    Flag who never left; an entry that somebody has looked at waits again. Called outside any scope; twice is once.
+    """
     with job_scope(agency_id=agency_id):
         stayed = Entry.objects.inside().filter(entered_at__lt=at - LONGEST_STAY)
         for entry in stayed.exclude(flags__contains=[EntryFlag.NO_EXIT.value])[:500]:
             Entry.objects.filter(pk=entry.pk, flags=entry.flags).update(
-                flags=[*entry.flags, EntryFlag.NO_EXIT.value]
+                flags=[*entry.flags, EntryFlag.NO_EXIT.value], looked_at=None, looked_by=None
             )
         _renew(agency_id, at, JOB)
 

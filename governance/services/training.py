@@ -60,6 +60,25 @@ class OwnTrainingError(ValueError):
         )
 
 
+class NotAskedError(LookupError):
+    """What was asked of somebody is passed, or was taken back."""
+
+    def __init__(self) -> None:
+        super().__init__("That is not asked of them any more.")
+
+
+class OfARuleError(ValueError):
+    """A rule asks for it, and would again within the hour."""
+
+
+class NotPassedYetError(ValueError):
+    """A certificate is of a day that is still to come."""
+
+
+class NoProofError(LookupError):
+    """Somebody has said already that this proof does not count."""
+
+
 class NotYoursError(LookupError):
     """The try is finished, or of somebody else."""
 
@@ -133,6 +152,59 @@ def assign(
     )
     _tell(kinds.TRAINING_ASSIGNED, agency.pk, fresh, course.id, at)
     return len(fresh)
+
+
+@transaction.atomic
+def move_assignment(
+    *, agency: Agency, row: Assignment, due_on: date, reason: str, by: Actor, at: datetime
+) -> None:
+    """
+    Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
+
+    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises NotAskedError: it is asked no more, or by another day since.
+    """
+    if row.user_id == by.user_id:
+        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    if not Assignment.objects.filter(pk=row.pk, due_on=row.due_on).update(due_on=due_on):
+        raise NotAskedError
+    audit.record(
+        "training.moved",
+        by=by,
+        at=at,
+        course=row.course,
+        person=row.user_id,
+        was=row.due_on.isoformat(),
+        due=due_on.isoformat(),
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Ask somebody no more for a course that a person has assigned.
+
+    :raises OfARuleError: no person has; the rule of the role is what to change.
+    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises NotAskedError: it is asked no more.
+    """
+    if row.assigned_by_id is None:
+        raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
+    if row.user_id == by.user_id:
+        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    deleted, _ = Assignment.objects.filter(pk=row.pk).delete()
+    if not deleted:
+        raise NotAskedError
+    audit.record(
+        "training.taken_back",
+        by=by,
+        at=at,
+        course=row.course,
+        person=row.user_id,
+        due=row.due_on.isoformat(),
+        reason=reason,
+    )
 
 
 def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: datetime) -> None:
@@ -232,14 +304,19 @@ def note_outside(
     """
     Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate.
 
+    One that has ended is kept for its time and answers nothing that is asked today.
+
     :param file: the certificate, where it was brought; sealed already.
 
     :raises OwnCertificateError: it is one's own; another person looks at it.
+    :raises NotPassedYetError: its day is still to come.
     """
     if by.user_id == user_id:
         raise OwnCertificateError(
             "Somebody else looks at your certificate and notes it; or take the course here."
         )
+    if passed_on > _day(agency, at):
+        raise NotPassedYetError("That day is still to come.")
     return _complete(
         agency=agency,
         course=course,
@@ -268,6 +345,9 @@ def _complete(
     at: datetime,
 ) -> Completion:
     right, asked = score or (None, None)
+    until = valid_until or calendars.add_months(passed_on, course.valid_months)
+    asked_for = Assignment.objects.filter(user_id=user_id, course=course.id)
+    answered = asked_for.first() if until >= _day(agency, at) else None
     row = Completion.objects.create(
         agency=agency,
         user_id=user_id,
@@ -275,7 +355,7 @@ def _complete(
         version="" if issuer else course.version,
         issuer=issuer,
         passed_on=passed_on,
-        valid_until=valid_until or calendars.add_months(passed_on, course.valid_months),
+        valid_until=until,
         right=right,
         asked=asked,
         noted_by_id=by.user_id if issuer else None,
@@ -283,8 +363,11 @@ def _complete(
         file_key=file.file_id if file else None,
         file_digest=file.digest if file else None,
         file_type=file.media_type if file else "",
+        was_due_on=answered.due_on if answered else None,
+        was_asked_by_id=answered.assigned_by_id if answered else None,
     )
-    Assignment.objects.filter(user_id=user_id, course=course.id).delete()
+    if answered is not None:
+        asked_for.delete()
     audit.record(
         "training.passed",
         subject=row,
@@ -297,6 +380,46 @@ def _complete(
         file=file.digest.hex() if file else None,
     )
     return row
+
+
+@transaction.atomic
+def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Say that a proof does not count: it was noted wrongly, or somebody else took the course. It stays, and says so.
+
+    What it answered is asked again by the day of then, unless another proof counts.
+
+    :raises OwnCertificateError: it is one's own; another person says so.
+    :raises NoProofError: that was said before.
+    """
+    if by.user_id == proof.user_id:
+        raise OwnCertificateError("It is your own. Somebody else says that it does not count.")
+    ended = Completion.objects.counting().filter(pk=proof.pk).update(ended_at=at, ended_by_id=by.user_id)
+    if not ended:
+        raise NoProofError("That it does not count was written down before.")
+    audit.record(
+        "training.proof_ended",
+        subject=proof,
+        by=by,
+        at=at,
+        course=proof.course,
+        person=proof.user_id,
+        reason=reason,
+    )
+    others = Completion.objects.filter(user_id=proof.user_id, course=proof.course)
+    if proof.was_due_on is None or others.valid_on(_day(proof.agency, at)).exists():
+        return
+    again = Assignment(
+        agency_id=proof.agency_id,
+        user_id=proof.user_id,
+        course=proof.course,
+        due_on=proof.was_due_on,
+        assigned_at=at,
+        assigned_by_id=proof.was_asked_by_id,
+    )
+    # What was asked anew in between keeps its own day.
+    Assignment.objects.bulk_create([again], ignore_conflicts=True)
+    _tell(kinds.TRAINING_ASSIGNED, proof.agency_id, [proof.user_id], proof.course, at)
 
 
 # --- By itself ----------------------------------------------------------------------------------------------------
@@ -332,7 +455,7 @@ def _look(agency: Agency, at: datetime) -> None:
         Membership.objects.filter(agency=agency).active().order_by("pk")
     )
     passed: dict[tuple[int, str], date] = {}
-    for row in Completion.objects.filter(agency=agency).order_by("valid_until"):
+    for row in Completion.objects.filter(agency=agency).counting().order_by("valid_until"):
         passed[row.user_id, row.course] = row.valid_until
     present = {(row.user_id, row.course): row for row in Assignment.objects.filter(agency=agency)}
     wanted: dict[tuple[int, str], date] = {}

@@ -19,7 +19,7 @@ from governance.forms.premises import KeyForm
 from governance.selectors import premises as selectors
 from governance.services import badge_systems
 from governance.views.deeds import show_form
-from governance.views.premises import site_or_404
+from governance.views.premises import open_site_or_404, site_or_404
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
@@ -30,7 +30,7 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 @confirms(Deed.GRANTS)
 def make_key(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Make a key and show its text, once."""
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     form = KeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data

@@ -20,7 +20,7 @@ from governance.forms.training import OutsideForm
 from governance.selectors import training as selectors
 from governance.services import certificates, training
 from governance.tasks import watch as tasks
-from governance.views.deeds import show_form
+from governance.views.deeds import show_form, today
 
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
 
@@ -46,7 +46,11 @@ def note_outside(request: StaffRequest) -> HttpResponse:
 def _note(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
     offered = selectors.catalogue()
     form = OutsideForm(
-        request.POST or None, request.FILES or None, people=list(selectors.members()), courses=offered
+        request.POST or None,
+        request.FILES or None,
+        people=list(selectors.members()),
+        courses=offered,
+        today=today(request),
     )
     if handler.is_too_large:
         form.add_error("file", "The file is larger than 8 MB. Save it smaller.")
@@ -67,12 +71,17 @@ def _note(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
             )
         except training.OwnCertificateError as error:
             form.add_error("people", str(error))
+        except training.NotPassedYetError as error:
+            form.add_error("passed_on", str(error))
         except certificates.NoCertificateError as error:
             form.add_error("file", str(error))
         else:
             handler.is_claimed = file is not None
             tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
-            messages.success(request, "Noted. It counts until its day.")
+            if said["valid_until"] < today(request):
+                messages.info(request, "Noted. It has ended, so that what is asked of them stays.")
+            else:
+                messages.success(request, "Noted. It counts until its day.")
             return redirect("governance:training_matrix")
     return show_form(
         request,

@@ -33,7 +33,7 @@ from governance.forms.premises import ComeForm, LeaveForm, VisitorForm
 from governance.selectors import premises as selectors
 from governance.services import kiosks
 from governance.services.kiosks import Kiosk
-from governance.views.premises import site_or_404
+from governance.views.premises import open_site_or_404, site_or_404
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 LOOKS: Final = 1200
@@ -59,7 +59,7 @@ def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
 
     The form says which link it is to take the place of, so that loading the answer again makes no other.
     """
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     address = ""
     if request.method == "POST":
         try:

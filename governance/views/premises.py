@@ -14,8 +14,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.lib import calendars
 from governance import spans
@@ -26,12 +26,13 @@ from governance.forms.premises import (
     HoursForm,
     LookForm,
     RoomsForm,
+    SiteFactsForm,
     SiteForm,
 )
 from governance.models import Entry, Site
 from governance.selectors import ends
 from governance.selectors import premises as selectors
-from governance.services import premises
+from governance.services import premises, sites
 from governance.views.deeds import show_form
 
 _PAGE: Final = 50
@@ -44,6 +45,14 @@ def site_or_404(site_id: UUID) -> Site:
     """A site of the agency."""
     found = selectors.find_site(site_id)
     if found is None:
+        raise Http404
+    return found
+
+
+def open_site_or_404(site_id: UUID) -> Site:
+    """A site of the agency where it works still."""
+    found = site_or_404(site_id)
+    if found.closed_on is not None:
         raise Http404
     return found
 
@@ -129,9 +138,68 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
+def change_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Change what is said of a site."""
+    site = site_or_404(place_id)
+    initial = {name: getattr(site, name) for name in SiteFactsForm.base_fields}
+    form = SiteFactsForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            sites.change_site(site=site, **form.cleaned_data, by=request.actor, at=request.at)
+        except premises.TakenError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, "Saved. Who comes from now on is judged by these hours.")
+            return redirect("governance:site", site.pk)
+    return _form(request, form, f"Change {site.name}", "Save", site)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+@confirms(Deed.GRANTS)
+def close_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Write down that the agency works at a site no more."""
+    site = open_site_or_404(place_id)
+    if request.method == "POST":
+        try:
+            sites.close_site(site=site, by=request.actor, at=request.at)
+        except sites.ClosedError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "The site is closed. Take its badges back as they come.")
+        return redirect("governance:site", site.pk)
+    keys = selectors.site_keys(site).filter(revoked_at=None, ends_at__gt=request.at)
+    context = {
+        "section": "premises",
+        "site": site,
+        "extent": [
+            {"label": "Keys of badge systems that open nothing any more", "value": keys.count()},
+            {
+                "label": "Page at the door, which ends",
+                "value": "yes" if selectors.kiosk_of(site) else "there is none",
+            },
+            {
+                "label": "Badges that are out: ask for them",
+                "value": selectors.badges(site).filter(returned_on=None).count(),
+            },
+            {
+                "label": "Inside, by what is written down",
+                "value": selectors.entries(site=site, inside=True).count(),
+            },
+        ],
+        "stays": [
+            "Entries and badges, for as long as Retention says.",
+            "Its name: change it first, where the next site is to be called the same.",
+        ],
+    }
+    return render(request, "governance/site_close.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
 def name_rooms(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Say which rooms have readers of their own."""
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     form = RoomsForm(request.POST or None, initial={"rooms": "\n".join(site.rooms)})
     if request.method == "POST" and form.is_valid():
         premises.name_rooms(site=site, rooms=form.cleaned_data["rooms"], by=request.actor, at=request.at)
@@ -144,7 +212,7 @@ def name_rooms(request: StaffRequest, place_id: UUID) -> HttpResponse:
 @needs_right(_MANAGE)
 def set_hours(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Say when a room may be entered."""
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     out = {str(row.pk): row for row in selectors.badges(site) if row.returned_on is None}
     form = HoursForm(request.POST or None, rooms=site.rooms, badges=list(out.values()))
     if request.method == "POST" and form.is_valid():
@@ -172,7 +240,7 @@ def end_hours(request: StaffRequest, place_id: UUID, hours_id: UUID) -> HttpResp
 @needs_right(_MANAGE)
 def give_badge(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Give a badge out."""
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     form = BadgeForm(request.POST or None, people=list(selectors.hosts()), rooms=site.rooms)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
@@ -208,11 +276,13 @@ def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpR
 @needs_right(_MANAGE)
 def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Take a badge system's file in."""
-    site = site_or_404(place_id)
+    site = open_site_or_404(place_id)
     form = FileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            passings = premises.read_file(form.cleaned_data["file"], zone=ZoneInfo(site.time_zone))
+            passings = premises.read_file(
+                form.cleaned_data["file"], zone=ZoneInfo(site.time_zone), at=request.at
+            )
         except premises.FileError as error:
             form.add_error("file", f"{error} Nothing was taken in.")
         else:

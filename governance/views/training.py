@@ -19,7 +19,16 @@ from callprivacy.accounts.views.pages import page_of
 from governance import charts
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
-from governance.forms.training import AnswersForm, AssignForm, CampaignForm, RulesForm
+from governance.forms.training import (
+    AnswersForm,
+    AssignForm,
+    CampaignForm,
+    EndProofForm,
+    MoveForm,
+    RulesForm,
+    TakeBackForm,
+)
+from governance.models import Assignment
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
@@ -43,8 +52,7 @@ def show_mine(request: StaffRequest) -> HttpResponse:
     context = {
         "section": "training",
         "mine": selectors.mine(user_id, today=today(request)),
-        "passed": selectors.completions(user_id),
-        "titles": selectors.titles(),
+        "passed": selectors.titled(selectors.completions(user_id)),
         "withheld_from": request.membership.withheld_from,
         "now": request.at,
     }
@@ -146,10 +154,10 @@ def _chosen(answers: tuple[str, ...], place: int | None) -> str:
 def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse:
     """The certificate of what was passed, as PDF: one's own, or anybody's for who manages the agency."""
     row = selectors.find_completion(completion_id)
-    if row is None or row.issuer:
+    if row is None or row.issuer or row.ended_at is not None:
         raise Http404
     passed_at = datetime.combine(row.passed_on, time.min, tzinfo=ZoneInfo(row.agency.time_zone))
-    title = selectors.titles().get(row.course, row.course)
+    ((_, title),) = selectors.titled([row])
     data = certificate.training_pdf(row, title, made_at=passed_at)
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="certificate-{row.course}.pdf"'
@@ -159,16 +167,67 @@ def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse
 @require_GET
 @needs_right(_MANAGE)
 def show_matrix(request: StaffRequest) -> HttpResponse:
-    """People by courses."""
-    page = page_of(request, selectors.members(), size=_PAGE)
+    """People by courses: who is here, or who has left."""
+    has_left = request.GET.get("who") == "left"
+    people = selectors.people_who_left() if has_left else selectors.members()
+    page = page_of(request, people, size=_PAGE)
     offered = selectors.catalogue()
     context = {
         "section": "training",
         "page": page,
         "courses": list(offered.values()),
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
+        "views": [
+            {"url": "?", "label": "Here", "active": not has_left},
+            {"url": "?who=left", "label": "Who has left", "active": has_left},
+        ],
     }
     return render(request, "governance/training_matrix.html", context)
+
+
+@require_GET
+@needs_right(_MANAGE)
+def show_person(request: StaffRequest, pk: int) -> HttpResponse:
+    """What is asked of one person, and what they passed, also what has ended."""
+    member = selectors.find_member(pk)
+    if member is None:
+        raise Http404
+    titles = selectors.titles_offered()
+    context = {
+        "section": "training",
+        "member": member,
+        "asked": [(row, titles.get(row.course, row.course)) for row in selectors.asked_of(member.user_id)],
+        "passed": selectors.titled(selectors.completions(member.user_id)),
+        "today": today(request),
+    }
+    return render(request, "governance/training_person.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
+    """Say that a proof does not count."""
+    row = selectors.find_completion(completion_id)
+    if row is None:
+        raise Http404
+    form = EndProofForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.end_proof(proof=row, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+        except training.OwnCertificateError as error:
+            form.add_error(None, str(error))
+        except training.NoProofError as error:
+            messages.info(request, str(error))
+            return redirect("governance:training_matrix")
+        else:
+            tasks.watch_training.delay_on_commit()
+            messages.success(request, "It does not count any more. What it answered is asked again.")
+            return redirect("governance:training_matrix")
+    lede = (
+        f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
+        "proof; this cannot be taken back. What it answered is due by the day of then."
+    )
+    return _form(request, form, "This proof does not count", lede, "It does not count")
 
 
 @require_GET
@@ -255,6 +314,66 @@ def assign(request: StaffRequest) -> HttpResponse:
     return _form(
         request, form, "Assign a course", "Who is picked is told in the app and by mail.", "Assign it"
     )
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def move_assignment(request: StaffRequest, assignment_id: int) -> HttpResponse:
+    """Give somebody another day."""
+    row = _assignment_or_404(assignment_id)
+    form = MoveForm(request.POST or None, initial={"due_on": row.due_on}, today=today(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.move_assignment(
+                agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
+            )
+        except training.OwnTrainingError as error:
+            form.add_error(None, str(error))
+        except training.NotAskedError as error:
+            messages.info(request, str(error))
+            return redirect("governance:training_campaign")
+        else:
+            return _moved(request, row, "They have another day.")
+    return _form(request, form, "Another day", _of_whom(row), "Give this day")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def take_back(request: StaffRequest, assignment_id: int) -> HttpResponse:
+    """Ask somebody no more for what a person has assigned."""
+    row = _assignment_or_404(assignment_id)
+    form = TakeBackForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.take_back(
+                agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
+            )
+        except (training.OwnTrainingError, training.OfARuleError) as error:
+            form.add_error(None, str(error))
+        except training.NotAskedError as error:
+            messages.info(request, str(error))
+            return redirect("governance:training_campaign")
+        else:
+            return _moved(request, row, "It is not asked of them any more.")
+    return _form(request, form, "Take it back", _of_whom(row), "Take it back")
+
+
+def _assignment_or_404(assignment_id: int) -> Assignment:
+    row = selectors.find_assignment(assignment_id)
+    if row is None:
+        raise Http404
+    return row
+
+
+def _of_whom(row: Assignment) -> str:
+    title = selectors.titles_offered().get(row.course, row.course)
+    return f"“{title}”, asked of {row.user} by {row.due_on.day} {row.due_on:%b %Y}."
+
+
+def _moved(request: StaffRequest, row: Assignment, words: str) -> HttpResponse:
+    tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=row.user_id)
+    messages.success(request, words)
+    return redirect("governance:training_campaign")
 
 
 def _form(request: StaffRequest, form: Any, title: str, lede: str, button: str) -> HttpResponse:

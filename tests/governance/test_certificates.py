@@ -96,6 +96,13 @@ def test_what_is_no_certificate_or_too_large_is_not_kept(cast: Cast, content: by
         assert not Completion.objects.exists()
 
 
+def test_one_that_has_ended_is_kept_as_such_and_one_of_a_day_to_come_is_not_taken(cast: Cast) -> None:
+    to_come = bring(cast, None, passed_on="2026-11-25")
+    assert "still to come" in to_come.content.decode()
+    bring(cast, None, passed_on="2020-01-01", valid_until="2021-01-01")
+    assert noted(cast).was_due_on is None
+
+
 def test_a_form_that_is_wrong_or_ones_own_leaves_no_file_behind(cast: Cast) -> None:
     assert bring(cast, PDF, issuer="").status_code == 200
     assert bring(cast, PDF, people=str(cast.alice.user_id)).status_code == 200

@@ -190,6 +190,8 @@ def test_who_began_a_try_goes_on_with_its_version(cast: Cast) -> None:
         courses.put_question(
             course=course, place=1, words="Rewritten?", answers=["x", "y", "z"], why="", by=by, at=NOON
         )
+        facts = courses.Facts("Our other house", "Rules of ours", 10, 12, date(2026, 11, 1), ["The handbook"])
+        courses.change_facts(course=course, facts=facts, by=by, at=NOON)
         courses.publish(course=course, by=by, at=NOON)
 
         newest = selectors.catalogue()[course.name]
@@ -204,6 +206,12 @@ def test_who_began_a_try_goes_on_with_its_version(cast: Cast) -> None:
         )  # fmt: skip
         assert passed is not None
         assert (passed.version, passed.asked, passed.valid_until) == ("v1", 4, date(2027, 11, 24))
+        elsewhere = training.note_outside(
+            agency=cast.acme, course=newest, user_id=cast.carol.user_id, issuer="Somebody", passed_on=date(2026, 11, 1),
+            valid_until=date(2027, 11, 1), by=by, at=NOON,
+        )  # fmt: skip
+        titles = [title for _, title in selectors.titled([passed, elsewhere])]
+        assert titles == ["Our house", "Our other house"], "a certificate says what was passed"
 
 
 @needs_db
@@ -226,7 +234,7 @@ def test_a_course_that_is_offered_no_more_is_asked_of_nobody_and_stays_with_who_
     with job_scope(agency_id=cast.acme.pk):
         assert not Assignment.objects.exists()
         assert Completion.objects.get().course == course.name
-        assert selectors.titles()[course.name] == "Our house"
+        assert [title for _, title in selectors.titled(Completion.objects.all())] == ["Our house"]
 
 
 @needs_db

@@ -10,13 +10,15 @@ from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership, User
+from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item
 from governance import kinds, spans
 from governance.enums import EntryFlag, EntrySource
-from governance.models import Badge, DoorHours, Entry, Site
+from governance.models import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 from governance.selectors import premises as selectors
-from governance.services import premises
+from governance.services import badge_systems, kiosks, premises, sites
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
@@ -29,7 +31,9 @@ HEAD = "reference,badge,direction,at\n"
 
 def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
     found = premises.read_file(
-        f"\ufeff{HEAD}1,A7,in,2026-11-24T08:30\n2,a7 ,OUT,2026-11-24T17:00+00:00\n", zone=NEW_YORK
+        f"\ufeff{HEAD}1,A7,in,2026-11-24T08:30\n2,a7 ,OUT,2026-11-24T17:00+00:00\n",
+        zone=NEW_YORK,
+        at=NOON + timedelta(days=1),
     )
 
     assert [one.at for one in found] == [
@@ -49,11 +53,12 @@ def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
         (f"{HEAD}1,A7,in,yesterday\n", 2),
         (f"{HEAD}1,A7,in,0001-01-01T00:00+14:00\n", 2),
         (f"{HEAD}1,A7,in,9999-12-31T23:59\n", 2),
+        (f"{HEAD}1,A7,in,2026-11-24T08:39\n2,A7,in,2026-11-24T08:41\n", 3),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(text: str, line: int) -> None:
     with pytest.raises(premises.FileError) as caught:
-        premises.read_file(text, zone=NEW_YORK)
+        premises.read_file(text, zone=NEW_YORK, at=datetime(2026, 11, 24, 8, 30, tzinfo=NEW_YORK))
     assert caught.value.line == line
 
 
@@ -76,12 +81,14 @@ def _site(cast: Cast) -> Site:
     return site
 
 
-def _came(site: Site, *rows: tuple[str, str, bool, str]) -> tuple[int, int]:
+def _came(
+    site: Site, *rows: tuple[str, str, bool, str], source: EntrySource = EntrySource.FILE
+) -> tuple[int, int]:
     passings = [
         premises.Passing(reference, code, is_in, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK))
         for reference, code, is_in, at in rows
     ]
-    return premises.take_in(site=site, passings=passings, source=EntrySource.FILE, by=make.JOB, at=NOON)
+    return premises.take_in(site=site, passings=passings, source=source, by=make.JOB, at=NOON)
 
 
 @needs_db
@@ -94,6 +101,105 @@ def test_the_same_file_twice_is_taken_once_and_the_way_out_closes_the_entry(cast
         entry = Entry.objects.get()
     assert entry.user_id == cast.bob.user_id
     assert entry.left_at == datetime(2026, 11, 25, 12, 0, tzinfo=NEW_YORK)
+
+
+@needs_db
+def test_what_a_system_has_sent_is_the_same_event_in_a_file(cast: Cast) -> None:
+    rows = (("1", "B1", True, "2026-11-25T08:30"), ("2", "B1", False, "2026-11-25T12:00"))
+    again = (*rows, ("3", "B1", True, "2026-11-25T09:00"))
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        assert _came(site, *rows, source=EntrySource.SYSTEM) == (1, 0)
+        assert _came(site, *rows) == (0, 0)
+        # The way out is of the entry that it has closed, and closes no other one.
+        assert _came(site, *again) == (1, 0)
+        assert list(Entry.objects.inside().values_list("reference", flat=True)) == ["3"]
+        # A form of the page at the door has a name of its own.
+        assert _came(site, ("1", "B1", True, "2026-11-26T09:00"), source=EntrySource.KIOSK) == (1, 0)
+
+
+@needs_db
+def test_an_entry_that_was_looked_at_waits_again_once_nobody_left(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        _came(site, ("1", "B1", True, "2026-11-28T03:00"))
+        entry = Entry.objects.get()
+        premises.look_at(
+            entry=entry, reason="Fetched the laptop", by=make.JOB, at=entry.entered_at + timedelta(hours=1)
+        )
+    premises.watch_premises(agency_id=cast.acme.pk, at=entry.entered_at + timedelta(hours=17))
+    with job_scope(agency_id=cast.acme.pk):
+        entry = Entry.objects.get()
+        assert (entry.flags, entry.looked_at) == ([EntryFlag.OUTSIDE_HOURS, EntryFlag.NO_EXIT], None)
+        assert Item.objects.open().get(kind=kinds.PREMISES).count == 1
+
+
+@needs_db
+def test_a_site_is_changed_on_its_page_and_who_comes_then_is_judged_by_its_new_hours(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+    alice, change = browser_of(cast.alice.user), reverse("governance:change_site", args=[site.pk])
+    said = {
+        "name": "New office", "address": "2 Main Street", "time_zone": "America/New_York",
+        "weekdays": ["1", "2", "3", "4", "5"], "opens": "06:00", "closes": "18:00",
+    }  # fmt: skip
+    assert 'value="08:00"' in alice.get(change).content.decode()
+    assert alice.post(change, said).status_code == 302
+    assert alice.post(change, said).status_code == 302, "the same again is no deed"
+    assert browser_of(cast.bob.user).post(change, said).status_code == 403
+    assert browser_of(cast.mallory.user).post(change, said).status_code == 404
+
+    with job_scope(agency_id=cast.acme.pk):
+        site = Site.objects.get()
+        assert (site.name, site.rooms) == ("New office", [])
+        assert _came(site, ("1", "B1", True, "2026-11-25T06:30")) == (1, 0)
+        told = Event.objects.get(action="site.changed").details
+        assert told["changed"] == "name address opens"
+        assert (told["was"], told["hours"]) == (
+            "12345 08:00-18:00 America/New_York",
+            "12345 06:00-18:00 America/New_York",
+        )
+        other = premises.add_site(
+            agency=cast.acme, name="Store", address="", time_zone="UTC", weekdays=[1], opens=time(8),
+            closes=time(9), by=make.JOB, at=NOON,
+        )  # fmt: skip
+    taken = alice.post(reverse("governance:change_site", args=[other.pk]), said)
+    assert "is there already" in taken.content.decode()
+
+
+@needs_db
+def test_a_site_that_closes_takes_its_keys_and_its_door_along_and_badges_still_come_back(cast: Cast) -> None:
+    alice = browser_of(cast.alice.user)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        by = Actor.staff(user_id=cast.alice.user_id)
+        site = _site(cast)
+        badge_systems.create_key(site=site, name="Reader", by=by, at=make.now())
+        kiosks.make_link(site=site, instead_of=None, by=by, at=make.now())
+        badge = Badge.objects.get()
+    close = reverse("governance:close_site", args=[site.pk])
+    shown = alice.get(close)
+    assert [row["value"] for row in shown.context["extent"]] == [1, "yes", 1, 0]
+    assert browser_of(cast.bob.user).post(close).status_code == 403
+    assert alice.post(close).status_code == 302
+    assert alice.post(close).status_code == 404
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Site.objects.get().closed_on is not None
+        assert not SiteKey.objects.filter(revoked_at=None).exists()
+        assert not KioskLink.objects.filter(ended_at=None).exists()
+        assert Event.objects.get(action="site.closed").details["keys"] == 1
+        assert Event.objects.filter(action__in=["site_key.revoked", "kiosk.link_ended"]).count() == 2
+        with pytest.raises(sites.ClosedError):
+            sites.close_site(site=site, by=make.JOB, at=NOON)
+    for name in ("give_badge", "entries_file", "site_key", "kiosk", "site_rooms", "door_hours"):
+        assert alice.get(reverse(f"governance:{name}", args=[site.pk])).status_code == 404, name
+    page = alice.get(reverse("governance:site", args=[site.pk])).content.decode()
+    assert "Closed since" in page
+    assert close not in page
+    assert "closed since" in alice.get(reverse("governance:entries")).content.decode()
+    alice.post(reverse("governance:return_badge", args=[site.pk, badge.pk]))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Badge.objects.filter(returned_on=None).exists()
 
 
 @needs_db

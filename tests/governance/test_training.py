@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership, User
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
@@ -263,6 +263,167 @@ def test_a_certificate_from_elsewhere_counts_until_its_day(cast: Cast) -> None:
     _watch(cast, 1)
     with job_scope(agency_id=cast.acme.pk):
         assert not Assignment.objects.exists()
+
+
+def _noted(cast: Cast, by: Actor, *, days: int, passed_on: date, valid_until: date) -> Completion:
+    with staff_scope(agency_id=cast.acme.pk, user_id=by.user_id or 0):
+        return training.note_outside(
+            agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, issuer="A school", passed_on=passed_on,
+            valid_until=valid_until, by=by, at=NOON + timedelta(days=days),
+        )  # fmt: skip
+
+
+def _withheld(cast: Cast, at: datetime) -> bool:
+    with job_scope(agency_id=cast.acme.pk):
+        return Membership.objects.filter(pk=cast.bob.pk, withheld_from__lte=at).exists()
+
+
+@needs_db
+def test_a_certificate_that_has_ended_gives_nothing_back_and_one_of_tomorrow_is_none(cast: Cast) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    _rule(cast)
+    _watch(cast, 40)
+    _noted(cast, alice, days=40, passed_on=date(2020, 1, 1), valid_until=date(2021, 1, 1))
+    _watch(cast, 40)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get().due_on == TODAY + timedelta(days=10)
+    assert _withheld(cast, NOON + timedelta(days=41))
+    with pytest.raises(training.NotPassedYetError):
+        _noted(cast, alice, days=40, passed_on=TODAY + timedelta(days=41), valid_until=date(2027, 12, 1))
+
+
+@needs_db
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_proof_that_does_not_count_asks_again_by_the_day_of_then(cast: Cast, by_hand: bool) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    due_on = TODAY + timedelta(days=10)
+    if by_hand:
+        with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+            training.assign(
+                agency=cast.acme, course=COURSE, user_ids=[cast.bob.user_id], due_on=due_on, by=alice, at=NOON
+            )
+    else:
+        _rule(cast)
+    proof = _noted(cast, alice, days=40, passed_on=TODAY, valid_until=TODAY + timedelta(days=400))
+    _watch(cast, 40)
+    assert not _withheld(cast, NOON + timedelta(days=41))
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.carol.user_id):
+        carol = Actor.staff(user_id=cast.carol.user_id)
+        training.end_proof(proof=proof, reason="It is of another Bob", by=carol, at=NOON + timedelta(days=41))
+        with pytest.raises(training.NoProofError):
+            training.end_proof(proof=proof, reason="Once more", by=carol, at=NOON + timedelta(days=41))
+    _watch(cast, 41)
+
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        assert (row.due_on, row.assigned_by_id) == (due_on, cast.alice.user_id if by_hand else None)
+        assert Event.objects.get(action="training.proof_ended").details["person"] == cast.bob.user_id
+        assert not Completion.objects.valid_on(TODAY).exists()
+    assert _withheld(cast, NOON + timedelta(days=41))
+
+
+@needs_db
+def test_another_person_says_on_its_page_that_a_proof_does_not_count(cast: Cast) -> None:
+    proof = _try(cast, cast.alice)
+    assert proof is not None
+    page = reverse("governance:training_person", args=[cast.alice.pk])
+    end = reverse("governance:end_proof", args=[proof.pk])
+    taken = reverse("governance:training_certificate", args=[proof.pk])
+    said = {"reason": "Somebody else took it for her"}
+    alice, carol = browser_of(cast.alice.user), browser_of(cast.carol.user)
+    assert end in carol.get(page).content.decode()
+    assert "Somebody else says" in alice.post(end, said).content.decode()
+    assert browser_of(cast.bob.user).post(end, said).status_code == 403
+    assert browser_of(cast.mallory.user).post(end, said).status_code == 404
+    assert alice.get(taken).status_code == 200
+
+    assert carol.post(end, said).status_code == 302
+
+    assert "Does not count" in carol.get(page).content.decode()
+    assert alice.get(taken).status_code == 404
+    assert "does not count any more" in alice.get(reverse("governance:training")).content.decode()
+
+
+@needs_db
+def test_what_somebody_assigned_has_another_day_or_is_taken_back(cast: Cast) -> None:
+    now = make.now()
+    late = now.date() - timedelta(days=30)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        people = [cast.alice.user_id, cast.bob.user_id]
+        training.assign(agency=cast.acme, course=COURSE, user_ids=people, due_on=late, by=by, at=now)
+        own, row = Assignment.objects.order_by("user__name")
+    training.watch_training(agency_id=cast.acme.pk, at=now)
+    assert _withheld(cast, now)
+    alice, day = browser_of(cast.alice.user), now.date() + timedelta(days=90)
+    move, back = (
+        reverse(f"governance:{name}", args=[row.pk]) for name in ("move_training", "take_training_back")
+    )
+    said = {"due_on": day.isoformat(), "reason": "On leave for three months"}
+    page = alice.get(reverse("governance:training_person", args=[cast.bob.pk])).content.decode()
+    assert move in page
+    assert back in page
+    assert (
+        "Name a day within a year" in alice.post(move, said | {"due_on": late.isoformat()}).content.decode()
+    )
+    for name in ("move_training", "take_training_back"):
+        mine = reverse(f"governance:{name}", args=[own.pk])
+        assert "ask another admin" in alice.post(mine, said).content.decode()
+        assert browser_of(cast.bob.user).post(mine, said).status_code == 403
+        assert browser_of(cast.mallory.user).post(mine, said).status_code == 404
+
+    assert alice.post(move, said).status_code == 302
+    training.settle_person(agency_id=cast.acme.pk, user_id=cast.bob.user_id, at=now)
+
+    assert not _withheld(cast, now)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get(pk=row.pk).due_on == day
+        with pytest.raises(training.NotAskedError):
+            training.move_assignment(agency=cast.acme, row=row, due_on=late, reason="Too late", by=by, at=now)
+    assert alice.post(back, said).status_code == 302
+    assert alice.post(back, said).status_code == 404
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Assignment.objects.filter(user_id=cast.bob.user_id).exists()
+        told = Event.objects.filter(action__in=["training.moved", "training.taken_back"]).order_by("pk")
+        assert [(one.action, one.details["due"]) for one in told] == [
+            ("training.moved", day.isoformat()),
+            ("training.taken_back", day.isoformat()),
+        ]
+
+
+@needs_db
+def test_what_a_rule_asks_for_is_not_taken_back_and_can_have_another_day(cast: Cast) -> None:
+    _rule(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        with pytest.raises(training.OfARuleError):
+            training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=NOON)
+        day = TODAY + timedelta(days=90)
+        training.move_assignment(agency=cast.acme, row=row, due_on=day, reason="Leave", by=by, at=NOON)
+    _watch(cast, 1)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get().due_on == day
+
+
+@needs_db
+def test_the_proof_of_who_has_left_is_found(cast: Cast) -> None:
+    proof = _try(cast, cast.bob)
+    assert proof is not None
+    alice, matrix = browser_of(cast.alice.user), reverse("governance:training_matrix")
+    person = reverse("governance:training_person", args=[cast.bob.pk])
+    assert "Nobody has left" in alice.get(matrix, {"who": "left"}).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.LEFT)
+        Completion.objects.update(passed_on=date(2024, 1, 1), valid_until=date(2025, 1, 1))
+
+    assert person not in alice.get(matrix).content.decode()
+    assert person in alice.get(matrix, {"who": "left"}).content.decode()
+    taken = reverse("governance:training_certificate", args=[proof.pk])
+    assert taken in alice.get(person).content.decode()
+    assert alice.get(taken).status_code == 200
 
 
 @needs_db

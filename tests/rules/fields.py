@@ -1354,7 +1354,8 @@ REGISTER: dict[str, Table] = {
     "governance.Completion": Table(
         "That a member of staff passed a course",
         _plain(
-            "id agency user course version issuer passed_on valid_until right asked noted_by noted_at file_type"
+            "id agency user course version issuer passed_on valid_until right asked noted_by noted_at file_type",
+            "was_due_on was_asked_by ended_at ended_by",
         )
         | _evidence(
             file_key="Name of the sealed certificate from elsewhere, which goes with the row",

@@ -110,7 +110,7 @@ from governance.channels import pictures
 from governance.courses import courses, draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
-from governance.models import BreachNotice, Completion, CoursePicture, Entry
+from governance.models import Assignment, BreachNotice, Completion, CoursePicture, Entry
 from governance.services import badge_systems, breaches, kiosks, premises, training, vendors
 from governance.services import certificates as brought
 from governance.services import courses as own_courses
@@ -220,6 +220,7 @@ class Things:
     vendor_id: uuid.UUID
     engaged_id: uuid.UUID
     completion_id: uuid.UUID
+    assignment_id: int
     place_id: uuid.UUID
     own_id: uuid.UUID
     picture_id: uuid.UUID
@@ -279,7 +280,8 @@ NOTHING = Things(
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
-    completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
+    completion_id=uuid.UUID(int=75), assignment_id=999_999_996,
+    place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
     kiosk="no-such-kiosk",
     hours_id=uuid.UUID(int=282),
@@ -717,6 +719,10 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         attempt=attempt, course=course, answers=answers, user_id=officer.user_id, at=now
     )
     assert passed is not None
+    asked, _ = Assignment.objects.update_or_create(
+        agency=client.agency, user=officer.user, course="passwords",
+        defaults={"due_on": now.date() + timedelta(days=14), "assigned_at": now, "assigned_by": officer.user},
+    )  # fmt: skip
     shown, file_id = b"%PDF-1.7", uuid.uuid4()
     with files.Writer(brought.open_holder(agency_id=client.agency_id, at=now), file_id, at=now) as out:
         out.write(shown)
@@ -761,7 +767,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
     return {
         "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text, "kiosk": kiosk,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
-        "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
+        "completion_id": passed.pk, "assignment_id": asked.pk, "place_id": site.pk, "badge_id": badge.pk,
         "hours_id": hours.pk, "entry_id": Entry.objects.get(site=site).pk,
     }  # fmt: skip
 
