@@ -182,7 +182,8 @@ def _vendor_contracts(look: Look) -> Found:
 
 def _vendor_certificates(look: Look) -> Found:
     rows = (
-        VendorCertificate.objects.filter(agency=look.agency, vendor__ended_on=None)
+        VendorCertificate.objects.counting()
+        .filter(agency=look.agency)
         .values("vendor", "name")
         .annotate(until=Max("valid_until"))
     )

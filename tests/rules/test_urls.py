@@ -70,9 +70,10 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id", "destination_id", "endpoint_id",
         "delivery_id", "secret", "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id",
         "trial_id", "recipient_id", "privacy_id", "asks", "number", "report_id", "cost_import_id", "paper",
-        "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
-        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk", "binder_id",
-        "door_id", "sheet", "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
+        "breach_id", "told_id", "vendor_id", "engaged_id", "vouched_id", "completion_id", "course", "screen",
+        "place_id", "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk",
+        "binder_id", "door_id", "sheet", "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id",
+        "how",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.

@@ -219,6 +219,7 @@ class Things:
     told_id: uuid.UUID
     vendor_id: uuid.UUID
     engaged_id: uuid.UUID
+    vouched_id: uuid.UUID
     completion_id: uuid.UUID
     place_id: uuid.UUID
     own_id: uuid.UUID
@@ -279,6 +280,7 @@ NOTHING = Things(
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
+    vouched_id=uuid.UUID(int=83),
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
     kiosk="no-such-kiosk",
@@ -707,6 +709,9 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         vendor=vendor, name="Cloud", what_for="Storage", places="US", noticed_on=now.date(), object_until=None,
         by=by, at=now,
     )  # fmt: skip
+    vendors.add_certificate(
+        vendor=vendor, name="ISO 27001", valid_until=now.date() + timedelta(days=90), source="", by=by, at=now
+    )
     told = BreachNotice.objects.get(breach=breach)
     course = courses()["phishing"]
     attempt = training.start_attempt(
@@ -761,6 +766,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
     return {
         "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text, "kiosk": kiosk,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
+        "vouched_id": vendor.certificates.get().pk,
         "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
         "hours_id": hours.pk, "entry_id": Entry.objects.get(site=site).pk,
     }  # fmt: skip
