@@ -18,6 +18,12 @@ class VendorQuerySet(ScopedQuerySet["Vendor"]):
         """Vendors that the agency still uses."""
         return self.filter(ended_on__isnull=True)
 
+    def refused(self) -> Self:
+        """Vendors that their newest review refuses."""
+        newest = VendorReview.objects.filter(vendor=models.OuterRef("pk")).order_by("-reviewed_at", "-pk")
+        decided = models.Subquery(newest.values("decision")[:1])
+        return self.alias(decided=decided).filter(decided=ReviewDecision.REFUSED)
+
 
 class Vendor(AgencyOwned):
     """

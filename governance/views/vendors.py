@@ -126,6 +126,7 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         "vendor": vendor,
         "today": day,
         "is_due": vendor.ended_on is None and (vendor.next_review_on is None or vendor.next_review_on <= day),
+        "is_refused": Vendor.objects.current().filter(pk=vendor.pk).refused().exists(),
         "clauses": [(letter, words, letter in vendor.clauses) for letter, words in law.CLAUSES.items()],
         "category_labels": [DataCategory(one).label for one in vendor.categories],
         "reviews": selectors.reviews(vendor),

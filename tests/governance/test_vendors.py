@@ -298,6 +298,17 @@ def test_the_pages_end_and_bring_back(cast: Cast) -> None:
     assert browser_of(cast.mallory.user).post(again, reason).status_code == 404
 
 
+def test_the_page_of_a_refused_vendor_says_so_while_it_is_used(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        vendor = _add(cast)
+        _review(cast, vendor, decision=ReviewDecision.REFUSED)
+    alice, page = browser_of(cast.alice.user), reverse("governance:vendor", args=[vendor.pk])
+    assert "Refused, and still in use" in alice.get(page).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        _review(cast, vendor)
+    assert "Refused, and still in use" not in alice.get(page).content.decode()
+
+
 def test_who_does_not_manage_the_agency_changes_nothing(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         vendor = _add(cast)
