@@ -34,6 +34,8 @@ from governance.services import vendors
 from governance.views.deeds import show_form, today
 
 _PAGE: Final = 50
+# Reviews come with all their answers, and incidents in their words.
+_BESIDE: Final = 10
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
@@ -129,10 +131,10 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         "is_refused": Vendor.objects.current().filter(pk=vendor.pk).refused().exists(),
         "clauses": [(letter, words, letter in vendor.clauses) for letter, words in law.CLAUSES.items()],
         "category_labels": [DataCategory(one).label for one in vendor.categories],
-        "reviews": selectors.reviews(vendor),
+        "reviews": page_of(request, selectors.reviews(vendor), size=_BESIDE, key="reviews"),
         "certificates": selectors.certificates(vendor),
-        "sub_processors": selectors.sub_processors(vendor),
-        "incidents": selectors.incidents(vendor),
+        "sub_processors": page_of(request, selectors.sub_processors(vendor), size=_PAGE, key="engages"),
+        "incidents": page_of(request, selectors.incidents(vendor), size=_BESIDE, key="incidents"),
         "sheet": selectors.sheet_of(vendor),
     }
     return render(request, "governance/vendor.html", context)

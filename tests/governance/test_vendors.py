@@ -309,6 +309,27 @@ def test_the_page_of_a_refused_vendor_says_so_while_it_is_used(cast: Cast) -> No
     assert "Refused, and still in use" not in alice.get(page).content.decode()
 
 
+def test_a_vendors_lists_have_pages_of_their_own(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        vendor = _add(cast)
+        for number in range(11):
+            _review(cast, vendor)
+            vendors.note_incident(
+                vendor=vendor, happened_on=TODAY - timedelta(days=number), learned_on=TODAY,
+                words=f"Outage {number:02}", by=make.JOB, at=NOON,
+            )  # fmt: skip
+    alice, page = browser_of(cast.alice.user), reverse("governance:vendor", args=[vendor.pk])
+
+    first = alice.get(page).content.decode()
+    second = alice.get(page, {"incidents": "2"}).content.decode()
+
+    assert (first.count("Answers of this review"), first.count("Outage ")) == (10, 10)
+    assert ("Outage 00" in first, "Outage 10" in first) == (True, False)
+    assert (second.count("Answers of this review"), second.count("Outage ")) == (10, 1)
+    assert alice.get(page, {"reviews": "2"}).content.decode().count("Answers of this review") == 1
+    assert 'href="?incidents=2&amp;reviews=2"' in second
+
+
 def test_who_does_not_manage_the_agency_changes_nothing(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         vendor = _add(cast)
