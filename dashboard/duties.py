@@ -19,9 +19,11 @@ from django.db.models import Count, Max, Q, QuerySet
 from callprivacy.accounts import access
 from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
+from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import mapped
 from callprivacy.lib import calendars, transport
-from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Agency, Client, Place
+from callprivacy.tenancy.enums import PartyRole, RetentionState
+from callprivacy.tenancy.models import Agency, Client, Engagement, Place
 from consent.models import VendorTask
 from consent.selectors.law import rules_of
 from dashboard import law
@@ -29,6 +31,7 @@ from dashboard.channels.record import compose, digest_of
 from dashboard.enums import DutyState
 from dashboard.models import RecordFacts, RecordSnapshot, RecordWords
 from governance.enums import BreachState, NoticeState, SubProcessorState, VendorRole
+from governance.law.vendors import CLAUSES
 from governance.models import (
     Assignment,
     Badge,
@@ -49,6 +52,8 @@ from rights.selectors import facts as reach
 
 _DAY: Final = timedelta(days=1)
 _TRAIL_LATE: Final = 300
+NOBODYS: Final = frozenset({"folder"}) | mapped.NAMES
+"""Connections that anybody's calls come by: of these no vendor is known by the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,9 @@ def _vendor_reviews(look: Look) -> Found:
         rows,
         (
             DutyState.OVERDUE,
-            Q(next_review_on__lt=look.today) | never & Q(created_at__lte=look.at - 30 * _DAY),
+            Q(next_review_on__lt=look.today)
+            | never & Q(created_at__lte=look.at - 30 * _DAY)
+            | Q(pk__in=rows.refused().values("pk")),
         ),
         (DutyState.DUE, never | Q(next_review_on__lte=look.today)),
     )
@@ -181,13 +188,39 @@ def _vendor_reviews(look: Look) -> Found:
 
 def _vendor_contracts(look: Look) -> Found:
     processors = [VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR]
-    rows = Vendor.objects.current().filter(agency=look.agency, role__in=processors, contract_on=None)
-    return _count(rows, (DutyState.OVERDUE, Q()))
+    rows = Vendor.objects.current().filter(agency=look.agency, role__in=processors)
+    return _count(
+        rows,
+        (DutyState.OVERDUE, Q(contract_on=None) | Q(contract_on__gt=look.today)),
+        (DutyState.DUE, Q(clauses__len__lt=len(CLAUSES))),
+    )
+
+
+def _vendor_register(look: Look) -> Rows:
+    """Active connections of a company's tracker; whose the others are, a folder of files say, nothing here knows."""
+    rows = (
+        Connection.objects.filter(agency=look.agency, is_active=True, client__archived_at=None)
+        .exclude(provider__in=NOBODYS)
+        .exclude(provider__in=Vendor.objects.current().filter(agency=look.agency).values("provider"))
+    )
+    return _rows(rows, (DutyState.OVERDUE, Q(created_at__lte=look.at - 30 * _DAY)), (DutyState.DUE, Q()))
+
+
+def _client_contracts(look: Look) -> Rows:
+    processor = (
+        Q(measure_as=PartyRole.PROCESSOR)
+        | Q(record_as=PartyRole.PROCESSOR)
+        | Q(contact_as=PartyRole.PROCESSOR)
+    )
+    agreed = Engagement.objects.filter(Q(dpa_on__lte=look.today) | ~processor, agency=look.agency)
+    rows = Client.objects.filter(agency=look.agency, archived_at=None).exclude(pk__in=agreed.values("client"))
+    return _rows(rows, (DutyState.OVERDUE, Q(created_at__lte=look.at - 30 * _DAY)), column="pk")
 
 
 def _vendor_certificates(look: Look) -> Found:
     rows = (
-        VendorCertificate.objects.filter(agency=look.agency, vendor__ended_on=None)
+        VendorCertificate.objects.counting()
+        .filter(agency=look.agency)
         .values("vendor", "name")
         .annotate(until=Max("valid_until"))
     )
@@ -494,12 +527,28 @@ DUTIES: Final = (
     ),
     Duty(
         "vendor_reviews", "Vendors are reviewed", "GDPR article 28(1)",
-        "due on the day, overdue after it or when a vendor was never reviewed for 30 days", "governance:vendors",
+        "due on the day, overdue after it, when a vendor was never reviewed for 30 days, or while one is used that its"
+        " newest review refuses",
+        "governance:vendors",
         _vendor_reviews,
     ),
     Duty(
         "vendor_contracts", "Processors have an agreement", "GDPR article 28(3)",
-        "overdue while one has none written down", "governance:vendors", _vendor_contracts,
+        "overdue while one has none that is signed, due while one lacks a clause of the eight", "governance:vendors",
+        _vendor_contracts,
+    ),
+    Duty(
+        "vendor_register", "Each tracker in use stands in the register of vendors", "GDPR article 28(1)",
+        "due while a connection is active whose tracker is no vendor's, overdue after 30 days: add the vendor, and name"
+        " its connections as its own",
+        "governance:vendors",
+        **_each(_vendor_register),
+    ),
+    Duty(
+        "client_contracts", "Clients that the agency works for as processor have an agreement", "GDPR article 28(3)",
+        "overdue when a client of more than 30 days has none that is signed: write its day into the engagement",
+        "accounts:clients",
+        **_each(_client_contracts),
     ),
     Duty(
         "vendor_certificates", "Vendors' certificates are valid", "GDPR article 28(5)",

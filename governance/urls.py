@@ -135,6 +135,11 @@ urlpatterns = [
     path(
         "programme/vendors/<uuid:vendor_id>/certificates/", vendors.add_certificate, name="vendor_certificate"
     ),
+    path(
+        "programme/vendors/<uuid:vendor_id>/certificates/<uuid:vouched_id>/end/",
+        vendors.end_certificate,
+        name="end_vendor_certificate",
+    ),
     path("programme/vendors/<uuid:vendor_id>/engages/", vendors.add_sub_processor, name="sub_processor"),
     path(
         "programme/vendors/<uuid:vendor_id>/engages/<uuid:engaged_id>/",
@@ -143,4 +148,5 @@ urlpatterns = [
     ),
     path("programme/vendors/<uuid:vendor_id>/incidents/", vendors.note_incident, name="vendor_incident"),
     path("programme/vendors/<uuid:vendor_id>/end/", vendors.end_vendor, name="end_vendor"),
+    path("programme/vendors/<uuid:vendor_id>/again/", vendors.use_again, name="use_vendor_again"),
 ]

@@ -35,7 +35,7 @@ from consent.models import ConsentState, NoticeVersion, VendorTask
 from consent.selectors import decisions, standards
 from consent.selectors import law as law_words
 from dashboard.channels import record
-from dashboard.duties import by_id
+from dashboard.duties import NOBODYS, by_id
 from dashboard.enums import DutyState
 from dashboard.models import ClientStanding
 from dashboard.selectors import records
@@ -48,6 +48,7 @@ from governance.enums import (
     ReviewDecision,
     VendorRole,
 )
+from governance.law.vendors import CLAUSES
 from governance.models import (
     Assignment,
     Badge,
@@ -138,7 +139,13 @@ def _profile(ground: Ground) -> Part:
         ("Contacting", engaged.contact_as),
     ]
     gaps = [] if row else ["No engagement is written down."]
-    gaps += [] if engaged.dpa_on else ["No data processing agreement is written down."]
+    signed = engaged.dpa_on is not None and engaged.dpa_on <= ground.today
+    is_processor = any(role == PartyRole.PROCESSOR for _, role in roles)
+    gaps += (
+        ["No data processing agreement is written down that is signed."]
+        if is_processor and not signed
+        else []
+    )
     standing = reach.standings(client, at=ground.at)
     return Part(
         facts=[
@@ -412,12 +419,20 @@ def _premises(ground: Ground) -> Part:
 
 def _vendors(ground: Ground) -> Part:
     used = set(Connection.objects.for_client(ground.client).values_list("provider", flat=True))
+    active = Connection.objects.for_client(ground.client).filter(is_active=True)
     rows: list[list[str | int]] = []
-    never = bare = 0
-    for vendor in Vendor.objects.current().filter(Q(provider="") | Q(provider__in=used)).order_by("name"):
+    never = refused = bare = short = 0
+    register = Vendor.objects.current()
+    unknown = set(active.values_list("provider", flat=True)) - NOBODYS
+    unknown -= set(register.values_list("provider", flat=True))
+    for vendor in register.filter(Q(provider="") | Q(provider__in=used)).order_by("name"):
         review = vendor.reviews.order_by("-reviewed_at").first()
         never += review is None
-        bare += vendor.contract_on is None and vendor.role in {VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR}
+        refused += review is not None and review.decision == ReviewDecision.REFUSED
+        if vendor.role in {VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR}:
+            signed = vendor.contract_on is not None and vendor.contract_on <= ground.today
+            bare += not signed
+            short += signed and len(vendor.clauses) < len(CLAUSES)
         rows.append(
             [
                 vendor.name,
@@ -441,7 +456,10 @@ def _vendors(ground: Ground) -> Part:
         rows=rows,
         gaps=[
             *_gap(never, "vendor was", "vendors were", "never reviewed"),
-            *_gap(bare, "processor has", "processors have", "no agreement written down"),
+            *_gap(refused, "vendor is", "vendors are", "used although refused by the newest review"),
+            *_gap(bare, "processor has", "processors have", "no agreement written down that is signed"),
+            *_gap(short, "agreement lacks", "agreements lack", "a clause of article 28(3)"),
+            *_gap(len(unknown), "tracker in use stands", "trackers in use stand", "in no vendor's name"),
         ],
         notes=["Trackers that this client does not use are left out."],
     )  # fmt: skip

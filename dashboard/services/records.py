@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -27,13 +27,16 @@ FIELDS: Final = (
     "representatives",
 )
 
+CONFIRM_AFTER: Final = timedelta(days=30)
+"""From this age of the newest snapshot on another may say the same: somebody looked them over, and they stand."""
+
 
 class ChangedMeanwhileError(ValueError):
     """The records say something else than what was shown."""
 
 
 class NothingNewError(ValueError):
-    """The newest snapshot says the same already."""
+    """The newest snapshot says the same already, and is not old."""
 
 
 def read(*, agency_id: int, at: datetime) -> None:
@@ -72,7 +75,7 @@ def take_snapshot(*, agency: Agency, seen: bytes, by: Actor, at: datetime) -> Re
 
     :param seen: the digest that the page showed.
     :raises ChangedMeanwhileError: they say something else by now.
-    :raises NothingNewError: the newest snapshot says the same.
+    :raises NothingNewError: the newest snapshot says the same, and is younger than `CONFIRM_AFTER`.
     """
     if by.user_id is None:
         raise TypeError("A snapshot is kept by a person.")
@@ -84,7 +87,8 @@ def take_snapshot(*, agency: Agency, seen: bytes, by: Actor, at: datetime) -> Re
             "Something was changed meanwhile. Look at the records again, then keep them."
         )
     newest = selectors.snapshots().first()
-    if newest is not None and bytes(newest.digest) == seen:
+    is_same = newest is not None and bytes(newest.digest) == seen
+    if newest is not None and is_same and not may_confirm(newest, at=at):
         raise NothingNewError("The newest snapshot says the same already.")
     last = RecordSnapshot.objects.aggregate(last=Max("number"))["last"] or 0
     row = RecordSnapshot.objects.create(
@@ -95,8 +99,14 @@ def take_snapshot(*, agency: Agency, seen: bytes, by: Actor, at: datetime) -> Re
         taken_by_id=by.user_id,
         taken_at=at,
     )
-    audit.record("records.kept", subject=agency, by=by, at=at, number=row.number, digest=seen.hex()[:16])
+    deed = "records.confirmed" if is_same else "records.kept"
+    audit.record(deed, subject=agency, by=by, at=at, number=row.number, digest=seen.hex()[:16])
     return row
+
+
+def may_confirm(newest: RecordSnapshot, *, at: datetime) -> bool:
+    """Whether the newest snapshot is old enough that another may say the same."""
+    return at - newest.taken_at >= CONFIRM_AFTER
 
 
 def note_taken(*, agency: Agency, number: int, form: str, by: Actor, at: datetime) -> None:

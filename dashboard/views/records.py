@@ -39,6 +39,7 @@ def show_records(request: StaffRequest) -> HttpResponse:
             "lists": _lists(present.record),
             "seen": present.digest.hex(),
             "is_new": not kept or bytes(kept[0].digest) != present.digest,
+            "may_confirm": kept and records.may_confirm(kept[0], at=request.at),
             "differences": parts.differences(kept[0].record, present.record) if kept else [],
         }
     return render(request, "dashboard/records.html", context)

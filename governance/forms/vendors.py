@@ -195,3 +195,22 @@ class EndForm(forms.Form):
         max_length=1000,
         widget=forms.Textarea({"rows": 3}),
     )
+
+
+class UseAgainForm(forms.Form):
+    """Why a vendor is used again."""
+
+    reason = forms.CharField(
+        label="Why, and since when", min_length=15, max_length=1000, widget=forms.Textarea({"rows": 3})
+    )
+
+
+class EndCertificateForm(forms.Form):
+    """Why a certificate does not count any more."""
+
+    reason = forms.CharField(
+        label="Why",
+        min_length=5,
+        max_length=300,
+        help_text="Another took its place, or it was noted wrongly. Note the right one beside it.",
+    )

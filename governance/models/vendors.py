@@ -18,14 +18,21 @@ class VendorQuerySet(ScopedQuerySet["Vendor"]):
         """Vendors that the agency still uses."""
         return self.filter(ended_on__isnull=True)
 
+    def refused(self) -> Self:
+        """Vendors that their newest review refuses."""
+        newest = VendorReview.objects.filter(vendor=models.OuterRef("pk")).order_by("-reviewed_at", "-pk")
+        decided = models.Subquery(newest.values("decision")[:1])
+        return self.alias(decided=decided).filter(decided=ReviewDecision.REFUSED)
+
 
 class Vendor(AgencyOwned):
     """
     One company that gets the data, or may.
 
     `sheet` names the starting sheet that it was filled from; what comes from there is to be verified until
-    `verified_on`. `clauses` are the letters of GDPR article 28(3) that its contract has. `next_review_on` is of the
-    newest review; none, as long as there was none.
+    `verified_on`. A name stands once among those in use. `clauses` are the letters of GDPR article 28(3) that its
+    contract has. `next_review_on` is of the newest review; none, as long as there was none, and none again when one
+    that ended is used again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -49,26 +56,43 @@ class Vendor(AgencyOwned):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = (models.UniqueConstraint(fields=["agency", "name"], name="governance_vendor_name"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "name"],
+                condition=models.Q(ended_on__isnull=True),
+                name="governance_vendor_name_in_use",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
 
 
+class VendorCertificateQuerySet(ScopedQuerySet["VendorCertificate"]):
+    def counting(self) -> Self:
+        """Certificates that count, of vendors that the agency still uses."""
+        return self.filter(ended_on__isnull=True, vendor__ended_on__isnull=True)
+
+
 class VendorCertificate(AgencyOwned):
-    """A certificate or report that a vendor has, and until when."""
+    """A certificate or report that a vendor has, and until when. From `ended_on` on it is not counted any more."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="certificates")
     name = models.CharField(max_length=120)
     valid_until = models.DateField()
     source = models.URLField(max_length=300, blank=True)
+    ended_on = models.DateField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(VendorCertificateQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["agency", "vendor", "name", "valid_until"], name="governance_vendorcertificate_once"
+                fields=["agency", "vendor", "name", "valid_until"],
+                condition=models.Q(ended_on__isnull=True),
+                name="governance_vendorcertificate_counts_once",
             ),
         )
 
@@ -120,7 +144,9 @@ class SubProcessor(AgencyOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["agency", "vendor", "name"], name="governance_subprocessor_once_a_vendor"
+                fields=["agency", "vendor", "name"],
+                condition=~models.Q(state=SubProcessorState.ENDED),
+                name="governance_subprocessor_engaged_once",
             ),
         )
 

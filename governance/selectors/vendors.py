@@ -74,8 +74,14 @@ def reviews(vendor: Vendor) -> QuerySet[VendorReview]:
 
 
 def certificates(vendor: Vendor) -> QuerySet[VendorCertificate]:
-    """A vendor's certificates, the one that lasts longest first."""
-    return VendorCertificate.objects.filter(vendor=vendor).order_by("-valid_until", "name")
+    """A vendor's certificates, the one that lasts longest first; those that do not count any more last."""
+    ended_last = F("ended_on").desc(nulls_first=True)
+    return VendorCertificate.objects.filter(vendor=vendor).order_by(ended_last, "-valid_until", "name")
+
+
+def find_certificate(vendor: Vendor, row_id: UUID) -> VendorCertificate | None:
+    """One of a vendor's certificates."""
+    return VendorCertificate.objects.select_related("vendor").filter(vendor=vendor, pk=row_id).first()
 
 
 def sub_processors(vendor: Vendor) -> QuerySet[SubProcessor]:

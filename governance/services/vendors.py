@@ -11,6 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -32,6 +34,14 @@ class NameTakenError(ValueError):
 
 class NotCurrentError(LookupError):
     """The vendor is not used any more, or the row is settled."""
+
+
+class InUseError(LookupError):
+    """The vendor is used: it cannot come back, or not end yet."""
+
+
+class FutureDayError(ValueError):
+    """What is written down as done names a day that has not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +132,44 @@ def end_vendor(*, vendor: Vendor, on: date, reason: str, by: Actor, at: datetime
     """
     Write down that a vendor is not used any more; its row and reviews stay.
 
+    :raises FutureDayError: until that day it is used.
+    :raises InUseError: connections of its tracker that the actor sees are active, and no other vendor has them.
     :raises NotCurrentError: that is written down already.
     """
+    today = _today(vendor.agency_id, at)
+    if on > today:
+        raise FutureDayError("Until then it is used: write it down when the day has come.")
+    if count := _connections(vendor):
+        name = TRACKERS.get(vendor.provider, vendor.provider)
+        is_one = count == 1
+        raise InUseError(
+            f"{count:,} {'connection' if is_one else 'connections'} of {name} {'is' if is_one else 'are'} active,"
+            " so data still goes there. Switch off what is not used any more, then write it down."
+        )
     if not Vendor.objects.current().filter(pk=vendor.pk).update(ended_on=on):
         raise NotCurrentError("That is written down already.")
     audit.record("vendor.ended", subject=vendor, by=by, at=at, on=on.isoformat(), reason=reason)
-    _renew(vendor.agency_id, on, at, by)
+    _renew(vendor.agency_id, today, at, by)
+
+
+@transaction.atomic
+def use_again(*, vendor: Vendor, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Take a vendor that ended back into use. No review of before counts: it waits for a new one.
+
+    :raises InUseError: it did not end.
+    :raises NameTakenError: another of its name is used by now.
+    """
+    try:
+        with transaction.atomic():
+            found = Vendor.objects.filter(pk=vendor.pk, ended_on__isnull=False)
+            changed = found.update(ended_on=None, next_review_on=None)
+    except IntegrityError:
+        raise NameTakenError(f"{vendor.name} stands in the register.") from None
+    if not changed:
+        raise InUseError("This vendor is in use.")
+    audit.record("vendor.used_again", subject=vendor, by=by, at=at, reason=reason)
+    _renew(vendor.agency_id, _today(vendor.agency_id, at), at, by)
 
 
 @transaction.atomic
@@ -202,6 +244,27 @@ def add_certificate(
 
 
 @transaction.atomic
+def end_certificate(*, certificate: VendorCertificate, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Write down that a certificate does not count any more: another took its place, or it was noted wrongly.
+
+    :raises NotCurrentError: that is written down already.
+    """
+    today = _today(certificate.agency_id, at)
+    if not VendorCertificate.objects.filter(pk=certificate.pk, ended_on=None).update(ended_on=today):
+        raise NotCurrentError("That is written down already.")
+    audit.record(
+        "vendor.certificate_ended",
+        subject=certificate.vendor,
+        by=by,
+        at=at,
+        until=certificate.valid_until.isoformat(),
+        reason=reason,
+    )
+    _renew(certificate.agency_id, today, at, by)
+
+
+@transaction.atomic
 def add_sub_processor(
     *,
     vendor: Vendor,
@@ -214,9 +277,9 @@ def add_sub_processor(
     at: datetime,
 ) -> SubProcessor:
     """
-    Note whom a vendor says it engages; it waits for somebody to accept or object.
+    Note whom a vendor says it engages, or engages again; it waits for somebody to accept or object.
 
-    :raises NameTakenError: the vendor's list has that name.
+    :raises NameTakenError: the vendor's list has that name, and it did not end.
     """
     try:
         with transaction.atomic():
@@ -332,6 +395,16 @@ def _told(agency_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def _connections(vendor: Vendor) -> int:
+    """Active connections of a vendor's tracker among those that the actor sees, where no other vendor has them."""
+    others = Vendor.objects.current().filter(agency_id=vendor.agency_id, provider=vendor.provider)
+    if not vendor.provider or others.exclude(pk=vendor.pk).exists():
+        return 0
+    return Connection.objects.filter(
+        agency_id=vendor.agency_id, provider=vendor.provider, is_active=True, client__archived_at=None
+    ).count()
+
+
 def _today(agency_id: int, at: datetime) -> date:
     zone = Agency.objects.values_list("time_zone", flat=True).get(pk=agency_id)
     return calendars.day_in(zone, at)
@@ -358,7 +431,8 @@ def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:
 def _ending(current: QuerySet[Vendor], today: date) -> tuple[int, date | None]:
     """How many certificates end soon or have ended without a newer one, and when the first of them does."""
     last = (
-        VendorCertificate.objects.filter(vendor__in=current)
+        VendorCertificate.objects.counting()
+        .filter(vendor__in=current)
         .values("vendor", "name")
         .annotate(until=Max("valid_until"))
         .filter(until__lte=today + SOON)

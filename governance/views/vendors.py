@@ -17,12 +17,14 @@ from callprivacy.accounts.views.pages import page_of
 from governance.enums import DataCategory, ReviewDecision, SubProcessorState
 from governance.forms.vendors import (
     CertificateForm,
+    EndCertificateForm,
     EndForm,
     IncidentForm,
     ReviewForm,
     SettleForm,
     SheetForm,
     SubProcessorForm,
+    UseAgainForm,
     VendorForm,
 )
 from governance.law import vendors as law
@@ -32,6 +34,8 @@ from governance.services import vendors
 from governance.views.deeds import show_form, today
 
 _PAGE: Final = 50
+# Reviews come with all their answers, and incidents in their words.
+_BESIDE: Final = 10
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
@@ -124,12 +128,13 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         "vendor": vendor,
         "today": day,
         "is_due": vendor.ended_on is None and (vendor.next_review_on is None or vendor.next_review_on <= day),
+        "is_refused": Vendor.objects.current().filter(pk=vendor.pk).refused().exists(),
         "clauses": [(letter, words, letter in vendor.clauses) for letter, words in law.CLAUSES.items()],
         "category_labels": [DataCategory(one).label for one in vendor.categories],
-        "reviews": selectors.reviews(vendor),
+        "reviews": page_of(request, selectors.reviews(vendor), size=_BESIDE, key="reviews"),
         "certificates": selectors.certificates(vendor),
-        "sub_processors": selectors.sub_processors(vendor),
-        "incidents": selectors.incidents(vendor),
+        "sub_processors": page_of(request, selectors.sub_processors(vendor), size=_PAGE, key="engages"),
+        "incidents": page_of(request, selectors.incidents(vendor), size=_BESIDE, key="incidents"),
         "sheet": selectors.sheet_of(vendor),
     }
     return render(request, "governance/vendor.html", context)
@@ -216,6 +221,26 @@ def add_certificate(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
+def end_certificate(request: StaffRequest, vendor_id: UUID, vouched_id: UUID) -> HttpResponse:
+    """Write down that a certificate does not count any more."""
+    vendor = _vendor_or_404(vendor_id)
+    row = selectors.find_certificate(vendor, vouched_id)
+    if row is None:
+        raise Http404
+    form = EndCertificateForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            vendors.end_certificate(certificate=row, **form.cleaned_data, by=request.actor, at=request.at)
+        except vendors.NotCurrentError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "Written down. The certificate does not count any more.")
+        return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, f"{row.name} does not count any more", "Write it down")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
 def add_sub_processor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     """Note whom a vendor engages."""
     vendor = _vendor_or_404(vendor_id)
@@ -276,12 +301,37 @@ def end_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             vendors.end_vendor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        except vendors.FutureDayError as error:
+            form.add_error("on", str(error))
+        except vendors.InUseError as error:
+            form.add_error(None, str(error))
         except vendors.NotCurrentError as error:
             messages.info(request, str(error))
+            return redirect("governance:vendor", vendor.pk)
         else:
             messages.success(request, "Written down. Its row and reviews stay.")
-        return redirect("governance:vendor", vendor.pk)
+            return redirect("governance:vendor", vendor.pk)
     return _small_form(request, vendor, form, "Not used any more", "Write it down")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def use_again(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Take a vendor that ended back into use."""
+    vendor = _vendor_or_404(vendor_id)
+    form = UseAgainForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            vendors.use_again(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        except vendors.NameTakenError as error:
+            form.add_error(None, str(error))
+        except vendors.InUseError as error:
+            messages.info(request, str(error))
+            return redirect("governance:vendor", vendor.pk)
+        else:
+            messages.success(request, f"{vendor.name} is in use again. Review it next.")
+            return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, "In use again", "Take it back")
 
 
 def _small_form(request: StaffRequest, vendor: Vendor, form: Any, title: str, button: str) -> HttpResponse:

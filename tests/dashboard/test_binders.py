@@ -26,17 +26,20 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.services import people
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
+from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.enums import PartyRole
+from callprivacy.tenancy.models import Client, Engagement, PublicKey
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files, signing
 from callprivacy.work.models import Notification
 from dashboard.models import Binder, BinderLink
 from dashboard.selectors import proof
 from dashboard.services import binders, posture, records
-from governance.enums import BreachKind, BreachRisk
-from governance.models import BreachNotice
-from governance.services import breaches
+from governance.enums import BreachKind, BreachRisk, ReviewDecision
+from governance.law.vendors import CLAUSES, sheets
+from governance.models import BreachNotice, Vendor
+from governance.services import breaches, vendors
 from rights.models import Case, Submission
 from tests import make
 from tests.cast import Cast
@@ -131,6 +134,70 @@ def kept(cast: Cast) -> Binder:
 
 def _pin() -> list[str]:
     return [signing.public_key().hex()]
+
+
+@pytest.mark.parametrize(
+    ("facts", "decision", "gaps"),
+    [
+        ({"contract_on": NOON.date(), "clauses": list(CLAUSES)}, ReviewDecision.APPROVED, []),
+        (
+            {"contract_on": NOON.date(), "clauses": ["a"]},
+            ReviewDecision.REFUSED,
+            [
+                "1 vendor is used although refused by the newest review.",
+                "1 agreement lacks a clause of article 28(3).",
+            ],
+        ),
+        (
+            {"contract_on": NOON.date() + 9 * DAY, "clauses": list(CLAUSES)},
+            ReviewDecision.APPROVED,
+            ["1 processor has no agreement written down that is signed."],
+        ),
+        (
+            {"provider": "", "contract_on": NOON.date(), "clauses": list(CLAUSES)},
+            ReviewDecision.APPROVED,
+            ["1 tracker in use stands in no vendor's name."],
+        ),
+    ],
+)
+def test_its_vendors_have_a_gap_where_the_duty_is_not_met(
+    facts: dict[str, Any], decision: ReviewDecision, gaps: list[str], cast: Cast
+) -> None:
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        connections.create_connection(
+            client=cast.dentist, provider="callrail", name="Way", secret="s" * 32, by=by, at=NOON
+        )
+        vendor = vendors.add_vendor(
+            agency=cast.acme, facts=vendors.Facts.from_sheet(sheets()["callrail"]), sheet="", verified_on=None,
+            by=by, at=NOON,
+        )  # fmt: skip
+        vendors.review_vendor(
+            vendor=vendor, answers={}, notes={}, decision=decision, words="W", next_on=NOON.date() + 90 * DAY,
+            reviewed_by=cast.alice.user_id, at=NOON,
+        )  # fmt: skip
+        Vendor.objects.filter(pk=vendor.pk).update(**facts)
+        _, gather = proof.PARTS["vendors"]
+
+        assert gather(proof.Ground(cast.dentist, NOON)).gaps == gaps
+
+
+def test_an_agreement_of_the_client_is_signed_by_now_or_a_gap_where_the_agency_is_processor(
+    cast: Cast,
+) -> None:
+    _, gather = proof.PARTS["profile"]
+    gap = ["No data processing agreement is written down that is signed."]
+    with job_scope(agency_id=cast.acme.pk):
+        engaged = Engagement.objects.for_client(cast.dentist)
+        own = PartyRole.CONTROLLER
+        for changed, gaps in (
+            ({"dpa_on": None}, gap),
+            ({"dpa_on": NOON.date() + DAY}, gap),
+            ({"dpa_on": NOON.date()}, []),
+            ({"dpa_on": None, "measure_as": own, "record_as": own, "contact_as": own}, []),
+        ):
+            engaged.update(**changed)
+            assert gather(proof.Ground(cast.dentist, NOON)).gaps == gaps
 
 
 # --- What it says, and that it can be checked -----------------------------------------------------------------------

@@ -23,8 +23,11 @@ from callprivacy.accounts.models import (
     User,
 )
 from callprivacy.accounts.services import passwords
+from callprivacy.calls.models import Connection
+from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.enums import PartyRole
+from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import tasks as work_tasks
 from callprivacy.work.models import Notification
@@ -36,8 +39,8 @@ from dashboard.enums import DutyState
 from dashboard.models import ClientStanding, ClientStandingDay, RecordSnapshot, Standing, StandingDay
 from dashboard.services import posture
 from governance.courses import courses
-from governance.enums import BreachKind, BreachRisk, EntrySource
-from governance.law.vendors import sheets
+from governance.enums import BreachKind, BreachRisk, EntrySource, ReviewDecision
+from governance.law.vendors import CLAUSES, sheets
 from governance.models import BreachNotice, Site, Vendor
 from governance.services import breaches, premises, training, vendors
 from retention.enums import Category, ChangeState, Then
@@ -98,6 +101,12 @@ def _further(ground: Ground) -> None:
     notice = BreachNotice.objects.get()
     at = NOON - 3 * DAY
     breaches.send_notice(notice=notice, text="T", more_on=TODAY - DAY, by=ground.by, at=at)
+
+
+def _connection(ground: Ground, *, provider: str = "callrail", at: datetime = NOON) -> Connection:
+    return connections.create_connection(
+        client=ground.cast.dentist, provider=provider, name="Way", secret="s" * 32, by=ground.by, at=at
+    )
 
 
 def _vendor(ground: Ground, *, at: datetime = NOON, contract_on: date | None = TODAY) -> Vendor:
@@ -235,6 +244,11 @@ ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
         DutyState.OVERDUE,
     ),
     "vendor_contracts": (lambda g: _vendor(g, contract_on=None), DutyState.OVERDUE),
+    "vendor_register": (lambda g: _connection(g, at=NOON - 31 * DAY), DutyState.OVERDUE),
+    "client_contracts": (
+        lambda g: Client.objects.filter(pk=g.cast.dentist.pk).update(created_at=NOON - 31 * DAY),
+        DutyState.OVERDUE,
+    ),
     "vendor_certificates": (_certificate, DutyState.OVERDUE),
     "sub_processors": (_engaged, DutyState.OVERDUE),
     "leftovers": (_leftover, DutyState.OVERDUE),
@@ -391,6 +405,80 @@ def test_a_breach_that_was_opened_again_is_due_until_what_is_new_is_told(cast: C
         further = BreachNotice.objects.get(phase=2)
         breaches.send_notice(notice=further, text="T", by=ground.by, at=NOON)
     assert _see("breach_further", cast).state == DutyState.GOOD
+
+
+def test_a_vendor_that_its_newest_review_refuses_is_overdue_while_it_is_used(cast: Cast) -> None:
+    decisions = (ReviewDecision.REFUSED, ReviewDecision.APPROVED, ReviewDecision.REFUSED)
+    states = (DutyState.OVERDUE, DutyState.GOOD, DutyState.OVERDUE)
+    with job_scope(agency_id=cast.acme.pk):
+        vendor = _vendor(_arranged(cast))
+    for hours, (decision, state) in enumerate(zip(decisions, states, strict=True)):
+        with job_scope(agency_id=cast.acme.pk):
+            vendors.review_vendor(
+                vendor=vendor, answers={}, notes={}, decision=decision, words="W", next_on=TODAY + 700 * DAY,
+                reviewed_by=cast.alice.user_id, at=NOON - timedelta(hours=9 - hours),
+            )  # fmt: skip
+        assert _see("vendor_reviews", cast).state == state
+    with job_scope(agency_id=cast.acme.pk):
+        vendors.end_vendor(vendor=vendor, on=TODAY, reason="Refused", by=make.JOB, at=NOON)
+    assert _see("vendor_reviews", cast).state == DutyState.GOOD
+
+
+@pytest.mark.parametrize(
+    ("contract_on", "clauses", "state"),
+    [
+        (TODAY, tuple(CLAUSES), DutyState.GOOD),
+        (TODAY, tuple(CLAUSES)[:7], DutyState.DUE),
+        (TODAY, (), DutyState.DUE),
+        (TODAY + DAY, tuple(CLAUSES), DutyState.OVERDUE),
+    ],
+)
+def test_an_agreement_is_signed_and_has_the_eight_clauses(
+    contract_on: date, clauses: tuple[str, ...], state: DutyState, cast: Cast
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        vendor = _vendor(_arranged(cast), contract_on=contract_on)
+        Vendor.objects.filter(pk=vendor.pk).update(clauses=list(clauses))
+
+    assert _see("vendor_contracts", cast).state == state
+
+
+def test_a_tracker_in_use_is_in_the_register_by_a_vendor_that_is_used(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        ground = _arranged(cast)
+        _connection(ground, provider="folder")
+        assert by_id()["vendor_register"].look(_look(cast)).state == DutyState.GOOD, (
+            "anybody's files come by a folder"
+        )
+        row = _connection(ground)
+        assert by_id()["vendor_register"].look(_look(cast)) == Found(DutyState.DUE, 1)
+        vendor = _vendor(ground)
+        assert by_id()["vendor_register"].look(_look(cast)).state == DutyState.GOOD
+        Vendor.objects.filter(pk=vendor.pk).update(ended_on=TODAY)
+        per_client = by_id()["vendor_register"].by_client
+        assert per_client is not None
+        assert per_client(_look(cast)) == {cast.dentist.pk: Found(DutyState.DUE, 1)}
+        connections.deactivate_connection(connection=row, by=ground.by, at=NOON)
+        assert by_id()["vendor_register"].look(_look(cast)).state == DutyState.GOOD
+
+
+def test_a_client_of_which_the_agency_is_no_processor_needs_no_such_agreement(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(created_at=NOON - 31 * DAY)
+        engaged = Engagement.objects.for_client(cast.dentist)
+        duty = by_id()["client_contracts"]
+        for dpa_on, state in (
+            (None, DutyState.OVERDUE),
+            (TODAY, DutyState.GOOD),
+            (TODAY + DAY, DutyState.OVERDUE),
+        ):
+            assert engaged.update(dpa_on=dpa_on) == 1
+            assert duty.look(_look(cast)).state == state
+        own = PartyRole.CONTROLLER
+        engaged.update(measure_as=own, record_as=own)
+        assert duty.look(_look(cast)).state == DutyState.OVERDUE, "for one purpose it still is"
+        engaged.update(contact_as=own)
+        assert duty.look(_look(cast)).state == DutyState.GOOD
 
 
 def test_a_role_without_a_course_is_due(cast: Cast) -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
 from django.test import Client as Browser
+from django.utils import timezone
 
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from dashboard import duties
 from dashboard.channels import record as parts
+from dashboard.enums import DutyState
 from dashboard.models import RecordFacts, RecordSnapshot
 from dashboard.selectors import records as selectors
 from dashboard.services import records
 from governance.law.vendors import sheets
 from governance.services import vendors
+from retention.selectors import watch
 from tests import make
 from tests.cast import Cast
+from tests.dashboard.test_duties import HOUSE
 from tests.make import NOON
 from tests.rules.world import browser_of
 
@@ -89,6 +94,51 @@ def test_words_count_at_once_and_a_snapshot_is_what_was_shown(cast: Cast) -> Non
             (one.what, one.label, one.came) for one in found
         ]
         assert row.number == 1
+
+
+def test_after_a_month_somebody_confirms_that_the_same_still_stands_and_the_duty_is_good(cast: Cast) -> None:
+    _read(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+
+    def duty(at: datetime) -> DutyState:
+        with job_scope(agency_id=cast.acme.pk):
+            agency = Agency.objects.get(pk=cast.acme.pk)
+            reading = watch.Reading(at=at.isoformat())
+            return duties.by_id()["records"].look(duties.Look(agency, at, reading, HOUSE)).state
+
+    year = NOON + timedelta(days=370)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        present = selectors.present()
+        assert present is not None
+        records.take_snapshot(agency=cast.acme, seen=present.digest, by=by, at=NOON)
+        with pytest.raises(records.NothingNewError):
+            records.take_snapshot(
+                agency=cast.acme, seen=present.digest, by=by, at=NOON + timedelta(days=29, hours=23)
+            )
+    assert duty(year) == DutyState.OVERDUE
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        row = records.take_snapshot(agency=cast.acme, seen=present.digest, by=by, at=year)
+        assert (row.number, bytes(row.digest)) == (2, present.digest)
+    assert duty(year) == DutyState.GOOD
+
+
+def test_the_page_offers_to_confirm_what_has_stood_for_a_month(cast: Cast) -> None:
+    _read(cast)
+    alice = browser_of(cast.alice.user)
+    now = timezone.now()  # noqa: TID251  (requests ask the clock)
+    for days, says in ((1, False), (40, True)):
+        with job_scope(agency_id=cast.acme.pk):
+            present = selectors.present()
+            assert present is not None
+            number = 1 + RecordSnapshot.objects.count()
+            RecordSnapshot.objects.create(
+                agency=cast.acme, number=number, record=present.record, digest=present.digest,
+                taken_by_id=cast.alice.user_id, taken_at=now - timedelta(days=days),
+            )  # fmt: skip
+        page = alice.get("/programme/records/").content.decode()
+        assert ("Confirm that they still stand" in page) is says
+        assert "Keep a snapshot" not in page
 
 
 def test_nobody_changes_a_snapshot_and_only_the_job_says_what_is_set_up(cast: Cast) -> None:

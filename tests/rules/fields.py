@@ -1301,7 +1301,7 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "governance.VendorCertificate": Table(
-        "A certificate of a vendor", _plain("id agency vendor name valid_until source")
+        "A certificate of a vendor", _plain("id agency vendor name valid_until source ended_on")
     ),
     "governance.VendorReview": Table(
         "A review of a vendor, as it was",

@@ -219,6 +219,7 @@ class Things:
     told_id: uuid.UUID
     vendor_id: uuid.UUID
     engaged_id: uuid.UUID
+    vouched_id: uuid.UUID
     completion_id: uuid.UUID
     assignment_id: int
     place_id: uuid.UUID
@@ -280,6 +281,7 @@ NOTHING = Things(
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
+    vouched_id=uuid.UUID(int=83),
     completion_id=uuid.UUID(int=75), assignment_id=999_999_996,
     place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
@@ -709,6 +711,9 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         vendor=vendor, name="Cloud", what_for="Storage", places="US", noticed_on=now.date(), object_until=None,
         by=by, at=now,
     )  # fmt: skip
+    vendors.add_certificate(
+        vendor=vendor, name="ISO 27001", valid_until=now.date() + timedelta(days=90), source="", by=by, at=now
+    )
     told = BreachNotice.objects.get(breach=breach)
     course = courses()["phishing"]
     attempt = training.start_attempt(
@@ -767,6 +772,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
     return {
         "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text, "kiosk": kiosk,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
+        "vouched_id": vendor.certificates.get().pk,
         "completion_id": passed.pk, "assignment_id": asked.pk, "place_id": site.pk, "badge_id": badge.pk,
         "hours_id": hours.pk, "entry_id": Entry.objects.get(site=site).pk,
     }  # fmt: skip
