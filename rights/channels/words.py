@@ -32,6 +32,8 @@ OFFERED: Final = (*AT_ONCE, *PROVEN, *TOLD)
 """What the page offers; an appeal is made on the page of the request that it is against."""
 
 NEEDS_WORDS: Final = frozenset({Ask.CORRECT, Ask.COMPLAIN})
+PACKED: Final = frozenset({Ask.SEE, Ask.COPY})
+"""What ends in a package, which a code opens."""
 TAKES_WORDS: Final = NEEDS_WORDS | {Ask.SEE, Ask.OBJECT, Ask.RESTRICT}
 
 ABOUT: Final[dict[Language, dict[Ask, About]]] = {
@@ -225,6 +227,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number_n": "Another number",
         "withheld": "The number was withheld when I called",
         "withheld_lede": "Then nobody knows which calls are yours, and a person looks for the one you describe.",
+        "withheld_mail": "A code to your e-mail address opens your data then, so write it below.",
         "withheld_day": "Day of the call",
         "withheld_time": "Time, as near as you know it",
         "withheld_business": "The business you called",
@@ -233,7 +236,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "where_no": "I would rather not say",
         "name": "Your name",
         "mail": "E-mail address",
-        "mail_help": "If you want the answer by e-mail too. We use it for nothing else.",
+        "mail_help": "If you want the answer by e-mail too, or called without a number. We use it for nothing else.",
+        "mail_needed": "Write your e-mail address: without a number, a code to it opens your data.",
         "words": "In your own words",
         "words_correct": "What is wrong, and how is it right?",
         "words_complain": "What went wrong?",
@@ -301,9 +305,12 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         " person first.",
         "data": "Your data",
         "data_lede": "Ready until {at}. Prove your phone once more, then the download begins.",
+        "data_lede_mail": "Ready until {at}. A new code to {mask} opens the download.",
+        "data_lede_closed": "Ready until {at}. A code opens the download, and there is no number and no mailbox that"
+        " one could go to. Write to us, and name the reference.",
         "data_get": "Download",
         "data_once": "You are proven. The button works once, within an hour.",
-        "data_over": "That download was used or is over. Prove your phone once more for another.",
+        "data_over": "That download was used or is over. Ask for a new code for another.",
         "messages": "Messages",
         "history": "What happened",
         "appeal": "Not content with the answer?",
@@ -354,6 +361,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number_n": "Otro número",
         "withheld": "El número estaba oculto cuando llamé",
         "withheld_lede": "Entonces nadie sabe qué llamadas son suyas, y una persona busca la que usted describe.",
+        "withheld_mail": "Entonces un código a su correo electrónico abre sus datos, así que escríbalo abajo.",
         "withheld_day": "Día de la llamada",
         "withheld_time": "Hora, lo más exacta que sepa",
         "withheld_business": "La empresa a la que llamó",
@@ -362,7 +370,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "where_no": "Prefiero no decirlo",
         "name": "Su nombre",
         "mail": "Correo electrónico",
-        "mail_help": "Si quiere la respuesta también por correo. No lo usamos para nada más.",
+        "mail_help": "Si quiere la respuesta también por correo, o llamó sin número. No lo usamos para nada más.",
+        "mail_needed": "Escriba su correo electrónico: sin un número, un código a él abre sus datos.",
         "words": "Con sus propias palabras",
         "words_correct": "¿Qué está mal y cómo es?",
         "words_complain": "¿Qué salió mal?",
@@ -431,9 +440,12 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         " una persona.",
         "data": "Sus datos",
         "data_lede": "Listos hasta el {at}. Demuestre su teléfono una vez más y empieza la descarga.",
+        "data_lede_mail": "Listos hasta el {at}. Un código nuevo a {mask} abre la descarga.",
+        "data_lede_closed": "Listos hasta el {at}. Un código abre la descarga, y no hay número ni buzón al que pueda"
+        " llegar. Escríbanos e indique la referencia.",
         "data_get": "Descargar",
         "data_once": "Está demostrado. El botón funciona una vez, en una hora.",
-        "data_over": "Esa descarga ya se usó o terminó. Demuestre su teléfono otra vez para otra.",
+        "data_over": "Esa descarga ya se usó o terminó. Pida un código nuevo para otra.",
         "messages": "Mensajes",
         "history": "Qué pasó",
         "appeal": "¿No está conforme con la respuesta?",

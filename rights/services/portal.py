@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -45,13 +45,13 @@ from rights.enums import (
     Channel,
     EventKind,
     IdentityKind,
-    IdentityState,
     LetterState,
     OnBehalf,
     PackageState,
 )
 from rights.models import Case, CaseEvent, Identity, Letter, Package, PrivacyNotice, RequestPage, Submission
-from rights.selectors import notice, words
+from rights.selectors import notice, openers, words
+from rights.selectors.casebook import mask_mail
 from rights.services import cases, packages, proofs
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import Steps
@@ -145,11 +145,13 @@ class ShownNumber:
     """
     One identity as the personal page shows it: a masked number or address, or "" for a withheld call.
 
+    :ivar mailed_to: the masked address that a code for it goes to; "" where it goes to a phone, or nowhere.
     :ivar opens: a fresh code for it opens the person's data.
     """
 
     identity: Identity
     mask: str
+    mailed_to: str
     is_coded: bool
     opens: bool
 
@@ -407,9 +409,7 @@ def show_request(*, link: str, at: datetime) -> Request:
         identities = list(Identity.objects.filter(submission=submission).order_by("claimed_at", "pk"))
         steps = proofs.needs(submission, rows, identities)
         coded = dict(steps.phones)
-        by_phone = any(
-            row.kind == IdentityKind.PHONE and row.state == IdentityState.PROVEN for row in identities
-        )
+        opens = {one.identity.pk: mask_mail(one.mail) for one in openers.openers_of(submission)}
         return Request(
             look=_look(agency, client, page.key if page else ""),
             named=named,
@@ -417,15 +417,7 @@ def show_request(*, link: str, at: datetime) -> Request:
             page_key=page.key if page else "",
             submission=submission,
             cases=tuple(_shown(case, key) for case in rows),
-            numbers=tuple(
-                ShownNumber(
-                    row,
-                    proofs.mask_of(row, submission),
-                    coded.get(row.pk, False),
-                    row.state == IdentityState.PROVEN and (row.kind == IdentityKind.PHONE or not by_phone),
-                )
-                for row in identities
-            ),
+            numbers=tuple(_number(row, submission, coded, opens) for row in identities),
             steps=steps,
             can_send=proofs.can_send(submission, at=at),
             package=_package(rows, at),
@@ -433,6 +425,14 @@ def show_request(*, link: str, at: datetime) -> Request:
             form=tokens.sign_form(submission.holder_id, {}, at=at),
             heard_signal=client is not None and _was_signalled(client, submission),
         )
+
+
+def _number(
+    row: Identity, submission: Submission, coded: Mapping[uuid.UUID, bool], opens: Mapping[uuid.UUID, str]
+) -> ShownNumber:
+    mask = proofs.mask_of(row, submission)
+    mailed_to = mask if row.kind == IdentityKind.EMAIL else opens.get(row.pk, "")
+    return ShownNumber(row, mask, mailed_to, coded.get(row.pk, False), row.pk in opens)
 
 
 def _shown(case: Case, key: Key | None) -> ShownCase:

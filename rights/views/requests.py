@@ -23,7 +23,7 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.enums import CaseState, IdentityKind
+from rights.enums import CaseState
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission
 from rights.selectors import guardians
@@ -135,8 +135,8 @@ def _code(request: HttpRequest, shown: Request, language: Language, at: datetime
 
 def _what(deed: str, shown: Request, identity_id: UUID) -> str:
     """Codes by mail and codes by phone are counted apart: who has used up the ones may still use the others."""
-    kinds = {one.identity.pk: one.identity.kind for one in shown.numbers}
-    return f"{deed}_by_mail" if kinds.get(identity_id) == IdentityKind.EMAIL else deed
+    mailed_to = {one.identity.pk: one.mailed_to for one in shown.numbers}
+    return f"{deed}_by_mail" if mailed_to.get(identity_id) else deed
 
 
 def _prove(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
@@ -307,9 +307,7 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
             (consent_words.when(message.at, shown.look.zone, language), message.subject, message.body)
             for message in shown.messages
         ],
-        "package_until": words.day(shown.package.expires_at.astimezone(zone).date(), language)
-        if shown.package and shown.package.expires_at
-        else "",
+        "data_lede": _data_lede(shown, zone, language),
         "file_label": words.TEXTS[language][_file_step(shown.submission)],
         "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
@@ -318,6 +316,18 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
         **more,
     }
     return draw(request, "request", shown.look, language, **context)
+
+
+def _data_lede(shown: Request, zone: ZoneInfo, language: Language) -> str:
+    """Until when the data are there, and what opens them."""
+    if shown.package is None or shown.package.expires_at is None:
+        return ""
+    texts, opens = words.TEXTS[language], [one for one in shown.numbers if one.opens]
+    until = words.day(shown.package.expires_at.astimezone(zone).date(), language)
+    if not opens:
+        return texts["data_lede_closed"].format(at=until)
+    mails = ", ".join(one.mailed_to for one in opens if one.mailed_to)
+    return texts["data_lede_mail" if mails else "data_lede"].format(at=until, mask=mails)
 
 
 def _file_step(submission: Submission) -> str:
