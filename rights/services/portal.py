@@ -49,9 +49,18 @@ from rights.enums import (
     OnBehalf,
     PackageState,
 )
-from rights.models import Case, CaseEvent, Identity, Letter, Package, PrivacyNotice, RequestPage, Submission
+from rights.models import (
+    Case,
+    CaseEvent,
+    Identity,
+    Letter,
+    Package,
+    PrivacyNotice,
+    RequestPage,
+    Submission,
+)
 from rights.selectors import notice, openers, words
-from rights.selectors.casebook import mask_mail
+from rights.selectors.casebook import mask_mail, waits_for_number
 from rights.services import cases, packages, proofs
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import Steps
@@ -131,12 +140,17 @@ class ShownEvent:
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """One case as its person sees it."""
+    """
+    One case as its person sees it.
+
+    :ivar waits_for_number: nothing of what it refuses is stopped, because no number is known.
+    """
 
     case: Case
     ask: Ask
     state: CaseState
     answer: str
+    waits_for_number: bool
     events: tuple[ShownEvent, ...]
 
 
@@ -442,6 +456,7 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         ask=Ask(case.asks),
         state=CaseState(case.state),
         answer=words.text(case.answer, key) if case.answered_at else "",
+        waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
     )
 

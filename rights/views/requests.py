@@ -337,16 +337,31 @@ def _file_step(submission: Submission) -> str:
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
+def _state(one: ShownCase, language: Language, *, is_done: bool) -> tuple[str, str]:
+    """How far a case is, and what comes next, of whom."""
+    texts = words.TEXTS[language]
+    # Who has done everything waits for us, whatever the case waits for.
+    seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
+    state, next_ = words.STATES[language][seen]
+    if one.waits_for_number and one.ask.works_at_once:
+        return texts["waits"], texts["waits_next"]
+    if seen is CaseState.OPEN and one.case.took_effect_at is not None:
+        return texts["counts"], texts["counts_next"]
+    return state, next_
+
+
 def _row(
     one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool, is_appealed: bool
 ) -> dict[str, Any]:
     """One case in words."""
     case = one.case
-    # Who has done everything waits for us, whatever the case waits for.
-    seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
-    state, next_ = words.STATES[language][seen]
-    if seen is CaseState.OPEN and case.took_effect_at is not None:
-        state, next_ = words.TEXTS[language]["counts"], words.TEXTS[language]["counts_next"]
+    may_appeal = (
+        one.state is CaseState.DONE
+        and case.decided_at is not None
+        and case.appeal_of_id is None
+        and not is_appealed
+    )
+    state, next_ = _state(one, language, is_done=is_done)
     events = words.EVENTS[language]
     return {
         "case": case,
@@ -362,10 +377,8 @@ def _row(
         else "",
         "answer": one.answer,
         "asks_back": case.paused_at is not None and case.closed_at is None,
-        "may_appeal": one.state is CaseState.DONE
-        and case.decided_at is not None
-        and case.appeal_of_id is None
-        and not is_appealed,
+        "waits_for_number": one.waits_for_number,
+        "may_appeal": may_appeal,
         "may_take_back": case.closed_at is None and case.decided_at is None,
         "events": [
             (events[event.kind], consent_words.when(event.at, str(zone), language), event.words)

@@ -123,6 +123,8 @@ def test_the_page_of_a_request_says_nothing_in_the_other_language_however_far_it
     looks(agent)
     call = {"withheld_day": "2026-11-20", "withheld_time": "10:30", "withheld_business": "Dentista"}
     looks(sent(Ask.SEE, number="", mail="anna@people.example", **call))
+    for ask in (Ask.DO_NOT_SELL, Ask.OBJECT):
+        looks(sent(ask, number="", **call))
     where = sent(Ask.COPY)
     looks(where)
     (identity,) = ids_on(browser, where)
