@@ -48,6 +48,7 @@ from rights.enums import (
     LetterState,
     OnBehalf,
     PackageState,
+    StepState,
 )
 from rights.models import (
     Case,
@@ -57,6 +58,7 @@ from rights.models import (
     Package,
     PrivacyNotice,
     RequestPage,
+    Step,
     Submission,
 )
 from rights.selectors import notice, openers, words
@@ -143,15 +145,24 @@ class ShownCase:
     """
     One case as its person sees it.
 
-    :ivar waits_for_number: nothing of what it refuses is stopped, because no number is known.
+    :ivar is_carried_out: nothing of a decision is still to be done. :ivar waits_for_number: nothing of what it refuses
+        is stopped, because no number is known.
     """
 
     case: Case
     ask: Ask
     state: CaseState
     answer: str
+    is_carried_out: bool
     waits_for_number: bool
     events: tuple[ShownEvent, ...]
+
+    @property
+    def question(self) -> str | None:
+        """What the person was asked and has not answered; "" where its words are erased, None where nothing was."""
+        if self.case.paused_at is None or self.case.closed_at is not None:
+            return None
+        return next((one.words for one in reversed(self.events) if one.kind is EventKind.STOPPED), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +467,8 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         ask=Ask(case.asks),
         state=CaseState(case.state),
         answer=words.text(case.answer, key) if case.answered_at else "",
+        is_carried_out=case.decided_at is not None
+        and not Step.objects.filter(case=case).exclude(state=StepState.DONE).exists(),
         waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
     )

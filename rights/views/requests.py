@@ -23,7 +23,7 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.enums import CaseState
+from rights.enums import CaseState, Decided
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission
 from rights.selectors import guardians
@@ -337,16 +337,23 @@ def _file_step(submission: Submission) -> str:
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
-def _state(one: ShownCase, language: Language, *, is_done: bool) -> tuple[str, str]:
+def _state(one: ShownCase, language: Language, *, is_done: bool, may_appeal: bool) -> tuple[str, str]:
     """How far a case is, and what comes next, of whom."""
     texts = words.TEXTS[language]
     # Who has done everything waits for us, whatever the case waits for.
     seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
     state, next_ = words.STATES[language][seen]
+    if one.question is not None:
+        return texts["asked"], texts["asked_stands" if one.case.stands else "asked_next"]
     if one.waits_for_number and one.ask.works_at_once:
         return texts["waits"], texts["waits_next"]
     if seen is CaseState.OPEN and one.case.took_effect_at is not None:
         return texts["counts"], texts["counts_next"]
+    if seen is CaseState.DONE and not may_appeal:
+        return state, texts["done_next"]
+    if seen is CaseState.DECIDED and one.is_carried_out:
+        is_something = one.case.decided in {Decided.FULFIL, Decided.PART}
+        return state, texts["carried_out" if is_something else "written_up"]
     return state, next_
 
 
@@ -361,7 +368,7 @@ def _row(
         and case.appeal_of_id is None
         and not is_appealed
     )
-    state, next_ = _state(one, language, is_done=is_done)
+    state, next_ = _state(one, language, is_done=is_done, may_appeal=may_appeal)
     events = words.EVENTS[language]
     return {
         "case": case,
@@ -376,7 +383,8 @@ def _row(
         if case.took_effect_at
         else "",
         "answer": one.answer,
-        "asks_back": case.paused_at is not None and case.closed_at is None,
+        "asks_back": one.question is not None,
+        "question": one.question,
         "waits_for_number": one.waits_for_number,
         "may_appeal": may_appeal,
         "may_take_back": case.closed_at is None and case.decided_at is None,
