@@ -18,7 +18,7 @@ class WebPage(ClientOwned):
 
     `swap_*` is the script of a call tracker that shows other numbers to visitors; the form loads it only where
     nobody objects. With `swap_needs_consent` every visitor has to agree first, without it those outside the
-    Americas and Australia.
+    Americas and Australia. `links_ended_at`: personal links that were sent until then take no yes any more.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -29,6 +29,7 @@ class WebPage(ClientOwned):
     swap_needs_consent = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     key_changed_at = models.DateTimeField()
+    links_ended_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"

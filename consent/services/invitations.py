@@ -55,6 +55,7 @@ from consent.enums import (
 from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
 from consent.selectors import asking, standards
 from consent.selectors import invitations as selectors
+from consent.selectors import web as pages
 from consent.selectors.contact import number_of
 from consent.services import contact, ledger, menu_calls, web
 from consent.services.ledger import Said
@@ -404,7 +405,12 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
 
 
 def _is_left_alone(row: Invitation, letter: Letter, at: datetime) -> bool:
-    """Whether the person has said no to what is asked or opted out, or would have to agree first by now."""
+    """
+    Whether the person has said no to what is asked or opted out, or would have to agree first by now; or it reminds of
+    a letter whose link was ended.
+    """
+    if _is_ended(row):
+        return True
     noes = ledger.noes_of(row.client, row.caller_id, at=at)
     if not noes.keys().isdisjoint({*row.version.notice.purposes, Purpose.CONTACT.value}):
         return True
@@ -509,7 +515,7 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
             stands=stands,
-            is_over=is_others(row) or (_is_over(row, at) and not stands),
+            is_over=takes_no_yes(row) or (_is_over(row, at) and not stands),
         )
 
 
@@ -521,6 +527,22 @@ def _stands(row: Invitation) -> bool:
 def is_others(row: Invitation) -> bool:
     """Whether who was asked may have the number no more, and so can say no for it, and not yes. Inside a scope."""
     return contact.is_reassigned(client=row.client, caller_id=row.caller_id, since=row.created_at)
+
+
+def takes_no_yes(row: Invitation) -> bool:
+    """Whether a letter's answer can be a no alone: it may be somebody else's, or have gone to somebody else."""
+    return is_others(row) or _is_ended(row)
+
+
+def _is_ended(row: Invitation) -> bool:
+    """Whether staff have ended all personal links since it was sent."""
+    page = pages.page_of(row.client)
+    return (
+        page is not None
+        and page.links_ended_at is not None
+        and row.sent_at is not None
+        and row.sent_at <= page.links_ended_at
+    )
 
 
 def _is_over(row: Invitation, at: datetime) -> bool:
@@ -536,15 +558,15 @@ def answer(
     Enters the client's scope itself. The last answer counts; the address leaves with the first.
 
     :raises UnknownKeyError: nobody's key.
-    :raises UnknownInvitationError: no such link, or it is a yes after the question's time or for a number that may be
-        somebody else's by now.
+    :raises UnknownInvitationError: no such link, or it is a yes after the question's time, after links were ended, or
+        for a number that may be somebody else's by now.
     :raises CallerGoneError: the person was erased in this moment.
     """
     door = web.door_of(key)
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
         row = _find(client, secret)
-        if agreed and (is_others(row) or (_is_over(row, at) and not _stands(row))):
+        if agreed and (takes_no_yes(row) or (_is_over(row, at) and not _stands(row))):
             raise UnknownInvitationError
         evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
         source = f"link {row.pk} {at.isoformat()}"

@@ -307,7 +307,7 @@ def _answer(matter: _Matter, reply: Reply, row: Invitation, source: str, evidenc
     """
     takes_back = matter.takes_back
     is_asked = row.state in _OPEN and row.sent_at is not None and matter.at <= row.sent_at + ANSWER_WITHIN
-    is_open = is_asked and not invitations.is_others(row)
+    is_open = is_asked and not invitations.takes_no_yes(row)
     if not takes_back and not (is_open and matter.answers):
         unasked = (
             "It answers no question that is open." if not is_open else "It does not answer our letter itself."

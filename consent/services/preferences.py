@@ -32,7 +32,7 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place, SealBrokenError
 from consent.channels import tokens, words
 from consent.enums import NO_STATES, Channel, EventKind, Language, Purpose, Scope, State, Strength
-from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription
+from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription, WebPage
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
 from consent.services import again, contact, ledger, web
@@ -226,7 +226,12 @@ def _place(client_id: int) -> Place:
 
 @transaction.atomic
 def revoke_links(*, client: Client, by: Actor, at: datetime) -> bool:
-    """Let none of a client's links open any more; the next ones are sealed anew. Returns whether there were any."""
+    """
+    Let none of a client's links open any more; the next ones are sealed anew. Returns whether there were any.
+
+    What was sent out to ask for a consent takes a no alone from then on.
+    """
+    WebPage.objects.for_client(client).update(links_ended_at=at)
     there_were = vault.destroy_purpose_key(client_id=client.pk, purpose=_PURPOSE)
     audit.record("consent_links.revoked", subject=client, by=by, at=at)
     return there_were

@@ -86,9 +86,11 @@ def change_key(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def revoke_links(request: StaffRequest, client: Client) -> HttpResponse:
-    """Let no personal link that was sent so far open any more, after saying what that means."""
+    """Let no personal link that was sent so far open choices or take a yes, after saying what that means."""
     if request.method == "POST":
         preferences.revoke_links(client=client, by=request.actor, at=request.at)
-        messages.success(request, "No link that was sent until now opens any more.")
+        messages.success(
+            request, "No personal link that was sent until now opens choices or takes a yes any more."
+        )
         return redirect("consent:web", client.slug)
     return render(request, "consent/web_links.html", _context(client))

@@ -32,6 +32,8 @@ OFFERED: Final = (*AT_ONCE, *PROVEN, *TOLD)
 """What the page offers; an appeal is made on the page of the request that it is against."""
 
 NEEDS_WORDS: Final = frozenset({Ask.CORRECT, Ask.COMPLAIN})
+PACKED: Final = frozenset({Ask.SEE, Ask.COPY})
+"""What ends in a package, which a code opens."""
 TAKES_WORDS: Final = NEEDS_WORDS | {Ask.SEE, Ask.OBJECT, Ask.RESTRICT}
 
 ABOUT: Final[dict[Language, dict[Ask, About]]] = {
@@ -225,6 +227,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number_n": "Another number",
         "withheld": "The number was withheld when I called",
         "withheld_lede": "Then nobody knows which calls are yours, and a person looks for the one you describe.",
+        "withheld_no": "A no counts for a number: without one nothing is stopped. Write yours above, if you can.",
+        "withheld_mail": "A code to your e-mail address opens your data then, so write it below.",
         "withheld_day": "Day of the call",
         "withheld_time": "Time, as near as you know it",
         "withheld_business": "The business you called",
@@ -233,7 +237,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "where_no": "I would rather not say",
         "name": "Your name",
         "mail": "E-mail address",
-        "mail_help": "If you want the answer by e-mail too. We use it for nothing else.",
+        "mail_help": "If you want the answer by e-mail too, or called without a number. We use it for nothing else.",
+        "mail_needed": "Write your e-mail address: without a number, a code to it opens your data.",
         "words": "In your own words",
         "words_correct": "What is wrong, and how is it right?",
         "words_complain": "What went wrong?",
@@ -251,6 +256,17 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "counts_since": "It counts since {at}.",
         "counts": "It counts",
         "counts_next": "You need do nothing more. A person sees to it that those who received your data are told.",
+        "asked": "We asked you something",
+        "asked_next": "Your answer is awaited: write it below. The time for our answer runs on meanwhile.",
+        "asked_stands": "Your answer is awaited: write it below. Until then the time for our answer stands still.",
+        "waits": "Nothing is stopped yet",
+        "waits_next": "A no counts for a number, and you sent none. Send it in a new request, and it counts at once.",
+        "waits_marketing": "Marketing to you is not stopped yet: that counts for a number, and you sent none. Send it"
+        " in a new request, and it stops at once.",
+        "waits_send": "Send my number",
+        "done_next": "Nothing more is owed.",
+        "carried_out": "It is done. The answer is being written.",
+        "written_up": "The answer is being written.",
         "steps": "What we need from you",
         "steps_done": "You have done all that is needed.",
         "step_phone": "Prove the number {mask}",
@@ -301,9 +317,12 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         " person first.",
         "data": "Your data",
         "data_lede": "Ready until {at}. Prove your phone once more, then the download begins.",
+        "data_lede_mail": "Ready until {at}. A new code to {mask} opens the download.",
+        "data_lede_closed": "Ready until {at}. A code opens the download, and there is no number and no mailbox that"
+        " one could go to. Write to us, and name the reference.",
         "data_get": "Download",
         "data_once": "You are proven. The button works once, within an hour.",
-        "data_over": "That download was used or is over. Prove your phone once more for another.",
+        "data_over": "That download was used or is over. Ask for a new code for another.",
         "messages": "Messages",
         "history": "What happened",
         "appeal": "Not content with the answer?",
@@ -354,6 +373,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number_n": "Otro número",
         "withheld": "El número estaba oculto cuando llamé",
         "withheld_lede": "Entonces nadie sabe qué llamadas son suyas, y una persona busca la que usted describe.",
+        "withheld_no": "Un no cuenta para un número: sin él no se detiene nada. Escriba el suyo arriba, si puede.",
+        "withheld_mail": "Entonces un código a su correo electrónico abre sus datos, así que escríbalo abajo.",
         "withheld_day": "Día de la llamada",
         "withheld_time": "Hora, lo más exacta que sepa",
         "withheld_business": "La empresa a la que llamó",
@@ -362,7 +383,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "where_no": "Prefiero no decirlo",
         "name": "Su nombre",
         "mail": "Correo electrónico",
-        "mail_help": "Si quiere la respuesta también por correo. No lo usamos para nada más.",
+        "mail_help": "Si quiere la respuesta también por correo, o llamó sin número. No lo usamos para nada más.",
+        "mail_needed": "Escriba su correo electrónico: sin un número, un código a él abre sus datos.",
         "words": "Con sus propias palabras",
         "words_correct": "¿Qué está mal y cómo es?",
         "words_complain": "¿Qué salió mal?",
@@ -380,6 +402,18 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "counts_since": "Cuenta desde el {at}.",
         "counts": "Cuenta",
         "counts_next": "No tiene que hacer nada más. Una persona se ocupa de avisar a quienes recibieron sus datos.",
+        "asked": "Le hemos preguntado algo",
+        "asked_next": "Se espera su respuesta: escríbala abajo. Mientras tanto el plazo de la nuestra sigue.",
+        "asked_stands": "Se espera su respuesta: escríbala abajo. Hasta entonces el plazo de la nuestra está parado.",
+        "waits": "Aún no se ha detenido nada",
+        "waits_next": "Un no cuenta para un número, y usted no envió ninguno. Envíelo en una solicitud nueva y cuenta"
+        " en el acto.",
+        "waits_marketing": "El marketing hacia usted aún no se ha detenido: eso cuenta para un número, y usted no envió"
+        " ninguno. Envíelo en una solicitud nueva y cesa de inmediato.",
+        "waits_send": "Enviar mi número",
+        "done_next": "No queda nada pendiente.",
+        "carried_out": "Está hecho. Se está escribiendo la respuesta.",
+        "written_up": "Se está escribiendo la respuesta.",
         "steps": "Lo que necesitamos de usted",
         "steps_done": "Ha hecho todo lo necesario.",
         "step_phone": "Demuestre el número {mask}",
@@ -431,9 +465,12 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         " una persona.",
         "data": "Sus datos",
         "data_lede": "Listos hasta el {at}. Demuestre su teléfono una vez más y empieza la descarga.",
+        "data_lede_mail": "Listos hasta el {at}. Un código nuevo a {mask} abre la descarga.",
+        "data_lede_closed": "Listos hasta el {at}. Un código abre la descarga, y no hay número ni buzón al que pueda"
+        " llegar. Escríbanos e indique la referencia.",
         "data_get": "Descargar",
         "data_once": "Está demostrado. El botón funciona una vez, en una hora.",
-        "data_over": "Esa descarga ya se usó o terminó. Demuestre su teléfono otra vez para otra.",
+        "data_over": "Esa descarga ya se usó o terminó. Pida un código nuevo para otra.",
         "messages": "Mensajes",
         "history": "Qué pasó",
         "appeal": "¿No está conforme con la respuesta?",

@@ -115,6 +115,14 @@ class RequestForm(forms.Form):
             for name in ("withheld_day", "withheld_time", "withheld_business"):
                 if not said.get(name) and name not in self.errors:
                     self.add_error(name, self.texts["needed"])
+            # Nobody could take the data otherwise: a code opens them, and to a withheld call none can go.
+            if (
+                self.ask in words.PACKED
+                and not numbers
+                and not said.get("mail")
+                and "mail" not in self.errors
+            ):
+                self.add_error("mail", self.texts["mail_needed"])
         elif not numbers and "number" not in self.errors:
             self.add_error("number", self.texts["who_needed"])
         if len(set(numbers)) != len(numbers):

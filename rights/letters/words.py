@@ -101,6 +101,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "going_on": "This goes on: {uses}.",
         "not_before": "It is about calls since the number is yours: where it is known that somebody else had it before,"
         " their calls stay as they are.",
+        "code_to_phone": "to your phone",
+        "code_to_mail": "to your e-mail address",
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
         " page. Then it is gone, too.",
         "told": "We tell those who were given your data: {names}",
@@ -127,6 +129,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "going_on": "Esto continúa: {uses}.",
         "not_before": "Se refiere a las llamadas desde que el número es suyo: donde consta que antes lo tuvo otra"
         " persona, las llamadas de esa persona siguen como están.",
+        "code_to_phone": "a su teléfono",
+        "code_to_mail": "a su correo electrónico",
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
         " de su página. Después también desaparece.",
         "told": "Avisamos a quienes recibieron sus datos: {names}",

@@ -16,7 +16,7 @@ from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout,
 from rights.law import grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import clocks, corrections, ends, notice, reach, words
+from rights.selectors import clocks, corrections, ends, notice, openers, reach, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -87,8 +87,11 @@ def facts_of(
         **_found(case, language),
         **_decided(case, language),
     }
-    if case.kind in {Kind.ACCESS, Kind.PORTABILITY} and {"gdpr", "uk_gdpr"} & set(laws_of(case)):
-        facts["rights"] = sentences["rights"]
+    if case.kind in {Kind.ACCESS, Kind.PORTABILITY}:
+        is_mailed = any(one.mail for one in openers.openers_of(case.submission))
+        facts["code_to"] = sentences["code_to_mail" if is_mailed else "code_to_phone"]
+        if {"gdpr", "uk_gdpr"} & set(laws_of(case)):
+            facts["rights"] = sentences["rights"]
     if case.handed_over_at is not None:
         facts["handed_on"] = _day_of(case.handed_over_at, case, language)
         facts["answers"] = sender

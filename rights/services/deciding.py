@@ -40,7 +40,7 @@ from rights.enums import (
 from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
 from rights.models import Approval, Case, Finding, Identity, Proof, Step
-from rights.selectors import guardians, reach
+from rights.selectors import guardians, openers, reach
 from rights.services import approvals, cases, queue, reaching, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
@@ -215,6 +215,7 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
     if decided in {Decided.FULFIL, Decided.PART} and Ask(case.asks).needs_proof:
         _check_person(case)
         _check_number(case)
+        _check_opened(case)
     if decided != Decided.NOT_OURS and needs_approval(case):
         raise NotApprovedError("The client has to agree to the answer first.")
 
@@ -302,6 +303,16 @@ def _check_number(case: Case) -> None:
         raise NotProvenError(
             "No phone number is proven, and it is a number's calls that would stop being used. Have one proven, say"
             " whose calls a proven mail address stands for, or refuse with the ground that fits."
+        )
+
+
+def _check_opened(case: Case) -> None:
+    """A package is taken after a code alone: where none could go anywhere, it would lie there until it ends."""
+    if StepKind.PACK in _STEPS.get(Ask(case.asks), ()) and not openers.openers_of(case.submission):
+        raise NotProvenError(
+            "Nobody could fetch the package: a code opens it, and no number and no mail address is proven, nor was one"
+            " named for the answer. Have a number proven; or refuse it with the ground that fits, and ask for a new"
+            " request that names an e-mail address."
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -45,13 +45,24 @@ from rights.enums import (
     Channel,
     EventKind,
     IdentityKind,
-    IdentityState,
     LetterState,
     OnBehalf,
     PackageState,
+    StepState,
 )
-from rights.models import Case, CaseEvent, Identity, Letter, Package, PrivacyNotice, RequestPage, Submission
-from rights.selectors import notice, words
+from rights.models import (
+    Case,
+    CaseEvent,
+    Identity,
+    Letter,
+    Package,
+    PrivacyNotice,
+    RequestPage,
+    Step,
+    Submission,
+)
+from rights.selectors import notice, openers, words
+from rights.selectors.casebook import mask_mail, waits_for_number
 from rights.services import cases, packages, proofs
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import Steps
@@ -131,13 +142,27 @@ class ShownEvent:
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """One case as its person sees it."""
+    """
+    One case as its person sees it.
+
+    :ivar is_carried_out: nothing of a decision is still to be done. :ivar waits_for_number: nothing of what it refuses
+        is stopped, because no number is known.
+    """
 
     case: Case
     ask: Ask
     state: CaseState
     answer: str
+    is_carried_out: bool
+    waits_for_number: bool
     events: tuple[ShownEvent, ...]
+
+    @property
+    def question(self) -> str | None:
+        """What the person was asked and has not answered; "" where its words are erased, None where nothing was."""
+        if self.case.paused_at is None or self.case.closed_at is not None:
+            return None
+        return next((one.words for one in reversed(self.events) if one.kind is EventKind.STOPPED), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +170,13 @@ class ShownNumber:
     """
     One identity as the personal page shows it: a masked number or address, or "" for a withheld call.
 
+    :ivar mailed_to: the masked address that a code for it goes to; "" where it goes to a phone, or nowhere.
     :ivar opens: a fresh code for it opens the person's data.
     """
 
     identity: Identity
     mask: str
+    mailed_to: str
     is_coded: bool
     opens: bool
 
@@ -407,9 +434,7 @@ def show_request(*, link: str, at: datetime) -> Request:
         identities = list(Identity.objects.filter(submission=submission).order_by("claimed_at", "pk"))
         steps = proofs.needs(submission, rows, identities)
         coded = dict(steps.phones)
-        by_phone = any(
-            row.kind == IdentityKind.PHONE and row.state == IdentityState.PROVEN for row in identities
-        )
+        opens = {one.identity.pk: mask_mail(one.mail) for one in openers.openers_of(submission)}
         return Request(
             look=_look(agency, client, page.key if page else ""),
             named=named,
@@ -417,15 +442,7 @@ def show_request(*, link: str, at: datetime) -> Request:
             page_key=page.key if page else "",
             submission=submission,
             cases=tuple(_shown(case, key) for case in rows),
-            numbers=tuple(
-                ShownNumber(
-                    row,
-                    proofs.mask_of(row, submission),
-                    coded.get(row.pk, False),
-                    row.state == IdentityState.PROVEN and (row.kind == IdentityKind.PHONE or not by_phone),
-                )
-                for row in identities
-            ),
+            numbers=tuple(_number(row, submission, coded, opens) for row in identities),
             steps=steps,
             can_send=proofs.can_send(submission, at=at),
             package=_package(rows, at),
@@ -435,6 +452,14 @@ def show_request(*, link: str, at: datetime) -> Request:
         )
 
 
+def _number(
+    row: Identity, submission: Submission, coded: Mapping[uuid.UUID, bool], opens: Mapping[uuid.UUID, str]
+) -> ShownNumber:
+    mask = proofs.mask_of(row, submission)
+    mailed_to = mask if row.kind == IdentityKind.EMAIL else opens.get(row.pk, "")
+    return ShownNumber(row, mask, mailed_to, coded.get(row.pk, False), row.pk in opens)
+
+
 def _shown(case: Case, key: Key | None) -> ShownCase:
     rows = CaseEvent.objects.filter(case=case, shown=True).order_by("id")
     return ShownCase(
@@ -442,6 +467,9 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         ask=Ask(case.asks),
         state=CaseState(case.state),
         answer=words.text(case.answer, key) if case.answered_at else "",
+        is_carried_out=case.decided_at is not None
+        and not Step.objects.filter(case=case).exclude(state=StepState.DONE).exists(),
+        waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
     )
 

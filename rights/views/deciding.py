@@ -30,7 +30,7 @@ from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, O
 from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
-from rights.selectors import casebook, corrections, described, ends, guardians, reach, words
+from rights.selectors import casebook, corrections, described, ends, guardians, openers, reach, words
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, reaching, restricting
 from rights.services.restricting import NotCorrectableError
@@ -97,9 +97,17 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "kept_for": ends.kept_for(case),
         "others": reach.others_of(case) if case.client_id is None else [],
         "lone": described.lone_calls(case),
+        "opened_by": _opened_by(case),
         "unseen": _unseen(request, case),
     }
     return render(request, "rights/decide.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _opened_by(case: Case) -> list[str] | None:
+    """Of a copy the masked addresses, "" for a phone, to which a code goes that opens it; None where it is none."""
+    if case.asks not in {Ask.SEE, Ask.COPY}:
+        return None
+    return [casebook.mask_mail(one.mail) for one in openers.openers_of(case.submission)]
 
 
 def _unseen(request: StaffRequest, case: Case) -> list[Client]:
@@ -240,6 +248,7 @@ def _identity_page(
             for proof in (*line.proofs, *casebook.other_proofs(case))
         ],
         "said": described.described(row, key),
+        "named_mail": casebook.person_of(case, key).mail,
         "caller_form": CallerForm() if _may_name(case, row) else None,
         "zone": letter_selectors.zone_of(case),
         "older": _older_form(case, row),

@@ -23,7 +23,7 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.enums import CaseState, IdentityKind
+from rights.enums import CaseState, Decided
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission
 from rights.selectors import guardians
@@ -135,8 +135,8 @@ def _code(request: HttpRequest, shown: Request, language: Language, at: datetime
 
 def _what(deed: str, shown: Request, identity_id: UUID) -> str:
     """Codes by mail and codes by phone are counted apart: who has used up the ones may still use the others."""
-    kinds = {one.identity.pk: one.identity.kind for one in shown.numbers}
-    return f"{deed}_by_mail" if kinds.get(identity_id) == IdentityKind.EMAIL else deed
+    mailed_to = {one.identity.pk: one.mailed_to for one in shown.numbers}
+    return f"{deed}_by_mail" if mailed_to.get(identity_id) else deed
 
 
 def _prove(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
@@ -307,9 +307,7 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
             (consent_words.when(message.at, shown.look.zone, language), message.subject, message.body)
             for message in shown.messages
         ],
-        "package_until": words.day(shown.package.expires_at.astimezone(zone).date(), language)
-        if shown.package and shown.package.expires_at
-        else "",
+        "data_lede": _data_lede(shown, zone, language),
         "file_label": words.TEXTS[language][_file_step(shown.submission)],
         "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
@@ -320,6 +318,18 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
     return draw(request, "request", shown.look, language, **context)
 
 
+def _data_lede(shown: Request, zone: ZoneInfo, language: Language) -> str:
+    """Until when the data are there, and what opens them."""
+    if shown.package is None or shown.package.expires_at is None:
+        return ""
+    texts, opens = words.TEXTS[language], [one for one in shown.numbers if one.opens]
+    until = words.day(shown.package.expires_at.astimezone(zone).date(), language)
+    if not opens:
+        return texts["data_lede_closed"].format(at=until)
+    mails = ", ".join(one.mailed_to for one in opens if one.mailed_to)
+    return texts["data_lede_mail" if mails else "data_lede"].format(at=until, mask=mails)
+
+
 def _file_step(submission: Submission) -> str:
     """Which words ask for the file."""
     if submission.on_behalf == "agent":
@@ -327,16 +337,38 @@ def _file_step(submission: Submission) -> str:
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
+def _state(one: ShownCase, language: Language, *, is_done: bool, may_appeal: bool) -> tuple[str, str]:
+    """How far a case is, and what comes next, of whom."""
+    texts = words.TEXTS[language]
+    # Who has done everything waits for us, whatever the case waits for.
+    seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
+    state, next_ = words.STATES[language][seen]
+    if one.question is not None:
+        return texts["asked"], texts["asked_stands" if one.case.stands else "asked_next"]
+    if one.waits_for_number and one.ask.works_at_once:
+        return texts["waits"], texts["waits_next"]
+    if seen is CaseState.OPEN and one.case.took_effect_at is not None:
+        return texts["counts"], texts["counts_next"]
+    if seen is CaseState.DONE and not may_appeal:
+        return state, texts["done_next"]
+    if seen is CaseState.DECIDED and one.is_carried_out:
+        is_something = one.case.decided in {Decided.FULFIL, Decided.PART}
+        return state, texts["carried_out" if is_something else "written_up"]
+    return state, next_
+
+
 def _row(
     one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool, is_appealed: bool
 ) -> dict[str, Any]:
     """One case in words."""
     case = one.case
-    # Who has done everything waits for us, whatever the case waits for.
-    seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
-    state, next_ = words.STATES[language][seen]
-    if seen is CaseState.OPEN and case.took_effect_at is not None:
-        state, next_ = words.TEXTS[language]["counts"], words.TEXTS[language]["counts_next"]
+    may_appeal = (
+        one.state is CaseState.DONE
+        and case.decided_at is not None
+        and case.appeal_of_id is None
+        and not is_appealed
+    )
+    state, next_ = _state(one, language, is_done=is_done, may_appeal=may_appeal)
     events = words.EVENTS[language]
     return {
         "case": case,
@@ -351,11 +383,10 @@ def _row(
         if case.took_effect_at
         else "",
         "answer": one.answer,
-        "asks_back": case.paused_at is not None and case.closed_at is None,
-        "may_appeal": one.state is CaseState.DONE
-        and case.decided_at is not None
-        and case.appeal_of_id is None
-        and not is_appealed,
+        "asks_back": one.question is not None,
+        "question": one.question,
+        "waits_for_number": one.waits_for_number,
+        "may_appeal": may_appeal,
         "may_take_back": case.closed_at is None and case.decided_at is None,
         "events": [
             (events[event.kind], consent_words.when(event.at, str(zone), language), event.words)

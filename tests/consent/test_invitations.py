@@ -494,6 +494,46 @@ def test_the_same_link_takes_it_back_as_long_as_the_consent_stands(cast: Cast) -
     assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=120)) == 1
 
 
+def end_links(cast: Cast, at: datetime) -> None:
+    make.grant(cast.alice, cast.dentist)
+    with time_machine.travel(at, tick=False):
+        browser = signed_in(cast.alice)
+        assert "a no by them still counts" in browser.get("/clients/dentist/consent/web/links/").text
+        assert browser.post("/clients/dentist/consent/web/links/").status_code == 302
+
+
+@pytest.mark.parametrize("said_before", [False, True])
+def test_a_letter_from_before_links_were_ended_takes_a_no_and_no_yes(
+    cast: Cast, *, said_before: bool
+) -> None:
+    row = asked(cast)
+    if said_before:
+        say(cast, row, "yes", at=NOON)
+    later, before = NOON + timedelta(days=1), len(events(cast))
+    end_links(cast, later)
+    with time_machine.travel(later, tick=False):
+        assert 'value="yes"' not in Browser().get(link(cast, row)).text
+    assert say(cast, row, "yes", at=later).status_code == 404
+    assert len(events(cast)) == before
+    assert "that is a no" in say(cast, row, "no", at=later).text
+    assert {event.kind for event in events(cast)[before:]} == {
+        EventKind.WITHDRAWN if said_before else EventKind.REFUSED
+    }
+
+
+def test_nobody_is_reminded_by_a_link_that_was_ended_and_later_letters_take_a_yes(cast: Cast) -> None:
+    row = asked(cast)
+    end_links(cast, NOON + timedelta(days=1))
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=NOON + timedelta(days=8), limit=9) == []
+    assert (fresh(row).state, fresh(row).due_at) == (InvitationState.SENT, None)
+
+    later = NOON + timedelta(days=2)
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.filter(pk=row.pk).update(sent_at=later)
+    assert say(cast, row, "yes", at=later).status_code == 200
+    assert {event.kind for event in events(cast)} == {EventKind.GIVEN}
+
+
 @pytest.mark.thorough
 def test_one_click_still_ends_the_letters_after_months(cast: Cast) -> None:
     row = asked(cast)

@@ -23,7 +23,7 @@ from consent import adapter
 from consent.channels import mail_in, mail_words
 from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, State, Strength
 from consent.models import ConsentEvent, ConsentState, Invitation, Reply
-from consent.services import invitations, mail, texts
+from consent.services import invitations, mail, preferences, texts, web
 from consent.services.mail import Outcome
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -134,6 +134,16 @@ def test_the_same_message_again_changes_nothing(cast: Cast, letter: Invitation) 
 def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation) -> None:
     bring(cast, sample("gmail_no"))
     assert bring(cast, sample("gmail_yes")) is Outcome.WAITING
+
+
+def test_a_yes_to_a_letter_from_before_links_were_ended_waits_and_a_no_counts(
+    cast: Cast, letter: Invitation
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        web.open_page(client=cast.dentist, at=NOON)
+        preferences.revoke_links(client=cast.dentist, by=BY, at=NOON + timedelta(minutes=1))
+    assert bring(cast, sample("gmail_yes")) is Outcome.WAITING
+    assert bring(cast, sample("gmail_no")) is Outcome.REFUSED
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ def test_a_file_that_is_no_permission_is_refused_and_left_nowhere(
 def test_a_withheld_call_has_its_own_way(cast: Cast, browser: Browser) -> None:
     where = arrive(
         browser, open_page(cast.dentist, cast), Ask.SEE, number="", withheld_day="2026-11-20",
-        withheld_time="10:30", withheld_business="Dentist, Main Street",
+        withheld_time="10:30", withheld_business="Dentist, Main Street", mail="anna@people.example",
     )  # fmt: skip
     (row,) = identities(where, of=cast.dentist, cast=cast)
     assert row.kind == "withheld"

@@ -121,11 +121,10 @@ def test_the_page_of_a_request_says_nothing_in_the_other_language_however_far_it
         looks(sent(ask, words="No."))
     agent = sent(Ask.DELETE, on_behalf="agent")
     looks(agent)
-    looks(
-        sent(
-            Ask.SEE, number="", withheld_day="2026-11-20", withheld_time="10:30", withheld_business="Dentista"
-        )
-    )
+    call = {"withheld_day": "2026-11-20", "withheld_time": "10:30", "withheld_business": "Dentista"}
+    looks(sent(Ask.SEE, number="", mail="anna@people.example", **call))
+    for ask in (Ask.DO_NOT_SELL, Ask.OBJECT):
+        looks(sent(ask, number="", **call))
     where = sent(Ask.COPY)
     looks(where)
     (identity,) = ids_on(browser, where)

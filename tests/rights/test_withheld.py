@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core import mail
 from django.test import Client as Browser
 
 from callprivacy.audit.models import Event
@@ -20,21 +22,25 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
+from consent.enums import Language
 from consent.models import VendorTask
 from retention.selectors import holds as hold_selectors
 from retention.services import holds
+from rights.channels import links
 from rights.channels import package as channel
-from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState
+from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState, ProofKind
+from rights.letters import fill as filled
 from rights.models import Case, Finding, Identity, Package
 from rights.selectors import letters
-from rights.services import cases, deciding, erasing, packages, proofs
+from rights.services import cases, deciding, erasing, packages, portal, proofs
+from rights.services.proofs import settling
 from rights.tasks.steps import sweep_requests
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 from tests.rights import asking
-from tests.rights.test_portal import arrive, case_of, open_page
+from tests.rights.test_portal import arrive, case_of, do, hidden, open_page, send
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
@@ -63,18 +69,33 @@ def call(cast: Cast) -> Call:
     return found
 
 
-def described(cast: Cast, ask: Ask) -> Case:
+TOLD = {
+    "number": "", "withheld_day": f"{CAME:%Y-%m-%d}", "withheld_time": f"{CAME:%H:%M}",
+    "withheld_business": "The dentist on Main Street",
+}  # fmt: skip
+MAIL = "anna@people.example"
+
+
+def described(cast: Cast, ask: Ask, **said: str) -> Case:
     """What somebody sends who called without a number."""
-    said = {
-        "number": "", "withheld_day": f"{CAME:%Y-%m-%d}", "withheld_time": f"{CAME:%H:%M}",
-        "withheld_business": "The dentist on Main Street",
-    }  # fmt: skip
-    return case_of(arrive(Browser(), open_page(cast.dentist, cast), ask, **said))
+    told = TOLD | {"mail": MAIL} | said
+    return case_of(arrive(Browser(), open_page(cast.dentist, cast), ask, **told))
+
+
+def page_of(case: Case) -> str:
+    return f"/q/{links.link_of(links.Named(case.agency_id, case.client_id or 0, case.submission_id))}/"
+
+
+def identity_of(case: Case, kind: IdentityKind) -> Identity:
+    with job_scope(agency_id=case.agency_id):
+        return Identity.objects.select_related("submission__client").get(
+            submission_id=case.submission_id, kind=kind
+        )
 
 
 def found_by_staff(cast: Cast, case: Case, call: Call, *, picks: str | None = None) -> Any:
     with job_scope(agency_id=cast.acme.pk):
-        identity = Identity.objects.get(submission=case.submission)
+        identity = Identity.objects.get(submission=case.submission, kind=IdentityKind.WITHHELD)
     page = f"/requests/{case.pk}/identities/{identity.pk}/"
     shown = signed_in(cast.alice).get(page).text
     assert "The dentist on Main Street" in shown
@@ -117,6 +138,103 @@ def test_a_call_that_staff_found_is_in_the_copy(cast: Cast, call: Call) -> None:
     (told,) = data["companies"][0]["calls"]
     assert told["id"] == str(call.pk)
     assert told["recording"]["withheld"] == packages.OTHERS
+
+
+def test_who_called_without_a_number_takes_the_copy_after_a_code_to_the_address_that_was_named(
+    cast: Cast, call: Call
+) -> None:
+    case = described(cast, Ask.COPY)
+    where, browser = page_of(case), Browser(headers={"accept-language": "en-US"})
+    withheld = str(identity_of(case, IdentityKind.WITHHELD).pk)
+    assert do(browser, where, "code", identity=withheld, way="text").status_code == 404, "nobody has found it"
+    shown = signed_in(cast.alice).get(f"/requests/{case.pk}/identities/{withheld}/").text
+    assert "a•••@people.example, which the person named" in shown
+    found_by_staff(cast, case, call)
+    asking.search(case.submission, at=NOON)
+    assert (
+        "a new code to a•••@people.example opens"
+        in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    )
+    done = decided(cast, case)
+
+    page = browser.get(where).text
+    assert "A new code to a•••@people.example opens the download." in page
+    assert "Prove your phone" not in page
+    mail.outbox.clear()
+    asked = do(browser, where, "code", identity=withheld, way="text", wants="package")
+    assert "If this address can be reached" in asked.text
+    (sent,) = mail.outbox
+    assert sent.to == [MAIL]
+    code = re.search(r"\b(\d{6})\b", str(sent.body))
+    assert code is not None
+    said = {"identity": withheld, "way": "text", "wants": "package"}
+    wrong = "000000" if code[1] != "000000" else "1" * 6
+    assert do(browser, where, "prove", code=wrong, **said).status_code == 422
+    token = hidden(do(browser, where, "prove", code=code[1], **said).content, "token")
+    taken = do(browser, where, "download", token=token)
+    data = json.loads(zipfile.ZipFile(io.BytesIO(b"".join(taken.streaming_content))).read(channel.DATA))
+    assert [one["id"] for one in data["companies"][0]["calls"]] == [str(call.pk)]
+    assert do(browser, where, "download", token=token).status_code == 410
+    with job_scope(agency_id=cast.acme.pk):
+        facts = letters.facts_of(done) | {"status_url": "https://x.example/"}
+    assert "a new code to your e-mail address" in filled("copy_ready", Language.ENGLISH, facts).body
+    assert (
+        "a su correo electrónico"
+        in filled("copy_ready", Language.SPANISH, facts | letters_in_spanish(done)).body
+    )
+
+
+def letters_in_spanish(case: Case) -> dict[str, str]:
+    with job_scope(agency_id=case.agency_id):
+        return letters.facts_of(case, language=Language.SPANISH)
+
+
+@pytest.mark.parametrize("ask", [Ask.SEE, Ask.COPY])
+def test_a_copy_of_a_withheld_call_alone_is_asked_for_with_an_address(cast: Cast, ask: Ask) -> None:
+    key = open_page(cast.dentist, cast)
+    answer = send(Browser(headers={"accept-language": "en-US"}), key, ask, **TOLD)
+    assert answer.status_code == 422
+    assert "a code to it opens your data" in answer.text
+    assert "A code to your e-mail address opens your data then" in answer.text
+    assert send(Browser(), key, ask, **(TOLD | {"number": "(212) 555-0101"})).status_code == 303
+    assert send(Browser(), key, Ask.DELETE, **TOLD).status_code == 303
+
+
+def test_a_package_that_nobody_could_open_is_not_decided(cast: Cast, call: Call) -> None:
+    case = described(cast, Ask.COPY, number="(212) 555-0101", mail="")
+    found_by_staff(cast, case, call)
+    later = NOON + timedelta(minutes=5)
+    asking.search(case.submission, at=later)
+    assert "Nobody could fetch the package" in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    office, now = asking.Office(cast), asking.case_of(case.submission, Ask.COPY)
+    said = {"case": now, "ground": "", "words": "", "at": later}
+    with pytest.raises(deciding.NotProvenError, match="Nobody could fetch the package"):
+        office.does(deciding.decide, decided=Decided.FULFIL, **said)
+    asking.prove(case.submission, at=later)
+    asking.search(case.submission, at=later)
+    office.does(deciding.decide, decided=Decided.FULFIL, **said)
+
+
+@pytest.mark.parametrize("kind", [IdentityKind.PHONE, IdentityKind.EMAIL])
+def test_a_code_to_the_named_address_opens_nothing_where_a_number_or_a_mailbox_is_proven(
+    cast: Cast, call: Call, kind: IdentityKind
+) -> None:
+    case = described(cast, Ask.COPY, number="(212) 555-0101")
+    found_by_staff(cast, case, call)
+    withheld = identity_of(case, IdentityKind.WITHHELD)
+    named = links.Named(cast.acme.pk, cast.dentist.pk, case.submission_id)
+    with job_scope(agency_id=cast.acme.pk):
+        proof = settling.add(withheld.submission, ProofKind.MAIL_CODE, holds=True, at=NOON, identity=withheld)
+    asking.prove(case.submission)
+    if kind is IdentityKind.EMAIL:
+        with job_scope(agency_id=cast.acme.pk):
+            Identity.objects.filter(submission=case.submission, kind=IdentityKind.PHONE).update(kind=kind)
+    decided(cast, case)
+    where, browser = page_of(case), Browser(headers={"accept-language": "en-US"})
+    assert str(withheld.pk) not in browser.get(where).text
+    assert do(browser, where, "code", identity=str(withheld.pk), way="text").status_code == 404
+    with pytest.raises(packages.NotFreshError):
+        portal.open_package(named=named, proof_id=proof.pk, at=NOON + timedelta(minutes=6))
 
 
 def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays(

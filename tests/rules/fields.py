@@ -584,7 +584,10 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.WebPage": Table(
         "A client's public page and its form on other sites",
-        _plain(_OURS, "origins swap_url swap_integrity swap_needs_consent created_at key_changed_at")
+        _plain(
+            _OURS,
+            "origins swap_url swap_integrity swap_needs_consent created_at key_changed_at links_ended_at",
+        )
         | _secret(key="Stands in the page's public address; whoever knows it may write to that client"),
     ),
     "consent.Subscription": Table(

@@ -11,9 +11,9 @@ from callprivacy.tenancy.models import Agency, Client
 from consent.enums import CodeWay, Language
 from consent.services import codes
 from rights.channels.links import Named
-from rights.enums import IdentityKind, IdentityState, ProofKind
+from rights.enums import IdentityKind, ProofKind
 from rights.models import Identity, Proof, Submission
-from rights.selectors import words
+from rights.selectors import openers, words
 from rights.services import house_codes
 from rights.services.proofs.settling import CODED, CODES, add, scope_of, settle, submission_of
 
@@ -39,12 +39,19 @@ def _phone_of(named: Named, identity_id: uuid.UUID) -> _Phone:
     with scope_of(named):
         submission = submission_of(named)
         row = _identity(submission, identity_id)
-        if row.kind not in {IdentityKind.PHONE, IdentityKind.EMAIL}:
-            raise NotOfThisRequestError
-        number = words.text(row.value, words.key_of(submission))
+        if row.kind == IdentityKind.WITHHELD:
+            number = _opens_by_mail(submission, row)
+        else:
+            number = words.text(row.value, words.key_of(submission))
     if not number:
         raise NotOfThisRequestError
-    return _Phone(submission.agency, submission.client, number, row.kind == IdentityKind.EMAIL)
+    return _Phone(submission.agency, submission.client, number, row.kind != IdentityKind.PHONE)
+
+
+def _opens_by_mail(submission: Submission, row: Identity) -> str:
+    """Where a code goes that opens the package for a withheld call; "" where none does."""
+    found = [one.mail for one in openers.openers_of(submission) if one.identity.pk == row.pk]
+    return found[0] if found else ""
 
 
 def _identity(submission: Submission, identity_id: uuid.UUID) -> Identity:
@@ -111,20 +118,16 @@ def fresh_proof(
     submission: Submission, proof_id: uuid.UUID, *, before: datetime, at: datetime
 ) -> Proof | None:
     """
-    A code that proved a number of this request a moment ago, which is what a download asks for; of a request without a
-    number that is proven, one that proved its mail address.
+    A code of a moment ago for what opens the package of this request (`openers`), which is what a download asks for.
 
-    :param before: the number had been proven by then, so that what was put together is about it.
+    :param before: it had been proven by then, so that what was put together is about it.
     """
-    phones = Identity.objects.filter(
-        submission=submission, kind=IdentityKind.PHONE, state=IdentityState.PROVEN
-    )
     return Proof.objects.filter(
         submission=submission,
         pk=proof_id,
-        kind__in=list(CODES.values() if phones.exists() else CODED),
+        kind__in=CODED,
         holds=True,
         at__gt=at - FRESH_FOR,
-        identity__state=IdentityState.PROVEN,
+        identity__in=[one.identity.pk for one in openers.openers_of(submission)],
         identity__proven_at__lte=before,
     ).first()
