@@ -22,9 +22,9 @@ __all__ = ["AUTHORITIES"]
 
 KNOWN: Final = frozenset(
     {
-        "agency", "answer_by", "answers", "appeal", "appeal_by", "client", "clock", "complaint", "days", "deed", "done",
-        "found", "ground", "handed_on", "kept", "kind", "law", "link", "link_until", "object_by", "received_on",
-        "recipient", "reference", "rights", "signature", "status_url", "stays", "until_then", "words",
+        "again", "agency", "answer_by", "answers", "appeal", "appeal_by", "client", "clock", "complaint", "days",
+        "deed", "done", "found", "ground", "handed_on", "kept", "kind", "law", "link", "link_until", "object_by",
+        "received_on", "recipient", "reference", "rights", "signature", "status_url", "stays", "until_then", "words",
     }
 )  # fmt: skip
 """The words that a letter may have filled in."""
