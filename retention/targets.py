@@ -18,6 +18,7 @@ from analytics import services as totals
 from analytics.services import ends as release_ends
 from analytics.services import making
 from callprivacy.audit import services as audit
+from callprivacy.calls.models import CallQuerySet
 from callprivacy.calls.services import ends, erasure
 from callprivacy.calls.services.erasure import (
     Chosen,
@@ -33,8 +34,10 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from consent.services import evidence_ends, identity_ends, quarantine
 from retention.enums import Category
+from retention.models import Hold
 
 __all__ = [
+    "ASKED",
     "HOUSE",
     "SAID",
     "TARGETS",
@@ -56,6 +59,7 @@ __all__ = [
     "keep_totals",
     "kept_back",
     "register",
+    "register_asked",
     "register_house",
     "settle_cells",
 ]
@@ -393,6 +397,29 @@ HOUSE: Final[dict[Category, HouseTarget]] = {}
 def register_house(target: HouseTarget) -> None:
     """Make known how a kind of the agency's own rows leaves; called from an app's `ready()`."""
     HOUSE[target.category] = target
+
+
+# --- What people have asked for -------------------------------------------------------------------------------------
+
+
+class Freed(Protocol):
+    """
+    How many calls, and how many numbers, leave once a hold is lifted because people have asked for it.
+
+    :param calls: that the hold alone keeps.
+    """
+
+    def __call__(self, hold: Hold, calls: CallQuerySet, /, *, at: datetime) -> tuple[int, int]: ...
+
+
+ASKED: Final[list[Freed]] = []
+"""Who knows which erasures wait for a hold to be lifted."""
+
+
+def register_asked(count: Freed) -> None:
+    """Make known what lifting a hold erases because people have asked for it; called from an app's `ready()`."""
+    if count not in ASKED:
+        ASKED.append(count)
 
 
 # --- Quarantine ---------------------------------------------------------------------------------------------------

@@ -190,6 +190,7 @@ class EventKind(models.TextChoices):
     FETCHED = "fetched", "Package downloaded"
     PACKAGE_GONE = "package_gone", "Package erased"
     ERASED = "erased", "Erased"
+    REST_ERASED = "rest_erased", "Erased what nothing keeps any more"
     CORRECTED = "corrected", "Corrected"
     RESTRICTED = "restricted", "Restricted"
     LIFTED = "lifted", "Restriction ended"
@@ -209,6 +210,7 @@ class StepKind(models.TextChoices):
     OBJECT = "object", "Stop what was objected to"
     PACK = "pack", "Make the package"
     ERASE = "erase", "Erase"
+    REST = "rest", "Erase what was kept"
     CORRECT = "correct", "Correct"
     RESTRICT = "restrict", "Restrict"
     LIFT = "lift", "End the restriction"
@@ -220,6 +222,7 @@ class StepState(models.TextChoices):
 
     WAITING = "waiting", "Waiting"
     RUNNING = "running", "Running"
+    KEPT = "kept", "Waits until nothing keeps it"
     DONE = "done", "Done"
     FAILED = "failed", "Stopped by a fault"
 

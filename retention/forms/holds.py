@@ -193,6 +193,9 @@ class LiftForm(forms.Form):
     requests = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     reasons = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     own = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    # A page that was open during an upgrade has neither: it showed none.
+    asked = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
+    people = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
 
 
 class HoldsForm(forms.Form):

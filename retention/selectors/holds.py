@@ -181,7 +181,8 @@ def _widened_at(hold: Hold) -> datetime:
 @dataclass(frozen=True, slots=True)
 class FallsDue:
     """
-    What leaves with the next run, were a hold lifted now: nothing else keeps it, and its date has come.
+    What leaves, were a hold lifted now, for nothing else keeps it: with the next run what its date has come for, and
+    within minutes what people have asked to be erased.
 
     :ivar calls: past the date of call records, whatever hangs on them along. :ivar recordings: past their own date,
     of calls that stay, and :ivar transcripts: the same. :ivar requests: of people, and :ivar reasons: in the trail,
@@ -189,6 +190,8 @@ class FallsDue:
     the tracker has taken the person, which ours still has. :ivar withheld: recordings and transcripts that get the
     date of their quarantine again; they change while people read, so they are shown and not compared. :ivar numbers:
     of people whose calls stay, or have none any more, and :ivar evidence: of what people said, past their dates.
+    :ivar asked: calls of people whose erasure was carried out but for what is held, and :ivar people: numbers that
+    leave with it; some of both may be past their dates as well.
     """
 
     calls: int = 0
@@ -200,6 +203,8 @@ class FallsDue:
     requests: int = 0
     reasons: int = 0
     own: int = 0
+    asked: int = 0
+    people: int = 0
     withheld: int = field(default=0, compare=False)
 
 
@@ -213,14 +218,16 @@ def falls_due(hold: Hold, at: datetime) -> FallsDue:
     """
     Count what would leave, by the days that a run goes by.
 
-    At a client that is observed nothing is erased, so that only what the tracker asked for counts.
+    At a client that is observed nothing is erased by its date, so that only what the tracker or people asked for
+    counts.
     """
     client = hold.client
     freed = freed_calls(hold)
     redactions = freed.filter(redact_due_at__isnull=False, redact_due_at__lte=at).count()
     own = _own_due(hold, at)
+    asked, people = _asked(hold, freed, at)
     if not decisions.is_live(client):
-        return FallsDue(redactions=redactions, own=own)
+        return FallsDue(redactions=redactions, own=own, asked=asked, people=people)
     limits = policies.all_cutoffs([client], at)[client.pk]
     is_out = Q(direction=Direction.OUTBOUND)
     expired = (~is_out & Q(pk__lt=first_id_at(limits[Category.CALL]))) | (
@@ -247,7 +254,15 @@ def falls_due(hold: Hold, at: datetime) -> FallsDue:
         requests=_due_of(hold, limits, Category.REQUEST),
         reasons=_due_of(hold, limits, Category.TRAIL),
         own=own,
+        asked=asked,
+        people=people,
     )
+
+
+def _asked(hold: Hold, freed: CallQuerySet, at: datetime) -> tuple[int, int]:
+    """Calls and numbers that people's erasures take once a hold is lifted."""
+    found = [count(hold, freed, at=at) for count in targets.ASKED]
+    return sum(calls for calls, _ in found), sum(numbers for _, numbers in found)
 
 
 def _others(hold: Hold) -> list[Hold]:

@@ -464,6 +464,8 @@ def lift_hold(*, hold: Hold, shown: selectors.FallsDue, reason: str, lifted_by: 
         requests=falls.requests,
         reasons=falls.reasons,
         own=falls.own,
+        asked=falls.asked,
+        people=falls.people,
     )
     Hold.objects.filter(pk=hold.pk).update(
         lifted_at=at, lifted_by_id=lifted_by, lifted_event_id=event.pk, settled_at=None

@@ -265,6 +265,8 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
                     requests=said["requests"],
                     reasons=said["reasons"],
                     own=said["own"],
+                    asked=said["asked"] or 0,
+                    people=said["people"] or 0,
                 ),
                 reason=said["reason"],
                 lifted_by=request.membership.user_id,

@@ -22,7 +22,8 @@ __all__ = ["AUTHORITIES"]
 
 KNOWN: Final = frozenset(
     {
-        "agency", "answer_by", "answers", "appeal", "appeal_by", "client", "clock", "code_to", "complaint", "days",
+        "again", "agency", "answer_by", "answers", "appeal", "appeal_by", "client", "clock", "code_to", "complaint",
+        "days",
         "deed", "done", "found", "ground", "handed_on", "kept", "kind", "law", "link", "link_until", "object_by",
         "received_on", "recipient", "reference", "rights", "signature", "status_url", "stays", "until_then", "words",
     }

@@ -97,6 +97,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_19": "Article 19 of the GDPR obliges us to tell you.",
         "law_ccpa": "11 CCR 7022, 7026 and 7027 oblige us to tell you.",
         "for": "for {client}",
+        "kept_longer": "{kept} (longer, while a claim or a law keeps something of the above)",
+        "new_caller": "If you call again, you are a new caller to us.",
         "at_once": "It has counted here since {day}.",
         "going_on": "This goes on: {uses}.",
         "not_before": "It is about calls since the number is yours: where it is known that somebody else had it before,"
@@ -125,6 +127,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_19": "El artículo 19 del RGPD nos obliga a comunicárselo.",
         "law_ccpa": "11 CCR 7022, 7026 y 7027 nos obligan a comunicárselo.",
         "for": "en nombre de {client}",
+        "kept_longer": "{kept} (más, mientras una reclamación o una ley conserve algo de lo anterior)",
+        "new_caller": "Si vuelve a llamar, será para nosotros una persona nueva.",
         "at_once": "Se aplica aquí desde el {day}.",
         "going_on": "Esto continúa: {uses}.",
         "not_before": "Se refiere a las llamadas desde que el número es suyo: donde consta que antes lo tuvo otra"
@@ -210,6 +214,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "law": "A law obliges us to keep it until a certain day; then it is erased.",
         "others": "It is from before the number was yours, as far as is known. If it is about you, write to us: a"
         " person looks at it.",
+        "again": "You have called, agreed or written to us again since, so we need your number for that.",
         "evidence": "It proves what you agreed to or refused, and is erased at its own date.",
         "lone": "What was said is erased. That a call came at that time stays as a count: no number was shown, and"
         " nothing in it says whose it was.",
@@ -222,6 +227,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "law": "Una ley nos obliga a conservarlo hasta un día determinado; después se suprime.",
         "others": "Es de antes de que el número fuera suyo, según lo que se sabe. Si trata de usted, escríbanos: lo"
         " mira una persona.",
+        "again": "Desde entonces ha vuelto a llamar, a aceptar o a escribirnos, y para eso necesitamos su número.",
         "evidence": "Prueba lo que usted aceptó o rechazó, y se suprime en su propia fecha.",
         "lone": "Se borró lo que se dijo. Que hubo una llamada a esa hora queda como cifra: no se mostró ningún número,"
         " y nada en ella dice de quién era.",

@@ -328,7 +328,8 @@ class Step(Held):
     What a job does for a case, once: found by its `due_at`, claimed by moving that on, repeated until it is done.
 
     `wanted` is what the step was told when it was decided, in small facts without personal values; `outcome` what came
-    of it: for an erasure {"calls": {"erased", "kept", "why"}, ...} by `Copies`.
+    of it: for an erasure {"calls": {"erased", "kept", "why"}, ...} by `Copies`. One that is kept has no `due_at`: what
+    it is about is under a hold, or a law wants it kept, and it is due once nothing does.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -357,6 +358,11 @@ class Step(Held):
                 fields=["agency", "due_at"],
                 condition=models.Q(due_at__isnull=False),
                 name="rights_step_due",
+            ),
+            models.Index(
+                fields=["agency", "created_at"],
+                condition=models.Q(state="kept"),
+                name="rights_step_kept",
             ),
         )
 

@@ -18,7 +18,8 @@ class Finding(ClientOwned):
     One line of what a search found: one client, one identity, one category of copies, how many and from when to when.
 
     `submission` may be the agency's own, of which each client's lines are seen by those granted that client alone.
-    `erased` and `kept` say what an erasure did, `kept_why` why the rest stayed ("hold", "law", "evidence", ...).
+    `erased` and `kept` say what an erasure did, `kept_why` why the rest stayed ("hold", "law", "evidence", ...);
+    where an erasure noted it, `kept_by` says how many stayed for which reason.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -38,6 +39,7 @@ class Finding(ClientOwned):
     erased = models.PositiveIntegerField(default=0)
     kept = models.PositiveIntegerField(default=0)
     kept_why = models.CharField(max_length=40, blank=True)
+    kept_by = models.JSONField(default=dict, db_default={})
 
     class Meta:
         base_manager_name = "objects"
@@ -50,6 +52,14 @@ class Finding(ClientOwned):
 
     def __str__(self) -> str:
         return f"{self.count} {self.copies}"
+
+    @property
+    def stays(self) -> dict[str, int]:
+        """How many stay, by reason."""
+        found: dict[str, int] = self.kept_by
+        if sum(found.values()) == self.kept:
+            return found
+        return {self.kept_why: self.kept} if self.kept else {}
 
 
 class Package(Held):

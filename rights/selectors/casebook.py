@@ -246,6 +246,7 @@ _EVENT_LOOKS: Final[dict[str, tuple[str, str]]] = {
     EventKind.NOT_APPROVED: ("bad", "bad"),
     EventKind.DECIDED: ("info", "check"),
     EventKind.ERASED: ("good", "good"),
+    EventKind.REST_ERASED: ("good", "good"),
     EventKind.WRITTEN: ("info", "document"),
     EventKind.REMINDED: ("warn", "clock"),
     EventKind.FAILED: ("bad", "bad"),
@@ -326,6 +327,7 @@ _STAYS: Final = {
     "hold": "a hold keeps it",
     "law": "a law wants it kept",
     "others": "from before the number was this person's",
+    "again": "the number: the person has called or agreed again since",
     "evidence": "evidence of consent, until its own date",
     "lone": "as a count: no number was shown",
 }

@@ -2,8 +2,9 @@
 Which requests are past their date, by the policies of retention: what previews count and runs take, alike.
 
 A request's days count from the instant at which the last of its cases was closed; one of which a case is open again has
-none. Of whom a hold keeps anything, the requests stay; a hold of everything of a client, whenever it was, keeps all of
-that client's.
+none, nor has one whose erasure had to leave something that a hold or a law keeps: it says what is still to be erased.
+Of whom a hold keeps anything, the requests stay; a hold of everything of a client, whenever it was, keeps all of that
+client's.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ from retention.enums import Category
 from retention.models import Hold
 from retention.selectors import holds, policies
 from retention.targets import Extent, HouseLine, Line, Told
-from rights.models import Case, Finding, Identity, Package, Submission
+from rights.enums import Copies, StepKind, StepState
+from rights.models import Case, Finding, Identity, Package, Step, Submission
 
 _COUNT = """
     SELECT w.client_id, count(*) FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (client_id, before)
     JOIN rights_submission s ON s.client_id = w.client_id AND s.ended_at < w.before
     WHERE NOT EXISTS (SELECT FROM rights_case c WHERE c.submission_id = s.id AND c.closed_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM rights_case c JOIN rights_step t ON t.agency_id = c.agency_id AND t.case_id = c.id
+        WHERE c.submission_id = s.id AND t.kind = 'rest' AND t.state <> 'done'
+    )
+    AND NOT EXISTS (
+        SELECT FROM rights_finding f
+        WHERE f.submission_id = s.id AND f.caller_id IS NULL AND f.copies = 'calls' AND f.kept_why = 'hold'
+    )
     GROUP BY 1
 """
 
@@ -41,9 +51,14 @@ def kept_for(row: Submission | Case) -> int:
 
 
 def _over() -> QuerySet[Submission]:
-    """Requests that have come to their end."""
+    """Requests that have come to their end, and of whose erasures nothing is left to be done."""
     is_open = Exists(Case.objects.filter(submission=OuterRef("pk")).open())
-    return Submission.objects.filter(~is_open, ended_at__isnull=False)
+    rests = Step.objects.filter(case__submission=OuterRef("pk"), kind=StepKind.REST)
+    lone = Finding.objects.filter(
+        submission=OuterRef("pk"), caller_id=None, copies=Copies.CALLS, kept_why="hold"
+    )
+    left = Exists(rests.exclude(state=StepState.DONE)) | Exists(lone)
+    return Submission.objects.filter(~is_open, ~left, ended_at__isnull=False)
 
 
 # --- A client's ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout,
 from rights.law import grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import clocks, corrections, ends, notice, openers, reach, words
+from rights.selectors import clocks, corrections, ends, notice, openers, reach, rests, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -189,9 +189,9 @@ def _found(case: Case, language: Language) -> dict[str, str]:
     for row in findings_of(case):
         counted[row.copies] = counted.get(row.copies, 0) + row.count
         erased[row.copies] = erased.get(row.copies, 0) + row.erased
-        if row.kept:
-            key = (row.copies, row.kept_why)
-            kept[key] = kept.get(key, 0) + row.kept
+        for why, count in row.stays.items():
+            key = (row.copies, why)
+            kept[key] = kept.get(key, 0) + count
     reasons = letter_words.KEPT[language]
     found = {
         "found": _lines(f"{names[Copies(copies)]}: {count}" for copies, count in counted.items() if count),
@@ -201,6 +201,7 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         ),
     }
     if case.kind == Kind.DELETE:
+        found |= _of_what_stays(case, set(kept), language)
         found["stays"] = "\n".join(filter(None, [found["stays"], _copies(case, language)]))
         found["done"] = _lines(
             f"{names[Copies(copies)]}: {count}" for copies, count in erased.items() if count
@@ -217,6 +218,17 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         found["done"] = "\n".join(filter(None, [found.get("done", ""), told]))
     if found["stays"]:
         found["stays"] = f"{letter_words.SENTENCES[language]['stays']}\n{found['stays']}"
+    return found
+
+
+def _of_what_stays(case: Case, kept: set[tuple[str, str]], language: Language) -> dict[str, str]:
+    """What a letter about an erasure says by whether the number stays, and whether something waits for its end."""
+    sentences, found = letter_words.SENTENCES[language], {}
+    if not any(copies == Copies.IDENTITY for copies, _ in kept):
+        # A number that stays is known to whoever calls from it.
+        found["again"] = sentences["new_caller"]
+    if any(why in rests.WAITS for _, why in kept):
+        found["kept"] = sentences["kept_longer"].format(kept=_kept(ends.kept_for(case), sentences))
     return found
 
 

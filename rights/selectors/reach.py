@@ -27,9 +27,9 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Answerer, PartyRole, Permission
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
-from consent.enums import NOT_ASKED, RESTRICTED, EventKind
+from consent.enums import NOT_ASKED, RESTRICTED, YES_KINDS, EventKind
 from consent.law import places
-from consent.models import ConsentEvent
+from consent.models import CallBack, ConsentEvent, Invitation, Reply
 from retention.enums import Category
 from retention.law import rules
 from retention.law.rules import Rule, Side
@@ -48,6 +48,7 @@ class Target:
     :ivar others_until: calls before it are of whoever had the number before; None, as far as is known none are.
     :ivar under_europe: only the GDPR or the UK GDPR applies: what another country's law wants kept is no reason there
         (article 17(3)(b)).
+    :ivar up_to: an erasure of before is taken up again: what began from then on is none of it; None, it takes all.
     """
 
     client: Client
@@ -56,6 +57,7 @@ class Target:
     from_at: datetime | None = None
     others_until: datetime | None = None
     under_europe: bool = False
+    up_to: datetime | None = None
 
 
 _SEEN_WITH: Final = (Permission.HANDLE_REQUESTS, Permission.VIEW_CALLS)
@@ -195,15 +197,19 @@ def unanswered_copies_of(case: Case, targets: Collection[Target]) -> list[Case]:
     return list(rows.order_by("received_at", "pk"))
 
 
-def is_packed_first(case: Case, targets: Collection[Target]) -> bool:
-    """Whether a package of these people is still to be made that was asked for before the erasure, or with it."""
+def is_packed_first(case: Case, targets: Collection[Target], *, asked_by: datetime | None = None) -> bool:
+    """
+    Whether a package of these people is still to be made that was asked for before the erasure, or with it.
+
+    :param asked_by: else, before this instant.
+    """
     people = [target.caller_id for target in targets]
     found = Finding.objects.filter(copies=Copies.IDENTITY, caller_id__in=people)
     rows = Step.objects.filter(
         kind=StepKind.PACK,
         state__in=[StepState.WAITING, StepState.RUNNING],
         case__submission_id__in=found.values("submission_id"),
-        case__received_at__lte=case.received_at,
+        case__received_at__lte=asked_by or case.received_at,
     )
     return rows.exists()
 
@@ -217,8 +223,25 @@ def stays_for(package: Package, case: Case) -> bool:
 
 
 def calls_of(target: Target) -> CallQuerySet:
-    """A person's calls at one client."""
-    return Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
+    """A person's calls at one client; of an erasure that is taken up again, those that it was about."""
+    calls = Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
+    return calls if target.up_to is None else calls.started_before(target.up_to)
+
+
+def is_back(target: Target) -> bool:
+    """Whether the person has called, agreed or written again since the erasure that is taken up again."""
+    if target.up_to is None:
+        return False
+    client, caller_id, since = target.client, target.caller_id, target.up_to
+    return (
+        Call.objects.for_client(client).filter(caller_id=caller_id).started_from(since).exists()
+        or ConsentEvent.objects.for_client(client)
+        .filter(caller_id=caller_id, kind__in=YES_KINDS, happened_at__gte=since)
+        .exists()
+        or Reply.objects.for_client(client).filter(caller_id=caller_id, received_at__gte=since).exists()
+        or CallBack.objects.for_client(client).filter(caller_id=caller_id, created_at__gte=since).exists()
+        or Invitation.objects.for_client(client).filter(caller_id=caller_id, created_at__gte=since).exists()
+    )
 
 
 def of_others(target: Target) -> Q:

@@ -406,5 +406,6 @@ class NotDecidedError(LookupError):
 
 
 def unfinished(case: Case) -> list[Step]:
-    """The steps of a case that are still to be done."""
-    return list(Step.objects.filter(case=case).exclude(state=StepState.DONE).order_by("created_at"))
+    """The steps of a case that are still to be done; what a hold or a law keeps is no reason not to answer."""
+    done = [StepState.DONE, StepState.KEPT]
+    return list(Step.objects.filter(case=case).exclude(state__in=done).order_by("created_at"))

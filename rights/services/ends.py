@@ -21,7 +21,7 @@ from retention import targets
 from retention.enums import Category
 from retention.targets import Chosen, Deed, HouseLine, Line, Removed
 from rights.models import Package, Proof, Submission
-from rights.selectors import ends, words
+from rights.selectors import ends, rests, words
 
 BATCH: Final = 100
 
@@ -97,6 +97,7 @@ OWN: Final = targets.HouseTarget(
 
 
 def register() -> None:
-    """Let retention's runs take what is past its date."""
+    """Let retention's runs take what is past its date, and know what waits for a hold to be lifted."""
     targets.register(OF_CLIENTS)
     targets.register_house(OWN)
+    targets.register_asked(rests.freed_by_hold)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
@@ -44,14 +44,17 @@ from retention.services import erasing as retention
 from retention.services import holds
 from rights.enums import Copies, EventKind, IdentityState, StepKind, StepState
 from rights.models import Finding, Step
-from rights.selectors import described, reach
+from rights.selectors import described, reach, rests
 from rights.selectors.described import Lone
 from rights.selectors.reach import Target
+from rights.selectors.rests import Left
 from rights.services import packages, steps
 
 JOB: Final = Actor.job("rights.erase_people")
 BATCH: Final = 2_000
 """Calls that one batch takes."""
+AGAIN: Final = "again"
+"""Why a number stays (`Finding.kept_why`): the person has called, agreed or written again since."""
 LONE: Final = "lone"
 """Why a withheld call stays as a count (`Finding.kept_why`): what is left of it says nothing of anybody."""
 _LATE_AT_MOST: Final = 10
@@ -61,31 +64,49 @@ type Clock = Callable[[], datetime]
 
 @dataclass(slots=True)
 class Done:
-    """What an erasure did at one client: how many of each category left, how many stayed, and why."""
+    """
+    What an erasure did at one client: how many of each category left, how many stayed, and why.
+
+    :ivar stays: by category and reason, the weightiest first. :ivar up_to: what began before it was looked at.
+    """
 
     erased: dict[Copies, int] = field(default_factory=dict)
-    kept: dict[Copies, int] = field(default_factory=dict)
-    why: dict[Copies, str] = field(default_factory=dict)
+    stays: dict[Copies, dict[str, int]] = field(default_factory=dict)
+    up_to: datetime | None = None
 
     def add(self, copies: Copies, count: int) -> None:
         """So many more of it have left."""
         self.erased[copies] = self.erased.get(copies, 0) + count
 
-    def keep(self, copies: Copies, count: int, why: str) -> None:
-        """So many of it stay, for a reason."""
-        if count:
-            self.kept[copies], self.why[copies] = count, why
+    def keep(self, copies: Copies, **by: int) -> None:
+        """So many of it stay, by reason; what an earlier round found counts no more."""
+        self.stays.pop(copies, None)
+        if found := {why: count for why, count in by.items() if count}:
+            self.stays[copies] = found
+
+    def kept(self, copies: Copies) -> int:
+        """How many of it stay."""
+        return sum(self.stays.get(copies, {}).values())
+
+    def why(self, copies: Copies) -> str:
+        """The weightiest reason for which some of it stay; "" where none does."""
+        return next(iter(self.stays.get(copies, {})), "")
+
+    @property
+    def waits(self) -> bool:
+        """Whether what stays is to leave once nothing keeps it: a hold, or a law."""
+        return self.why(Copies.IDENTITY) in rests.WAITS
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """By category, as a step keeps it."""
         return {
             copies.value: {
                 "erased": self.erased.get(copies, 0),
-                "kept": self.kept.get(copies, 0),
-                "why": self.why.get(copies, ""),
+                "kept": self.kept(copies),
+                "why": self.why(copies),
             }
             for copies in Copies
-            if copies in self.erased or copies in self.kept
+            if copies in self.erased or copies in self.stays
         }
 
 
@@ -100,28 +121,48 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             steps.put_off(step=step, at=clock())
             return
     outcome: dict[str, Any] = {}
+    left: list[Left] = []
     for number, target in enumerate(targets, 1):
         done = erase_person(target=target, by=JOB, clock=clock, beyond_floor=beyond, case_id=case.pk)
         with job_scope(agency_id=case.agency_id):
-            _note(case.submission_id, target, done)
+            note(case.submission_id, target, done)
             steps.hold(step=step, at=clock(), done=number, total=len(targets))
         outcome[f"{target.client.pk}/{target.caller_id}"] = done.as_json()
+        if done.waits and done.up_to is not None:
+            left.append(left_of(target, done.up_to, beyond_floor=beyond))
     for one in lone:
         outcome[f"{one.client.pk}/call {one.call_id}"] = erase_lone(
             lone=one, submission_id=case.submission_id, by=JOB, clock=clock
         )
     packages.end_with(case=case, targets=targets, at=clock())
     with job_scope(agency_id=case.agency_id):
-        steps.finish(
+        at = clock()
+        is_done = steps.finish(
             step=step,
             action="case.erased",
             event=EventKind.ERASED,
-            at=clock(),
+            at=at,
             outcome=outcome,
             clients=len({target.client.pk for target in targets}),
             callers=len(targets),
             lone_calls=len(lone),
         )
+        if is_done and left:
+            rows = [one.as_json() for one in left]
+            steps.plan_kept(case=case, kind=StepKind.REST, at=at, left=rows)
+
+
+def left_of(target: Target, up_to: datetime, *, beyond_floor: bool) -> Left:
+    """What an erasure has to leave of a caller for now, up to the instant at which it was carried out."""
+    return Left(
+        client_id=target.client.pk,
+        caller_id=target.caller_id,
+        identity_id=target.identity_id,
+        up_to=up_to,
+        others_until=target.others_until,
+        beyond_floor=beyond_floor,
+        under_europe=target.under_europe,
+    )
 
 
 def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock) -> dict[str, int]:
@@ -156,7 +197,7 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
     with job_scope(agency_id=client.agency_id):
         if not is_held:
             redaction.finish(client=client, call_ids=[lone.call_id], at=at)
-        lines.filter(copies=Copies.CALLS).update(kept=1, kept_why="hold" if is_held else LONE)
+        lines.filter(copies=Copies.CALLS).update(kept=1, kept_by={}, kept_why="hold" if is_held else LONE)
         for name, count in there.items():
             if count:
                 left = (
@@ -209,11 +250,13 @@ def erase_person(
     """
     Erase one caller of one client, as far as nothing keeps it. Called outside any scope; safe to repeat.
 
+    One that is taken up again takes what was there when it was first done, and leaves the number to whom has come back.
+
     :param beyond_floor: what only a law wants kept leaves too; a hold keeps all the same.
     """
     client, done, late = target.client, Done(), 0
     while True:
-        at = clock()
+        at = done.up_to = clock()
         with job_scope(agency_id=client.agency_id):
             holds.mark_held(client=client, at=at)
             chosen, whole, left = _choose(target, at, beyond_floor, done)
@@ -231,18 +274,18 @@ def erase_person(
                     case=str(case_id) if case_id else None,
                 )
             _take_words(client, left, at)
-        ends_words = _destroy(target, chosen, left, whole=whole, at=at)
+        is_last = _destroy(target, chosen, left, whole=whole, at=at)
         with job_scope(agency_id=client.agency_id):
             _remember(client, chosen, at)
             removed = erasure.remove_calls(client=client, chosen=chosen)
-            _clear(client, ends_words, done)
+            _clear(client, left, done)
             _count(done, removed)
             more = len(chosen.ids) == BATCH or not removed.is_whole
-            gone = whole and not more and _forget(target, at, done)
+            gone = is_last and not more and _forget(target, at, done)
             if whole and not more and not gone and late < _LATE_AT_MOST:
                 # The person called in this moment: that call is erased in the next round.
                 more, late = True, late + 1
-            if not more and not whole and target.others_until is not None:
+            if not more and not whole and (target.others_until or done.why(Copies.IDENTITY) == AGAIN):
                 done.add(Copies.MESSAGES, _own_messages(target))
             if not more:
                 audit.record(
@@ -251,7 +294,7 @@ def erase_person(
                     by=by,
                     at=at,
                     calls=done.erased.get(Copies.CALLS, 0),
-                    kept=done.kept.get(Copies.CALLS, 0),
+                    kept=done.kept(Copies.CALLS),
                     number=gone,
                     case=str(case_id) if case_id else None,
                 )
@@ -282,14 +325,14 @@ def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tup
     named = target.caller_id in hold_selectors.named_caller_ids(client)
     leaving = calls.filter(on_hold=False).exclude(pk__in=by_law.values("pk")).order_by("pk")
     n_held, n_by_law, n_others = held.count(), by_law.count(), others.count()
-    why = "hold" if n_held else "law" if n_by_law else "others"
-    done.keep(Copies.CALLS, n_held + n_by_law + n_others, why)
-    whole = not (n_held or n_by_law or n_others or named)
-    if not whole:
-        done.keep(Copies.IDENTITY, 1, "hold" if n_held or named else why)
+    again = reach.is_back(target)
+    done.keep(Copies.CALLS, hold=n_held, law=n_by_law, others=n_others)
+    whole = not (n_held or n_by_law or n_others or named or again)
+    why = "hold" if n_held or named else "law" if n_by_law else "others" if n_others else AGAIN
+    done.keep(Copies.IDENTITY, **{} if whole else {why: 1})
     for copies, rows in ((Copies.RECORDINGS, Recording), (Copies.TRANSCRIPTS, Transcript)):
         there = rows.objects.for_client(client).filter(call_id__in=held.values("pk"))
-        done.keep(copies, there.exclude(gone_at__isnull=False).count(), "hold")
+        done.keep(copies, hold=there.exclude(gone_at__isnull=False).count())
     ids = list(leaving.values_list("pk", flat=True)[:BATCH])
     left = _Left()
     if n_by_law:
@@ -313,9 +356,10 @@ def _take_words(client: Client, left: _Left, at: datetime) -> None:
 # --- Destroying ---------------------------------------------------------------------------------------------------
 
 
-def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: datetime) -> _Left:
+def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: datetime) -> bool:
     """
-    The keys, outside any scope, while the caller's row in the vault is held so that no call can arrive for it.
+    The keys, outside any scope, while the caller's row in the vault is held so that no call can arrive for it. Returns
+    whether the number's key is among them.
 
     Where somebody has called meanwhile the number stays for the next round, and so does the key of it.
     """
@@ -323,7 +367,7 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
     with vault.erasing_callers(client_id=client.pk, caller_ids=[target.caller_id]):
         with job_scope(agency_id=client.agency_id):
             others = Call.objects.for_client(client).filter(caller_id=target.caller_id)
-            last = whole and not others.exclude(pk__in=chosen.ids).exists()
+            last = whole and not others.exclude(pk__in=chosen.ids).exists() and not reach.is_back(target)
             known = ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).exists()
             known = known or Reply.objects.for_client(client).filter(caller_id=target.caller_id).exists()
             until = previews.lines([client], at)[client.pk].evidence_until(at)
@@ -337,14 +381,15 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
                 erasures=[
                     vault.Erasure(
                         target.caller_id,
-                        up_to=at,
+                        # A call that came since, and of which nobody has told us yet, is a new caller's.
+                        up_to=target.up_to or at,
                         tombstone_ends_on=max(until, (at + TOMBSTONE_FOR).date()),
                         keep_evidence=known,
                     )
                 ],
                 at=at,
             )
-    return left
+    return last
 
 
 def _remember(client: Client, chosen: Chosen, at: datetime) -> None:
@@ -389,23 +434,34 @@ def _forget(target: Target, at: datetime, done: Done) -> bool:
     done.add(Copies.MESSAGES, messages)
     done.add(Copies.IDENTITY, removed.callers)
     events = ConsentEvent.objects.for_client(client).filter(caller_id=caller_id).count()
-    done.keep(Copies.CONSENT, events, "evidence")
+    done.keep(Copies.CONSENT, evidence=events)
     if not events:
         ConsentState.objects.for_client(client).filter(caller_id=caller_id).remove()
     return True
 
 
 def _own_messages(target: Target) -> int:
-    """What was written by the person, and to the person, since the number is theirs: the rest is another holder's."""
-    client, since = target.client, target.others_until
-    rows = Reply.objects.for_client(client).filter(caller_id=target.caller_id, received_at__gte=since)
-    count = rows.remove()
-    calls = CallBack.objects.for_client(client).filter(caller_id=target.caller_id, created_at__gte=since)
+    """
+    What was written by the person, and to the person, since the number is theirs, and before they came back: the rest
+    is another holder's, or new.
+    """
+    client, caller_id = target.client, target.caller_id
+    count = Reply.objects.for_client(client).filter(_own("received_at", target), caller_id=caller_id).remove()
+    calls = CallBack.objects.for_client(client).filter(_own("created_at", target), caller_id=caller_id)
     count += calls.remove()
-    sent = Invitation.objects.for_client(client).filter(caller_id=target.caller_id, created_at__gte=since)
+    sent = Invitation.objects.for_client(client).filter(_own("created_at", target), caller_id=caller_id)
     return count + sent.exclude(state=InvitationState.PURGED).update(
         state=InvitationState.PURGED, address=None, address_digest=None, link_digest=None, due_at=None
     )
+
+
+def _own(name: str, target: Target) -> Q:
+    found = Q()
+    if target.others_until is not None:
+        found &= Q(**{f"{name}__gte": target.others_until})
+    if target.up_to is not None:
+        found &= Q(**{f"{name}__lt": target.up_to})
+    return found
 
 
 def _exports(client: Client, done: Done, at: datetime) -> None:
@@ -427,15 +483,21 @@ def _exports(client: Client, done: Done, at: datetime) -> None:
         done.add(Copies.EXPORTS, len(ends.remove_exports(client=client, chosen=chosen).ids))
 
 
-def _note(submission_id: uuid.UUID, target: Target, done: Done) -> None:
-    """What left and what stayed, on the lines of what was found."""
+def note(submission_id: uuid.UUID, target: Target, done: Done) -> None:
+    """
+    What left and what stayed, on the lines of what was found.
+
+    Of an erasure that is taken up again, what had stayed and does not any more has left, whoever took it: a kill may
+    have come between the deed and this.
+    """
     rows = Finding.objects.filter(
         submission_id=submission_id, client_id=target.client.pk, caller_id=target.caller_id
     )
-    for copies in Copies:
-        if copies in done.erased or copies in done.kept:
-            rows.filter(copies=copies).update(
-                erased=F("erased") + done.erased.get(copies, 0),
-                kept=done.kept.get(copies, 0),
-                kept_why=done.why.get(copies, ""),
-            )
+    for row in rows.select_for_update().order_by("pk"):
+        copies, erased = Copies(row.copies), done.erased.get(Copies(row.copies), 0)
+        waited = target.up_to is not None and row.kept_why in rests.WAITS
+        if copies in done.erased or copies in done.stays or waited:
+            kept = done.kept(copies)
+            row.erased += max(erased, row.kept - kept) if waited else erased
+            row.kept, row.kept_why, row.kept_by = kept, done.why(copies), done.stays.get(copies, {})
+            row.save(update_fields=["erased", "kept", "kept_why", "kept_by"])

@@ -97,9 +97,9 @@ def note_others(*, case: Case, target: Target) -> int:
     )
     rows = rows.filter(copies=Copies.CALLS)
     if count:
-        rows.update(kept=count, kept_why=OTHERS)
+        rows.update(kept=count, kept_why=OTHERS, kept_by={})
     else:
-        rows.filter(kept_why=OTHERS).update(kept=0, kept_why="")
+        rows.filter(kept_why=OTHERS).update(kept=0, kept_why="", kept_by={})
     return count
 
 

@@ -7,8 +7,10 @@ fails again and again waits longer each time, and a person is told.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -44,6 +46,35 @@ def plan(*, case: Case, kind: StepKind, at: datetime, wanted: dict[str, Any] | N
     )
     Step.objects.bulk_create([row], ignore_conflicts=True)
     return Step.objects.get(agency_id=case.agency_id, case=case, kind=kind)
+
+
+def plan_kept(*, case: Case, kind: StepKind, at: datetime, left: list[dict[str, Any]]) -> None:
+    """
+    Note what a job has to do for a case once nothing keeps it, as `wanted["left"]`: it is due when that was seen
+    (`release`).
+    """
+    row = Step(
+        agency_id=case.agency_id,
+        client_id=case.client_id,
+        case=case,
+        kind=kind,
+        state=StepState.KEPT if left else StepState.DONE,
+        wanted={"left": left},
+        created_at=at,
+    )
+    Step.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def release(*, ids: Collection[UUID], at: datetime) -> int:
+    """Let a job do what was kept until now; returns how many of these steps waited. In the agency's scope."""
+    rows = Step.objects.filter(pk__in=list(ids), state=StepState.KEPT)
+    return rows.update(state=StepState.WAITING, due_at=at, attempts=0, total=0, done=0)
+
+
+def keep(*, step: Step) -> None:
+    """Let a step that was claimed wait again, for all of it is kept. In the agency's scope."""
+    rows = Step.objects.filter(pk=step.pk, state=StepState.RUNNING)
+    rows.update(state=StepState.KEPT, due_at=None, last_error="")
 
 
 def again(*, case: Case, kind: StepKind, at: datetime) -> bool:
@@ -94,23 +125,26 @@ def finish(
     event: EventKind,
     at: datetime,
     outcome: dict[str, Any] | None = None,
+    left: list[dict[str, Any]] | None = None,
     shown: bool = True,
     **details: str | int | bool | None,
 ) -> bool:
     """
     Note that a step that was claimed is done, in the agency's scope; returns whether this call did.
 
+    :param left: what is still to be done once nothing keeps it, of a step that says so; nothing, and it is done.
     :param shown: the person's own page says so.
     """
     # One that is to be done once more waits already, and stays so.
     rows = Step.objects.filter(pk=step.pk, state=StepState.RUNNING)
     if not rows.update(
-        state=StepState.DONE,
+        state=StepState.KEPT if left else StepState.DONE,
         due_at=None,
         finished_at=at,
         done=F("total"),
         last_error="",
         outcome=outcome or {},
+        wanted=F("wanted") if left is None else {"left": left},
     ):
         return False
     timeline.add_event(action, case=step.case, kind=event, by=JOB, at=at, shown=shown, **details)  # type: ignore[arg-type]  # no detail is named so

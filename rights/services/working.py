@@ -11,7 +11,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from callprivacy.lib.logs import logger
 from rights.enums import StepKind
 from rights.models import Step
-from rights.services import erasing, packages, passing, restricting, steps, stopping
+from rights.services import erasing, packages, passing, restricting, rests, steps, stopping
 
 log = logger(__name__)
 
@@ -24,6 +24,10 @@ def _suppress(step: Step, clock: Clock) -> None:
 
 def _erase(step: Step, clock: Clock) -> None:
     erasing.carry_out(step=step, clock=clock)
+
+
+def _erase_rest(step: Step, clock: Clock) -> None:
+    rests.carry_out(step=step, clock=clock)
 
 
 def _pack(step: Step, clock: Clock) -> None:
@@ -50,6 +54,7 @@ _DEEDS: Final[dict[StepKind, Callable[[Step, Clock], None]]] = {
     StepKind.SUPPRESS: _suppress,
     StepKind.OBJECT: _suppress,
     StepKind.ERASE: _erase,
+    StepKind.REST: _erase_rest,
     StepKind.PACK: _pack,
     StepKind.RESTRICT: _restrict,
     StepKind.LIFT: _lift,

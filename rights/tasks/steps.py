@@ -12,7 +12,7 @@ from django.utils import timezone
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from rights.services import erasing, packages, passing, queue, searching, working
+from rights.services import erasing, packages, passing, queue, rests, searching, working
 
 log = logger(__name__)
 
@@ -67,13 +67,14 @@ def renew_queue(**_: Any) -> None:
 
 @shared_task(name="rights.sweep_requests", acks_late=True)
 def sweep_requests(**_: Any) -> None:
-    """Erase packages after their seven days and what a hold kept of a withheld call; note the recipients' receipts."""
+    """Erase packages after their seven days, and what nothing keeps any more of erasures; note recipients' receipts."""
     at = timezone.now()
 
     def deed(agency_id: int) -> None:
         packages.expire(agency_id=agency_id, at=at)
         with job_scope(agency_id=agency_id):
             passing.settle(agency_id=agency_id, at=at)
+        rests.release(agency_id=agency_id, clock=timezone.now)
         erasing.erase_freed(agency_id=agency_id, clock=timezone.now)
 
     in_each_agency(deed)

@@ -46,6 +46,13 @@ def test_the_exceptions_of_the_two_great_laws_are_all_there() -> None:
         assert where in written
 
 
+@pytest.mark.parametrize("name", ["gdpr-accurate", "ccpa-accurate"])
+def test_a_statement_against_data_that_are_right_is_said_to_stay_with_the_request(name: str) -> None:
+    said = grounds.every()[name].words
+    assert said[Language.ENGLISH].endswith("Your own statement is kept with this request.")
+    assert said[Language.SPANISH].endswith("Su propia declaración se guarda con esta solicitud.")
+
+
 def test_every_kind_that_a_law_answers_has_a_ground_or_none_is_to_be_had() -> None:
     """Withdrawals, complaints and appeals are never refused; opt-outs under the GDPR (marketing) are not either."""
     never = {Kind.REVOCATION, Kind.COMPLAINT, Kind.APPEAL}

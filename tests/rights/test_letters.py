@@ -37,6 +37,12 @@ def test_a_letter_that_lacks_a_word_does_not_leave(name: str) -> None:
         assert error.value.names == [need]
 
 
+def test_what_proves_who_asks_is_said_to_stay_as_long_as_the_request() -> None:
+    said = {language: letters.fill("proof_wanted", language, ALL).body for language in Language}
+    assert "It stays sealed with your request, and is erased with it." in said[Language.ENGLISH]
+    assert "Queda sellado con su solicitud y se elimina con ella." in said[Language.SPANISH]
+
+
 def test_a_paragraph_whose_word_is_not_known_is_left_out() -> None:
     facts = REFERENCE | {"kind": "to see it", "received_on": "1 March 2027", "answer_by": "1 April 2027"}
     filled = letters.fill("acknowledgement", Language.ENGLISH, facts)

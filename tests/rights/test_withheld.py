@@ -290,6 +290,7 @@ def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tr
     assert redaction.work_off(agency_id=cast.acme.pk, at=later) == 0
     assert stays() == (0, "hold", 1, 0)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert hold_selectors.falls_due(hold, later).asked == 1
         holds.lift_hold(hold=hold, shown=hold_selectors.falls_due(hold, later), reason="The bill is paid.",
                         lifted_by=cast.alice.user_id, at=later)  # fmt: skip
     with job_scope(agency_id=cast.acme.pk):

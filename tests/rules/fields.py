@@ -1186,6 +1186,7 @@ REGISTER: dict[str, Table] = {
             _OURS,
             "submission copies found_at erased kept kept_why",
             detail="Counts, names of companies and words of the product",
+            kept_by="Counts, by words of the product",
         )
         | _evidence(
             identity="Of which identity",
