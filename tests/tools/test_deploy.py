@@ -203,24 +203,39 @@ def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pyt
         figures._line().hset(alive._KEY, name, str(time.time() + off))
         assert not alive.process("worker", settings.REDIS_URL)
     assert alive.process("worker", "redis://127.0.0.1:1/0"), "who waits for Valkey is not ended"
-    assert not alive.web(1)
+    assert not alive.web(alive.address("", 1))
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"),
+    [
+        ("", "127.0.0.1:8000"),
+        ("0.0.0.0", "127.0.0.1:8000"),  # noqa: S104  compared, not bound
+        ("::", "[::1]:8000"),
+        ("[::]", "[::1]:8000"),
+        ("10.0.0.7", "10.0.0.7:8000"),
+        ("fd00::7", "[fd00::7]:8000"),
+    ],
+)
+def test_the_web_is_asked_where_it_listens(bound: str, asked: str) -> None:
+    assert alive.address(bound, 8000) == asked
 
 
 @pytest.mark.django_db
 def test_the_web_says_which_parts_it_lacks(
     live_server: LiveServer, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = int(live_server.url.rpartition(":")[2])
+    address = alive.address("", int(live_server.url.rpartition(":")[2]))
     settings.CALLPRIVACY_METRICS_TOKEN = "t" * 32
     readiness.forget()
-    assert alive.ready(port, "t" * 32)
+    assert alive.ready(address, "t" * 32)
     assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     readiness.forget()
-    assert not alive.ready(port, "t" * 32)
+    assert not alive.ready(address, "t" * 32)
     assert json.loads(capsys.readouterr().out)["broker"] != "ok"
     readiness.forget()
-    assert not alive.ready(1, "")
+    assert not alive.ready(alive.address("", 1), "")
     assert "does not answer" in capsys.readouterr().out
 
 
