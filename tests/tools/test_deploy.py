@@ -166,6 +166,11 @@ def test_the_databases_of_compose_grant_what_the_program_grants() -> None:
     assert all(part in script for part in inside)
 
 
+def test_postgresql_is_ready_only_once_it_listens() -> None:
+    asked = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert asked[:3] == ["CMD", "pg_isready", "--host=127.0.0.1"]
+
+
 # --- the environment of compose ---
 
 
