@@ -171,6 +171,16 @@ def test_postgresql_is_ready_only_once_it_listens() -> None:
     assert asked[:3] == ["CMD", "pg_isready", "--host=127.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    "name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md", "docs/backups.md"]
+)
+def test_whoever_makes_web_anew_makes_nginx_anew(name: str) -> None:
+    commands = re.findall(r"`docker compose up ([^`]+)`|^docker compose up (.+)$", read(name), re.MULTILINE)
+    for command in ("".join(found) for found in commands):
+        made = {word for word in command.split() if not word.startswith("-")}
+        assert "web" not in made or "nginx" in made, command
+
+
 # --- the environment of compose ---
 
 
