@@ -28,7 +28,7 @@ from retention.selectors.watch import House, Reading
 from rights.services import proofs
 from tests import starts
 from tests.make import NOON
-from tools import alive, check, new_env, services, supervise
+from tools import alive, check, new_env, release, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = supervise.read_procfile(ROOT / "Procfile")
@@ -179,6 +179,36 @@ def test_whoever_makes_web_anew_makes_nginx_anew(name: str) -> None:
     for command in ("".join(found) for found in commands):
         made = {word for word in command.split() if not word.startswith("-")}
         assert "web" not in made or "nginx" in made, command
+
+
+@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/deploying.md"])
+def test_what_systemd_runs_once_has_the_state_folder(name: str) -> None:
+    whole = read(name).replace("\\\n", " ")
+    runs = [line for line in whole.splitlines() if re.search(r"systemd-run .*--uid=callprivacy", line)]
+    assert runs
+    state = "-p StateDirectory=callprivacy -p StateDirectoryMode=0700"
+    assert all(state in re.sub(r"\s+", " ", line) for line in runs)
+
+
+def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLPRIVACY_ROLE", "app")
+    monkeypatch.setattr("django.core.management.call_command", lambda *_, **__: None)
+    migrated: list[str] = []
+    monkeypatch.setattr("tools.migrating.one", lambda alias, **_: migrated.append(alias))
+    monkeypatch.setattr("sys.argv", ["release"])
+    monkeypatch.setattr("django.setup", lambda: None)
+    (tmp_path / "state").write_text("no folder")
+    settings.STATIC_ROOT = tmp_path / "state" / "static"
+    assert release.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"CallPrivacy is not released: {settings.STATIC_ROOT} cannot be written (")
+    assert "CALLPRIVACY_STATE" in said
+    assert not migrated
+    settings.STATIC_ROOT = tmp_path / "static"
+    assert release.main() == 0
+    assert migrated == ["default", "vault"]
 
 
 # --- the environment of compose ---
