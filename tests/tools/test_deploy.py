@@ -73,17 +73,31 @@ def test_a_container_has_little_and_nothing_of_the_owners(name: str) -> None:
 
 
 def test_the_worker_may_remove_what_the_backup_writes() -> None:
-    folders = re.findall(
-        "^ReadWritePaths=.+$", read("deploy/systemd/callprivacy-backup.service"), re.MULTILINE
+    folders, workers = (
+        re.findall("^ReadWritePaths=(.+)$", read(f"deploy/systemd/callprivacy-{name}.service"), re.MULTILINE)
+        for name in ("backup", "worker")
     )
     assert len(folders) == 1
-    assert folders[0] in read("deploy/systemd/callprivacy-worker.service").splitlines()
+    assert folders[0] in workers
+
+
+def test_the_worker_may_erase_what_was_dropped() -> None:
+    assert "CALLPRIVACY_DROP=/srv/drop" in read("docs/connections.md")
+    assert "ReadWritePaths=-/srv/drop\n" in read("deploy/systemd/callprivacy-worker.service")
+    assert "/srv/drop:/srv/drop" in _advised()["worker"]["volumes"]
+
+
+def _advised() -> dict[str, Any]:
+    """The services of the override that the page on deploying shows."""
+    shown = yaml.safe_load(read("docs/deploying.md").partition("```yaml\n")[2].partition("```")[0])
+    return dict(shown["services"])
 
 
 def test_the_web_reaches_no_backup() -> None:
-    advice = yaml.safe_load(read("docs/deploying.md").partition("```yaml\n")[2].partition("```")[0])
-    assert set(advice["services"]) == {"release", "worker"}
-    assert all(len(service["volumes"]) == 3 for service in advice["services"].values())
+    advice = _advised()
+    assert set(advice) == {"release", "worker"}
+    assert len(advice["release"]["volumes"]) == 3
+    assert advice["worker"]["volumes"][:3] == advice["release"]["volumes"]
     assert COMPOSE["services"]["web"]["volumes"] == ["state:/state"]
     commands = re.findall(
         r"docker compose run --rm .*?(\w+) python manage.py (\w+)", read("docs/deploying.md")
