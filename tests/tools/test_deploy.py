@@ -197,13 +197,26 @@ def test_whoever_makes_web_anew_makes_nginx_anew(name: str) -> None:
         assert "web" not in made or "nginx" in made, command
 
 
-@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/deploying.md"])
+@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md"])
 def test_what_systemd_runs_once_has_the_state_folder(name: str) -> None:
     whole = read(name).replace("\\\n", " ")
     runs = [line for line in whole.splitlines() if re.search(r"systemd-run .*--uid=callprivacy", line)]
     assert runs
     state = "-p StateDirectory=callprivacy -p StateDirectoryMode=0700"
     assert all(state in re.sub(r"\s+", " ", line) for line in runs)
+
+
+@pytest.mark.parametrize("way", ["With compose", "With systemd"])
+def test_an_upgrade_releases_then_changes_the_worker_and_then_the_web(way: str) -> None:
+    order = read("docs/upgrading.md").partition(f"### {way}\n")[2].partition("```\n")[2].partition("```")[0]
+    wanted = ["release", "worker (callprivacy-)?beat", "callprivacy-web|web nginx"]
+    places = [[found.start() for found in re.finditer(word, order)][-1] for word in wanted]
+    assert places == sorted(places)
+    assert "backup" in order.splitlines()[0]
+    # What is overwritten has a name for the way back before it is.
+    assert re.search(
+        "docker tag callprivacy callprivacy:before.*docker compose build|mv -T", order, re.DOTALL
+    )
 
 
 def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
