@@ -240,6 +240,19 @@ def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
     assert migrated == ["default", "vault"]
 
 
+def test_a_move_to_another_address_names_every_door_that_others_know() -> None:
+    section = read("docs/deploying.md").partition("## Another public address\n")[2].partition("\n## ")[0]
+    names = {
+        "calls:hook": ["callrail", "k"], "consent:voice": ["k"], "consent:sms": ["k"],
+        "consent:public_page": ["k"], "consent:ask": ["k", "s"], "consent:preferences": ["l"], "rights:portal": ["k"],
+        "rights:request": ["l"], "accounts:provider_back": ["k"], "accounts:provider_signed_out": ["k"],
+        "accounts:invitation": ["t"], "governance:door": ["k"], "account_login": [], "api_docs": [],
+    }  # fmt: skip
+    paths = [reverse(name, args=args) for name, args in names.items()] + ["/mail/postmark/"]
+    for path in paths:
+        assert f"`/{path.split('/')[1]}/" in section, path
+
+
 # --- the environment of compose ---
 
 
