@@ -6,7 +6,7 @@ from typing import Any
 
 from callprivacy.lib import env, logs
 
-bind = f"{env.optional('BIND', '127.0.0.1')}:{env.whole_number('PORT', default=8000, at_least=1)}"
+bind = env.listening(env.optional("BIND", "127.0.0.1"), env.whole_number("PORT", default=8000, at_least=1))
 workers = env.whole_number("WEB_CONCURRENCY", default=min(os.cpu_count() or 1, 4), at_least=1)
 worker_class = "gthread"
 threads = 4

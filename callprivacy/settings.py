@@ -33,6 +33,12 @@ _address = env.public_address(
 )
 CALLPRIVACY_URL = _address.geturl()
 _https = _address.scheme == "https"
+if _https and ":" in (_address.hostname or ""):
+    raise env.SettingError(
+        "CALLPRIVACY_URL",
+        "names a machine by its IPv6 address",
+        "Write a name, such as https://calls.example.com: passkeys and the sender of mail need one.",
+    )
 
 SECRET_KEY = env.secret(
     "CALLPRIVACY_SECRET_KEY",

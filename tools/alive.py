@@ -1,8 +1,8 @@
 """
 `python -m tools.alive web|ready|worker|beat`: whether that process of this machine is alive, for its health check.
 
-The web is asked over HTTP, with `ready` for its parts and what is wrong with them (/readyz); worker and beat by what
-they last said of themselves in Valkey, by the name of this machine.
+The web is asked over HTTP where `BIND` and `PORT` say that it listens, with `ready` for its parts and what is wrong
+with them (/readyz); worker and beat by what they last said of themselves in Valkey, by the name of this machine.
 Exits with 0 where it is, with 1 where it is not. Loads nothing of the program, so that it can be asked often.
 """
 
@@ -20,20 +20,30 @@ _LATE_AFTER = 90.0
 _KEY = "callprivacy-hints:1:processes"
 
 
-def web(port: int) -> bool:
+def address(bound: str, port: int) -> str:
+    """
+    Where a web of this machine is asked that listens on `bound`: there, or at this machine's own address where it
+    listens on all of them.
+    """
+    host = bound.strip().strip("[]")
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def web(address: str) -> bool:
     """Whether the web process answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
+        with opener.open(f"http://{address}/healthz", timeout=4) as answer:
             return bool(json.load(answer) == {"alive": True})
     except (OSError, ValueError):
         return False
 
 
-def ready(port: int, token: str) -> bool:
+def ready(address: str, token: str) -> bool:
     """Whether every part that the web rests on is there; prints what each says."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/readyz")
+    asked = urllib.request.Request(f"http://{address}/readyz")
     if token:
         asked.add_header("Authorization", f"Bearer {token}")
     try:
@@ -70,11 +80,11 @@ def process(kind: str, address: str) -> bool:
 def main() -> int:
     """Ask by the word on the command line."""
     kind = sys.argv[1] if len(sys.argv) == 2 else ""
+    here = address(os.environ.get("BIND", ""), int(os.environ.get("PORT", "8000")))
     if kind == "web":
-        return int(not web(int(os.environ.get("PORT", "8000"))))
+        return int(not web(here))
     if kind == "ready":
-        port = int(os.environ.get("PORT", "8000"))
-        return int(not ready(port, os.environ.get("CALLPRIVACY_METRICS_TOKEN", "")))
+        return int(not ready(here, os.environ.get("CALLPRIVACY_METRICS_TOKEN", "")))
     if kind in {"worker", "beat"}:
         return int(not process(kind, os.environ.get("REDIS_URL", "")))
     print("Write web, ready, worker or beat.", file=sys.stderr)

@@ -17,6 +17,7 @@ def main() -> int:
     os.environ["CALLPRIVACY_ROLE"] = "owner"
     here = "--here" in sys.argv[1:]
     import django
+    from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError, call_command
     from django.db import DatabaseError, InterfaceError
@@ -28,6 +29,8 @@ def main() -> int:
         django.setup()
         out = io.StringIO() if here else None
         call_command("check", deploy=not here, fail_level="ERROR" if here else "WARNING", stdout=out)
+        # Before the databases: where it cannot be made, nothing is done by half.
+        Path(str(settings.STATIC_ROOT)).mkdir(parents=True, exist_ok=True)
         if here:
             migrating.both()
         else:
@@ -39,6 +42,13 @@ def main() -> int:
         return 1
     except (DatabaseError, InterfaceError) as error:
         print(f"CallPrivacy is not released. {commands.trouble(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"CallPrivacy is not released: {error.filename or 'a file'} cannot be written"
+            f" ({error.strerror or error}). CALLPRIVACY_STATE is a folder of the account that runs this.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -10,7 +10,7 @@ import binascii
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import getaddresses
 from pathlib import Path
@@ -27,6 +27,11 @@ _HOST = re.compile(r"\w[\w.-]*", re.ASCII).fullmatch
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII).fullmatch
 _MAILBOX = re.compile(r"[^@\s<>\",;]+@[^@\s<>\",;]+").fullmatch
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+ENCODED = (
+    "In a name or password write % as %25, / as %2F, # as %23, ? as %3F, @ as %40, : as %3A and $ as %24; make"
+    ' that by python3 -c "import urllib.parse as u; print(u.quote(input(), safe=str()))".'
+)
+"""What the remedy of an address says whose password may hold signs that mean something there."""
 IN_MEMORY = 1024 * 1024
 """How much of a bucket's file is held in memory while it is read; the rest lies in a file without a name."""
 
@@ -261,6 +266,11 @@ def public_address(name: str, *, remedy: str, default: str = "") -> SplitResult:
     return parts
 
 
+def listening(host: str, port: int) -> str:
+    """The address that a server listens on, as gunicorn reads it: with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host and _is_address(host) else f"{host}:{port}"
+
+
 def twilio_sender(name: str) -> tuple[str, str, str] | None:
     """
     Return an account of Twilio's, its token and the number that it sends from; None where nothing is set.
@@ -282,7 +292,7 @@ def database(name: str, *, remedy: str) -> dict[str, Any]:
     """
     Return Django's settings of a PostgreSQL address, with everything that libpq understands in it.
 
-    :raises SettingError: it is missing or libpq cannot read it.
+    :raises SettingError: it is missing, libpq cannot read it, or a sign of a password stands bare in it.
     """
     raw = text(name, remedy=remedy)
     if not raw.startswith(("postgresql://", "postgres://")):
@@ -290,7 +300,14 @@ def database(name: str, *, remedy: str) -> dict[str, Any]:
     try:
         parts: dict[str, Any] = dict(conninfo_to_dict(raw))
     except psycopg.ProgrammingError:
-        raise SettingError(name, "cannot be read", remedy) from None
+        raise SettingError(name, "cannot be read", f"{remedy} {ENCODED}") from None
+    # libpq takes the part of a password behind a bare / for the database, and that behind a bare @ for the host.
+    behind = raw.partition("://")[2].partition("/")[2].partition("?")[0]
+    named = [host for host in str(parts.get("host", "")).split(",") if not host.startswith("/")]
+    if "@" in behind or any("@" in host[1:] for host in named):
+        raise SettingError(name, "has an @ where none belongs", f"{remedy} {ENCODED}")
+    if any(port and not _PORT(port) for port in str(parts.get("port", "")).split(",")):
+        raise SettingError(name, "has a port that is none", f"{remedy} {ENCODED}")
     if not parts.get("dbname"):
         raise SettingError(name, "names no database", remedy)
     return {
@@ -306,14 +323,38 @@ def database(name: str, *, remedy: str) -> dict[str, Any]:
 
 def redis_address(name: str, *, remedy: str) -> str:
     """
-    Return a Redis address as redis-py reads it: redis://, rediss:// or unix://.
+    Return a Redis address as redis-py reads it: redis://, rediss:// or unix://, in lower case.
 
-    :raises SettingError: it is missing or of another kind.
+    :raises SettingError: it is missing, of another kind, or a sign of a password stands bare in it.
     """
     raw = text(name, remedy=remedy)
-    if urlsplit(raw).scheme not in {"redis", "rediss", "unix"}:
+    scheme, mark, rest = raw.partition("://")
+    if not mark or scheme.lower() not in {"redis", "rediss", "unix"}:
         raise SettingError(name, "does not start with redis://, rediss:// or unix://", remedy)
-    return raw
+    address = f"{scheme.lower()}://{rest}"
+    parts = _whole(name, address, remedy=remedy)
+    if parts.scheme == "unix" and parts.netloc and "@" not in parts.netloc:
+        raise SettingError(name, "has no path from / on", f"{remedy} {ENCODED}")
+    return address
+
+
+def _whole(name: str, raw: str, *, remedy: str) -> SplitResult:
+    """
+    Return the parts of an address whose name and password end where its writer meant it.
+
+    :raises SettingError: its port is none, or an @ stands behind its host.
+    """
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port
+    except ValueError:
+        raise SettingError(name, "has a port that is none", f"{remedy} {ENCODED}") from None
+    # A socket's or a certificate's path may hold one.
+    asked = "".join(part.partition("=")[0] for part in parts.query.split("&"))
+    path = "" if parts.scheme == "unix" else parts.path
+    if "@" in path + asked + parts.fragment:
+        raise SettingError(name, "has an @ where none belongs", f"{remedy} {ENCODED}")
+    return parts
 
 
 def broker_address(address: str) -> str:
@@ -363,7 +404,7 @@ def mailer(name: str, *, files: Path) -> dict[str, Any]:
     """
     Return one entry of Django's MAILERS: a mail server by its address, or files when none is named.
 
-    :raises SettingError: the address is of no known kind.
+    :raises SettingError: the address is of no known kind, or a sign of a password stands bare in it.
     """
     raw = optional(name)
     if not raw:
@@ -371,21 +412,17 @@ def mailer(name: str, *, files: Path) -> dict[str, Any]:
             "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
             "OPTIONS": {"file_path": str(files)},
         }
-    parts = urlsplit(raw)
     remedy = (
         "Write smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, or leave it out."
     )
-    kinds: dict[str, Callable[[], dict[str, Any]]] = {
-        "smtp": lambda: {"port": parts.port or 587, "use_tls": parts.hostname not in LOOPBACK},
-        "smtps": lambda: {"port": parts.port or 465, "use_ssl": True},
+    parts = _whole(name, raw, remedy=remedy)
+    kinds: dict[str, dict[str, Any]] = {
+        "smtp": {"port": parts.port or 587, "use_tls": parts.hostname not in LOOPBACK},
+        "smtps": {"port": parts.port or 465, "use_ssl": True},
     }
     if parts.scheme not in kinds or not parts.hostname:
         raise SettingError(name, "is not the address of a mail server", remedy)
-    try:
-        options = kinds[parts.scheme]()
-    except ValueError:
-        raise SettingError(name, "has a port that is none", remedy) from None
-    options |= {"host": parts.hostname, "timeout": 10}
+    options = kinds[parts.scheme] | {"host": parts.hostname, "timeout": 10}
     if parts.username:
         options |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
     return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}

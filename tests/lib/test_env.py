@@ -3,8 +3,11 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+from gunicorn.util import parse_address  # type: ignore[import-untyped]
 
 from callprivacy.lib import env
 from tests import starts
@@ -33,6 +36,7 @@ def test_with_right_settings_it_starts() -> None:
             ("CALLPRIVACY_URL", "calls.example.com"),
             ("CALLPRIVACY_URL", "http://calls.example.com"),
             ("CALLPRIVACY_URL", "https://calls.example.com/path"),
+            ("CALLPRIVACY_URL", "https://[2001:db8::1]"),
             ("CALLPRIVACY_SECRET_KEY", ""),
             ("CALLPRIVACY_SECRET_KEY", "short"),
             ("CALLPRIVACY_EARLIER_SECRET_KEYS", f"{'a' * 50} short"),
@@ -155,6 +159,81 @@ def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.Mon
     assert found["HOST"] == "/run/db"
     assert found["PORT"] == "5433"
     assert found["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        ("database", "postgresql://me:p/w@h/calls"),
+        ("database", "postgresql://me:12/w@h/calls"),
+        ("database", "postgresql://me:p@w@h/calls"),
+        ("database", "postgresql://me:100%@h/calls"),
+        ("database", "postgresql://me:pw@h:x/calls"),
+        ("redis_address", "redis://:p/w@h:6379/0"),
+        ("redis_address", "redis://:12/w@h/0"),
+        ("redis_address", "redis://:12#w@h/0"),
+        ("redis_address", "redis://:12?w@h/0"),
+        ("redis_address", "redis://:pw@[h/0"),
+        ("redis_address", "unix://:p/w@/run/valkey.sock"),
+        ("redis_address", "unix://run/valkey.sock"),
+        ("mailer", "smtp://me:p/w@mail.example.com"),
+        ("mailer", "smtp://me:12#3@mail.example.com:587"),
+        ("mailer", "smtp://me:12/3@mail.example.com:587"),
+        ("mailer", "smtp://me:12?3@mail.example.com:587"),
+    ],
+)
+def test_a_sign_that_stands_bare_in_a_password_is_told_how_to_write(
+    monkeypatch: pytest.MonkeyPatch, read: str, value: str, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("X", value)
+    asked: dict[str, Any] = {"files": tmp_path} if read == "mailer" else {"remedy": ""}
+    with pytest.raises(env.SettingError, match=r"^X .*/ as %2F") as refused:
+        getattr(env, read)("X", **asked)
+    assert "p/w" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://me:p%2Fw%40@h:5432,i:5433/calls%40home",
+        "postgresql://me:p#w@h/calls?host=/run/a@b",
+        "postgresql://me@/calls?host=@abstract",
+    ],
+)
+def test_an_address_of_a_database_that_libpq_reads_as_meant_is_taken(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("X", value)
+    assert env.database("X", remedy="")["NAME"].startswith("calls")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "unix:///home/me@work/valkey.sock?db=0",
+        "unix://:pw@/home/me@work/valkey.sock",
+        "rediss://:p%2Fw%40@h/0?ssl_ca_certs=/home/me@work/ca.pem",
+    ],
+)
+def test_a_path_of_valkey_may_hold_an_at(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("X", value)
+    assert env.redis_address("X", remedy="") == value
+
+
+@pytest.mark.parametrize("value", ["REDIS://:Pw@h:6379/0", "Rediss://:Pw@h", "UNIX://:Pw@/run/valkey.sock"])
+def test_a_redis_address_may_be_shouted(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("X", value)
+    read = env.redis_address("X", remedy="")
+    assert redis.ConnectionPool.from_url(read).connection_kwargs["password"] == "Pw"
+
+
+@pytest.mark.parametrize(
+    ("host", "bound"),
+    [("::", "[::]:80"), ("[::]", "[::]:80"), ("fd00::7", "[fd00::7]:80"), ("10.0.0.7", "10.0.0.7:80")],
+)
+def test_the_web_listens_on_an_address_with_colons(host: str, bound: str) -> None:
+    assert env.listening(host, 80) == bound
+    assert parse_address(bound) == (host.strip("[]"), 80)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
@@ -36,6 +37,15 @@ def state(tmp_path: Path) -> Iterator[None]:
     """A trail of its own: another test's agency of the same number has left checkpoints."""
     with override_settings(CALLPRIVACY_STATE=tmp_path / "state"):
         yield
+
+
+@pytest.mark.django_db
+def test_a_private_key_that_cannot_be_read_begins_no_drill(tmp_path: Path) -> None:
+    for identity in (tmp_path / "operator.key", tmp_path):
+        with pytest.raises(CommandError, match=r"cannot be read: .* No drill was begun") as refused:
+            call_command("restore_drill", identity=identity)
+        assert refused.value.returncode == 2
+    assert not Drill.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

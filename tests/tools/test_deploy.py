@@ -28,7 +28,7 @@ from retention.selectors.watch import House, Reading
 from rights.services import proofs
 from tests import starts
 from tests.make import NOON
-from tools import alive, check, new_env, services, supervise
+from tools import alive, check, new_env, release, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = supervise.read_procfile(ROOT / "Procfile")
@@ -73,25 +73,41 @@ def test_a_container_has_little_and_nothing_of_the_owners(name: str) -> None:
 
 
 def test_the_worker_may_remove_what_the_backup_writes() -> None:
-    folders = re.findall(
-        "^ReadWritePaths=.+$", read("deploy/systemd/callprivacy-backup.service"), re.MULTILINE
+    folders, workers = (
+        re.findall("^ReadWritePaths=(.+)$", read(f"deploy/systemd/callprivacy-{name}.service"), re.MULTILINE)
+        for name in ("backup", "worker")
     )
     assert len(folders) == 1
-    assert folders[0] in read("deploy/systemd/callprivacy-worker.service").splitlines()
+    assert folders[0] in workers
+
+
+def test_the_worker_may_erase_what_was_dropped() -> None:
+    assert "CALLPRIVACY_DROP=/srv/drop" in read("docs/connections.md")
+    assert "ReadWritePaths=-/srv/drop\n" in read("deploy/systemd/callprivacy-worker.service")
+    assert "/srv/drop:/srv/drop" in _advised()["worker"]["volumes"]
+
+
+def _advised() -> dict[str, Any]:
+    """The services of the override that the page on deploying shows."""
+    shown = yaml.safe_load(read("docs/deploying.md").partition("```yaml\n")[2].partition("```")[0])
+    return dict(shown["services"])
 
 
 def test_the_web_reaches_no_backup() -> None:
-    advice = yaml.safe_load(read("docs/deploying.md").partition("```yaml\n")[2].partition("```")[0])
-    assert set(advice["services"]) == {"release", "worker"}
-    assert all(len(service["volumes"]) == 3 for service in advice["services"].values())
+    advice = _advised()
+    assert set(advice) == {"release", "worker"}
+    assert len(advice["release"]["volumes"]) == 3
+    assert advice["worker"]["volumes"][:3] == advice["release"]["volumes"]
     assert COMPOSE["services"]["web"]["volumes"] == ["state:/state"]
     commands = re.findall(
         r"docker compose run --rm .*?(\w+) python manage.py (\w+)", read("docs/deploying.md")
     )
-    assert {deed: service for service, deed in commands} == {
-        "backup": "release",
-        "restore_drill": "worker",
-    }
+    assert set(commands) == {("release", "backup"), ("worker", "restore_drill")}
+
+
+def test_a_renewed_certificate_is_read() -> None:
+    assert "docker compose exec nginx nginx -s reload" in read("docs/deploying.md")
+    assert "systemctl reload nginx" in read("docs/deploying.md")
 
 
 def test_the_proxy_lets_through_what_the_pages_take_and_keeps_it_in_memory() -> None:
@@ -166,6 +182,77 @@ def test_the_databases_of_compose_grant_what_the_program_grants() -> None:
     assert all(part in script for part in inside)
 
 
+def test_postgresql_is_ready_only_once_it_listens() -> None:
+    asked = COMPOSE["services"]["postgres"]["healthcheck"]["test"]
+    assert asked[:3] == ["CMD", "pg_isready", "--host=127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md", "docs/backups.md"]
+)
+def test_whoever_makes_web_anew_makes_nginx_anew(name: str) -> None:
+    commands = re.findall(r"`docker compose up ([^`]+)`|^docker compose up (.+)$", read(name), re.MULTILINE)
+    for command in ("".join(found) for found in commands):
+        made = {word for word in command.split() if not word.startswith("-")}
+        assert "web" not in made or "nginx" in made, command
+
+
+@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md"])
+def test_what_systemd_runs_once_has_the_state_folder(name: str) -> None:
+    whole = read(name).replace("\\\n", " ")
+    runs = [line for line in whole.splitlines() if re.search(r"systemd-run .*--uid=callprivacy", line)]
+    assert runs
+    state = "-p StateDirectory=callprivacy -p StateDirectoryMode=0700"
+    assert all(state in re.sub(r"\s+", " ", line) for line in runs)
+
+
+@pytest.mark.parametrize("way", ["With compose", "With systemd"])
+def test_an_upgrade_releases_then_changes_the_worker_and_then_the_web(way: str) -> None:
+    order = read("docs/upgrading.md").partition(f"### {way}\n")[2].partition("```\n")[2].partition("```")[0]
+    wanted = ["release", "worker (callprivacy-)?beat", "callprivacy-web|web nginx"]
+    places = [[found.start() for found in re.finditer(word, order)][-1] for word in wanted]
+    assert places == sorted(places)
+    assert "backup" in order.splitlines()[0]
+    # What is overwritten has a name for the way back before it is.
+    assert re.search(
+        "docker tag callprivacy callprivacy:before.*docker compose build|mv -T", order, re.DOTALL
+    )
+
+
+def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLPRIVACY_ROLE", "app")
+    monkeypatch.setattr("django.core.management.call_command", lambda *_, **__: None)
+    migrated: list[str] = []
+    monkeypatch.setattr("tools.migrating.one", lambda alias, **_: migrated.append(alias))
+    monkeypatch.setattr("sys.argv", ["release"])
+    monkeypatch.setattr("django.setup", lambda: None)
+    (tmp_path / "state").write_text("no folder")
+    settings.STATIC_ROOT = tmp_path / "state" / "static"
+    assert release.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"CallPrivacy is not released: {settings.STATIC_ROOT} cannot be written (")
+    assert "CALLPRIVACY_STATE" in said
+    assert not migrated
+    settings.STATIC_ROOT = tmp_path / "static"
+    assert release.main() == 0
+    assert migrated == ["default", "vault"]
+
+
+def test_a_move_to_another_address_names_every_door_that_others_know() -> None:
+    section = read("docs/deploying.md").partition("## Another public address\n")[2].partition("\n## ")[0]
+    names = {
+        "calls:hook": ["callrail", "k"], "consent:voice": ["k"], "consent:sms": ["k"],
+        "consent:public_page": ["k"], "consent:ask": ["k", "s"], "consent:preferences": ["l"], "rights:portal": ["k"],
+        "rights:request": ["l"], "accounts:provider_back": ["k"], "accounts:provider_signed_out": ["k"],
+        "accounts:invitation": ["t"], "governance:door": ["k"], "account_login": [], "api_docs": [],
+    }  # fmt: skip
+    paths = [reverse(name, args=args) for name, args in names.items()] + ["/mail/postmark/"]
+    for path in paths:
+        assert f"`/{path.split('/')[1]}/" in section, path
+
+
 # --- the environment of compose ---
 
 
@@ -203,24 +290,39 @@ def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pyt
         figures._line().hset(alive._KEY, name, str(time.time() + off))
         assert not alive.process("worker", settings.REDIS_URL)
     assert alive.process("worker", "redis://127.0.0.1:1/0"), "who waits for Valkey is not ended"
-    assert not alive.web(1)
+    assert not alive.web(alive.address("", 1))
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"),
+    [
+        ("", "127.0.0.1:8000"),
+        ("0.0.0.0", "127.0.0.1:8000"),  # noqa: S104  compared, not bound
+        ("::", "[::1]:8000"),
+        ("[::]", "[::1]:8000"),
+        ("10.0.0.7", "10.0.0.7:8000"),
+        ("fd00::7", "[fd00::7]:8000"),
+    ],
+)
+def test_the_web_is_asked_where_it_listens(bound: str, asked: str) -> None:
+    assert alive.address(bound, 8000) == asked
 
 
 @pytest.mark.django_db
 def test_the_web_says_which_parts_it_lacks(
     live_server: LiveServer, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = int(live_server.url.rpartition(":")[2])
+    address = alive.address("", int(live_server.url.rpartition(":")[2]))
     settings.CALLPRIVACY_METRICS_TOKEN = "t" * 32
     readiness.forget()
-    assert alive.ready(port, "t" * 32)
+    assert alive.ready(address, "t" * 32)
     assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     readiness.forget()
-    assert not alive.ready(port, "t" * 32)
+    assert not alive.ready(address, "t" * 32)
     assert json.loads(capsys.readouterr().out)["broker"] != "ok"
     readiness.forget()
-    assert not alive.ready(1, "")
+    assert not alive.ready(alive.address("", 1), "")
     assert "does not answer" in capsys.readouterr().out
 
 

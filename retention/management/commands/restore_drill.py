@@ -45,6 +45,15 @@ class Command(OwnCommand):
             raise CommandError(
                 "Name the private key: --identity FILE, or CALLPRIVACY_DRILL_IDENTITY.", returncode=2
             )
+        # Before a drill is noted: one that could not open anything says nothing of the backups.
+        try:
+            Path(identity).read_bytes()
+        except OSError as error:
+            raise CommandError(
+                f"{identity} cannot be read: {error.strerror}. Let the account that runs this read it (in a container"
+                " 10001). No drill was begun.",
+                returncode=2,
+            ) from None
         drill = drills.begin(at=timezone.now())
         if drill is None:
             raise CommandError("Another drill begins just now.", returncode=2)
