@@ -72,13 +72,15 @@ class Pulse(models.Model):
     One row by which `default` and `vault` know whether one of them is older than the other (docs/adr/0029).
 
     `count` rises here first and is then noted in the vault; `confirmed` is what the vault is known to have noted.
-    `epoch` is that of the last beat: a later one has begun where a restore was declared to the trail.
+    `epoch` is that of the last beat: a later one has begun where a restore was declared to the trail. `xid` is a
+    transaction of that epoch as new as the newest seal: where PostgreSQL has not come to it, ids start over.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     count = models.BigIntegerField(default=0)
     confirmed = models.BigIntegerField(default=0)
     epoch = models.IntegerField(default=1)
+    xid = TransactionIdField(null=True)
 
     class Meta:
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="audit_pulse_one_row"),)

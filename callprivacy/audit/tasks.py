@@ -7,6 +7,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.audit import services
+from callprivacy.audit.services import lineage
+from callprivacy.lib import figures
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 # A backlog is worked off in several seals; what is left waits for the next minute.
@@ -19,6 +21,8 @@ log = structlog.get_logger(__name__)
 def seal_events(**_: Any) -> None:
     """Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others."""
     in_each_agency(_seal_events_of)
+    # Behind the seals, so that none of them goes up to a newer one.
+    lineage.note_newest()
 
 
 def _seal_events_of(agency_id: int) -> None:
@@ -27,5 +31,10 @@ def _seal_events_of(agency_id: int) -> None:
             with job_scope(agency_id=agency_id):
                 if not services.seal_events(agency_id=agency_id, at=timezone.now()):
                     break
+    except services.RestoredError as error:
+        # What is written now would be found as added, for ever: from here on nothing is.
+        log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)
+        figures.note_fault()
+        lineage.note_newest(error.sealed.xid)
     except services.SEALING_ERRORS as error:
         log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)

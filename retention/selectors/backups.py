@@ -13,6 +13,7 @@ from retention.models import Backup, Drill
 _TITLES: Final = {
     "manifests": "Both backups are signed by this installation and whole",
     "restore": "Both were put back whole",
+    "migrations": "What was put back could be brought to this version of the program",
     "after_restore": "What was erased since was taken out again",
     "trail": "The trail verifies",
     "look": "The databases could be looked at",

@@ -21,8 +21,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection, connections, transaction
+from django.db.migrations.loader import MigrationLoader
 from psycopg.conninfo import conninfo_to_dict
 
 from callprivacy.audit import services as audit
@@ -50,6 +52,7 @@ _NAMES: Final = {"default": "drill", "vault": "drill_vault"}
 _SETTINGS: Final = {"max_connections": "20", "shared_buffers": "64MB", "jit": "off", "wal_level": "minimal",
                     "max_wal_senders": "0", "fsync": "off", "log_min_messages": "fatal"}  # fmt: skip
 _PAGE: Final = 1_000
+_TOO_LONG: Final = "it took longer than the worker lets a drill take: have cron run manage.py restore_drill"
 # Of what the live system has, a drill is told what opens the dumps, and nothing that leads out of it.
 _LEFT_OUT: Final = ("CALLPRIVACY_RECORDINGS", "MAIL_URL", "CALLPRIVACY_MAIL_HOOK_SECRET", "CALLPRIVACY_DRILL")
 
@@ -96,6 +99,8 @@ def run_drill(*, drill: Drill, identity: Path, clock: Clock) -> Drill:
         forget_cut_off()
         with servers.locked(_lock(), shared=True):
             _try_out(folder, identity, checks, used)
+    except SoftTimeLimitExceeded:
+        checks.append(Check("drill", ok=False, said=_TOO_LONG))
     except (BackupError, servers.ServiceError, OSError, psycopg.Error, DatabaseError) as error:
         checks.append(Check("drill", ok=False, said=str(error)[:500]))
     passed = bool(checks) and all(check.ok for check in checks)
@@ -178,7 +183,9 @@ def _try_out(folder: Path, identity: Path, checks: list[Check], used: dict[str, 
             )
             restoring.restore_dump(dump, manifest=manifest, secret=secret, access=access)
         checks.append(Check("restore", ok=True, said="both dumps were put back whole"))
-        _work_inside(environ, dumps["default"][0], checks)
+        older = [database for database, (_, manifest) in dumps.items() if _is_older(manifest)]
+        if not older or _migrated(environ, older, checks):
+            _work_inside(environ, dumps["default"][0], checks)
     finally:
         _remove(place, postgres)
 
@@ -239,6 +246,32 @@ def _name_of_role(name: str) -> str:
     if not _ROLE.fullmatch(name):
         raise BackupError("A drill makes the roles that the dumps name: theirs are lower case, digits and _.")
     return name
+
+
+def _is_older(manifest: Manifest) -> bool:
+    """Whether a dump lacks migrations of this version of the program, as that of the night before an upgrade does."""
+    return any(
+        manifest.heads.get(app, "") < name
+        for app, name in MigrationLoader(None).graph.leaf_nodes()
+        if manifest.database == "default" or app == "vault"
+    )
+
+
+def _migrated(environ: dict[str, str], older: list[str], checks: list[Check]) -> bool:
+    """Bring what was put back to this version, as its owner, which is what whoever puts a dump back does next."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.migrating"],
+        cwd=settings.BASE_DIR,
+        env=environ | {"CALLPRIVACY_ROLE": "owner"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"brought to this version of the program: {', '.join(older)}"
+    if done.returncode:
+        said = last_line(done.stderr or done.stdout)
+    checks.append(Check("migrations", ok=not done.returncode, said=said))
+    return not done.returncode
 
 
 def _work_inside(environ: dict[str, str], dump: Path, checks: list[Check]) -> None:

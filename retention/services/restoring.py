@@ -309,6 +309,15 @@ def take_out(*, at: datetime, step: Step = lambda _rows: None) -> Returned:
     return found
 
 
+def ids_went_back() -> bool:
+    """Whether some agency's seals go up to transactions that this server has not come to. Outside any scope."""
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            if audit.ids_went_back(agency_id):
+                return True
+    return False
+
+
 def made_good(*, found: Returned, at: datetime) -> None:
     """Write down that the restore is made good, and let everybody work again. Outside any transaction."""
     audit.record_house("restore.made_good", at=at, **asdict(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from django.conf import settings
+from django.db import connections
 
 from callprivacy.audit import services as audit
 from callprivacy.tenancy.scope import job_scope
@@ -73,6 +75,79 @@ def seal(agency_id: int) -> None:
                 return
         time.sleep(0.2)
     raise AssertionError("Nothing could be sealed.")
+
+
+@contextmanager
+def carried(databases: ground.Databases, folder: Path) -> Iterator[None]:
+    """
+    The pair in use on a server of its own, whose transaction ids have just begun, as `pg_dump` of somebody else brings
+    it there; the test goes on with it.
+    """
+    variables = {
+        alias: (ground._VARIABLES[alias], ground._OWNER_VARIABLES[alias]) for alias in ground.ALIASES
+    }
+    here = ground.Pair(
+        {alias: os.environ[app].split("@/")[1].split("?")[0] for alias, (app, _) in variables.items()},
+        {alias: os.environ[app] for alias, (app, _) in variables.items()},
+        {alias: os.environ[owner] for alias, (_, owner) in variables.items()},
+    )
+    folder.mkdir(mode=0o711)
+    postgres = services.Postgres(
+        services.Place.of(folder), settings={**ground._FAST, "max_connections": "40"}
+    )
+    postgres.start()
+    before = {alias: connections.settings[alias] | {} for alias in ground.ALIASES}
+    try:
+        passwords = {role: secrets.token_hex(8) for role in (ground.OWNER, ground.APP)}
+        postgres.sql(
+            services.role_statements(
+                owner=ground.OWNER, app=ground.APP,
+                owner_password=passwords[ground.OWNER], app_password=passwords[ground.APP],
+            )
+        )  # fmt: skip
+        program = str(postgres.programs / "bin" / "pg_dump"), str(postgres.programs / "bin" / "pg_restore")
+        for name in here.names.values():
+            postgres.sql(f"CREATE DATABASE {name} OWNER {ground.OWNER} TEMPLATE template0")
+            file = folder / f"{name}.dump"
+            old, new = ground._address_of_admin(databases.admin_url, name), postgres.url(name)
+            for command in (
+                [program[0], "--format=custom", f"--file={file}", f"--dbname={old}"],
+                [program[1], "--single-transaction", "--exit-on-error", f"--dbname={new}", str(file)],
+            ):
+                done = subprocess.run(
+                    command, env=postgres._environ, capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, done.stderr
+        ground.point_to(
+            ground.Pair(
+                here.names,
+                *(
+                    {
+                        name: postgres.url(here.names[name], user=role, password=passwords[role])
+                        for name in here.names
+                    }
+                    for role in (ground.APP, ground.OWNER)
+                ),
+            )
+        )
+        for alias in ground.ALIASES:
+            there = {
+                "HOST": str(postgres.place.sockets), "PORT": str(services.PORT), "USER": ground.APP,
+                "PASSWORD": passwords[ground.APP],
+            }  # fmt: skip
+            connections.settings[alias].update(there)
+            connections[alias].settings_dict.update(there)
+        yield
+    finally:
+        connections.close_all()
+        for alias in ground.ALIASES:
+            connections.settings[alias].update(before[alias])
+            connections[alias].settings_dict.update(
+                {name: before[alias][name] for name in ("HOST", "PORT", "USER", "PASSWORD")}
+            )
+        ground.point_to(here)
+        postgres.stop()
+        postgres.place.forget_if_elsewhere()
 
 
 @contextmanager

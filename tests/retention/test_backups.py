@@ -23,6 +23,7 @@ from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
 from callprivacy.vault import envelopes, signing
 from callprivacy.vault.services import note_pulse
+from dashboard.services import readiness
 from retention.models import Backup, Drill
 from retention.selectors import watch
 from retention.services import backups, restoring
@@ -507,6 +508,34 @@ def test_an_older_vault_is_noticed_and_no_beat_hides_it() -> None:
     assert lineage.lineage() is Lineage.VAULT_OLDER
     assert not lineage.beat()
     lineage.join_again()
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+def test_ids_that_start_over_are_noticed_and_no_beat_hides_it() -> None:
+    lineage.beat()
+    lineage.note_newest()
+    assert lineage.lineage() is Lineage.SAME, "this transaction's own id is no other server's"
+    put_back("default", "UPDATE audit_pulse SET xid = '9000000000000'")
+    assert lineage.lineage() is Lineage.CARRIED
+    assert lineage.beat()
+    lineage.note_newest()
+    assert lineage.lineage() is Lineage.CARRIED
+    assert readiness.restore() == lineage.WORDS[Lineage.CARRIED]
+    put_back("default", "UPDATE audit_pulse SET epoch = 0")
+    assert lineage.lineage() is Lineage.SAME, "a restore that was declared is none"
+    assert lineage.beat()
+    assert lineage.lineage() is Lineage.SAME
+    put_back("default", "UPDATE audit_pulse SET xid = '9000000000000'")
+    lineage.join_again()
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+def test_a_pulse_of_before_knows_no_id() -> None:
+    put_back("default", "UPDATE audit_pulse SET xid = NULL")
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
 
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -60,7 +61,12 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     with job_scope(agency_id=acme.pk):
         audit.record("test.happened", subject=dentist, by=make.JOB, at=now)
     dumps.seal(acme.pk)
-    operator.do("backup", "default")
+    with trails.superuser() as line:
+        # As the night's dump is on the day of an upgrade.
+        line.execute("ALTER TABLE tenancy_client DROP COLUMN shut_at")
+        line.execute("DELETE FROM django_migrations WHERE app = 'tenancy' AND name >= '0021'")
+        operator.do("backup", "default")
+        line.execute("ALTER TABLE tenancy_client ADD COLUMN shut_at timestamptz")
     # Erased behind the dump of the one, and before the dump of the other.
     gone = vault_selectors.find_callers([dentist.pk], "+12025550142")[dentist.pk]
     erasure = vault.Erasure(gone, up_to=now, tombstone_ends_on=date(2036, 1, 1))
@@ -79,6 +85,7 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     assert checks["seals"] == "1 of 1 agencies"
     assert checks["people"] == "1 callers, 0 of them without a key"
     assert "the trail holds" in checks["trail"]
+    assert checks["migrations"] == "brought to this version of the program: default"
     assert list(Path(settings.CALLPRIVACY_STATE).glob("drill-*")) == []
     # Nothing live was touched: the rows of the erased person are still to go by their own run.
     with job_scope(agency_id=acme.pk):
@@ -166,6 +173,26 @@ def test_a_drill_is_due_once_a_week_and_never_twice_at_once() -> None:
     Drill.objects.filter(pk=first.pk).update(finished_at=NOON + timedelta(minutes=9), passed=True)
     assert drills.begin(at=NOON + timedelta(days=6), only_if_due=True) is None
     assert drills.begin(at=NOON + timedelta(days=7), only_if_due=True) is not None
+
+
+@pytest.mark.django_db
+def test_a_drill_that_the_worker_ends_by_time_has_failed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(drills, "_try_out", too_long)
+    Path(settings.CALLPRIVACY_STATE).mkdir()
+    drill = drills.begin(at=NOON)
+    assert drill is not None
+
+    drills.run_drill(drill=drill, identity=tmp_path, clock=lambda: NOON + timedelta(minutes=58))
+
+    drill.refresh_from_db()
+    assert drill.passed is False
+    assert drill.finished_at == NOON + timedelta(minutes=58)
+    assert "manage.py restore_drill" in drill.report["checks"][-1]["said"]
 
 
 @pytest.mark.django_db

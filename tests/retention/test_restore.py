@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -22,6 +23,7 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.accounts.enums import Role
+from callprivacy.audit import selectors as audit_selectors
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.audit.services import lineage
@@ -108,6 +110,10 @@ class House:
         )
         with job_scope(agency_id=self.client.agency_id):
             ledger.record_events(client=self.client, said=[said], by=make.JOB, at=at)
+
+    def writes(self) -> None:
+        with job_scope(agency_id=self.client.agency_id):
+            audit.record("call.revealed", subject=self.client, by=make.JOB, at=make.now())
 
     def seal(self) -> None:
         dumps.seal(self.client.agency_id)
@@ -225,6 +231,40 @@ def test_an_erased_number_does_not_come_back(
         # And once more: nothing is left to do.
         assert "nothing to do" in operator.do("after_restore")
         assert "nothing" in operator.do("after_restore", "--anyway")
+
+
+def test_databases_that_were_carried_by_a_dump_shut_the_house_until_an_epoch_begins(
+    house: House, tmp_path: Path, databases: ground.Databases
+) -> None:
+    """As another version of PostgreSQL is brought in: both of one age, and every transaction id lower than before."""
+    house.hears(make.now() - timedelta(days=5))
+    with psycopg.connect(databases.admin_url, autocommit=True) as line:
+        # Servers that have run for a while are far ahead of a new one.
+        line.execute(
+            "DO $$ BEGIN FOR one IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+        )
+    house.seal()
+    house.writes()
+    lineage.beat()
+    assert lineage.lineage() is Lineage.SAME
+    operator = dumps.operator(tmp_path)
+
+    with dumps.carried(databases, tmp_path / "there"):
+        lineage.remembered.until = 0.0
+        assert lineage.known() is Lineage.CARRIED
+        assert Browser().get("/accounts/login/").status_code == 503
+        said = operator.do("after_restore", "--why", "PostgreSQL 18")
+
+        assert "Epoch 2 has begun; 0 seals are declared lost." in said
+        assert lineage.lineage() is Lineage.SAME
+        house.writes()
+        house.seal()
+        assert "the trail holds" in operator.do("verify_audit")
+        with job_scope(agency_id=house.client.agency_id):
+            assert set(audit_selectors.seals_of(house.client.agency_id, list(Event.objects.all()))) == set(
+                Event.objects.values_list("pk", flat=True)
+            ), "what had no seal on the server of before has one now"
+        assert "nothing to do" in operator.do("after_restore")
 
 
 @pytest.mark.thorough

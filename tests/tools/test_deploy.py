@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,32 @@ ALERT_TESTS: list[dict[str, Any]] = yaml.safe_load(read("deploy/alerts_test.yaml
 def test_compose_starts_what_the_procfile_starts(name: str) -> None:
     assert " ".join(COMPOSE["services"][name]["command"]) == COMMANDS[name]
     assert COMPOSE["services"][name]["healthcheck"]["test"][-1] == name
+
+
+@pytest.mark.parametrize(
+    ("environ", "ran"),
+    [
+        ({}, "manage.py collectstatic --noinput"),
+        ({"DATABASE_OWNER_URL": "postgresql://"}, "-m tools.release"),
+    ],
+    ids=["without the owner's addresses", "with them"],
+)
+def test_a_platforms_release_migrates_only_where_it_is_the_owner(
+    environ: dict[str, str], ran: str, tmp_path: Path
+) -> None:
+    (line,) = [line for line in read("Procfile").splitlines() if line.startswith("release: ")]
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$*"\n')
+    python.chmod(0o700)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["/bin/sh", "-ec", line.removeprefix("release: ")],
+        env={"PATH": path} | environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{ran}\n"
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "beat"])

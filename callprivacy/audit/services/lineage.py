@@ -3,7 +3,9 @@ Whether `default` and `vault` are of one age, or one of them was restored from a
 
 `default` counts its beats. A count is committed there before the vault hears of it, and the vault's note is committed
 before `default` writes down that it was heard. So whatever a crash cuts off, `default` is never behind the vault, nor
-the vault behind what was confirmed; a copy that is put back is. See docs/adr/0029.
+the vault behind what was confirmed; a copy that is put back is. And `default` notes its newest transaction: one that
+this server has not come to was another server's, and what it writes now would stand in the trail before what is sealed.
+See docs/adr/0029.
 """
 
 from __future__ import annotations
@@ -34,11 +36,12 @@ class Lineage(StrEnum):
     SAME = "same"
     DEFAULT_OLDER = "default_older"
     VAULT_OLDER = "vault_older"
+    CARRIED = "carried"
     UNKNOWN = "unknown"
 
 
 class NotTogetherError(RuntimeError):
-    """One of the two databases was restored from an old copy, and nothing may work before that is made good."""
+    """A database was put back from a copy, and nothing may work before that is made good."""
 
 
 WORDS: Final = {
@@ -46,6 +49,10 @@ WORDS: Final = {
     Lineage.VAULT_OLDER: (
         "The vault is older than the database, or another one. See that VAULT_DATABASE_URL names the right one, and put"
         " its newest dump back; then run manage.py after_restore, which says what it does not open."
+    ),
+    Lineage.CARRIED: (
+        "The databases were carried here by a dump, and this server's transaction ids start over: whatever is written"
+        " now stands in the trail before what is sealed. Stop web, worker and beat, then run: manage.py after_restore."
     ),
 }
 
@@ -66,11 +73,13 @@ def lineage() -> Lineage:
 
     :raises DatabaseError: one of them does not answer.
     """
-    confirmed = _read()[1]
+    _, confirmed, is_carried = _read()
     noted = vault_selectors.pulse()
     if noted < confirmed:
         return Lineage.VAULT_OLDER
-    return Lineage.DEFAULT_OLDER if _read()[0] < noted else Lineage.SAME
+    if _read()[0] < noted:
+        return Lineage.DEFAULT_OLDER
+    return Lineage.CARRIED if is_carried else Lineage.SAME
 
 
 def restored_at() -> datetime | None:
@@ -98,7 +107,7 @@ def known() -> Lineage:
 
 def require_together() -> None:
     """
-    Refuse to go on where one database is older than the other.
+    Refuse to go on where one database is older than the other, or both were carried here.
 
     :raises NotTogetherError: it is; the text says what to run.
     """
@@ -107,11 +116,17 @@ def require_together() -> None:
         raise NotTogetherError(WORDS[found])
 
 
-def _read() -> tuple[int, int]:
+def _read() -> tuple[int, int, bool]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count, confirmed FROM audit_pulse")
-        row: tuple[int, int] | None = cursor.fetchone()
-    return (-1, 0) if row is None else row
+        # Whoever sees the row sees its transaction done, unless it is this one, or another server's. One of an epoch
+        # of before was declared.
+        cursor.execute(
+            "SELECT count, confirmed, coalesce(epoch = audit_current_epoch()"
+            " AND NOT pg_visible_in_snapshot(xid, pg_current_snapshot())"
+            " AND xid IS DISTINCT FROM pg_current_xact_id_if_assigned(), false) FROM audit_pulse"
+        )
+        row: tuple[int, int, bool] | None = cursor.fetchone()
+    return (-1, 0, False) if row is None else row
 
 
 def beat(*, at: datetime | None = None) -> bool:
@@ -127,7 +142,9 @@ def beat(*, at: datetime | None = None) -> bool:
         cursor.execute("SET LOCAL synchronous_commit = on")
         noted = vault_selectors.pulse()
         cursor.execute(
-            "UPDATE audit_pulse SET count = greatest(count + %s, %s), epoch = audit_current_epoch()"
+            # Of one epoch `xid` never goes back, so that no beat hides that ids did.
+            "UPDATE audit_pulse SET count = greatest(count + %s, %s), epoch = audit_current_epoch(),"
+            " xid = greatest(CASE WHEN epoch = audit_current_epoch() THEN xid END, pg_current_xact_id())"
             " WHERE count >= %s AND confirmed <= %s RETURNING count",
             [1 if at is None else 0, to, noted, noted],
         )
@@ -136,6 +153,23 @@ def beat(*, at: datetime | None = None) -> bool:
         return False
     _tell_the_vault(row[0])
     return True
+
+
+def note_newest(xid: int | None = None) -> None:
+    """
+    Note the newest transaction that seals may rest on: this one, or one that a seal says it covers. Outside any
+    transaction.
+
+    :param xid: one of a seal that this server has not come to.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE audit_pulse SET xid = greatest(xid, pg_current_xact_id(), %s::xid8)"
+            " WHERE epoch = audit_current_epoch()",
+            [None if xid is None else str(xid)],
+        )
+    if xid is not None:
+        remembered.until = 0.0
 
 
 def epoch_has_begun() -> bool:
@@ -152,8 +186,9 @@ def join_again() -> None:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = on")
         cursor.execute(
-            "INSERT INTO audit_pulse (id, count, confirmed, epoch) VALUES (1, %s + 1, 0, audit_current_epoch())"
-            " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch,"
+            "INSERT INTO audit_pulse (id, count, confirmed, epoch, xid)"
+            " VALUES (1, %s + 1, 0, audit_current_epoch(), pg_current_xact_id())"
+            " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, xid = excluded.xid,"
             " count = greatest(audit_pulse.count, audit_pulse.confirmed, %s) + 1 RETURNING count",
             [noted, noted],
         )

@@ -30,7 +30,17 @@ type Listed = list[tuple[int, bytes]]
 
 
 class RestoredError(RuntimeError):
-    """Transaction ids have gone back: the database was restored and no new epoch was begun."""
+    """
+    Transaction ids have gone back: the database was restored and no new epoch was begun.
+
+    :ivar sealed: the mark up to which seals go, which this server has not come to.
+    """
+
+    def __init__(self, sealed: Mark) -> None:
+        super().__init__(
+            "Transaction ids have gone back. Stop web, worker and beat, then run: manage.py after_restore."
+        )
+        self.sealed = sealed
 
 
 class TailCutError(RuntimeError):
@@ -57,7 +67,7 @@ def seal_events(*, agency_id: int, at: datetime) -> int:
     Another sealer at work is no error: 0. What a crash left between file and database is made good first.
 
     :raises SinkError: the seal cannot be kept outside the database; nothing is sealed.
-    :raises RestoredError: the database was restored; `manage.py start_epoch` declares it.
+    :raises RestoredError: the database was restored; `manage.py after_restore` declares it.
     :raises TailCutError: seals are gone that were made once.
     :raises SealChangedError: the newest seal's peaks are not those of its size and root.
     :raises UnreadableError: an event cannot be read.
@@ -69,7 +79,7 @@ def seal_events(*, agency_id: int, at: datetime) -> int:
         begin = newest.until if newest else START
         end = _horizon()
         if end < begin:
-            raise RestoredError("Transaction ids have gone back. After a restore run: manage.py start_epoch.")
+            raise RestoredError(begin)
         events, listed = _read(events_between(agency_id, begin, end)[:EVENTS_A_SEAL])
         if not events:
             return 0
@@ -95,6 +105,12 @@ def _lock(agency_id: int) -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('audit.seal', %s))", [agency_id])
         row: tuple[bool] = cursor.fetchone()
     return row[0]
+
+
+def ids_went_back(agency_id: int) -> bool:
+    """Whether an agency's seals go up to transactions that this server has not come to, in the scope's transaction."""
+    newest = newest_seal(agency_id)
+    return newest is not None and _horizon() < newest.until
 
 
 def _horizon() -> Mark:

@@ -21,9 +21,9 @@ from retention.services import restoring
 
 class Command(OwnCommand):
     help = (
-        "After a dump of the database was put back: begin a new epoch of the trail, take out what the vault says is "
-        "gone, say every no again, and let web and worker serve. Cut off and begun again, it goes on. Run it with web, "
-        "worker and beat stopped, DATABASE_OWNER_URL set."
+        "After a dump of the database was put back, or a dump has carried both to another server: begin a new epoch of "
+        "the trail, take out what the vault says is gone, say every no again, and let web and worker serve. Cut off and"
+        " begun again, it goes on. Run it with web, worker and beat stopped, DATABASE_OWNER_URL set."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,13 +46,15 @@ class Command(OwnCommand):
         if settings.CALLPRIVACY_ROLE != "app":
             raise CommandError("Run it as the app: leave CALLPRIVACY_ROLE out.", returncode=2)
         found = lineage.lineage()
-        if found is Lineage.SAME and not options["anyway"]:
+        went_back = restoring.ids_went_back()
+        has_begun = lineage.epoch_has_begun() and not went_back
+        if found is Lineage.SAME and not (options["anyway"] or has_begun or went_back):
             self.stdout.write(
                 "Both databases are of one age: nothing to do. To do it all the same: --anyway."
             )
             return
         self._look_first(found, options)
-        if found is not Lineage.SAME and not lineage.epoch_has_begun():
+        if not has_begun:
             self._begin_epoch(options["why"])
         with Progress("Looked at", out=self.stderr) as progress:
             removed = restoring.take_out(at=timezone.now(), step=progress.step)

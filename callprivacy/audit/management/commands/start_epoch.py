@@ -16,7 +16,7 @@ from callprivacy.tenancy.scope import job_scope
 class Command(OwnCommand):
     help = (
         "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints "
-        "which seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) with all else stopped."
+        "which seals were lost. Run it with all else stopped, DATABASE_OWNER_URL set; after_restore does it by itself."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
