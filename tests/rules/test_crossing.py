@@ -47,6 +47,7 @@ _NUMBERED = {
     "client_id": re.compile(r"client"),
     "invitation_id": re.compile(r"invit"),
     "event_id": re.compile(r"event"),
+    "assignment_id": re.compile(r"assignment|asked"),
 }
 _THINGS = [one.name for one in fields(Things) if one.name not in _PLAIN]
 # In the suite every twelfth page; in `make assure` every one.
