@@ -282,6 +282,8 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
     assert (row.rows, row.time_zone, row.due_at, row.failure) == (1, "UTC", None, "")
     shown = text(browser.get(url("import", cast.dentist, row.pk)))
     assert "Start the import" in shown
+    assert "Times without an offset are read as UTC." in shown
+    assert "The columns that are read: When, Who, Secs." in shown
     assert "Else</span>" in shown
     bring(browser, cast.dentist, content, format="generic", connection=connection.pk)
     with job_scope(agency_id=cast.acme.pk):
