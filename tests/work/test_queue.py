@@ -114,6 +114,21 @@ def test_what_is_done_with_items_leaves_the_filter_and_the_page_as_they_are(cast
     assert first not in browser.get("/work/?client=dentist&page=2").context["page"].object_list
 
 
+def test_what_stands_for_requests_with_owners_of_their_own_is_not_said_to_be_nobodys(cast: Cast) -> None:
+    waiting.of_client(cast.dentist, "events")
+    requests = waiting.of_client(cast.dentist, "requests", kind="requests")
+    browser = signed_in(cast.alice)
+
+    def owners() -> list[str]:
+        page = browser.get("/work/").content.decode()
+        cells = re.findall(r'<td data-label="Owner">(.*?)</td>', page)
+        return sorted(re.sub("<[^>]+>", "", cell) for cell in cells)
+
+    assert owners() == ["nobody", "see the requests"]
+    waiting.do(cast.alice, "assign", requests, owner=cast.alice.user_id)
+    assert owners() == ["Alice", "nobody"]
+
+
 def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -> None:
     waiting.of_client(cast.dentist, "one")
     waiting.of_client(cast.plumber, "two")
