@@ -18,11 +18,12 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts import selectors as accounts
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay
 from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import mapped
 from callprivacy.lib import calendars, transport
-from callprivacy.tenancy.enums import PartyRole, RetentionState
+from callprivacy.tenancy.enums import PartyRole, Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client, Engagement, Place
 from consent.models import VendorTask
 from consent.selectors.law import rules_of
@@ -116,6 +117,7 @@ class Duty:
 
     :ivar source: who asks for it. :ivar threshold: at what it changes, in words. :ivar url_name: the next step.
     :ivar by_client: how it stands at each client where it is not good; None where it is no client's.
+    :ivar opened_with: the next step is for who has one of these, be it at one client; empty: whoever sees the posture.
     """
 
     id: str
@@ -125,6 +127,7 @@ class Duty:
     url_name: str
     look: Callable[[Look], Found]
     by_client: Callable[[Look], dict[int, Found]] | None = None
+    opened_with: frozenset[Permission | AgencyRight] = frozenset()
 
 
 def worst(*stages: tuple[DutyState, int]) -> Found:
@@ -427,6 +430,11 @@ def _transport(_look: Look) -> Found:
     return worst((DutyState.FAILING, len(transport.in_the_clear())))
 
 
+_BOARD: Final[frozenset[Permission | AgencyRight]] = frozenset(
+    {Permission.HANDLE_REQUESTS, AgencyRight.SIGN_OFF}
+)
+_RETENTION: Final[frozenset[Permission | AgencyRight]] = frozenset({Permission.MANAGE_RETENTION})
+
 DUTIES: Final = (
     Duty(
         "breach_notices", "Whoever must be told of a breach is told in time", "GDPR articles 33 and 34, state laws",
@@ -441,17 +449,17 @@ DUTIES: Final = (
     Duty(
         "requests", "Requests of people are answered in time", "GDPR article 12(3), CCPA, state laws",
         "failing past the law's date, due five days before", "rights:home",
-        **_each(_requests),
+        **_each(_requests), opened_with=_BOARD,
     ),
     Duty(
         "acknowledgements", "Requests are acknowledged in time", "11 CCR 7021",
         "failing past the date, due three days before", "rights:home",
-        **_each(_acknowledgements),
+        **_each(_acknowledgements), opened_with=_BOARD,
     ),
     Duty(
         "withdrawals", "A no is carried to every vendor in time", "47 CFR 64.1200(a)(10), GDPR article 7(3)",
         "failing past the law's date, due three days before", "consent:all_withdrawals",
-        **_each(_withdrawals),
+        **_each(_withdrawals), opened_with=frozenset({Permission.MANAGE_CONSENT}),
     ),
     Duty(
         "late_rows", "What is past its date is gone", "GDPR article 5(1)(e)",
@@ -460,6 +468,7 @@ DUTIES: Final = (
     Duty(
         "nightly_run", "The night's run ends every night", "This house",
         "failing after 30 hours without one, due when a part of it stopped", "retention:home", _nightly_run,
+        opened_with=frozenset({Permission.MANAGE_RETENTION, AgencyRight.RUN_JOBS}),
     ),
     Duty(
         "trail", "The trail is sealed", "This house",
@@ -562,12 +571,12 @@ DUTIES: Final = (
     Duty(
         "leftovers", "What is erased here is erased at vendors", "GDPR articles 17 and 28(3)(g)",
         "due while a copy is left, overdue after 30 days", "work:queue",
-        **_each(_leftovers),
+        **_each(_leftovers), opened_with=_RETENTION,
     ),
     Duty(
         "holds", "Holds are looked at again", "GDPR article 5(1)(e)",
         "overdue past the day of review, due seven days before", "retention:all_holds",
-        **_each(_holds),
+        **_each(_holds), opened_with=_RETENTION,
     ),
     Duty(
         "policies", "Proposed policies are decided", "This house",
@@ -582,7 +591,7 @@ DUTIES: Final = (
     Duty(
         "records", "Records of processing are kept", "GDPR article 30",
         "due after 30 days without a snapshot, or when it says something else for 30 days; overdue after a year",
-        "dashboard:records", _records,
+        "dashboard:records", _records, opened_with=frozenset({AgencyRight.SIGN_OFF}),
     ),
     Duty(
         "client_facts", "It is known whether the CCPA reaches a client", "Cal. Civ. Code 1798.140(d)",

@@ -23,6 +23,7 @@ EXTENSION_UNSENT: Final = "request_extension_unsent"
 OWN_REQUEST: Final = "request_own"
 
 _EXTENSION: Final = "extension "
+_OWNERS: Final = "see the requests"
 
 OF_CASES: Final = (
     CLIENT_ANSWERED,
@@ -72,6 +73,7 @@ def register_all() -> None:
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
+            owners=_OWNERS,
         )
     )
     register(
@@ -81,6 +83,7 @@ def register_all() -> None:
             step="Open the requests",
             url_name="rights:home",
             right=AgencyRight.SIGN_OFF,
+            owners=_OWNERS,
         )
     )
     register(
@@ -90,6 +93,7 @@ def register_all() -> None:
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
+            owners=_OWNERS,
         )
     )
     register_days()
@@ -113,6 +117,7 @@ def register_days() -> None:
                 step=step,
                 url_name="rights:board",
                 permission=Permission.HANDLE_REQUESTS,
+                owners=_OWNERS,
             )
         )
     register(
@@ -122,6 +127,7 @@ def register_days() -> None:
             step="Open the requests",
             url_name="rights:home",
             right=AgencyRight.SIGN_OFF,
+            owners=_OWNERS,
         )
     )
 

@@ -116,6 +116,12 @@ def permissions_on(membership: Membership, client_id: int, *, at: datetime) -> f
     return frozenset(Permission(name) for name in rows.values_list("permission__codename", flat=True))
 
 
+def held_by(membership: Membership, *, at: datetime) -> frozenset[Permission | AgencyRight]:
+    """What a person's role may do for the agency, and what the person may do with one client at least; one query."""
+    rows = grants_of(membership, at=at).order_by().values_list("permission__codename", flat=True).distinct()
+    return membership.rights | {Permission(name) for name in rows}
+
+
 def may(
     membership: Membership,
     permission: Permission,

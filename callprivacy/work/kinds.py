@@ -30,6 +30,8 @@ class Kind:
     :param details: lines that its mail adds below the title, read in the scope of the agency's job when the mail is
         made; counts and names of ours, never a caller's or a client's.
     :param is_closed_by_step: its next step ends it, and asks for more than the queue does, so the queue does not.
+    :param owners: what the queue says in place of an owner while the item has none, where each thing that it stands for
+        has an owner of its own: "see the requests".
     :param whom: tells from an item's key whose deed it is about, as a user id: that person neither closes it nor puts
         it off, where somebody else may.
     :raises ValueError: neither a permission nor a right is named, and it is not the person's own.
@@ -45,6 +47,7 @@ class Kind:
     details: Callable[[], list[str]] | None = None
     is_closed_by_step: bool = False
     whom: Callable[[str], int | None] | None = None
+    owners: str = ""
 
     def __post_init__(self) -> None:
         if self.permission is None and self.right is None and not self.is_own:

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access
@@ -42,9 +43,13 @@ def show_queue(request: StaffRequest) -> HttpResponse:
     if wanted.get("owner"):
         rows = rows.filter(owner_id=request.membership.user_id if wanted["owner"] == "me" else None)
     page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
+    kept = {name: value for name, value in wanted.items() if value}
+    if page.number > 1:
+        kept["page"] = page.number
     context = {
         "form": form,
         "page": page,
+        "kept": urlencode(kept),
         "bulk": BulkForm(people=people),
         "filters_in_use": sum(bool(value) for value in wanted.values()),
         "now": request.at,
@@ -54,7 +59,7 @@ def show_queue(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 def change_items(request: StaffRequest) -> HttpResponse:
-    """Hand over, put off or close the ticked items."""
+    """Hand over, put off or close the ticked items, and come back to the list as the address narrows it."""
     people = selectors.colleagues(request.membership)
     form = BulkForm(request.POST, people=people)
     chosen = selectors.queue_of(request.membership, at=request.at).filter(
@@ -63,7 +68,7 @@ def change_items(request: StaffRequest) -> HttpResponse:
     item_ids = list(chosen.order_by().values_list("pk", flat=True))
     if not form.is_valid() or not item_ids:
         messages.warning(request, "Tick at least one item, and pick what is to be done with it.")
-        return redirect("work:queue")
+        return _back_to_queue(request)
     by, at = request.actor, request.at
     if form.cleaned_data["deed"] == "assign":
         owner = int(form.cleaned_data["owner"]) if form.cleaned_data["owner"] else None
@@ -78,7 +83,12 @@ def change_items(request: StaffRequest) -> HttpResponse:
     else:
         closed = services.decide_items(item_ids=item_ids, by=by, at=at)
         _say_changed(request, closed, f"Closed: {closed.changed}.")
-    return redirect("work:queue")
+    return _back_to_queue(request)
+
+
+def _back_to_queue(request: StaffRequest) -> HttpResponse:
+    asked = request.GET.urlencode()
+    return redirect(f"{reverse('work:queue')}{'?' if asked else ''}{asked}")
 
 
 @require_GET

@@ -30,20 +30,10 @@ class DeskNumberForm(NumberForm):
         cast(forms.ChoiceField, self.fields["client"]).choices = [(one.slug, one.name) for one in clients]
 
 
-class TapForm(forms.Form):
-    """One tap: which, about whom, and a mark by which the same tap is known again."""
+class _InLanguage(forms.Form):
+    """Sent from a page that shows its script in a language."""
 
-    deed = forms.ChoiceField(choices=[(deed, deed) for deed in DEEDS])
-    tap = forms.UUIDField()
-    caller = forms.UUIDField(required=False)
-    call = forms.UUIDField(required=False)
     language = forms.ChoiceField(choices=Language.choices, required=False)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if not cleaned.get("caller") and not cleaned.get("call"):
-            raise forms.ValidationError("Choose who is on the phone first.")
-        return cleaned
 
     @property
     def language_said(self) -> Language:
@@ -51,7 +41,22 @@ class TapForm(forms.Form):
         return Language(self.cleaned_data.get("language") or Language.ENGLISH)
 
 
-class CallBackForm(forms.Form):
+class TapForm(_InLanguage):
+    """One tap: which, about whom, and a mark by which the same tap is known again."""
+
+    deed = forms.ChoiceField(choices=[(deed, deed) for deed in DEEDS])
+    tap = forms.UUIDField()
+    caller = forms.UUIDField(required=False)
+    call = forms.UUIDField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not cleaned.get("caller") and not cleaned.get("call"):
+            raise forms.ValidationError("Choose who is on the phone first.")
+        return cleaned
+
+
+class CallBackForm(_InLanguage):
     """The telephone beside the agent; it is sealed until it rings, and kept nowhere."""
 
     caller = forms.UUIDField(widget=forms.HiddenInput)

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -143,7 +144,15 @@ def _check(client: Client, number: str, at: datetime) -> None:
     """As a call that the person asked for: no marketing, but never against the person's own no, nor at night."""
     (answer,) = contact.check(client=client, asked=[Asked(number)], aim=Aim.SERVICE, at=at).answers
     if not answer.allowed:
-        raise NotToCallError(" ".join(obstacle.text for obstacle in answer.obstacles))
+        words = [obstacle.text for obstacle in answer.obstacles]
+        if answer.next_at is not None and answer.next_at > at:
+            words.append(f"It may be made from {_when(client, answer.next_at)} on.")
+        raise NotToCallError(" ".join(words))
+
+
+def _when(client: Client, at: datetime) -> str:
+    local = at.astimezone(ZoneInfo(client.time_zone))
+    return f"{local:%A} {local.day} {local:%B, %H:%M %Z}"
 
 
 def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingNumber]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -132,17 +133,48 @@ def show_desk(request: StaffRequest) -> HttpResponse:
             caller_id=_uuid(request.GET.get("caller")),
             call_id=_uuid(request.GET.get("call")),
         )
-    context: dict[str, Any] = {
-        "clients": clients,
+    if who is not None:
+        return _show_who(request, clients, calls, who, language=_language(request))
+    form = DeskNumberForm(clients=clients, initial={"client": client.slug}) if client else None
+    return _ask_who(request, clients, calls, client, form)
+
+
+def _ask_who(
+    request: StaffRequest,
+    clients: list[Client],
+    calls: list[Running],
+    client: Client | None,
+    form: DeskNumberForm | None,
+) -> HttpResponse:
+    """The page before anybody is found; with what was typed where that did not do."""
+    context = _frame(clients, calls, client) | {"number_form": form}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.errors else HTTPStatus.OK
+    return render(request, "consent/desk.html", context, status=status)
+
+
+def _show_who(
+    request: StaffRequest,
+    clients: list[Client],
+    calls: list[Running],
+    who: Who,
+    *,
+    language: Language,
+    form: CallBackForm | None = None,
+) -> HttpResponse:
+    """The page of who is on the phone; with the call back that was asked for where that did not do."""
+    context = _frame(clients, calls, who.client) | {"who": who} | _about(request, who, language)
+    if form is not None:
+        context["call_back_form"] = form
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None else HTTPStatus.OK
+    return render(request, "consent/desk.html", context, status=status)
+
+
+def _frame(clients: list[Client], calls: list[Running], client: Client | None) -> dict[str, Any]:
+    return {
         "desk_clients": clients,
         "client": client,
         "calls": [call for call in calls if client is None or call.client.pk == client.pk],
-        "number_form": DeskNumberForm(clients=clients, initial={"client": client.slug}) if client else None,
-        "who": who,
     }
-    if who is not None:
-        context |= _about(request, who)
-    return render(request, "consent/desk.html", context)
 
 
 def _language(request: StaffRequest) -> Language:
@@ -150,9 +182,9 @@ def _language(request: StaffRequest) -> Language:
     return Language(asked) if asked in Language.values else Language.ENGLISH
 
 
-def _about(request: StaffRequest, who: Who) -> dict[str, Any]:
+def _about(request: StaffRequest, who: Who, language: Language) -> dict[str, Any]:
     """What the page shows of the person on the phone."""
-    client, language = who.client, _language(request)
+    client = who.client
     versions = {one: selectors.script(client, one) for one in Language}
     version = versions[language]
     found: dict[str, Any] = {
@@ -244,17 +276,16 @@ def find(request: StaffRequest) -> HttpResponse:
     if client is None:
         messages.warning(request, "Choose first whose calls you answer.")
         return redirect("consent:desk")
-    if not form.is_valid():
-        messages.error(request, "Write the number to look for.")
-        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
-    try:
-        caller_id = finding.meet(
-            client=client, number=form.cleaned_data["number"], by=request.actor, at=request.at
-        )
-    except finding.NotANumberError:
-        messages.error(request, "That is no phone number. Write it with its country code, such as +1.")
-        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
-    return redirect(Who(client, caller_id, None).address(Language.ENGLISH))
+    if form.is_valid():
+        try:
+            caller_id = finding.meet(
+                client=client, number=form.cleaned_data["number"], by=request.actor, at=request.at
+            )
+        except finding.NotANumberError:
+            form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+        else:
+            return redirect(Who(client, caller_id, None).address(Language.ENGLISH))
+    return _ask_who(request, clients, selectors.running(clients, at=request.at), client, form)
 
 
 @require_POST
@@ -345,30 +376,34 @@ def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
     """Have a vendor connect the agent's own phone with the caller."""
     form = CallBackForm(request.POST)
     caller_id = _uuid(request.POST.get("caller"))
-    who = _who(client, [], caller_id=caller_id, call_id=None)
+    clients = _clients(request)
+    calls = selectors.running(clients, at=request.at)
+    who = _who(client, calls, caller_id=caller_id, call_id=None)
     if who is None or caller_id is None:
         messages.warning(request, "Choose first who is to be called back.")
         return redirect(f"{reverse('consent:desk')}?client={client.slug}")
-    if not form.is_valid():
-        messages.error(request, "Write the number of the phone beside you.")
-        return redirect(who.address(Language.ENGLISH))
-    try:
-        call_backs.ask(
-            client=client,
-            caller_id=caller_id,
-            agent_number=form.cleaned_data["own_number"],
-            by=request.actor,
-            at=request.at,
-        )
-    except finding.NotANumberError:
-        messages.error(request, "Your own number is no phone number. Write it with its country code.")
-    except call_backs.NotToCallError as error:
-        messages.warning(request, f"Not called. {error}")
-    except (call_backs.NoLineError, call_backs.NoNumberError) as error:
-        messages.warning(request, str(error))
-    else:
-        nudge_call_backs(client.agency_id)
-    return redirect(who.address(Language.ENGLISH))
+    if form.is_valid():
+        try:
+            call_backs.ask(
+                client=client,
+                caller_id=caller_id,
+                agent_number=form.cleaned_data["own_number"],
+                by=request.actor,
+                at=request.at,
+            )
+        except finding.NotANumberError:
+            form.add_error(
+                "own_number", "Your own number is no phone number. Write it with its country code."
+            )
+        except call_backs.NotToCallError as error:
+            messages.warning(request, f"Not called. {error}")
+        except (call_backs.NoLineError, call_backs.NoNumberError) as error:
+            messages.warning(request, str(error))
+            return redirect(who.address(form.language_said))
+        else:
+            nudge_call_backs(client.agency_id)
+            return redirect(who.address(form.language_said))
+    return _show_who(request, clients, calls, who, language=form.language_said, form=form)
 
 
 @require_safe

@@ -13,6 +13,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.lib import calendars
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client, Place
 from consent.selectors import law as consent_law
 from dashboard import law
@@ -51,6 +52,7 @@ def show_changes(request: StaffRequest) -> HttpResponse:
         "more": max(len(past) - _SHOWN, 0),
         "checked": law.checked(rules),
         "california": _california(clients, today),
+        "granted": access.client_ids_with(request.membership, Permission.VIEW_CLIENT, at=request.at),
         "version": rules.version,
         "today": today,
     }

@@ -35,6 +35,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
     doors = selectors.connections(request.membership, at=request.at)
     missed = selectors.missed_calls(request.membership, doors, at=request.at)
+    managed = set(access.client_ids_with(request.membership, Permission.MANAGE_CONNECTIONS, at=request.at))
     context: dict[str, Any] = {
         "posture": selectors.duty_figures(selectors.duties()) if _manages(request) else None,
         "items": selectors.needs_you(request.membership, at=request.at),
@@ -56,7 +57,12 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "clocks": selectors.clocks(request.membership, at=request.at),
         "copies": selectors.copies(request.membership, at=request.at),
         "connections": [
-            {"row": row, "vendor": title_of(row.provider), "missed": missed[row.pk] if missed else None}
+            {
+                "row": row,
+                "vendor": title_of(row.provider),
+                "missed": missed[row.pk] if missed else None,
+                "may_open": row.client_id in managed,
+            }
             for row in doors
         ],
         "shows_missed": missed is not None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from django.http import HttpResponse
@@ -9,9 +10,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
 from dashboard import selectors
+from dashboard.duties import Duty
 
 DAYS: Final = 60
 
@@ -22,9 +26,14 @@ def show_posture(request: StaffRequest) -> HttpResponse:
     """Every duty, worst first, and the days before."""
     lines = selectors.duties()
     wanted = request.GET.get("state", "")
+    held = access.held_by(request.membership, at=request.at)
     context = {
         "lines": [
-            {"duty": line.duty, "row": line.row, "url": reverse(line.duty.url_name)}
+            {
+                "duty": line.duty,
+                "row": line.row,
+                "url": reverse(line.duty.url_name) if _opens(line.duty, held) else "",
+            }
             for line in lines
             if not wanted or line.row.state == wanted
         ],
@@ -34,3 +43,8 @@ def show_posture(request: StaffRequest) -> HttpResponse:
         "clients": selectors.client_postures(),
     }
     return render(request, "dashboard/posture.html", context)
+
+
+def _opens(duty: Duty, held: Collection[Permission | AgencyRight]) -> bool:
+    """Whether who holds these opens the page of the duty's next step."""
+    return not duty.opened_with or not duty.opened_with.isdisjoint(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -104,6 +105,35 @@ def test_numbers_are_masked_and_callers_have_their_name(cast: Cast) -> None:
     assert "Number withheld" in page
     assert "4045554686" not in page
     assert "404-555" not in page
+
+
+def test_a_list_of_one_caller_says_so_and_leads_back_to_everybody(cast: Cast) -> None:
+    call, other = make.call(cast.dentist, CANARY), make.call(cast.dentist, "+12125550107")
+    assert call.caller is not None
+    browser = signed_in(cast.alice)
+    answer = browser.get(f"/calls/?client=dentist&outcome=answered&caller={call.caller_id}")
+    page = answer.content.decode()
+
+    assert f"Only Caller {call.caller.label}" in page
+    leads = html.unescape(re.findall(r'href="([^"]*)">Show everybody’s calls', page)[0])
+    assert leads == "?client=dentist&outcome=answered"
+    everybody = browser.get("/calls/?client=dentist")
+    assert {row.call.pk for row in everybody.context["rows"]} == {call.pk, other.pk}
+    assert "Only Caller" not in everybody.content.decode()
+
+
+def test_the_one_caller_is_let_go_where_the_client_that_is_picked_does_not_have_them(cast: Cast) -> None:
+    call, other = make.call(cast.dentist, CANARY), make.call(cast.plumber, "+12125550107")
+    browser = signed_in(cast.alice)
+
+    answer = browser.get(f"/calls/?client=plumber&caller={call.caller_id}", follow=True)
+    assert answer.redirect_chain == [("/calls/?client=plumber", 302)]
+    assert [row.call.pk for row in answer.context["rows"]] == [other.pk]
+    assert "That caller has no calls here" in answer.content.decode()
+    # What fits nothing of a caller who is here stays as it was asked.
+    answer = browser.get(f"/calls/?client=dentist&campaign=Nothing&caller={call.caller_id}")
+    assert answer.status_code == 200
+    assert "No call matches" in answer.content.decode()
 
 
 def test_an_erased_caller_does_not_fail_the_page(cast: Cast) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -282,12 +283,49 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
     assert (row.rows, row.time_zone, row.due_at, row.failure) == (1, "UTC", None, "")
     shown = text(browser.get(url("import", cast.dentist, row.pk)))
     assert "Start the import" in shown
+    assert "Times without an offset are read as UTC." in shown
+    assert "The columns that are read: When, Who, Secs." in shown
     assert "Else</span>" in shown
     bring(browser, cast.dentist, content, format="generic", connection=connection.pk)
     with job_scope(agency_id=cast.acme.pk):
         newest = CallImport.objects.order_by("-created_at")[0]
     assert newest.mapping["columns"] == row.mapping["columns"]
     assert newest.rows == 1
+
+
+def test_drafts_are_told_apart_by_kind_and_by_what_is_known_of_them(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+    bring(browser, cast.dentist, table([line(1), line(2, Phone_Number="x")]))
+    bring(browser, cast.dentist, table([("2026-11-02 10:00:00", "x")], ("When", "Else")), format="generic")
+    bring(browser, cast.dentist, table([]))
+    bring(browser, cast.dentist, table([line(2, Start_Time="2019-01-01 10:00:00")]))
+    counting = files.draft(cast.dentist, table([line(number) for number in range(3)]))
+    with job_scope(agency_id=cast.acme.pk):
+        CallImport.objects.filter(pk=counting.pk).update(due_at=NOON, rows=0)
+
+    answer = browser.get(url("imports", cast.dentist))
+    assert Counter((one["kind"], one["words"], one["is_counted"]) for one in answer.context["found"]) == {
+        ("CallRail export", "Waiting for you", True): 1,
+        ("Other file", "Cannot be read like this", False): 1,
+        ("CallRail export", "Nothing in it to read", True): 2,
+        ("CallRail export", "Counting the rows", False): 1,
+    }
+    page = text(answer)
+    assert page.count(">Other file<") == 1
+    assert page.count(">not known<") == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [([], "The file has a header and no rows"), ([line(1, Phone_Number="x")], "Look at the columns below")],
+)
+def test_a_file_with_nothing_to_read_is_not_started(cast: Cast, lines: list[Any], words: str) -> None:
+    browser = signed_in(cast.alice)
+    shown = text(browser.get(bring(browser, cast.dentist, table(lines)).url))
+    assert "Nothing in it to read." in shown
+    assert words in shown
+    assert "Start the import" not in shown
+    assert "Discard the file" in shown
 
 
 def test_a_started_file_cannot_be_described_or_started_again(cast: Cast) -> None:

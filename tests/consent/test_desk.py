@@ -116,7 +116,10 @@ def tap(browser: Browser, deed: str, **who: Any) -> Any:
 
 
 def said(browser: Browser, answer: Any) -> str:
-    """What the page says after a tap."""
+    """What the page says after a tap, or after a form that did not do."""
+    if answer.status_code == 422:
+        refused: str = answer.text
+        return refused
     assert answer.status_code == 302, answer.content
     text: str = browser.get(answer.headers["Location"]).text
     return text
@@ -162,8 +165,12 @@ def test_who_is_on_the_phone_is_found_or_becomes_somebody(cast: Cast, dora: Brow
     assert dora.post(find, {"client": "plumber", "number": NEW}).headers["Location"] == reverse(
         "consent:desk"
     )
-    for wrong in ("hello", ""):
-        assert "number" in said(dora, dora.post(find, {"client": "dentist", "number": wrong}))
+    for wrong, words in (("(415) 555-010", "That is no phone number"), ("", "Write the number to look for")):
+        answer = dora.post(find, {"client": "dentist", "number": wrong})
+        assert answer.status_code == 422
+        assert words in answer.text
+        assert f'value="{wrong}" aria-invalid="true"' in answer.text
+        assert "aria-invalid" not in dora.get(reverse("consent:desk") + "?client=dentist").text
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.count() == 2
 
@@ -491,7 +498,39 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
     caller_id = caller(cast)
     with time_machine.travel(NOON + timedelta(hours=20), tick=False):
         browser = signed_in(agent)
-        assert "Not called." in said(browser, ask(browser, caller_id))
+        page = said(browser, ask(browser, caller_id))
+        assert "Not called." in page
+        # The number is of California, the client in New York: eight there is eleven here.
+        assert "It may be made from Wednesday 25 November, 11:00 EST on." in page
+
+
+def test_a_call_back_that_does_not_come_about_leaves_the_words_and_the_number_as_they_were(
+    cast: Cast, dora: Browser, agent: Membership, phone: Phone
+) -> None:
+    name_account(phone)
+    twilio_side.notice(cast.dentist, channel=Channel.AGENT, name="Script")
+    twilio_side.notice(cast.dentist, channel=Channel.AGENT, language=Language.SPANISH, name="Guion")
+    caller_id = caller(cast)
+    page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller_id}&language=es").text
+    form = page.split(reverse("consent:desk_call_back", args=["dentist"]))[1].split("</form>")[0]
+    assert '<input type="hidden" name="language" value="es" />' in form
+
+    def asked(number: str, at: timedelta = timedelta(hours=6)) -> Any:
+        with time_machine.travel(NOON + at, tick=False):
+            fields = {"caller": str(caller_id), "own_number": number, "language": "es"}
+            return signed_in(agent).post(reverse("consent:desk_call_back", args=["dentist"]), fields)
+
+    for answer, typed in (
+        (asked("(415) 555-016"), "(415) 555-016"),
+        (asked(CALLER), CALLER),
+        (asked(OWN, timedelta(hours=20)), OWN),
+    ):
+        assert answer.status_code == 422
+        assert answer.context["language"] == Language.SPANISH
+        assert f'value="{typed}"' in answer.text
+    led_to = asked(OWN).headers["Location"]
+    assert led_to.endswith("&language=es")
+    assert OWN not in led_to
 
 
 @pytest.mark.thorough

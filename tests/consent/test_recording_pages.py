@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Recording
 from callprivacy.tenancy.models import Client
@@ -86,6 +87,15 @@ def test_an_officer_says_how_recordings_are_handled(cast: Cast) -> None:
         assert Rejudgement.objects.filter(client=client, caller_id=None).count() == 1
     assert (client.quarantine_hours, client.stores_recordings, client.takes_transcripts) == (24, True, False)
     assert signed_in(cast.bob).post(address, {"quarantine_hours": "5"}).status_code == 403
+
+
+def test_the_engagement_is_changed_by_who_may_and_read_by_the_others(cast: Cast) -> None:
+    mia = make.person(cast.acme, "mia", Role.ACCOUNT_MANAGER)
+    make.grant(mia, cast.dentist, Role.OFFICER)
+    for person, led_to in ((cast.alice, "/clients/dentist/engagement/"), (mia, "/clients/dentist/")):
+        browser = signed_in(person)
+        assert f'href="{led_to}">the engagement</a>' in browser.get(f"{LIST}handling/").content.decode()
+        assert browser.get(led_to).status_code == 200
 
 
 def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.core import mail
+from django.urls import reverse
 from pytest_django import Settings
 
 from callprivacy.accounts.enums import MembershipState, Role
@@ -50,6 +51,7 @@ from rights.models import Case, Submission
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -574,6 +576,31 @@ def test_a_look_is_kept_with_since_when_and_told_once_a_week(cast: Cast) -> None
         assert [row.user_id for row in told] == [cast.alice.user_id]
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
         assert not Standing.objects.exists()
+
+
+def test_a_duty_that_is_not_good_leads_where_who_looks_may_go_and_says_who_answers_for_it_otherwise(
+    cast: Cast,
+) -> None:
+    erin = make.person(cast.acme, "erin", Role.OFFICER)  # signs, and is granted no client
+    posture.look(agency_id=cast.acme.pk, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        Standing.objects.update(state=DutyState.DUE)
+    told = {
+        cast.carol: "An officer answers for this",
+        erin: "Not granted to you for any client",
+        cast.alice: ".",
+    }
+    for person, words in told.items():
+        browser = browser_of(person.user)
+        lines = browser.get("/posture/").context["lines"]
+        assert len(lines) == len(DUTIES)
+        refused = [line["duty"].id for line in lines if not line["url"]]
+        for line in lines:
+            status = browser.get(reverse(line["duty"].url_name)).status_code
+            assert (status == 200) == bool(line["url"]) or line["duty"].id == "leftovers", line["duty"].id
+        page = browser.get("/posture/").content.decode()
+        assert page.count(f">{words}</span>") == len(refused)
+        assert bool(refused) == (person != cast.alice)
 
 
 def test_nobody_sets_a_duty_by_hand(cast: Cast) -> None:

@@ -125,3 +125,12 @@ def test_the_pages_say_it_and_take_figures(cast: Cast) -> None:
         row = ClientFacts.objects.get(client=cast.dentist)
     assert (row.revenue, row.traded, row.set_by_id) == (1_000_000, {"CA": 500}, cast.alice.user_id)
     assert browser_of(cast.bob.user).post("/clients/dentist/reach/figures/", said).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_client_that_is_not_granted_leads_to_its_own_page(cast: Cast) -> None:
+    for person, led_to in ((cast.alice, "/clients/dentist/reach/"), (cast.carol, "/clients/dentist/")):
+        browser = browser_of(person.user)
+        page = browser.get("/programme/law/").content.decode()
+        assert f'<a class="row-link" href="{led_to}">Dentist</a>' in page
+        assert browser.get(led_to).status_code == 200

@@ -64,6 +64,23 @@ def test_a_stranger_sees_none_of_it(cast: Cast) -> None:
     assert "Florist" in page
 
 
+def test_a_connection_leads_to_its_page_who_may_open_that_and_others_to_the_client(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        doors.create_connection(
+            client=cast.dentist,
+            provider="callrail",
+            name="A door",
+            secret="s" * 32,
+            by=make.JOB,
+            at=make.now(),
+        )
+    for person, led_to in ((cast.alice, "/clients/dentist/connections/"), (cast.bob, "/clients/dentist/")):
+        browser = signed_in(person)
+        table = browser.get("/overview/").content.decode().split("<h2>Connections</h2>")[1]
+        assert re.findall(r'href="([^"]+)"', table.split("</table>")[0]) == [led_to]
+        assert browser.get(led_to).status_code == 200
+
+
 def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
     page = signed_in(cast.carol).get("/overview/").content.decode()
 

@@ -87,6 +87,18 @@ def test_each_picture_named_in_a_template_exists(sprite: str, written: str) -> N
     assert named <= drawn
 
 
+def test_a_card_that_opens_shows_that_it_does() -> None:
+    found = [
+        (path.name, head)
+        for path in (ROOT / "templates").rglob("*.html")
+        for head in re.findall(r'<summary class="panel-head.*?</summary>', path.read_text(), re.DOTALL)
+    ]
+    assert found
+    assert [name for name, head in found if '{% icon "chevron-down" %}' not in head] == []
+    written = (ROOT / "static/dist/app.css").read_text()
+    assert re.search(r"summary\.panel-head\{[^}]*cursor:pointer", written)
+
+
 def test_form_error_stands_beside_its_field_and_is_tied_to_it() -> None:
     html = pages.parts()
 

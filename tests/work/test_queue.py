@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -96,6 +98,35 @@ def test_filters(cast: Cast) -> None:
         "?owner=nobody": {dentist.pk, agency.pk},
         "?client=dentist&owner=me": set(),
     }
+
+
+def test_what_is_done_with_items_leaves_the_filter_and_the_page_as_they_are(cast: Cast) -> None:
+    for number in range(52):
+        waiting.of_client(cast.dentist, f"one-{number}")
+    browser = signed_in(cast.alice)
+    page = browser.get("/work/?client=dentist&page=2&kind=+12025550147").content.decode()
+    assert 'action="/work/items/?page=2"' in page
+    answer = browser.get("/work/?client=dentist&page=2")
+    action = html.unescape(re.findall(r'action="(/work/items/[^"]*)"', answer.content.decode())[0])
+    first = answer.context["page"].object_list[0]
+    for sent in ({"deed": "snooze", "item": [first.pk], "days": "1"}, {"deed": "snooze"}):
+        assert browser.post(action, sent).headers["Location"] == "/work/?client=dentist&page=2"
+    assert first not in browser.get("/work/?client=dentist&page=2").context["page"].object_list
+
+
+def test_what_stands_for_requests_with_owners_of_their_own_is_not_said_to_be_nobodys(cast: Cast) -> None:
+    waiting.of_client(cast.dentist, "events")
+    requests = waiting.of_client(cast.dentist, "requests", kind="requests")
+    browser = signed_in(cast.alice)
+
+    def owners() -> list[str]:
+        page = browser.get("/work/").content.decode()
+        cells = re.findall(r'<td data-label="Owner">(.*?)</td>', page)
+        return sorted(re.sub("<[^>]+>", "", cell) for cell in cells)
+
+    assert owners() == ["nobody", "see the requests"]
+    waiting.do(cast.alice, "assign", requests, owner=cast.alice.user_id)
+    assert owners() == ["Alice", "nobody"]
 
 
 def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -> None:

@@ -23,7 +23,7 @@ from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import Direction, RevealReason
 from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
-from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.models import Call, Recording, caller_label
 from callprivacy.calls.selectors import calls as selectors
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.services import reveals, searches
@@ -33,6 +33,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.work import selectors as work
 
 _REVEALS_A_PAGE: Final = 50
+_CURSORS: Final = ("before", "after")
 
 
 def _cursor(raw: str | None) -> UUID | None:
@@ -68,6 +69,10 @@ def list_calls(request: StaffRequest) -> HttpResponse:
             after=_cursor(request.GET.get("after")),
             oldest_first=form.cleaned_data["sort"] == "oldest",
         )
+        if filters.caller_id is not None and not page.calls and not _calls_of(filters.caller_id, shown, zone):
+            # The caller went along when another client was picked, whom nobody sees in the form.
+            messages.info(request, "That caller has no calls here, so everybody’s are listed.")
+            return redirect(f"{request.path}?{_without(request, 'caller', *_CURSORS)}")
     context = {
         "form": form,
         "rows": _rows(page.calls),
@@ -77,15 +82,20 @@ def list_calls(request: StaffRequest) -> HttpResponse:
         "has_clients": bool(clients),
         "several": len(shown) > 1,
         "filters": filters,
+        "only_caller": caller_label(filters.caller_id) if filters.caller_id else "",
         "active": filters.count + bool(picked) + bool(form.errors),
-        "address": _without_cursors(request),
+        "address": _without(request, "client", "sort", *_CURSORS),
     }
     return render(request, "calls/call_list.html", context)
 
 
-def _without_cursors(request: StaffRequest) -> str:
+def _calls_of(caller_id: UUID, clients: list[Client], zone: str) -> list[Call]:
+    return selectors.call_page(clients, selectors.CallFilters(caller_id=caller_id), zone=zone, size=1).calls
+
+
+def _without(request: StaffRequest, *names: str) -> str:
     asked = request.GET.copy()
-    for name in ("before", "after", "client", "sort"):
+    for name in names:
         asked.pop(name, None)
     return asked.urlencode()
 

@@ -58,6 +58,7 @@ _TONES: Final = {
     JobState.FAILED: "bad",
     JobState.CANCELLED: "neutral",
 }
+_NOTHING: Final = "Nothing in it to read"
 
 
 def _find(client: Client, import_id: UUID) -> CallImport:
@@ -81,11 +82,28 @@ def _context(client: Client, row: CallImport | None = None, **more: Any) -> dict
 @needs(Permission.MANAGE_CONNECTIONS)
 def list_imports(request: StaffRequest, client: Client) -> HttpResponse:
     """The client's newest imports."""
-    found = [
-        {"row": row, "words": _WORDS[JobState(row.state)], "tone": _TONES[JobState(row.state)]}
-        for row in selectors.imports_of(client)
-    ]
+    found = [_listed(row) for row in selectors.imports_of(client)]
     return render(request, "calls/import_list.html", _context(client, found=found))
+
+
+def _listed(row: CallImport) -> dict[str, Any]:
+    """A line of the list; a draft says whether it can be started, and its rows are known once they are counted."""
+    words, tone, is_counted = _WORDS[JobState(row.state)], _TONES[JobState(row.state)], True
+    if row.state == JobState.DRAFT:
+        is_counted = row.due_at is None and not row.failure
+        if row.failure:
+            words, tone = "Cannot be read like this", "bad"
+        elif not is_counted:
+            words, tone = "Counting the rows", "info"
+        elif not _taken(row):
+            words, tone = _NOTHING, "neutral"
+    kind = FORMATS.get(row.format, row.format)
+    return {"row": row, "words": words, "tone": tone, "kind": kind, "is_counted": is_counted}
+
+
+def _taken(row: CallImport) -> int:
+    """How many rows of a draft would be read into calls."""
+    return row.rows - row.too_old - row.refused
 
 
 # --- Bringing a file ----------------------------------------------------------------------------------------
@@ -254,14 +272,17 @@ def _show_draft(
     if form is None:
         named = _named(layout, preview.header)
         form = LayoutForm(header=preview.header, layout=named, own_zone=client.time_zone)
+    is_read = row.due_at is None and not row.failure and not preview.problem
     context = _context(
         client,
         row,
         form=form,
         preview=preview,
         is_counted=row.due_at is None,
-        may_start=row.due_at is None and not row.failure and not preview.problem,
-        taken=row.rows - row.too_old - row.refused,
+        is_read=is_read,
+        may_start=is_read and _taken(row) > 0,
+        nothing=_NOTHING,
+        taken=_taken(row),
         progress=_progress(client, row),
     )
     return render(request, "calls/import_draft.html", context)
