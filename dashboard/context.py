@@ -110,7 +110,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     frame = _Frame(request, membership)
     return {
         "nav": frame.nav,
-        "clients": frame.clients,
+        "switcher_clients": frame.clients,
         "clients_url": _url("accounts:clients"),
         "current_client": frame.current_client,
         # Read by tags as well, which call nothing.

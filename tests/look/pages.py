@@ -81,7 +81,7 @@ def shell(**more: Any) -> dict[str, Any]:
             {"label": label, "url": "#", "icon": icon, "active": label == "Calls", "count": count}
             for label, icon, count in LABELS
         ],
-        "clients": clients,
+        "switcher_clients": clients,
         "clients_url": "/clients/",
         "current_client": clients[1],
         "bell_count": 4,
