@@ -195,3 +195,20 @@ def test_who_sent_a_form_that_was_refused_stands_at_what_is_to_be_mended(
             first = page.locator("main [aria-invalid=true]").first
             expect(first).to_be_focused()
             expect(first).to_be_in_viewport()
+
+
+def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    visitor.open("/calls/")
+    page.locator("#number-search").fill("(213) 555-0123")
+    page.locator("#number-search").press("Enter")
+    expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
+    said = page.locator("main").inner_text()
+    assert "That you looked is in the trail" in said
+    page.get_by_role("link", name="Work queue", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
+    page.go_back()
+
+    expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
+    assert page.locator("main").inner_text() == said

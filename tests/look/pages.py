@@ -86,6 +86,7 @@ def shell(**more: Any) -> dict[str, Any]:
         "current_client": clients[1],
         "bell_count": 4,
         "is_demo": True,
+        "may_search": True,
         "new_menu": [
             {"label": "Client", "url": "#", "icon": "clients"},
             {"label": "Import calls", "url": "#", "icon": "upload"},
