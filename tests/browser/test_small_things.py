@@ -212,3 +212,8 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
 
     expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
     assert page.locator("main").inner_text() == said
+    visitor.open("/work/items/")
+    assert all("405" in said for said in visitor.complaints)
+    visitor.complaints.clear()
+    page.get_by_role("link", name="Go to that page").click()
+    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
