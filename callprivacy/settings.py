@@ -142,6 +142,8 @@ MIDDLEWARE = [
     "callprivacy.accounts.middleware.RequestLogMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "callprivacy.accounts.middleware.ScopeMiddleware",
+    # Within the scope, which says whether a member asks.
+    "dashboard.middleware.FormAddressMiddleware",
     # Last: it turns a locked-out sign-in into its answer.
     "axes.middleware.AxesMiddleware",
     # Nearest to the page: it turns a statement that took too long into a plain answer.

@@ -110,7 +110,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     frame = _Frame(request, membership)
     return {
         "nav": frame.nav,
-        "clients": frame.clients,
+        "switcher_clients": frame.clients,
         "clients_url": _url("accounts:clients"),
         "current_client": frame.current_client,
         # Read by tags as well, which call nothing.
@@ -119,6 +119,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "is_demo": membership.agency.is_demo,
         "may_remove_demo": frame.may_remove_demo,
         "may_see_proof": may_see_proof(membership),
+        "may_search": frame.may_search,
         "new_menu": frame.new_menu,
         "imports_url": frame.imports_url,
         "membership": membership,
@@ -205,6 +206,10 @@ class _Frame:
     def bell_count(self) -> int:
         """How many notifications are not read."""
         return self._unread
+
+    def may_search(self) -> bool:
+        """Whether there are calls of somebody in which the person may look for a number."""
+        return Permission.VIEW_CALLS in self._permissions[0]
 
     def may_remove_demo(self) -> bool:
         """Whether the person may end the demo."""

@@ -1,7 +1,7 @@
 """
 What is answered at the front door: probes, before anything else and without a redirect to https or a look at the host's
 name, and methods that no page knows. Neither has a session or asks a database for a person. And what is answered in
-place of a page whose statement the database cut off.
+place of a page whose statement the database cut off, and at an address that takes a form and is opened as a page.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from psycopg.errors import QueryCanceled
 
 from callprivacy.lib.logs import logger
@@ -54,6 +55,40 @@ class MethodMiddleware:
         if request.method in _METHODS or (request.method == "DELETE" and request.path.startswith(_DELETES)):
             return self.get_response(request)
         return HttpResponseNotAllowed(_METHODS)
+
+
+class FormAddressMiddleware:
+    """
+    Says at an address that only takes forms where its page is. A browser comes there by itself: for a page that was
+    drawn there and is opened again by its address.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self.get_response(request)
+        is_a_page = request.method == "GET" and not request.headers.get("HX-Request")
+        # Callers' pages and programs have no membership.
+        if answer.status_code != 405 or not is_a_page or getattr(request, "membership", None) is None:
+            return answer
+        # Without the request: it is for every person the same, and asks nothing.
+        answer.content = render_to_string("405.html", {"above": _above(request.path)}).encode()
+        return answer
+
+
+def _above(path: str) -> str:
+    """The way from an address to the nearest above it; nothing where that is the first page."""
+    if not path.endswith("/"):
+        return ""
+    parts = path.strip("/").split("/")
+    for up in range(1, len(parts)):
+        try:
+            resolve("/" + "/".join(parts[:-up]) + "/")
+        except Resolver404:
+            continue
+        return "../" * up
+    return ""
 
 
 class TooSlowMiddleware:

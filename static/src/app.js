@@ -311,6 +311,21 @@ document.addEventListener("submit", (event) => {
   for (const input of event.target.querySelectorAll?.("input[type=text][autocomplete=new-password]") ?? []) input.type = "password";
 });
 
+// ---- a form that was refused: its first field to mend has the focus, and the title says it -------------------------------
+const leadToMend = () => {
+  const marked = [...document.querySelectorAll("main [aria-invalid=true]")].find((field) => !field.closest("dialog:not([open])"));
+  const said = document.querySelector("main [data-refused]");
+  if (!marked && !said) return;
+  document.title = `Error: ${document.title}`;
+  if (marked) {
+    for (let folded = marked.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+    marked.focus();
+  } else if (!document.querySelector("main [autofocus]")) {
+    said.tabIndex = -1;
+    said.focus();
+  }
+};
+
 // ---- start ---------------------------------------------------------------------------------------------------------
 const wire = (root) => {
   for (const element of root.querySelectorAll?.("[data-countdown]") ?? []) countDown(element);
@@ -319,6 +334,7 @@ const wire = (root) => {
 };
 wire(document);
 markTheme();
+leadToMend();
 for (const box of document.querySelectorAll("[data-bulk]")) markBulk(box.dataset.bulk);
 // the browser may have restored what was typed
 for (const input of document.querySelectorAll("input[data-phrase]")) input.dispatchEvent(new Event("input", { bubbles: true }));

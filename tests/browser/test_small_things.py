@@ -174,3 +174,46 @@ def test_calls_of_granted_clients_only(visitor: Visitor) -> None:
     assert listed <= offered
     for slug, status in (("harbor-dental", 200), ("sunset-plumbing", 404), ("no-such-client", 404)):
         assert page.request.get(f"{visitor.site.url}/clients/{slug}/").status == status, slug
+
+
+def test_who_sent_a_form_that_was_refused_stands_at_what_is_to_be_mended(
+    browser: Browser, site: Site
+) -> None:
+    with sites.visiting(browser, site, viewport={"width": 390, "height": 844}) as visitor:
+        visitor.sign_in()
+        page = visitor.page
+        for path in ("/requests/new/", "/programme/vendors/new/", "/people/invite/"):
+            visitor.open(path)
+            assert not page.title().startswith("Error: ")
+            # What the browser would catch by itself is not what is tried here.
+            page.evaluate("for (const form of document.forms) form.noValidate = true")
+            form = page.locator("main form[method=post]").last
+            form.locator("button[type=submit]").first.click()
+
+            expect(page).to_have_title(re.compile("^Error: "))
+            expect(page.locator("main").get_by_role("alert").first).to_contain_text("Nothing was done.")
+            first = page.locator("main [aria-invalid=true]").first
+            expect(first).to_be_focused()
+            expect(first).to_be_in_viewport()
+
+
+def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    visitor.open("/calls/")
+    page.locator("#number-search").fill("(213) 555-0123")
+    page.locator("#number-search").press("Enter")
+    expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
+    said = page.locator("main").inner_text()
+    assert "That you looked is in the trail" in said
+    page.get_by_role("link", name="Work queue", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
+    page.go_back()
+
+    expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
+    assert page.locator("main").inner_text() == said
+    visitor.open("/work/items/")
+    assert all("405" in said for said in visitor.complaints)
+    visitor.complaints.clear()
+    page.get_by_role("link", name="Go to that page").click()
+    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()

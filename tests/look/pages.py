@@ -81,11 +81,12 @@ def shell(**more: Any) -> dict[str, Any]:
             {"label": label, "url": "#", "icon": icon, "active": label == "Calls", "count": count}
             for label, icon, count in LABELS
         ],
-        "clients": clients,
+        "switcher_clients": clients,
         "clients_url": "/clients/",
         "current_client": clients[1],
         "bell_count": 4,
         "is_demo": True,
+        "may_search": True,
         "new_menu": [
             {"label": "Client", "url": "#", "icon": "clients"},
             {"label": "Import calls", "url": "#", "icon": "upload"},

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from django import forms
 
 from tests.look import pages
 
@@ -108,6 +109,47 @@ def test_form_error_stands_beside_its_field_and_is_tied_to_it() -> None:
     assert re.search(r'aria-describedby="[^"]*id_text_error', field)
     assert 'id="id_text_error"' in field
     assert "Write at least 15 characters" in field
+
+
+# Forms that are laid out by hand and say by themselves what was refused.
+SAYS_IT_ITSELF = {
+    "calls/connection_presses.html": "of many rows at once",
+    "consent/caller_found.html": "one field, and nothing typed comes back",
+    "retention/leftovers.html": "a filter, which changes nothing",
+}
+
+
+def test_a_refused_form_says_so_above_its_fields() -> None:
+    class Named(forms.Form):
+        name = forms.CharField()
+
+        def clean(self) -> None:
+            if self.data.get("wrong"):
+                raise forms.ValidationError("No two of them.")
+
+    untouched, refused, whole = (
+        Named().as_div(),
+        Named({}).as_div(),
+        Named({"name": "A", "wrong": "1"}).as_div(),
+    )
+
+    assert "data-refused" not in untouched
+    assert refused.count("data-refused") == whole.count("data-refused") == 1
+    assert refused.index("Nothing was done. Mend what is marked below.") < refused.index("<input")
+    assert "No two of them." in whole
+    assert "Mend what is marked" not in whole
+
+
+def test_a_form_that_is_laid_out_by_hand_says_so_too() -> None:
+    by_hand = {
+        path.relative_to(ROOT / "templates").as_posix(): path.read_text()
+        for path in (ROOT / "templates").rglob("*.html")
+        if "components/field.html" in path.read_text()
+    }
+
+    silent = {name for name, text in by_hand.items() if "components/refused.html" not in text}
+
+    assert silent == SAYS_IT_ITSELF.keys()
 
 
 def test_shell_marks_the_page_one_is_on() -> None:

@@ -81,10 +81,10 @@ def elsewhere(cast: Cast, call: Call) -> tuple[int, int, int]:
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert call.caller_id is not None
-        found = searches.search_number(clients=[cast.dentist], number=ANNA, by=by, at=LATER)
+        hits = searches.search_number(clients=[cast.dentist], number=ANNA, by=by, at=LATER)
         lines, _ = people.calls_of(cast.dentist, call.caller_id)
         page = decisions.recording_page(cast.dentist, decisions.Shown.of(""))
-        return len(found.hits), len(lines), len(page.rows)
+        return len(hits), len(lines), len(page.rows)
 
 
 def sampled(cast: Cast) -> tuple[int, int]:

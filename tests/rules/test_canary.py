@@ -290,7 +290,7 @@ def _by_forms(found: Found) -> None:
     alice = found.world.browsers["alice"]
     for typed in (NUMBER, "(202) 555-0147", f"{NAME} 202-555", "20255501470000"):
         found.stores.setdefault("search", b"")
-        found.stores["search"] += alice.post("/calls/search/", {"number": typed}).content
+        found.stores["search"] += alice.post("/calls/search/", {"number": typed}, follow=True).content
     with job_scope(agency_id=found.world.cast.acme.pk):
         call = Call.objects.filter(
             client=found.world.cast.dentist, source="Google Ads", caller__isnull=False

@@ -23,6 +23,7 @@ _WRITES = {
     "save", "create", "acreate", "update", "aupdate", "delete", "adelete", "bulk_create", "bulk_update",
     "get_or_create", "update_or_create", "remove", "set", "add", "clear",
 }  # fmt: skip
+SHELL = ROOT / "dashboard/context.py"
 _OF_QUERYSETS = _WRITES - {"remove", "set", "add", "clear"}
 # Raw SQL outside services, selectors and migrations, and why.
 RAW_SQL = {
@@ -201,6 +202,41 @@ def test_sql_is_written_in_services_and_selectors() -> None:
     assert {name for name in RAW_SQL if not (ROOT / name).exists()} == set()
 
 
+def keys_of_the_shell() -> set[str]:
+    """What the frame around every page is told, by the processor that tells it."""
+    [shell] = [node for node in nodes(SHELL) if isinstance(node, ast.FunctionDef) and node.name == "shell"]
+    return {key for node in ast.walk(shell) for key in _keys(node)}
+
+
+def _keys(node: ast.AST) -> set[str]:
+    """Keys that are written into a dict there: by its braces, by one key, by `dict(...)` or by `update(...)`."""
+    if isinstance(node, ast.Dict):
+        written = node.keys
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        written = [node.slice]
+    elif isinstance(node, ast.Call) and _chain(node.func)[-1:] in (["dict"], ["update"]):
+        return {word.arg for word in node.keywords if word.arg}
+    else:
+        return set()
+    return {key.value for key in written if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+
+
+def hides_the_shell(file: Path) -> list[str]:
+    """Keys of a view that the frame has, too: what a view gives wins, and the frame would draw that."""
+    shell = keys_of_the_shell()
+    return [
+        f"{_name(file)}:{getattr(node, 'lineno', 0)} {key}"
+        for node in nodes(file)
+        for key in sorted(_keys(node) & shell)
+    ]
+
+
+def test_no_view_takes_a_name_of_the_frame() -> None:
+    assert len(keys_of_the_shell()) > 10
+    # A tag draws a piece of its own, without the frame.
+    assert _found(hides_the_shell, lambda file: file != SHELL and kind_of(file) != "templatetags") == []
+
+
 def test_nobody_turns_the_guards_off() -> None:
     """No `mark_safe`, no pickles, and no form without its token but at the trackers' door."""
     exempt = []
@@ -272,6 +308,9 @@ def test_a_piece_that_asks_as_if_used_is_found(text: str) -> None:
         (bare_days, "self.fields['at'] = forms.DateTimeField()\n"),
         (clock_reads, "at = timezone.now()\n"),
         (clock_reads, "at = datetime.now(UTC)\n"),
+        (hides_the_shell, "return render(request, 'a.html', {'nav': [], 'rows': []})\n"),
+        (hides_the_shell, "context['current_client'] = client\n"),
+        (hides_the_shell, "context.update(membership=member)\n"),
         (raw_sql, "with connection.cursor() as c: pass\n"),
         (raw_sql, "rows = Call.objects.raw('SELECT 1')\n"),
         (lambda file: imports_of(file, "celery"), "from celery import shared_task\n"),

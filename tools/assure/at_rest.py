@@ -228,7 +228,8 @@ def _at_the_pages(
     )
     with job_scope(agency_id=client.agency_id):
         call = Call.objects.filter(client=client, caller__isnull=False)[0]
-    post("/calls/search/", 200, number=numbers[5])
+    post("/calls/search/", 302, number=numbers[5])
+    line.ask("GET", "/calls/search/", 200)
     reason = f"{names[5]} asked for a call back."
     post(f"/clients/{client.slug}/calls/{call.pk}/reveal/", 200, reason_kind="call_back", reason=reason)
     line.ask("GET", f"/calls/?source={numbers[6]}&q={names[6]}", 200)

@@ -150,12 +150,19 @@ class ExportForm(ReasonForm):
     """Why calls are written out."""
 
 
+class _NumberInput(forms.TelInput):
+    """Asks for a number, and has none of its own: what was typed is not printed again."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
 class NumberForm(forms.Form):
     """A number to look for; it travels in the body of a request and is not kept."""
 
     number = forms.CharField(
         label="Phone number",
         max_length=64,
-        widget=forms.TelInput({"autocomplete": "off"}),
+        widget=_NumberInput({"autocomplete": "off"}),
         error_messages={"required": "Write the number to look for."},
     )

@@ -42,15 +42,7 @@ class Hit:
         return self.calls >= COUNTED_AT_MOST
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found. Of the number only the mask is left."""
-
-    mask: str
-    hits: list[Hit]
-
-
-def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: datetime) -> Found:
+def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: datetime) -> list[Hit]:
     """
     Find the caller that a number is at each of these clients; that somebody looked is written down, not for
     whom.
@@ -71,14 +63,18 @@ def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: date
         for read, of in meant.items()
         for client_id, caller_id in vault.find_callers([client.pk for client in of], read).items()
     }
-    hits = _hits(clients, callers)
+    hits = hits_of(clients, callers)
     audit.record("number.searched", by=by, at=at, clients=len(clients), found=len(hits))
-    masks = sorted({phone.mask(read) for read in meant})
-    return Found(" or ".join(masks), hits)
+    return hits
 
 
-def _hits(clients: Sequence[Client], callers: Mapping[int, UUID]) -> list[Hit]:
-    """The callers that have calls, one query; a caller of thousands is counted up to the limit at each client."""
+def hits_of(clients: Sequence[Client], callers: Mapping[int, UUID]) -> list[Hit]:
+    """
+    The callers that have calls, one query; a caller of thousands is counted up to the limit at each client.
+
+    :param callers: client -> the caller there, also of clients that are not among `clients`.
+    """
+    callers = {client.pk: callers[client.pk] for client in clients if client.pk in callers}
     calls = counts.calls_of_callers(callers, at_most=COUNTED_AT_MOST)
     return [
         Hit(client, callers[client.pk], f"Caller {caller_label(callers[client.pk])}", *calls[client.pk])

@@ -34,6 +34,9 @@ from callprivacy.work import selectors as work
 
 _REVEALS_A_PAGE: Final = 50
 _CURSORS: Final = ("before", "after")
+# Whom a search found, in the session: an id of the caller at each client, and never the number.
+_FOUND: Final = "found_callers"
+_FOUND_FOR: Final = timedelta(minutes=10)
 
 
 def _cursor(raw: str | None) -> UUID | None:
@@ -223,34 +226,57 @@ def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse
     return render(request, "calls/reveal_shown.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @sensitive_post_parameters("number")
 def search(request: StaffRequest) -> HttpResponse:
     """
-    Find the caller that a number is at each client granted. The number is in no address and not on the page.
+    Find the caller that a number is at each client granted. The number is in no address, no session and not on the
+    page: who was found is in the session for some minutes, so that one may come back to the page.
     """
-    form = NumberForm(request.POST)
     clients = list(access.clients_with(request.membership, Permission.VIEW_CALLS, at=request.at))
-    found = None
-    if form.is_valid():
+    form = NumberForm(request.POST if request.method == "POST" else None)
+    if clients and form.is_valid():
         try:
-            found = searches.search_number(
+            hits = searches.search_number(
                 clients=clients, number=form.cleaned_data["number"], by=request.actor, at=request.at
             )
         except searches.NotANumberError:
             form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
-    errors = list(form.errors.get("number", []))
+        else:
+            _keep_found(request, hits)
+            return redirect("calls:search")
+    found = None if form.is_bound else _found(request)
     context = {
-        "found": found,
-        "errors": errors,
-        "searched": len(clients),
-        "form": NumberForm(),
+        "form": form,
+        "has_clients": bool(clients),
+        "is_done": found is not None,
+        "hits": searches.hits_of(clients, found) if found else [],
         "consent_clients": set(
             access.client_ids_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
         ),
     }
     return render(request, "calls/search.html", context)
+
+
+def _keep_found(request: StaffRequest, hits: list[searches.Hit]) -> None:
+    request.session[_FOUND] = {
+        "agency": request.agency.pk,
+        "at": request.at.timestamp(),
+        "callers": [[hit.client.pk, str(hit.caller_id)] for hit in hits],
+    }
+
+
+def _found(request: StaffRequest) -> dict[int, UUID] | None:
+    """Client -> whom the session's last search found there; nothing where it is too long ago, or another agency's."""
+    kept = request.session.get(_FOUND)
+    if kept is None:
+        return None
+    is_old = request.at.timestamp() - kept["at"] > _FOUND_FOR.total_seconds()
+    if is_old or kept["agency"] != request.agency.pk:
+        del request.session[_FOUND]
+        return None
+    return {client_id: UUID(caller_id) for client_id, caller_id in kept["callers"]}
 
 
 # --- What was shown, for officers ---------------------------------------------------------------------------
