@@ -446,7 +446,8 @@ def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
     Say that what was reported as a drill is none; it never becomes one again.
 
-    What was kept as sent in the drill went to nobody, so it is due again.
+    What was kept as sent in the drill went to nobody, and who was left out had the drill for a reason, so all of it is
+    due again, by days that run from awareness. Those who manage the agency are told.
 
     :raises NotOpenError: it is no drill, or it is closed or dismissed.
     """
@@ -454,12 +455,19 @@ def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
         raise NotOpenError("It is no drill, or it is closed: open it again first.")
     breach.refresh_from_db()
     audit.record("breach.made_real", subject=breach, by=by, at=at, reason=reason)
-    settled = BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE)
-    told = list(settled.filter(Q(state=NoticeState.SENT) | Q(phase__gt=1)))
-    if told:
-        _untell(breach, told, why="It was a drill until now, so nobody was told.", by=by, at=at)
+    settled = list(BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE))
+    if settled:
+        _untell(breach, settled, why="It was a drill until now, so nobody was told.", by=by, at=at)
         _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
+    waits = BreachNotice.objects.filter(breach=breach, state=NoticeState.DUE).exists()
+    work.notify(
+        kinds.BREACH_NOTICE if waits else kinds.BREACH_REPORTED,
+        agency_id=breach.agency_id,
+        user_ids=_managers(breach.agency_id),
+        at=at,
+        key=f"{breach.pk} real",
+    )
 
 
 @transaction.atomic
@@ -708,11 +716,10 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
         ).select_related("breach")
         for row in rows:
             stage = "late" if row.due_at is not None and row.due_at <= at else "soon"
-            # The date belongs to the claim: one that is corrected is told of anew.
+            # The date belongs to the claim: one that is corrected is told of anew. So is one of a drill that is none.
             day = row.due_at.isoformat(timespec="minutes") if row.due_at is not None else ""
-            if not work.claim_period(
-                agency_id=agency_id, job=f"breach notice {row.pk}", period=f"{day} {stage}", at=at
-            ):
+            job = f"breach {'drill' if row.breach.is_drill else 'notice'} {row.pk}"
+            if not work.claim_period(agency_id=agency_id, job=job, period=f"{day} {stage}", at=at):
                 continue
             work.notify(
                 kinds.BREACH_NOTICE,
@@ -733,9 +740,8 @@ def _watch_reports(agency_id: int, *, at: datetime) -> int:
         key, day = str(breach.pk), breach.reported_at
         is_new = work.open_item(kinds.BREACH_REPORTED, agency_id=agency_id, key=key, at=at, due_at=day)
         days = min((at - day) // timedelta(days=1), _REMINDED)
-        is_due = days > 0 and work.claim_period(
-            agency_id=agency_id, job=f"breach report {breach.pk}", period=f"{days} days", at=at
-        )
+        job = f"breach {'drill' if breach.is_drill else 'report'} {breach.pk}"
+        is_due = days > 0 and work.claim_period(agency_id=agency_id, job=job, period=f"{days} days", at=at)
         if is_due and not is_new:
             managers = _managers(agency_id)
             work.notify(kinds.BREACH_REPORTED, agency_id=agency_id, user_ids=managers, at=at, key=key)

@@ -234,11 +234,13 @@ def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         except breaches.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "It is no drill any more: its dates count from now on.")
+            messages.success(
+                request, "It is no drill any more. It counts from now on; its dates run from awareness."
+            )
         return redirect("governance:breach", breach.pk)
     lede = (
         "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
-        " nobody, so it is due again."
+        " nobody, and who was left out is looked at anew, so all of it is due again. Its dates run from awareness."
     )
     return _form(request, breach, form, title="This is no drill", lede=lede, button="It is no drill")
 

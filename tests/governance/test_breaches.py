@@ -643,6 +643,42 @@ def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> Non
         assert BreachNotice.objects.filter(phase=2, state=NoticeState.DUE).exists()
 
 
+def test_what_a_drill_settled_and_alarmed_counts_for_nothing_once_it_is_none(cast: Cast) -> None:
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    breach = _assess(cast, _report(cast, is_drill=True), places=("DE",))
+    assert (look(49), look(73), look(74)) == (1, 1, 0)
+    with _as(cast.alice) as by:
+        breaches.leave_notice(
+            notice=BreachNotice.objects.get(), why="It is a drill, nobody is told", by=by, at=NOON
+        )
+        breaches.make_real(breach=breach, reason="It did happen", by=by, at=NOON + timedelta(hours=74))
+        assert BreachNotice.objects.get().state == NoticeState.DUE
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="None", by=by, at=NOON)
+        written = words.open_words(selectors.notes(breach)[0], "words", key=words.find_key(breach))
+        assert "It is a drill, nobody is told" in written
+    told = Notification.objects.filter(at=NOON + timedelta(hours=74))
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(told.values_list("user_id", "kind")) == {
+            (who.user_id, kinds.BREACH_NOTICE) for who in (cast.alice, cast.carol)
+        }
+    assert (look(75), look(76)) == (1, 0)
+
+
+def test_a_report_that_is_no_drill_any_more_is_told_of_anew(cast: Cast) -> None:
+    breach = _report(cast, is_drill=True)
+    for hours in (24, 48, 72):
+        breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+    later = NOON + timedelta(hours=74)
+    with _as(cast.alice) as by:
+        breaches.make_real(breach=breach, reason="It did happen", by=by, at=later)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Notification.objects.filter(kind=kinds.BREACH_REPORTED, at=later).count() == 2
+    assert breaches.watch_clocks(agency_id=cast.acme.pk, at=later + timedelta(hours=1)) == 1
+
+
 def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
     clients = (cast.dentist.pk, cast.plumber.pk)
     breach = _report(cast, text="Bob of the dentist lost it")
