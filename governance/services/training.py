@@ -387,7 +387,8 @@ def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> Non
     """
     Say that a proof does not count: it was noted wrongly, or somebody else took the course. It stays, and says so.
 
-    What it answered is asked again by the day of then, unless another proof counts.
+    What it answered is asked again by the day of then, where it had not run out: at once of who is here, and of who is
+    away once they are back, unless another proof counts.
 
     :raises OwnCertificateError: it is one's own; another person says so.
     :raises NoProofError: that was said before.
@@ -406,20 +407,62 @@ def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> Non
         person=proof.user_id,
         reason=reason,
     )
-    others = Completion.objects.filter(user_id=proof.user_id, course=proof.course)
-    if proof.was_due_on is None or others.valid_on(_day(proof.agency, at)).exists():
+    # Whoever is away is asked by the look that finds them here again.
+    if Membership.objects.filter(agency_id=proof.agency_id, user_id=proof.user_id).active().exists():
+        _ask_again(proof.agency, [proof.user_id], at)
+
+
+def _ask_again(agency: Agency, user_ids: Collection[int], at: datetime) -> None:
+    """
+    Ask people, who are here, again for what proofs had answered that do not count, by the day of then.
+
+    A proof that counted, or had run out before somebody said that it is none, answered for good what was asked before
+    it. Each proof gives back what it answered once, so that what is taken back afterwards stays away.
+    """
+    given = Completion.objects.filter(
+        agency=agency, user_id__in=user_ids, ended_at__isnull=False, was_due_on__isnull=False
+    )
+    for user_id, course in sorted(set(given.values_list("user_id", "course"))):
+        proofs = list(Completion.objects.filter(agency=agency, user_id=user_id, course=course))
+        if any(row.ended_at is None and row.valid_until >= _day(agency, at) for row in proofs):
+            continue
+        stood = [
+            row for row in proofs if row.ended_at is None or row.valid_until < _day(agency, row.ended_at)
+        ]
+        since = max((row.noted_at for row in stood), default=None)
+        open_again = [
+            (row.was_due_on, row.was_asked_by_id)
+            for row in proofs
+            if row.was_due_on is not None and row not in stood and (since is None or row.noted_at > since)
+        ]
+        given.filter(user_id=user_id, course=course).update(was_due_on=None, was_asked_by=None)
+        if open_again:
+            due_on, asked_by = min(open_again, key=lambda one: one[0])
+            # Nothing was missing on a day on which another proof counted.
+            due_on = max([due_on, *(row.valid_until for row in stood)])
+            _assign_again(agency, user_id=user_id, course=course, due_on=due_on, asked_by=asked_by, at=at)
+
+
+def _assign_again(
+    agency: Agency, *, user_id: int, course: str, due_on: date, asked_by: int | None, at: datetime
+) -> None:
+    if course not in selectors.catalogue() or (
+        asked_by is None and not _is_ruled(agency, user_id=user_id, course=course)
+    ):
         return
     again = Assignment(
-        agency_id=proof.agency_id,
-        user_id=proof.user_id,
-        course=proof.course,
-        due_on=proof.was_due_on,
-        assigned_at=at,
-        assigned_by_id=proof.was_asked_by_id,
+        agency=agency, user_id=user_id, course=course, due_on=due_on, assigned_at=at, assigned_by_id=asked_by
     )
     # What was asked anew in between keeps its own day.
-    Assignment.objects.bulk_create([again], ignore_conflicts=True)
-    _tell(kinds.TRAINING_ASSIGNED, proof.agency_id, [proof.user_id], proof.course, at)
+    if not Assignment.objects.filter(agency=agency, user_id=user_id, course=course).exists():
+        Assignment.objects.bulk_create([again], ignore_conflicts=True)
+        _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+
+
+def _is_ruled(agency: Agency, *, user_id: int, course: str) -> bool:
+    """Whether the role of a person who is here is to take a course."""
+    roles = Membership.objects.filter(agency=agency, user_id=user_id).active().values("role")
+    return TrainingRule.objects.filter(agency=agency, course=course, role__in=roles).exists()
 
 
 # --- By itself ----------------------------------------------------------------------------------------------------
@@ -454,6 +497,7 @@ def _look(agency: Agency, at: datetime) -> None:
         # In the order in which `access.hold_members` takes them: each is written, and two never wait crosswise.
         Membership.objects.filter(agency=agency).active().order_by("pk")
     )
+    _ask_again(agency, [member.user_id for member in members], at)
     passed: dict[tuple[int, str], date] = {}
     for row in Completion.objects.filter(agency=agency).counting().order_by("valid_until"):
         passed[row.user_id, row.course] = row.valid_until

@@ -221,11 +221,12 @@ def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
             return redirect("governance:training_matrix")
         else:
             tasks.watch_training.delay_on_commit()
-            messages.success(request, "It does not count any more. What it answered is asked again.")
+            messages.success(request, "It does not count any more.")
             return redirect("governance:training_matrix")
     lede = (
         f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
-        "proof; this cannot be taken back. What it answered is due by the day of then."
+        "proof; this cannot be taken back. Where it had not run out and no other proof counts, what it answered is due "
+        "by the day of then; of who is away, once they are back."
     )
     return _form(request, form, "This proof does not count", lede, "It does not count")
 

@@ -324,6 +324,89 @@ def test_a_proof_that_does_not_count_asks_again_by_the_day_of_then(cast: Cast, b
     assert _withheld(cast, NOON + timedelta(days=41))
 
 
+def _ended(cast: Cast, proof: Completion, *, days: int) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.carol.user_id):
+        by = Actor.staff(user_id=cast.carol.user_id)
+        training.end_proof(proof=proof, reason="It is of another Bob", by=by, at=NOON + timedelta(days=days))
+
+
+def _asked(cast: Cast) -> list[tuple[date, int | None]]:
+    with job_scope(agency_id=cast.acme.pk):
+        mine = Assignment.objects.filter(user_id=cast.bob.user_id)
+        return list(mine.values_list("due_on", "assigned_by"))
+
+
+def _by_hand(cast: Cast, *, days: int = 10) -> tuple[date, int]:
+    alice, due_on = Actor.staff(user_id=cast.alice.user_id), TODAY + timedelta(days=days)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        people = [cast.bob.user_id]
+        training.assign(agency=cast.acme, course=COURSE, user_ids=people, due_on=due_on, by=alice, at=NOON)
+    return due_on, cast.alice.user_id
+
+
+@needs_db
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_two_proofs_that_do_not_count_ask_again_by_the_day_of_then(cast: Cast, by_hand: bool) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    asked: tuple[date, int | None] = (TODAY + timedelta(days=10), None)
+    if by_hand:
+        asked = _by_hand(cast)
+    else:
+        _rule(cast)
+    _watch(cast, 40)
+    until = TODAY + timedelta(days=400)
+    proofs = [_noted(cast, alice, days=40, passed_on=TODAY, valid_until=until) for _ in range(2)]
+
+    _ended(cast, proofs[0], days=41)
+    _watch(cast, 41)
+    assert _asked(cast) == []
+    _ended(cast, proofs[1], days=41)
+    _watch(cast, 41)
+
+    assert _asked(cast) == [asked]
+    assert _withheld(cast, NOON + timedelta(days=41))
+    if by_hand:
+        with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+            row = Assignment.objects.get()
+            at = NOON + timedelta(days=42)
+            training.take_back(agency=cast.acme, row=row, reason="Not needed", by=alice, at=at)
+        _watch(cast, 42)
+        assert _asked(cast) == []
+
+
+@needs_db
+def test_a_proof_that_had_run_out_gives_nothing_back(cast: Cast) -> None:
+    _by_hand(cast)
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    proof = _noted(cast, alice, days=1, passed_on=TODAY, valid_until=TODAY + timedelta(days=30))
+
+    _ended(cast, proof, days=400)
+    _watch(cast, 400)
+
+    assert _asked(cast) == []
+
+
+@needs_db
+def test_who_is_away_is_asked_again_once_they_are_back(cast: Cast) -> None:
+    asked = _by_hand(cast)
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    proof = _noted(cast, alice, days=1, passed_on=TODAY, valid_until=TODAY + timedelta(days=300))
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
+        told = Notification.objects.filter(user_id=cast.bob.user_id).count()
+
+    _ended(cast, proof, days=40)
+    _watch(cast, 40)
+
+    assert _asked(cast) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert Notification.objects.filter(user_id=cast.bob.user_id).count() == told
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.ACTIVE)
+    _watch(cast, 41)
+    _watch(cast, 41)
+    assert _asked(cast) == [asked]
+
+
 @needs_db
 def test_another_person_says_on_its_page_that_a_proof_does_not_count(cast: Cast) -> None:
     proof = _try(cast, cast.alice)
