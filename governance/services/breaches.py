@@ -514,11 +514,12 @@ def send_notice(
     """
     Keep what was sent, as it was. Sending is done by the person, on the authority's own form.
 
-    :param told_at: when it went out, where that was before now; the law's dates are judged by it.
+    :param told_at: when it went out, where that was before now; the law's dates are judged by it. What was known then
+        is not kept, so who is told in phases has the next notice open at once.
     :param more_on: the day by whose end more follows, where not all is known yet; the next notice is open until then.
     :raises NotOpenError: the notice is settled, or the breach is closed.
-    :raises TooEarlyError: more is to follow on a day that has passed.
-    :raises NotToldThenError: it went out in the future, or before anybody was aware.
+    :raises TooEarlyError: more is to follow on a day that had passed when it went out.
+    :raises NotToldThenError: it went out in the future, before anybody was aware, or before the one that it follows.
     :raises ValueError: more is to follow for somebody who is not told in phases.
     """
     if more_on is not None and notice.to not in PHASED:
@@ -527,11 +528,14 @@ def send_notice(
         raise NotToldThenError("It cannot have gone out in the future.")
     if told_at is not None and notice.breach.aware_at is not None and told_at < notice.breach.aware_at:
         raise NotToldThenError("It cannot have gone out before the agency was aware.")
+    earlier = selectors.told_before(notice)
+    if told_at is not None and earlier and earlier.went_out_at and told_at < earlier.went_out_at:
+        raise NotToldThenError("It cannot have gone out before the notice that it follows.")
     zone = ZoneInfo(notice.breach.agency.time_zone)
-    if more_on is not None and more_on < at.astimezone(zone).date():
-        raise TooEarlyError("The day by which more follows has passed.")
-    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
     out_at = told_at or at
+    if more_on is not None and more_on < out_at.astimezone(zone).date():
+        raise TooEarlyError("The day by which more follows had passed when it went out.")
+    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
     late = notice.due_at is not None and out_at >= notice.due_at
     audit.record(
         "breach.told",
@@ -597,21 +601,23 @@ def _settle(
     column, text = written
     breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
     key = words.key_of(agency_id=notice.agency_id, breach_id=notice.breach_id, at=at)
+    # Of what was told before now nobody knows what was known then.
+    known = letters.Known.of(_facts(breach, at=at)).as_json() if told_at is None else None
     open_ones = BreachNotice.objects.filter(pk=notice.pk, state=NoticeState.DUE)
     changed = breach.state == BreachState.OPEN and open_ones.update(
         state=state,
         settled_at=at,
         settled_by_id=by.user_id,
         told_at=told_at,
-        facts=words.seal(
-            letters.Known.of(_facts(breach, at=told_at or at)).as_json(), row=notice, column="facts", key=key
-        ),
+        facts=words.seal(known, row=notice, column="facts", key=key) if known else None,
         **{column: words.seal(text, row=notice, column=column, key=key)},
     )
     if not changed:
         raise NotOpenError("This notice is settled.")
     if more_on is not None:
         _open_next(notice, due_at=calendars.end_of(more_on, ZoneInfo(breach.agency.time_zone)))
+    elif told_at is not None and notice.to in PHASED:
+        _open_next(notice, due_at=None)
     if notice.to == NoticeTo.STATE:
         _make_notices(breach)
     _renew_clock(breach, at=at, by=by)

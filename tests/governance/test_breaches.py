@@ -425,8 +425,41 @@ def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
         assert (event.details["late"], event.details["told_at"]) == (False, out_at.isoformat())
         first.refresh_from_db()
         assert (first.went_out_at, first.settled_at) == (out_at, later)
-        kept = words.open_words(first, "facts", key=words.find_key(breach))
-        assert letters.Known.from_json(kept).told_at == out_at.isoformat()
+
+
+def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), people=90_000)
+    out_at, later = NOON + timedelta(minutes=30), NOON + timedelta(days=4)
+    promised = (NOON + timedelta(days=2)).date()
+    with _as(cast.alice) as by:
+        first = BreachNotice.objects.get()
+        with pytest.raises(breaches.TooEarlyError):
+            breaches.send_notice(
+                notice=first, text="Told", told_at=out_at, more_on=date(2026, 11, 23), by=by, at=later
+            )
+        breaches.send_notice(notice=first, text="120 people", told_at=out_at, by=by, at=later)
+        second = BreachNotice.objects.get(phase=2)
+        assert (second.state, second.due_at) == (NoticeState.DUE, None)
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="None", by=by, at=later)
+        early = out_at - timedelta(minutes=1)
+        with pytest.raises(breaches.NotToldThenError):
+            breaches.send_notice(notice=second, text="Told", told_at=early, by=by, at=later)
+    where = f"/programme/breaches/{breach.pk}/notices/{second.pk}/"
+    draft = browser_of(cast.alice.user).get(where).context["form"].initial["text"]
+    assert "about 90,000" in draft
+    with _as(cast.alice) as by:
+        breaches.take_back_notice(notice=first, reason="More was promised", by=by, at=later)
+        breaches.send_notice(
+            notice=first, text="120 people", told_at=out_at, more_on=promised, by=by, at=later
+        )
+        second = BreachNotice.objects.get(phase=2)
+        assert second.due_at is not None
+        assert out_at < second.due_at < later
+        breaches.leave_notice(notice=second, why="All of it was told", by=by, at=later)
+    _assess(cast, breach, places=("DE",), people=90_000)
+    with _as(cast.alice) as by:
+        assert not BreachNotice.objects.filter(state=NoticeState.DUE).exists()
 
 
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
