@@ -185,11 +185,11 @@ def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: da
     """
     Ask somebody no more for a course that a person has assigned.
 
-    :raises OfARuleError: no person has; the rule of the role is what to change.
+    :raises OfARuleError: no person has, or a rule asks for it as well; the rule of the role is what to change.
     :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
     :raises NotAskedError: it is asked no more.
     """
-    if row.assigned_by_id is None:
+    if row.assigned_by_id is None or _would_be_ruled(agency, row, at):
         raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
     if row.user_id == by.user_id:
         check_not_own(agency=agency, course=row.course, by=by, at=at)
@@ -457,6 +457,17 @@ def _assign_again(
     if not Assignment.objects.filter(agency=agency, user_id=user_id, course=course).exists():
         Assignment.objects.bulk_create([again], ignore_conflicts=True)
         _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+
+
+def _would_be_ruled(agency: Agency, row: Assignment, at: datetime) -> bool:
+    """Whether the next look would ask for the same by a rule, with days that begin anew."""
+    if row.course not in selectors.catalogue():
+        return False
+    counts_on = _day(agency, at) + RENEW_BEFORE + timedelta(days=1)
+    passed = Completion.objects.filter(agency=agency, user_id=row.user_id, course=row.course)
+    return not passed.valid_on(counts_on).exists() and _is_ruled(
+        agency, user_id=row.user_id, course=row.course
+    )
 
 
 def _is_ruled(agency: Agency, *, user_id: int, course: str) -> bool:

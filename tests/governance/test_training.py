@@ -607,3 +607,24 @@ def test_the_page_of_a_campaign_names_who_is_left(cast: Cast) -> None:
     assert "Nobody has to" in other
     assert page in alice.get(reverse("governance:training_matrix")).content.decode()
     assert browser_of(cast.bob.user).get(page).status_code == 403
+
+
+@needs_db
+def test_what_a_rule_asks_for_as_well_is_not_taken_back(cast: Cast) -> None:
+    _by_hand(cast, days=5)
+    _rule(cast)
+    _watch(cast, 40)
+    assert _withheld(cast, NOON + timedelta(days=41))
+    by, at = Actor.staff(user_id=cast.alice.user_id), NOON + timedelta(days=41)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        with pytest.raises(training.OfARuleError):
+            training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=at)
+        Assignment.objects.all().delete()
+    _noted(cast, by, days=41, passed_on=TODAY, valid_until=TODAY + timedelta(days=300))
+    _by_hand(cast, days=60)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=at)
+    _watch(cast, 41)
+    assert _asked(cast) == []
