@@ -52,12 +52,10 @@ class OwnCertificateError(ValueError):
 
 
 class OwnTrainingError(ValueError):
-    """Nobody takes back what asks them for a course that they are overdue with."""
+    """Nobody changes what asks them for a course where somebody else could."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "You are overdue with this course. Take it, or ask another admin or compliance officer to change this."
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Take it, or ask another admin or compliance officer to change this.")
 
 
 class NotAskedError(LookupError):
@@ -92,8 +90,22 @@ def check_not_own(*, agency: Agency, course: str, by: Actor, at: datetime) -> No
     if by.kind != ScopeKind.STAFF or by.user_id is None:
         return
     overdue = Assignment.objects.filter(user_id=by.user_id, course=course, due_on__lt=_day(agency, at))
-    if overdue.exists() and accounts.managers().exclude(user_id=by.user_id).exists():
-        raise OwnTrainingError
+    if overdue.exists() and _others_manage(by):
+        raise OwnTrainingError("You are overdue with this course.")
+
+
+def _check_of_another(row: Assignment, by: Actor) -> None:
+    """
+    Whether an assignment is of somebody else than who changes it; before its day, too, or it would never come.
+
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
+    """
+    if by.kind == ScopeKind.STAFF and row.user_id == by.user_id and _others_manage(by):
+        raise OwnTrainingError("This course is asked of you.")
+
+
+def _others_manage(by: Actor) -> bool:
+    return accounts.managers().exclude(user_id=by.user_id).exists()
 
 
 @transaction.atomic
@@ -161,11 +173,10 @@ def move_assignment(
     """
     Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
 
-    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
     :raises NotAskedError: it is asked no more, or by another day since.
     """
-    if row.user_id == by.user_id:
-        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    _check_of_another(row, by)
     if not Assignment.objects.filter(pk=row.pk, due_on=row.due_on).update(due_on=due_on):
         raise NotAskedError
     audit.record(
@@ -186,13 +197,12 @@ def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: da
     Ask somebody no more for a course that a person has assigned.
 
     :raises OfARuleError: no person has, or a rule asks for it as well; the rule of the role is what to change.
-    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
     :raises NotAskedError: it is asked no more.
     """
     if row.assigned_by_id is None or _would_be_ruled(agency, row, at):
         raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
-    if row.user_id == by.user_id:
-        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    _check_of_another(row, by)
     deleted, _ = Assignment.objects.filter(pk=row.pk).delete()
     if not deleted:
         raise NotAskedError

@@ -18,7 +18,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Notification
 from governance import courses, kinds
-from governance.models import Assignment, Attempt, Completion, TrainingDay
+from governance.models import Assignment, Attempt, Completion, TrainingDay, TrainingRule
 from governance.selectors import training as selectors
 from governance.services import training
 from tests import make
@@ -628,3 +628,30 @@ def test_what_a_rule_asks_for_as_well_is_not_taken_back(cast: Cast) -> None:
         training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=at)
     _watch(cast, 41)
     assert _asked(cast) == []
+
+
+@needs_db
+def test_nobody_gives_themselves_another_day_before_it_comes_where_another_could(cast: Cast) -> None:
+    _rule(cast, role=Role(cast.alice.role))
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        row = Assignment.objects.get(user_id=cast.alice.user_id)
+        said: dict[str, Any] = {
+            "agency": cast.acme,
+            "row": row,
+            "reason": "Because I say so",
+            "by": by,
+            "at": NOON,
+        }
+        with pytest.raises(training.OwnTrainingError):
+            training.move_assignment(due_on=row.due_on + timedelta(days=365), **said)
+        row.assigned_by_id = cast.alice.user_id
+        row.save(update_fields=["assigned_by"])
+        TrainingRule.objects.all().delete()
+        with pytest.raises(training.OwnTrainingError):
+            training.take_back(**said)
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.carol.pk).update(state=MembershipState.SUSPENDED)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        training.take_back(**said)
+        assert not Assignment.objects.filter(user_id=cast.alice.user_id).exists()
