@@ -244,7 +244,12 @@ def _ask_again(breach: Breach, *, by: Actor, at: datetime) -> None:
             stale.append(row)
     if stale:
         _untell(
-            breach, stale, why="What is known has changed, so these are to be looked at again.", by=by, at=at
+            breach,
+            stale,
+            why="What is known has changed, so these are to be looked at again.",
+            is_changed=True,
+            by=by,
+            at=at,
         )
         _make_notices(breach)
 
@@ -255,10 +260,15 @@ def _untell(
     *,
     why: str,
     reason: str | None = None,
+    is_changed: bool = False,
     by: Actor,
     at: datetime,
 ) -> None:
-    """Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more."""
+    """
+    Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more.
+
+    :param is_changed: the facts did, so the reason why somebody was left out is shown where it is to be judged anew.
+    """
     key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
     said = [why]
     for row in sorted(rows, key=lambda row: row.phase, reverse=True):
@@ -268,6 +278,8 @@ def _untell(
         BreachNotice.objects.filter(pk=row.pk).update(
             state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
         )
+        if not is_changed:
+            BreachNotice.objects.filter(pk=row.pk).update(why=None)
         _after(row).filter(state=NoticeState.DUE).delete()
         audit.record(
             "breach.untold",
@@ -571,9 +583,11 @@ def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> 
 
 
 @transaction.atomic
-def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> None:
+def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> bool:
     """
     Let a notice that was settled wrongly be due again, by its own date; what was written of it stands among the notes.
+
+    Returns whether it is due: one that no rule calls for any more is gone.
 
     :raises NotOpenError: it is not settled, its breach is not being handled, or a later one to the same is settled.
     """
@@ -586,6 +600,7 @@ def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: dateti
     _untell(breach, [row], why=f"Taken back: {reason}", reason=reason, by=by, at=at)
     _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
+    return BreachNotice.objects.filter(pk=row.pk).exists()
 
 
 def _settle(
@@ -610,7 +625,7 @@ def _settle(
         settled_by_id=by.user_id,
         told_at=told_at,
         facts=words.seal(known, row=notice, column="facts", key=key) if known else None,
-        **{column: words.seal(text, row=notice, column=column, key=key)},
+        **({"why": None} | {column: words.seal(text, row=notice, column=column, key=key)}),
     )
     if not changed:
         raise NotOpenError("This notice is settled.")

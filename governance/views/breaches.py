@@ -388,13 +388,18 @@ def take_back_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> H
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            breaches.take_back_notice(
+            is_due = breaches.take_back_notice(
                 notice=notice, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
         except breaches.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "It is to be told again, by its own date.")
+            messages.success(
+                request,
+                "It is to be told again, by its own date."
+                if is_due
+                else "No rule calls for it any more, so it is gone; its words stand among the notes.",
+            )
         return redirect("governance:breach", breach.pk)
     lede = (
         "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"

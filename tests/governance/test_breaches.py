@@ -712,6 +712,47 @@ def test_a_report_that_is_no_drill_any_more_is_told_of_anew(cast: Cast) -> None:
     assert breaches.watch_clocks(agency_id=cast.acme.pk, at=later + timedelta(hours=1)) == 1
 
 
+def test_a_reason_is_shown_again_only_where_facts_have_changed(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    row, shown = _row(cast), "for facts that have changed"
+    where, browser = f"/programme/breaches/{breach.pk}/notices/{row.pk}/", browser_of(cast.alice.user)
+    with _as(cast.alice) as by:
+        breaches.leave_notice(notice=row, why="Wrong click here", by=by, at=NOON)
+        breaches.take_back_notice(notice=row, reason="It was a wrong click", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        breaches.reopen_breach(breach=breach, reason="It was not", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+    assert browser.get(f"{where}leave/").context["form"].initial["reason"] == ""
+    with _as(cast.alice) as by:
+        breaches.leave_notice(notice=row, why="Nobody is concerned", by=by, at=NOON)
+    _assess(cast, breach, places=("DE",), people=9_000)
+    assert shown in browser.get(where).content.decode()
+    with _as(cast.alice) as by:
+        _send(row, by, 2)
+        breaches.take_back_notice(notice=row, reason="It never went out", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+
+
+def _row(cast: Cast) -> BreachNotice:
+    with _as(cast.alice):
+        return BreachNotice.objects.get()
+
+
+def test_a_notice_that_no_rule_calls_for_is_gone_when_it_is_taken_back(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), risk=BreachRisk.HIGH)
+    with _as(cast.alice) as by:
+        row = BreachNotice.objects.get(rule="gdpr-34")
+        _send(row, by, 2)
+    _assess(cast, breach, places=("DE",), risk=BreachRisk.RISK)
+
+    back = f"/programme/breaches/{breach.pk}/notices/{row.pk}/back/"
+    page = browser_of(cast.alice.user).post(back, {"reason": "It never went out at all"}, follow=True)
+
+    assert "No rule calls for it any more" in page.content.decode()
+
+
 def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
     clients = (cast.dentist.pk, cast.plumber.pk)
     breach = _report(cast, text="Bob of the dentist lost it")
