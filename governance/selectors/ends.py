@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from django.db.models.functions import Least, TruncDate
+
 from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Agency, ScopedQuerySet
 from governance.models import Attempt, Completion, Entry
@@ -36,7 +38,16 @@ def old_tries(line: HouseLine) -> ScopedQuerySet[Attempt]:
 
 def old_proofs(line: HouseLine) -> ScopedQuerySet[Completion]:
     """Proofs of courses whose last day lies before the line."""
-    return Completion.objects.filter(agency_id=line.agency.pk, valid_until__lt=_day(line.agency, line.cutoff))
+    return _proofs(line.agency).filter(last_on__lt=_day(line.agency, line.cutoff))
+
+
+def _proofs(agency: Agency) -> ScopedQuerySet[Completion]:
+    """Proofs with the last day on which each counted: one that was said to be none counts no longer than until then."""
+    said_on = TruncDate("ended_at", tzinfo=ZoneInfo(agency.time_zone))
+    found: ScopedQuerySet[Completion] = Completion.objects.filter(agency_id=agency.pk).annotate(
+        last_on=Least("valid_until", said_on)
+    )
+    return found
 
 
 def count_training(line: HouseLine) -> Extent:
@@ -59,10 +70,8 @@ def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, 
     tries = Attempt.objects.filter(agency_id=agency.pk, started_at__gte=limits[0], started_at__lt=limits[-1])
     found = Counter(bisect_right(limits, at) - 1 for at in tries.values_list("started_at", flat=True))
     days = [_day(agency, limit) for limit in limits]
-    proofs = Completion.objects.filter(
-        agency_id=agency.pk, valid_until__gte=days[0], valid_until__lt=days[-1]
-    )
-    ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("valid_until", flat=True))
+    proofs = _proofs(agency).filter(last_on__gte=days[0], last_on__lt=days[-1])
+    ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("last_on", flat=True))
     return found + ended
 
 
@@ -70,7 +79,7 @@ def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
     """What these tries and proofs are; of nobody by name."""
     zone = ZoneInfo(agency.time_zone)
     tries = Attempt.objects.filter(pk__in=ids).order_by("pk").values_list("started_at", "course")
-    proofs = Completion.objects.filter(pk__in=ids).order_by("pk").values_list("valid_until", "course")
+    proofs = _proofs(agency).filter(pk__in=ids).order_by("pk").values_list("last_on", "course")
     return [(at, f"a try at {course}") for at, course in tries] + [
         (datetime.combine(day, time.min, tzinfo=zone), f"a proof of {course}") for day, course in proofs
     ]
