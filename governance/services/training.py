@@ -59,10 +59,10 @@ class OwnTrainingError(ValueError):
 
 
 class NotAskedError(LookupError):
-    """What was asked of somebody is passed, or was taken back."""
+    """What was asked of somebody is passed, was taken back, or has another day since."""
 
     def __init__(self) -> None:
-        super().__init__("That is not asked of them any more.")
+        super().__init__("That is not asked of them any more, or by another day since. Look at it again.")
 
 
 class OfARuleError(ValueError):

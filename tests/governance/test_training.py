@@ -457,7 +457,10 @@ def test_what_somebody_assigned_has_another_day_or_is_taken_back(cast: Cast) -> 
         assert browser_of(cast.bob.user).post(mine, said).status_code == 403
         assert browser_of(cast.mallory.user).post(mine, said).status_code == 404
 
-    assert alice.post(move, said).status_code == 302
+    assert f'value="{late.isoformat()}"' in alice.get(move).content.decode()
+    before = {"was": (late - timedelta(days=1)).isoformat()}
+    assert "by another day since" in alice.post(move, said | before, follow=True).content.decode()
+    assert alice.post(move, said | {"was": late.isoformat()}).status_code == 302
     training.settle_person(agency_id=cast.acme.pk, user_id=cast.bob.user_id, at=now)
 
     assert not _withheld(cast, now)
@@ -497,7 +500,7 @@ def test_the_proof_of_who_has_left_is_found(cast: Cast) -> None:
     assert proof is not None
     alice, matrix = browser_of(cast.alice.user), reverse("governance:training_matrix")
     person = reverse("governance:training_person", args=[cast.bob.pk])
-    assert "Nobody has left" in alice.get(matrix, {"who": "left"}).content.decode()
+    assert "Nobody is away" in alice.get(matrix, {"who": "left"}).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.LEFT)
         Completion.objects.update(passed_on=date(2024, 1, 1), valid_until=date(2025, 1, 1))
