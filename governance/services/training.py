@@ -105,7 +105,7 @@ def _check_of_another(row: Assignment, by: Actor) -> None:
 
 
 def _others_manage(by: Actor) -> bool:
-    return accounts.managers().exclude(user_id=by.user_id).exists()
+    return accounts.managers().exclude(user_id=by.user_id or 0).exists()
 
 
 @transaction.atomic
