@@ -20,11 +20,10 @@ from callprivacy.lib.forms import FIRST_DAY
 from consent.api import Problem, Strict, answer_json, bearer_of, problem, refuse_unread, unavailable
 from consent.services.limits import Verdict, knock
 from governance.services import badge_systems
-from governance.services.premises import Passing
+from governance.services.premises import AHEAD, Passing
 
 AT_MOST: Final = 1_000
 _EVENTS_A_MINUTE: Final = 20_000
-_AHEAD: Final = timedelta(minutes=10)
 
 router = Router()
 
@@ -128,7 +127,7 @@ def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
     for place, one in enumerate(entries.events):
         if one.at.tzinfo is None:
             return problem(422, "invalid", "Send the offset as well.", f"events.{place}.at")
-        if one.at > at + _AHEAD:
+        if one.at > at + AHEAD:
             return problem(
                 422, "invalid", "This lies in the future; set the reader's clock.", f"events.{place}.at"
             )

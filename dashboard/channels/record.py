@@ -110,17 +110,21 @@ _OF_TRAIL: Final = (
 
 
 def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
+    staff = facts["staff"]
+    # Facts of before entries of closed sites were looked for tell of open sites alone.
+    has_premises = bool(staff.get("premises", staff["sites"]))
     data = ["Name, work e-mail, role", "Sign-ins and deeds", "Courses passed"]
     return {
         **_purpose("staff", said),
         "clients": [],
         "jointly": [],
         "subjects": _STAFF,
-        "data": data + (["Entries and badges"] if facts["staff"]["sites"] else []),
+        "data": data + (["Entries and badges"] if has_premises else []),
         "recipients": sorted(_lines(said.recipients)),
         "transfers": [],
         "kept": [
             f"Entries: {_days(facts, 'premises', 90)}",
+            *(["Badges and who had them: without end"] if has_premises else []),
             f"Training: {_days(facts, 'training', 1096)} after a try, or after a proof's last day",
             _OF_TRAIL,
         ],

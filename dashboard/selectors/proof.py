@@ -426,7 +426,9 @@ def _vendors(ground: Ground) -> Part:
     unknown = set(active.values_list("provider", flat=True)) - NOBODYS
     unknown -= set(register.values_list("provider", flat=True))
     for vendor in register.filter(Q(provider="") | Q(provider__in=used)).order_by("name"):
-        review = vendor.reviews.order_by("-reviewed_at").first()
+        before = vendor.reviews.order_by("-reviewed_at").first()
+        # One that is used again waits for a review: none of before vouches for it.
+        review = before if vendor.next_review_on is not None else None
         never += review is None
         refused += review is not None and review.decision == ReviewDecision.REFUSED
         if vendor.role in {VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR}:
@@ -441,8 +443,8 @@ def _vendors(ground: Ground) -> Part:
                 vendor.get_transfer_display(),
                 _iso(vendor.contract_on),
                 len(vendor.clauses),
-                review.reviewed_at.date().isoformat() if review else "never",
-                ReviewDecision(review.decision).label if review else "",
+                review.reviewed_at.date().isoformat() if review else "" if before else "never",
+                ReviewDecision(review.decision).label if review else "To be reviewed",
                 review.score if review else "",
                 _iso(vendor.next_review_on),
                 vendor.sub_processors.exclude(state="ended").count(),
@@ -455,7 +457,7 @@ def _vendors(ground: Ground) -> Part:
         ),
         rows=rows,
         gaps=[
-            *_gap(never, "vendor was", "vendors were", "never reviewed"),
+            *_gap(never, "vendor was", "vendors were", "not reviewed, or not since it is used again"),
             *_gap(refused, "vendor is", "vendors are", "used although refused by the newest review"),
             *_gap(bare, "processor has", "processors have", "no agreement written down that is signed"),
             *_gap(short, "agreement lacks", "agreements lack", "a clause of article 28(3)"),

@@ -28,7 +28,7 @@ from consent.selectors import law as law_words
 from dashboard.channels.record import compose, digest_of
 from dashboard.models import RecordFacts, RecordSnapshot, RecordWords
 from governance.enums import DataCategory, TransferTool, VendorRole
-from governance.models import Site, TrainingRule, Vendor
+from governance.models import Badge, Entry, Site, TrainingRule, Vendor
 from retention.enums import Category, Then
 from retention.law.categories import OF_HOUSE
 from retention.selectors import policies
@@ -51,9 +51,19 @@ def read_facts(agency: Agency) -> dict[str, Any]:
         "measures": _measures(agency),
         "staff": {
             "sites": Site.objects.filter(agency=agency, closed_on=None).count(),
+            "premises": _knows_premises(agency),
             "kept": {category.value: own[category].days for category in OF_HOUSE},
         },
     }
+
+
+def _knows_premises(agency: Agency) -> bool:
+    """Whether there are entries or badges, or may be: what closed sites left stays."""
+    return (
+        Site.objects.filter(agency=agency, closed_on=None).exists()
+        or Entry.objects.filter(agency=agency).exists()
+        or Badge.objects.filter(agency=agency).exists()
+    )
 
 
 def _clients(clients: Sequence[Client]) -> list[dict[str, Any]]:

@@ -237,7 +237,10 @@ class NoticeForm(_InZone):
     told_at = _instant(
         "When it went out",
         required=False,
-        help_text="Empty: now. The law's dates are judged by it, also those that run from telling residents.",
+        help_text=(
+            "Empty: now. The law's dates are judged by it, also those that run from telling residents. Where it is"
+            " before now, the next notice to an authority or a controller is open at once, for what came in since."
+        ),
     )
 
     def promised(self) -> date | None:

@@ -107,6 +107,7 @@ class MoveForm(TakeBackForm):
     """Another day for somebody."""
 
     due_on = DayField(label="To be passed by")
+    was = DayField(required=False, widget=forms.HiddenInput)
     field_order = ("due_on", "reason")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

@@ -91,9 +91,10 @@ class BreachNotice(AgencyOwned):
     Whom a breach is to be told to, by when, and what was sent. `rule` names the row of the law behind it.
 
     Its words are sealed with the breach's key; a notice that was sent keeps them as they were, and beside them the
-    `facts` as they stood then, so that a later one can say what is new. `phase`: 1 is the law's own notice, from 2 on
-    it brings what was not known before (GDPR article 33(4)), by the day that was promised, where one was. `settled_at`
-    is when somebody wrote it down, `told_at` when it went out, where that was another instant.
+    `facts` as they stood then, so that a later one can say what is new; none where it was written down later
+    (`told_at`). `phase`: 1 is the law's own notice, from 2 on it brings what was not known before (GDPR article 33(4)),
+    by the day that was promised, where one was. `settled_at` is when somebody wrote it down, `told_at` when it went
+    out, where that was another instant.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -125,8 +125,8 @@ class Completion(AgencyOwned):
     That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
 
     Its file, where one was brought, lies sealed under the agency's keys (`file_key`) and leaves with the row.
-    `was_due_on` and `was_asked_by` are of the assignment that it answered; `ended_at`: since when it does not count, by
-    the word of a person.
+    `was_due_on` and `was_asked_by` are of the assignment that it answered, until that is asked again; `ended_at`: since
+    when it does not count, by the word of a person.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

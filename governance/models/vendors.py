@@ -19,10 +19,11 @@ class VendorQuerySet(ScopedQuerySet["Vendor"]):
         return self.filter(ended_on__isnull=True)
 
     def refused(self) -> Self:
-        """Vendors that their newest review refuses."""
+        """Vendors that their newest review refuses, where it counts."""
         newest = VendorReview.objects.filter(vendor=models.OuterRef("pk")).order_by("-reviewed_at", "-pk")
         decided = models.Subquery(newest.values("decision")[:1])
-        return self.alias(decided=decided).filter(decided=ReviewDecision.REFUSED)
+        counting = self.filter(next_review_on__isnull=False)
+        return counting.alias(decided=decided).filter(decided=ReviewDecision.REFUSED)
 
 
 class Vendor(AgencyOwned):

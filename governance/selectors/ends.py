@@ -9,6 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+from django.db.models.functions import Least, TruncDate
+
 from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Agency, ScopedQuerySet
 from governance.models import Attempt, Completion, Entry
@@ -36,7 +39,17 @@ def old_tries(line: HouseLine) -> ScopedQuerySet[Attempt]:
 
 def old_proofs(line: HouseLine) -> ScopedQuerySet[Completion]:
     """Proofs of courses whose last day lies before the line."""
-    return Completion.objects.filter(agency_id=line.agency.pk, valid_until__lt=_day(line.agency, line.cutoff))
+    day = _day(line.agency, line.cutoff)
+    said_before = datetime.combine(day, time.min, tzinfo=ZoneInfo(line.agency.time_zone))
+    found: ScopedQuerySet[Completion] = Completion.objects.filter(
+        Q(valid_until__lt=day) | Q(ended_at__lt=said_before), agency_id=line.agency.pk
+    )
+    return found
+
+
+def _last_on(agency: Agency) -> Least:
+    """The last day on which a proof counted: for one that was said to be none no later than when that was said."""
+    return Least("valid_until", TruncDate("ended_at", tzinfo=ZoneInfo(agency.time_zone)))
 
 
 def count_training(line: HouseLine) -> Extent:
@@ -59,10 +72,12 @@ def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, 
     tries = Attempt.objects.filter(agency_id=agency.pk, started_at__gte=limits[0], started_at__lt=limits[-1])
     found = Counter(bisect_right(limits, at) - 1 for at in tries.values_list("started_at", flat=True))
     days = [_day(agency, limit) for limit in limits]
-    proofs = Completion.objects.filter(
-        agency_id=agency.pk, valid_until__gte=days[0], valid_until__lt=days[-1]
+    proofs = (
+        Completion.objects.filter(agency_id=agency.pk)
+        .annotate(last_on=_last_on(agency))
+        .filter(last_on__gte=days[0], last_on__lt=days[-1])
     )
-    ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("valid_until", flat=True))
+    ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("last_on", flat=True))
     return found + ended
 
 
@@ -70,7 +85,12 @@ def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
     """What these tries and proofs are; of nobody by name."""
     zone = ZoneInfo(agency.time_zone)
     tries = Attempt.objects.filter(pk__in=ids).order_by("pk").values_list("started_at", "course")
-    proofs = Completion.objects.filter(pk__in=ids).order_by("pk").values_list("valid_until", "course")
+    proofs = (
+        Completion.objects.filter(pk__in=ids)
+        .annotate(last_on=_last_on(agency))
+        .order_by("pk")
+        .values_list("last_on", "course")
+    )
     return [(at, f"a try at {course}") for at, course in tries] + [
         (datetime.combine(day, time.min, tzinfo=zone), f"a proof of {course}") for day, course in proofs
     ]

@@ -244,7 +244,12 @@ def _ask_again(breach: Breach, *, by: Actor, at: datetime) -> None:
             stale.append(row)
     if stale:
         _untell(
-            breach, stale, why="What is known has changed, so these are to be looked at again.", by=by, at=at
+            breach,
+            stale,
+            why="What is known has changed, so these are to be looked at again.",
+            is_changed=True,
+            by=by,
+            at=at,
         )
         _make_notices(breach)
 
@@ -255,10 +260,15 @@ def _untell(
     *,
     why: str,
     reason: str | None = None,
+    is_changed: bool = False,
     by: Actor,
     at: datetime,
 ) -> None:
-    """Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more."""
+    """
+    Let settled notices be due again; what was written of each stands in a note. Nothing follows them any more.
+
+    :param is_changed: the facts did, so the reason why somebody was left out is shown where it is to be judged anew.
+    """
     key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
     said = [why]
     for row in sorted(rows, key=lambda row: row.phase, reverse=True):
@@ -268,6 +278,8 @@ def _untell(
         BreachNotice.objects.filter(pk=row.pk).update(
             state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
         )
+        if not is_changed:
+            BreachNotice.objects.filter(pk=row.pk).update(why=None)
         _after(row).filter(state=NoticeState.DUE).delete()
         audit.record(
             "breach.untold",
@@ -446,7 +458,8 @@ def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
     """
     Say that what was reported as a drill is none; it never becomes one again.
 
-    What was kept as sent in the drill went to nobody, so it is due again.
+    What was kept as sent in the drill went to nobody, and who was left out had the drill for a reason, so all of it is
+    due again, by days that run from awareness. Those who manage the agency are told.
 
     :raises NotOpenError: it is no drill, or it is closed or dismissed.
     """
@@ -454,12 +467,19 @@ def make_real(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
         raise NotOpenError("It is no drill, or it is closed: open it again first.")
     breach.refresh_from_db()
     audit.record("breach.made_real", subject=breach, by=by, at=at, reason=reason)
-    settled = BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE)
-    told = list(settled.filter(Q(state=NoticeState.SENT) | Q(phase__gt=1)))
-    if told:
-        _untell(breach, told, why="It was a drill until now, so nobody was told.", by=by, at=at)
+    settled = list(BreachNotice.objects.filter(breach=breach).exclude(state=NoticeState.DUE))
+    if settled:
+        _untell(breach, settled, why="It was a drill until now, so nobody was told.", by=by, at=at)
         _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
+    waits = BreachNotice.objects.filter(breach=breach, state=NoticeState.DUE).exists()
+    work.notify(
+        kinds.BREACH_NOTICE if waits else kinds.BREACH_REPORTED,
+        agency_id=breach.agency_id,
+        user_ids=_managers(breach.agency_id),
+        at=at,
+        key=f"{breach.pk} real",
+    )
 
 
 @transaction.atomic
@@ -506,11 +526,12 @@ def send_notice(
     """
     Keep what was sent, as it was. Sending is done by the person, on the authority's own form.
 
-    :param told_at: when it went out, where that was before now; the law's dates are judged by it.
+    :param told_at: when it went out, where that was before now; the law's dates are judged by it. What was known then
+        is not kept, so who is told in phases has the next notice open at once.
     :param more_on: the day by whose end more follows, where not all is known yet; the next notice is open until then.
     :raises NotOpenError: the notice is settled, or the breach is closed.
-    :raises TooEarlyError: more is to follow on a day that has passed.
-    :raises NotToldThenError: it went out in the future, or before anybody was aware.
+    :raises TooEarlyError: more is to follow on a day that had passed when it went out.
+    :raises NotToldThenError: it went out in the future, before anybody was aware, or before the one that it follows.
     :raises ValueError: more is to follow for somebody who is not told in phases.
     """
     if more_on is not None and notice.to not in PHASED:
@@ -519,11 +540,14 @@ def send_notice(
         raise NotToldThenError("It cannot have gone out in the future.")
     if told_at is not None and notice.breach.aware_at is not None and told_at < notice.breach.aware_at:
         raise NotToldThenError("It cannot have gone out before the agency was aware.")
+    earlier = selectors.told_before(notice)
+    if told_at is not None and earlier and earlier.went_out_at and told_at < earlier.went_out_at:
+        raise NotToldThenError("It cannot have gone out before the notice that it follows.")
     zone = ZoneInfo(notice.breach.agency.time_zone)
-    if more_on is not None and more_on < at.astimezone(zone).date():
-        raise TooEarlyError("The day by which more follows has passed.")
-    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
     out_at = told_at or at
+    if more_on is not None and more_on < out_at.astimezone(zone).date():
+        raise TooEarlyError("The day by which more follows had passed when it went out.")
+    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, told_at=told_at, by=by, at=at)
     late = notice.due_at is not None and out_at >= notice.due_at
     audit.record(
         "breach.told",
@@ -559,9 +583,11 @@ def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> 
 
 
 @transaction.atomic
-def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> None:
+def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: datetime) -> bool:
     """
     Let a notice that was settled wrongly be due again, by its own date; what was written of it stands among the notes.
+
+    Returns whether it is due: one that no rule calls for any more is gone.
 
     :raises NotOpenError: it is not settled, its breach is not being handled, or a later one to the same is settled.
     """
@@ -574,6 +600,7 @@ def take_back_notice(*, notice: BreachNotice, reason: str, by: Actor, at: dateti
     _untell(breach, [row], why=f"Taken back: {reason}", reason=reason, by=by, at=at)
     _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
+    return BreachNotice.objects.filter(pk=row.pk).exists()
 
 
 def _settle(
@@ -589,21 +616,23 @@ def _settle(
     column, text = written
     breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
     key = words.key_of(agency_id=notice.agency_id, breach_id=notice.breach_id, at=at)
+    # Of what was told before now nobody knows what was known then.
+    known = letters.Known.of(_facts(breach, at=at)).as_json() if told_at is None else None
     open_ones = BreachNotice.objects.filter(pk=notice.pk, state=NoticeState.DUE)
     changed = breach.state == BreachState.OPEN and open_ones.update(
         state=state,
         settled_at=at,
         settled_by_id=by.user_id,
         told_at=told_at,
-        facts=words.seal(
-            letters.Known.of(_facts(breach, at=told_at or at)).as_json(), row=notice, column="facts", key=key
-        ),
-        **{column: words.seal(text, row=notice, column=column, key=key)},
+        facts=words.seal(known, row=notice, column="facts", key=key) if known else None,
+        **({"why": None} | {column: words.seal(text, row=notice, column=column, key=key)}),
     )
     if not changed:
         raise NotOpenError("This notice is settled.")
     if more_on is not None:
         _open_next(notice, due_at=calendars.end_of(more_on, ZoneInfo(breach.agency.time_zone)))
+    elif told_at is not None and notice.to in PHASED:
+        _open_next(notice, due_at=None)
     if notice.to == NoticeTo.STATE:
         _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
@@ -708,11 +737,10 @@ def watch_clocks(*, agency_id: int, at: datetime) -> int:
         ).select_related("breach")
         for row in rows:
             stage = "late" if row.due_at is not None and row.due_at <= at else "soon"
-            # The date belongs to the claim: one that is corrected is told of anew.
+            # The date belongs to the claim: one that is corrected is told of anew. So is one of a drill that is none.
             day = row.due_at.isoformat(timespec="minutes") if row.due_at is not None else ""
-            if not work.claim_period(
-                agency_id=agency_id, job=f"breach notice {row.pk}", period=f"{day} {stage}", at=at
-            ):
+            job = f"breach {'drill' if row.breach.is_drill else 'notice'} {row.pk}"
+            if not work.claim_period(agency_id=agency_id, job=job, period=f"{day} {stage}", at=at):
                 continue
             work.notify(
                 kinds.BREACH_NOTICE,
@@ -733,9 +761,8 @@ def _watch_reports(agency_id: int, *, at: datetime) -> int:
         key, day = str(breach.pk), breach.reported_at
         is_new = work.open_item(kinds.BREACH_REPORTED, agency_id=agency_id, key=key, at=at, due_at=day)
         days = min((at - day) // timedelta(days=1), _REMINDED)
-        is_due = days > 0 and work.claim_period(
-            agency_id=agency_id, job=f"breach report {breach.pk}", period=f"{days} days", at=at
-        )
+        job = f"breach {'drill' if breach.is_drill else 'report'} {breach.pk}"
+        is_due = days > 0 and work.claim_period(agency_id=agency_id, job=job, period=f"{days} days", at=at)
         if is_due and not is_new:
             managers = _managers(agency_id)
             work.notify(kinds.BREACH_REPORTED, agency_id=agency_id, user_ids=managers, at=at, key=key)

@@ -33,7 +33,7 @@ LONGEST_STAY: Final = timedelta(hours=16)
 LINES_AT_MOST: Final = 20_000
 _READ: Final = (EntrySource.SYSTEM, EntrySource.FILE)
 """The ways in which a badge system's own references arrive."""
-_AHEAD: Final = timedelta(minutes=10)
+AHEAD: Final = timedelta(minutes=10)
 """How far a reader's clock may be ahead."""
 _COLUMNS: Final = ("reference", "badge", "direction", "at")
 
@@ -316,7 +316,7 @@ def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
         if number > LINES_AT_MOST + 1:
             raise FileError(number, f"a file has {LINES_AT_MOST:,} lines at most.")
         passing = _passing(number, row, zone)
-        if passing.at > at + _AHEAD:
+        if passing.at > at + AHEAD:
             raise FileError(number, "the time lies in the future; set the reader's clock.")
         found.append(passing)
     return found

@@ -52,19 +52,17 @@ class OwnCertificateError(ValueError):
 
 
 class OwnTrainingError(ValueError):
-    """Nobody takes back what asks them for a course that they are overdue with."""
+    """Nobody changes what asks them for a course where somebody else could."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "You are overdue with this course. Take it, or ask another admin or compliance officer to change this."
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Take it, or ask another admin or compliance officer to change this.")
 
 
 class NotAskedError(LookupError):
-    """What was asked of somebody is passed, or was taken back."""
+    """What was asked of somebody is passed, was taken back, or has another day since."""
 
     def __init__(self) -> None:
-        super().__init__("That is not asked of them any more.")
+        super().__init__("That is not asked of them any more, or by another day since. Look at it again.")
 
 
 class OfARuleError(ValueError):
@@ -92,8 +90,22 @@ def check_not_own(*, agency: Agency, course: str, by: Actor, at: datetime) -> No
     if by.kind != ScopeKind.STAFF or by.user_id is None:
         return
     overdue = Assignment.objects.filter(user_id=by.user_id, course=course, due_on__lt=_day(agency, at))
-    if overdue.exists() and accounts.managers().exclude(user_id=by.user_id).exists():
-        raise OwnTrainingError
+    if overdue.exists() and _others_manage(by):
+        raise OwnTrainingError("You are overdue with this course.")
+
+
+def _check_of_another(row: Assignment, by: Actor) -> None:
+    """
+    Whether an assignment is of somebody else than who changes it; before its day, too, or it would never come.
+
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
+    """
+    if by.kind == ScopeKind.STAFF and row.user_id == by.user_id and _others_manage(by):
+        raise OwnTrainingError("This course is asked of you.")
+
+
+def _others_manage(by: Actor) -> bool:
+    return accounts.managers().exclude(user_id=by.user_id or 0).exists()
 
 
 @transaction.atomic
@@ -161,11 +173,10 @@ def move_assignment(
     """
     Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
 
-    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
     :raises NotAskedError: it is asked no more, or by another day since.
     """
-    if row.user_id == by.user_id:
-        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    _check_of_another(row, by)
     if not Assignment.objects.filter(pk=row.pk, due_on=row.due_on).update(due_on=due_on):
         raise NotAskedError
     audit.record(
@@ -185,14 +196,13 @@ def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: da
     """
     Ask somebody no more for a course that a person has assigned.
 
-    :raises OfARuleError: no person has; the rule of the role is what to change.
-    :raises OwnTrainingError: it is one's own, overdue, and somebody else could do it.
+    :raises OfARuleError: no person has, or a rule asks for it as well; the rule of the role is what to change.
+    :raises OwnTrainingError: it is one's own, and somebody else could do it.
     :raises NotAskedError: it is asked no more.
     """
-    if row.assigned_by_id is None:
+    if row.assigned_by_id is None or _would_be_ruled(agency, row, at):
         raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
-    if row.user_id == by.user_id:
-        check_not_own(agency=agency, course=row.course, by=by, at=at)
+    _check_of_another(row, by)
     deleted, _ = Assignment.objects.filter(pk=row.pk).delete()
     if not deleted:
         raise NotAskedError
@@ -387,7 +397,8 @@ def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> Non
     """
     Say that a proof does not count: it was noted wrongly, or somebody else took the course. It stays, and says so.
 
-    What it answered is asked again by the day of then, unless another proof counts.
+    What it answered is asked again by the day of then, where it had not run out: at once of who is here, and of who is
+    away once they are back, unless another proof counts.
 
     :raises OwnCertificateError: it is one's own; another person says so.
     :raises NoProofError: that was said before.
@@ -406,20 +417,73 @@ def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> Non
         person=proof.user_id,
         reason=reason,
     )
-    others = Completion.objects.filter(user_id=proof.user_id, course=proof.course)
-    if proof.was_due_on is None or others.valid_on(_day(proof.agency, at)).exists():
+    # Whoever is away is asked by the look that finds them here again.
+    if Membership.objects.filter(agency_id=proof.agency_id, user_id=proof.user_id).active().exists():
+        _ask_again(proof.agency, [proof.user_id], at)
+
+
+def _ask_again(agency: Agency, user_ids: Collection[int], at: datetime) -> None:
+    """
+    Ask people, who are here, again for what proofs had answered that do not count, by the day of then.
+
+    A proof that counted, or had run out before somebody said that it is none, answered for good what was asked before
+    it. Each proof gives back what it answered once, so that what is taken back afterwards stays away.
+    """
+    given = Completion.objects.filter(
+        agency=agency, user_id__in=user_ids, ended_at__isnull=False, was_due_on__isnull=False
+    )
+    for user_id, course in sorted(set(given.values_list("user_id", "course"))):
+        proofs = list(Completion.objects.filter(agency=agency, user_id=user_id, course=course))
+        if any(row.ended_at is None and row.valid_until >= _day(agency, at) for row in proofs):
+            continue
+        stood = [
+            row for row in proofs if row.ended_at is None or row.valid_until < _day(agency, row.ended_at)
+        ]
+        since = max((row.noted_at for row in stood), default=None)
+        open_again = [
+            (row.was_due_on, row.was_asked_by_id)
+            for row in proofs
+            if row.was_due_on is not None and row not in stood and (since is None or row.noted_at > since)
+        ]
+        given.filter(user_id=user_id, course=course).update(was_due_on=None, was_asked_by=None)
+        if open_again:
+            due_on, asked_by = min(open_again, key=lambda one: one[0])
+            # Nothing was missing on a day on which another proof counted.
+            due_on = max([due_on, *(row.valid_until for row in stood)])
+            _assign_again(agency, user_id=user_id, course=course, due_on=due_on, asked_by=asked_by, at=at)
+
+
+def _assign_again(
+    agency: Agency, *, user_id: int, course: str, due_on: date, asked_by: int | None, at: datetime
+) -> None:
+    if course not in selectors.catalogue() or (
+        asked_by is None and not _is_ruled(agency, user_id=user_id, course=course)
+    ):
         return
     again = Assignment(
-        agency_id=proof.agency_id,
-        user_id=proof.user_id,
-        course=proof.course,
-        due_on=proof.was_due_on,
-        assigned_at=at,
-        assigned_by_id=proof.was_asked_by_id,
+        agency=agency, user_id=user_id, course=course, due_on=due_on, assigned_at=at, assigned_by_id=asked_by
     )
     # What was asked anew in between keeps its own day.
-    Assignment.objects.bulk_create([again], ignore_conflicts=True)
-    _tell(kinds.TRAINING_ASSIGNED, proof.agency_id, [proof.user_id], proof.course, at)
+    if not Assignment.objects.filter(agency=agency, user_id=user_id, course=course).exists():
+        Assignment.objects.bulk_create([again], ignore_conflicts=True)
+        _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+
+
+def _would_be_ruled(agency: Agency, row: Assignment, at: datetime) -> bool:
+    """Whether the next look would ask for the same by a rule, with days that begin anew."""
+    if row.course not in selectors.catalogue():
+        return False
+    counts_on = _day(agency, at) + RENEW_BEFORE + timedelta(days=1)
+    passed = Completion.objects.filter(agency=agency, user_id=row.user_id, course=row.course)
+    return not passed.valid_on(counts_on).exists() and _is_ruled(
+        agency, user_id=row.user_id, course=row.course
+    )
+
+
+def _is_ruled(agency: Agency, *, user_id: int, course: str) -> bool:
+    """Whether the role of a person who is here is to take a course."""
+    roles = Membership.objects.filter(agency=agency, user_id=user_id).active().values("role")
+    return TrainingRule.objects.filter(agency=agency, course=course, role__in=roles).exists()
 
 
 # --- By itself ----------------------------------------------------------------------------------------------------
@@ -454,6 +518,7 @@ def _look(agency: Agency, at: datetime) -> None:
         # In the order in which `access.hold_members` takes them: each is written, and two never wait crosswise.
         Membership.objects.filter(agency=agency).active().order_by("pk")
     )
+    _ask_again(agency, [member.user_id for member in members], at)
     passed: dict[tuple[int, str], date] = {}
     for row in Completion.objects.filter(agency=agency).counting().order_by("valid_until"):
         passed[row.user_id, row.course] = row.valid_until

@@ -234,11 +234,13 @@ def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         except breaches.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "It is no drill any more: its dates count from now on.")
+            messages.success(
+                request, "It is no drill any more. It counts from now on; its dates run from awareness."
+            )
         return redirect("governance:breach", breach.pk)
     lede = (
         "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
-        " nobody, so it is due again."
+        " nobody, and who was left out is looked at anew, so all of it is due again. Its dates run from awareness."
     )
     return _form(request, breach, form, title="This is no drill", lede=lede, button="It is no drill")
 
@@ -386,13 +388,18 @@ def take_back_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> H
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            breaches.take_back_notice(
+            is_due = breaches.take_back_notice(
                 notice=notice, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
         except breaches.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "It is to be told again, by its own date.")
+            messages.success(
+                request,
+                "It is to be told again, by its own date."
+                if is_due
+                else "No rule calls for it any more, so it is gone; its words stand among the notes.",
+            )
         return redirect("governance:breach", breach.pk)
     lede = (
         "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"

@@ -188,7 +188,7 @@ def close_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
             },
         ],
         "stays": [
-            "Entries and badges, for as long as Retention says.",
+            "Entries, for as long as Retention says; badges and who had them, without end.",
             "Its name: change it first, where the next site is to be called the same.",
         ],
     }

@@ -167,7 +167,7 @@ def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse
 @require_GET
 @needs_right(_MANAGE)
 def show_matrix(request: StaffRequest) -> HttpResponse:
-    """People by courses: who is here, or who has left."""
+    """People by courses: who is here, or who has left or is suspended."""
     has_left = request.GET.get("who") == "left"
     people = selectors.people_who_left() if has_left else selectors.members()
     page = page_of(request, people, size=_PAGE)
@@ -179,7 +179,7 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
         "views": [
             {"url": "?", "label": "Here", "active": not has_left},
-            {"url": "?who=left", "label": "Who has left", "active": has_left},
+            {"url": "?who=left", "label": "Not here any more", "active": has_left},
         ],
     }
     return render(request, "governance/training_matrix.html", context)
@@ -221,11 +221,12 @@ def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
             return redirect("governance:training_matrix")
         else:
             tasks.watch_training.delay_on_commit()
-            messages.success(request, "It does not count any more. What it answered is asked again.")
+            messages.success(request, "It does not count any more.")
             return redirect("governance:training_matrix")
     lede = (
         f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
-        "proof; this cannot be taken back. What it answered is due by the day of then."
+        "proof; this cannot be taken back. Where it had not run out and no other proof counts, what it answered is due "
+        "by the day of then; of who is away, once they are back."
     )
     return _form(request, form, "This proof does not count", lede, "It does not count")
 
@@ -321,12 +322,15 @@ def assign(request: StaffRequest) -> HttpResponse:
 def move_assignment(request: StaffRequest, assignment_id: int) -> HttpResponse:
     """Give somebody another day."""
     row = _assignment_or_404(assignment_id)
-    form = MoveForm(request.POST or None, initial={"due_on": row.due_on}, today=today(request))
+    form = MoveForm(
+        request.POST or None, initial={"due_on": row.due_on, "was": row.due_on}, today=today(request)
+    )
     if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        # The day that the page showed: a colleague's of since is not written over.
+        row.due_on = said.pop("was") or row.due_on
         try:
-            training.move_assignment(
-                agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
-            )
+            training.move_assignment(agency=request.agency, row=row, **said, by=request.actor, at=request.at)
         except training.OwnTrainingError as error:
             form.add_error(None, str(error))
         except training.NotAskedError as error:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import uuid
 import zlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,27 @@ def test_its_vendors_have_a_gap_where_the_duty_is_not_met(
         _, gather = proof.PARTS["vendors"]
 
         assert gather(proof.Ground(cast.dentist, NOON)).gaps == gaps
+
+
+def test_no_review_of_before_vouches_for_a_vendor_that_is_used_again(cast: Cast) -> None:
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        facts = replace(vendors.Facts.from_sheet(sheets()["callrail"]), provider="")
+        vendor = vendors.add_vendor(agency=cast.acme, facts=facts, sheet="", verified_on=None, by=by, at=NOON)
+        vendors.review_vendor(
+            vendor=vendor, answers={}, notes={}, decision=ReviewDecision.REFUSED, words="W",
+            next_on=NOON.date() + 90 * DAY, reviewed_by=cast.alice.user_id, at=NOON,
+        )  # fmt: skip
+        assert Vendor.objects.refused().exists()
+        vendors.end_vendor(vendor=vendor, on=NOON.date(), reason="Moved", by=by, at=NOON)
+        vendors.use_again(vendor=vendor, reason="Moved back", by=by, at=NOON)
+
+        part = proof.PARTS["vendors"][1](proof.Ground(cast.dentist, NOON))
+
+        assert list(part.rows[0][6:10]) == ["", "To be reviewed", "", ""]
+        assert "1 vendor was not reviewed, or not since it is used again." in part.gaps
+        assert not any("refused" in gap for gap in part.gaps)
+        assert not Vendor.objects.refused().exists()
 
 
 def test_an_agreement_of_the_client_is_signed_by_now_or_a_gap_where_the_agency_is_processor(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -22,7 +22,7 @@ from dashboard.models import RecordFacts, RecordSnapshot
 from dashboard.selectors import records as selectors
 from dashboard.services import records
 from governance.law.vendors import sheets
-from governance.services import vendors
+from governance.services import premises, sites, vendors
 from retention.selectors import watch
 from tests import make
 from tests.cast import Cast
@@ -204,3 +204,23 @@ def test_an_hour_later_it_is_read_anew(cast: Cast) -> None:
     assert present is not None
     assert present.read_at == NOON + timedelta(hours=1)
     assert [one["client"] for one in present.record["processor"]] == ["Dentist LLC"]
+
+
+def test_what_closed_sites_left_is_still_named(cast: Cast) -> None:
+    title = parts.PURPOSES["staff"][0]
+    assert "badges" not in _told(_read(cast), title, "Data")
+    with job_scope(agency_id=cast.acme.pk):
+        site = premises.add_site(
+            agency=cast.acme, name="Office", address="", time_zone="America/New_York", weekdays=[1],
+            opens=time(8), closes=time(18), by=make.JOB, at=NOON,
+        )  # fmt: skip
+        premises.give_badge(
+            site=site, user_id=cast.bob.user_id, label="7", code="0007", any_hour=False, until_on=None,
+            by=make.JOB, at=NOON,
+        )  # fmt: skip
+        sites.close_site(site=site, by=make.JOB, at=NOON)
+
+    record = _read(cast)
+
+    assert "Entries and badges" in _told(record, title, "Data")
+    assert "Badges and who had them: without end" in _told(record, title, "Kept for")

@@ -425,8 +425,41 @@ def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
         assert (event.details["late"], event.details["told_at"]) == (False, out_at.isoformat())
         first.refresh_from_db()
         assert (first.went_out_at, first.settled_at) == (out_at, later)
-        kept = words.open_words(first, "facts", key=words.find_key(breach))
-        assert letters.Known.from_json(kept).told_at == out_at.isoformat()
+
+
+def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), people=90_000)
+    out_at, later = NOON + timedelta(minutes=30), NOON + timedelta(days=4)
+    promised = (NOON + timedelta(days=2)).date()
+    with _as(cast.alice) as by:
+        first = BreachNotice.objects.get()
+        with pytest.raises(breaches.TooEarlyError):
+            breaches.send_notice(
+                notice=first, text="Told", told_at=out_at, more_on=date(2026, 11, 23), by=by, at=later
+            )
+        breaches.send_notice(notice=first, text="120 people", told_at=out_at, by=by, at=later)
+        second = BreachNotice.objects.get(phase=2)
+        assert (second.state, second.due_at) == (NoticeState.DUE, None)
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="None", by=by, at=later)
+        early = out_at - timedelta(minutes=1)
+        with pytest.raises(breaches.NotToldThenError):
+            breaches.send_notice(notice=second, text="Told", told_at=early, by=by, at=later)
+    where = f"/programme/breaches/{breach.pk}/notices/{second.pk}/"
+    draft = browser_of(cast.alice.user).get(where).context["form"].initial["text"]
+    assert "about 90,000" in draft
+    with _as(cast.alice) as by:
+        breaches.take_back_notice(notice=first, reason="More was promised", by=by, at=later)
+        breaches.send_notice(
+            notice=first, text="120 people", told_at=out_at, more_on=promised, by=by, at=later
+        )
+        second = BreachNotice.objects.get(phase=2)
+        assert second.due_at is not None
+        assert out_at < second.due_at < later
+        breaches.leave_notice(notice=second, why="All of it was told", by=by, at=later)
+    _assess(cast, breach, places=("DE",), people=90_000)
+    with _as(cast.alice) as by:
+        assert not BreachNotice.objects.filter(state=NoticeState.DUE).exists()
 
 
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
@@ -641,6 +674,83 @@ def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> Non
             breaches.make_real(breach=breach, reason="Once more", by=by, at=NOON)
         _send(row, by, 5, more_on=date(2026, 11, 30))
         assert BreachNotice.objects.filter(phase=2, state=NoticeState.DUE).exists()
+
+
+def test_what_a_drill_settled_and_alarmed_counts_for_nothing_once_it_is_none(cast: Cast) -> None:
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    breach = _assess(cast, _report(cast, is_drill=True), places=("DE",))
+    assert (look(49), look(73), look(74)) == (1, 1, 0)
+    with _as(cast.alice) as by:
+        breaches.leave_notice(
+            notice=BreachNotice.objects.get(), why="It is a drill, nobody is told", by=by, at=NOON
+        )
+        breaches.make_real(breach=breach, reason="It did happen", by=by, at=NOON + timedelta(hours=74))
+        assert BreachNotice.objects.get().state == NoticeState.DUE
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="None", by=by, at=NOON)
+        written = words.open_words(selectors.notes(breach)[0], "words", key=words.find_key(breach))
+        assert "It is a drill, nobody is told" in written
+    told = Notification.objects.filter(at=NOON + timedelta(hours=74))
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(told.values_list("user_id", "kind")) == {
+            (who.user_id, kinds.BREACH_NOTICE) for who in (cast.alice, cast.carol)
+        }
+    assert (look(75), look(76)) == (1, 0)
+
+
+def test_a_report_that_is_no_drill_any_more_is_told_of_anew(cast: Cast) -> None:
+    breach = _report(cast, is_drill=True)
+    for hours in (24, 48, 72):
+        breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+    later = NOON + timedelta(hours=74)
+    with _as(cast.alice) as by:
+        breaches.make_real(breach=breach, reason="It did happen", by=by, at=later)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Notification.objects.filter(kind=kinds.BREACH_REPORTED, at=later).count() == 2
+    assert breaches.watch_clocks(agency_id=cast.acme.pk, at=later + timedelta(hours=1)) == 1
+
+
+def test_a_reason_is_shown_again_only_where_facts_have_changed(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    row, shown = _row(cast), "for facts that have changed"
+    where, browser = f"/programme/breaches/{breach.pk}/notices/{row.pk}/", browser_of(cast.alice.user)
+    with _as(cast.alice) as by:
+        breaches.leave_notice(notice=row, why="Wrong click here", by=by, at=NOON)
+        breaches.take_back_notice(notice=row, reason="It was a wrong click", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty", by=by, at=NOON)
+        breaches.reopen_breach(breach=breach, reason="It was not", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+    assert browser.get(f"{where}leave/").context["form"].initial["reason"] == ""
+    with _as(cast.alice) as by:
+        breaches.leave_notice(notice=row, why="Nobody is concerned", by=by, at=NOON)
+    _assess(cast, breach, places=("DE",), people=9_000)
+    assert shown in browser.get(where).content.decode()
+    with _as(cast.alice) as by:
+        _send(row, by, 2)
+        breaches.take_back_notice(notice=row, reason="It never went out", by=by, at=NOON)
+    assert shown not in browser.get(where).content.decode()
+
+
+def _row(cast: Cast) -> BreachNotice:
+    with _as(cast.alice):
+        return BreachNotice.objects.get()
+
+
+def test_a_notice_that_no_rule_calls_for_is_gone_when_it_is_taken_back(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",), risk=BreachRisk.HIGH)
+    with _as(cast.alice) as by:
+        row = BreachNotice.objects.get(rule="gdpr-34")
+        _send(row, by, 2)
+    _assess(cast, breach, places=("DE",), risk=BreachRisk.RISK)
+
+    back = f"/programme/breaches/{breach.pk}/notices/{row.pk}/back/"
+    page = browser_of(cast.alice.user).post(back, {"reason": "It never went out at all"}, follow=True)
+
+    assert "No rule calls for it any more" in page.content.decode()
 
 
 def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:

@@ -12,9 +12,11 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from governance.models import Completion
-from governance.services import certificates
+from governance.selectors import ends
+from governance.services import certificates, training
 from retention.enums import Category
 from retention.law import categories
 from retention.services import files_sweep
@@ -142,3 +144,21 @@ def test_the_file_leaves_with_its_proof(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         assert not Completion.objects.exists()
         assert Event.objects.filter(action="training.erased").exists()
+
+
+def test_the_file_of_a_proof_that_does_not_count_leaves_by_the_day_on_which_that_was_said(cast: Cast) -> None:
+    bring(cast, PDF)
+    with job_scope(agency_id=cast.acme.pk):
+        by = Actor.staff(user_id=cast.carol.user_id)
+        training.end_proof(proof=Completion.objects.get(), reason="It is of another Bob", by=by, at=NOON)
+        limits = [NOON - timedelta(days=1), NOON + timedelta(days=1), NOON + timedelta(days=2)]
+        assert ends.training_by_day(cast.acme, limits) == {0: 1}
+        ((at, _),) = ends.training_told(cast.acme, [Completion.objects.get().pk])
+        assert at.date() == NOON.date()
+    days = categories.ABOUT[Category.TRAINING].days or 0
+    night.spend(cast.acme, NOON + timedelta(days=days))
+    assert len(kept()) == 1
+
+    night.spend(cast.acme, NOON + timedelta(days=days + 1))
+
+    assert kept() == []

@@ -18,7 +18,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Notification
 from governance import courses, kinds
-from governance.models import Assignment, Attempt, Completion, TrainingDay
+from governance.models import Assignment, Attempt, Completion, TrainingDay, TrainingRule
 from governance.selectors import training as selectors
 from governance.services import training
 from tests import make
@@ -324,6 +324,89 @@ def test_a_proof_that_does_not_count_asks_again_by_the_day_of_then(cast: Cast, b
     assert _withheld(cast, NOON + timedelta(days=41))
 
 
+def _ended(cast: Cast, proof: Completion, *, days: int) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.carol.user_id):
+        by = Actor.staff(user_id=cast.carol.user_id)
+        training.end_proof(proof=proof, reason="It is of another Bob", by=by, at=NOON + timedelta(days=days))
+
+
+def _asked(cast: Cast) -> list[tuple[date, int | None]]:
+    with job_scope(agency_id=cast.acme.pk):
+        mine = Assignment.objects.filter(user_id=cast.bob.user_id)
+        return list(mine.values_list("due_on", "assigned_by"))
+
+
+def _by_hand(cast: Cast, *, days: int = 10) -> tuple[date, int]:
+    alice, due_on = Actor.staff(user_id=cast.alice.user_id), TODAY + timedelta(days=days)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        people = [cast.bob.user_id]
+        training.assign(agency=cast.acme, course=COURSE, user_ids=people, due_on=due_on, by=alice, at=NOON)
+    return due_on, cast.alice.user_id
+
+
+@needs_db
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_two_proofs_that_do_not_count_ask_again_by_the_day_of_then(cast: Cast, by_hand: bool) -> None:
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    asked: tuple[date, int | None] = (TODAY + timedelta(days=10), None)
+    if by_hand:
+        asked = _by_hand(cast)
+    else:
+        _rule(cast)
+    _watch(cast, 40)
+    until = TODAY + timedelta(days=400)
+    proofs = [_noted(cast, alice, days=40, passed_on=TODAY, valid_until=until) for _ in range(2)]
+
+    _ended(cast, proofs[0], days=41)
+    _watch(cast, 41)
+    assert _asked(cast) == []
+    _ended(cast, proofs[1], days=41)
+    _watch(cast, 41)
+
+    assert _asked(cast) == [asked]
+    assert _withheld(cast, NOON + timedelta(days=41))
+    if by_hand:
+        with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+            row = Assignment.objects.get()
+            at = NOON + timedelta(days=42)
+            training.take_back(agency=cast.acme, row=row, reason="Not needed", by=alice, at=at)
+        _watch(cast, 42)
+        assert _asked(cast) == []
+
+
+@needs_db
+def test_a_proof_that_had_run_out_gives_nothing_back(cast: Cast) -> None:
+    _by_hand(cast)
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    proof = _noted(cast, alice, days=1, passed_on=TODAY, valid_until=TODAY + timedelta(days=30))
+
+    _ended(cast, proof, days=400)
+    _watch(cast, 400)
+
+    assert _asked(cast) == []
+
+
+@needs_db
+def test_who_is_away_is_asked_again_once_they_are_back(cast: Cast) -> None:
+    asked = _by_hand(cast)
+    alice = Actor.staff(user_id=cast.alice.user_id)
+    proof = _noted(cast, alice, days=1, passed_on=TODAY, valid_until=TODAY + timedelta(days=300))
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
+        told = Notification.objects.filter(user_id=cast.bob.user_id).count()
+
+    _ended(cast, proof, days=40)
+    _watch(cast, 40)
+
+    assert _asked(cast) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert Notification.objects.filter(user_id=cast.bob.user_id).count() == told
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.ACTIVE)
+    _watch(cast, 41)
+    _watch(cast, 41)
+    assert _asked(cast) == [asked]
+
+
 @needs_db
 def test_another_person_says_on_its_page_that_a_proof_does_not_count(cast: Cast) -> None:
     proof = _try(cast, cast.alice)
@@ -374,7 +457,10 @@ def test_what_somebody_assigned_has_another_day_or_is_taken_back(cast: Cast) -> 
         assert browser_of(cast.bob.user).post(mine, said).status_code == 403
         assert browser_of(cast.mallory.user).post(mine, said).status_code == 404
 
-    assert alice.post(move, said).status_code == 302
+    assert f'value="{late.isoformat()}"' in alice.get(move).content.decode()
+    before = {"was": (late - timedelta(days=1)).isoformat()}
+    assert "by another day since" in alice.post(move, said | before, follow=True).content.decode()
+    assert alice.post(move, said | {"was": late.isoformat()}).status_code == 302
     training.settle_person(agency_id=cast.acme.pk, user_id=cast.bob.user_id, at=now)
 
     assert not _withheld(cast, now)
@@ -414,7 +500,7 @@ def test_the_proof_of_who_has_left_is_found(cast: Cast) -> None:
     assert proof is not None
     alice, matrix = browser_of(cast.alice.user), reverse("governance:training_matrix")
     person = reverse("governance:training_person", args=[cast.bob.pk])
-    assert "Nobody has left" in alice.get(matrix, {"who": "left"}).content.decode()
+    assert "Nobody is away" in alice.get(matrix, {"who": "left"}).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.LEFT)
         Completion.objects.update(passed_on=date(2024, 1, 1), valid_until=date(2025, 1, 1))
@@ -524,3 +610,51 @@ def test_the_page_of_a_campaign_names_who_is_left(cast: Cast) -> None:
     assert "Nobody has to" in other
     assert page in alice.get(reverse("governance:training_matrix")).content.decode()
     assert browser_of(cast.bob.user).get(page).status_code == 403
+
+
+@needs_db
+def test_what_a_rule_asks_for_as_well_is_not_taken_back(cast: Cast) -> None:
+    _by_hand(cast, days=5)
+    _rule(cast)
+    _watch(cast, 40)
+    assert _withheld(cast, NOON + timedelta(days=41))
+    by, at = Actor.staff(user_id=cast.alice.user_id), NOON + timedelta(days=41)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        with pytest.raises(training.OfARuleError):
+            training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=at)
+        Assignment.objects.all().delete()
+    _noted(cast, by, days=41, passed_on=TODAY, valid_until=TODAY + timedelta(days=300))
+    _by_hand(cast, days=60)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Assignment.objects.get()
+        training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=at)
+    _watch(cast, 41)
+    assert _asked(cast) == []
+
+
+@needs_db
+def test_nobody_gives_themselves_another_day_before_it_comes_where_another_could(cast: Cast) -> None:
+    _rule(cast, role=Role(cast.alice.role))
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        row = Assignment.objects.get(user_id=cast.alice.user_id)
+        said: dict[str, Any] = {
+            "agency": cast.acme,
+            "row": row,
+            "reason": "Because I say so",
+            "by": by,
+            "at": NOON,
+        }
+        with pytest.raises(training.OwnTrainingError):
+            training.move_assignment(due_on=row.due_on + timedelta(days=365), **said)
+        row.assigned_by_id = cast.alice.user_id
+        row.save(update_fields=["assigned_by"])
+        TrainingRule.objects.all().delete()
+        with pytest.raises(training.OwnTrainingError):
+            training.take_back(**said)
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.carol.pk).update(state=MembershipState.SUSPENDED)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        training.take_back(**said)
+        assert not Assignment.objects.filter(user_id=cast.alice.user_id).exists()
