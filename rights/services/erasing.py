@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
@@ -221,24 +221,30 @@ def erase_freed(*, agency_id: int, clock: Clock, limit: int = 100) -> int:
     """
     Erase what was said on withheld calls that a hold kept when it was decided, and none keeps now; returns of how many.
 
-    Called outside any scope; what is left is found again.
+    A run of retention may have taken such a call as soon as nothing kept it: then that is noted. Called outside any
+    scope; what is left is found again.
     """
-    freed = Call.objects.filter(
-        client_id=OuterRef("client_id"), pk=OuterRef("identity__call_id"), on_hold=False
-    )
+    call = Call.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("identity__call_id"))
     erased = Step.objects.filter(
         case__submission_id=OuterRef("submission_id"), kind=StepKind.ERASE, state=StepState.DONE
     )
     with job_scope(agency_id=agency_id):
         rows = Finding.objects.filter(
-            Exists(freed), Exists(erased), agency_id=agency_id, copies=Copies.CALLS, kept_why="hold",
+            Exists(erased), agency_id=agency_id, copies=Copies.CALLS, kept_why="hold",
             identity__call_id__isnull=False, identity__state=IdentityState.PROVEN,
-        )  # fmt: skip
+        ).order_by("pk")  # fmt: skip
         found = [
             (row.submission_id, Lone(row.client, row.identity.call_id, row.identity_id))
-            for row in rows.select_related("client__agency", "identity").order_by("pk")[:limit]
+            for row in rows.filter(Exists(call.filter(on_hold=False))).select_related(
+                "client__agency", "identity"
+            )[:limit]
             if row.identity.call_id is not None
         ]
+        for row in rows.filter(~Exists(call))[:limit]:
+            mine = Finding.objects.filter(submission_id=row.submission_id, identity_id=row.identity_id)
+            mine.filter(kept_why="hold").update(
+                erased=F("erased") + F("kept"), kept=0, kept_by={}, kept_why=""
+            )
     for submission_id, lone in found:
         erase_lone(lone=lone, submission_id=submission_id, by=JOB, clock=clock)
     return len(found)
