@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from callprivacy.calls.enums import Direction
-from callprivacy.calls.models import Call, CallQuerySet, first_id_at
+from django.db.models import Exists, OuterRef, Q
+
+from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
+from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.tenancy.models import Client
 from retention.models import Hold, HoldCaller
 from retention.selectors import holds
@@ -32,11 +34,16 @@ AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """As much of a call as says whether it stays."""
+    """
+    As much of a call as says whether it stays.
+
+    :ivar has_words: a recording or a transcript of it is here. A law keeps neither.
+    """
 
     pk: uuid.UUID
     direction: str
     on_hold: bool
+    has_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,8 @@ def freed(rows: Sequence[Left], *, at: datetime) -> set[Left]:
             for row in batch:
                 kept = [call for call in calls[row.caller_id] if row.covers(call)]
                 stays = [call for call in kept if call.on_hold or law(row, call)]
-                if len(stays) < len(kept) or not (stays or row.caller_id in named):
+                has_words = any(call.has_words and not call.on_hold for call in stays)
+                if len(stays) < len(kept) or has_words or not (stays or row.caller_id in named):
                     found.add(row)
     return found
 
@@ -147,10 +155,19 @@ def _calls_of(client: Client, rows: Sequence[Left]) -> dict[uuid.UUID, list[Seen
     calls = Call.objects.for_client(client).filter(
         caller_id__in={row.caller_id for row in rows}, pk__lt=first_id_at(max(row.up_to for row in rows))
     )
+    # What quarantine has begun with is quarantine's.
+    recordings = Recording.objects.for_client(client).filter(
+        ~Q(state=RecordingState.GONE) | Q(due_at=None), call_id=OuterRef("pk"), reference__isnull=False
+    )
+    transcripts = Transcript.objects.for_client(client).filter(
+        ~Q(state=TranscriptState.GONE) | Q(due_at=None), call_id=OuterRef("pk"), text__isnull=False
+    )
     found: dict[uuid.UUID, list[Seen]] = defaultdict(list)
-    for caller_id, pk, direction, on_hold in calls.values_list("caller_id", "pk", "direction", "on_hold"):
+    for caller_id, *facts in calls.values_list(
+        "caller_id", "pk", "direction", "on_hold", Q(Exists(recordings)) | Q(Exists(transcripts))
+    ):
         if caller_id is not None:
-            found[caller_id].append(Seen(pk, direction, on_hold))
+            found[caller_id].append(Seen(*facts))
     return found
 
 
@@ -177,6 +194,8 @@ def freed_by_hold(hold: Hold, calls: CallQuerySet, *, at: datetime) -> tuple[int
     """
     How many calls, and how many numbers, people's erasures take once a hold is lifted.
 
+    A call counts as well of which a law keeps the record, and what was said on it leaves.
+
     :param calls: that it alone keeps.
     """
     client = hold.client
@@ -193,8 +212,9 @@ def freed_by_hold(hold: Hold, calls: CallQuerySet, *, at: datetime) -> tuple[int
         free, seen = set(freed.values_list("pk", flat=True)), _calls_of(client, batch)
         for row in batch:
             there = [call for call in seen[row.caller_id] if call.pk < first_id_at(row.up_to)]
-            leaving = [call for call in there if row.covers(call) and call.pk in free and not law(row, call)]
-            n_calls += len(leaving)
+            mine = [call for call in there if row.covers(call) and call.pk in free]
+            leaving = [call for call in mine if not law(row, call)]
+            n_calls += len(leaving) + sum(call.has_words and law(row, call) for call in mine)
             by = named[row.caller_id]
             if len(leaving) == len(there) and by <= {hold.pk} and (leaving or by):
                 n_numbers += not reach.is_back(row.target(client))

@@ -76,7 +76,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             return
     left: list[rests.Left] = []
     outcome: dict[str, Any] = {}
-    erased = {Copies.CALLS: 0, Copies.IDENTITY: 0}
+    erased = dict.fromkeys((Copies.CALLS, Copies.IDENTITY, Copies.RECORDINGS, Copies.TRANSCRIPTS), 0)
     for number, (row, target) in enumerate(targets.items(), 1):
         done = erasing.erase_person(
             target=target, by=erasing.JOB, clock=clock, beyond_floor=row.beyond_floor, case_id=case.pk

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.enums import Direction
+from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, Caller, Recording
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -212,6 +212,42 @@ def test_whoever_decided_beyond_a_law_has_a_held_call_erased_beyond_it(
     assert (shown.asked, shown.people) == ((1, 1) if beyond_floor else (0, 0))
     swept(cast)
     assert ids(cast) == (set() if beyond_floor else {out.pk})
+
+
+def test_of_a_call_that_a_law_keeps_what_was_said_leaves_with_the_hold(cast: Cast, office: Office) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    make.recording(out, "https://vendor.example/r/1")
+    hold = placed(cast, call_ids=frozenset({out.pk}))
+    submission = erased(cast, office)
+    assert line(submission, Copies.RECORDINGS).kept == 1
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (1, 0)
+    swept(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        recording = Recording.objects.get()
+    assert (recording.state, recording.reference) == (RecordingState.GONE, None)
+    said = line(submission, Copies.RECORDINGS)
+    assert (said.erased, said.kept, said.kept_why) == (1, 0, "")
+    assert (ids(cast), rest(cast).state) == ({out.pk}, StepState.KEPT)
+    assert told(cast) == [{"calls": 0, "numbers": 0, "waiting": 1}]
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED + timedelta(hours=1)) == 0
+
+
+def test_what_was_said_on_a_call_that_quarantine_has_begun_with_is_left_to_it(
+    cast: Cast, office: Office
+) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    erased(cast, office)
+    recording = make.recording(out, "https://vendor.example/r/1")
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=recording.pk).update(
+            state=RecordingState.GONE, gone_at=LATER, due_at=LATER
+        )
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED) == 0
 
 
 def test_a_hold_that_is_placed_anew_meanwhile_wins(cast: Cast, office: Office) -> None:
