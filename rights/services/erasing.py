@@ -256,7 +256,8 @@ def erase_person(
     """
     Erase one caller of one client, as far as nothing keeps it. Called outside any scope; safe to repeat.
 
-    One that is taken up again takes what was there when it was first done, and leaves the number to whom has come back.
+    One that is taken up again takes what was there when it was first done, leaves the number to whom has come back, and
+    stands in the trail only where something has left.
 
     :param beyond_floor: what only a law wants kept leaves too; a hold keeps all the same.
     """
@@ -293,7 +294,7 @@ def erase_person(
                 more, late = True, late + 1
             if not more and not whole and (target.others_until or done.why(Copies.IDENTITY) == AGAIN):
                 done.add(Copies.MESSAGES, _own_messages(target))
-            if not more:
+            if not more and (target.up_to is None or any(done.erased.values())):
                 audit.record(
                     "person.erased",
                     subject=Caller(pk=target.caller_id, client_id=client.pk),

@@ -12,6 +12,7 @@ from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, Caller, Recording
 from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
 from consent.enums import Channel, EventKind, Purpose, Strength
@@ -48,10 +49,10 @@ def office(cast: Cast) -> Office:
     return Office(cast)
 
 
-def placed(cast: Cast, *, name: str = "The bill", **extent: Any) -> Hold:
+def placed(cast: Cast, *, name: str = "The bill", client: Client | None = None, **extent: Any) -> Hold:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         return holds.place_hold(
-            client=cast.dentist, extent=holds.Wanted(**extent), name=name, matter="", reason="Counsel asked.",
+            client=client or cast.dentist, extent=holds.Wanted(**extent), name=name, matter="", reason="Counsel asked.",
             review_on=date(2027, 2, 1), ends_on=None, people=[], placed_by=cast.alice.user_id, at=make.NOON,
         )  # fmt: skip
 
@@ -64,13 +65,9 @@ def lifted(cast: Cast, hold: Hold, *, at: datetime = LIFTED) -> hold_selectors.F
         holds.lift_hold(
             hold=found, shown=shown, reason="The bill is paid.", lifted_by=cast.alice.user_id, at=at
         )
-    settle(cast, at=at)
-    return shown
-
-
-def settle(cast: Cast, *, at: datetime = LIFTED) -> None:
     with job_scope(agency_id=cast.acme.pk):
-        holds.mark_held(client=cast.dentist, at=at)
+        holds.mark_held(client=found.client, at=at)
+    return shown
 
 
 def erased(cast: Cast, office: Office, **facts: Any) -> Submission:
@@ -183,6 +180,41 @@ def test_of_two_holds_each_frees_its_own_calls(cast: Cast, office: Office) -> No
     assert ids(cast) == set()
     assert line(submission, Copies.CALLS).erased == 2
     assert [row["waiting"] for row in told(cast)] == [1, 0]
+
+
+def test_what_leaves_at_one_client_says_nothing_of_another_where_it_is_kept(
+    cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.grant(cast.alice, cast.plumber)
+    asking.answered_by(cast.plumber, Answerer.AGENCY)
+    here, there = make.call(cast.dentist, ANNA, at=OLD), make.call(cast.plumber, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({here.pk}))
+    other = placed(cast, client=cast.plumber, call_ids=frozenset({there.pk}))
+    case = asking.case_of(ready(None, cast), Ask.DELETE)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    asking.work(cast.acme, at=LATER)
+
+    def said() -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            rows = Event.objects.filter(action="person.erased").order_by("pk")
+            return list(rows.values_list("client_id", flat=True))
+
+    assert sorted(said()) == sorted([cast.dentist.pk, cast.plumber.pk])  # type: ignore[type-var]  # both are clients'
+    taken, erase = list[int](), erasing.erase_person
+
+    def noted(**facts: Any) -> erasing.Done:
+        taken.append(facts["target"].client.pk)
+        return erase(**facts)
+
+    monkeypatch.setattr(erasing, "erase_person", noted)
+    lifted(cast, hold)
+    swept(cast)
+    assert (ids(cast), taken, said()[2:]) == ({there.pk}, [cast.dentist.pk], [cast.dentist.pk])
+    assert (rest(cast).state, len(rest(cast).wanted["left"])) == (StepState.KEPT, 1)
+
+    lifted(cast, other)
+    swept(cast)
+    assert (ids(cast), said()[3:], rest(cast).state) == (set(), [cast.plumber.pk], StepState.DONE)
 
 
 def test_what_a_law_kept_is_erased_on_its_day(cast: Cast, office: Office) -> None:
