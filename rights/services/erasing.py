@@ -256,8 +256,8 @@ def erase_person(
     """
     Erase one caller of one client, as far as nothing keeps it. Called outside any scope; safe to repeat.
 
-    One that is taken up again takes what was there when it was first done, leaves the number to whom has come back, and
-    stands in the trail only where something has left.
+    One that is taken up again takes what was there when it was first done, with the last of it what we alone did since,
+    and leaves the number to whom has come back; it stands in the trail only where something has left.
 
     :param beyond_floor: what only a law wants kept leaves too; a hold keeps all the same.
     """
@@ -327,12 +327,17 @@ def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tup
     calls = reach.calls_of(target)
     others = calls.filter(reach.of_others(target))
     calls = calls.exclude(pk__in=others.values("pk")) if target.others_until else calls
-    held = calls.filter(on_hold=True)
-    by_law = calls.none() if beyond_floor else calls.filter(reach.kept_by_floor(target, at), on_hold=False)
     named = target.caller_id in hold_selectors.named_caller_ids(client)
+    again = reach.is_back(target)
+    floor, since = reach.kept_by_floor(target, at), reach.calls_since(target)
+    by_floor = Q(pk__in=[]) if beyond_floor else floor
+    if not (named or again or others.exists() or calls.filter(by_floor | Q(on_hold=True)).exists()):
+        # With the number leaves what we alone did since; what was decided about a law was not about that.
+        calls |= since
+        by_floor |= Q(floor, pk__in=since.values("pk"))
+    held, by_law = calls.filter(on_hold=True), calls.filter(by_floor, on_hold=False)
     leaving = calls.filter(on_hold=False).exclude(pk__in=by_law.values("pk")).order_by("pk")
     n_held, n_by_law, n_others = held.count(), by_law.count(), others.count()
-    again = reach.is_back(target)
     done.keep(Copies.CALLS, hold=n_held, law=n_by_law, others=n_others)
     whole = not (n_held or n_by_law or n_others or named or again)
     why = "hold" if n_held or named else "law" if n_by_law else "others" if n_others else AGAIN

@@ -15,8 +15,8 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
-from consent.enums import Channel, EventKind, Purpose, Strength
-from consent.models import ConsentEvent
+from consent.enums import Channel, EventKind, InvitationState, Purpose, Strength
+from consent.models import ConsentEvent, Invitation, Reply
 from consent.services import ledger
 from retention.models import Hold
 from retention.selectors import holds as hold_selectors
@@ -31,6 +31,7 @@ from rights.tasks.steps import sweep_requests, work_steps
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.asking_by_mail import version
 from tests.retention import night
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
@@ -376,6 +377,84 @@ def test_who_has_agreed_since_keeps_the_number(cast: Cast, office: Office) -> No
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.filter(pk=kept.caller_id).exists()
         assert ConsentEvent.objects.filter(caller_id=kept.caller_id, happened_at=at).exists()
+
+
+def test_whoever_was_only_rung_or_asked_since_is_not_back(cast: Cast, office: Office) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office)
+    since = LATER + timedelta(minutes=5)
+    out = make.call(cast.dentist, ANNA, at=since, direction=Direction.OUTBOUND)
+    words = version(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, caller_id=kept.caller_id, channel=Channel.EMAIL,
+            version=words, created_at=since, purge_at=since + timedelta(days=30),
+        )  # fmt: skip
+    swept(cast)
+    assert ids(cast) == {kept.pk, out.pk}
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (2, 1)
+    swept(cast)
+
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+    with job_scope(agency_id=cast.acme.pk):
+        assert Invitation.objects.get().state == InvitationState.PURGED
+
+
+@pytest.mark.parametrize("beyond_floor", [False, True])
+def test_a_call_that_we_made_since_waits_for_its_own_law(
+    cast: Cast, office: Office, *, beyond_floor: bool
+) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office, beyond_floor=beyond_floor)
+    out = make.call(cast.dentist, ANNA, at=LATER + timedelta(minutes=5), direction=Direction.OUTBOUND)
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (1, 0)
+    swept(cast)
+    assert (ids(cast), rest(cast).state) == ({out.pk}, StepState.KEPT)
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED + timedelta(days=1)) == 0
+
+    swept(cast, at=LIFTED + timedelta(days=1830))
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "state", "is_back"),
+    [("withdraw", "settled", False), ("none", "settled", True), ("review", "waiting", None)],
+)
+def test_who_has_said_no_since_is_not_back_and_what_nobody_has_read_is_read_first(
+    cast: Cast, office: Office, *, label: str, state: str, is_back: bool | None
+) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office)
+    at = LATER + timedelta(minutes=5)
+    with job_scope(agency_id=cast.acme.pk):
+        reply = Reply.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, caller_id=kept.caller_id, channel=Channel.SMS,
+            message_digest=bytes(32), label=label, why="", state=state, received_at=at, purge_at=LIFTED,
+        )  # fmt: skip
+    lifted(cast, hold)
+    swept(cast)
+    if is_back is None:
+        assert (ids(cast), rest(cast).state) == ({kept.pk}, StepState.KEPT)
+        with job_scope(agency_id=cast.acme.pk):
+            said = ledger.Said(
+                purpose=Purpose.CONTACT, kind=EventKind.WITHDRAWN, channel=Channel.SMS, strength=Strength.A,
+                happened_at=at, source="a text", caller_id=kept.caller_id,
+            )  # fmt: skip
+            ledger.record_events(client=cast.dentist, said=[said], by=make.JOB, at=at)
+            Reply.objects.filter(pk=reply.pk).update(state="decided")
+        swept(cast)
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert (cast.dentist.pk in vault.find_callers([cast.dentist.pk], ANNA)) is bool(is_back)
 
 
 def test_calls_of_whoever_had_the_number_before_stay_and_are_told_for_what_they_are(
