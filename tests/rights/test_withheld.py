@@ -31,7 +31,7 @@ from rights.channels import package as channel
 from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState, ProofKind
 from rights.letters import fill as filled
 from rights.models import Case, Finding, Identity, Package, Submission
-from rights.selectors import letters
+from rights.selectors import letters, openers
 from rights.services import cases, deciding, erasing, packages, portal, proofs
 from rights.services.proofs import settling
 from rights.tasks.steps import sweep_requests
@@ -214,6 +214,21 @@ def test_a_package_that_nobody_could_open_is_not_decided(cast: Cast, call: Call)
     asking.prove(case.submission, at=later)
     asking.search(case.submission, at=later)
     office.does(deciding.decide, decided=Decided.FULFIL, **said)
+
+
+def test_the_named_address_opens_nothing_where_no_call_was_found(cast: Cast, call: Call) -> None:
+    case = described(cast, Ask.COPY)
+    withheld = identity_of(case, IdentityKind.WITHHELD)
+    asking.Office(cast).does(proofs.judge, identity=withheld, holds=True, seen="Knew what was spoken of.")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Identity.objects.get(pk=withheld.pk).state == IdentityState.PROVEN
+        assert openers.openers_of(case.submission) == []
+    asking.search(case.submission, at=NOON)
+    with pytest.raises(deciding.NotProvenError, match="Nobody could fetch the package"):
+        asking.Office(cast).does(
+            deciding.decide, case=asking.case_of(case.submission, Ask.COPY), decided=Decided.FULFIL,
+            ground="", words="", at=NOON,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [IdentityKind.PHONE, IdentityKind.EMAIL])
