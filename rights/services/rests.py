@@ -68,10 +68,16 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     """
     case, rows = step.case, rests.left_of(step)
     with job_scope(agency_id=case.agency_id):
-        clients, freed = rests.clients_of(rows), rests.freed(rows, at=clock())
-        # Of what an attempt before this one may have erased, how much is left is still to be noted.
-        taken = rows if step.attempts > 1 else [row for row in rows if row in freed]
-        targets = {row: row.target(clients[row.client_id]) for row in taken if row.client_id in clients}
+        clients, taken = rests.clients_of(rows), rests.freed(rows, at=clock())
+        if step.attempts > 1:
+            # Of what an attempt before this one may have erased, how much is left is still to be noted.
+            unanswered = rests.answered_first(rows)
+            taken |= {row for row in rows if row.caller_id not in unanswered}
+        targets = {
+            row: row.target(clients[row.client_id])
+            for row in rows
+            if row in taken and row.client_id in clients
+        }
         if reach.is_packed_first(case, list(targets.values()), asked_by=clock()):
             # A copy that the person asks for meanwhile holds what was kept.
             steps.put_off(step=step, at=clock())

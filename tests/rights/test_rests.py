@@ -24,7 +24,7 @@ from retention.services import holds
 from rights import letters as letter_texts
 from rights.enums import Ask, Copies, Decided, StepKind, StepState
 from rights.enums import EventKind as Happened
-from rights.models import Case, CaseEvent, Step, Submission
+from rights.models import Case, CaseEvent, Package, Step, Submission
 from rights.selectors import letters
 from rights.services import deciding, erasing, rests, steps
 from rights.tasks.steps import sweep_requests, work_steps
@@ -568,6 +568,32 @@ def test_a_worker_that_dies_in_between_costs_a_repetition_and_is_counted_once(
     calls = line(submission, Copies.CALLS)
     assert (calls.erased, calls.kept) == (1, 0)
     assert (rest(cast).state, len(told(cast))) == (StepState.DONE, 1)
+
+
+@pytest.mark.parametrize("is_retried", [False, True])
+def test_a_copy_that_is_undecided_is_decided_and_made_first(
+    cast: Cast, office: Office, *, is_retried: bool
+) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office)
+    lifted(cast, hold)
+    if is_retried:
+        rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED)
+        with job_scope(agency_id=cast.acme.pk):
+            Step.objects.filter(kind=StepKind.REST).update(attempts=1)
+    submission = ready(cast.dentist, cast, Ask.COPY)
+    swept(cast)
+    assert (ids(cast), rest(cast).state, told(cast)) == ({kept.pk}, StepState.KEPT, [])
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED) == 0
+
+    case, later = asking.case_of(submission, Ask.COPY), LIFTED + timedelta(hours=1)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    swept(cast, at=later)
+    asking.work(cast.acme, at=later + timedelta(minutes=2))
+    with job_scope(agency_id=cast.acme.pk):
+        assert Package.objects.get(case=case).contents["calls"] == 1
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
 
 
 def test_a_worker_whose_lease_ran_out_says_nothing_twice(cast: Cast, office: Office) -> None:
