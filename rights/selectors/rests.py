@@ -173,11 +173,10 @@ def _calls_of(client: Client, rows: Sequence[Left]) -> dict[uuid.UUID, list[Seen
         ~Q(state=TranscriptState.GONE) | Q(due_at=None), call_id=OuterRef("pk"), text__isnull=False
     )
     found: dict[uuid.UUID, list[Seen]] = defaultdict(list)
-    for caller_id, *facts in calls.values_list(
-        "caller_id", "pk", "direction", "on_hold", Q(Exists(recordings)) | Q(Exists(transcripts))
-    ):
+    facts = ("caller_id", "pk", "direction", "on_hold", Exists(recordings), Exists(transcripts))
+    for caller_id, pk, direction, on_hold, is_recorded, is_written in calls.values_list(*facts):
         if caller_id is not None:
-            found[caller_id].append(Seen(*facts))
+            found[caller_id].append(Seen(pk, direction, on_hold, is_recorded or is_written))
     return found
 
 

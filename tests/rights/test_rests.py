@@ -386,6 +386,7 @@ def test_whoever_was_only_rung_or_asked_since_is_not_back(cast: Cast, office: Of
     since = LATER + timedelta(minutes=5)
     out = make.call(cast.dentist, ANNA, at=since, direction=Direction.OUTBOUND)
     words = version(cast)
+    assert kept.caller_id is not None
     with job_scope(agency_id=cast.acme.pk):
         Invitation.objects.create(
             agency_id=cast.acme.pk, client=cast.dentist, caller_id=kept.caller_id, channel=Channel.EMAIL,
