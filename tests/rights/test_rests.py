@@ -71,9 +71,11 @@ def lifted(cast: Cast, hold: Hold, *, at: datetime = LIFTED) -> hold_selectors.F
     return shown
 
 
-def erased(cast: Cast, office: Office, **facts: Any) -> Submission:
+def erased(cast: Cast, office: Office, *, others_until: datetime | None = None, **facts: Any) -> Submission:
     """Anna is erased, as far as nothing keeps her."""
     submission = ready(cast.dentist, cast)
+    with job_scope(agency_id=cast.acme.pk):
+        submission.identities.update(others_until=others_until)
     case = asking.case_of(submission, Ask.DELETE)
     office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", **facts)
     asking.work(cast.acme, at=LATER)
@@ -379,10 +381,13 @@ def test_who_has_agreed_since_keeps_the_number(cast: Cast, office: Office) -> No
         assert ConsentEvent.objects.filter(caller_id=kept.caller_id, happened_at=at).exists()
 
 
-def test_whoever_was_only_rung_or_asked_since_is_not_back(cast: Cast, office: Office) -> None:
+@pytest.mark.parametrize("others_until", [None, OLD - timedelta(days=1)])
+def test_whoever_was_only_rung_or_asked_since_is_not_back(
+    cast: Cast, office: Office, others_until: datetime | None
+) -> None:
     kept = make.call(cast.dentist, ANNA, at=OLD)
     hold = placed(cast, call_ids=frozenset({kept.pk}))
-    erased(cast, office)
+    erased(cast, office, others_until=others_until)
     since = LATER + timedelta(minutes=5)
     out = make.call(cast.dentist, ANNA, at=since, direction=Direction.OUTBOUND)
     words = version(cast)
@@ -464,12 +469,7 @@ def test_calls_of_whoever_had_the_number_before_stay_and_are_told_for_what_they_
     others = make.call(cast.dentist, ANNA, at=OLD)
     kept = make.call(cast.dentist, ANNA)
     hold = placed(cast, call_ids=frozenset({kept.pk}))
-    submission = ready(cast.dentist, cast)
-    with job_scope(agency_id=cast.acme.pk):
-        submission.identities.update(others_until=make.NOON - timedelta(days=1))
-    case = asking.case_of(submission, Ask.DELETE)
-    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
-    asking.work(cast.acme, at=LATER)
+    submission = erased(cast, office, others_until=make.NOON - timedelta(days=1))
     assert line(submission, Copies.CALLS).stays == {"hold": 1, "others": 1}
     with job_scope(agency_id=cast.acme.pk):
         stays = letters.facts_of(asking.case_of(submission, Ask.DELETE))["stays"]
