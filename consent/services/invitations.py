@@ -443,7 +443,11 @@ def letter_refused(*, agency_id: int, letter: Letter) -> None:
 
 
 def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:
-    """The server took a letter: a reminder follows the first one after a week, nothing follows the reminder."""
+    """
+    The server took a letter: a reminder follows the first one after a week, nothing follows the reminder.
+
+    :param at: when it was about to be handed over, before it was looked at whether it may still go.
+    """
     with job_scope(agency_id=agency_id):
         row = Invitation.objects.for_client(letter.client_id).filter(pk=letter.invitation_id)
         if letter.is_reminder:

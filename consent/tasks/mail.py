@@ -27,13 +27,15 @@ def send_invitations(*, agency_id: int, **_: Any) -> None:
     """Send the letters of one agency that are due, sixty at most; the sweep goes on a minute later."""
     at = timezone.now()
     for letter in invitations.claim_letters(agency_id=agency_id, at=at, limit=_A_MINUTE):
-        if timezone.now() >= at + invitations.MAIL_AGAIN_AFTER:
+        began = timezone.now()
+        if began >= at + invitations.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
         if not invitations.may_still_go(agency_id=agency_id, letter=letter):
             continue
         fault = _send(letter)
         if fault is None:
-            invitations.letter_sent(agency_id=agency_id, letter=letter, at=timezone.now())
+            # As of when it was handed over: links that are ended while the server takes it are this one's, too.
+            invitations.letter_sent(agency_id=agency_id, letter=letter, at=began)
         elif fault.is_recipients:
             invitations.letter_refused(agency_id=agency_id, letter=letter)
 

@@ -190,8 +190,9 @@ class FallsDue:
     the tracker has taken the person, which ours still has. :ivar withheld: recordings and transcripts that get the
     date of their quarantine again; they change while people read, so they are shown and not compared. :ivar numbers:
     of people whose calls stay, or have none any more, and :ivar evidence: of what people said, past their dates.
-    :ivar asked: calls of people whose erasure was carried out but for what is held, and :ivar people: numbers that
-    leave with it; some of both may be past their dates as well.
+    :ivar asked: calls of people whose erasure was carried out but for what is held, those too of which a law keeps the
+    record and only what was said leaves, and :ivar people: numbers that leave with it; some of both may be past their
+    dates as well.
     """
 
     calls: int = 0

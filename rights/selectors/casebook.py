@@ -327,7 +327,7 @@ _STAYS: Final = {
     "hold": "a hold keeps it",
     "law": "a law wants it kept",
     "others": "from before the number was this person's",
-    "again": "the number: the person has called or agreed again since",
+    "again": "the number: the person has called, agreed or written again since",
     "evidence": "evidence of consent, until its own date",
     "lone": "as a count: no number was shown",
 }

@@ -37,4 +37,5 @@ def openers_of(submission: Submission) -> list[Opener]:
     if mails := [row for row in proven if row.kind == IdentityKind.EMAIL]:
         return [Opener(row, words.text(row.value, key)) for row in mails]
     named = str(words.record(submission.contact, key).get("mail", ""))
-    return [Opener(row, named) for row in proven if named]
+    # Of a request to the agency itself one may be proven of which no call was found.
+    return [Opener(row, named) for row in proven if named and row.call_id is not None]

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from callprivacy.accounts import access
 from callprivacy.audit.leaves import canonical_document
@@ -27,9 +27,9 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Answerer, PartyRole, Permission
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
-from consent.enums import NOT_ASKED, RESTRICTED, YES_KINDS, EventKind
+from consent.enums import NO_KINDS, NOT_ASKED, RESTRICTED, YES_KINDS, EventKind, ReplyState
 from consent.law import places
-from consent.models import CallBack, ConsentEvent, Invitation, Reply
+from consent.models import ConsentEvent, Reply
 from retention.enums import Category
 from retention.law import rules
 from retention.law.rules import Rule, Side
@@ -228,19 +228,31 @@ def calls_of(target: Target) -> CallQuerySet:
     return calls if target.up_to is None else calls.started_before(target.up_to)
 
 
+def calls_since(target: Target) -> CallQuerySet:
+    """Calls of an erased person since the erasure that is taken up again; where nobody is back, we made all of them."""
+    calls = Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
+    return calls.none() if target.up_to is None else calls.started_from(target.up_to)
+
+
 def is_back(target: Target) -> bool:
-    """Whether the person has called, agreed or written again since the erasure that is taken up again."""
+    """
+    Whether the person has called, agreed or written again since the erasure that is taken up again.
+
+    Whom we alone have rung or written to since has not come back, nor has who has only said no.
+    """
     if target.up_to is None:
         return False
     client, caller_id, since = target.client, target.caller_id, target.up_to
+    noes = ConsentEvent.objects.for_client(client).filter(
+        caller_id=caller_id, kind__in=NO_KINDS, happened_at=OuterRef("received_at")
+    )
+    replies = Reply.objects.for_client(client).filter(caller_id=caller_id, received_at__gte=since)
     return (
-        Call.objects.for_client(client).filter(caller_id=caller_id).started_from(since).exists()
+        calls_since(target).filter(direction=Direction.INBOUND).exists()
         or ConsentEvent.objects.for_client(client)
         .filter(caller_id=caller_id, kind__in=YES_KINDS, happened_at__gte=since)
         .exists()
-        or Reply.objects.for_client(client).filter(caller_id=caller_id, received_at__gte=since).exists()
-        or CallBack.objects.for_client(client).filter(caller_id=caller_id, created_at__gte=since).exists()
-        or Invitation.objects.for_client(client).filter(caller_id=caller_id, created_at__gte=since).exists()
+        or replies.filter(Q(state=ReplyState.WAITING) | (~Q(label="withdraw") & ~Exists(noes))).exists()
     )
 
 

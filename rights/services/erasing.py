@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
@@ -221,24 +221,30 @@ def erase_freed(*, agency_id: int, clock: Clock, limit: int = 100) -> int:
     """
     Erase what was said on withheld calls that a hold kept when it was decided, and none keeps now; returns of how many.
 
-    Called outside any scope; what is left is found again.
+    A run of retention may have taken such a call as soon as nothing kept it: then that is noted. Called outside any
+    scope; what is left is found again.
     """
-    freed = Call.objects.filter(
-        client_id=OuterRef("client_id"), pk=OuterRef("identity__call_id"), on_hold=False
-    )
+    call = Call.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("identity__call_id"))
     erased = Step.objects.filter(
         case__submission_id=OuterRef("submission_id"), kind=StepKind.ERASE, state=StepState.DONE
     )
     with job_scope(agency_id=agency_id):
         rows = Finding.objects.filter(
-            Exists(freed), Exists(erased), agency_id=agency_id, copies=Copies.CALLS, kept_why="hold",
+            Exists(erased), agency_id=agency_id, copies=Copies.CALLS, kept_why="hold",
             identity__call_id__isnull=False, identity__state=IdentityState.PROVEN,
-        )  # fmt: skip
+        ).order_by("pk")  # fmt: skip
         found = [
             (row.submission_id, Lone(row.client, row.identity.call_id, row.identity_id))
-            for row in rows.select_related("client__agency", "identity").order_by("pk")[:limit]
+            for row in rows.filter(Exists(call.filter(on_hold=False))).select_related(
+                "client__agency", "identity"
+            )[:limit]
             if row.identity.call_id is not None
         ]
+        for row in rows.filter(~Exists(call))[:limit]:
+            mine = Finding.objects.filter(submission_id=row.submission_id, identity_id=row.identity_id)
+            mine.filter(kept_why="hold").update(
+                erased=F("erased") + F("kept"), kept=0, kept_by={}, kept_why=""
+            )
     for submission_id, lone in found:
         erase_lone(lone=lone, submission_id=submission_id, by=JOB, clock=clock)
     return len(found)
@@ -250,7 +256,8 @@ def erase_person(
     """
     Erase one caller of one client, as far as nothing keeps it. Called outside any scope; safe to repeat.
 
-    One that is taken up again takes what was there when it was first done, and leaves the number to whom has come back.
+    One that is taken up again takes what was there when it was first done, with the last of it what we alone did since,
+    and leaves the number to whom has come back; it stands in the trail only where something has left.
 
     :param beyond_floor: what only a law wants kept leaves too; a hold keeps all the same.
     """
@@ -287,7 +294,7 @@ def erase_person(
                 more, late = True, late + 1
             if not more and not whole and (target.others_until or done.why(Copies.IDENTITY) == AGAIN):
                 done.add(Copies.MESSAGES, _own_messages(target))
-            if not more:
+            if not more and (target.up_to is None or any(done.erased.values())):
                 audit.record(
                     "person.erased",
                     subject=Caller(pk=target.caller_id, client_id=client.pk),
@@ -320,12 +327,17 @@ def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tup
     calls = reach.calls_of(target)
     others = calls.filter(reach.of_others(target))
     calls = calls.exclude(pk__in=others.values("pk")) if target.others_until else calls
-    held = calls.filter(on_hold=True)
-    by_law = calls.none() if beyond_floor else calls.filter(reach.kept_by_floor(target, at), on_hold=False)
     named = target.caller_id in hold_selectors.named_caller_ids(client)
+    again = reach.is_back(target)
+    floor, since = reach.kept_by_floor(target, at), reach.calls_since(target)
+    by_floor = Q(pk__in=[]) if beyond_floor else floor
+    if not (named or again or others.exists() or calls.filter(by_floor | Q(on_hold=True)).exists()):
+        # With the number leaves what we alone did since; what was decided about a law was not about that.
+        calls |= since
+        by_floor |= Q(floor, pk__in=since.values("pk"))
+    held, by_law = calls.filter(on_hold=True), calls.filter(by_floor, on_hold=False)
     leaving = calls.filter(on_hold=False).exclude(pk__in=by_law.values("pk")).order_by("pk")
     n_held, n_by_law, n_others = held.count(), by_law.count(), others.count()
-    again = reach.is_back(target)
     done.keep(Copies.CALLS, hold=n_held, law=n_by_law, others=n_others)
     whole = not (n_held or n_by_law or n_others or named or again)
     why = "hold" if n_held or named else "law" if n_by_law else "others" if n_others else AGAIN

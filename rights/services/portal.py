@@ -48,7 +48,6 @@ from rights.enums import (
     LetterState,
     OnBehalf,
     PackageState,
-    StepState,
 )
 from rights.models import (
     Case,
@@ -58,12 +57,11 @@ from rights.models import (
     Package,
     PrivacyNotice,
     RequestPage,
-    Step,
     Submission,
 )
 from rights.selectors import notice, openers, words
 from rights.selectors.casebook import mask_mail, waits_for_number
-from rights.services import cases, packages, proofs
+from rights.services import cases, deciding, packages, proofs
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import Steps
 
@@ -145,7 +143,7 @@ class ShownCase:
     """
     One case as its person sees it.
 
-    :ivar is_carried_out: nothing of a decision is still to be done. :ivar waits_for_number: nothing of what it refuses
+    :ivar is_carried_out: nothing of a decision is for us to do. :ivar waits_for_number: nothing of what it refuses
         is stopped, because no number is known.
     """
 
@@ -467,8 +465,7 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         ask=Ask(case.asks),
         state=CaseState(case.state),
         answer=words.text(case.answer, key) if case.answered_at else "",
-        is_carried_out=case.decided_at is not None
-        and not Step.objects.filter(case=case).exclude(state=StepState.DONE).exists(),
+        is_carried_out=case.decided_at is not None and not deciding.unfinished(case),
         waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
     )

@@ -68,15 +68,23 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     """
     case, rows = step.case, rests.left_of(step)
     with job_scope(agency_id=case.agency_id):
-        clients = rests.clients_of(rows)
-        targets = {row: row.target(clients[row.client_id]) for row in rows if row.client_id in clients}
+        clients, taken = rests.clients_of(rows), rests.freed(rows, at=clock())
+        if step.attempts > 1:
+            # Of what an attempt before this one may have erased, how much is left is still to be noted.
+            unanswered = rests.answered_first(rows)
+            taken |= {row for row in rows if row.caller_id not in unanswered}
+        targets = {
+            row: row.target(clients[row.client_id])
+            for row in rows
+            if row in taken and row.client_id in clients
+        }
         if reach.is_packed_first(case, list(targets.values()), asked_by=clock()):
             # A copy that the person asks for meanwhile holds what was kept.
             steps.put_off(step=step, at=clock())
             return
-    left: list[rests.Left] = []
+    left = [row for row in rows if row not in taken]
     outcome: dict[str, Any] = {}
-    erased = {Copies.CALLS: 0, Copies.IDENTITY: 0}
+    erased = dict.fromkeys((Copies.CALLS, Copies.IDENTITY, Copies.RECORDINGS, Copies.TRANSCRIPTS), 0)
     for number, (row, target) in enumerate(targets.items(), 1):
         done = erasing.erase_person(
             target=target, by=erasing.JOB, clock=clock, beyond_floor=row.beyond_floor, case_id=case.pk

@@ -521,6 +521,26 @@ def test_a_letter_from_before_links_were_ended_takes_a_no_and_no_yes(
     }
 
 
+def test_a_letter_in_the_servers_hands_when_links_were_ended_takes_no_yes(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    with time_machine.travel(NOON, tick=False) as clock:
+
+        def slow(_: invitations.Letter) -> None:
+            clock.shift(timedelta(seconds=1))
+            end_links(cast, NOON + timedelta(seconds=1))
+            clock.shift(timedelta(seconds=1))
+
+        monkeypatch.setattr(tasks, "_send", slow)
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.get()
+    assert row.state == InvitationState.SENT
+    assert say(cast, row, "yes", at=NOON + timedelta(minutes=1)).status_code == 404
+    assert events(cast) == []
+
+
 def test_nobody_is_reminded_by_a_link_that_was_ended_and_later_letters_take_a_yes(cast: Cast) -> None:
     row = asked(cast)
     end_links(cast, NOON + timedelta(days=1))

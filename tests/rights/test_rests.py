@@ -9,13 +9,14 @@ import pytest
 import time_machine
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.enums import Direction
+from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, Caller, Recording
 from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
-from consent.enums import Channel, EventKind, Purpose, Strength
-from consent.models import ConsentEvent
+from consent.enums import Channel, EventKind, InvitationState, Purpose, Strength
+from consent.models import ConsentEvent, Invitation, Reply
 from consent.services import ledger
 from retention.models import Hold
 from retention.selectors import holds as hold_selectors
@@ -23,13 +24,14 @@ from retention.services import holds
 from rights import letters as letter_texts
 from rights.enums import Ask, Copies, Decided, StepKind, StepState
 from rights.enums import EventKind as Happened
-from rights.models import Case, CaseEvent, Step, Submission
+from rights.models import Case, CaseEvent, Package, Step, Submission
 from rights.selectors import letters
 from rights.services import deciding, erasing, rests, steps
 from rights.tasks.steps import sweep_requests, work_steps
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.consent.asking_by_mail import version
 from tests.retention import night
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
@@ -48,10 +50,10 @@ def office(cast: Cast) -> Office:
     return Office(cast)
 
 
-def placed(cast: Cast, *, name: str = "The bill", **extent: Any) -> Hold:
+def placed(cast: Cast, *, name: str = "The bill", client: Client | None = None, **extent: Any) -> Hold:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         return holds.place_hold(
-            client=cast.dentist, extent=holds.Wanted(**extent), name=name, matter="", reason="Counsel asked.",
+            client=client or cast.dentist, extent=holds.Wanted(**extent), name=name, matter="", reason="Counsel asked.",
             review_on=date(2027, 2, 1), ends_on=None, people=[], placed_by=cast.alice.user_id, at=make.NOON,
         )  # fmt: skip
 
@@ -64,18 +66,16 @@ def lifted(cast: Cast, hold: Hold, *, at: datetime = LIFTED) -> hold_selectors.F
         holds.lift_hold(
             hold=found, shown=shown, reason="The bill is paid.", lifted_by=cast.alice.user_id, at=at
         )
-    settle(cast, at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        holds.mark_held(client=found.client, at=at)
     return shown
 
 
-def settle(cast: Cast, *, at: datetime = LIFTED) -> None:
-    with job_scope(agency_id=cast.acme.pk):
-        holds.mark_held(client=cast.dentist, at=at)
-
-
-def erased(cast: Cast, office: Office, **facts: Any) -> Submission:
+def erased(cast: Cast, office: Office, *, others_until: datetime | None = None, **facts: Any) -> Submission:
     """Anna is erased, as far as nothing keeps her."""
     submission = ready(cast.dentist, cast)
+    with job_scope(agency_id=cast.acme.pk):
+        submission.identities.update(others_until=others_until)
     case = asking.case_of(submission, Ask.DELETE)
     office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", **facts)
     asking.work(cast.acme, at=LATER)
@@ -185,6 +185,41 @@ def test_of_two_holds_each_frees_its_own_calls(cast: Cast, office: Office) -> No
     assert [row["waiting"] for row in told(cast)] == [1, 0]
 
 
+def test_what_leaves_at_one_client_says_nothing_of_another_where_it_is_kept(
+    cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.grant(cast.alice, cast.plumber)
+    asking.answered_by(cast.plumber, Answerer.AGENCY)
+    here, there = make.call(cast.dentist, ANNA, at=OLD), make.call(cast.plumber, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({here.pk}))
+    other = placed(cast, client=cast.plumber, call_ids=frozenset({there.pk}))
+    case = asking.case_of(ready(None, cast), Ask.DELETE)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    asking.work(cast.acme, at=LATER)
+
+    def said() -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            rows = Event.objects.filter(action="person.erased").order_by("pk")
+            return list(rows.values_list("client_id", flat=True))
+
+    assert sorted(said()) == sorted([cast.dentist.pk, cast.plumber.pk])  # type: ignore[type-var]  # both are clients'
+    taken, erase = list[int](), erasing.erase_person
+
+    def noted(**facts: Any) -> erasing.Done:
+        taken.append(facts["target"].client.pk)
+        return erase(**facts)
+
+    monkeypatch.setattr(erasing, "erase_person", noted)
+    lifted(cast, hold)
+    swept(cast)
+    assert (ids(cast), taken, said()[2:]) == ({there.pk}, [cast.dentist.pk], [cast.dentist.pk])
+    assert (rest(cast).state, len(rest(cast).wanted["left"])) == (StepState.KEPT, 1)
+
+    lifted(cast, other)
+    swept(cast)
+    assert (ids(cast), said()[3:], rest(cast).state) == (set(), [cast.plumber.pk], StepState.DONE)
+
+
 def test_what_a_law_kept_is_erased_on_its_day(cast: Cast, office: Office) -> None:
     keep_calls_out(cast.dentist, 2000)
     out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
@@ -212,6 +247,42 @@ def test_whoever_decided_beyond_a_law_has_a_held_call_erased_beyond_it(
     assert (shown.asked, shown.people) == ((1, 1) if beyond_floor else (0, 0))
     swept(cast)
     assert ids(cast) == (set() if beyond_floor else {out.pk})
+
+
+def test_of_a_call_that_a_law_keeps_what_was_said_leaves_with_the_hold(cast: Cast, office: Office) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    make.recording(out, "https://vendor.example/r/1")
+    hold = placed(cast, call_ids=frozenset({out.pk}))
+    submission = erased(cast, office)
+    assert line(submission, Copies.RECORDINGS).kept == 1
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (1, 0)
+    swept(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        recording = Recording.objects.get()
+    assert (recording.state, recording.reference) == (RecordingState.GONE, None)
+    said = line(submission, Copies.RECORDINGS)
+    assert (said.erased, said.kept, said.kept_why) == (1, 0, "")
+    assert (ids(cast), rest(cast).state) == ({out.pk}, StepState.KEPT)
+    assert told(cast) == [{"calls": 0, "numbers": 0, "waiting": 1}]
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED + timedelta(hours=1)) == 0
+
+
+def test_what_was_said_on_a_call_that_quarantine_has_begun_with_is_left_to_it(
+    cast: Cast, office: Office
+) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    erased(cast, office)
+    recording = make.recording(out, "https://vendor.example/r/1")
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=recording.pk).update(
+            state=RecordingState.GONE, gone_at=LATER, due_at=LATER
+        )
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED) == 0
 
 
 def test_a_hold_that_is_placed_anew_meanwhile_wins(cast: Cast, office: Office) -> None:
@@ -310,18 +381,95 @@ def test_who_has_agreed_since_keeps_the_number(cast: Cast, office: Office) -> No
         assert ConsentEvent.objects.filter(caller_id=kept.caller_id, happened_at=at).exists()
 
 
+@pytest.mark.parametrize("others_until", [None, OLD - timedelta(days=1)])
+def test_whoever_was_only_rung_or_asked_since_is_not_back(
+    cast: Cast, office: Office, others_until: datetime | None
+) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office, others_until=others_until)
+    since = LATER + timedelta(minutes=5)
+    out = make.call(cast.dentist, ANNA, at=since, direction=Direction.OUTBOUND)
+    words = version(cast)
+    assert kept.caller_id is not None
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, caller_id=kept.caller_id, channel=Channel.EMAIL,
+            version=words, created_at=since, purge_at=since + timedelta(days=30),
+        )  # fmt: skip
+    swept(cast)
+    assert ids(cast) == {kept.pk, out.pk}
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (2, 1)
+    swept(cast)
+
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+    with job_scope(agency_id=cast.acme.pk):
+        assert Invitation.objects.get().state == InvitationState.PURGED
+
+
+@pytest.mark.parametrize("beyond_floor", [False, True])
+def test_a_call_that_we_made_since_waits_for_its_own_law(
+    cast: Cast, office: Office, *, beyond_floor: bool
+) -> None:
+    keep_calls_out(cast.dentist, 2000)
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office, beyond_floor=beyond_floor)
+    out = make.call(cast.dentist, ANNA, at=LATER + timedelta(minutes=5), direction=Direction.OUTBOUND)
+
+    shown = lifted(cast, hold)
+    assert (shown.asked, shown.people) == (1, 0)
+    swept(cast)
+    assert (ids(cast), rest(cast).state) == ({out.pk}, StepState.KEPT)
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED + timedelta(days=1)) == 0
+
+    swept(cast, at=LIFTED + timedelta(days=1830))
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "state", "is_back"),
+    [("withdraw", "settled", False), ("none", "settled", True), ("review", "waiting", None)],
+)
+def test_who_has_said_no_since_is_not_back_and_what_nobody_has_read_is_read_first(
+    cast: Cast, office: Office, *, label: str, state: str, is_back: bool | None
+) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office)
+    at = LATER + timedelta(minutes=5)
+    with job_scope(agency_id=cast.acme.pk):
+        reply = Reply.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, caller_id=kept.caller_id, channel=Channel.SMS,
+            message_digest=bytes(32), label=label, why="", state=state, received_at=at, purge_at=LIFTED,
+        )  # fmt: skip
+    lifted(cast, hold)
+    swept(cast)
+    if is_back is None:
+        assert (ids(cast), rest(cast).state) == ({kept.pk}, StepState.KEPT)
+        with job_scope(agency_id=cast.acme.pk):
+            said = ledger.Said(
+                purpose=Purpose.CONTACT, kind=EventKind.WITHDRAWN, channel=Channel.SMS, strength=Strength.A,
+                happened_at=at, source="a text", caller_id=kept.caller_id,
+            )  # fmt: skip
+            ledger.record_events(client=cast.dentist, said=[said], by=make.JOB, at=at)
+            Reply.objects.filter(pk=reply.pk).update(state="decided")
+        swept(cast)
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
+    assert (cast.dentist.pk in vault.find_callers([cast.dentist.pk], ANNA)) is bool(is_back)
+
+
 def test_calls_of_whoever_had_the_number_before_stay_and_are_told_for_what_they_are(
     cast: Cast, office: Office
 ) -> None:
     others = make.call(cast.dentist, ANNA, at=OLD)
     kept = make.call(cast.dentist, ANNA)
     hold = placed(cast, call_ids=frozenset({kept.pk}))
-    submission = ready(cast.dentist, cast)
-    with job_scope(agency_id=cast.acme.pk):
-        submission.identities.update(others_until=make.NOON - timedelta(days=1))
-    case = asking.case_of(submission, Ask.DELETE)
-    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
-    asking.work(cast.acme, at=LATER)
+    submission = erased(cast, office, others_until=make.NOON - timedelta(days=1))
     assert line(submission, Copies.CALLS).stays == {"hold": 1, "others": 1}
     with job_scope(agency_id=cast.acme.pk):
         stays = letters.facts_of(asking.case_of(submission, Ask.DELETE))["stays"]
@@ -421,6 +569,32 @@ def test_a_worker_that_dies_in_between_costs_a_repetition_and_is_counted_once(
     calls = line(submission, Copies.CALLS)
     assert (calls.erased, calls.kept) == (1, 0)
     assert (rest(cast).state, len(told(cast))) == (StepState.DONE, 1)
+
+
+@pytest.mark.parametrize("is_retried", [False, True])
+def test_a_copy_that_is_undecided_is_decided_and_made_first(
+    cast: Cast, office: Office, *, is_retried: bool
+) -> None:
+    kept = make.call(cast.dentist, ANNA, at=OLD)
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    erased(cast, office)
+    lifted(cast, hold)
+    if is_retried:
+        rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED)
+        with job_scope(agency_id=cast.acme.pk):
+            Step.objects.filter(kind=StepKind.REST).update(attempts=1)
+    submission = ready(cast.dentist, cast, Ask.COPY)
+    swept(cast)
+    assert (ids(cast), rest(cast).state, told(cast)) == ({kept.pk}, StepState.KEPT, [])
+    assert rests.release(agency_id=cast.acme.pk, clock=lambda: LIFTED) == 0
+
+    case, later = asking.case_of(submission, Ask.COPY), LIFTED + timedelta(hours=1)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    swept(cast, at=later)
+    asking.work(cast.acme, at=later + timedelta(minutes=2))
+    with job_scope(agency_id=cast.acme.pk):
+        assert Package.objects.get(case=case).contents["calls"] == 1
+    assert (ids(cast), rest(cast).state) == (set(), StepState.DONE)
 
 
 def test_a_worker_whose_lease_ran_out_says_nothing_twice(cast: Cast, office: Office) -> None:

@@ -14,8 +14,8 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from consent.models import ConsentEvent
 from rights.channels import links
-from rights.enums import Ask, Decided
-from rights.models import Case
+from rights.enums import Ask, Decided, StepState
+from rights.models import Case, Step
 from rights.services import cases, deciding
 from tests import make
 from tests.cast import Cast
@@ -23,6 +23,7 @@ from tests.make import NOON
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
 from tests.rights.test_portal import arrive, case_of, open_page
+from tests.rights.test_rests import placed
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +148,19 @@ def test_what_was_decided_is_being_carried_out_until_it_is(cast: Cast, office: O
         left = deciding.unfinished(case)
     page = shown(case)
     assert left == []
+    assert "It is done. The answer is being written." in page
+    assert "It is being carried out." not in page
+
+
+def test_what_a_hold_keeps_of_an_erasure_is_not_being_carried_out(cast: Cast, office: Office) -> None:
+    kept = make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    case = proven(cast, Ask.DELETE)
+    placed(cast, call_ids=frozenset({kept.pk}))
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", at=SOON)
+    asking.work(cast.acme, at=SOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Step.objects.filter(case=case, state=StepState.KEPT).exists()
+    page = shown(case)
     assert "It is done. The answer is being written." in page
     assert "It is being carried out." not in page
 

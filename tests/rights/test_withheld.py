@@ -30,8 +30,8 @@ from rights.channels import links
 from rights.channels import package as channel
 from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState, ProofKind
 from rights.letters import fill as filled
-from rights.models import Case, Finding, Identity, Package
-from rights.selectors import letters
+from rights.models import Case, Finding, Identity, Package, Submission
+from rights.selectors import letters, openers
 from rights.services import cases, deciding, erasing, packages, portal, proofs
 from rights.services.proofs import settling
 from rights.tasks.steps import sweep_requests
@@ -39,6 +39,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.retention import night
 from tests.rights import asking
 from tests.rights.test_portal import arrive, case_of, do, hidden, open_page, send
 from tests.scale import some
@@ -215,6 +216,21 @@ def test_a_package_that_nobody_could_open_is_not_decided(cast: Cast, call: Call)
     office.does(deciding.decide, decided=Decided.FULFIL, **said)
 
 
+def test_the_named_address_opens_nothing_where_no_call_was_found(cast: Cast, call: Call) -> None:
+    case = described(cast, Ask.COPY)
+    withheld = identity_of(case, IdentityKind.WITHHELD)
+    asking.Office(cast).does(proofs.judge, identity=withheld, holds=True, seen="Knew what was spoken of.")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Identity.objects.get(pk=withheld.pk).state == IdentityState.PROVEN
+        assert openers.openers_of(case.submission) == []
+    asking.search(case.submission, at=NOON)
+    with pytest.raises(deciding.NotProvenError, match="Nobody could fetch the package"):
+        asking.Office(cast).does(
+            deciding.decide, case=asking.case_of(case.submission, Ask.COPY), decided=Decided.FULFIL,
+            ground="", words="", at=NOON,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", [IdentityKind.PHONE, IdentityKind.EMAIL])
 def test_a_code_to_the_named_address_opens_nothing_where_a_number_or_a_mailbox_is_proven(
     cast: Cast, call: Call, kind: IdentityKind
@@ -298,6 +314,42 @@ def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tr
     sweep_requests()
     assert stays() == (1, "", 0, 1)
     assert erasing.erase_freed(agency_id=cast.acme.pk, clock=lambda: later) == 0
+
+
+def test_a_call_that_a_run_takes_before_the_sweep_holds_its_request_no_longer(cast: Cast, call: Call) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        hold = holds.place_hold(
+            client=cast.dentist, extent=holds.Wanted(call_ids=frozenset({call.pk})), name="The bill", matter="",
+            reason="Counsel asked.", review_on=date(2027, 2, 1), ends_on=None, people=[],
+            placed_by=cast.alice.user_id, at=NOON,
+        )  # fmt: skip
+    case = described(cast, Ask.DELETE)
+    found_by_staff(cast, case, call)
+    decided(cast, case)
+    later = NOON + timedelta(days=900)
+    with job_scope(agency_id=cast.acme.pk):
+        ended = NOON + timedelta(hours=1)
+        Case.objects.filter(submission=case.submission).update(closed_at=ended)
+        Submission.objects.filter(pk=case.submission_id).update(ended_at=ended)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        holds.lift_hold(hold=hold, shown=hold_selectors.falls_due(hold, later), reason="The bill is paid.",
+                        lifted_by=cast.alice.user_id, at=later)  # fmt: skip
+    night.live(cast.dentist)
+    night.spend(cast.acme, later)
+
+    def there() -> tuple[bool, bool]:
+        with job_scope(agency_id=cast.acme.pk):
+            calls = Call.objects.filter(pk=call.pk)
+            return calls.exists(), Submission.objects.filter(pk=case.submission_id).exists()
+
+    assert there() == (False, True)
+    sweep_requests()
+    with job_scope(agency_id=cast.acme.pk):
+        lines = Finding.objects.filter(submission=case.submission, erased__gt=0)
+        assert {row.copies for row in lines} == {Copies.CALLS, Copies.RECORDINGS}
+        assert {(row.kept, row.kept_why) for row in lines} == {(0, "")}
+    night.spend(cast.acme, later + timedelta(days=1))
+    assert there() == (False, False)
 
 
 @pytest.mark.parametrize("which", ["known", "stranger"])
