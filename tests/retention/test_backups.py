@@ -522,18 +522,44 @@ def test_ids_that_start_over_are_noticed_and_no_beat_hides_it() -> None:
     lineage.note_newest()
     assert lineage.lineage() is Lineage.CARRIED
     assert readiness.restore() == lineage.WORDS[Lineage.CARRIED]
-    put_back("default", "UPDATE audit_pulse SET epoch = 0")
-    assert lineage.lineage() is Lineage.SAME, "a restore that was declared is none"
+    lineage.join_again()
+    assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ends", ["an epoch has begun", "ids have come so far"])
+def test_what_was_carried_stays_so_until_it_is_made_good(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "remembered", lineage._Remembered())
+    lineage.beat()
     put_back("default", "UPDATE audit_pulse SET xid = '9000000000000'")
+    assert lineage.known() is Lineage.CARRIED
+    put_back(
+        "default", f"UPDATE audit_pulse SET {'xid_epoch = 0, epoch = 0' if 'epoch' in ends else "xid = '3'"}"
+    )
+    assert lineage.beat()
+    lineage.note_newest()
+    assert lineage.lineage() is Lineage.CARRIED
+    assert lineage.epoch_has_begun() is ("epoch" in ends), "what is begun again goes on"
     lineage.join_again()
     assert lineage.lineage() is Lineage.SAME
 
 
 @pytest.mark.django_db
+def test_beats_of_an_earlier_version_beside_this_one_make_nothing_of_an_epochs_ids() -> None:
+    """It knows no ids: behind its `after_restore` those of the server of before stay, beside the epoch that is new."""
+    lineage.beat()
+    put_back("default", "UPDATE audit_pulse SET xid = '9000000000000', xid_epoch = 0")
+    put_back("default", "UPDATE audit_pulse SET count = count + 1, epoch = audit_current_epoch()")
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
 def test_a_pulse_of_before_knows_no_id() -> None:
-    put_back("default", "UPDATE audit_pulse SET xid = NULL")
+    put_back("default", "UPDATE audit_pulse SET xid = NULL, xid_epoch = NULL")
     assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
