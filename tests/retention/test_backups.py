@@ -6,16 +6,21 @@ import io
 import json
 import os
 import random
+import signal
 import stat
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client as Browser
 from django.test import override_settings
+from psycopg.conninfo import conninfo_to_dict
 from pytest_django import Settings
 
 from callprivacy.audit.models import HouseEvent
@@ -346,8 +351,6 @@ def json_of(raw: bytes) -> object:
 
 
 def owner_of(alias: str) -> backups.Access:
-    from psycopg.conninfo import conninfo_to_dict
-
     parts = conninfo_to_dict(os.environ[ground._OWNER_VARIABLES[alias]])
     return backups.Access({key: str(value) for key, value in parts.items() if value})
 
@@ -412,6 +415,39 @@ def test_debians_programs_of_the_servers_version_come_before_those_that_come_alo
     assert backups.programs(18).folder != debians.folder
     settings.CALLPRIVACY_PG_PROGRAMS = str(_stub(tmp_path / "own", "15.2").folder)
     assert backups.programs(15).folder == tmp_path / "own"
+
+
+@pytest.mark.parametrize(("size", "while_"), [(3_000_000, "data go in"), (1_000, "indexes are built")])
+def test_a_time_that_is_over_ends_what_puts_a_dump_back(
+    size: int, while_: str, tmp_path: Path, databases: ground.Databases, settings: Any
+) -> None:
+    """As the worker ends a drill: by a signal, wherever that comes."""
+    access = backups.Access({key: str(it) for key, it in conninfo_to_dict(databases.admin_url).items()})
+    with psycopg.connect(databases.admin_url) as line:
+        server = line.info.server_version // 10000
+    programs = _stub(tmp_path / "bin", f"{server}.1").folder
+    with (programs / "pg_restore").open("a") as script:
+        script.write('[ "$1" = --version ] || exec sleep 20\n')
+    settings.CALLPRIVACY_PG_PROGRAMS = str(programs)
+    secret, public = envelopes.new_identity()
+    dump = tmp_path / "dump.age"
+    with dump.open("wb") as file:
+        envelopes.seal(io.BytesIO(os.urandom(size)), file, recipients=[public])
+    manifest = backups.Manifest("vault", "", server, {}, size, "", public, {})
+
+    def is_over(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    before = signal.signal(signal.SIGALRM, is_over)
+    began = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            restoring.restore_dump(dump, manifest=manifest, secret=secret, access=access)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 15, while_
 
 
 @pytest.mark.thorough
