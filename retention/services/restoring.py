@@ -352,7 +352,7 @@ def ids_went_back() -> bool:
 def made_good(*, found: Returned, at: datetime) -> None:
     """Write down that the restore is made good, and let everybody work again. Outside any transaction."""
     audit.record_house("restore.made_good", at=at, **asdict(found))
-    lineage.join_again()
+    lineage.join_again(at=at)
 
 
 def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None) -> Returned:

@@ -460,7 +460,7 @@ def test_ids_that_went_back_unseen_shut_the_house_with_the_next_seal(monkeypatch
         assert not services.ids_went_back(acme.pk)
     lineage.beat()
     assert lineage.lineage() is Lineage.CARRIED
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     lineage.note_carried(sealed_in=1)
     assert lineage.lineage() is Lineage.SAME, "what was seen before the epoch began is over"
 

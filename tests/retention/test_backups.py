@@ -181,19 +181,21 @@ def test_without_folders_a_dump_is_noted_as_gone_by_the_word_of_who_deleted_it(
 
 
 @pytest.mark.django_db
-def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(
-    places: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(places: None, tmp_path: Path) -> None:
     assert lineage.restored_at() is None
     for made_at in (NOON, NOON + timedelta(days=2)):
         name = f"vault-{made_at:%Y%m%dT%H%M%SZ}.age"
         Backup.objects.create(database="vault", made_at=made_at, name=name, size=1)
-    monkeypatch.setattr(lineage, "restored_at", lambda: NOON + timedelta(days=1))
-
+    put_back("default", "UPDATE audit_pulse SET is_carried = true")
+    lineage.join_again(at=NOON + timedelta(days=1))
     backups.expire_backups(at=NOON + timedelta(days=30))
-
     rows = Backup.objects.order_by("made_at").values_list("removed_at", flat=True)
-    assert list(rows) == [NOON + timedelta(days=30), None]
+    assert list(rows) == [None, None], "what a dump carried is no older, and its copies may lie elsewhere"
+
+    put_back("default", "UPDATE audit_pulse SET count = -1")
+    lineage.join_again(at=NOON + timedelta(days=1))
+    backups.expire_backups(at=NOON + timedelta(days=30))
+    assert list(rows.all()) == [NOON + timedelta(days=30), None]
 
 
 # --- Real dumps -----------------------------------------------------------------------------------------------------
@@ -531,7 +533,7 @@ def test_an_older_database_is_noticed_and_no_beat_hides_it() -> None:
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
     assert not lineage.beat()
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
 
@@ -543,7 +545,7 @@ def test_an_older_vault_is_noticed_and_no_beat_hides_it() -> None:
     put_back("vault", "UPDATE vault_pulse SET count = 1")
     assert lineage.lineage() is Lineage.VAULT_OLDER
     assert not lineage.beat()
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
 
 
@@ -558,7 +560,7 @@ def test_ids_that_start_over_are_noticed_and_no_beat_hides_it() -> None:
     lineage.note_newest()
     assert lineage.lineage() is Lineage.CARRIED
     assert readiness.restore() == lineage.WORDS[Lineage.CARRIED]
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
@@ -578,7 +580,7 @@ def test_what_was_carried_stays_so_until_it_is_made_good(ends: str, monkeypatch:
     lineage.note_newest()
     assert lineage.lineage() is Lineage.CARRIED
     assert lineage.epoch_has_begun() is ("epoch" in ends), "what is begun again goes on"
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
 
 
@@ -621,7 +623,7 @@ def test_nothing_is_served_and_no_task_works_while_a_database_is_old(monkeypatch
     assert isinstance(task, TogetherTask)
     task()
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert Browser().get("/accounts/login/").status_code == 200
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from django.db import DatabaseError, connection, transaction
 
-from callprivacy.audit.models import Epoch
+from callprivacy.audit.models import Pulse
 from callprivacy.lib.logs import logger
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
@@ -97,9 +97,8 @@ def lineage() -> Lineage:
 
 
 def restored_at() -> datetime | None:
-    """When `default` was last put back from an old copy, which begins an epoch; None where it never was. No scope."""
-    newest = Epoch.objects.filter(number__gt=1).order_by("-number").first()
-    return newest.started_at if newest else None
+    """When one of the two was last put back from an old copy and made good; None where none ever was. No scope."""
+    return Pulse.objects.values_list("restored_at", flat=True).first()
 
 
 def known() -> Lineage:
@@ -197,18 +196,24 @@ def epoch_has_begun() -> bool:
     return row is not None and row[0]
 
 
-def join_again() -> None:
-    """Count on from the higher of the two: what an old copy brought back is made good. Outside any transaction."""
+def join_again(*, at: datetime) -> None:
+    """
+    Count on from the higher of the two: what an old copy brought back is made good. Outside any transaction.
+
+    Where one of the two is older, that it was put back is noted with this instant.
+    """
+    is_older = lineage() in {Lineage.DEFAULT_OLDER, Lineage.VAULT_OLDER}
     noted = vault_selectors.pulse()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = on")
         cursor.execute(
-            "INSERT INTO audit_pulse (id, count, confirmed, epoch, xid, xid_epoch)"
-            " VALUES (1, %s + 1, 0, audit_current_epoch(), pg_current_xact_id(), audit_current_epoch())"
+            "INSERT INTO audit_pulse (id, count, confirmed, epoch, xid, xid_epoch, restored_at)"
+            " VALUES (1, %s + 1, 0, audit_current_epoch(), pg_current_xact_id(), audit_current_epoch(), %s)"
             " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, xid = excluded.xid,"
             " xid_epoch = excluded.xid_epoch, is_carried = false,"
+            " restored_at = coalesce(excluded.restored_at, audit_pulse.restored_at),"
             " count = greatest(audit_pulse.count, audit_pulse.confirmed, %s) + 1 RETURNING count",
-            [noted, noted],
+            [noted, at if is_older else None, noted],
         )
         count: int = cursor.fetchone()[0]
     _tell_the_vault(count)
