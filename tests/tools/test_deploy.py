@@ -344,6 +344,27 @@ def test_the_web_says_which_parts_it_lacks(
     readiness.forget()
     assert alive.ready(address, "t" * 32)
     assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
+@pytest.mark.parametrize("port", ["", None, "9000"])
+def test_a_port_that_is_set_and_empty_is_none(monkeypatch: pytest.MonkeyPatch, port: str | None) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(alive, "web", lambda address: asked.append(address) or True)
+    monkeypatch.delenv("PORT", raising=False)
+    if port is not None:
+        monkeypatch.setenv("PORT", port)
+    monkeypatch.delenv("BIND", raising=False)
+    monkeypatch.setattr("sys.argv", ["alive", "web"])
+    assert alive.main() == 0
+    assert asked == [f"127.0.0.1:{port or 8000}"]
+
+
+def test_a_worker_and_beat_are_asked_for_by_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alive, "process", lambda *_: True)
+    monkeypatch.setenv("PORT", "none of its own")
+    for kind in ("worker", "beat"):
+        monkeypatch.setattr("sys.argv", ["alive", kind])
+        assert alive.main() == 0
+
+
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     readiness.forget()
     assert not alive.ready(address, "t" * 32)
