@@ -256,15 +256,24 @@ def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
     monkeypatch.setattr("sys.argv", ["release"])
     monkeypatch.setattr("django.setup", lambda: None)
     (tmp_path / "state").write_text("no folder")
-    settings.STATIC_ROOT = tmp_path / "state" / "static"
-    assert release.main() == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"CallPrivacy is not released: {settings.STATIC_ROOT} cannot be written (")
-    assert "CALLPRIVACY_STATE" in said
-    assert not migrated
+    # The other one is there, and takes no file of anybody's.
+    for folder in (tmp_path / "state" / "static", Path("/proc/self")):
+        settings.STATIC_ROOT = folder
+        assert release.main() == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"CallPrivacy is not released: {folder} cannot be written (")
+        assert "CALLPRIVACY_STATE" in said
+        assert not migrated
     settings.STATIC_ROOT = tmp_path / "static"
     assert release.main() == 0
     assert migrated == ["default", "vault"]
+
+    def is_away(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "pg_ctl")
+
+    monkeypatch.setattr("tools.migrating.one", is_away)
+    with pytest.raises(FileNotFoundError, match="pg_ctl"):
+        release.main()
 
 
 def test_a_move_to_another_address_names_every_door_that_others_know() -> None:
@@ -335,15 +344,6 @@ def test_the_web_is_asked_where_it_listens(bound: str, asked: str) -> None:
     assert alive.address(bound, 8000) == asked
 
 
-@pytest.mark.django_db
-def test_the_web_says_which_parts_it_lacks(
-    live_server: LiveServer, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    address = alive.address("", int(live_server.url.rpartition(":")[2]))
-    settings.CALLPRIVACY_METRICS_TOKEN = "t" * 32
-    readiness.forget()
-    assert alive.ready(address, "t" * 32)
-    assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
 @pytest.mark.parametrize("port", ["", None, "9000"])
 def test_a_port_that_is_set_and_empty_is_none(monkeypatch: pytest.MonkeyPatch, port: str | None) -> None:
     asked: list[str] = []
@@ -365,6 +365,15 @@ def test_a_worker_and_beat_are_asked_for_by_no_port(monkeypatch: pytest.MonkeyPa
         assert alive.main() == 0
 
 
+@pytest.mark.django_db
+def test_the_web_says_which_parts_it_lacks(
+    live_server: LiveServer, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = alive.address("", int(live_server.url.rpartition(":")[2]))
+    settings.CALLPRIVACY_METRICS_TOKEN = "t" * 32
+    readiness.forget()
+    assert alive.ready(address, "t" * 32)
+    assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     readiness.forget()
     assert not alive.ready(address, "t" * 32)
