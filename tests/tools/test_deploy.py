@@ -233,6 +233,13 @@ def test_what_systemd_runs_once_has_the_state_folder(name: str) -> None:
     assert all(state in re.sub(r"\s+", " ", line) for line in runs)
 
 
+@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md"])
+def test_what_compose_runs_beside_a_house_that_serves_starts_no_database_anew(name: str) -> None:
+    runs = re.findall(r"docker compose run [^`\n]*", read(name))
+    assert runs
+    assert all("--no-deps" in run for run in runs)
+
+
 @pytest.mark.parametrize("way", ["With compose", "With systemd"])
 def test_an_upgrade_releases_then_changes_the_worker_and_then_the_web(way: str) -> None:
     order = read("docs/upgrading.md").partition(f"### {way}\n")[2].partition("```\n")[2].partition("```")[0]
