@@ -55,7 +55,7 @@ class Lineage(StrEnum):
 
 
 class NotTogetherError(RuntimeError):
-    """A database was put back from a copy, and nothing may work before that is made good."""
+    """A database was put back or carried here by a copy, and nothing may work before that is made good."""
 
 
 WORDS: Final = {
