@@ -354,7 +354,12 @@ def test_the_web_is_asked_where_it_listens(bound: str, asked: str) -> None:
 @pytest.mark.parametrize("port", ["", None, "9000"])
 def test_a_port_that_is_set_and_empty_is_none(monkeypatch: pytest.MonkeyPatch, port: str | None) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(alive, "web", lambda address: asked.append(address) or True)
+
+    def web(address: str) -> bool:
+        asked.append(address)
+        return True
+
+    monkeypatch.setattr(alive, "web", web)
     monkeypatch.delenv("PORT", raising=False)
     if port is not None:
         monkeypatch.setenv("PORT", port)
