@@ -63,10 +63,10 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     dumps.seal(acme.pk)
     with trails.superuser() as line:
         # As the night's dump is on the day of an upgrade.
-        line.execute("ALTER TABLE tenancy_client DROP COLUMN shut_at")
-        line.execute("DELETE FROM django_migrations WHERE app = 'tenancy' AND name >= '0021'")
+        line.execute("ALTER TABLE consent_webpage DROP COLUMN links_ended_at")
+        line.execute("DELETE FROM django_migrations WHERE app = 'consent' AND name >= '0027'")
         operator.do("backup", "default")
-        line.execute("ALTER TABLE tenancy_client ADD COLUMN shut_at timestamptz")
+        line.execute("ALTER TABLE consent_webpage ADD COLUMN links_ended_at timestamptz")
     # Erased behind the dump of the one, and before the dump of the other.
     gone = vault_selectors.find_callers([dentist.pk], "+12025550142")[dentist.pk]
     erasure = vault.Erasure(gone, up_to=now, tombstone_ends_on=date(2036, 1, 1))
