@@ -29,7 +29,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
 
 class TogetherTask(DjangoTask):
-    """A task that does nothing while a database that was put back is not made good; its rows stay due."""
+    """A task that does nothing while a database put back or carried here is not made good; its rows stay due."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from callprivacy.audit.services import lineage  # noqa: PLC0415  (models load after Django's setup)

@@ -1,4 +1,4 @@
-"""Refuses to serve while one of the two databases is older than the other: a restore that was not made good yet."""
+"""Refuses to serve while a database that was put back from a copy, or both that one carried here, are not made good."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class TogetherMiddleware:
         if found in {Lineage.SAME, Lineage.UNKNOWN}:
             return self.get_response(request)
         if request.path.startswith(FOR_PROGRAMS):
-            response = HttpResponse("Restored from a backup; try again later.\n", "text/plain", 503)
+            response = HttpResponse(
+                "Restored or carried here from a backup; try again later.\n", "text/plain", 503
+            )
         else:
             response = HttpResponse(render_to_string("retention/restored.html"), status=503)
         response["Retry-After"] = _RETRY_AFTER

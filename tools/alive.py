@@ -80,10 +80,11 @@ def process(kind: str, address: str) -> bool:
 def main() -> int:
     """Ask by the word on the command line."""
     kind = sys.argv[1] if len(sys.argv) == 2 else ""
-    here = address(os.environ.get("BIND", ""), int(os.environ.get("PORT", "8000")))
-    if kind == "web":
-        return int(not web(here))
-    if kind == "ready":
+    if kind in {"web", "ready"}:
+        # An empty one is none, as it is to the web.
+        here = address(os.environ.get("BIND", ""), int(os.environ.get("PORT") or "8000"))
+        if kind == "web":
+            return int(not web(here))
         return int(not ready(here, os.environ.get("CALLPRIVACY_METRICS_TOKEN", "")))
     if kind in {"worker", "beat"}:
         return int(not process(kind, os.environ.get("REDIS_URL", "")))

@@ -73,7 +73,9 @@ class Pulse(models.Model):
 
     `count` rises here first and is then noted in the vault; `confirmed` is what the vault is known to have noted.
     `epoch` is that of the last beat: a later one has begun where a restore was declared to the trail. `xid` is a
-    transaction of that epoch as new as the newest seal: where PostgreSQL has not come to it, ids start over.
+    transaction of `xid_epoch` as new as the newest seal: where PostgreSQL has not come to it, ids start over. An
+    earlier version's beats write `epoch` and not these two. `is_carried` keeps that ids start over until it is made
+    good (docs/adr/0114). `restored_at` is when one of the two was last put back from an old copy and made good.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -81,6 +83,9 @@ class Pulse(models.Model):
     confirmed = models.BigIntegerField(default=0)
     epoch = models.IntegerField(default=1)
     xid = TransactionIdField(null=True)
+    xid_epoch = models.IntegerField(null=True)
+    is_carried = models.BooleanField(default=False, db_default=False)
+    restored_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="audit_pulse_one_row"),)

@@ -35,6 +35,6 @@ def _seal_events_of(agency_id: int) -> None:
         # What is written now would be found as added, for ever: from here on nothing is.
         log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)
         figures.note_fault()
-        lineage.note_newest(error.sealed.xid)
+        lineage.note_carried(sealed_in=error.sealed.epoch)
     except services.SEALING_ERRORS as error:
         log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)

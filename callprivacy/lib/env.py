@@ -302,7 +302,9 @@ def database(name: str, *, remedy: str) -> dict[str, Any]:
     except psycopg.ProgrammingError:
         raise SettingError(name, "cannot be read", f"{remedy} {ENCODED}") from None
     # libpq takes the part of a password behind a bare / for the database, and that behind a bare @ for the host.
-    behind = raw.partition("://")[2].partition("/")[2].partition("?")[0]
+    # Of an address without a path the first / is in what is asked for, where a socket's or a file's path may hold an @.
+    front, _, behind = raw.partition("://")[2].partition("/")
+    behind = "" if "?" in front.rpartition("@")[2] else behind.partition("?")[0]
     named = [host for host in str(parts.get("host", "")).split(",") if not host.startswith("/")]
     if "@" in behind or any("@" in host[1:] for host in named):
         raise SettingError(name, "has an @ where none belongs", f"{remedy} {ENCODED}")
@@ -335,6 +337,13 @@ def redis_address(name: str, *, remedy: str) -> str:
     parts = _whole(name, address, remedy=remedy)
     if parts.scheme == "unix" and parts.netloc and "@" not in parts.netloc:
         raise SettingError(name, "has no path from / on", f"{remedy} {ENCODED}")
+    if (
+        parts.scheme == "unix"
+        and not parts.netloc.endswith("@")
+        and "@" in parts.netloc
+        and "@" in parts.path
+    ):
+        raise SettingError(name, "has an @ where none belongs", f"{remedy} {ENCODED}")
     return address
 
 
@@ -349,8 +358,10 @@ def _whole(name: str, raw: str, *, remedy: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise SettingError(name, "has a port that is none", f"{remedy} {ENCODED}") from None
-    # A socket's or a certificate's path may hold one.
+    # A socket's or a certificate's path may hold one, unless it can be what ends a password.
     asked = "".join(part.partition("=")[0] for part in parts.query.split("&"))
+    if parts.scheme.startswith("smtp") or not (parts.path or "@" in parts.netloc):
+        asked = parts.query
     path = "" if parts.scheme == "unix" else parts.path
     if "@" in path + asked + parts.fragment:
         raise SettingError(name, "has an @ where none belongs", f"{remedy} {ENCODED}")

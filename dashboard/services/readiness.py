@@ -150,7 +150,7 @@ def keys() -> str:
 
 
 def restore() -> str:
-    """Neither database is an old copy that was put back and not made good."""
+    """Neither database was put back from an old copy, nor both carried here by one, and not made good."""
     return lineage.WORDS.get(lineage.lineage(), "")
 
 

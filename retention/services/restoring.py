@@ -14,11 +14,12 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 import psycopg
 from django.db import connections, transaction
@@ -154,14 +155,24 @@ def restore_dump(dump: Path, *, manifest: Manifest, secret: str, access: Access)
         listener.start()
         trouble = ""
         try:
-            if process.stdin is not None:
-                envelopes.open_into(file, process.stdin, identity=secret)
-                process.stdin.close()
-        except (envelopes.EnvelopeError, BrokenPipeError) as error:
-            trouble = str(error)
+            try:
+                if process.stdin is not None:
+                    envelopes.open_into(file, cast(IO[bytes], _Into(process)), identity=secret)
+                    process.stdin.close()
+            except (envelopes.EnvelopeError, BrokenPipeError) as error:
+                trouble = str(error)
+                process.kill()
+            process.wait()
+        except BaseException:
+            # Such as a worker's time that is over. Nobody else ends it, and its end is what the listener waits for;
+            # what it took no more is to hide no error.
             process.kill()
-        process.wait()
-        listener.join()
+            if process.stdin is not None:
+                with suppress(OSError):
+                    process.stdin.close()
+            raise
+        finally:
+            listener.join()
     text = b"".join(said).decode(errors="replace").strip()
     if process.returncode > 0:
         raise BackupError(f"pg_restore refused: {text.splitlines()[0][:300] if text else 'it said nothing'}")
@@ -169,6 +180,26 @@ def restore_dump(dump: Path, *, manifest: Manifest, secret: str, access: Access)
         raise BackupError(trouble or "pg_restore was ended.")
     if manifest.database == "default":
         _mark_restored(access)
+
+
+class _Into:
+    """A program's standard input, for what opens a dump: it writes what is left once more when a write has failed."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def write(self, part: bytes) -> int:
+        """Write; the program ends with whatever ends this, for else the next write would wait for it."""
+        if self._process.stdin is None:
+            return 0
+        try:
+            return self._process.stdin.write(part)
+        except BaseException:
+            self._process.kill()
+            raise
+
+    def flush(self) -> None:
+        """Closing it does that."""
 
 
 def _mark_restored(access: Access) -> None:
@@ -321,7 +352,7 @@ def ids_went_back() -> bool:
 def made_good(*, found: Returned, at: datetime) -> None:
     """Write down that the restore is made good, and let everybody work again. Outside any transaction."""
     audit.record_house("restore.made_good", at=at, **asdict(found))
-    lineage.join_again()
+    lineage.join_again(at=at)
 
 
 def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None) -> Returned:

@@ -225,7 +225,7 @@ def metrics(*, at: datetime) -> bytes:
     Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these, and
     a database that does not answer is asked for nothing. Outside any scope.
 
-    :raises lineage.NotTogetherError: one of the two databases is an old copy.
+    :raises lineage.NotTogetherError: one of the two databases is an old copy, or both were carried here by one.
     """
     until = time.monotonic() + READ_FOR
     up = databases.answering()

@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from callprivacy.audit import services
 from callprivacy.audit.models import Event
-from callprivacy.audit.services import sink
+from callprivacy.audit.services import lineage, sink
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import signing
 from tests import make, starts
@@ -259,3 +259,18 @@ def test_the_owner_begins_an_epoch_and_declares_what_was_lost(acme: int, setting
     status, said = run("--agency", "acme")
     assert status == 0
     assert "note: seals 1 to 1 were lost in a declared restore" in said
+
+
+@pytest.mark.parametrize("knows", ["the pulse", "a seal"])
+def test_an_epoch_by_hand_does_not_open_what_was_carried(acme: int, settings: Settings, knows: str) -> None:
+    table, column = ("audit_pulse", "xid") if knows == "the pulse" else ("audit_seal", "until_xid")
+    lineage.note_newest()
+    with superuser() as line:
+        line.execute(f"UPDATE {table} SET {column} = '9000000000000'")
+    environ = os.environ | {"CALLPRIVACY_STATE": str(settings.CALLPRIVACY_STATE)}
+    environ.pop("CALLPRIVACY_ROLE")
+    done = starts.manage("start_epoch", "--why", "carried by a dump", environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert lineage.beat()
+    assert lineage.lineage() is lineage.Lineage.CARRIED
+    assert lineage.epoch_has_begun()

@@ -456,9 +456,13 @@ def test_ids_that_went_back_unseen_shut_the_house_with_the_next_seal(monkeypatch
     with pytest.raises(lineage.NotTogetherError, match="after_restore"):
         lineage.require_together()
     start_epoch_as_owner()
-    assert lineage.lineage() is Lineage.SAME
     with job_scope(agency_id=acme.pk):
         assert not services.ids_went_back(acme.pk)
+    lineage.beat()
+    assert lineage.lineage() is Lineage.CARRIED
+    lineage.join_again(at=NOON)
+    lineage.note_carried(sealed_in=1)
+    assert lineage.lineage() is Lineage.SAME, "what was seen before the epoch began is over"
 
 
 def test_what_is_sealed_is_never_newer_than_the_pulse_knows() -> None:

@@ -167,19 +167,26 @@ def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.Mon
         ("database", "postgresql://me:p/w@h/calls"),
         ("database", "postgresql://me:12/w@h/calls"),
         ("database", "postgresql://me:p@w@h/calls"),
+        ("database", "postgresql://me:p?w@h/w@i/calls"),
+        ("database", "postgresql://me:12?/w@h/calls"),
+        ("database", "postgresql://me:12?/a=w@h/calls"),
+        ("database", "postgresql://me:pw@h/calls@home"),
         ("database", "postgresql://me:100%@h/calls"),
         ("database", "postgresql://me:pw@h:x/calls"),
         ("redis_address", "redis://:p/w@h:6379/0"),
         ("redis_address", "redis://:12/w@h/0"),
         ("redis_address", "redis://:12#w@h/0"),
         ("redis_address", "redis://:12?w@h/0"),
+        ("redis_address", "redis://:12?a=w@h/0"),
         ("redis_address", "redis://:pw@[h/0"),
+        ("redis_address", "unix://me:p@x/w@/run/valkey.sock"),
         ("redis_address", "unix://:p/w@/run/valkey.sock"),
         ("redis_address", "unix://run/valkey.sock"),
         ("mailer", "smtp://me:p/w@mail.example.com"),
         ("mailer", "smtp://me:12#3@mail.example.com:587"),
         ("mailer", "smtp://me:12/3@mail.example.com:587"),
         ("mailer", "smtp://me:12?3@mail.example.com:587"),
+        ("mailer", "smtp://me:12?a=3@mail.example.com:587"),
     ],
 )
 def test_a_sign_that_stands_bare_in_a_password_is_told_how_to_write(
@@ -198,6 +205,8 @@ def test_a_sign_that_stands_bare_in_a_password_is_told_how_to_write(
         "postgresql://me:p%2Fw%40@h:5432,i:5433/calls%40home",
         "postgresql://me:p#w@h/calls?host=/run/a@b",
         "postgresql://me@/calls?host=@abstract",
+        "postgresql://me:pw@h?dbname=calls&sslrootcert=/home/me@work/ca.pem",
+        "postgresql://?host=/run/a@b&dbname=calls&user=u",
     ],
 )
 def test_an_address_of_a_database_that_libpq_reads_as_meant_is_taken(
@@ -212,6 +221,8 @@ def test_an_address_of_a_database_that_libpq_reads_as_meant_is_taken(
     [
         "unix:///home/me@work/valkey.sock?db=0",
         "unix://:pw@/home/me@work/valkey.sock",
+        "unix://:pw@localhost/run/valkey.sock",
+        "rediss://:pw@h?ssl_ca_certs=/home/me@work/ca.pem",
         "rediss://:p%2Fw%40@h/0?ssl_ca_certs=/home/me@work/ca.pem",
     ],
 )

@@ -6,16 +6,21 @@ import io
 import json
 import os
 import random
+import signal
 import stat
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client as Browser
 from django.test import override_settings
+from psycopg.conninfo import conninfo_to_dict
 from pytest_django import Settings
 
 from callprivacy.audit.models import HouseEvent
@@ -176,19 +181,21 @@ def test_without_folders_a_dump_is_noted_as_gone_by_the_word_of_who_deleted_it(
 
 
 @pytest.mark.django_db
-def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(
-    places: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dump_that_an_older_database_still_names_is_noted_as_removed(places: None, tmp_path: Path) -> None:
     assert lineage.restored_at() is None
     for made_at in (NOON, NOON + timedelta(days=2)):
         name = f"vault-{made_at:%Y%m%dT%H%M%SZ}.age"
         Backup.objects.create(database="vault", made_at=made_at, name=name, size=1)
-    monkeypatch.setattr(lineage, "restored_at", lambda: NOON + timedelta(days=1))
-
+    put_back("default", "UPDATE audit_pulse SET is_carried = true")
+    lineage.join_again(at=NOON + timedelta(days=1))
     backups.expire_backups(at=NOON + timedelta(days=30))
-
     rows = Backup.objects.order_by("made_at").values_list("removed_at", flat=True)
-    assert list(rows) == [NOON + timedelta(days=30), None]
+    assert list(rows) == [None, None], "what a dump carried is no older, and its copies may lie elsewhere"
+
+    put_back("default", "UPDATE audit_pulse SET count = -1")
+    lineage.join_again(at=NOON + timedelta(days=1))
+    backups.expire_backups(at=NOON + timedelta(days=30))
+    assert list(rows.all()) == [NOON + timedelta(days=30), None]
 
 
 # --- Real dumps -----------------------------------------------------------------------------------------------------
@@ -346,8 +353,6 @@ def json_of(raw: bytes) -> object:
 
 
 def owner_of(alias: str) -> backups.Access:
-    from psycopg.conninfo import conninfo_to_dict
-
     parts = conninfo_to_dict(os.environ[ground._OWNER_VARIABLES[alias]])
     return backups.Access({key: str(value) for key, value in parts.items() if value})
 
@@ -412,6 +417,39 @@ def test_debians_programs_of_the_servers_version_come_before_those_that_come_alo
     assert backups.programs(18).folder != debians.folder
     settings.CALLPRIVACY_PG_PROGRAMS = str(_stub(tmp_path / "own", "15.2").folder)
     assert backups.programs(15).folder == tmp_path / "own"
+
+
+@pytest.mark.parametrize(("size", "while_"), [(3_000_000, "data go in"), (1_000, "indexes are built")])
+def test_a_time_that_is_over_ends_what_puts_a_dump_back(
+    size: int, while_: str, tmp_path: Path, databases: ground.Databases, settings: Any
+) -> None:
+    """As the worker ends a drill: by a signal, wherever that comes."""
+    access = backups.Access({key: str(it) for key, it in conninfo_to_dict(databases.admin_url).items()})
+    with psycopg.connect(databases.admin_url) as line:
+        server = line.info.server_version // 10000
+    programs = _stub(tmp_path / "bin", f"{server}.1").folder
+    with (programs / "pg_restore").open("a") as script:
+        script.write('[ "$1" = --version ] || exec sleep 20\n')
+    settings.CALLPRIVACY_PG_PROGRAMS = str(programs)
+    secret, public = envelopes.new_identity()
+    dump = tmp_path / "dump.age"
+    with dump.open("wb") as file:
+        envelopes.seal(io.BytesIO(os.urandom(size)), file, recipients=[public])
+    manifest = backups.Manifest("vault", "", server, {}, size, "", public, {})
+
+    def is_over(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    before = signal.signal(signal.SIGALRM, is_over)
+    began = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            restoring.restore_dump(dump, manifest=manifest, secret=secret, access=access)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 15, while_
 
 
 @pytest.mark.thorough
@@ -495,7 +533,7 @@ def test_an_older_database_is_noticed_and_no_beat_hides_it() -> None:
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
     assert not lineage.beat()
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
 
@@ -507,7 +545,7 @@ def test_an_older_vault_is_noticed_and_no_beat_hides_it() -> None:
     put_back("vault", "UPDATE vault_pulse SET count = 1")
     assert lineage.lineage() is Lineage.VAULT_OLDER
     assert not lineage.beat()
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert lineage.lineage() is Lineage.SAME
 
 
@@ -522,18 +560,44 @@ def test_ids_that_start_over_are_noticed_and_no_beat_hides_it() -> None:
     lineage.note_newest()
     assert lineage.lineage() is Lineage.CARRIED
     assert readiness.restore() == lineage.WORDS[Lineage.CARRIED]
-    put_back("default", "UPDATE audit_pulse SET epoch = 0")
-    assert lineage.lineage() is Lineage.SAME, "a restore that was declared is none"
+    lineage.join_again(at=NOON)
+    assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ends", ["an epoch has begun", "ids have come so far"])
+def test_what_was_carried_stays_so_until_it_is_made_good(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "remembered", lineage._Remembered())
+    lineage.beat()
     put_back("default", "UPDATE audit_pulse SET xid = '9000000000000'")
-    lineage.join_again()
+    assert lineage.known() is Lineage.CARRIED
+    put_back(
+        "default", f"UPDATE audit_pulse SET {'xid_epoch = 0, epoch = 0' if 'epoch' in ends else "xid = '3'"}"
+    )
+    assert lineage.beat()
+    lineage.note_newest()
+    assert lineage.lineage() is Lineage.CARRIED
+    assert lineage.epoch_has_begun() is ("epoch" in ends), "what is begun again goes on"
+    lineage.join_again(at=NOON)
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+def test_beats_of_an_earlier_version_beside_this_one_make_nothing_of_an_epochs_ids() -> None:
+    """It knows no ids: behind its `after_restore` those of the server of before stay, beside the epoch that is new."""
+    lineage.beat()
+    put_back("default", "UPDATE audit_pulse SET xid = '9000000000000', xid_epoch = 0")
+    put_back("default", "UPDATE audit_pulse SET count = count + 1, epoch = audit_current_epoch()")
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
 
 
 @pytest.mark.django_db
 def test_a_pulse_of_before_knows_no_id() -> None:
-    put_back("default", "UPDATE audit_pulse SET xid = NULL")
+    put_back("default", "UPDATE audit_pulse SET xid = NULL, xid_epoch = NULL")
     assert lineage.lineage() is Lineage.SAME
     assert lineage.beat()
     assert lineage.lineage() is Lineage.SAME
@@ -559,7 +623,7 @@ def test_nothing_is_served_and_no_task_works_while_a_database_is_old(monkeypatch
     assert isinstance(task, TogetherTask)
     task()
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
-    lineage.join_again()
+    lineage.join_again(at=NOON)
     assert Browser().get("/accounts/login/").status_code == 200
 
 

@@ -221,7 +221,8 @@ REGISTER: dict[str, Table] = {
     # --- audit ---
     "audit.Epoch": Table("One life of the database cluster", _plain("number started_at why")),
     "audit.Pulse": Table(
-        "By which two databases know that they are of one age", _plain("id count confirmed epoch xid")
+        "By which two databases know that they are of one age",
+        _plain("id count confirmed epoch xid xid_epoch is_carried restored_at"),
     ),
     "audit.Event": Table(
         "One deed",

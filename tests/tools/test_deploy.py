@@ -233,6 +233,13 @@ def test_what_systemd_runs_once_has_the_state_folder(name: str) -> None:
     assert all(state in re.sub(r"\s+", " ", line) for line in runs)
 
 
+@pytest.mark.parametrize("name", ["docs/runbook.md", "docs/upgrading.md", "docs/deploying.md"])
+def test_what_compose_runs_beside_a_house_that_serves_starts_no_database_anew(name: str) -> None:
+    runs = re.findall(r"docker compose run [^`\n]*", read(name))
+    assert runs
+    assert all("--no-deps" in run for run in runs)
+
+
 @pytest.mark.parametrize("way", ["With compose", "With systemd"])
 def test_an_upgrade_releases_then_changes_the_worker_and_then_the_web(way: str) -> None:
     order = read("docs/upgrading.md").partition(f"### {way}\n")[2].partition("```\n")[2].partition("```")[0]
@@ -256,15 +263,24 @@ def test_a_release_that_cannot_write_says_so_and_migrates_nothing(
     monkeypatch.setattr("sys.argv", ["release"])
     monkeypatch.setattr("django.setup", lambda: None)
     (tmp_path / "state").write_text("no folder")
-    settings.STATIC_ROOT = tmp_path / "state" / "static"
-    assert release.main() == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"CallPrivacy is not released: {settings.STATIC_ROOT} cannot be written (")
-    assert "CALLPRIVACY_STATE" in said
-    assert not migrated
+    # The other one is there, and takes no file of anybody's.
+    for folder in (tmp_path / "state" / "static", Path("/proc/self")):
+        settings.STATIC_ROOT = folder
+        assert release.main() == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"CallPrivacy is not released: {folder} cannot be written (")
+        assert "CALLPRIVACY_STATE" in said
+        assert not migrated
     settings.STATIC_ROOT = tmp_path / "static"
     assert release.main() == 0
     assert migrated == ["default", "vault"]
+
+    def is_away(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "pg_ctl")
+
+    monkeypatch.setattr("tools.migrating.one", is_away)
+    with pytest.raises(FileNotFoundError, match="pg_ctl"):
+        release.main()
 
 
 def test_a_move_to_another_address_names_every_door_that_others_know() -> None:
@@ -333,6 +349,32 @@ def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pyt
 )
 def test_the_web_is_asked_where_it_listens(bound: str, asked: str) -> None:
     assert alive.address(bound, 8000) == asked
+
+
+@pytest.mark.parametrize("port", ["", None, "9000"])
+def test_a_port_that_is_set_and_empty_is_none(monkeypatch: pytest.MonkeyPatch, port: str | None) -> None:
+    asked: list[str] = []
+
+    def web(address: str) -> bool:
+        asked.append(address)
+        return True
+
+    monkeypatch.setattr(alive, "web", web)
+    monkeypatch.delenv("PORT", raising=False)
+    if port is not None:
+        monkeypatch.setenv("PORT", port)
+    monkeypatch.delenv("BIND", raising=False)
+    monkeypatch.setattr("sys.argv", ["alive", "web"])
+    assert alive.main() == 0
+    assert asked == [f"127.0.0.1:{port or 8000}"]
+
+
+def test_a_worker_and_beat_are_asked_for_by_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alive, "process", lambda *_: True)
+    monkeypatch.setenv("PORT", "none of its own")
+    for kind in ("worker", "beat"):
+        monkeypatch.setattr("sys.argv", ["alive", kind])
+        assert alive.main() == 0
 
 
 @pytest.mark.django_db

@@ -8,9 +8,12 @@ this server has not come to was another server's, and what it writes now would s
 See docs/adr/0029 and 0114.
 """
 
+# ruff: noqa: S608  what is put into SQL are constants of this module
+
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +21,7 @@ from typing import Final
 
 from django.db import DatabaseError, connection, transaction
 
-from callprivacy.audit.models import Epoch
+from callprivacy.audit.models import Pulse
 from callprivacy.lib.logs import logger
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
@@ -28,6 +31,17 @@ log = logger(__name__)
 _EVERY: Final = timedelta(minutes=5)
 _ASK_AGAIN: Final = 10.0
 _ASK_AGAIN_SOON: Final = 2.0
+
+# Whoever sees the row sees its transaction done, unless it is this one, or another server's.
+_IDS_START_OVER: Final = (
+    "coalesce(xid_epoch = audit_current_epoch() AND NOT pg_visible_in_snapshot(xid, pg_current_snapshot())"
+    " AND xid IS DISTINCT FROM pg_current_xact_id_if_assigned(), false)"
+)
+_NEWEST: Final = (
+    # Of one epoch it never goes back, so that nothing hides that ids did.
+    "xid = greatest(CASE WHEN xid_epoch = audit_current_epoch() THEN xid END, pg_current_xact_id()),"
+    " xid_epoch = audit_current_epoch()"
+)
 
 
 class Lineage(StrEnum):
@@ -41,7 +55,7 @@ class Lineage(StrEnum):
 
 
 class NotTogetherError(RuntimeError):
-    """A database was put back from a copy, and nothing may work before that is made good."""
+    """A database was put back or carried here by a copy, and nothing may work before that is made good."""
 
 
 WORDS: Final = {
@@ -83,9 +97,8 @@ def lineage() -> Lineage:
 
 
 def restored_at() -> datetime | None:
-    """When `default` was last put back from an old copy, which begins an epoch; None where it never was. No scope."""
-    newest = Epoch.objects.filter(number__gt=1).order_by("-number").first()
-    return newest.started_at if newest else None
+    """When one of the two was last put back from an old copy and made good; None where none ever was. No scope."""
+    return Pulse.objects.values_list("restored_at", flat=True).first()
 
 
 def known() -> Lineage:
@@ -100,6 +113,9 @@ def known() -> Lineage:
         return remembered.lineage
     if found is not Lineage.SAME:
         log.error("lineage.not_together", lineage=found.value)
+    if found is Lineage.CARRIED:
+        with suppress(DatabaseError):
+            note_carried()
     remembered.lineage = found
     remembered.until = now + (_ASK_AGAIN if found is Lineage.SAME else _ASK_AGAIN_SOON)
     return found
@@ -118,13 +134,7 @@ def require_together() -> None:
 
 def _read() -> tuple[int, int, bool]:
     with connection.cursor() as cursor:
-        # Whoever sees the row sees its transaction done, unless it is this one, or another server's. One of an epoch
-        # of before was declared.
-        cursor.execute(
-            "SELECT count, confirmed, coalesce(epoch = audit_current_epoch()"
-            " AND NOT pg_visible_in_snapshot(xid, pg_current_snapshot())"
-            " AND xid IS DISTINCT FROM pg_current_xact_id_if_assigned(), false) FROM audit_pulse"
-        )
+        cursor.execute(f"SELECT count, confirmed, is_carried OR {_IDS_START_OVER} FROM audit_pulse")
         row: tuple[int, int, bool] | None = cursor.fetchone()
     return (-1, 0, False) if row is None else row
 
@@ -142,9 +152,9 @@ def beat(*, at: datetime | None = None) -> bool:
         cursor.execute("SET LOCAL synchronous_commit = on")
         noted = vault_selectors.pulse()
         cursor.execute(
-            # Of one epoch `xid` never goes back, so that no beat hides that ids did.
-            "UPDATE audit_pulse SET count = greatest(count + %s, %s), epoch = audit_current_epoch(),"
-            " xid = greatest(CASE WHEN epoch = audit_current_epoch() THEN xid END, pg_current_xact_id())"
+            # Where both were carried here, the epoch that was begun for it is not made good yet.
+            f"UPDATE audit_pulse SET count = greatest(count + %s, %s), {_NEWEST},"
+            " epoch = CASE WHEN is_carried THEN epoch ELSE audit_current_epoch() END"
             " WHERE count >= %s AND confirmed <= %s RETURNING count",
             [1 if at is None else 0, to, noted, noted],
         )
@@ -155,20 +165,26 @@ def beat(*, at: datetime | None = None) -> bool:
     return True
 
 
-def note_newest(xid: int | None = None) -> None:
-    """
-    Note the newest transaction that seals may rest on: this one, or one that a seal says it covers. Outside any
-    transaction.
+def note_newest() -> None:
+    """Note the newest transaction that seals may rest on: this one. Outside any transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_pulse SET {_NEWEST}")
 
-    :param xid: one of a seal that this server has not come to.
+
+def note_carried(*, sealed_in: int | None = None) -> None:
+    """
+    Keep that ids start over until `join_again`, also once this server's have come to where the other one's were.
+
+    :param sealed_in: the epoch of a seal that goes up to transactions which this server has not come to; nothing is
+        noted where a later one has begun. Without it: only where the row says so itself.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE audit_pulse SET xid = greatest(xid, pg_current_xact_id(), %s::xid8)"
-            " WHERE epoch = audit_current_epoch()",
-            [None if xid is None else str(xid)],
+            "UPDATE audit_pulse SET is_carried = true WHERE NOT is_carried AND"
+            f" (coalesce(%s >= audit_current_epoch(), false) OR {_IDS_START_OVER})",
+            [sealed_in],
         )
-    if xid is not None:
+    if sealed_in is not None:
         remembered.until = 0.0
 
 
@@ -180,17 +196,24 @@ def epoch_has_begun() -> bool:
     return row is not None and row[0]
 
 
-def join_again() -> None:
-    """Count on from the higher of the two: what an old copy brought back is made good. Outside any transaction."""
+def join_again(*, at: datetime) -> None:
+    """
+    Count on from the higher of the two: what an old copy brought back is made good. Outside any transaction.
+
+    Where one of the two is older, that it was put back is noted with this instant.
+    """
+    is_older = lineage() in {Lineage.DEFAULT_OLDER, Lineage.VAULT_OLDER}
     noted = vault_selectors.pulse()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = on")
         cursor.execute(
-            "INSERT INTO audit_pulse (id, count, confirmed, epoch, xid)"
-            " VALUES (1, %s + 1, 0, audit_current_epoch(), pg_current_xact_id())"
+            "INSERT INTO audit_pulse (id, count, confirmed, epoch, xid, xid_epoch, restored_at)"
+            " VALUES (1, %s + 1, 0, audit_current_epoch(), pg_current_xact_id(), audit_current_epoch(), %s)"
             " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, xid = excluded.xid,"
+            " xid_epoch = excluded.xid_epoch, is_carried = false,"
+            " restored_at = coalesce(excluded.restored_at, audit_pulse.restored_at),"
             " count = greatest(audit_pulse.count, audit_pulse.confirmed, %s) + 1 RETURNING count",
-            [noted, noted],
+            [noted, at if is_older else None, noted],
         )
         count: int = cursor.fetchone()[0]
     _tell_the_vault(count)

@@ -18,7 +18,7 @@ from callprivacy.audit.leaves import START, Mark, SealMessage
 from callprivacy.audit.merkle import Frontier, leaf_hash
 from callprivacy.audit.models import Epoch, Event, Leaving, Seal, pack_leaves
 from callprivacy.audit.selectors import UNREADABLE, events_between, newest_seal
-from callprivacy.audit.services import sink
+from callprivacy.audit.services import lineage, sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sink import Checkpoint, SinkError, Statement
 from callprivacy.lib.scope import Actor
@@ -219,16 +219,20 @@ def _made_again(agency_id: int, newest: Seal | None, checkpoint: Checkpoint) -> 
 
 
 @transaction.atomic
-def start_epoch(*, why: str, at: datetime) -> Epoch:
+def start_epoch(*, why: str, at: datetime, is_carried: bool = False) -> Epoch:
     """
     Begin the next epoch, as the owner, after a restore and before anything is let in.
 
-    Waits until no transaction writes events; `declare_restore` then tells each agency's checkpoints.
+    Waits until no transaction writes events; `declare_restore` then tells each agency's checkpoints. Where ids start
+    over, nothing is let in before `lineage.join_again`: what says so by itself ends with the epoch.
+
+    :param is_carried: whether some agency's seals say that ids start over (`ids_went_back`).
     """
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE audit_event IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("SELECT audit_current_epoch() + 1")
         number = cursor.fetchone()[0]
+    lineage.note_carried(sealed_in=number - 1 if is_carried else None)
     return Epoch.objects.create(number=number, started_at=at, why=why)
 
 

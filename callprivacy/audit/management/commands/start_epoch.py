@@ -27,9 +27,14 @@ class Command(OwnCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if settings.CALLPRIVACY_ROLE != "owner":
             raise CommandError("Only the owner may: set CALLPRIVACY_ROLE=owner.", returncode=2)
-        epoch = services.start_epoch(why=options["why"], at=timezone.now())
+        agency_ids = list(agencies.agency_ids())
+        is_carried = False
+        for agency_id in agency_ids:
+            with job_scope(agency_id=agency_id):
+                is_carried = is_carried or services.ids_went_back(agency_id)
+        epoch = services.start_epoch(why=options["why"], at=timezone.now(), is_carried=is_carried)
         lost = 0
-        for agency_id in agencies.agency_ids():
+        for agency_id in agency_ids:
             with job_scope(agency_id=agency_id):
                 lost += services.declare_restore(agency_id=agency_id, epoch=epoch)
         self.stdout.write(f"Epoch {epoch.number} has begun; {lost} seals are declared lost.")
