@@ -254,7 +254,12 @@ def test_a_notice_that_was_sent_late_is_a_gap(cast: Cast) -> None:
         ground = proof.Ground(Client.objects.select_related("agency").get(pk=cast.dentist.pk), NOON)
         part = proof.PARTS["breaches"][1](ground)
 
-        assert part.gaps == [f"{BreachNotice.objects.count()} notice was sent after the law's date."]
+        # What it was sent for opened the next one, which is not late.
+        assert [notice.went_out_at for notice in BreachNotice.objects.order_by("phase")] == [
+            NOON - HOUR,
+            None,
+        ]
+        assert part.gaps == ["1 notice was sent after the law's date."]
         assert "To be told by" in part.columns
 
 

@@ -513,6 +513,7 @@ def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, offi
         )
     ]
     with job_scope(agency_id=cast.acme.pk):
+        Connection.objects.update(is_active=False)
         vendors.end_vendor(
             vendor=vendor, on=make.NOON.date(), reason="Replaced by another.", by=make.JOB, at=make.NOON
         )
