@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -276,10 +276,14 @@ def _untell(
         text = words.open_words(row, "words" if was == NoticeState.SENT else "why", key=key)
         said.append(f"{row.get_to_display()} ({row.rule}), {was.label.lower()} until now: {text}")
         BreachNotice.objects.filter(pk=row.pk).update(
-            state=NoticeState.DUE, words=None, facts=None, settled_at=None, settled_by=None, told_at=None
+            state=NoticeState.DUE,
+            words=None,
+            facts=None,
+            settled_at=None,
+            settled_by=None,
+            told_at=None,
+            **({} if is_changed else {"why": None}),
         )
-        if not is_changed:
-            BreachNotice.objects.filter(pk=row.pk).update(why=None)
         _after(row).filter(state=NoticeState.DUE).delete()
         audit.record(
             "breach.untold",
@@ -445,12 +449,23 @@ def _leave_all(breach: Breach, rows: Sequence[BreachNotice], *, why: str, by: Ac
     known = letters.Known.of(_facts(breach, at=at)).as_json()
     for row in rows:
         BreachNotice.objects.filter(pk=row.pk).update(
-            state=NoticeState.NOT_NEEDED,
+            **_kept(row, NoticeState.NOT_NEEDED, ("why", why), known=known, key=key),
             settled_at=at,
             settled_by_id=by.user_id,
-            why=words.seal(why, row=row, column="why", key=key),
-            facts=words.seal(known, row=row, column="facts", key=key),
         )
+
+
+def _kept(
+    row: BreachNotice, state: NoticeState, written: tuple[str, str], *, known: str | None, key: Key
+) -> dict[str, Any]:
+    """The columns of a notice that is settled: what was written of it, and what was known then."""
+    column, text = written
+    return {
+        "state": state,
+        "facts": words.seal(known, row=row, column="facts", key=key) if known else None,
+        "why": None,
+        column: words.seal(text, row=row, column=column, key=key),
+    }
 
 
 @transaction.atomic
@@ -613,19 +628,16 @@ def _settle(
     by: Actor,
     at: datetime,
 ) -> None:
-    column, text = written
     breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
     key = words.key_of(agency_id=notice.agency_id, breach_id=notice.breach_id, at=at)
     # Of what was told before now nobody knows what was known then.
     known = letters.Known.of(_facts(breach, at=at)).as_json() if told_at is None else None
     open_ones = BreachNotice.objects.filter(pk=notice.pk, state=NoticeState.DUE)
     changed = breach.state == BreachState.OPEN and open_ones.update(
-        state=state,
+        **_kept(notice, state, written, known=known, key=key),
         settled_at=at,
         settled_by_id=by.user_id,
         told_at=told_at,
-        facts=words.seal(known, row=notice, column="facts", key=key) if known else None,
-        **({"why": None} | {column: words.seal(text, row=notice, column=column, key=key)}),
     )
     if not changed:
         raise NotOpenError("This notice is settled.")

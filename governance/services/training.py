@@ -167,9 +167,7 @@ def assign(
 
 
 @transaction.atomic
-def move_assignment(
-    *, agency: Agency, row: Assignment, due_on: date, reason: str, by: Actor, at: datetime
-) -> None:
+def move_assignment(*, row: Assignment, due_on: date, reason: str, by: Actor, at: datetime) -> None:
     """
     Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
 

@@ -330,7 +330,7 @@ def move_assignment(request: StaffRequest, assignment_id: int) -> HttpResponse:
         # The day that the page showed: a colleague's of since is not written over.
         row.due_on = said.pop("was") or row.due_on
         try:
-            training.move_assignment(agency=request.agency, row=row, **said, by=request.actor, at=request.at)
+            training.move_assignment(row=row, **said, by=request.actor, at=request.at)
         except training.OwnTrainingError as error:
             form.add_error(None, str(error))
         except training.NotAskedError as error:

@@ -467,7 +467,7 @@ def test_what_somebody_assigned_has_another_day_or_is_taken_back(cast: Cast) -> 
     with job_scope(agency_id=cast.acme.pk):
         assert Assignment.objects.get(pk=row.pk).due_on == day
         with pytest.raises(training.NotAskedError):
-            training.move_assignment(agency=cast.acme, row=row, due_on=late, reason="Too late", by=by, at=now)
+            training.move_assignment(row=row, due_on=late, reason="Too late", by=by, at=now)
     assert alice.post(back, said).status_code == 302
     assert alice.post(back, said).status_code == 404
     with job_scope(agency_id=cast.acme.pk):
@@ -488,7 +488,7 @@ def test_what_a_rule_asks_for_is_not_taken_back_and_can_have_another_day(cast: C
         with pytest.raises(training.OfARuleError):
             training.take_back(agency=cast.acme, row=row, reason="Not needed", by=by, at=NOON)
         day = TODAY + timedelta(days=90)
-        training.move_assignment(agency=cast.acme, row=row, due_on=day, reason="Leave", by=by, at=NOON)
+        training.move_assignment(row=row, due_on=day, reason="Leave", by=by, at=NOON)
     _watch(cast, 1)
     with job_scope(agency_id=cast.acme.pk):
         assert Assignment.objects.get().due_on == day
@@ -639,22 +639,16 @@ def test_nobody_gives_themselves_another_day_before_it_comes_where_another_could
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         row = Assignment.objects.get(user_id=cast.alice.user_id)
-        said: dict[str, Any] = {
-            "agency": cast.acme,
-            "row": row,
-            "reason": "Because I say so",
-            "by": by,
-            "at": NOON,
-        }
+        said: dict[str, Any] = {"row": row, "reason": "Because I say so", "by": by, "at": NOON}
         with pytest.raises(training.OwnTrainingError):
             training.move_assignment(due_on=row.due_on + timedelta(days=365), **said)
         row.assigned_by_id = cast.alice.user_id
         row.save(update_fields=["assigned_by"])
         TrainingRule.objects.all().delete()
         with pytest.raises(training.OwnTrainingError):
-            training.take_back(**said)
+            training.take_back(agency=cast.acme, **said)
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=cast.carol.pk).update(state=MembershipState.SUSPENDED)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        training.take_back(**said)
+        training.take_back(agency=cast.acme, **said)
         assert not Assignment.objects.filter(user_id=cast.alice.user_id).exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from gunicorn.util import parse_address  # type: ignore[import-untyped]
+from gunicorn.util import parse_address  # type: ignore[import-untyped]  # gunicorn has no types
 
 from callprivacy.lib import env
 from tests import starts
