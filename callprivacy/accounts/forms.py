@@ -118,7 +118,7 @@ class ClientForm(forms.Form):
         help_text="Two letters, such as US or DE; numbers without a prefix are read as there.",
     )
     places = PlacesField(
-        help_text="Where it does business: US-CA, US-NY, DE. The laws there limit how long what may be kept, and what"
+        help_text="Where it does business: US-CA, US-NY, DE. The laws there limit how long calls may be kept, and what"
         " an erasure has to leave."
     )
     brand_colour = forms.CharField(

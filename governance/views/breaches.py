@@ -69,13 +69,29 @@ def _said(breach: Breach) -> dict[str, str]:
 
 
 def _form(
-    request: StaffRequest, breach: Breach, form: Any, *, title: str, lede: str, button: str
+    request: StaffRequest,
+    breach: Breach,
+    form: Any,
+    *,
+    title: str,
+    lede: str,
+    button: str,
+    is_final: bool = False,
 ) -> HttpResponse:
     crumbs = [
         ("Breaches", reverse("governance:breaches")),
         (str(breach), reverse("governance:breach", args=[breach.pk])),
     ]
-    return show_form(request, form, section="breaches", title=title, lede=lede, button=button, crumbs=crumbs)
+    return show_form(
+        request,
+        form,
+        section="breaches",
+        title=title,
+        lede=lede,
+        button=button,
+        crumbs=crumbs,
+        is_final=is_final,
+    )
 
 
 def _clients(request: StaffRequest) -> list[Client]:
@@ -242,7 +258,9 @@ def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
         " nobody, and who was left out is looked at anew, so all of it is due again. Its dates run from awareness."
     )
-    return _form(request, breach, form, title="This is no drill", lede=lede, button="It is no drill")
+    return _form(
+        request, breach, form, title="This is no drill", lede=lede, button="It is no drill", is_final=True
+    )
 
 
 @sensitive_post_parameters("text")

@@ -22,11 +22,13 @@ def show_form(
     button: str,
     crumbs: Sequence[tuple[str, str]],
     lede: str = "",
+    is_final: bool = False,
 ) -> HttpResponse:
     """
     A page with one form.
 
     :param crumbs: words and address of the pages above, outermost first; the last one is the way back.
+    :param is_final: the deed cannot be taken back, and its button looks like that.
     """
     context = {
         "section": section,
@@ -34,6 +36,7 @@ def show_form(
         "title": title,
         "lede": lede,
         "button": button,
+        "is_final": is_final,
         "crumbs": crumbs,
         "back": crumbs[-1][1],
     }

@@ -228,7 +228,7 @@ def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
         "proof; this cannot be taken back. Where it had not run out and no other proof counts, what it answered is due "
         "by the day of then; of who is away, once they are back."
     )
-    return _form(request, form, "This proof does not count", lede, "It does not count")
+    return _form(request, form, "This proof does not count", lede, "It does not count", is_final=True)
 
 
 @require_GET
@@ -380,9 +380,20 @@ def _moved(request: StaffRequest, row: Assignment, words: str) -> HttpResponse:
     return redirect("governance:training_campaign")
 
 
-def _form(request: StaffRequest, form: Any, title: str, lede: str, button: str) -> HttpResponse:
+def _form(
+    request: StaffRequest, form: Any, title: str, lede: str, button: str, *, is_final: bool = False
+) -> HttpResponse:
     crumbs = [("Training", reverse("governance:training_matrix"))]
-    return show_form(request, form, section="training", title=title, lede=lede, button=button, crumbs=crumbs)
+    return show_form(
+        request,
+        form,
+        section="training",
+        title=title,
+        lede=lede,
+        button=button,
+        crumbs=crumbs,
+        is_final=is_final,
+    )
 
 
 @require_POST

@@ -421,6 +421,7 @@ def test_another_person_says_on_its_page_that_a_proof_does_not_count(cast: Cast)
     assert browser_of(cast.bob.user).post(end, said).status_code == 403
     assert browser_of(cast.mallory.user).post(end, said).status_code == 404
     assert alice.get(taken).status_code == 200
+    assert "btn-danger" in carol.get(end).content.decode(), "it is not taken back"
 
     assert carol.post(end, said).status_code == 302
 
