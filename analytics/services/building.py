@@ -63,10 +63,7 @@ _FAILURES: Final = 3
 _FULL_UP_TO: Final = 100_000
 """Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
 _ROUNDS: Final = 20
-"""
-How often callers are held back so that reports tell of nobody in what a release leaves out. Of 500 trials with 60
-callers each none needed more than seven.
-"""
+"""How often callers are held back so that reports tell of nobody in what a release leaves out."""
 
 type Clock = Callable[[], datetime]
 

@@ -45,7 +45,7 @@ from tests import make
 from tests.analytics import released
 from tests.analytics.calls import work
 from tests.cast import Cast
-from tests.scale import some
+from tests.scale import some, tell, times
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +214,26 @@ def test_a_search_that_takes_long_is_begun_by_nobody_else(
     free.clear()
     assert building.build(due=Work(cast.acme.pk, release.pk), clock=lambda: now)
     assert free == []
+
+
+def test_few_rounds_of_holding_callers_back_are_enough(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom the guard holds back is by a key that is drawn for each client."""
+    searched: list[int] = []
+    search = anonymise.anonymise
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        searched[-1] += 1
+        return search(*args, **kwargs)
+
+    monkeypatch.setattr(anonymise, "anonymise", counted)
+    for number in range(times(2, 60)):
+        client = make.client(cast.acme, f"Client {number}")
+        make.grant(cast.alice, client)
+        released.fill(client)
+        searched.append(0)
+        trial = released.tried(released.draft(released.recipient(client, cast.alice), cast.alice))
+        assert trial.refusal == ""
+    tell(len(searched), f"trials, of which the longest took {max(searched)} rounds")
 
 
 # --- The floor ---
