@@ -118,6 +118,7 @@ class _Servers:
 
     def __init__(self) -> None:
         self.mark: io.TextIOWrapper | None = None
+        self.number: io.TextIOWrapper | None = None
         self.admin_url = ""
         self.redis_url = ""
         self.redis_url_of_site = ""
@@ -143,12 +144,24 @@ class _Servers:
                 valkey = services.Valkey(where, durable=False, databases=1024)
                 if not valkey.is_up():
                     valkey.start(stays=True)
-                self.redis_url = valkey.url(os.getpid() % 1024)
+                number = self._take_number()
+                self.redis_url = valkey.url(number)
                 # A running site takes messages off its queue that a test beside it has put into its own.
-                self.redis_url_of_site = valkey.url((os.getpid() + 512) % 1024)
+                self.redis_url_of_site = valkey.url(number + 1)
                 for url in (self.redis_url, self.redis_url_of_site):
                     with redis.Redis.from_url(url) as client:
                         client.flushdb()
+
+    def _take_number(self) -> int:
+        """The first even number of a database that no other process has, ours until we end."""
+        for number in range(0, 1024, 2):
+            taken = (STATE / f"valkey-{number}.lock").open("a")
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.number = taken
+                return number
+            taken.close()
+        raise RuntimeError("Five hundred processes use the tests' Valkey.")
 
     def leave(self) -> None:
         """Stop the servers, unless somebody else still uses them."""
@@ -157,6 +170,8 @@ class _Servers:
         with services.locked(STATE / "start.lock"):
             self.mark.close()
             self.mark = None
+            if self.number is not None:
+                self.number.close()
             with services.locked(STATE / "users.lock", wait=False) as alone:
                 if alone:
                     where = place()

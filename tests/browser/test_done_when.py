@@ -18,7 +18,17 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import site as sites
-from tests.browser.site import JOBS, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor, texts, until
+from tests.browser.site import (
+    JOBS,
+    OFFICER,
+    OTHER_OFFICER,
+    ROOT,
+    Site,
+    Visitor,
+    past_midnight,
+    texts,
+    until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -76,6 +86,7 @@ def test_newcomers_first_hour(visitor: Visitor, site: Site, tmp_path: Path) -> N
     see_masked_calls(visitor)
     reveal_one(visitor)
     find_it_in_the_trail(visitor)
+    past_midnight(ZONE, within=timedelta(minutes=2))
     shorten_the_keep_for(visitor)
     due = see_what_would_go(visitor)
     go_live(visitor, due)
@@ -226,6 +237,7 @@ def see_it_go(visitor: Visitor, due: int) -> None:
     page.get_by_role("link", name="Retention", exact=True).first.click()
     page.get_by_role("link", name="Start a run now").click()
     page.get_by_role("button", name="Erase what is due").click()
+    page.wait_for_url("**/retention/runs/*/")
     expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=JOBS)
     assert figure(visitor, "Rows erased") == due
     row = page.get_by_role("row").filter(has_text=CLIENT)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -18,7 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import make
-from tests.browser.site import JOBS, NEXT_LOOK, OFFICER, PATIENCE, Visitor, texts, until
+from tests.browser.site import JOBS, NEXT_LOOK, OFFICER, PATIENCE, Visitor, past_midnight, texts, until
 from tests.scale import times
 
 pytestmark = pytest.mark.browser
@@ -39,6 +40,7 @@ LABEL = re.compile(r"Caller [0-9A-Z]{2}-[0-9A-Z]{3}")
 @pytest.mark.slow
 def test_delete_my_data(visitor: Visitor) -> None:
     visitor.sign_in(OFFICER)
+    past_midnight(ZONE, within=timedelta(seconds=30))
     called_on = f"{make.now().astimezone(ZONE):%Y-%m-%d}"
     call(visitor)
     before = caller_of_the_newest_call(visitor)

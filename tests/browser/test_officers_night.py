@@ -188,6 +188,7 @@ def watch_the_night(visitor: Visitor) -> None:
     page.get_by_role("link", name="Retention", exact=True).first.click()
     run = page.get_by_role("region", name="Runs").get_by_role("row").filter(has_text="Each night").first
     run.get_by_role("link").click()
+    page.wait_for_url("**/retention/runs/*/")
     expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=JOBS)
     row = page.get_by_role("region", name="Clients of this run").get_by_role("row").filter(has_text=CLIENT)
     due, erased, held, forgotten = (

@@ -30,6 +30,7 @@ from retention.models import Backup, Drill
 from tests import ground, make
 from tests.cast import Cast
 from tests.scale import some
+from tools import services
 
 
 def found(title: str, clock: doctor.Clock = make.now) -> list[Finding]:
@@ -104,16 +105,19 @@ def test_clocks_that_differ(cast: Cast) -> None:
 # --- Valkey, worker, beat ---
 
 
-def test_a_valkey_that_throws_things_out(settings: Settings) -> None:
-    with redis.Redis.from_url(settings.REDIS_URL) as line:
-        # Nothing is thrown out while no maxmemory is set, so that the tests beside this one lose nothing.
-        line.config_set("maxmemory-policy", "allkeys-lru")
-        try:
-            facts = [one.fact for one in found("Valkey's settings") if one.grave == WRONG]
-        finally:
-            line.config_set("maxmemory-policy", "noeviction")
+def test_a_valkey_that_throws_things_out(settings: Settings, tmp_path: Path) -> None:
+    """One of its own: its settings hold for every worker beside this one."""
+    valkey = services.Valkey(services.Place.of(tmp_path), durable=False)
+    valkey.start()
+    try:
+        settings.REDIS_URL = valkey.url()
+        assert all(one.grave == LOOK for one in found("Valkey's settings"))
+        with redis.Redis.from_url(settings.REDIS_URL) as line:
+            line.config_set("maxmemory-policy", "allkeys-lru")
+        facts = [one.fact for one in found("Valkey's settings") if one.grave == WRONG]
+    finally:
+        valkey.stop()
     assert "allkeys-lru" in facts[0]
-    assert all(one.grave == LOOK for one in found("Valkey's settings"))
 
 
 @pytest.mark.usefixtures("_no_processes")
