@@ -182,7 +182,7 @@ def go_live(visitor: Visitor) -> None:
 
 
 def watch_the_night(visitor: Visitor) -> None:
-    """The run of the night, which its beat starts after two o'clock, and its page until it has ended."""
+    """The run of the night, and its page until it has ended."""
     page = visitor.page
     night_comes(visitor)
     page.get_by_role("link", name="Retention", exact=True).first.click()

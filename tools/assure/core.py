@@ -61,7 +61,7 @@ CORE: dict[str, tuple[str, ...]] = {
     ),
 }
 # Besides these tests, which take branches that those of the module leave to them.
-BESIDE = ("audit", "vault", "tenancy", "consent/test_deadlines.py", "rights/test_deadlines_command.py")
+BESIDE = ("audit", "vault", "tenancy", "rights/test_deadlines_command.py")
 NOTICED_AT_LEAST = 0.90
 # The order of changes is drawn with this; a sample of fewer says nothing of so many.
 SEED, SAMPLE_AT_LEAST = 30, 30
@@ -118,9 +118,7 @@ def noticed(seconds: float) -> Figure:
 
 
 def _tests() -> list[str]:
-    return sorted(
-        {test for own in CORE.values() for test in own} | {b for b in BESIDE if (ROOT / "tests" / b).exists()}
-    )
+    return sorted({test for own in CORE.values() for test in own} | set(BESIDE))
 
 
 def _only_the_core() -> Path:
