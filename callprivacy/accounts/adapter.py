@@ -300,6 +300,7 @@ class _Slowed:
     """Guesses of a second factor wait like guesses of a password, counted in the database and from any address."""
 
     user: User
+    authenticator: Authenticator
 
     def clean_code(self) -> str:
         digest, at = selectors.digest_of_name(self.user.email, "second factor"), timezone.now()
@@ -310,12 +311,23 @@ class _Slowed:
                 f"Too many wrong codes. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, then try again."
             ) from None
         try:
-            code: str = super().clean_code()  # type: ignore[misc]  # allauth's own, without types
+            with transaction.atomic():
+                factor_deeds.hold_factors(self.user.pk)
+                code: str = super().clean_code()  # type: ignore[misc]  # allauth's own, without types
+                self._take(code)
         except ValidationError:
             sign_in.record_failure(digest=digest, at=at)
             raise
         sign_in.forget_failures(digest=digest)
         return code
+
+    def _take(self, code: str) -> None:
+        if self.authenticator.type != Authenticator.Type.TOTP:
+            return  # a recovery code is struck out by the library
+        try:
+            factor_deeds.take_code(factor=self.authenticator, code=code)
+        except factor_deeds.CodeTakenError:
+            raise FactorAdapter().validation_error("incorrect_code") from None
 
 
 class SecondFactorForm(_Slowed, AuthenticateForm):

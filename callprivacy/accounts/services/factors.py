@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -23,6 +25,7 @@ from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
+from callprivacy.vault.fields import open_secret
 
 VALID_FOR: Final = timedelta(days=2)
 
@@ -32,6 +35,10 @@ class AlreadyAskedError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("This waits already for the word of a second person who manages people.")
+
+
+class CodeTakenError(ValueError):
+    """A code of an app that was used already, or is older than one that was."""
 
 
 class NotYoursError(ValueError):
@@ -52,6 +59,31 @@ def factor_changed(*, user: User, action: str, kind: str, at: datetime) -> None:
     people.record_own(f"{kind}.{action}", user_id=user.pk, at=at)
     if action == "removed":
         ask_for_longer(user_id=user.pk, at=at)
+
+
+def hold_factors(user_id: int) -> None:
+    """Let nobody else use a code of this person until the transaction ends."""
+    list(Authenticator.objects.filter(user_id=user_id).select_for_update().order_by("pk").values_list("pk"))
+
+
+def take_code(*, factor: Authenticator, code: str) -> None:
+    """
+    Let a code of an app, which was found right, count once; its person's factors are held.
+
+    A code is right for as long as clocks may differ, before and after its 30 seconds; the library remembers it for 30
+    seconds only. So the newest step that was taken stays with the seed, and no step up to it counts again (RFC 6238,
+    5.2).
+
+    :raises CodeTakenError: it, or one of a later step, was taken.
+    """
+    seed = open_secret(factor.data["secret"])
+    for step in totp.yield_hotp_counters_from_time():
+        shown = totp.format_hotp_value(totp.hotp_value(seed, step))
+        if step > factor.data.get("taken", -1) and compare_user_code(actual=code, expected=shown):
+            factor.data["taken"] = step
+            factor.save(update_fields=["data"])
+            return
+    raise CodeTakenError
 
 
 def ask_for_longer(*, user_id: int, at: datetime) -> None:
