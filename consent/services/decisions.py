@@ -17,6 +17,7 @@ from typing import Any, Final
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import Q
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState, TranscriptState
@@ -42,6 +43,9 @@ KEPT_FOR: Final = timedelta(days=7)
 """How long it is remembered that something was decided anew."""
 
 _PAUSE: Final = timedelta(minutes=5)
+_PAUSE_FOR_OTHERS: Final = timedelta(seconds=5)
+"""Where somebody else had the rows for longer than one waits: they are done in a moment."""
+_IN_THE_WAY: Final = (LockNotAvailable, DeadlockDetected, SerializationFailure)
 _REASON: Final = 300
 _RULE: Final = 60
 _FACTS: Final = (
@@ -106,11 +110,19 @@ def _decide_batch(agency_id: int, client_id: int, at: datetime) -> int:
 
 
 def _log_failure(client_id: int, error: Exception) -> None:
-    """The kind of the error alone: its text may hold a value."""
+    """The kind of the error alone: its text may hold a value. That somebody else was in the way is no fault."""
     if isinstance(error, SoftTimeLimitExceeded):
         raise error
+    if _is_in_the_way(error):
+        log.info("decisions.put_off", client=client_id, error=type(error.__cause__).__name__)
+        return
     figures.note_fault()
     log.error("decisions.failed", client=client_id, error=type(error).__name__)
+
+
+def _is_in_the_way(error: Exception) -> bool:
+    """Whether it failed only because another transaction had the rows."""
+    return isinstance(error.__cause__, _IN_THE_WAY)
 
 
 def _clients_with_undecided(agency_id: int) -> list[int]:
@@ -171,8 +183,9 @@ def decide_anew(*, agency_id: int, until: datetime, clock: Clock) -> bool:
                     _work_off(client, held, at)
         except Exception as error:  # noqa: BLE001  (tried again later; the other clients' go on)
             _log_failure(client_id, error)
+            due_at = at + (_PAUSE_FOR_OTHERS if _is_in_the_way(error) else _PAUSE)
             with job_scope(agency_id=agency_id):
-                Rejudgement.objects.filter(pk__in=ids, finished_at=None).update(due_at=at + _PAUSE)
+                Rejudgement.objects.filter(pk__in=ids, finished_at=None).update(due_at=due_at)
     return True
 
 

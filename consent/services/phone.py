@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection as database
+from django.db import transaction
 
 from callprivacy.calls.models import Connection, ConnectionSecret
 from callprivacy.calls.providers import callrail
@@ -80,6 +83,19 @@ def _memory(agency_id: int) -> dict[str, Any]:
     return {"events": [], "blocked": [], "recordings": {}} | found
 
 
+@contextmanager
+def _changed(agency_id: int) -> Iterator[dict[str, Any]]:
+    """What is remembered, to be changed: who else would change it waits, in whatever process."""
+    with transaction.atomic():
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('consent.demo_phone', %s))", [agency_id]
+            )
+        memory = _memory(agency_id)
+        yield memory
+        _keep(agency_id, memory)
+
+
 def _keep(agency_id: int, memory: dict[str, Any]) -> None:
     memory["events"] = memory["events"][-_REMEMBERED:]
     cache.set(f"demo-phone:{agency_id}", memory, _DAY)
@@ -93,7 +109,11 @@ def _note(memory: dict[str, Any], what: str, **facts: str) -> None:
 def _meet(agency: Agency, connection: Connection, secret: str, said: Mapping[str, str]) -> None:
     """Remember the account and its token for the interface, and what the vendor itself would do with a text."""
     _remember(selectors.account_of(connection), agency.pk, secret)
-    memory = _memory(agency.pk)
+    with _changed(agency.pk) as memory:
+        _hear(memory, said)
+
+
+def _hear(memory: dict[str, Any], said: Mapping[str, str]) -> None:
     caller, body = said.get("From", ""), said.get("Body", "").strip().upper()
     if said.get("RecordingSid") and said.get("RecordingStatus") == "in-progress":
         memory["recordings"][said.get("CallSid", "")] = said["RecordingSid"]
@@ -115,7 +135,6 @@ def _meet(agency: Agency, connection: Connection, secret: str, said: Mapping[str
         )
     elif body in _HELP:
         _note(memory, "own", to=caller, words="Reply STOP to unsubscribe. Msg&Data Rates May Apply.")
-    _keep(agency.pk, memory)
 
 
 def _remember(account: str, agency_id: int, secret: str) -> dict[str, Any]:
@@ -146,10 +165,8 @@ def play(
     digest = sha256(token.encode()).hexdigest()
     if known is None or not secrets.compare_digest(known["digest"], digest):
         raise NotPlayedError(account[:10])
-    memory = _memory(known["agency"])
-    answer = _answer(memory, account, method, path, said)
-    _keep(known["agency"], memory)
-    return answer
+    with _changed(known["agency"]) as memory:
+        return _answer(memory, account, method, path, said)
 
 
 def _look_up(account: str, at: datetime) -> dict[str, Any] | None:

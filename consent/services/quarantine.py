@@ -175,7 +175,8 @@ def change_handling(
         "takes_transcripts": takes_transcripts,
     }
     # Held, so that no signature of going live comes between the look and the change.
-    client = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
+    rows = Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency")
+    client = rows.get(pk=client.pk)
     if selectors.is_live(client) and quarantine_hours != client.quarantine_hours and not is_signed:
         raise NotSignedError(client)
     before = {name: getattr(client, name) for name in values}

@@ -95,7 +95,7 @@ def request_binder(*, client: Client, by: Actor, at: datetime) -> Binder:
     if by.user_id is None:
         raise TypeError("A binder is asked for by a person.")
     # One at a time at a client, so that numbers have no gap.
-    Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+    Client.objects.select_for_update(no_key=True, of=("self",)).get(pk=client.pk)
     mine = Binder.objects.for_client(client)
     if mine.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exists():
         raise OneIsBuiltError("A binder of this client is being built already.")

@@ -80,7 +80,7 @@ def take_snapshot(*, agency: Agency, seen: bytes, by: Actor, at: datetime) -> Re
     if by.user_id is None:
         raise TypeError("A snapshot is kept by a person.")
     # Two who take one at once take turns; the second sees what the first did.
-    Agency.objects.select_for_update(of=("self",)).get(pk=agency.pk)
+    Agency.objects.select_for_update(no_key=True, of=("self",)).get(pk=agency.pk)
     present = selectors.present()
     if present is None or present.digest != seen:
         raise ChangedMeanwhileError(

@@ -355,7 +355,7 @@ def _note_on_agency(agency_id: int) -> None:
     Write on the agency until when each provider's vendor is reviewed, and what people called are told of vendors: the
     rooms of connections and of requests know no vendors.
     """
-    Agency.objects.select_for_update().get(pk=agency_id)
+    Agency.objects.select_for_update(no_key=True).get(pk=agency_id)
     newest = VendorReview.objects.filter(vendor=OuterRef("pk")).order_by("-reviewed_at", "-pk")
     found: dict[str, str] = {}
     for provider, until, decision in (

@@ -444,7 +444,10 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
         is kept, the time in quarantine or what is deleted at the tracker has changed.
     """
     by = Actor.staff(user_id=signed_by)
-    locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
+    # No key of it changes: who adds something to the client is not waited for.
+    locked = (
+        Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency").get(pk=client.pk)
+    )
     if locked.retention_state == RetentionState.LIVE:
         raise AlreadyLiveError(f"{locked.name} is live already.")
     cutoff = tenancy.cutoff_of(locked, at)

@@ -47,6 +47,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         expect(page.get_by_role("main")).to_contain_text(re.compile(r"Stopped here at \d\d:\d\d:\d\d"))
         page.get_by_role("button", name="Take me off").tap()
         expect(page.get_by_role("main")).to_contain_text("Nobody calls or texts this number")
+        page.wait_for_load_state()  # how wide it is goes by the stylesheet
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, "nothing has to be scrolled sideways"
         assert not says(page.content(), NUMBER)

@@ -28,6 +28,8 @@ CLIENT, SLUG = "Harbor Dental", "harbor-dental"
 ZONE = ZoneInfo("America/Los_Angeles")
 CALLER, NUMBER = "Ms Shaw in London", "+442079460123"
 DIGITS = re.compile(r"20\D{0,2}7946\D{0,2}0123")
+BYTES = re.compile(rb"\\+x((?:[0-9a-f]{2})+)")
+"""How a dump writes bytes: read as they are, since by their hex digits chance may write any number."""
 PAGES = times(40, 80)
 LINK = re.compile(r'href="(/[^"#]*)"')
 SKIPPED = re.compile(
@@ -283,6 +285,7 @@ def is_gone_from_every_dump(visitor: Visitor) -> None:
             for (table,) in rows:
                 with link.cursor().copy(f"COPY {table} TO STDOUT") as out:
                     dump = b"".join(bytes(piece) for piece in out)
+                dump = BYTES.sub(lambda found: bytes.fromhex(found[1].decode()), dump)
                 assert not DIGITS.search(dump.decode(errors="replace")), table
                 tables += 1
     assert tables > 100

@@ -64,6 +64,8 @@ def a_telephone(visitor: Visitor) -> Page:
     (line,) = [name for name in texts(lines.locator("option")) if name == f"{CLIENT}: Ads (CallRail)"]
     lines.select_option(line)
     phone.get_by_label("You are", exact=True).select_option(CALLER)
+    # What its first look brings is of before, and it says nothing of it.
+    phone.locator("#phone[data-listening=yes]").wait_for()
     return phone
 
 

@@ -87,6 +87,7 @@ def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) 
 
         expect(page.get_by_role("heading", name="Retention", level=1)).to_be_visible()
         expect(drawer).to_be_hidden()
+        page.wait_for_load_state()  # how wide it is goes by the stylesheet
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         # A client's last tab is in view where it is the current one.
         visitor.open("/clients/harbor-dental/policies/")
@@ -123,6 +124,7 @@ def test_what_was_typed_stays_when_the_reason_of_a_hold_is_read(visitor: Visitor
     page.get_by_role("button", name="Place the hold").click()
     page.get_by_role("link", name="Lift it").click()
     page.get_by_label("Why it may end").fill("The case was settled in court.")
+    page.wait_for_load_state()  # what reads the reason in its place comes after what is drawn
 
     page.get_by_role("button", name="Read the reason").click()
 
@@ -204,6 +206,7 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     page.locator("#number-search").fill("(213) 555-0123")
     page.locator("#number-search").press("Enter")
     expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
+    page.wait_for_load_state()
     said = page.locator("main").inner_text()
     assert "That you looked is in the trail" in said
     page.get_by_role("link", name="Work queue", exact=True).first.click()

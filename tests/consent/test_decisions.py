@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -623,27 +623,47 @@ def test_a_call_that_is_gone_or_erased_is_left_alone(cast: Cast) -> None:
     assert recording(call).state == RecordingState.GONE
 
 
+@contextmanager
+def held_by_somebody_else(call: Call) -> Iterator[None]:
+    """Another transaction has the call's recording meanwhile."""
+    other = connections.create_connection("default")
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "SELECT set_config('callprivacy.kind', 'job', true), set_config('callprivacy.agency', %s, true)",
+            [str(call.agency_id)],
+        )
+        cursor.execute("SELECT FROM calls_recording WHERE call_id = %s FOR UPDATE", [call.pk])
+        assert cursor.rowcount == 1
+        yield
+        cursor.execute("ROLLBACK")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_somebody_else_holds_is_decided_next_time(cast: Cast) -> None:
     calls = [recorded(cast.dentist, f"+1415555{2000 + number}") for number in range(2)]
-    other = connections.create_connection("default")
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute(
-                "SELECT set_config('callprivacy.kind', 'job', true), set_config('callprivacy.agency', %s, true)",
-                [str(cast.acme.pk)],
-            )
-            cursor.execute("SELECT FROM calls_recording WHERE call_id = %s FOR UPDATE", [calls[0].pk])
-            assert cursor.rowcount == 1
-            work(cast.dentist)
-            assert recording(calls[0]).decided_at is None
-            assert recording(calls[1]).decided_at == NOON
-            cursor.execute("ROLLBACK")
-    finally:
-        other.close()
+    with held_by_somebody_else(calls[0]):
+        work(cast.dentist)
+        assert recording(calls[0]).decided_at is None
+        assert recording(calls[1]).decided_at == NOON
     work(cast.dentist, at=NOON + timedelta(minutes=1))
     assert recording(calls[0]).decided_at == NOON + timedelta(minutes=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_else_holds_is_decided_anew_within_seconds(cast: Cast) -> None:
+    call = recorded(cast.dentist)
+    work(cast.dentist)
+    say(cast.dentist, EventKind.GIVEN, call.caller_id)
+    with held_by_somebody_else(call):
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        figures.begin_task()
+        work(cast.dentist, at=NOON + timedelta(minutes=1))
+    assert not figures.has_fault(), "nothing is broken"
+    assert not decision(call).allowed
+    work(cast.dentist, at=NOON + timedelta(minutes=1, seconds=10))
+    assert decision(call).allowed
 
 
 @pytest.mark.thorough

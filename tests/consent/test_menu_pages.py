@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import uuid
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection as database
 from django.test import Client as Browser
 from django.test import override_settings
 
@@ -28,6 +30,7 @@ from consent.selectors import menus as selectors
 from consent.services import call_backs, menus, phone, twilio_door
 from tests import make
 from tests.accounts.browsers import signed_in
+from tests.aside import Aside
 from tests.cast import Cast
 from tests.consent import twilio_side
 from tests.consent.twilio_side import CALLER, LINE, TRACKING
@@ -458,6 +461,35 @@ def test_the_vendors_part_is_played_and_heard(cast: Cast, alice: Browser, demo: 
         assert stranger.post(base + "Messages.json", "To=1", content_type=twilio_side.FORM).status_code == 404
     with override_settings(CALLPRIVACY_URL="https://calls.example.com"):
         assert ask("post", "Messages.json", To=CALLER, Body="Hello").status_code in {301, 404}
+
+
+def test_what_two_ask_the_vendor_at_once_is_both_heard(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, token = f"AC{uuid.uuid4().hex}", "of-the-demo"
+    phone._remember(account, cast.acme.pk, token)
+    answer, has_begun, may_end = phone._answer, threading.Event(), threading.Event()
+
+    def answer_late(*asked: Any) -> Any:
+        has_begun.set()
+        assert may_end.wait(20)
+        return answer(*asked)
+
+    def text(words: str) -> None:
+        with database.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '20s'")
+        said = {"To": CALLER, "Body": words}
+        phone.play(account=account, token=token, method="POST", path="Messages.json", said=said, at=NOON)
+
+    monkeypatch.setattr(phone, "_answer", answer_late)
+    one = Aside(lambda: text("one"))
+    assert has_begun.wait(20)
+    other = Aside(lambda: text("other"))
+    assert other.is_waiting()
+    may_end.set()
+    one.end()
+    other.end()
+
+    heard = [(event["number"], event["words"]) for event in phone.heard(agency=cast.acme)]
+    assert heard == [(1, "one"), (2, "other")]
 
 
 def test_a_call_back_rings_on_the_page_and_is_connected_after_a_key(

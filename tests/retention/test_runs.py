@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection, connections
 
 from callprivacy import celery
 from callprivacy.audit import services as audit
@@ -453,6 +454,24 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
         )
         assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
         assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_signs_waits_for_nobody_who_adds_to_the_client(cast: Cast) -> None:
+    with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "SELECT set_config('callprivacy.kind', 'job', true), set_config('callprivacy.agency', %s, true)",
+            [str(cast.acme.pk)],
+        )
+        cursor.execute("SELECT FROM tenancy_client WHERE id = %s FOR KEY SHARE", [cast.dentist.pk])
+        assert cursor.rowcount == 1
+        with job_scope(agency_id=cast.acme.pk):
+            with connection.cursor() as ours:
+                ours.execute("SET LOCAL lock_timeout = '50ms'")
+            shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
+            policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON)
+            assert GoLive.objects.count() == 1
 
 
 def test_who_signs_after_another_officer_hears_that_the_client_is_live_already(cast: Cast) -> None:

@@ -376,6 +376,6 @@ def update_engagement(
 
 def _check_not_live(client: Client) -> None:
     """The row is held, so that no signature of going live comes between the look and the change."""
-    locked = Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+    locked = Client.objects.select_for_update(no_key=True, of=("self",)).get(pk=client.pk)
     if locked.retention_state == RetentionState.LIVE:
         raise NotSignedError(client)

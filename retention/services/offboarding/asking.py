@@ -143,7 +143,7 @@ def ask(
     if by.user_id is None:
         raise TypeError("A person asks that a client be offboarded.")
     reason = checked_reason(reason)
-    Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
+    Client.objects.select_for_update(no_key=True, of=("self",)).get(pk=client.pk)
     check_holds(client)
     if of_client(client) is not None:
         raise NotNowError("This client is being offboarded already.")
@@ -243,6 +243,7 @@ def begin_erasing(*, row: Offboarding, shown: Mapping[str, int], by: Actor, at: 
     :raises HeldError: a hold is open. :raises ExtentChangedError: the counts are others by now.
     :raises NotNowError: the file was not taken by its link, or a second officer is there and has not agreed.
     """
+    # Waits for whoever is adding something, such as a hold.
     client = Client.objects.select_for_update(of=("self",)).get(pk=row.client_id)
     check_holds(client)
     if waits_for_second(Offboarding.objects.for_client(row.client_id).get(pk=row.pk)):
