@@ -32,6 +32,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
 from callprivacy.calls.services import people
 from callprivacy.lib import phone
+from callprivacy.lib.mail import Fault
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
@@ -362,15 +363,25 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
     return letters
 
 
-def may_still_go(*, agency_id: int, letter: Letter) -> bool:
-    """Whether a letter that was claimed is still to go out: others went before it, and took their time."""
+def may_still_go(*, agency_id: int, letter: Letter, at: datetime) -> bool:
+    """
+    Whether a letter that was claimed is still to go out: others went before it, and took their time.
+
+    That a first letter is handed over now is noted before it is: a worker that dies with it may have sent it, and links
+    that are ended before it is sent again are that one's, too.
+    """
     with job_scope(agency_id=agency_id):
-        return (
+        row = (
             Invitation.objects.for_client(letter.client_id)
             .filter(selectors.taken_up(), pk=letter.invitation_id)
             .filter(address__isnull=False, due_at__isnull=False, client__shut_at=None)
-            .exists()
+            .select_related("client")
+            .first()
         )
+        if row is None or _is_ended(row):
+            return False
+        Invitation.objects.filter(pk=row.pk, state=InvitationState.QUEUED, sent_at=None).update(sent_at=at)
+        return True
 
 
 def _letter(row: Invitation, at: datetime) -> Letter | None:
@@ -428,18 +439,24 @@ def _would_advertise(row: Invitation, at: datetime) -> bool:
 
 
 def _take_back(row: Invitation) -> None:
-    """Send nothing more; the link of a letter that went out stays, so that it can still be answered."""
+    """Send nothing more; the link of a letter that went out, or may have, stays, so that it can still be answered."""
     row.due_at = None
     if row.state == InvitationState.QUEUED:
-        row.state, row.address = InvitationState.PURGED, None
+        row.state = InvitationState.SENT if row.sent_at else InvitationState.PURGED
+        row.address = row.address if row.sent_at else None
     row.save(update_fields=["state", "due_at", "address"])
 
 
-def letter_refused(*, agency_id: int, letter: Letter) -> None:
-    """The server refused the recipient for good: at last the letter counts as come back."""
+def letter_not_taken(*, agency_id: int, letter: Letter, at: datetime, fault: Fault) -> None:
+    """
+    The server did not take a letter; where it refused the recipient for good, at last the letter counts as come back.
+
+    :param at: when it was about to be handed over. What was handed over before may have gone.
+    """
     with job_scope(agency_id=agency_id):
         rows = Invitation.objects.for_client(letter.client_id).filter(pk=letter.invitation_id)
-        rows.update(attempts=F("attempts") + 1)
+        rows.filter(state=InvitationState.QUEUED, sent_at=at).update(sent_at=None)
+        rows.update(attempts=F("attempts") + int(fault.is_recipients))
 
 
 def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:

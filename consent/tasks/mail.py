@@ -30,14 +30,14 @@ def send_invitations(*, agency_id: int, **_: Any) -> None:
         began = timezone.now()
         if began >= at + invitations.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
-        if not invitations.may_still_go(agency_id=agency_id, letter=letter):
+        if not invitations.may_still_go(agency_id=agency_id, letter=letter, at=began):
             continue
         fault = _send(letter)
         if fault is None:
             # As of when it was handed over: links that are ended while the server takes it are this one's, too.
             invitations.letter_sent(agency_id=agency_id, letter=letter, at=began)
-        elif fault.is_recipients:
-            invitations.letter_refused(agency_id=agency_id, letter=letter)
+        else:
+            invitations.letter_not_taken(agency_id=agency_id, letter=letter, at=began, fault=fault)
 
 
 def _send(letter: Letter) -> Fault | None:

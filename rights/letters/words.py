@@ -207,6 +207,17 @@ COPIES: Final[dict[Language, dict[Copies, str]]] = {
         Copies.RELEASES: "Archivos entregados a otros en los que un código le representa",
     },
 }
+LEAVING: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {Copies.VENDOR: "Recordings whose deletion at the call tracker is under way"},
+    Language.SPANISH: {
+        Copies.VENDOR: "Grabaciones cuya eliminación en el proveedor de llamadas está en curso"
+    },
+}
+STILL: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {Copies.VENDOR: "Recordings at the call tracker"},
+    Language.SPANISH: {Copies.VENDOR: "Grabaciones en el proveedor de llamadas"},
+}
+"""Of an erasure, what leaves and what stays where that is named in other words than what was found."""
 KEPT: Final[dict[Language, dict[str, str]]] = {
     Language.ENGLISH: {
         "": "It stays until its own date.",
@@ -220,6 +231,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         " nothing in it says whose it was.",
         "request": "It is the record of your request, and is erased at its own date.",
         "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
+        "tracker": "They are still there: their deletion has not been ordered.",
     },
     Language.SPANISH: {
         "": "Se conserva hasta su propia fecha.",
@@ -233,6 +245,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         " y nada en ella dice de quién era.",
         "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
         "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",
+        "tracker": "Siguen allí: no se ha ordenado su eliminación.",
     },
 }
 """Why something of a person stays after an erasure, by `Finding.kept_why`; "" for whatever else."""

@@ -7,7 +7,7 @@ Numbers and addresses are masked here; what the person wrote is shown without th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -330,6 +330,7 @@ _STAYS: Final = {
     "again": "the number: the person has called, agreed or written again since",
     "evidence": "evidence of consent, until its own date",
     "lone": "as a count: no number was shown",
+    "tracker": "recordings: the client has not instructed you to have them deleted there",
 }
 
 
@@ -350,15 +351,17 @@ def found_of(case: Case) -> list[FoundLine]:
             kept_why=row.kept_why or (before.kept_why if before else ""),
             oldest_at=_edge(min, row.oldest_at, before.oldest_at if before else None),
             newest_at=_edge(max, row.newest_at, before.newest_at if before else None),
-            note=_note_of(row.detail) or (before.note if before else ""),
+            note=_note_of(row) or (before.note if before else ""),
         )
     order = {copies: place for place, copies in enumerate(Copies)}
     return sorted(lines.values(), key=lambda line: (line.client, order[line.copies]))
 
 
-def _note_of(detail: Mapping[str, Any]) -> str:
-    """What the count of a line does not say of files that were given to others."""
-    said = []
+def _note_of(row: Finding) -> str:
+    """What the counts of a line do not say: of files that were given to others, and of what a tracker is asked for."""
+    said, detail = [], row.detail
+    if row.copies == Copies.VENDOR and row.erased:
+        said.append("Erased are recordings there: the steps at vendors say how far each is.")
     if detail.get("recipients"):
         said.append(f"With {', '.join(detail['recipients'])}.")
     if count := detail.get("anonymised"):

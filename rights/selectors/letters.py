@@ -192,19 +192,22 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         for why, count in row.stays.items():
             key = (row.copies, why)
             kept[key] = kept.get(key, 0) + count
-    reasons = letter_words.KEPT[language]
+    reasons, still = letter_words.KEPT[language], letter_words.STILL[language]
     found = {
         "found": _lines(f"{names[Copies(copies)]}: {count}" for copies, count in counted.items() if count),
         "stays": _lines(
-            f"{names[Copies(copies)]}: {count}. {reasons.get(why, reasons[''])}"
+            f"{still.get(copies, names[Copies(copies)])}: {count}. {reasons.get(why, reasons[''])}"
             for (copies, why), count in kept.items()
         ),
     }
     if case.kind == Kind.DELETE:
+        leaving = letter_words.LEAVING[language]
         found |= _of_what_stays(case, set(kept), language)
         found["stays"] = "\n".join(filter(None, [found["stays"], _copies(case, language)]))
         found["done"] = _lines(
-            f"{names[Copies(copies)]}: {count}" for copies, count in erased.items() if count
+            f"{leaving.get(copies, names[Copies(copies)])}: {count}"
+            for copies, count in erased.items()
+            if count
         )
     elif case.kind == Kind.CORRECT:
         found["done"] = _lines(corrections.lines(case, language))

@@ -316,7 +316,8 @@ class Preview:
     """
     What erasing one person at one client would take, and what would stay, with the reason.
 
-    :ivar calls: that leave with everything that hangs on them. :ivar at_vendor: recordings that the tracker still has.
+    :ivar calls: that leave with everything that hangs on them. :ivar recordings: and :ivar transcripts: that leave, of
+    calls that a law keeps as well. :ivar at_vendor: recordings among them that the tracker still has.
     :ivar held: calls that holds keep, and :ivar holds: which ones. :ivar by_law: calls out whose record the law makes
     the client keep, and :ivar law: which law. :ivar refusals: purposes that stay refused: it outlives the erasure.
     :ivar of_others: calls from before the number was this person's, which nobody has looked at.
@@ -382,7 +383,8 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
         n_by_law=Count("pk", filter=floor & ~held & ~others),
         n_leaving=Count("pk", filter=~held & ~floor & ~others),
     )
-    leaving = calls.exclude(held | floor | others).values("pk")
+    # What was said leaves also where a law keeps the record of the call.
+    leaving = calls.exclude(held | others).values("pk")
     recordings = Recording.objects.for_client(client).filter(call_id__in=leaving)
     rule = floor_of(target, at)
     noes = vault.suppressed_callers(client.pk, [target.caller_id], on=at.date()).get(target.caller_id, {})

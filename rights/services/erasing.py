@@ -11,7 +11,7 @@ gone.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -22,7 +22,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Caller, CallExport, CallRef, Recording, Transcript
 from callprivacy.calls.services import ends, erasure, redaction, starts
-from callprivacy.calls.services.erasure import Chosen, Removed
+from callprivacy.calls.services.erasure import Chosen, Removed, VendorCopy
 from callprivacy.calls.services.redaction import TOMBSTONE_FOR
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -37,6 +37,7 @@ from consent.models import (
     MenuSession,
     Reply,
 )
+from consent.selectors import decisions
 from consent.services import identity_ends
 from retention.selectors import holds as hold_selectors
 from retention.selectors import preview as previews
@@ -57,6 +58,8 @@ AGAIN: Final = "again"
 """Why a number stays (`Finding.kept_why`): the person has called, agreed or written again since."""
 LONE: Final = "lone"
 """Why a withheld call stays as a count (`Finding.kept_why`): what is left of it says nothing of anybody."""
+TRACKER: Final = "tracker"
+"""Why the tracker keeps a recording (`Finding.kept_why`): the client has not instructed us to have it deleted there."""
 _LATE_AT_MOST: Final = 10
 
 type Clock = Callable[[], datetime]
@@ -267,16 +270,18 @@ def erase_person(
         with job_scope(agency_id=client.agency_id):
             holds.mark_held(client=client, at=at)
             chosen, whole, left = _choose(target, at, beyond_floor, done)
-            if chosen.ids:
-                copies = list(chosen.copies)
-                errands = retention.open_errands(client, copies, by, at)
-                done.add(Copies.VENDOR, len(copies))
+            instructed = decisions.deletes_at_vendor(client)
+            if chosen.ids or left.ids:
+                copies = [*chosen.copies, *left.copies]
+                errands = retention.open_errands(client, copies, by, at, instructed=instructed)
+                _count_copies(target, done, copies, instructed=instructed)
                 audit.record(
                     "person.erasing",
                     subject=Caller(pk=target.caller_id, client_id=client.pk),
                     by=by,
                     at=at,
                     calls=len(chosen.ids),
+                    words=len(left.ids),
                     errands=errands,
                     case=str(case_id) if case_id else None,
                 )
@@ -286,6 +291,9 @@ def erase_person(
             _remember(client, chosen, at)
             removed = erasure.remove_calls(client=client, chosen=chosen)
             _clear(client, left, done)
+            if instructed:
+                told = [copy.recording_id for copy in left.copies]
+                erasure.note_vendor_told(client=client, recording_ids=told, at=at)
             _count(done, removed)
             more = len(chosen.ids) == BATCH or not removed.is_whole
             gone = is_last and not more and _forget(target, at, done)
@@ -315,10 +323,20 @@ def erase_person(
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """Calls whose record a law keeps: what was said on them leaves all the same."""
+    """
+    Calls whose record a law keeps: what was said on them leaves all the same.
+
+    :ivar copies: what trackers hold of these recordings.
+    """
 
     recordings: tuple[uuid.UUID, ...] = ()
     transcripts: tuple[uuid.UUID, ...] = ()
+    copies: tuple[VendorCopy, ...] = ()
+
+    @property
+    def ids(self) -> tuple[uuid.UUID, ...]:
+        """Both; each is the id of its key in the vault."""
+        return (*self.recordings, *self.transcripts)
 
 
 def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tuple[Chosen, bool, _Left]:
@@ -350,9 +368,11 @@ def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tup
     if n_by_law:
         recordings = Recording.objects.for_client(client).filter(call_id__in=by_law.values("pk"))
         transcripts = Transcript.objects.for_client(client).filter(call_id__in=by_law.values("pk"))
+        sound = dict(recordings.filter(reference__isnull=False).values_list("pk", "call_id"))
         left = _Left(
-            tuple(recordings.filter(reference__isnull=False).values_list("pk", flat=True)),
+            tuple(sound),
             tuple(transcripts.filter(text__isnull=False).values_list("pk", flat=True)),
+            tuple(erasure.vendor_copies(client, sound.values())),
         )
     return erasure.choose_these(client, ids), whole, left
 
@@ -370,8 +390,8 @@ def _take_words(client: Client, left: _Left, at: datetime) -> None:
 
 def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: datetime) -> bool:
     """
-    The keys, outside any scope, while the caller's row in the vault is held so that no call can arrive for it. Returns
-    whether the number's key is among them.
+    The keys, outside any scope, while the caller's row in the vault is held so that no call can arrive for it; then
+    what was said on calls that stay, with its files. Returns whether the number's key is gone.
 
     Where somebody has called meanwhile the number stays for the next round, and so does the key of it.
     """
@@ -385,7 +405,7 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
             until = previews.lines([client], at)[client.pk].evidence_until(at)
         vault.destroy_recording_keys(
             client_id=client.pk,
-            recording_ids=[*chosen.recordings, *chosen.transcripts, *left.recordings, *left.transcripts],
+            recording_ids=[*chosen.recordings, *chosen.transcripts],
         )
         if last:
             vault.erase_callers(
@@ -401,6 +421,8 @@ def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: da
                 ],
                 at=at,
             )
+    if left.ids:
+        ends.destroy_said(client=client, chosen=Chosen(ids=left.ids))
     return last
 
 
@@ -423,6 +445,19 @@ def _clear(client: Client, left: _Left, done: Done) -> None:
         if ids:
             removed = ends.clear_said(client=client, chosen=Chosen(ids=ids), category=category)
             done.add(copies, len(removed.ids))
+
+
+def _count_copies(target: Target, done: Done, copies: Sequence[VendorCopy], *, instructed: bool) -> None:
+    """
+    What trackers hold of what leaves: asked for, or still there.
+
+    What an erasure of before has left there and counted is known by our own having no address of it any more.
+    """
+    if instructed:
+        done.add(Copies.VENDOR, len(copies))
+        return
+    there = [copy for copy in copies if target.up_to is None or copy.reference is not None]
+    done.keep(Copies.VENDOR, **{TRACKER: done.kept(Copies.VENDOR) + len(there)})
 
 
 def _count(done: Done, removed: Removed) -> None:
@@ -509,7 +544,10 @@ def note(submission_id: uuid.UUID, target: Target, done: Done) -> None:
         copies, erased = Copies(row.copies), done.erased.get(Copies(row.copies), 0)
         waited = target.up_to is not None and row.kept_why in rests.WAITS
         if copies in done.erased or copies in done.stays or waited:
-            kept = done.kept(copies)
+            kept, why, by = done.kept(copies), done.why(copies), done.stays.get(copies, {})
+            if copies == Copies.VENDOR and target.up_to is not None and (kept := kept + row.kept):
+                # What is at the tracker still is beside what an erasure of before has left there.
+                why, by = TRACKER, {TRACKER: kept}
             row.erased += max(erased, row.kept - kept) if waited else erased
-            row.kept, row.kept_why, row.kept_by = kept, done.why(copies), done.stays.get(copies, {})
+            row.kept, row.kept_why, row.kept_by = kept, why, by
             row.save(update_fields=["erased", "kept", "kept_why", "kept_by"])

@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from callprivacy.calls.models import Caller
 from callprivacy.calls.services import people
+from callprivacy.lib.mail import Fault
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
@@ -319,11 +320,11 @@ def test_which_letter_waits_is_one_rule(cast: Cast, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(selectors, "taken_up", lambda: Q(attempts__gt=9))
         assert invitations.claim_letters(agency_id=cast.acme.pk, at=later, limit=9) == []
-        assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=letter)
+        assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=letter, at=later)
         with job_scope(agency_id=cast.acme.pk):
             assert due.outbox(cast.acme.pk, later) == (None, 0)
     due._columns.cache_clear()
-    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=letter)
+    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=letter, at=later)
     with job_scope(agency_id=cast.acme.pk):
         assert due.outbox(cast.acme.pk, later) == (3600, 1)
 
@@ -539,6 +540,76 @@ def test_a_letter_in_the_servers_hands_when_links_were_ended_takes_no_yes(
     assert row.state == InvitationState.SENT
     assert say(cast, row, "yes", at=NOON + timedelta(minutes=1)).status_code == 404
     assert events(cast) == []
+
+
+def dies_with_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Invitation:
+    """A letter that the server has taken when its worker is killed, at noon."""
+
+    def killed(_: invitations.Letter) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, time_machine.travel(NOON, tick=False):
+        patch.setattr(tasks, "_send", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tasks.send_invitations(agency_id=cast.acme.pk)
+    return only(cast)
+
+
+def test_a_letter_whose_worker_died_with_it_is_one_from_before_links_were_ended(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    row = dies_with_it(cast, monkeypatch)
+    assert (row.state, row.sent_at) == (InvitationState.QUEUED, NOON)
+    end_links(cast, NOON + timedelta(minutes=1))
+
+    later = NOON + timedelta(hours=1)
+    with time_machine.travel(later, tick=False):
+        tasks.send_invitations(agency_id=cast.acme.pk)
+
+    assert outbox_of.outbox == []
+    assert (fresh(row).state, fresh(row).sent_at, fresh(row).due_at) == (InvitationState.SENT, NOON, None)
+    assert say(cast, row, "yes", at=later).status_code == 404
+    assert "that is a no" in say(cast, row, "no", at=later).text
+    assert {event.kind for event in events(cast)} == {EventKind.REFUSED}
+
+
+def test_links_that_are_ended_while_a_letter_waits_its_turn_end_the_one_before_it(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    dies_with_it(cast, monkeypatch)
+    later = NOON + timedelta(hours=1)
+    (letter,) = invitations.claim_letters(agency_id=cast.acme.pk, at=later, limit=9)
+    end_links(cast, later)
+    after = later + timedelta(seconds=1)
+    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=letter, at=after)
+
+
+def test_a_letter_that_no_server_took_goes_out_after_links_were_ended(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    with monkeypatch.context() as patch, time_machine.travel(NOON, tick=False):
+        patch.setattr(tasks, "_send", lambda _: Fault("TimeoutError", is_recipients=False))
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    row = only(cast)
+    assert (row.state, row.sent_at, row.attempts) == (InvitationState.QUEUED, None, 0)
+    end_links(cast, NOON + timedelta(minutes=1))
+    later = NOON + timedelta(hours=1)
+    with time_machine.travel(later, tick=False):
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    assert len(outbox_of.outbox) == 1
+    assert say(cast, row, "yes", at=later).status_code == 200
+
+
+def test_a_try_that_failed_forgets_none_before_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    dies_with_it(cast, monkeypatch)
+    with monkeypatch.context() as patch, time_machine.travel(NOON + timedelta(hours=1), tick=False):
+        patch.setattr(tasks, "_send", lambda _: Fault("TimeoutError", is_recipients=False))
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    assert only(cast).sent_at == NOON
 
 
 def test_nobody_is_reminded_by_a_link_that_was_ended_and_later_letters_take_a_yes(cast: Cast) -> None:

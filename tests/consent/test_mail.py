@@ -85,10 +85,10 @@ def test_no_reminder_goes_to_whom_an_answer_of_waits_for_a_person(
     with job_scope(agency_id=cast.acme.pk):
         Reply.objects.update(state=ReplyState.DECIDED)
     (reminder,) = invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=9)
-    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder)
+    assert invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder, at=week)
     with job_scope(agency_id=cast.acme.pk):
         Reply.objects.update(state=ReplyState.WAITING, invitation=None)
-    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder)
+    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=reminder, at=week)
 
 
 def test_of_all_samples_most_settle_themselves_none_wrongly_and_no_forged_one(

@@ -496,7 +496,7 @@ def test_nobody_is_asked_any_more_once_the_ways_in_are_shut(cast: Cast, second: 
     work(cast, week)
     assert (now(cast).step, is_shut(cast)) == ("close", False), "it waits for what came in to be read"
 
-    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=claimed)
+    assert not invitations.may_still_go(agency_id=cast.acme.pk, letter=claimed, at=week)
     assert invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=9) == []
     with job_scope(agency_id=cast.acme.pk):
         ended = Invitation.objects.get(batch=batch)
