@@ -311,7 +311,8 @@ def end_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         else:
             messages.success(request, "Written down. Its row and reviews stay.")
             return redirect("governance:vendor", vendor.pk)
-    return _small_form(request, vendor, form, "Not used any more", "Write it down")
+    lede = "It asks for no review any more. Its row and reviews stay, and it can be taken back into use."
+    return _small_form(request, vendor, form, "Not used any more", "Write it down", lede=lede)
 
 
 @require_http_methods(["GET", "POST"])
@@ -331,12 +332,15 @@ def use_again(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{vendor.name} is in use again. Review it next.")
             return redirect("governance:vendor", vendor.pk)
-    return _small_form(request, vendor, form, "In use again", "Take it back")
+    lede = "No review of before counts: a new one is due at once."
+    return _small_form(request, vendor, form, "In use again", "Take it back", lede=lede)
 
 
-def _small_form(request: StaffRequest, vendor: Vendor, form: Any, title: str, button: str) -> HttpResponse:
+def _small_form(
+    request: StaffRequest, vendor: Vendor, form: Any, title: str, button: str, *, lede: str = ""
+) -> HttpResponse:
     crumbs = [
         ("Vendors", reverse("governance:vendors")),
         (vendor.name, reverse("governance:vendor", args=[vendor.pk])),
     ]
-    return show_form(request, form, section="vendors", title=title, button=button, crumbs=crumbs)
+    return show_form(request, form, section="vendors", title=title, lede=lede, button=button, crumbs=crumbs)

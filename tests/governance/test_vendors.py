@@ -291,7 +291,10 @@ def test_the_pages_end_and_bring_back(cast: Cast) -> None:
     assert "write it down when the day has come" in told
     assert alice.post(ending, {"on": "2026-01-01"} | reason).headers["Location"] == page
     again = reverse("governance:use_vendor_again", args=[vendor.pk])
-    assert again in alice.get(page).content.decode()
+    ended = alice.get(page).content.decode()
+    assert again in ended
+    assert "Next review" not in ended
+    assert "a new one is due at once" in alice.get(again).content.decode()
     assert alice.post(again, reason).headers["Location"] == page
     assert "A review is due" in alice.get(page).content.decode()
     assert browser_of(cast.bob.user).post(again, reason).status_code == 403
