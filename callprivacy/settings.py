@@ -266,7 +266,10 @@ MFA_FORMS = {
     "activate_totp": "callprivacy.accounts.adapter.ActivateCodesForm",
     "add_webauthn": "callprivacy.accounts.adapter.AddKeyForm",
     "authenticate": "callprivacy.accounts.adapter.SecondFactorForm",
+    "authenticate_webauthn": "callprivacy.accounts.adapter.KeyBesideForm",
+    "login_webauthn": "callprivacy.accounts.adapter.KeyAloneForm",
     "reauthenticate": "callprivacy.accounts.adapter.SecondFactorAgainForm",
+    "reauthenticate_webauthn": "callprivacy.accounts.adapter.KeyAgainForm",
 }
 # A browser takes a key of ours over http only from this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -27,7 +29,13 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY, parse_authentication_response
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib import messages
@@ -281,6 +289,44 @@ class ActivateCodesForm(ActivateTOTPForm):
             session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
 
 
+class Ceremony(StrEnum):
+    """What a challenge for a passkey or a security key is asked for."""
+
+    DOOR = "to sign in with it alone"
+    BESIDE = "beside the password"
+    AGAIN = "to confirm who is there"
+    ADD = "to add it"
+
+
+_CEREMONY_FOR = timedelta(minutes=5)
+
+
+def note_ceremony(request: HttpRequest, purpose: Ceremony) -> None:
+    """Note beside the challenge that has just been made what it is for, and when it was made."""
+    state = request.session[STATE_SESSION_KEY]
+    request.session[STATE_SESSION_KEY] = state | {"for": purpose, "at": timezone.now().timestamp()}
+
+
+@contextmanager
+def _one_ceremony(purpose: Ceremony) -> Iterator[None]:
+    """
+    Let a challenge count for what it was made for, for five minutes and once, be the answer right or wrong.
+
+    The library keeps one challenge a session, whatever it was made for: one that asks for no PIN, made beside a
+    password, would open the door that asks for one (WebAuthn 3, 7.2).
+    """
+    session = allauth_context.request.session
+    state = session.pop(STATE_SESSION_KEY, {})
+    age = timezone.now().timestamp() - state.get("at", 0)
+    if state.get("for") != purpose or not 0 <= age < _CEREMONY_FOR.total_seconds():
+        raise ValidationError("That took too long, or another page asked for a key since. Try again.")
+    session[STATE_SESSION_KEY] = state  # where the library looks
+    try:
+        yield
+    finally:
+        session.pop(STATE_SESSION_KEY, None)
+
+
 class AddKeyForm(AddWebAuthnForm):
     """A passkey or a security key, in plain words."""
 
@@ -294,6 +340,41 @@ class AddKeyForm(AddWebAuthnForm):
         alone.help_text = (
             "It then asks for your fingerprint, face or PIN each time. Else it counts beside it."
         )
+
+    def clean(self) -> dict[str, Any]:
+        with _one_ceremony(Ceremony.ADD):
+            cleaned: dict[str, Any] = super().clean()
+        return cleaned
+
+
+class KeyAloneForm(LoginWebAuthnForm):
+    """A passkey at the door, without a password."""
+
+    def clean_credential(self) -> Authenticator:
+        answer = self.cleaned_data["credential"]
+        with _one_ceremony(Ceremony.DOOR):
+            factor: Authenticator = super().clean_credential()
+        if not parse_authentication_response(answer).response.authenticator_data.is_user_verified():
+            raise ValidationError("Alone a key opens only if it asks for your fingerprint, face or PIN.")
+        return factor
+
+
+class KeyBesideForm(AuthenticateWebAuthnForm):
+    """A key at the door, beside the password."""
+
+    def clean_credential(self) -> Authenticator:
+        with _one_ceremony(Ceremony.BESIDE):
+            factor: Authenticator = super().clean_credential()
+        return factor
+
+
+class KeyAgainForm(ReauthenticateWebAuthnForm):
+    """A key, from somebody who is signed in."""
+
+    def clean_credential(self) -> Authenticator:
+        with _one_ceremony(Ceremony.AGAIN):
+            factor: Authenticator = super().clean_credential()
+        return factor
 
 
 class _Slowed:

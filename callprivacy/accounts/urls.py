@@ -10,6 +10,7 @@ from callprivacy.accounts.views import (
     invitations,
     matrix,
     own,
+    passkeys,
     passwords,
     people,
     providers,
@@ -68,6 +69,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agencies/", own.choose_agency, name="agencies"),
     path("accounts/sessions/", own.list_sessions, name="sessions"),
     path("accounts/email/", own.not_here),
+    path("accounts/2fa/authenticate/", passkeys.sign_in_beside),
+    path("accounts/2fa/webauthn/add/", passkeys.add_key),
+    path("accounts/2fa/webauthn/login/", passkeys.sign_in_alone),
+    path("accounts/2fa/webauthn/reauthenticate/", passkeys.confirm),
     path("accounts/password/set/", own.not_here),
     path("invitation/<str:token>/", invitations.accept, name="invitation"),
 ]

@@ -1,0 +1,55 @@
+"""
+A person's own passkeys and security keys: the library's pages, and what they do not keep.
+
+Each page that asks for a key notes for what it asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.mfa.base.views import authenticate
+from allauth.mfa.webauthn import views
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from callprivacy.accounts.adapter import Ceremony, note_ceremony
+
+type _View = Callable[..., HttpResponse]
+
+
+class _AddKey(views.AddWebAuthnView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        # The library draws another form, which would answer the fresh challenge with what answered the one before.
+        shown: dict[str, Any] = super().get_context_data()
+        return shown | kwargs
+
+
+class _Confirm(views.ReauthenticateWebAuthnView):
+    def form_invalid(self, form: Any) -> HttpResponse:
+        super().form_invalid(form)
+        return redirect(self.passthrough_next_url(self.request.path))
+
+
+def _asks(view: _View, purpose: Ceremony) -> _View:
+    """A page of the library that may make a challenge; one that it makes is noted with what it is for."""
+
+    @wraps(view)
+    def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        before = request.session.get(STATE_SESSION_KEY)
+        response = view(request, *args, **kwargs)
+        made = request.session.get(STATE_SESSION_KEY)
+        if made is not None and made != before:
+            note_ceremony(request, purpose)
+        return response
+
+    return noted
+
+
+sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
+sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
+confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
+add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
