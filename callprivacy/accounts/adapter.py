@@ -328,7 +328,7 @@ def _one_ceremony(purpose: Ceremony) -> Iterator[None]:
 
 
 class AddKeyForm(AddWebAuthnForm):
-    """A passkey or a security key, in plain words."""
+    """A passkey or a security key, in plain words. Whether it opens alone is what its owner says here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -344,6 +344,9 @@ class AddKeyForm(AddWebAuthnForm):
     def clean(self) -> dict[str, Any]:
         with _one_ceremony(Ceremony.ADD):
             cleaned: dict[str, Any] = super().clean()
+        if cleaned.get("credential"):
+            ticked = bool(cleaned.get("passwordless"))
+            cleaned["credential"] = cleaned["credential"] | {selectors.OPENS_ALONE: ticked}
         return cleaned
 
 
@@ -356,6 +359,8 @@ class KeyAloneForm(LoginWebAuthnForm):
             factor: Authenticator = super().clean_credential()
         if not parse_authentication_response(answer).response.authenticator_data.is_user_verified():
             raise ValidationError("Alone a key opens only if it asks for your fingerprint, face or PIN.")
+        if not selectors.opens_alone(factor):
+            raise ValidationError("This key counts beside your password. Sign in with the password first.")
         return factor
 
 

@@ -70,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/sessions/", own.list_sessions, name="sessions"),
     path("accounts/email/", own.not_here),
     path("accounts/2fa/authenticate/", passkeys.sign_in_beside),
+    path("accounts/2fa/webauthn/", passkeys.list_keys),
     path("accounts/2fa/webauthn/add/", passkeys.add_key),
     path("accounts/2fa/webauthn/login/", passkeys.sign_in_alone),
     path("accounts/2fa/webauthn/reauthenticate/", passkeys.confirm),

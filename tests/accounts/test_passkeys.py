@@ -210,3 +210,50 @@ def test_who_confirmed_too_late_is_asked_again_for_the_same_page(cast: Cast) -> 
         challenge = page.context["js_data"]["request_options"]["publicKey"]["challenge"]
         sent = key.answer(challenge, cast.bob, verified=False) | {"next": "/work/"}
         assert browser.post(AGAIN, sent)["Location"] == "/work/"
+
+
+# --- which key opens alone ---
+
+
+@pytest.mark.parametrize("rk", [True, False])
+def test_a_key_opens_alone_if_its_owner_said_so_whatever_the_browser_says_of_it(cast: Cast, rk: bool) -> None:
+    alone, beside = Key(b"a"), Key(b"b")
+    bob = signed_in(cast.bob)
+    assert add(bob, alone, tick=True, rk=rk).status_code == 302
+    assert opens_alone(alone, cast.bob)
+    assert "opens alone" in bob.get("/accounts/2fa/webauthn/").content.decode()
+    carol = signed_in(cast.carol)
+    assert add(carol, beside, tick=False, rk=rk).status_code == 302
+    browser = Browser()
+    sent = beside.answer(begun_at_the_door(browser), cast.carol, verified=True)
+    answer = browser.post(DOOR, sent, follow=True)
+    assert "This key counts beside your password" in answer.content.decode()
+    assert not is_in(browser)
+    assert "beside the password" in carol.get("/accounts/2fa/webauthn/").content.decode()
+    sign_in(browser, "carol@acme.example")
+    browser.post(BESIDE, beside.answer(begun_on(browser, BESIDE), cast.carol, verified=False))
+    assert is_in(browser)
+
+
+def test_what_a_browser_sends_beside_the_tick_ticks_nothing(cast: Cast) -> None:
+    key = Key()
+    browser = signed_in(cast.bob)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    sent = key.created(begun_on(browser, ADD), verified=True) | {"opens_alone": True}
+    browser.post(ADD, {"name": "x", "credential": json.dumps(sent)})
+    assert not opens_alone(key, cast.bob)
+
+
+@pytest.mark.parametrize(
+    ("said", "verified", "alone"),
+    [(True, True, True), (False, True, False), (None, True, True), (None, False, False)],
+)
+def test_a_key_of_before_opens_as_the_browser_said(
+    cast: Cast, said: bool | None, verified: bool, alone: bool
+) -> None:
+    """Some browsers said nothing; what asked nothing of its owner when it was added was meant to count beside."""
+    key = Key()
+    key.of(cast.bob, alone=said, verified=verified)
+    assert opens_alone(key, cast.bob) == alone
+    page = signed_in(cast.bob).get("/accounts/2fa/webauthn/").content.decode()
+    assert ("opens alone" in page) == alone

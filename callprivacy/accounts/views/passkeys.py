@@ -14,8 +14,11 @@ from allauth.mfa.base.views import authenticate
 from allauth.mfa.webauthn import views
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
+from callprivacy.accounts import selectors
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import Ceremony, note_ceremony
 
 type _View = Callable[..., HttpResponse]
@@ -53,3 +56,12 @@ sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
 sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
 confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
 add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
+
+
+@require_safe
+def list_keys(request: StaffRequest) -> HttpResponse:
+    """A person's own keys, and what each opens."""
+    keys = [
+        {"row": key, "opens_alone": selectors.opens_alone(key)} for key in selectors.keys_of(request.user.pk)
+    ]
+    return render(request, "mfa/webauthn/authenticator_list.html", {"keys": keys})
