@@ -27,7 +27,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
-from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.forms import ActivateTOTPForm, DeactivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
@@ -238,12 +238,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return str(settings.SITE_NAME)
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
-        request = allauth_context.request
-        membership = getattr(request, "membership", None)
-        if (
-            membership is None
-            or membership.role not in access.policy_of(membership.agency).second_factor_roles
-        ):
+        if not selectors.has_to_have_factor(authenticator.user_id):
             return True
         kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
         others = Authenticator.objects.filter(user_id=authenticator.user_id, type__in=kinds)
@@ -380,6 +375,10 @@ class KeyAgainForm(ReauthenticateWebAuthnForm):
         with _one_ceremony(Ceremony.AGAIN):
             factor: Authenticator = super().clean_credential()
         return factor
+
+
+class RemoveKeyForm(DeactivateTOTPForm):
+    """One's word that a key is to go; refused where the library refuses to let codes go."""
 
 
 class _Slowed:

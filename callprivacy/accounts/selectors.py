@@ -284,6 +284,13 @@ def has_second_factor(user_id: int) -> bool:
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists())
 
 
+def has_to_have_factor(user_id: int) -> bool:
+    """Whether some agency in which a person is active asks their role for a second factor; it needs no scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_to_have_factor(%s)", [user_id])
+        return bool(cursor.fetchone()[0])
+
+
 def keys_of(user_id: int) -> QuerySet[Authenticator]:
     """A person's own passkeys and security keys, oldest first."""
     found = Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.WEBAUTHN)

@@ -12,15 +12,20 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import transaction
 from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
 from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import factors
+from callprivacy.tenancy.scope import job_scope
 from tests.accounts.browsers import is_in, sign_in, signed_in
-from tests.accounts.test_factors import BOB
+from tests.accounts.test_factors import BOB, policy, with_codes
+from tests.aside import Aside
 from tests.cast import Cast
 from tests.make import NOON, PASSWORD
 
@@ -257,3 +262,62 @@ def test_a_key_of_before_opens_as_the_browser_said(
     assert opens_alone(key, cast.bob) == alone
     page = signed_in(cast.bob).get("/accounts/2fa/webauthn/").content.decode()
     assert ("opens alone" in page) == alone
+
+
+# --- the last one ---
+
+
+def _confirmed(person: Membership) -> Browser:
+    browser = signed_in(person)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    return browser
+
+
+def test_who_has_to_have_a_second_factor_keeps_the_last_passkey_and_is_told_why(cast: Cast) -> None:
+    policy(cast.acme, second_factor_roles=["reviewer"])
+    one, two = (Key(name).of(cast.bob, alone=False) for name in (b"1", b"2"))
+    browser = _confirmed(cast.bob)
+    where = f"/accounts/2fa/webauthn/keys/{one.pk}/remove/"
+    assert "Remove it" in browser.get(where).content.decode()
+    assert browser.post(where).status_code == 302
+    where = f"/accounts/2fa/webauthn/keys/{two.pk}/remove/"
+    for answer in (browser.get(where), browser.post(where)):
+        page = answer.content.decode()
+        assert "Your role has to have a second factor" in page
+        assert "Remove it" not in page
+    assert list(Authenticator.objects.values_list("pk", flat=True)) == [two.pk]
+    with_codes(cast.bob)
+    assert browser.post(where).status_code == 302
+
+
+def test_every_agency_of_a_person_is_asked_whether_the_last_one_stays(cast: Cast) -> None:
+    with job_scope(agency_id=cast.globex.pk):
+        Membership.objects.create(agency=cast.globex, user=cast.bob.user, role=Role.REVIEWER, created_at=NOON)
+    policy(cast.globex, second_factor_roles=["reviewer"])
+    factor = Key().of(cast.bob, alone=False)
+    browser = _confirmed(cast.bob)
+    browser.get("/clients/")
+    assert browser.session["agency_id"] == cast.acme.pk
+    browser.post(f"/accounts/2fa/webauthn/keys/{factor.pk}/remove/")
+    assert Authenticator.objects.filter(pk=factor.pk).exists()
+    with job_scope(agency_id=cast.globex.pk):
+        Membership.objects.filter(user=cast.bob.user).update(state="suspended")
+    assert browser.post(f"/accounts/2fa/webauthn/keys/{factor.pk}/remove/").status_code == 302
+    assert not Authenticator.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["passkey", "codes"])
+def test_two_removals_at_once_do_not_both_see_the_other_factor(cast: Cast, kind: str) -> None:
+    policy(cast.acme, second_factor_roles=["reviewer"])
+    one = Key().of(cast.bob, alone=False)
+    with_codes(cast.bob)
+    browser = _confirmed(cast.bob)
+    path = f"webauthn/keys/{one.pk}/remove/" if kind == "passkey" else "totp/deactivate/"
+    with transaction.atomic():
+        factors.hold_factors(cast.bob.user_id)
+        other = Aside(lambda: browser.post(f"/accounts/2fa/{path}"))
+        assert other.is_waiting()
+        Authenticator.objects.exclude(type="webauthn" if kind == "passkey" else "totp").delete()
+    other.end()
+    assert Authenticator.objects.count() == 1

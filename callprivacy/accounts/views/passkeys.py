@@ -1,7 +1,7 @@
 """
 A person's own passkeys and security keys: the library's pages, and what they do not keep.
 
-Each page that asks for a key notes for what it asked.
+Each page that asks for a key notes for what it asked. Who has to have a second factor keeps the last one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from functools import wraps
 from typing import Any
 
 from allauth.mfa.base.views import authenticate
+from allauth.mfa.totp.views import deactivate_totp
 from allauth.mfa.webauthn import views
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import selectors
 from callprivacy.accounts.access import StaffRequest
-from callprivacy.accounts.adapter import Ceremony, note_ceremony
+from callprivacy.accounts.adapter import Ceremony, RemoveKeyForm, note_ceremony
+from callprivacy.accounts.services import factors
 
 type _View = Callable[..., HttpResponse]
 
@@ -37,6 +40,15 @@ class _Confirm(views.ReauthenticateWebAuthnView):
         return redirect(self.passthrough_next_url(self.request.path))
 
 
+class _RemoveKey(views.RemoveWebAuthnView):
+    form_class = RemoveKeyForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        # Bound from the start, so that the page says at once why a key stays.
+        found: dict[str, Any] = super().get_form_kwargs()
+        return found | {"authenticator": self.object, "data": {}}
+
+
 def _asks(view: _View, purpose: Ceremony) -> _View:
     """A page of the library that may make a challenge; one that it makes is noted with what it is for."""
 
@@ -52,10 +64,25 @@ def _asks(view: _View, purpose: Ceremony) -> _View:
     return noted
 
 
+def _removes(view: _View) -> _View:
+    """A page of the library that takes a factor away: of two at once the second one sees what the first one left."""
+
+    @wraps(view)
+    def held(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with transaction.atomic():
+            if request.method == "POST" and request.user.is_authenticated:
+                factors.hold_factors(request.user.pk)
+            return view(request, *args, **kwargs)
+
+    return held
+
+
 sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
 sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
 confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
 add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
+remove_key = _removes(_RemoveKey.as_view())
+remove_codes = _removes(deactivate_totp)
 
 
 @require_safe
