@@ -297,6 +297,11 @@ def keys_of(user_id: int) -> QuerySet[Authenticator]:
     return found.order_by("created_at", "pk")
 
 
+def codes_of(user_id: int) -> Authenticator:
+    """A person's codes from an app; there is one seed, or none."""
+    return Authenticator.objects.get(user_id=user_id, type=Authenticator.Type.TOTP)
+
+
 def opens_alone(factor: Authenticator) -> bool:
     """
     Whether a passkey or a security key opens without the password: what its owner said when it was added.

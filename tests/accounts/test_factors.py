@@ -74,19 +74,20 @@ def test_codes_are_added_and_asked_for_at_the_door_and_count_once(cast: Cast) ->
     codes = browser.get("/accounts/2fa/recovery-codes/").context["unused_codes"]
     assert len(codes) == 10
 
-    other = Browser()
-    assert sign_in(other, BOB)["Location"] == "/accounts/2fa/authenticate/"
-    assert not is_in(other)
-    code = code_of(secret)
-    assert other.post("/accounts/2fa/authenticate/", {"code": code}).status_code == 302
-    assert is_in(other)
-    third = Browser()
-    sign_in(third, BOB)
-    assert "not the code" in third.post("/accounts/2fa/authenticate/", {"code": code}).content.decode()
-    assert third.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 302
-    fourth = Browser()
-    sign_in(fourth, BOB)
-    assert fourth.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 200
+    with time_machine.travel(time.time() + 30, tick=False):
+        other = Browser()
+        assert sign_in(other, BOB)["Location"] == "/accounts/2fa/authenticate/"
+        assert not is_in(other)
+        code = code_of(secret)
+        assert other.post("/accounts/2fa/authenticate/", {"code": code}).status_code == 302
+        assert is_in(other)
+        third = Browser()
+        sign_in(third, BOB)
+        assert "not the code" in third.post("/accounts/2fa/authenticate/", {"code": code}).content.decode()
+        assert third.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 302
+        fourth = Browser()
+        sign_in(fourth, BOB)
+        assert fourth.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 200
 
 
 @pytest.mark.parametrize("later", [1, 31, 59])
@@ -113,6 +114,22 @@ def test_a_code_counts_once_for_as_long_as_it_is_right(cast: Cast, later: int) -
                 assert "count once" in answer.content.decode(), shown
             ground.count_anew()
             clock.shift(timedelta(seconds=then))
+
+
+@pytest.mark.parametrize("later", [0, 29, 59])
+def test_the_code_by_which_codes_are_switched_on_has_counted(cast: Cast, later: int) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        browser = signed_in(cast.bob)
+        browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+        code = code_of(secret)
+        assert browser.post("/accounts/2fa/totp/activate/", {"code": code}).status_code == 302
+        clock.shift(timedelta(seconds=later))
+        other = Browser()
+        sign_in(other, BOB)
+        assert "count once" in other.post("/accounts/2fa/authenticate/", {"code": code}).content.decode()
+        clock.shift(timedelta(seconds=30))
+        assert other.post("/accounts/2fa/authenticate/", {"code": code_of(secret)}).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,5 @@
 """
-A person's own passkeys and security keys: the library's pages, and what they do not keep.
+A person's own second factors: the library's pages, and what they do not keep.
 
 Each page that asks for a key notes for what it asked. Who has to have a second factor keeps the last one.
 """
@@ -7,11 +7,12 @@ Each page that asks for a key notes for what it asked. Who has to have a second 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from allauth.mfa.base.views import authenticate
-from allauth.mfa.totp.views import deactivate_totp
+from allauth.mfa.totp.views import ActivateTOTPView, deactivate_totp
 from allauth.mfa.webauthn import views
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from django.db import transaction
@@ -22,9 +23,21 @@ from django.views.decorators.http import require_safe
 from callprivacy.accounts import selectors
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import Ceremony, RemoveKeyForm, note_ceremony
+from callprivacy.accounts.models import User
 from callprivacy.accounts.services import factors
 
 type _View = Callable[..., HttpResponse]
+
+
+class _AddCodes(ActivateTOTPView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = cast(User, self.request.user)
+        with transaction.atomic():
+            answer: HttpResponse = super().form_valid(form)
+            # The code that the app has just shown is right for a while yet, and may have been seen.
+            with suppress(factors.CodeTakenError):
+                factors.take_code(factor=selectors.codes_of(user.pk), code=form.cleaned_data["code"])
+        return answer
 
 
 class _AddKey(views.AddWebAuthnView):
@@ -80,6 +93,7 @@ def _removes(view: _View) -> _View:
 sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
 sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
 confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
+add_codes = _AddCodes.as_view()
 add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
 remove_key = _removes(_RemoveKey.as_view())
 remove_codes = _removes(deactivate_totp)
