@@ -261,6 +261,8 @@ ACCOUNT_FORMS = {
 MFA_ADAPTER = "callprivacy.accounts.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# A signature is not guessed, and a whole office comes from one address.
+MFA_RATE_LIMITS = {"webauthn_login": None}
 MFA_TOTP_TOLERANCE = 1
 MFA_FORMS = {
     "activate_totp": "callprivacy.accounts.adapter.ActivateCodesForm",

@@ -321,3 +321,14 @@ def test_two_removals_at_once_do_not_both_see_the_other_factor(cast: Cast, kind:
         Authenticator.objects.exclude(type="webauthn" if kind == "passkey" else "totp").delete()
     other.end()
     assert Authenticator.objects.count() == 1
+
+
+# --- an office ---
+
+
+def test_an_office_signs_in_with_passkeys_at_nine(cast: Cast) -> None:
+    with time_machine.travel(NOON, tick=False):
+        for n in range(12):
+            key = Key(bytes([65 + n]))
+            key.of(cast.bob, alone=True)
+            assert opens_alone(key, cast.bob), n
