@@ -293,13 +293,16 @@ def has_to_have_factor(user_id: int) -> bool:
 
 def keys_of(user_id: int) -> QuerySet[Authenticator]:
     """A person's own passkeys and security keys, oldest first."""
-    found = Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.WEBAUTHN)
+    found: QuerySet[Authenticator] = Authenticator.objects.filter(
+        user_id=user_id, type=Authenticator.Type.WEBAUTHN
+    )
     return found.order_by("created_at", "pk")
 
 
 def codes_of(user_id: int) -> Authenticator:
     """A person's codes from an app; there is one seed, or none."""
-    return Authenticator.objects.get(user_id=user_id, type=Authenticator.Type.TOTP)
+    found: Authenticator = Authenticator.objects.get(user_id=user_id, type=Authenticator.Type.TOTP)
+    return found
 
 
 def opens_alone(factor: Authenticator) -> bool:

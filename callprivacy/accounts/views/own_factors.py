@@ -34,7 +34,7 @@ class _AddCodes(ActivateTOTPView):
         user = cast(User, self.request.user)
         with transaction.atomic():
             answer: HttpResponse = super().form_valid(form)
-            # The code that the app has just shown is right for a while yet, and may have been seen.
+            # What the app has just shown is right for a while yet, and may have been seen; unless its time ends now.
             with suppress(factors.CodeTakenError):
                 factors.take_code(factor=selectors.codes_of(user.pk), code=form.cleaned_data["code"])
         return answer
