@@ -48,7 +48,9 @@ class Key:
     ) -> dict[str, Any]:
         """What a browser sends when the key is added."""
         public = AttestedCredentialData.create(
-            b"\0" * 16, self.id, ES256.from_cryptography_key(self.private.public_key())
+            b"\0" * 16,
+            self.id,
+            ES256.from_cryptography_key(self.private.public_key()),  # type: ignore[no-untyped-call]  # fido2 has no types here
         )
         flags = _FLAG.UP | _FLAG.AT | (_FLAG.UV if verified else _FLAG(0))
         said = AttestationObject.create("none", AuthenticatorData.create(_OF_SITE, flags, 0, public), {})

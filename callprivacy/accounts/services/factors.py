@@ -79,7 +79,7 @@ def step_of(seed: str, code: str, *, after: int = -1) -> int | None:
     for step in steps:
         shown = totp.format_hotp_value(totp.hotp_value(seed, step))
         if step > after and compare_user_code(actual=code, expected=shown):
-            return step
+            return int(step)
     return None
 
 
