@@ -261,12 +261,17 @@ ACCOUNT_FORMS = {
 MFA_ADAPTER = "callprivacy.accounts.adapter.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# A signature is not guessed, and a whole office comes from one address.
+MFA_RATE_LIMITS = {"webauthn_login": None}
 MFA_TOTP_TOLERANCE = 1
 MFA_FORMS = {
     "activate_totp": "callprivacy.accounts.adapter.ActivateCodesForm",
     "add_webauthn": "callprivacy.accounts.adapter.AddKeyForm",
     "authenticate": "callprivacy.accounts.adapter.SecondFactorForm",
+    "authenticate_webauthn": "callprivacy.accounts.adapter.KeyBesideForm",
+    "login_webauthn": "callprivacy.accounts.adapter.KeyAloneForm",
     "reauthenticate": "callprivacy.accounts.adapter.SecondFactorAgainForm",
+    "reauthenticate_webauthn": "callprivacy.accounts.adapter.KeyAgainForm",
 }
 # A browser takes a key of ours over http only from this machine.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -25,9 +27,15 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
-from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.forms import ActivateTOTPForm, DeactivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY, parse_authentication_response
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib import messages
@@ -230,12 +238,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return str(settings.SITE_NAME)
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
-        request = allauth_context.request
-        membership = getattr(request, "membership", None)
-        if (
-            membership is None
-            or membership.role not in access.policy_of(membership.agency).second_factor_roles
-        ):
+        if not selectors.has_to_have_factor(authenticator.user_id):
             return True
         kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
         others = Authenticator.objects.filter(user_id=authenticator.user_id, type__in=kinds)
@@ -280,9 +283,53 @@ class ActivateCodesForm(ActivateTOTPForm):
         else:
             session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
 
+    def clean_code(self) -> str:
+        code: str = super().clean_code()
+        if factor_deeds.step_of(self.secret, code) is None:
+            raise FactorAdapter().validation_error("incorrect_code")
+        return code
+
+
+class Ceremony(StrEnum):
+    """What a challenge for a passkey or a security key is asked for."""
+
+    DOOR = "to sign in with it alone"
+    BESIDE = "beside the password"
+    AGAIN = "to confirm who is there"
+    ADD = "to add it"
+
+
+_CEREMONY_FOR = timedelta(minutes=5)
+
+
+def note_ceremony(request: HttpRequest, purpose: Ceremony) -> None:
+    """Note beside the challenge that has just been made what it is for, and when it was made."""
+    state = request.session[STATE_SESSION_KEY]
+    request.session[STATE_SESSION_KEY] = state | {"for": purpose, "at": timezone.now().timestamp()}
+
+
+@contextmanager
+def _one_ceremony(purpose: Ceremony) -> Iterator[None]:
+    """
+    Let a challenge count for what it was made for, for five minutes and once, be the answer right or wrong.
+
+    The library keeps one challenge a session, whatever it was made for: one that asks for no PIN, made beside a
+    password, would open the door that asks for one (WebAuthn 3, 7.2).
+    """
+    session = allauth_context.request.session
+    state = session.pop(STATE_SESSION_KEY, {})
+    age = timezone.now().timestamp() - state.get("at", 0)
+    if state.get("for") != purpose or not 0 <= age < _CEREMONY_FOR.total_seconds():
+        raise ValidationError("That took too long, or another page asked for a key since. Try again.")
+    session[STATE_SESSION_KEY] = state  # where the library looks
+    try:
+        yield
+    finally:
+        session.pop(STATE_SESSION_KEY, None)
+
 
 class AddKeyForm(AddWebAuthnForm):
-    """A passkey or a security key, in plain words."""
+    """A passkey or a security key, in plain words. Whether it opens alone is what its owner says here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -294,6 +341,50 @@ class AddKeyForm(AddWebAuthnForm):
         alone.help_text = (
             "It then asks for your fingerprint, face or PIN each time. Else it counts beside it."
         )
+
+    def clean(self) -> dict[str, Any]:
+        with _one_ceremony(Ceremony.ADD):
+            cleaned: dict[str, Any] = super().clean()
+        if cleaned.get("credential"):
+            ticked = bool(cleaned.get("passwordless"))
+            cleaned["credential"] = cleaned["credential"] | {selectors.OPENS_ALONE: ticked}
+        return cleaned
+
+
+class KeyAloneForm(LoginWebAuthnForm):
+    """A passkey at the door, without a password."""
+
+    def clean_credential(self) -> Authenticator:
+        answer = self.cleaned_data["credential"]
+        with _one_ceremony(Ceremony.DOOR):
+            factor: Authenticator = super().clean_credential()
+        if not parse_authentication_response(answer).response.authenticator_data.is_user_verified():
+            raise ValidationError("Alone a key opens only if it asks for your fingerprint, face or PIN.")
+        if not selectors.opens_alone(factor):
+            raise ValidationError("This key counts beside your password. Sign in with the password first.")
+        return factor
+
+
+class KeyBesideForm(AuthenticateWebAuthnForm):
+    """A key at the door, beside the password."""
+
+    def clean_credential(self) -> Authenticator:
+        with _one_ceremony(Ceremony.BESIDE):
+            factor: Authenticator = super().clean_credential()
+        return factor
+
+
+class KeyAgainForm(ReauthenticateWebAuthnForm):
+    """A key, from somebody who is signed in."""
+
+    def clean_credential(self) -> Authenticator:
+        with _one_ceremony(Ceremony.AGAIN):
+            factor: Authenticator = super().clean_credential()
+        return factor
+
+
+class RemoveKeyForm(DeactivateTOTPForm):
+    """One's word that a key is to go; refused where the library refuses to let codes go."""
 
 
 class _Slowed:

@@ -46,6 +46,8 @@ FREE_FAILURES = 5
 LONGEST_WAIT = 60
 FORGOTTEN_AFTER = timedelta(days=1)
 MOST_CALLS_COUNTED = 100_000
+OPENS_ALONE = "opens_alone"
+"""Where a key keeps what its owner said of it."""
 
 # --- Before any scope ---
 
@@ -280,6 +282,39 @@ def has_second_factor(user_id: int) -> bool:
     """Whether a person has codes or a passkey; recovery codes alone are none."""
     kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists())
+
+
+def has_to_have_factor(user_id: int) -> bool:
+    """Whether some agency in which a person is active asks their role for a second factor; it needs no scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_to_have_factor(%s)", [user_id])
+        return bool(cursor.fetchone()[0])
+
+
+def keys_of(user_id: int) -> QuerySet[Authenticator]:
+    """A person's own passkeys and security keys, oldest first."""
+    found: QuerySet[Authenticator] = Authenticator.objects.filter(
+        user_id=user_id, type=Authenticator.Type.WEBAUTHN
+    )
+    return found.order_by("created_at", "pk")
+
+
+def codes_of(user_id: int) -> Authenticator:
+    """A person's codes from an app; there is one seed, or none."""
+    found: Authenticator = Authenticator.objects.get(user_id=user_id, type=Authenticator.Type.TOTP)
+    return found
+
+
+def opens_alone(factor: Authenticator) -> bool:
+    """
+    Whether a passkey or a security key opens without the password: what its owner said when it was added.
+
+    Of one that was added before that was kept: what the browser said of it, else whether it asked its owner for a PIN
+    or the like then.
+    """
+    key = factor.wrap()
+    said = factor.data["credential"].get(OPENS_ALONE, key.is_passwordless)
+    return bool(key.authenticator_data.is_user_verified() if said is None else said)
 
 
 def works_elsewhere(user_id: int, *, agency_id: int) -> bool:

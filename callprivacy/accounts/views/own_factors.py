@@ -1,0 +1,108 @@
+"""
+A person's own second factors: the library's pages, and what they do not keep.
+
+Each page that asks for a key notes for what it asked. Who has to have a second factor keeps the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import Any, cast
+
+from allauth.mfa.base.views import authenticate
+from allauth.mfa.totp.views import ActivateTOTPView, deactivate_totp
+from allauth.mfa.webauthn import views
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.adapter import Ceremony, RemoveKeyForm, note_ceremony
+from callprivacy.accounts.models import User
+from callprivacy.accounts.services import factors
+
+type _View = Callable[..., HttpResponse]
+
+
+class _AddCodes(ActivateTOTPView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = cast(User, self.request.user)
+        with transaction.atomic():
+            answer: HttpResponse = super().form_valid(form)
+            # What the app has just shown is right for a while yet, and may have been seen; unless its time ends now.
+            with suppress(factors.CodeTakenError):
+                factors.take_code(factor=selectors.codes_of(user.pk), code=form.cleaned_data["code"])
+        return answer
+
+
+class _AddKey(views.AddWebAuthnView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        # The library draws another form, which would answer the fresh challenge with what answered the one before.
+        shown: dict[str, Any] = super().get_context_data()
+        return shown | kwargs
+
+
+class _Confirm(views.ReauthenticateWebAuthnView):
+    def form_invalid(self, form: Any) -> HttpResponse:
+        super().form_invalid(form)
+        return redirect(self.passthrough_next_url(self.request.path))
+
+
+class _RemoveKey(views.RemoveWebAuthnView):
+    form_class = RemoveKeyForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        # Bound from the start, so that the page says at once why a key stays.
+        found: dict[str, Any] = super().get_form_kwargs()
+        return found | {"authenticator": self.object, "data": {}}
+
+
+def _asks(view: _View, purpose: Ceremony) -> _View:
+    """A page of the library that may make a challenge; one that it makes is noted with what it is for."""
+
+    @wraps(view)
+    def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        before = request.session.get(STATE_SESSION_KEY)
+        response = view(request, *args, **kwargs)
+        made = request.session.get(STATE_SESSION_KEY)
+        if made is not None and made != before:
+            note_ceremony(request, purpose)
+        return response
+
+    return noted
+
+
+def _removes(view: _View) -> _View:
+    """A page of the library that takes a factor away: of two at once the second one sees what the first one left."""
+
+    @wraps(view)
+    def held(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with transaction.atomic():
+            if request.method == "POST" and request.user.is_authenticated:
+                factors.hold_factors(request.user.pk)
+            return view(request, *args, **kwargs)
+
+    return held
+
+
+sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
+sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
+confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
+add_codes = _AddCodes.as_view()
+add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
+remove_key = _removes(_RemoveKey.as_view())
+remove_codes = _removes(deactivate_totp)
+
+
+@require_safe
+def list_keys(request: StaffRequest) -> HttpResponse:
+    """A person's own keys, and what each opens."""
+    keys = [
+        {"row": key, "opens_alone": selectors.opens_alone(key)} for key in selectors.keys_of(request.user.pk)
+    ]
+    return render(request, "mfa/webauthn/authenticator_list.html", {"keys": keys})
