@@ -283,12 +283,6 @@ class ActivateCodesForm(ActivateTOTPForm):
         else:
             session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
 
-    def clean_code(self) -> str:
-        code: str = super().clean_code()
-        if factor_deeds.step_of(self.secret, code) is None:
-            raise FactorAdapter().validation_error("incorrect_code")
-        return code
-
 
 class Ceremony(StrEnum):
     """What a challenge for a passkey or a security key is asked for."""

@@ -38,7 +38,7 @@ class AlreadyAskedError(ValueError):
 
 
 class CodeTakenError(ValueError):
-    """A code of an app that was used already, is older than one that was, or is still to come."""
+    """A code of an app that was used already, or is older than one that was."""
 
 
 class NotYoursError(ValueError):
@@ -66,37 +66,24 @@ def hold_factors(user_id: int) -> None:
     list(Authenticator.objects.filter(user_id=user_id).select_for_update().order_by("pk").values_list("pk"))
 
 
-def step_of(seed: str, code: str, *, after: int = -1) -> int | None:
-    """
-    The number of the 30 seconds whose code this is, of those that run now and those before them; None: of neither.
-
-    The library lets the step to come count as well. One step back is for typing, none ahead is asked for (RFC 6238,
-    5.2).
-
-    :param after: steps up to this one do not count.
-    """
-    *steps, _ahead = totp.yield_hotp_counters_from_time()
-    for step in steps:
-        shown = totp.format_hotp_value(totp.hotp_value(seed, step))
-        if step > after and compare_user_code(actual=code, expected=shown):
-            return int(step)
-    return None
-
-
 def take_code(*, factor: Authenticator, code: str) -> None:
     """
     Let a code of an app, which was found right, count once; its person's factors are held.
 
-    A code is right for 30 seconds after its own; the library remembers it for 30 seconds only. So the newest step that
-    was taken stays with the seed, and no step up to it counts again (RFC 6238, 5.2).
+    A code is right for as long as clocks may differ, before and after its 30 seconds; the library remembers it for 30
+    seconds only. So the newest step that was taken stays with the seed, and no step up to it counts again (RFC 6238,
+    5.2).
 
-    :raises CodeTakenError: it, or one of a later step, was taken; or its step is still to come.
+    :raises CodeTakenError: it, or one of a later step, was taken.
     """
-    step = step_of(open_secret(factor.data["secret"]), code, after=factor.data.get("taken", -1))
-    if step is None:
-        raise CodeTakenError
-    factor.data["taken"] = step
-    factor.save(update_fields=["data"])
+    seed = open_secret(factor.data["secret"])
+    for step in totp.yield_hotp_counters_from_time():
+        shown = totp.format_hotp_value(totp.hotp_value(seed, step))
+        if step > factor.data.get("taken", -1) and compare_user_code(actual=code, expected=shown):
+            factor.data["taken"] = step
+            factor.save(update_fields=["data"])
+            return
+    raise CodeTakenError
 
 
 def ask_for_longer(*, user_id: int, at: datetime) -> None:
