@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.account.internal.stagekit import clear_login
 from allauth.core import context as allauth_context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -40,6 +41,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.access import PROVIDER_IN_SESSION, STARTED_AT
@@ -54,6 +56,7 @@ from callprivacy.vault.sealing import SealBrokenError
 
 BY_PROVIDER = "provider"
 """The word for it among the ways to sign in that the library keeps in a session."""
+_BEGAN_WITH = "sign_in_began_with"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
@@ -100,8 +103,23 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
+        request.session[_BEGAN_WITH] = cast(User, user).get_session_auth_hash()
         found: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return found
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """
+        Open a session, unless the password with which the sign-in began is another by now, or closed.
+
+        Who stands at the code's page has no session that a new password could end.
+        """
+        began_with = request.session.pop(_BEGAN_WITH, "")
+        person = User.objects.filter(pk=user.pk, is_active=True).first()
+        if person is None or not constant_time_compare(began_with, person.get_session_auth_hash()):
+            clear_login(request)
+            messages.error(request, str(people.PasswordChangedError()))
+            raise ImmediateHttpResponse(redirect("account_login"))
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         at = timezone.now()
