@@ -29,7 +29,7 @@ from callprivacy.accounts.tasks import purge_sign_ins
 from callprivacy.audit.models import HouseEvent
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, operator_scope
-from tests import cast
+from tests import cast, ground
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.make import NOON, PASSWORD
 
@@ -417,6 +417,25 @@ def test_a_membership_suspended_behind_the_sessions_back_counts_at_once(people: 
 
 
 # --- passwords ---
+
+
+def test_guesses_of_the_present_password_wait_and_are_written_down(people: cast.Cast) -> None:
+    browser, url = signed_in(people.bob), "/accounts/password/change/"
+    fresh = {"password1": "Another-Horse-8-Battery", "password2": "Another-Horse-8-Battery"}
+    with time_machine.travel(NOON, tick=False) as clock:
+        for number in range(5):
+            ground.count_anew()
+            page = browser.post(
+                url, fresh | {"oldpassword": f"Guess-{number}-Horse-Battery"}
+            ).content.decode()
+            assert "Please type your current password." in page
+        ground.count_anew()
+        page = browser.post(url, fresh | {"oldpassword": PASSWORD}).content.decode()
+        assert "Too many wrong passwords. Wait 1 second, then try again." in page
+        clock.shift(timedelta(seconds=2))
+        assert browser.post(url, fresh | {"oldpassword": PASSWORD}).status_code == 302
+    assert house_actions() == ["sign_in.failed"] * 5
+    assert not SignInFailure.objects.exists()
 
 
 def test_a_new_password_ends_every_session_and_is_in_the_trail(people: cast.Cast) -> None:
