@@ -18,6 +18,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.account.internal.stagekit import clear_login
 from allauth.core import context as allauth_context
@@ -57,6 +58,7 @@ from callprivacy.vault.sealing import SealBrokenError
 BY_PROVIDER = "provider"
 """The word for it among the ways to sign in that the library keeps in a session."""
 _BEGAN_WITH = "sign_in_began_with"
+_LINKS = "links for a new password"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
@@ -176,6 +178,7 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.error(self.request, str(error))
             raise ImmediateHttpResponse(redirect("account_login")) from error
         sign_in.forget_failures(digest=selectors.digest_of_name(person.email))
+        sign_in.forget_failures(digest=selectors.digest_of_name(person.email.lower(), _LINKS))
         sign_in.lift_lockouts(name=person.email.lower())
 
     def get_reset_password_from_key_url(self, key: str) -> str:
@@ -198,6 +201,22 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+
+
+class AskForLinkForm(ResetPasswordForm):
+    """Links for a new password are mailed to a name, and asked for by a sender, once a minute at most after five."""
+
+    def clean_email(self) -> str:
+        at, email = timezone.now(), self.cleaned_data["email"].lower()
+        try:
+            for counted in (tried_from(allauth_context.request) or "", email):
+                sign_in.start_attempt(digest=selectors.digest_of_name(counted, _LINKS), at=at)
+        except sign_in.MustWaitError as error:
+            raise ValidationError(
+                f"Too many links were asked for. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
+                "then try again."
+            ) from None
+        return str(super().clean_email())
 
 
 def note_provider(request: HttpRequest, user: User, through: access.Through) -> None:
