@@ -27,8 +27,10 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
@@ -102,6 +104,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if passwords.is_breached(str(credentials.get("password", ""))):
             password_deeds.found_breached(user=cast(User, user), at=at)
         return cast(AbstractBaseUser, user)
+
+    def get_login_stages(self) -> list[str]:
+        ours = {f"{AuthenticateStage.__module__}.{AuthenticateStage.__qualname__}": _STAGE}
+        return [ours.get(path, path) for path in super().get_login_stages()]
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
@@ -331,6 +337,16 @@ class AddKeyForm(AddWebAuthnForm):
         alone.help_text = (
             "It then asks for your fingerprint, face or PIN each time. Else it counts beside it."
         )
+
+
+class SecondFactorStage(AuthenticateStage):
+    """The code's page, to which nobody is led back whose second factors were taken away meanwhile."""
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        return bool(is_mfa_enabled(self.login.user, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]))
+
+
+_STAGE = f"{SecondFactorStage.__module__}.{SecondFactorStage.__qualname__}"
 
 
 class _Slowed:

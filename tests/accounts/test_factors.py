@@ -152,6 +152,17 @@ def test_a_sign_in_that_waits_for_its_code_ends_with_its_password(cast: Cast, ho
         assert "The password was changed or closed meanwhile" in page
 
 
+def test_who_waits_for_a_code_while_the_factors_are_taken_away_is_led_to_the_password(cast: Cast) -> None:
+    with_codes(cast.bob)
+    browser = Browser()
+    sign_in(browser, BOB)
+    Authenticator.objects.filter(user=cast.bob.user).delete()
+    assert browser.get("/accounts/2fa/authenticate/")["Location"] == "/accounts/login/"
+    assert browser.get("/accounts/login/").status_code == 200
+    assert sign_in(browser, BOB)["Location"] == "/"
+    assert is_in(browser)
+
+
 def test_guesses_of_a_code_wait_from_whatever_browser(cast: Cast) -> None:
     secret = with_codes(cast.bob)
     with time_machine.travel(NOON, tick=False):
