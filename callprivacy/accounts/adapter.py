@@ -11,9 +11,10 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -144,9 +145,9 @@ class AccountAdapter(DefaultAccountAdapter):
             "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
         )
         password_deeds.renew_due(user_ids=[person.pk])
-        if not _is_known_device(request, person.email) and not getattr(request, "is_first_sign_in", True):
+        if not _is_known_device(request, person) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
-        _remember_device(request, response, person.email)
+        _remember_device(request, response, person)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -454,14 +455,41 @@ def _cookie_name() -> str:
 def _digest_of_try(request: HttpRequest, credentials: Mapping[str, Any]) -> bytes:
     """What a try counts against: the name, or the name from a device on which it has signed in before."""
     name = axes_username(request, credentials) or ""
-    plain = selectors.digest_of_name(name)
-    try:
-        owner, device = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
+    plain, kept = selectors.digest_of_name(name), _device_of(request)
+    if kept is None or kept.owner != plain.hex() or not kept.is_of(User.objects.filter(email=name).first()):
         return plain
-    return selectors.digest_of_name(name, device) if owner == plain.hex() else plain
+    return selectors.digest_of_name(name, kept.device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """What a browser says of who was signed in with it last: the name's digest, its own word, and the password's."""
+
+    owner: str
+    device: str
+    password: str
+
+    def is_of(self, person: User | None) -> bool:
+        """Whether it was this person's, with the password of now: who was in with an earlier one is nobody known."""
+        return (
+            person is not None
+            and self.owner == selectors.digest_of_name(person.email).hex()
+            and self.password == _word_of(person)
+        )
+
+
+def _word_of(person: User) -> str:
+    """What changes with a person's password. Its digest has a salt, so this says nothing of the password."""
+    return sha256(f"{_DEVICE_SALT}\0{person.password}".encode()).hexdigest()[:16]
+
+
+def _device_of(request: HttpRequest) -> _Device | None:
+    try:
+        return _Device(
+            *signing.loads(request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR)
+        )
+    except (signing.BadSignature, TypeError):  # none, or one of two words, as it was
+        return None
 
 
 def tried_from(request: HttpRequest) -> str | None:
@@ -470,24 +498,14 @@ def tried_from(request: HttpRequest) -> str | None:
 
     So nobody behind the same address keeps those waiting who have been here before.
     """
-    try:
-        _, device = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
-        return client_address(request)
-    return f"device {device}"
+    kept = _device_of(request)
+    return client_address(request) if kept is None else f"device {kept.device}"
 
 
-def _is_known_device(request: HttpRequest, email: str) -> bool:
-    """Whether this browser has signed in under this address before."""
-    try:
-        owner, _ = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
-        return False
-    return bool(owner == selectors.digest_of_name(email).hex())
+def _is_known_device(request: HttpRequest, person: User) -> bool:
+    """Whether this person has signed in from this browser before, with the password of now."""
+    kept = _device_of(request)
+    return kept is not None and kept.is_of(person)
 
 
 def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str, Any]:
@@ -500,11 +518,11 @@ def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str,
     }
 
 
-def _remember_device(request: HttpRequest, response: HttpResponse, email: str) -> None:
-    owner = selectors.digest_of_name(email).hex()
+def _remember_device(request: HttpRequest, response: HttpResponse, person: User) -> None:
+    owner = selectors.digest_of_name(person.email).hex()
     response.set_cookie(
         _cookie_name(),
-        signing.dumps([owner, secrets.token_hex(16)], salt=_DEVICE_SALT),
+        signing.dumps([owner, secrets.token_hex(16), _word_of(person)], salt=_DEVICE_SALT),
         max_age=_DEVICE_FOR,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

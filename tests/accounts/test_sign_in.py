@@ -241,6 +241,31 @@ def test_a_known_device_is_slowed_down_for_itself_and_is_nobody_elses(
     assert SignInFailure.objects.get(name_digest=plain).failures == 5
 
 
+@pytest.mark.as_committed
+@pytest.mark.parametrize("how", ["nothing", "changed", "closed"])
+def test_a_device_is_known_for_as_long_as_the_password_it_came_with(
+    people: cast.Cast, clock: time_machine.Traveller, mailoutbox: list[EmailMessage], how: str
+) -> None:
+    device, user = Browser(), people.bob.user
+    sign_in(device, BOB)
+    device.post("/accounts/logout/")
+    if how == "changed":
+        deeds.set_password(user=user, password="Another-Horse-8-Battery", at=NOON)
+    elif how == "closed":
+        deeds.close_password(user=user, at=NOON)
+    sign_in(device, BOB, WRONG)
+    counts = SignInFailure.objects.filter(name_digest=selectors.digest_of_name(BOB)).exists()
+    assert counts == (how != "nothing")
+    if how == "closed":
+        deeds.set_password(user=user, password=PASSWORD, at=NOON)
+    clock.shift(timedelta(minutes=1))
+    mailoutbox.clear()
+    assert (
+        sign_in(device, BOB, "Another-Horse-8-Battery" if how == "changed" else PASSWORD).status_code == 302
+    )
+    assert len(mailoutbox) == (how != "nothing")
+
+
 def test_five_failures_lock_the_pair_of_name_and_address_only(
     people: cast.Cast, clock: time_machine.Traveller
 ) -> None:
