@@ -205,6 +205,17 @@ class AccountAdapter(DefaultAccountAdapter):
         """The library's words and ours in text and in HTML."""
         return with_html(super().render_mail(*args, **kwargs))
 
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell a person what changed in how they sign in, and where they end what is signed in elsewhere."""
+        context = {"sessions_url": _sessions_url()} | (context or {})
+        super().send_notification_mail(template_prefix, user, context, email)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
@@ -514,8 +525,12 @@ def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str,
         "browser": browser_of(request.headers.get("User-Agent", "")),
         "address": client_address(request) or "an unknown address",
         "at": at,
-        "sessions_url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/",
+        "sessions_url": _sessions_url(),
     }
+
+
+def _sessions_url() -> str:
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/"
 
 
 def _remember_device(request: HttpRequest, response: HttpResponse, person: User) -> None:

@@ -131,6 +131,24 @@ def test_two_at_once_do_not_use_the_same_recovery_code(cast: Cast) -> None:
     assert not is_in(browser)
 
 
+@pytest.mark.as_committed
+def test_who_changes_second_factors_is_led_to_where_sessions_end(
+    cast: Cast, mailoutbox: list[mail.EmailMessage]
+) -> None:
+    browser = signed_in(cast.bob)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+    for url, sent in (("activate", {"code": code_of(secret)}), ("deactivate", {})):
+        mailoutbox.clear()
+        page = browser.post(f"/accounts/2fa/totp/{url}/", sent, follow=True).content.decode()
+        assert "End it under Where you are signed in" in page
+        assert mailoutbox[0].to == [BOB]
+        assert "http://127.0.0.1:8000/accounts/sessions/" in mailoutbox[0].body
+    assert (
+        'href="/accounts/sessions/"' in browser.get("/accounts/2fa/").content.decode().partition("<main")[2]
+    )
+
+
 @pytest.mark.parametrize("how", ["known", "changed", "shut out", "nothing"])
 def test_a_sign_in_that_waits_for_its_code_ends_with_its_password(cast: Cast, how: str) -> None:
     secret = with_codes(cast.bob)
