@@ -195,11 +195,12 @@ DATABASE_ROUTERS = ["callprivacy.vault.router.VaultRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
+    # The sign-in library's, which goes on without.
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "callprivacy.lib.caches.MayBeAwayCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "callprivacy",
-        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     },
     # Hints between web and worker: what does not answer at once is left to the sweep.
     "hints": {
@@ -255,6 +256,7 @@ USERSESSIONS_TRACK_ACTIVITY = False
 
 ACCOUNT_FORMS = {
     "change_password": "callprivacy.accounts.forms.ChangePasswordForm",
+    "reset_password": "callprivacy.accounts.adapter.AskForLinkForm",
     "reset_password_from_key": "callprivacy.accounts.forms.ResetPasswordForm",
 }
 

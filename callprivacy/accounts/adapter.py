@@ -12,23 +12,28 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.account.internal.stagekit import clear_login
 from allauth.core import context as allauth_context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.totp.forms import ActivateTOTPForm, DeactivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
     AuthenticateWebAuthnForm,
@@ -48,6 +53,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.access import PROVIDER_IN_SESSION, STARTED_AT
@@ -62,6 +68,8 @@ from callprivacy.vault.sealing import SealBrokenError
 
 BY_PROVIDER = "provider"
 """The word for it among the ways to sign in that the library keeps in a session."""
+_BEGAN_WITH = "sign_in_began_with"
+_LINKS = "links for a new password"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
@@ -106,10 +114,29 @@ class AccountAdapter(DefaultAccountAdapter):
             password_deeds.found_breached(user=cast(User, user), at=at)
         return cast(AbstractBaseUser, user)
 
+    def get_login_stages(self) -> list[str]:
+        ours = {f"{AuthenticateStage.__module__}.{AuthenticateStage.__qualname__}": _STAGE}
+        return [ours.get(path, path) for path in super().get_login_stages()]
+
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
+        request.session[_BEGAN_WITH] = cast(User, user).get_session_auth_hash()
         found: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return found
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """
+        Open a session, unless the password with which the sign-in began is another by now, or closed.
+
+        Who stands at the code's page has no session that a new password could end.
+        """
+        began_with = request.session.pop(_BEGAN_WITH, "")
+        person = User.objects.filter(pk=user.pk, is_active=True).first()
+        if person is None or not constant_time_compare(began_with, person.get_session_auth_hash()):
+            clear_login(request)
+            messages.error(request, str(people.PasswordChangedError()))
+            raise ImmediateHttpResponse(redirect("account_login"))
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         at = timezone.now()
@@ -126,9 +153,9 @@ class AccountAdapter(DefaultAccountAdapter):
             "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
         )
         password_deeds.renew_due(user_ids=[person.pk])
-        if not _is_known_device(request, person.email) and not getattr(request, "is_first_sign_in", True):
+        if not _is_known_device(request, person) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
-        _remember_device(request, response, person.email)
+        _remember_device(request, response, person)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -166,6 +193,7 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.error(self.request, str(error))
             raise ImmediateHttpResponse(redirect("account_login")) from error
         sign_in.forget_failures(digest=selectors.digest_of_name(person.email))
+        sign_in.forget_failures(digest=selectors.digest_of_name(person.email.lower(), _LINKS))
         sign_in.lift_lockouts(name=person.email.lower())
 
     def get_reset_password_from_key_url(self, key: str) -> str:
@@ -185,9 +213,36 @@ class AccountAdapter(DefaultAccountAdapter):
         """The library's words and ours in text and in HTML."""
         return with_html(super().render_mail(*args, **kwargs))
 
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell a person what changed in how they sign in, and where they end what is signed in elsewhere."""
+        context = {"sessions_url": _sessions_url()} | (context or {})
+        super().send_notification_mail(template_prefix, user, context, email)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+
+
+class AskForLinkForm(ResetPasswordForm):
+    """Links for a new password are mailed to a name, and asked for by a sender, once a minute at most after five."""
+
+    def clean_email(self) -> str:
+        at, email = timezone.now(), self.cleaned_data["email"].lower()
+        try:
+            for counted in (tried_from(allauth_context.request) or "", email):
+                sign_in.start_attempt(digest=selectors.digest_of_name(counted, _LINKS), at=at)
+        except sign_in.MustWaitError as error:
+            raise ValidationError(
+                f"Too many links were asked for. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
+                "then try again."
+            ) from None
+        return str(super().clean_email())
 
 
 def note_provider(request: HttpRequest, user: User, through: access.Through) -> None:
@@ -381,6 +436,16 @@ class RemoveKeyForm(DeactivateTOTPForm):
     """One's word that a key is to go; refused where the library refuses to let codes go."""
 
 
+class SecondFactorStage(AuthenticateStage):
+    """The code's page, to which nobody is led back whose second factors were taken away meanwhile."""
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        return bool(is_mfa_enabled(self.login.user, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]))
+
+
+_STAGE = f"{SecondFactorStage.__module__}.{SecondFactorStage.__qualname__}"
+
+
 class _Slowed:
     """Guesses of a second factor wait like guesses of a password, counted in the database and from any address."""
 
@@ -486,14 +551,41 @@ def _cookie_name() -> str:
 def _digest_of_try(request: HttpRequest, credentials: Mapping[str, Any]) -> bytes:
     """What a try counts against: the name, or the name from a device on which it has signed in before."""
     name = axes_username(request, credentials) or ""
-    plain = selectors.digest_of_name(name)
-    try:
-        owner, device = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
+    plain, kept = selectors.digest_of_name(name), _device_of(request)
+    if kept is None or kept.owner != plain.hex() or not kept.is_of(User.objects.filter(email=name).first()):
         return plain
-    return selectors.digest_of_name(name, device) if owner == plain.hex() else plain
+    return selectors.digest_of_name(name, kept.device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """What a browser says of who was signed in with it last: the name's digest, its own word, and the password's."""
+
+    owner: str
+    device: str
+    password: str
+
+    def is_of(self, person: User | None) -> bool:
+        """Whether it was this person's, with the password of now: who was in with an earlier one is nobody known."""
+        return (
+            person is not None
+            and self.owner == selectors.digest_of_name(person.email).hex()
+            and self.password == _word_of(person)
+        )
+
+
+def _word_of(person: User) -> str:
+    """What changes with a person's password. Its digest has a salt, so this says nothing of the password."""
+    return sha256(f"{_DEVICE_SALT}\0{person.password}".encode()).hexdigest()[:16]
+
+
+def _device_of(request: HttpRequest) -> _Device | None:
+    try:
+        return _Device(
+            *signing.loads(request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR)
+        )
+    except (signing.BadSignature, TypeError):  # none, or one of two words, as it was
+        return None
 
 
 def tried_from(request: HttpRequest) -> str | None:
@@ -502,24 +594,14 @@ def tried_from(request: HttpRequest) -> str | None:
 
     So nobody behind the same address keeps those waiting who have been here before.
     """
-    try:
-        _, device = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
-        return client_address(request)
-    return f"device {device}"
+    kept = _device_of(request)
+    return client_address(request) if kept is None else f"device {kept.device}"
 
 
-def _is_known_device(request: HttpRequest, email: str) -> bool:
-    """Whether this browser has signed in under this address before."""
-    try:
-        owner, _ = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
-        )
-    except (signing.BadSignature, ValueError):
-        return False
-    return bool(owner == selectors.digest_of_name(email).hex())
+def _is_known_device(request: HttpRequest, person: User) -> bool:
+    """Whether this person has signed in from this browser before, with the password of now."""
+    kept = _device_of(request)
+    return kept is not None and kept.is_of(person)
 
 
 def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str, Any]:
@@ -528,15 +610,19 @@ def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str,
         "browser": browser_of(request.headers.get("User-Agent", "")),
         "address": client_address(request) or "an unknown address",
         "at": at,
-        "sessions_url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/",
+        "sessions_url": _sessions_url(),
     }
 
 
-def _remember_device(request: HttpRequest, response: HttpResponse, email: str) -> None:
-    owner = selectors.digest_of_name(email).hex()
+def _sessions_url() -> str:
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/"
+
+
+def _remember_device(request: HttpRequest, response: HttpResponse, person: User) -> None:
+    owner = selectors.digest_of_name(person.email).hex()
     response.set_cookie(
         _cookie_name(),
-        signing.dumps([owner, secrets.token_hex(16)], salt=_DEVICE_SALT),
+        signing.dumps([owner, secrets.token_hex(16), _word_of(person)], salt=_DEVICE_SALT),
         max_age=_DEVICE_FOR,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

@@ -14,6 +14,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.utils import timezone
 
 from callprivacy.accounts import passwords, providers, selectors
 from callprivacy.accounts.enums import (
@@ -26,7 +27,7 @@ from callprivacy.accounts.enums import (
     Role,
 )
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
-from callprivacy.accounts.services import reviews
+from callprivacy.accounts.services import reviews, sign_in
 from callprivacy.lib import networks, outside, phone, zones
 from callprivacy.lib.forms import DayField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
@@ -357,7 +358,24 @@ class _NewPassword:
 
 
 class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
-    """A new password, from who knows the present one."""
+    """A new password, from who knows the present one; guesses of it wait like guesses at the door."""
+
+    def clean_oldpassword(self) -> str:
+        digest, at = selectors.digest_of_name(self.user.email, "present password"), timezone.now()
+        try:
+            sign_in.start_attempt(digest=digest, at=at)
+        except sign_in.MustWaitError as error:
+            raise forms.ValidationError(
+                f"Too many wrong passwords. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
+                "then try again."
+            ) from None
+        try:
+            password: str = super().clean_oldpassword()
+        except forms.ValidationError:
+            sign_in.record_failure(digest=digest, at=at)
+            raise
+        sign_in.forget_failures(digest=digest)
+        return password
 
 
 class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):

@@ -342,6 +342,20 @@ def factors_listed(user_id: int) -> list[Authenticator]:
     return list(Authenticator.objects.filter(user_id=user_id).order_by("created_at").defer("data"))
 
 
+def factors_since_password(user: User) -> list[Authenticator]:
+    """
+    What somebody who knows a person's password may have added: all that is newer than the password, oldest first.
+
+    Recovery codes go with the last second factor.
+    """
+    since = user.password_changed_at or user.created_at
+    found = factors_listed(user.pk)
+    older = [factor for factor in found if factor.created_at < since]
+    if all(factor.type == Authenticator.Type.RECOVERY_CODES for factor in older):
+        return found
+    return [factor for factor in found if factor.created_at >= since]
+
+
 def members_by_due() -> QuerySet[Membership]:
     """The agency's active people, whose password is due first at the top; each with `has_factor`."""
     return (
@@ -449,6 +463,11 @@ def managers_of(agency_id: int) -> QuerySet[Membership]:
     """The same of an agency that is named; also in an operator's scope."""
     roles = [role for role in Role if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]]
     return Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
+
+
+def is_last_manager(user_id: int) -> bool:
+    """Whether nobody but this person manages people in the agency."""
+    return not managers().exclude(user_id=user_id).exists()
 
 
 def last_here(user: User) -> datetime | None:

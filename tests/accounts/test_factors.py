@@ -21,14 +21,14 @@ from django.db import IntegrityError, transaction
 from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Deed, Role
-from callprivacy.accounts.models import FactorReset, Membership
-from callprivacy.accounts.services import factors, keys, passwords
+from callprivacy.accounts.models import FactorReset, Membership, User
+from callprivacy.accounts.services import factors, keys, passwords, people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import fields
 from tests import ground, make
-from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
+from tests.accounts.browsers import actions_of, is_in, now, sign_in, signed_in
 from tests.aside import Aside
 from tests.cast import Cast
 from tests.consent.test_expiry import text_of
@@ -172,6 +172,56 @@ def test_two_at_once_do_not_use_the_same_recovery_code(cast: Cast) -> None:
         assert RecoveryCodes(row).validate_code(code)
     other.end()
     assert not is_in(browser)
+
+
+@pytest.mark.as_committed
+def test_who_changes_second_factors_is_led_to_where_sessions_end(
+    cast: Cast, mailoutbox: list[mail.EmailMessage]
+) -> None:
+    browser = signed_in(cast.bob)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+    for url, sent in (("activate", {"code": code_of(secret)}), ("deactivate", {})):
+        mailoutbox.clear()
+        page = browser.post(f"/accounts/2fa/totp/{url}/", sent, follow=True).content.decode()
+        assert "End it under Where you are signed in" in page
+        assert mailoutbox[0].to == [BOB]
+        assert "http://127.0.0.1:8000/accounts/sessions/" in mailoutbox[0].body
+    assert (
+        'href="/accounts/sessions/"' in browser.get("/accounts/2fa/").content.decode().partition("<main")[2]
+    )
+
+
+@pytest.mark.parametrize("how", ["known", "changed", "shut out", "nothing"])
+def test_a_sign_in_that_waits_for_its_code_ends_with_its_password(cast: Cast, how: str) -> None:
+    secret = with_codes(cast.bob)
+    browser = Browser()
+    sign_in(browser, BOB)
+    if how == "known":
+        User.objects.filter(pk=cast.bob.user_id).update(password_changed_at=now())
+        with job_scope(agency_id=cast.acme.pk):
+            passwords.mark_known(membership=cast.bob, by=make.JOB, at=NOON)
+    elif how == "changed":
+        people.set_password(user=cast.bob.user, password="Another-Horse-8-Battery", at=NOON)
+    elif how == "shut out":
+        User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
+    answer = browser.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+    assert is_in(browser) == (how == "nothing")
+    if how != "nothing":
+        assert answer["Location"] == "/accounts/login/"
+        page = browser.get("/accounts/login/").content.decode()
+        assert "The password was changed or closed meanwhile" in page
+
+
+def test_who_waits_for_a_code_while_the_factors_are_taken_away_is_led_to_the_password(cast: Cast) -> None:
+    with_codes(cast.bob)
+    browser = Browser()
+    sign_in(browser, BOB)
+    Authenticator.objects.filter(user=cast.bob.user).delete()
+    assert browser.get("/accounts/2fa/authenticate/")["Location"] == "/accounts/login/"
+    assert browser.get("/accounts/login/").status_code == 200
+    assert sign_in(browser, BOB)["Location"] == "/"
+    assert is_in(browser)
 
 
 def test_guesses_of_a_code_wait_from_whatever_browser(cast: Cast) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import make_password
 from django.core import mail
@@ -29,6 +30,7 @@ from callprivacy.accounts.models import (
 )
 from callprivacy.accounts.services import api_keys, passwords, people
 from callprivacy.accounts.tasks import rotate_passwords
+from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from tests import make
@@ -276,6 +278,50 @@ def test_a_password_that_somebody_knows_opens_nothing_and_a_link_is_mailed(
     assert bob.post(form, {"password1": FRESH, "password2": FRESH}).status_code == 302
     assert sign_in(Browser(), BOB, FRESH).status_code == 302
     assert "person.password_known" in actions_of(cast.acme.pk)
+
+
+def with_factors(person: Membership) -> None:
+    """Codes of ten days ago and a passkey of yesterday, beside a password of five days ago."""
+    set_on(person, NOON - timedelta(days=5))
+    for kind, days in (("totp", 10), ("webauthn", 1)):
+        row = Authenticator.objects.create(user=person.user, type=kind, data={})
+        Authenticator.objects.filter(pk=row.pk).update(created_at=NOON - timedelta(days=days))
+
+
+def kinds_of(person: Membership) -> list[str]:
+    return [row.type for row in selectors.factors_listed(person.user_id)]
+
+
+@pytest.mark.as_committed
+def test_what_was_added_since_the_known_password_was_chosen_goes_with_it(
+    cast: Cast, mailoutbox: list[mail.EmailMessage]
+) -> None:
+    with_factors(cast.bob)
+    carol, url = signed_in(cast.carol), f"/people/{cast.bob.pk}/password/"
+    rows = carol.get(url).context["extent"]
+    assert [(row["label"].partition(",")[0], row["value"]) for row in rows[:2]] == [
+        ("Codes from an app", "stays"),
+        ("Passkey or security key", "taken away"),
+    ]
+    assert "23 Nov 2026" in rows[1]["label"]
+
+    carol.post(url)
+    assert kinds_of(cast.bob) == ["totp"]
+    assert "was taken away, because it may not be yours: 1." in " ".join(mailoutbox[-1].body.split())
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.get(action="person.password_known").details["factors"] == 1
+
+
+def test_recovery_codes_go_with_the_last_factor_and_none_goes_of_the_last_who_manages_people(
+    cast: Cast,
+) -> None:
+    for person in (cast.bob, cast.mallory):
+        with_factors(person)
+    Authenticator.objects.filter(user=cast.bob.user, type="totp").update(type="recovery_codes")
+    for person in (cast.bob, cast.mallory):
+        with job_scope(agency_id=person.agency_id):
+            passwords.mark_known(membership=person, by=make.JOB, at=NOON)
+    assert (kinds_of(cast.bob), kinds_of(cast.mallory)) == ([], ["totp", "webauthn"])
 
 
 def test_a_password_that_is_closed_while_it_is_being_replaced_stays_closed(

@@ -29,7 +29,7 @@ from callprivacy.accounts.tasks import purge_sign_ins
 from callprivacy.audit.models import HouseEvent
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, operator_scope
-from tests import cast
+from tests import cast, ground
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.make import NOON, PASSWORD
 
@@ -241,6 +241,31 @@ def test_a_known_device_is_slowed_down_for_itself_and_is_nobody_elses(
     assert SignInFailure.objects.get(name_digest=plain).failures == 5
 
 
+@pytest.mark.as_committed
+@pytest.mark.parametrize("how", ["nothing", "changed", "closed"])
+def test_a_device_is_known_for_as_long_as_the_password_it_came_with(
+    people: cast.Cast, clock: time_machine.Traveller, mailoutbox: list[EmailMessage], how: str
+) -> None:
+    device, user = Browser(), people.bob.user
+    sign_in(device, BOB)
+    device.post("/accounts/logout/")
+    if how == "changed":
+        deeds.set_password(user=user, password="Another-Horse-8-Battery", at=NOON)
+    elif how == "closed":
+        deeds.close_password(user=user, at=NOON)
+    sign_in(device, BOB, WRONG)
+    counts = SignInFailure.objects.filter(name_digest=selectors.digest_of_name(BOB)).exists()
+    assert counts == (how != "nothing")
+    if how == "closed":
+        deeds.set_password(user=user, password=PASSWORD, at=NOON)
+    clock.shift(timedelta(minutes=1))
+    mailoutbox.clear()
+    assert (
+        sign_in(device, BOB, "Another-Horse-8-Battery" if how == "changed" else PASSWORD).status_code == 302
+    )
+    assert len(mailoutbox) == (how != "nothing")
+
+
 def test_five_failures_lock_the_pair_of_name_and_address_only(
     people: cast.Cast, clock: time_machine.Traveller
 ) -> None:
@@ -417,6 +442,25 @@ def test_a_membership_suspended_behind_the_sessions_back_counts_at_once(people: 
 
 
 # --- passwords ---
+
+
+def test_guesses_of_the_present_password_wait_and_are_written_down(people: cast.Cast) -> None:
+    browser, url = signed_in(people.bob), "/accounts/password/change/"
+    fresh = {"password1": "Another-Horse-8-Battery", "password2": "Another-Horse-8-Battery"}
+    with time_machine.travel(NOON, tick=False) as clock:
+        for number in range(5):
+            ground.count_anew()
+            page = browser.post(
+                url, fresh | {"oldpassword": f"Guess-{number}-Horse-Battery"}
+            ).content.decode()
+            assert "Please type your current password." in page
+        ground.count_anew()
+        page = browser.post(url, fresh | {"oldpassword": PASSWORD}).content.decode()
+        assert "Too many wrong passwords. Wait 1 second, then try again." in page
+        clock.shift(timedelta(seconds=2))
+        assert browser.post(url, fresh | {"oldpassword": PASSWORD}).status_code == 302
+    assert house_actions() == ["sign_in.failed"] * 5
+    assert not SignInFailure.objects.exists()
 
 
 def test_a_new_password_ends_every_session_and_is_in_the_trail(people: cast.Cast) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -121,12 +122,16 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
     Somebody else may know a person's password: it opens nothing any more, and every session of theirs ends.
 
     A link to choose another goes to the person's mailbox, because whoever knows the password could change it as well.
-    The last who manages people is never kept out: there the password opens the page for a new one, and no other.
+    Passkeys and codes that were added since it was chosen may be that somebody's, and a passkey opens alone: they go.
+    The last who manages people is never kept out: there the password opens the page for a new one, and no other, and
+    second factors stay, for without them whoever knows the password would come to that page, too.
 
     :returns: whether the password itself is closed; else it opens that page.
     """
     user = User.objects.select_for_update().get(pk=membership.user_id)
-    is_last = not selectors.managers().exclude(user_id=user.pk).exists()
+    is_last = selectors.is_last_manager(user.pk)
+    taken = [] if is_last else [factor.pk for factor in selectors.factors_since_password(user)]
+    Authenticator.objects.filter(pk__in=taken).delete()
     sessions = people.end_sessions(user.pk)
     if is_last:
         user.password_due_at, user.password_due_why = at, DueWhy.KNOWN
@@ -140,16 +145,21 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
         subject=membership,
         person=user.pk,
         sessions=sessions,
+        factors=len(taken),
         closed=not is_last,
     )
     transaction.on_commit(
-        partial(_send_link, to=user.email, context={"name": str(user), "url": operators.password_link(user)}),
+        partial(
+            _send_link,
+            to=user.email,
+            context={"name": str(user), "url": operators.password_link(user), "factors": len(taken)},
+        ),
         robust=True,
     )
     return not is_last
 
 
-def _send_link(*, to: str, context: dict[str, str]) -> None:
+def _send_link(*, to: str, context: dict[str, Any]) -> None:
     text = render_to_string("accounts/email/password_known.txt", context)
     letter("Choose a new password for CallPrivacy", text, [to]).send()
 

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
@@ -22,10 +23,16 @@ from callprivacy.accounts.models import Membership, SignInPolicy, User
 from callprivacy.accounts.services import passwords as deeds
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.accounts.views.people import membership_or_404
+from callprivacy.lib.rows import when
 
 PAGE = 50
 DRAWN = timedelta(days=90)
 _LONGEST = 500
+_KINDS = {
+    "totp": "Codes from an app",
+    "webauthn": "Passkey or security key",
+    "recovery_codes": "Recovery codes",
+}
 
 
 @require_safe
@@ -168,6 +175,7 @@ def mark_known(request: StaffRequest, pk: int) -> HttpResponse:
     context = {
         "person": membership,
         "extent": [
+            *_factors_of(membership, request),
             {"label": "Sessions that end", "value": selectors.count_sessions(membership.user_id)},
             {
                 "label": "Keys of systems that stay",
@@ -178,3 +186,18 @@ def mark_known(request: StaffRequest, pk: int) -> HttpResponse:
         ],
     }
     return render(request, "accounts/password_known.html", context)
+
+
+def _factors_of(membership: Membership, request: StaffRequest) -> list[dict[str, str]]:
+    """Each second factor of a person with its day, and whether it goes with the password."""
+    is_last = selectors.is_last_manager(membership.user_id)
+    taken = set() if is_last else {row.pk for row in selectors.factors_since_password(membership.user)}
+    return [
+        {
+            "label": format_html(
+                "{}, added {}", _KINDS[row.type], when(row.created_at, request.agency.time_zone)
+            ),
+            "value": "taken away" if row.pk in taken else "stays",
+        }
+        for row in selectors.factors_listed(membership.user_id)
+    ]
