@@ -413,7 +413,8 @@ def join() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # A crowded machine may let Valkey stand still for longer than a person would wait.
     patience.update(settings.CACHES["hints"]["OPTIONS"])
-    settings.CACHES["hints"]["OPTIONS"] = {"socket_timeout": 20, "socket_connect_timeout": 20}
+    for cache in ("default", "hints"):
+        settings.CACHES[cache]["OPTIONS"] = {"socket_timeout": 20, "socket_connect_timeout": 20}
     django.setup()
 
 

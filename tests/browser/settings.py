@@ -8,6 +8,7 @@ product waits by itself is said by calls/test_hooks.py and rules/test_migrations
 from callprivacy.settings import *  # noqa: F403, TID251  (the product's, but for two)
 from callprivacy.settings import CACHES, DATABASES  # noqa: TID251
 
-CACHES["hints"]["OPTIONS"] = {"socket_timeout": 20, "socket_connect_timeout": 20}
+for _cache in ("default", "hints"):
+    CACHES[_cache]["OPTIONS"] = {"socket_timeout": 20, "socket_connect_timeout": 20}
 for _database in DATABASES.values():
     _database["OPTIONS"]["options"] += " -c lock_timeout=20s"
