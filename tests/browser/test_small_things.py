@@ -220,3 +220,48 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     visitor.complaints.clear()
     page.get_by_role("link", name="Go to that page").click()
     expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
+
+
+def test_a_passkey_is_added_opens_alone_and_is_removed(visitor: Visitor) -> None:
+    """At a name, since browsers take no key for an address of digits; the key is Chromium's own, of no hardware."""
+    page, home = visitor.page, visitor.site.url.replace("127.0.0.1", "localhost")
+    keys = visitor.context.new_cdp_session(page)
+    keys.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    key = keys.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+    page.goto(f"{home}/accounts/login/")
+    page.get_by_label("Email").fill("marcus@northlight.example")
+    page.get_by_label("Password").fill(visitor.site.password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("heading", level=1).wait_for()
+    page.goto(f"{home}/accounts/2fa/webauthn/add/")
+    page.get_by_label("Password").fill(visitor.site.password)
+    page.get_by_role("button", name="Confirm", exact=True).click()
+    page.wait_for_load_state()
+    page.get_by_label("What you call it").fill("Laptop")
+    page.get_by_label("Opens alone").check()
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.goto(f"{home}/accounts/2fa/webauthn/")
+    expect(page.get_by_role("row").filter(has_text="Laptop")).to_contain_text("Passkey: opens alone")
+
+    def opens() -> None:
+        visitor.context.clear_cookies()
+        page.goto(f"{home}/accounts/login/")
+        page.wait_for_load_state()
+        page.get_by_role("button", name="Sign in with a passkey").click()
+
+    keys.send("WebAuthn.setUserVerified", {"authenticatorId": key, "isUserVerified": False})
+    opens()
+    expect(page.get_by_role("alert").filter(has_text="cancelled, or took too long")).to_be_visible()
+    keys.send("WebAuthn.setUserVerified", {"authenticatorId": key, "isUserVerified": True})
+    opens()
+    page.wait_for_url(lambda url: "/accounts/" not in url)
+    page.goto(f"{home}/accounts/2fa/webauthn/")
+    page.get_by_role("row").filter(has_text="Laptop").get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_role("main")).not_to_contain_text("Laptop")

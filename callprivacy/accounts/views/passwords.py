@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.html import format_html
+from django.utils.dateformat import format as date_format
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
@@ -23,7 +24,6 @@ from callprivacy.accounts.models import Membership, SignInPolicy, User
 from callprivacy.accounts.services import passwords as deeds
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.accounts.views.people import membership_or_404
-from callprivacy.lib.rows import when
 
 PAGE = 50
 DRAWN = timedelta(days=90)
@@ -192,11 +192,10 @@ def _factors_of(membership: Membership, request: StaffRequest) -> list[dict[str,
     """Each second factor of a person with its day, and whether it goes with the password."""
     is_last = selectors.is_last_manager(membership.user_id)
     taken = set() if is_last else {row.pk for row in selectors.factors_since_password(membership.user)}
+    zone = ZoneInfo(request.agency.time_zone)
     return [
         {
-            "label": format_html(
-                "{}, added {}", _KINDS[row.type], when(row.created_at, request.agency.time_zone)
-            ),
+            "label": f"{_KINDS[row.type]}, added {date_format(row.created_at.astimezone(zone), 'j M Y, H:i')}",
             "value": "taken away" if row.pk in taken else "stays",
         }
         for row in selectors.factors_listed(membership.user_id)
