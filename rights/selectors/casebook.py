@@ -20,7 +20,7 @@ from callprivacy.calls.models import caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
+from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepKind, StepState
 from rights.models import (
     Approval,
     Case,
@@ -34,7 +34,7 @@ from rights.models import (
     RecipientNotice,
     Step,
 )
-from rights.selectors import words
+from rights.selectors import told, words
 
 _MASK: Final = "•"
 
@@ -385,6 +385,11 @@ def steps_of(case: Case) -> list[Step]:
 def is_working(steps: Collection[Step]) -> bool:
     """Whether a job still works on one of these."""
     return any(step.state in {StepState.WAITING, StepState.RUNNING} for step in steps)
+
+
+def tells_later(steps: Collection[Step]) -> bool:
+    """Whether trackers and systems are told of an erasure only once no hold keeps anything of the person."""
+    return any(told.left_of(step) for step in steps if step.kind == StepKind.PASS_ON)
 
 
 def packages_of(case: Case) -> list[Package]:
