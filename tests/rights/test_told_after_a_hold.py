@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from callprivacy.calls.enums import Direction
-from callprivacy.calls.models import Call, Connection
+from callprivacy.calls.models import Call, CallRef, Connection
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -23,7 +23,7 @@ from retention.selectors import preview as previews
 from rights.enums import Ask, Copies, Decided, StepKind, StepState
 from rights.enums import EventKind as Happened
 from rights.models import Case, CaseEvent, RecipientNotice, Step, Submission
-from rights.selectors import ends, letters, reach
+from rights.selectors import casebook, ends, letters, reach
 from rights.services import deciding, erasing, passing, steps
 from rights.tasks.steps import sweep_requests, work_steps
 from tests import make
@@ -379,3 +379,27 @@ def test_the_request_stays_until_they_are_told(cast: Cast, office: Office) -> No
     assert over() == (0, 0)
     beat(cast)
     assert over() == (1, 1)
+
+
+def test_the_page_says_what_a_hold_keeps_at_the_tracker(cast: Cast, office: Office) -> None:
+    kept, gone = make.call(cast.dentist, ANNA, at=OLD), make.call(cast.dentist, ANNA)
+    with job_scope(agency_id=cast.acme.pk):
+        for call in (kept, gone):
+            for kind in ("id", "session"):
+                CallRef.objects.create(
+                    agency_id=cast.acme.pk, client=cast.dentist, call=call, provider="callrail", kind=kind,
+                    digest=f"{call.pk}{kind}".encode()[-32:],
+                )  # fmt: skip
+    hold = placed(cast, call_ids=frozenset({kept.pk}))
+    submission = erased(cast, office)
+
+    def shown() -> tuple[int, int, str]:
+        with job_scope(agency_id=cast.acme.pk):
+            found = casebook.found_of(of_case(submission))
+        (at_tracker,) = [one for one in found if one.copies is Copies.VENDOR]
+        return at_tracker.count, at_tracker.kept, at_tracker.why if at_tracker.kept else ""
+
+    assert shown() == (2, 1, "a hold keeps it")
+    lifted(cast, hold)
+    beat(cast)
+    assert shown() == (2, 0, "")
