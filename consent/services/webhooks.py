@@ -209,6 +209,11 @@ def announce(*, client: Client, withdrawal: Withdrawal, at: datetime) -> int:
     return len(rows)
 
 
+def has_endpoints(client: Client) -> bool:
+    """Whether a client has a system that is told of anything."""
+    return WebhookEndpoint.objects.for_client(client).filter(is_active=True).exists()
+
+
 def announce_request(
     *, client: Client, kind: str, request_id: uuid.UUID, callers: Mapping[uuid.UUID, str], at: datetime
 ) -> list[WebhookDelivery]:

@@ -108,6 +108,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
         " page. Then it is gone, too.",
         "told": "We tell those who were given your data: {names}",
+        "told_later": "Others who were given your data are told once what is kept for a legal claim or an inquiry need"
+        " not be kept any more",
         "anonymised": "Files of calls in which no row can be told to be anybody's were given away, too. Calls of yours"
         " may be among them; nobody can tell which, so nothing can be taken out.",
     },
@@ -138,6 +140,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
         " de su página. Después también desaparece.",
         "told": "Avisamos a quienes recibieron sus datos: {names}",
+        "told_later": "Avisamos a otros que recibieron sus datos en cuanto ya no haga falta conservar lo que se"
+        " necesita para una reclamación o investigación",
         "anonymised": "También se entregaron archivos de llamadas en los que ninguna fila se puede atribuir a nadie."
         " Puede que haya llamadas suyas entre ellas; nadie puede decir cuáles, así que no se puede sacar nada.",
     },

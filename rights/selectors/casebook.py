@@ -7,20 +7,21 @@ Numbers and addresses are masked here; what the person wrote is shown without th
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from callprivacy.accounts.models import User
-from callprivacy.calls.models import caller_label
+from callprivacy.calls.models import CallRef, caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepState
+from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepKind, StepState
 from rights.models import (
     Approval,
     Case,
@@ -34,7 +35,7 @@ from rights.models import (
     RecipientNotice,
     Step,
 )
-from rights.selectors import words
+from rights.selectors import told, words
 
 _MASK: Final = "•"
 
@@ -340,7 +341,14 @@ def found_of(case: Case) -> list[FoundLine]:
     if case.client_id is not None:
         rows = rows.filter(client_id=case.client_id)
     lines: dict[tuple[str, str], FoundLine] = {}
+    held = _held_at_trackers(rows)
     for row in rows.order_by("client__name", "pk"):
+        if (
+            row.copies == Copies.VENDOR
+            and not row.kept
+            and (there := held.get((row.client_id, row.caller_id), 0))
+        ):
+            row.kept, row.kept_why = there, "hold"
         before = lines.get((row.client.name, row.copies))
         lines[row.client.name, row.copies] = FoundLine(
             client=row.client.name,
@@ -355,6 +363,28 @@ def found_of(case: Case) -> list[FoundLine]:
         )
     order = {copies: place for place, copies in enumerate(Copies)}
     return sorted(lines.values(), key=lambda line: (line.client, order[line.copies]))
+
+
+def _held_at_trackers(rows: QuerySet[Finding]) -> dict[tuple[int, UUID | None], int]:
+    """
+    How many calls that a hold has kept from an erasure are at a tracker, by client and caller, as they were counted
+    when they were found: calls of each tracker; two queries.
+    """
+    kept = set(rows.filter(copies=Copies.CALLS, kept_why="hold").values_list("client_id", "caller_id"))
+    if not kept:
+        return {}
+    there = CallRef.objects.filter(
+        client_id__in={client_id for client_id, _ in kept},
+        call__caller_id__in={caller_id for _, caller_id in kept},
+        call__on_hold=True,
+    ).order_by()
+    counted = there.values_list("client_id", "call__caller_id", "provider").annotate(
+        n=Count("call_id", distinct=True)
+    )
+    found = Counter[tuple[int, UUID | None]]()
+    for client_id, caller_id, _, n in counted:
+        found[client_id, caller_id] += n
+    return {pair: n for pair, n in found.items() if pair in kept}
 
 
 def _note_of(row: Finding) -> str:
@@ -385,6 +415,11 @@ def steps_of(case: Case) -> list[Step]:
 def is_working(steps: Collection[Step]) -> bool:
     """Whether a job still works on one of these."""
     return any(step.state in {StepState.WAITING, StepState.RUNNING} for step in steps)
+
+
+def tells_later(steps: Collection[Step]) -> bool:
+    """Whether trackers and systems are told of an erasure only once no hold keeps anything of the person."""
+    return any(told.left_of(step) for step in steps if step.kind == StepKind.PASS_ON)
 
 
 def packages_of(case: Case) -> list[Package]:

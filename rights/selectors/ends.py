@@ -2,7 +2,8 @@
 Which requests are past their date, by the policies of retention: what previews count and runs take, alike.
 
 A request's days count from the instant at which the last of its cases was closed; one of which a case is open again has
-none, nor has one whose erasure had to leave something that a hold or a law keeps: it says what is still to be erased.
+none, nor has one whose erasure had to leave something that a hold or a law keeps, or of which somebody is told only
+once a hold ends: it says what is still to be done.
 Of whom a hold keeps anything, the requests stay; a hold of everything of a client, whenever it was, keeps all of that
 client's.
 """
@@ -16,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Agency, Client
@@ -33,7 +34,8 @@ _COUNT = """
     WHERE NOT EXISTS (SELECT FROM rights_case c WHERE c.submission_id = s.id AND c.closed_at IS NULL)
     AND NOT EXISTS (
         SELECT FROM rights_case c JOIN rights_step t ON t.agency_id = c.agency_id AND t.case_id = c.id
-        WHERE c.submission_id = s.id AND t.kind = 'rest' AND t.state <> 'done'
+        WHERE c.submission_id = s.id AND t.state <> 'done'
+        AND (t.kind = 'rest' OR t.kind = 'pass_on' AND t.wanted ? 'left')
     )
     AND NOT EXISTS (
         SELECT FROM rights_finding f
@@ -53,7 +55,8 @@ def kept_for(row: Submission | Case) -> int:
 def _over() -> QuerySet[Submission]:
     """Requests that have come to their end, and of whose erasures nothing is left to be done."""
     is_open = Exists(Case.objects.filter(submission=OuterRef("pk")).open())
-    rests = Step.objects.filter(case__submission=OuterRef("pk"), kind=StepKind.REST)
+    waits = Q(kind=StepKind.REST) | Q(kind=StepKind.PASS_ON, wanted__has_key="left")
+    rests = Step.objects.filter(waits, case__submission=OuterRef("pk"))
     lone = Finding.objects.filter(
         submission=OuterRef("pk"), caller_id=None, copies=Copies.CALLS, kept_why="hold"
     )

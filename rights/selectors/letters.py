@@ -16,7 +16,7 @@ from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout,
 from rights.law import grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import clocks, corrections, ends, notice, openers, reach, rests, words
+from rights.selectors import clocks, corrections, ends, notice, openers, reach, rests, told, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -217,8 +217,8 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         )
         if case.asks in {Ask.DO_NOT_TRACK, Ask.OBJECT}:
             found["done"] += f" {letter_words.SENTENCES[language]['not_before']}"
-    if told := _told(case, language):
-        found["done"] = "\n".join(filter(None, [found.get("done", ""), told]))
+    if recipients := _told(case, language):
+        found["done"] = "\n".join(filter(None, [found.get("done", ""), recipients]))
     if found["stays"]:
         found["stays"] = f"{letter_words.SENTENCES[language]['stays']}\n{found['stays']}"
     return found
@@ -246,6 +246,8 @@ def _told(case: Case, language: Language) -> str:
     is_proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN).exists()
     names = list(dict.fromkeys(rows.values_list("recipient", flat=True))) if is_proven else []
     lines = [sentences["told"].format(names=", ".join(names))] if names else []
+    if is_proven and told.waits(case):
+        lines.append(sentences["told_later"])
     if any(row.detail.get("anonymised") for row in findings_of(case).filter(copies=Copies.RELEASES)):
         lines.append(sentences["anonymised"])
     return _lines(lines)

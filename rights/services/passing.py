@@ -7,15 +7,19 @@ the agency's systems; its steps are listed here with their receipts. Of the rest
 signed webhooks, advertisers and trackers by tickets, which staff send and note the answer of; whoever was given a file
 of calls by a mail of its own (`files_told`). No ticket holds a number:
 whoever sends it opens the number on the page of the case, with a reason.
+
+Of an erasure, trackers and the agency's systems are told only where no hold keeps anything of the person: they may have
+the one copy of what it is to keep. The step waits with these clients (`wanted["left"]`), and a job lets it be due once
+nothing is kept. Advertisers have no evidence, and who has a file of calls has an extract of what the hold keeps here.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import models, transaction
 
@@ -30,16 +34,18 @@ from consent.models import AdDestination, VendorTask, WebhookDelivery, Withdrawa
 from consent.services import webhooks
 from rights.enums import (
     Ask,
+    Copies,
     EventKind,
     IdentityKind,
+    IdentityState,
     NoticeAbout,
     NoticeState,
     NoticeWay,
     StepKind,
     StepState,
 )
-from rights.models import Case, Identity, RecipientNotice, Step
-from rights.selectors import corrections, reach, words
+from rights.models import Case, Finding, Identity, RecipientNotice, Step
+from rights.selectors import corrections, reach, told, words
 from rights.services import files_told, restricting, steps, timeline
 from rights.services.stopping import PURPOSES, said_at
 
@@ -68,7 +74,15 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     about = _ABOUT.get(Ask(case.asks), NoticeAbout.OPT_OUT)
     with job_scope(agency_id=case.agency_id):
         at = clock()
-        found = _people(case)
+        if told.left_of(step):
+            _go_on(step, at)
+            return
+        erasures = Step.objects.filter(case=case, kind=StepKind.ERASE)
+        if about is NoticeAbout.ERASURE and erasures.exclude(state=StepState.DONE).exists():
+            # What a hold keeps is known once the erasure has looked.
+            steps.put_off(step=step, at=at)
+            return
+        found, left = _people(case), list[dict[str, Any]]()
         if about is NoticeAbout.OPT_OUT:
             # Sent to the agency it is carried to the clients by a step of its own, which says where it was known.
             if _is_carried_yet(case) is False or not _mirror(case, found, at):
@@ -76,7 +90,11 @@ def carry_out(*, step: Step, clock: Clock) -> None:
                 return
         else:
             for client, callers in found.values():
-                _tell(case, client, callers, about, at)
+                _tell_advertisers(case, client, about, at)
+                if about is NoticeAbout.ERASURE and told.is_held(case, client, callers):
+                    left += _left(client)
+                else:
+                    _tell_holders(case, client, callers, about, at)
         if case.asks == Ask.OBJECT:
             # Staff decide it, and only a job may write what the search found.
             for target in reach.targets_of(case):
@@ -84,17 +102,69 @@ def carry_out(*, step: Step, clock: Clock) -> None:
         refused = PURPOSES.get(Ask(case.asks), frozenset()) - set(step.wanted.get("going_on", ()))
         for client, callers in found.values():
             files_told.tell(case=case, client=client, callers=callers, about=about, refused=refused, at=at)
-        count = RecipientNotice.objects.filter(case=case).count()
-        steps.finish(
-            step=step,
-            action="case.passed_on",
-            event=EventKind.PASSED_ON,
-            at=at,
-            outcome={"recipients": count},
-            # To the agency a no needs no proof: that there was somebody to tell would say that the number is known.
-            shown=case.client is not None or not Ask(case.asks).works_at_once,
-            recipients=count,
-        )
+        _finish(step, left, at)
+
+
+def _finish(step: Step, left: list[dict[str, Any]], at: datetime) -> None:
+    case = step.case
+    count = RecipientNotice.objects.filter(case=case).count()
+    if left and not count:
+        steps.keep(step=step, left=left)
+        return
+    steps.finish(
+        step=step,
+        action="case.passed_on",
+        event=EventKind.PASSED_ON,
+        at=at,
+        outcome={"recipients": count},
+        left=left or ([] if told.left_of(step) else None),
+        # To the agency a no needs no proof: that there was somebody to tell would say that the number is known. Nor is
+        # the person shown that those who have the data were told while only some are.
+        shown=not left and (case.client is not None or not Ask(case.asks).works_at_once),
+        recipients=count,
+        **{"waiting": len(left)} if left else {},
+    )
+
+
+# --- Where a hold keeps something ---------------------------------------------------------------------------------
+
+
+def release(*, agency_id: int, at: datetime) -> int:
+    """
+    Let those be told of erasures who were not, where no hold keeps anything of the person any more; returns of how many
+    cases. In the agency's scope.
+    """
+    ids = told.freed(agency_id, at=at)
+    return steps.release(ids=ids, at=at) if ids else 0
+
+
+def _left(client: Client) -> list[dict[str, Any]]:
+    """Whom a client's step has to tell later: a tracker that is disconnected meanwhile has the data all the same."""
+    trackers = Connection.objects.for_client(client).filter(is_active=True).values_list("pk", flat=True)
+    if trackers or webhooks.has_endpoints(client):
+        return [{"client": client.pk, "trackers": sorted(map(str, trackers))}]
+    return []
+
+
+def _go_on(step: Step, at: datetime) -> None:
+    """Tell trackers and systems at the clients that were left, where no hold keeps anything of the person any more."""
+    case, rows, left = step.case, step.wanted["left"], list[dict[str, Any]]()
+    found = _people(case, told.left_of(step))
+    here = Client.objects.filter(pk__in=told.left_of(step), archived_at=None).in_bulk()
+    for row in rows:
+        if row["client"] not in here or row["client"] not in found:
+            continue
+        client, callers = found[row["client"]]
+        if told.is_held(case, client, callers):
+            left.append(row)
+        else:
+            trackers = [uuid.UUID(one) for one in row["trackers"]]
+            _tell_holders(case, client, callers, NoticeAbout.ERASURE, at, also=trackers)
+    if len(left) == len(rows):
+        # A hold was placed meanwhile.
+        steps.keep(step=step)
+    else:
+        _finish(step, left, at)
 
 
 def _carrying(case: Case) -> Step | None:
@@ -120,8 +190,12 @@ def _carried_to(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
     }
 
 
-def _people(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
-    """Client id -> the client, and its callers with their numbers as the person gave them."""
+def _people(case: Case, left: Collection[int] = ()) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
+    """
+    Client id -> the client, and its callers with their numbers as the person gave them.
+
+    :param left: ids of clients that the case has reached, whoever answers for them by now.
+    """
     key = words.key_of(case.submission)
     rows = Identity.objects.filter(submission_id=case.submission_id, kind=IdentityKind.PHONE)
     numbers = {row.pk: words.text(row.value, key) for row in rows}
@@ -132,6 +206,12 @@ def _people(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
     if case.client is not None:
         _, callers = found.setdefault(case.client.pk, (case.client, {}))
         callers |= {row.caller_id: numbers[row.pk] for row in rows if row.caller_id is not None}
+    for client in Client.objects.filter(pk__in=set(left) - found.keys()).select_related("agency"):
+        lines = Finding.objects.filter(
+            submission_id=case.submission_id, client=client, identity__state=IdentityState.PROVEN
+        ).filter(copies=Copies.IDENTITY, caller_id__isnull=False)
+        known = lines.values_list("caller_id", "identity_id")
+        found[client.pk] = (client, {one: numbers.get(pk, "") for one, pk in known if one is not None})
     return found
 
 
@@ -149,9 +229,26 @@ def _notice(case: Case, client: Client, about: NoticeAbout, way: NoticeWay, at: 
 # --- Erasures, corrections, restrictions --------------------------------------------------------------------------
 
 
-def _tell(
-    case: Case, client: Client, callers: Mapping[uuid.UUID, str], about: NoticeAbout, at: datetime
+def _tell_advertisers(case: Case, client: Client, about: NoticeAbout, at: datetime) -> None:
+    ads = AdDestination.objects.for_client(client).filter(is_active=True)
+    tickets = _tickets_to(case, client, about, [(ad.name, ad.pk, ad.instructions) for ad in ads], at)
+    RecipientNotice.objects.bulk_create(tickets, ignore_conflicts=True)
+
+
+def _tell_holders(
+    case: Case,
+    client: Client,
+    callers: Mapping[uuid.UUID, str],
+    about: NoticeAbout,
+    at: datetime,
+    *,
+    also: Collection[uuid.UUID] = (),
 ) -> None:
+    """
+    Tell the agency's systems and the call trackers, which may have what we have ourselves.
+
+    :param also: trackers that are told though they are not connected any more.
+    """
     rows = []
     for delivery in webhooks.announce_request(
         client=client, kind=f"request.{about.value}", request_id=case.pk, callers=callers, at=at
@@ -160,23 +257,30 @@ def _tell(
         row.recipient, row.target_id = delivery.endpoint.name, delivery.endpoint_id
         row.delivery_id, row.due_at = delivery.pk, at
         rows.append(row)
-    whom = [
-        (ad.name, ad.pk, ad.instructions)
-        for ad in AdDestination.objects.for_client(client).filter(is_active=True)
-    ]
-    whom += [
-        (f"{TRACKERS.get(way.provider, way.provider)} ({way.name})", way.pk, "")
-        for way in Connection.objects.for_client(client).filter(is_active=True)
-    ]
+    ways = Connection.objects.for_client(client).filter(
+        models.Q(is_active=True) | models.Q(pk__in=list(also))
+    )
+    whom = [(f"{TRACKERS.get(way.provider, way.provider)} ({way.name})", way.pk, "") for way in ways]
+    rows += _tickets_to(case, client, about, whom, at)
+    RecipientNotice.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _tickets_to(
+    case: Case, client: Client, about: NoticeAbout, whom: Sequence[tuple[str, uuid.UUID, str]], at: datetime
+) -> list[RecipientNotice]:
+    """Tickets to recipients by name, with how it is done with each; not written yet."""
+    if not whom:
+        return []
     corrected = (
         corrections.lines(case, Language.ENGLISH, client=client) if about is NoticeAbout.CORRECTION else []
     )
+    rows = []
     for name, target_id, how in whom:
         row = _notice(case, client, about, NoticeWay.TICKET, at)
         row.recipient, row.target_id = name[:120], target_id
         row.ticket = _ticket(case, client, about, name, how=how, corrected=corrected)
         rows.append(row)
-    RecipientNotice.objects.bulk_create(rows, ignore_conflicts=True)
+    return rows
 
 
 def _ticket(

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.lookups import Exact
 
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
@@ -71,10 +72,15 @@ def release(*, ids: Collection[UUID], at: datetime) -> int:
     return rows.update(state=StepState.WAITING, due_at=at, attempts=0, total=0, done=0)
 
 
-def keep(*, step: Step) -> None:
-    """Let a step that was claimed wait again, for all of it is kept. In the agency's scope."""
+def keep(*, step: Step, left: list[dict[str, Any]] | None = None) -> None:
+    """
+    Let a step that was claimed wait again, for all of it is kept. In the agency's scope.
+
+    :param left: what it has to do once nothing keeps it, where that was not noted yet.
+    """
     rows = Step.objects.filter(pk=step.pk, state=StepState.RUNNING)
-    rows.update(state=StepState.KEPT, due_at=None, last_error="")
+    wanted = F("wanted") if left is None else {"left": left}
+    rows.update(state=StepState.KEPT, due_at=None, last_error="", wanted=wanted)
 
 
 def again(*, case: Case, kind: StepKind, at: datetime) -> bool:
@@ -96,7 +102,8 @@ def claim(*, agency_id: int, at: datetime) -> Step | None:
                 "case__submission__agency", "case__submission__client", "case__client__agency", "case__agency"
             )
             .select_for_update(skip_locked=True, of=("self",))
-            .order_by("due_at", "pk")
+            # Who tells of a deed comes after it.
+            .order_by("due_at", Exact(F("kind"), StepKind.PASS_ON), "pk")
             .first()
         )
         if row is not None:

@@ -67,7 +67,10 @@ def renew_queue(**_: Any) -> None:
 
 @shared_task(name="rights.sweep_requests", acks_late=True)
 def sweep_requests(**_: Any) -> None:
-    """Erase packages after their seven days, and what nothing keeps any more of erasures; note recipients' receipts."""
+    """
+    Erase packages after their seven days, and what nothing keeps any more of erasures; note recipients' receipts, and
+    let those be told who wait for the end of a hold.
+    """
     at = timezone.now()
 
     def deed(agency_id: int) -> None:
@@ -76,5 +79,7 @@ def sweep_requests(**_: Any) -> None:
             passing.settle(agency_id=agency_id, at=at)
         rests.release(agency_id=agency_id, clock=timezone.now)
         erasing.erase_freed(agency_id=agency_id, clock=timezone.now)
+        with job_scope(agency_id=agency_id):
+            passing.release(agency_id=agency_id, at=timezone.now())
 
     in_each_agency(deed)

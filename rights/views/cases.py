@@ -130,6 +130,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "packages": casebook.packages_of(case),
         "approvals": casebook.approvals_of(case, key),
         "notices": casebook.notices_of(case),
+        "tells_later": casebook.tells_later(steps),
         "letters": letter_selectors.written(case),
         "ground": letter_selectors.ground_of(case),
         "answer": words.text(case.answer, key),

@@ -30,7 +30,7 @@ from rights.channels import links
 from rights.channels import package as channel
 from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState, ProofKind
 from rights.letters import fill as filled
-from rights.models import Case, Finding, Identity, Package, Submission
+from rights.models import Case, Finding, Identity, Package, RecipientNotice, Submission
 from rights.selectors import letters, openers
 from rights.services import cases, deciding, erasing, packages, portal, proofs
 from rights.services.proofs import settling
@@ -40,6 +40,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 from tests.retention import night
+from tests.retention.test_vendors import connect
 from tests.rights import asking
 from tests.rights.test_portal import arrive, case_of, do, hidden, open_page, send
 from tests.scale import some
@@ -290,10 +291,16 @@ def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tr
             reason="Counsel asked.", review_on=date(2027, 2, 1), ends_on=None, people=[],
             placed_by=cast.alice.user_id, at=NOON,
         )  # fmt: skip
+    connect(cast.dentist, "callrail")
     case = described(cast, Ask.DELETE)
     found_by_staff(cast, case, call)
     done = decided(cast, case)
     later = NOON + timedelta(hours=2)
+
+    def told() -> int:
+        asking.work(cast.acme, at=later)
+        with job_scope(agency_id=cast.acme.pk):
+            return RecipientNotice.objects.count()
 
     def stays() -> tuple[int, str, int, int]:
         with job_scope(agency_id=cast.acme.pk):
@@ -305,6 +312,8 @@ def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tr
     assert erasing.erase_freed(agency_id=cast.acme.pk, clock=lambda: later) == 0
     assert redaction.work_off(agency_id=cast.acme.pk, at=later) == 0
     assert stays() == (0, "hold", 1, 0)
+    sweep_requests()
+    assert told() == 0, "the tracker has what the hold keeps"
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert hold_selectors.falls_due(hold, later).asked == 1
         holds.lift_hold(hold=hold, shown=hold_selectors.falls_due(hold, later), reason="The bill is paid.",
@@ -313,6 +322,7 @@ def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tr
         holds.mark_held(client=cast.dentist, at=later)
     sweep_requests()
     assert stays() == (1, "", 0, 1)
+    assert told() == 1
     assert erasing.erase_freed(agency_id=cast.acme.pk, clock=lambda: later) == 0
 
 
