@@ -462,12 +462,14 @@ class _Slowed:
             ) from None
         try:
             with transaction.atomic():
-                factor_deeds.hold_factors(self.user.pk)
+                factor_deeds.hold_factors(self.user)
                 code: str = super().clean_code()  # type: ignore[misc]  # allauth's own, without types
                 self._take(code)
         except ValidationError:
             sign_in.record_failure(digest=digest, at=at)
             raise
+        except people.PasswordChangedError as error:
+            raise ValidationError(str(error)) from None
         sign_in.forget_failures(digest=digest)
         return code
 

@@ -342,18 +342,10 @@ def factors_listed(user_id: int) -> list[Authenticator]:
     return list(Authenticator.objects.filter(user_id=user_id).order_by("created_at").defer("data"))
 
 
-def factors_since_password(user: User) -> list[Authenticator]:
-    """
-    What somebody who knows a person's password may have added: all that is newer than the password, oldest first.
-
-    Recovery codes go with the last second factor.
-    """
+def alone_since_password(user: User) -> list[Authenticator]:
+    """The passkeys that open alone and that somebody who knows a person's password may have added, oldest first."""
     since = user.password_changed_at or user.created_at
-    found = factors_listed(user.pk)
-    older = [factor for factor in found if factor.created_at < since]
-    if all(factor.type == Authenticator.Type.RECOVERY_CODES for factor in older):
-        return found
-    return [factor for factor in found if factor.created_at >= since]
+    return [key for key in keys_of(user.pk).filter(created_at__gte=since) if opens_alone(key)]
 
 
 def members_by_due() -> QuerySet[Membership]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import AddressHeader
-from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Final
 
 from django.core.mail import EmailMessage, EmailMultiAlternatives
@@ -40,6 +40,11 @@ class Fault:
 
     kind: str
     is_recipients: bool
+
+    @property
+    def may_have_gone(self) -> bool:
+        """Whether the line broke after it was up: the server may have taken the message, and its answer was lost."""
+        return self.kind == SMTPServerDisconnected.__name__
 
 
 def letter(subject: str, text: str, to: Sequence[str]) -> EmailMultiAlternatives:

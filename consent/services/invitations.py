@@ -455,7 +455,8 @@ def letter_not_taken(*, agency_id: int, letter: Letter, at: datetime, fault: Fau
     """
     with job_scope(agency_id=agency_id):
         rows = Invitation.objects.for_client(letter.client_id).filter(pk=letter.invitation_id)
-        rows.filter(state=InvitationState.QUEUED, sent_at=at).update(sent_at=None)
+        if not fault.may_have_gone:
+            rows.filter(state=InvitationState.QUEUED, sent_at=at).update(sent_at=None)
         rows.update(attempts=F("attempts") + int(fault.is_recipients))
 
 

@@ -165,7 +165,7 @@ def test_two_at_once_do_not_use_the_same_recovery_code(cast: Cast) -> None:
     browser = Browser()
     sign_in(browser, BOB)
     with transaction.atomic():
-        factors.hold_factors(cast.bob.user_id)
+        factors.hold_factors(cast.bob.user)
         other = Aside(lambda: browser.post("/accounts/2fa/authenticate/", {"code": code}))
         assert other.is_waiting()
         row = Authenticator.objects.get(user=cast.bob.user, type="recovery_codes")

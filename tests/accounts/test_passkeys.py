@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import timedelta
 from typing import Any
+from typing import cast as cast_to
 
 import pytest
 import time_machine
@@ -19,11 +20,13 @@ from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from callprivacy.accounts import selectors
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
-from callprivacy.accounts.services import factors
+from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.services import factors, people
 from callprivacy.tenancy.scope import job_scope
-from tests.accounts.browsers import is_in, sign_in, signed_in
+from tests import make
+from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.accounts.test_factors import BOB, policy, with_codes
 from tests.aside import Aside
 from tests.cast import Cast
@@ -317,12 +320,37 @@ def test_two_removals_at_once_do_not_both_see_the_other_factor(cast: Cast, kind:
     browser = _confirmed(cast.bob)
     path = f"webauthn/keys/{one.pk}/remove/" if kind == "passkey" else "totp/deactivate/"
     with transaction.atomic():
-        factors.hold_factors(cast.bob.user_id)
+        factors.hold_factors(cast.bob.user)
         other = Aside(lambda: browser.post(f"/accounts/2fa/{path}"))
         assert other.is_waiting()
         Authenticator.objects.exclude(type="webauthn" if kind == "passkey" else "totp").delete()
     other.end()
     assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["webauthn/add/", "totp/activate/"])
+def test_nothing_is_added_beside_a_password_that_is_closed_in_the_same_moment(cast: Cast, path: str) -> None:
+    browser = _confirmed(cast.bob)
+    with transaction.atomic():
+        factors.hold_factors(cast.bob.user)
+        other = Aside(lambda: browser.post(f"/accounts/2fa/{path}"))
+        assert other.is_waiting()
+        people.close_password(user=User.objects.get(pk=cast.bob.user_id), at=make.now())
+    answer = cast_to(HttpResponse, other.end())
+    assert answer["Location"] == "/accounts/login/"
+
+
+def test_who_may_enter_no_agency_with_a_password_removes_a_key(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every agency wants its provider, own pages are in no agency; the trail has the deed all the same."""
+    key = Key().of(cast.bob, alone=True)
+    browser = _confirmed(cast.bob)
+    monkeypatch.setattr(selectors, "agencies_opened_by", lambda *_, **__: [])
+    assert browser.post(f"/accounts/2fa/webauthn/keys/{key.pk}/remove/").status_code == 302
+    assert not Authenticator.objects.exists()
+    assert "passkey.removed" in actions_of(cast.acme.pk)
 
 
 # --- an office ---

@@ -281,47 +281,39 @@ def test_a_password_that_somebody_knows_opens_nothing_and_a_link_is_mailed(
 
 
 def with_factors(person: Membership) -> None:
-    """Codes of ten days ago and a passkey of yesterday, beside a password of five days ago."""
+    """A passkey and codes of ten days ago and another passkey of yesterday, beside a password of five days ago."""
     set_on(person, NOON - timedelta(days=5))
-    for kind, days in (("totp", 10), ("webauthn", 1)):
-        row = Authenticator.objects.create(user=person.user, type=kind, data={})
+    for kind, days in (("webauthn", 10), ("totp", 9), ("webauthn", 1)):
+        data = {"credential": {selectors.OPENS_ALONE: True}} if kind == "webauthn" else {}
+        row = Authenticator.objects.create(user=person.user, type=kind, data=data)
         Authenticator.objects.filter(pk=row.pk).update(created_at=NOON - timedelta(days=days))
 
 
-def kinds_of(person: Membership) -> list[str]:
-    return [row.type for row in selectors.factors_listed(person.user_id)]
-
-
 @pytest.mark.as_committed
-def test_what_was_added_since_the_known_password_was_chosen_goes_with_it(
+def test_a_passkey_that_was_added_since_the_known_password_was_chosen_opens_nothing_alone(
     cast: Cast, mailoutbox: list[mail.EmailMessage]
 ) -> None:
-    with_factors(cast.bob)
-    carol, url = signed_in(cast.carol), f"/people/{cast.bob.pk}/password/"
-    rows = carol.get(url).context["extent"]
-    assert [(row["label"].partition(",")[0], row["value"]) for row in rows[:2]] == [
-        ("Codes from an app", "stays"),
-        ("Passkey or security key", "taken away"),
-    ]
-    assert "23 Nov 2026" in rows[1]["label"]
-
-    carol.post(url)
-    assert kinds_of(cast.bob) == ["totp"]
-    assert "was taken away, because it may not be yours: 1." in " ".join(mailoutbox[-1].body.split())
-    with job_scope(agency_id=cast.acme.pk):
-        assert Event.objects.get(action="person.password_known").details["factors"] == 1
-
-
-def test_recovery_codes_go_with_the_last_factor_and_none_goes_of_the_last_who_manages_people(
-    cast: Cast,
-) -> None:
+    """None is taken away: for that there are two people."""
     for person in (cast.bob, cast.mallory):
         with_factors(person)
-    Authenticator.objects.filter(user=cast.bob.user, type="totp").update(type="recovery_codes")
+    carol, url = signed_in(cast.carol), f"/people/{cast.bob.pk}/password/"
+    rows = carol.get(url).context["extent"]
+    assert [(row["label"].partition(",")[0], row["value"]) for row in rows[:3]] == [
+        ("Passkey or security key", "stays"),
+        ("Codes from an app", "stays"),
+        ("Passkey or security key", "beside the password"),
+    ]
+    assert "23 Nov 2026" in rows[2]["label"]
+
+    carol.post(url)
+    assert "opens nothing alone any more and counts beside the new password: 1." in mailoutbox[-1].body
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.get(action="person.password_known").details["keys"] == 1
+    with job_scope(agency_id=cast.mallory.agency_id):
+        passwords.mark_known(membership=cast.mallory, by=make.JOB, at=NOON)
     for person in (cast.bob, cast.mallory):
-        with job_scope(agency_id=person.agency_id):
-            passwords.mark_known(membership=person, by=make.JOB, at=NOON)
-    assert (kinds_of(cast.bob), kinds_of(cast.mallory)) == ([], ["totp", "webauthn"])
+        assert [selectors.opens_alone(key) for key in selectors.keys_of(person.user_id)] == [True, False]
+        assert selectors.has_second_factor(person.user_id)
 
 
 def test_a_password_that_is_closed_while_it_is_being_replaced_stays_closed(

@@ -603,6 +603,16 @@ def test_a_letter_that_no_server_took_goes_out_after_links_were_ended(
     assert say(cast, row, "yes", at=later).status_code == 200
 
 
+def test_a_letter_whose_answer_was_lost_is_one_from_before_links_were_ended(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    with monkeypatch.context() as patch, time_machine.travel(NOON, tick=False):
+        patch.setattr(tasks, "_send", lambda _: Fault("SMTPServerDisconnected", is_recipients=False))
+        tasks.send_invitations(agency_id=cast.acme.pk)
+    assert only(cast).sent_at == NOON
+
+
 def test_a_try_that_failed_forgets_none_before_it(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     queue(cast, f"{ADDRESS},{NUMBER}")
     dies_with_it(cast, monkeypatch)

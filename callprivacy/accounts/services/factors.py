@@ -61,9 +61,15 @@ def factor_changed(*, user: User, action: str, kind: str, at: datetime) -> None:
         ask_for_longer(user_id=user.pk, at=at)
 
 
-def hold_factors(user_id: int) -> None:
-    """Let nobody else use a code of this person until the transaction ends."""
-    list(Authenticator.objects.filter(user_id=user_id).select_for_update().order_by("pk").values_list("pk"))
+def hold_factors(user: User) -> None:
+    """
+    Let nobody else use, add or remove a factor of this person until the transaction ends; the person's row comes first.
+
+    :raises PasswordChangedError: the password is another than when the person was read, or closed.
+    """
+    if not User.objects.filter(pk=user.pk, password=user.password).select_for_update(no_key=True).exists():
+        raise people.PasswordChangedError
+    list(Authenticator.objects.filter(user=user).select_for_update().order_by("pk").values_list("pk"))
 
 
 def take_code(*, factor: Authenticator, code: str) -> None:

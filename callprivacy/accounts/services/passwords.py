@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -122,16 +121,18 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
     Somebody else may know a person's password: it opens nothing any more, and every session of theirs ends.
 
     A link to choose another goes to the person's mailbox, because whoever knows the password could change it as well.
-    Passkeys and codes that were added since it was chosen may be that somebody's, and a passkey opens alone: they go.
-    The last who manages people is never kept out: there the password opens the page for a new one, and no other, and
-    second factors stay, for without them whoever knows the password would come to that page, too.
+    A passkey that was added since it was chosen may be that somebody's: none of those opens alone any more. Second
+    factors are taken away by two people, and not by this. The last who manages people is never kept out: there the
+    password opens the page for a new one, and no other.
 
     :returns: whether the password itself is closed; else it opens that page.
     """
     user = User.objects.select_for_update().get(pk=membership.user_id)
     is_last = selectors.is_last_manager(user.pk)
-    taken = [] if is_last else [factor.pk for factor in selectors.factors_since_password(user)]
-    Authenticator.objects.filter(pk__in=taken).delete()
+    keys = selectors.alone_since_password(user)
+    for key in keys:
+        key.data["credential"][selectors.OPENS_ALONE] = False
+        key.save(update_fields=["data"])
     sessions = people.end_sessions(user.pk)
     if is_last:
         user.password_due_at, user.password_due_why = at, DueWhy.KNOWN
@@ -145,14 +146,14 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
         subject=membership,
         person=user.pk,
         sessions=sessions,
-        factors=len(taken),
+        keys=len(keys),
         closed=not is_last,
     )
     transaction.on_commit(
         partial(
             _send_link,
             to=user.email,
-            context={"name": str(user), "url": operators.password_link(user), "factors": len(taken)},
+            context={"name": str(user), "url": operators.password_link(user), "keys": len(keys)},
         ),
         robust=True,
     )

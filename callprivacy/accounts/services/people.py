@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -90,6 +92,14 @@ def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
         audit.record(action, by=Actor.staff(user_id=user_id), at=at)
 
 
+@contextmanager
+def own_transaction(user_id: int) -> Iterator[None]:
+    """A transaction of a person's own deed: where no scope is entered, in one of their agency, whose trail has it."""
+    agency_ids = selectors.agency_ids_of_user(user_id) if lib_scope.current() is None else []
+    with job_scope(agency_id=agency_ids[0]) if agency_ids else transaction.atomic():
+        yield
+
+
 def set_password(*, user: User, password: str, at: datetime) -> None:
     """
     Give a person a new password; every session of theirs ends, because its hash no longer fits.
@@ -106,9 +116,7 @@ def set_password(*, user: User, password: str, at: datetime) -> None:
         "password_due_at": due,
         "password_due_why": DueWhy.AGE if due else "",
     }
-    agency_ids = selectors.agency_ids_of_user(user.pk)
-    own_transaction = lib_scope.current() is None and agency_ids
-    with job_scope(agency_id=agency_ids[0]) if own_transaction else transaction.atomic():
+    with own_transaction(user.pk):
         if not User.objects.filter(pk=user.pk, password=read).update(**values):
             raise PasswordChangedError
         for name, value in values.items():

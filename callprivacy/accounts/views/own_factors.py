@@ -15,7 +15,7 @@ from allauth.mfa.base.views import authenticate
 from allauth.mfa.totp.views import ActivateTOTPView, deactivate_totp
 from allauth.mfa.webauthn import views
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
-from django.db import transaction
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -24,7 +24,7 @@ from callprivacy.accounts import selectors
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import Ceremony, RemoveKeyForm, note_ceremony
 from callprivacy.accounts.models import User
-from callprivacy.accounts.services import factors
+from callprivacy.accounts.services import factors, people
 
 type _View = Callable[..., HttpResponse]
 
@@ -32,11 +32,10 @@ type _View = Callable[..., HttpResponse]
 class _AddCodes(ActivateTOTPView):
     def form_valid(self, form: Any) -> HttpResponse:
         user = cast(User, self.request.user)
-        with transaction.atomic():
-            answer: HttpResponse = super().form_valid(form)
-            # What the app has just shown is right for a while yet, and may have been seen; unless its time ends now.
-            with suppress(factors.CodeTakenError):
-                factors.take_code(factor=selectors.codes_of(user.pk), code=form.cleaned_data["code"])
+        answer: HttpResponse = super().form_valid(form)
+        # What the app has just shown is right for a while yet, and may have been seen; unless its time ends now.
+        with suppress(factors.CodeTakenError):
+            factors.take_code(factor=selectors.codes_of(user.pk), code=form.cleaned_data["code"])
         return answer
 
 
@@ -70,21 +69,32 @@ def _asks(view: _View, purpose: Ceremony) -> _View:
         before = request.session.get(STATE_SESSION_KEY)
         response = view(request, *args, **kwargs)
         made = request.session.get(STATE_SESSION_KEY)
-        if made is not None and made != before:
+        # One that confirms may lead on to one that adds, inside the same request.
+        if made is not None and made != before and "for" not in made:
             note_ceremony(request, purpose)
         return response
 
     return noted
 
 
-def _removes(view: _View) -> _View:
-    """A page of the library that takes a factor away: of two at once the second one sees what the first one left."""
+def _changes(view: _View) -> _View:
+    """
+    A page of the library that adds a factor or takes one away.
+
+    Of two at once the second one sees what the first one left, and nothing is added beside a password that is closed
+    in the same moment.
+    """
 
     @wraps(view)
     def held(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        with transaction.atomic():
-            if request.method == "POST" and request.user.is_authenticated:
-                factors.hold_factors(request.user.pk)
+        if request.method != "POST" or not request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        with people.own_transaction(request.user.pk):
+            try:
+                factors.hold_factors(request.user)
+            except people.PasswordChangedError as error:
+                messages.error(request, str(error))
+                return redirect("account_login")
             return view(request, *args, **kwargs)
 
     return held
@@ -93,10 +103,10 @@ def _removes(view: _View) -> _View:
 sign_in_alone = _asks(views.login_webauthn, Ceremony.DOOR)
 sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
 confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
-add_codes = _AddCodes.as_view()
-add_key = _asks(_AddKey.as_view(), Ceremony.ADD)
-remove_key = _removes(_RemoveKey.as_view())
-remove_codes = _removes(deactivate_totp)
+add_codes = _changes(_AddCodes.as_view())
+add_key = _asks(_changes(_AddKey.as_view()), Ceremony.ADD)
+remove_key = _changes(_RemoveKey.as_view())
+remove_codes = _changes(deactivate_totp)
 
 
 @require_safe

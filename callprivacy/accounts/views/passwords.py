@@ -189,14 +189,13 @@ def mark_known(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _factors_of(membership: Membership, request: StaffRequest) -> list[dict[str, str]]:
-    """Each second factor of a person with its day, and whether it goes with the password."""
-    is_last = selectors.is_last_manager(membership.user_id)
-    taken = set() if is_last else {row.pk for row in selectors.factors_since_password(membership.user)}
+    """Each second factor of a person with its day, and what becomes of it."""
+    alone = {key.pk for key in selectors.alone_since_password(membership.user)}
     zone = ZoneInfo(request.agency.time_zone)
     return [
         {
             "label": f"{_KINDS[row.type]}, added {date_format(row.created_at.astimezone(zone), 'j M Y, H:i')}",
-            "value": "taken away" if row.pk in taken else "stays",
+            "value": "beside the password" if row.pk in alone else "stays",
         }
         for row in selectors.factors_listed(membership.user_id)
     ]
