@@ -74,6 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/2fa/totp/deactivate/", own_factors.remove_codes),
     path("accounts/2fa/webauthn/", own_factors.list_keys),
     path("accounts/2fa/webauthn/add/", own_factors.add_key),
+    path("accounts/2fa/webauthn/keys/<int:pk>/edit/", own_factors.rename_key),
     path("accounts/2fa/webauthn/keys/<int:pk>/remove/", own_factors.remove_key),
     path("accounts/2fa/webauthn/login/", own_factors.sign_in_alone),
     path("accounts/2fa/webauthn/reauthenticate/", own_factors.confirm),

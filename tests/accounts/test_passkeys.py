@@ -329,8 +329,11 @@ def test_two_removals_at_once_do_not_both_see_the_other_factor(cast: Cast, kind:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("path", ["webauthn/add/", "totp/activate/"])
-def test_nothing_is_added_beside_a_password_that_is_closed_in_the_same_moment(cast: Cast, path: str) -> None:
+@pytest.mark.parametrize("path", ["webauthn/add/", "totp/activate/", "webauthn/keys/1/edit/"])
+def test_nothing_is_added_or_named_beside_a_password_that_is_closed_in_the_same_moment(
+    cast: Cast, path: str
+) -> None:
+    """To name a key is to write its row anew, with what was read of it before."""
     browser = _confirmed(cast.bob)
     with transaction.atomic():
         factors.hold_factors(cast.bob.user)

@@ -79,7 +79,7 @@ def _asks(view: _View, purpose: Ceremony) -> _View:
 
 def _changes(view: _View) -> _View:
     """
-    A page of the library that adds a factor or takes one away.
+    A page of the library that adds a factor, names it or takes it away.
 
     Of two at once the second one sees what the first one left, and nothing is added beside a password that is closed
     in the same moment.
@@ -105,6 +105,7 @@ sign_in_beside = _asks(authenticate, Ceremony.BESIDE)
 confirm = _asks(_Confirm.as_view(), Ceremony.AGAIN)
 add_codes = _changes(_AddCodes.as_view())
 add_key = _asks(_changes(_AddKey.as_view()), Ceremony.ADD)
+rename_key = _changes(views.edit_webauthn)
 remove_key = _changes(_RemoveKey.as_view())
 remove_codes = _changes(deactivate_totp)
 
