@@ -320,7 +320,7 @@ def test_the_page_asks_a_bounded_number_of_questions(
 ) -> None:
     path = link_of(cast, caller_of(cast))
     send(path, deed="withdraw", purpose="everything")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(21):
         Browser().get(path)
 
 

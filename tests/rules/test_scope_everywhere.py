@@ -142,9 +142,10 @@ def _of_the_agency(address: Address) -> set[str]:
 def _known_without_a_grant(address: Address) -> set[str]:
     """
     What an admin knows all the same: the names of those invited, who are managed, and of keys and connections, by which
-    a breach may have happened. They carry their client's mark in this world.
+    a breach may have happened; and of keys that somebody made whose access ends. They carry their client's mark in this
+    world.
     """
-    known = {"people/", "programme/breaches/impact/"}
+    known = {"people/", "programme/breaches/impact/", "clients/<slug:slug>/keys/"}
     return {"dentist", "plumber"} if address.route in known else _of_the_agency(address)
 
 
