@@ -57,6 +57,7 @@ from django.utils.crypto import constant_time_compare
 
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.access import PROVIDER_IN_SESSION, STARTED_AT
+from callprivacy.accounts.forms import slowed
 from callprivacy.accounts.models import User
 from callprivacy.accounts.services import factors as factor_deeds
 from callprivacy.accounts.services import passwords as password_deeds
@@ -101,8 +102,7 @@ class AccountAdapter(DefaultAccountAdapter):
             sign_in.start_attempt(digest=digest, at=at)
         except sign_in.MustWaitError as error:
             raise ValidationError(
-                f"Too many failed tries. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
-                "then try again, or reset your password.",
+                f"Too many failed tries. {error}, or reset your password.",
                 code="too_many_login_attempts",
             ) from None
         user = super().authenticate(request, **credentials)
@@ -238,10 +238,7 @@ class AskForLinkForm(ResetPasswordForm):
             for counted in (tried_from(allauth_context.request) or "", email):
                 sign_in.start_attempt(digest=selectors.digest_of_name(counted, _LINKS), at=at)
         except sign_in.MustWaitError as error:
-            raise ValidationError(
-                f"Too many links were asked for. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
-                "then try again."
-            ) from None
+            raise ValidationError(f"Too many links were asked for. {error}.") from None
         return str(super().clean_email())
 
 
@@ -453,24 +450,16 @@ class _Slowed:
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        digest, at = selectors.digest_of_name(self.user.email, "second factor"), timezone.now()
         try:
-            sign_in.start_attempt(digest=digest, at=at)
-        except sign_in.MustWaitError as error:
-            raise ValidationError(
-                f"Too many wrong codes. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, then try again."
-            ) from None
-        try:
-            with transaction.atomic():
+            with (
+                slowed(self.user, "second factor", wrong="wrong codes"),
+                transaction.atomic(),
+            ):
                 factor_deeds.hold_factors(self.user)
                 code: str = super().clean_code()  # type: ignore[misc]  # allauth's own, without types
                 self._take(code)
-        except ValidationError:
-            sign_in.record_failure(digest=digest, at=at)
-            raise
         except people.PasswordChangedError as error:
             raise ValidationError(str(error)) from None
-        sign_in.forget_failures(digest=digest)
         return code
 
     def _take(self, code: str) -> None:

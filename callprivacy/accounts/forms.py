@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -357,24 +358,33 @@ class _NewPassword:
         self.fields["password2"].widget.attrs["autocomplete"] = "new-password"
 
 
+@contextmanager
+def slowed(person: User, what: str, *, wrong: str) -> Iterator[None]:
+    """
+    Let guesses of something that a person knows or has wait like those at the door, counted in the database.
+
+    :param what: is guessed. :param wrong: what there were too many of.
+    :raises django.core.exceptions.ValidationError: it is too soon for another one.
+    """
+    digest, at = selectors.digest_of_name(person.email, what), timezone.now()
+    try:
+        sign_in.start_attempt(digest=digest, at=at)
+    except sign_in.MustWaitError as error:
+        raise forms.ValidationError(f"Too many {wrong}. {error}.") from None
+    try:
+        yield
+    except forms.ValidationError:
+        sign_in.record_failure(digest=digest, at=at)
+        raise
+    sign_in.forget_failures(digest=digest)
+
+
 class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
     """A new password, from who knows the present one; guesses of it wait like guesses at the door."""
 
     def clean_oldpassword(self) -> str:
-        digest, at = selectors.digest_of_name(self.user.email, "present password"), timezone.now()
-        try:
-            sign_in.start_attempt(digest=digest, at=at)
-        except sign_in.MustWaitError as error:
-            raise forms.ValidationError(
-                f"Too many wrong passwords. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, "
-                "then try again."
-            ) from None
-        try:
+        with slowed(self.user, "present password", wrong="wrong passwords"):
             password: str = super().clean_oldpassword()
-        except forms.ValidationError:
-            sign_in.record_failure(digest=digest, at=at)
-            raise
-        sign_in.forget_failures(digest=digest)
         return password
 
 

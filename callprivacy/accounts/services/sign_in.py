@@ -35,7 +35,7 @@ class MustWaitError(ValueError):
     """A sign-in name was tried again too soon."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Wait {seconds} seconds.")
+        super().__init__(f"Wait {seconds} second{'' if seconds == 1 else 's'}, then try again")
         self.seconds = seconds
 
 
