@@ -356,6 +356,18 @@ def test_who_may_enter_no_agency_with_a_password_removes_a_key(
     assert "passkey.removed" in actions_of(cast.acme.pk)
 
 
+@pytest.mark.parametrize("deed", ["edit", "remove"])
+def test_the_key_of_somebody_else_is_none(cast: Cast, deed: str) -> None:
+    key = Key().of(cast.bob, alone=True)
+    for other in (cast.carol, cast.mallory):
+        browser, where = _confirmed(other), f"/accounts/2fa/webauthn/keys/{key.pk}/{deed}/"
+        assert [browser.get(where).status_code, browser.post(where, {"name": "Mine"}).status_code] == [
+            404,
+            404,
+        ]
+    assert Authenticator.objects.get().data["name"] == "key"
+
+
 # --- an office ---
 
 
