@@ -15,16 +15,15 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-import time_machine
 from _pytest import runner
 from hypothesis import HealthCheck, settings
 
 from callprivacy.lib.stack import with_room
-from tests import ground, order, starts
+from tests import clock, ground, order, starts
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -106,23 +105,6 @@ def no_network() -> Iterator[None]:
         yield
 
 
-_WRITTEN = datetime(2026, 11, 29, 12, tzinfo=UTC)
-_IS_LATER = datetime.now(UTC) > _WRITTEN + timedelta(days=30)  # noqa: TID251  (which day it is here)
-
-
-@pytest.fixture(autouse=True)
-def in_days_of_the_cast(request: pytest.FixtureRequest) -> Iterator[None]:
-    """
-    Long after the tests were written, let them run as on that day: passwords of the cast, certificates and calls in
-    files have dates of then, and pages ask the clock. What runs in processes of its own has the day of the machine.
-    """
-    if not _IS_LATER or request.node.get_closest_marker("browser") is not None:
-        yield
-        return
-    with time_machine.travel(_WRITTEN):
-        yield
-
-
 @pytest.fixture(autouse=True)
 def own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """
@@ -146,11 +128,19 @@ def known_together(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_files() -> Iterator[None]:
-    """Let no test's files lie among another's: clients have the same keys in every copy, and jobs clear up."""
+def own_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    Let no test's files lie among another's: clients have the same keys in every copy, and jobs clear up. The kernel
+    dates files by the machine's clock.
+    """
     from django.conf import settings
     from django.test import override_settings
 
+    from callprivacy.vault import files
+
+    is_older = files._is_older
+    moved = timedelta(seconds=clock.machine_to_suite())
+    monkeypatch.setattr(files, "_is_older", lambda at, *, than: is_older(at + moved, than=than))
     with override_settings(MEDIA_ROOT=settings.CALLPRIVACY_STATE / "media" / secrets.token_hex(6)):
         yield
 

@@ -31,6 +31,7 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tests import clock
 from tools import services
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def prepare_environment(environ: MutableMapping[str, str]) -> None:
     """Set what the settings ask for, with secrets of this run; workers inherit them."""
     # A hundred processes are started that all read the same code: the first one compiles it.
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    clock.prepare(environ)
     if _GIVEN_DATABASE in environ:
         return
     environ[_GIVEN_DATABASE] = environ.get("DATABASE_URL", "")
@@ -228,7 +230,9 @@ def _fingerprint() -> str:
     files = {
         file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")
     }
-    for file in sorted(files | {ROOT / "requirements.txt", ROOT / "tools" / "migrating.py"}):
+    for file in sorted(
+        files | {ROOT / "requirements.txt", ROOT / "tools" / "migrating.py", ROOT / "tests" / "clock.py"}
+    ):
         if file.is_file():
             found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return found.hexdigest()[:10]
@@ -316,6 +320,8 @@ class Databases:
             inside = _address_of_admin(self.admin_url, name)
             with psycopg.connect(inside, autocommit=True) as connection:
                 connection.execute(services.grant_statements(database=name, owner=OWNER, app=APP).encode())
+                clock.move_database(connection)
+            self._set_clock(name)
         _migrate(part)
         for alias in ALIASES:
             self._execute(
@@ -340,9 +346,17 @@ class Databases:
                 "CREATE DATABASE {name} OWNER {owner} TEMPLATE {template} STRATEGY FILE_COPY",
                 name=name, owner=OWNER, template=template.names[alias],
             )  # fmt: skip
+            self._set_clock(name)
             self._execute("REVOKE ALL ON DATABASE {name} FROM PUBLIC", name=name)
             self._execute("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}", name=name, app=APP)
         return pair
+
+    def _set_clock(self, name: str) -> None:
+        self.admin.execute(
+            sql.SQL("ALTER DATABASE {} SET tests.clock_offset = {}").format(
+                sql.Identifier(name), sql.Literal(clock.database_offset())
+            )
+        )
 
     def with_cast(self) -> Pair:
         """A pair in which the cast is there already, committed: a pattern that nobody connects to."""

@@ -23,8 +23,10 @@ from callprivacy.vault import files
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from retention.models import Errand
+from tests import clock
 
-NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NOON = (clock.BEGINS - timedelta(days=5)).replace(hour=12, minute=0, second=0, microsecond=0)
+"""Noon five days before the suite's clock begins."""
 PASSWORD = "Correct-Horse-7-Battery"
 JOB = Actor.job("tests")
 

@@ -267,12 +267,17 @@ def delete_all(client_id: int) -> None:
         delete_recording(client_id, file_id)
 
 
+def _is_older(written_at: datetime, *, than: datetime) -> bool:
+    """Whether a file is older than an instant, by the clock of where it lies."""
+    return written_at < than
+
+
 def ids(client_id: int, *, older_than: datetime) -> list[uuid.UUID]:
     """Ids of a client's files written before an instant, for the sweep; unfinished ones are removed."""
     found = []
     for path in _files(client_id):
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime >= older_than.timestamp():
+            if not _is_older(datetime.fromtimestamp(path.stat().st_mtime, UTC), than=older_than):
                 continue
             if path.suffix == ".part":
                 path.unlink(missing_ok=True)
@@ -504,7 +509,7 @@ def is_recording_older(client_id: int, file_id: uuid.UUID, *, than: datetime) ->
         stored_at: datetime = _storage().get_modified_time(_name(client_id, file_id))
     except FileNotFoundError:
         return False
-    return stored_at < than
+    return _is_older(stored_at, than=than)
 
 
 # --- Whose folder it is -------------------------------------------------------------------------------------------

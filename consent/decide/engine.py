@@ -112,7 +112,7 @@ def _measure(question: Question) -> Answer:
     if question.declared == Basis.CONSENT and found.yes is None:
         return Answer(False, False, False, None, None, (), (words.DECLARED_CONSENT,))
     if found.yes is not None:
-        return Answer(True, True, True, Basis.CONSENT, found.yes, (), (words.stands(found.yes),))
+        return Answer(True, True, True, Basis.CONSENT, found.yes, (), (words.stands(found.yes, at=found.at),))
     return Answer(True, True, True, question.declared, None, (), (words.OPT_OUT,))
 
 
@@ -197,13 +197,13 @@ def _why(question: Question, ground: Ground, found: Standing, *, lawful: bool, m
 
 
 def _refusal(found: Standing) -> list[str]:
-    said = [words.forbids(found.no)] if found.no is not None else []
+    said = [words.forbids(found.no, at=found.at)] if found.no is not None else []
     return [*said, words.THIS_CALL_FIRST] if found.of_this_call else said
 
 
 def _evidence(ground: Ground, found: Standing) -> list[str]:
     if found.yes is not None:
-        return [words.stands(found.yes)]
+        return [words.stands(found.yes, at=found.at)]
     said = []
     if found.announced:
         said.append(words.ANNOUNCED)

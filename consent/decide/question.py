@@ -16,12 +16,13 @@ class Event:
 
     `at` is when it happened, which alone counts; `recorded_at` is when we learned of it and decides nothing, so that
     evidence may arrive late. `call_id` names the call of an event in the scope of one call, where it is known.
+    `channel` is None for an entry of the opt-out list, which outlives the event that it comes from.
     """
 
     purpose: Purpose
     kind: EventKind
     basis: Basis
-    channel: Channel
+    channel: Channel | None
     scope: Scope
     at: datetime
     strength: Strength | None = None

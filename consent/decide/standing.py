@@ -37,7 +37,7 @@ _IN_WRITING: Final = frozenset(
 @dataclass(slots=True)
 class Standing:
     """
-    :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
+    :ivar at: the instant. :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
     :ivar of_this_call: whether that refusal was for this call. :ivar announced: heard on this call, at its outset.
     :ivar on_recording: and the recording holds it. :ivar heard: the event of it, if there is one.
     :ivar posted: a notice was there before; :ivar seen: its event.
@@ -47,6 +47,7 @@ class Standing:
     :ivar late: a consent that came after it. :ivar unfit: a consent that does not have the form asked for.
     """
 
+    at: datetime
     yes: Event | None = None
     no: Event | None = None
     of_this_call: bool = False
@@ -112,7 +113,7 @@ def read(
     """
     announced = call is not None and call.announcement
     on_recording = announced and call is not None and call.announced_on_recording
-    found = Standing(announced=announced, on_recording=on_recording, posted=posted)
+    found = Standing(begins, announced=announced, on_recording=on_recording, posted=posted)
     of_call, standing = _Newest(), _Newest()
     for event in events:
         if event.purpose != purpose or event.at > until:
@@ -224,14 +225,25 @@ def _is_on_recording(event: Event, call: CallSpan) -> bool:
 
 
 def _newest(one: Event | None, other: Event) -> Event:
-    return other if one is None else max(one, other, key=_order)
+    return (
+        other if one is None else max(one, other, key=lambda each: (each.at, _is_sourced(each), _facts(each)))
+    )
 
 
 def _first(one: Event | None, other: Event) -> Event:
-    return other if one is None else min(one, other, key=_order)
+    return (
+        other
+        if one is None
+        else min(one, other, key=lambda each: (each.at, not _is_sourced(each), _facts(each)))
+    )
 
 
-def _order(event: Event) -> tuple[object, ...]:
-    """By time; which of two at one instant is named is never left to the order of arrival."""
-    facts = (event.strength, event.recorded_at, event.call_id, event.id)
-    return event.at, event.kind, event.channel, event.basis, event.scope, *map(str, facts)
+def _is_sourced(event: Event) -> bool:
+    """Of two events at one instant, the one whose source is known is named."""
+    return event.channel is not None
+
+
+def _facts(event: Event) -> tuple[str, ...]:
+    """Which of two at one instant is named is never left to the order of arrival."""
+    facts = (event.kind, event.channel, event.basis, event.scope, event.strength, event.recorded_at)
+    return tuple(map(str, (*facts, event.call_id, event.id)))

@@ -45,14 +45,14 @@ _DID: Final = {
 }
 
 
-def stands(event: Event) -> str:
-    """The consent in force."""
-    return f"{_happened(event)}; nothing has ended it since."
+def stands(event: Event, *, at: datetime) -> str:
+    """The consent in force at an instant."""
+    return f"{_happened(event)}; in force on {_when(at)}."
 
 
-def forbids(event: Event) -> str:
-    """The refusal or withdrawal that holds."""
-    return f"{_happened(event)}; nothing lifts it."
+def forbids(event: Event, *, at: datetime) -> str:
+    """The refusal or withdrawal that held at an instant."""
+    return f"{_happened(event)}; no later consent lifted it by {_when(at)}."
 
 
 def too_late(event: Event) -> str:
@@ -73,6 +73,8 @@ def cut(event: Event) -> str:
 
 
 def _happened(event: Event) -> str:
+    if event.channel is None:
+        return f"On the opt-out list since {_when(event.at)}"
     return f"{_DID[event.kind]} on {_when(event.at)} ({_CHANNELS[event.channel]}, {_SCOPES[event.scope]})"
 
 

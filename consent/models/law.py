@@ -156,7 +156,8 @@ class PackEffect(ClientOwned):
     """What a pack of rules would change at one client, as far as a job has counted; it goes on from the cursor."""
 
     id = models.BigAutoField(primary_key=True)
-    pack = models.ForeignKey(RulePack, models.CASCADE, related_name="effects")
+    # PostgreSQL cascades: only a job may write these rows, and an officer sees those of granted clients only.
+    pack = models.ForeignKey(RulePack, models.DO_NOTHING, related_name="effects")
     counted = models.PositiveIntegerField(default=0)
     newly_allowed = models.PositiveIntegerField(default=0)
     newly_withheld = models.PositiveIntegerField(default=0)

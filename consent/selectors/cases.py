@@ -311,12 +311,12 @@ def event_of(row: Any, *, call_id: uuid.UUID | None) -> Event:
 
 
 def refusal(purpose: str, since: datetime) -> Event:
-    """The no of a number, which outlives the ledger of an erased person, as the engine reads it."""
+    """An entry of the opt-out list, which outlives the ledger of an erased person, as the engine reads it."""
     return Event(
         purpose=_PURPOSES[purpose],
         kind=EventKind.WITHDRAWN,
         basis=Basis.CONSENT,
-        channel=Channel.OFFICER,
+        channel=None,
         scope=Scope.STANDING,
         at=since,
     )

@@ -31,6 +31,7 @@ from consent.enums import (
     InvitationState,
     Purpose,
     ReplyState,
+    Scope,
     State,
 )
 from consent.models import (
@@ -344,6 +345,13 @@ class Line:
         """What happened, in words: "Withdrawn: Record"."""
         purpose, kind = Purpose(self.event.purpose), EventKind(self.event.kind)
         return f"{kind.label}: {purpose.label}"
+
+    @property
+    def scope(self) -> str:
+        """How far it reaches."""
+        if self.event.scope == Scope.THIS_CALL:
+            return "for one call"
+        return "for every call until withdrawn" if self.event.kind in YES_KINDS else "for every call"
 
     @property
     def tone(self) -> str:

@@ -233,7 +233,7 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
     """
     locked = _held(pack.agency_id).get(pack.pk)
     if locked is None:
-        raise NoPackError("This file was thrown away.")
+        raise NoPackError("This file was discarded.")
     if locked.is_active:
         return
     if not selectors.is_counted(locked, selectors.rules_of(locked.agency_id)):
@@ -299,13 +299,13 @@ def return_to_shipped(*, agency: Agency, reason: str, by: Actor, at: datetime) -
 @transaction.atomic
 def discard_pack(*, pack: RulePack, by: Actor, at: datetime) -> None:
     """
-    Throw away a pack that never decided anything.
+    Delete a pack that was never in force.
 
-    :raises NoPackError: it decided something, so it stays as a proof.
+    :raises NoPackError: it was in force, so it stays as evidence.
     """
     locked = RulePack.objects.select_for_update().filter(pk=pack.pk, activated_at=None).first()
     if locked is None:
-        raise NoPackError("It was in force, so it stays.")
+        raise NoPackError("These rules were in force, so the file stays as evidence.")
     audit.record("rules.discarded", subject=locked, by=by, at=at, digest=locked.digest)
     work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
     locked.delete()

@@ -132,7 +132,7 @@ def _plan(row: Withdrawal, at: datetime) -> None:
         tasks.append(task)
     VendorTask.objects.bulk_create(tasks, ignore_conflicts=True)
     webhooks.announce(client=client, withdrawal=row, at=at)
-    first = min(limits.values(), key=lambda limit: limit.at)
+    first = min(limits.values(), key=lambda limit: (not limit.law, limit.at))
     VendorTask.objects.for_client(client).filter(event_id__in=row.event_ids, withdrawal=None).update(
         withdrawal=row
     )

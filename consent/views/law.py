@@ -296,14 +296,14 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def discard_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
-    """Throw away a pack that never decided anything."""
+    """Delete a pack that was never in force."""
     pack = _find(pack_id)
     try:
         services.discard_pack(pack=pack, by=request.actor, at=request.at)
     except services.NoPackError as error:
         messages.warning(request, str(error))
         return redirect("consent:pack", pack.pk)
-    messages.success(request, "The pack is gone. It decided nothing.")
+    messages.success(request, "File discarded. Its rules were never in force.")
     return redirect("consent:packs")
 
 

@@ -42,6 +42,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "rows": rows[:_SHOWN],
         "left_out": max(0, len(rows) - _SHOWN),
         "tiles": _tiles(rows),
+        "sees_no_calls": not rows and bool(access.visible_clients(request.membership, at=request.at)[:1]),
         "counting": counting.said_of([client.name for client in clients if client.pk in uncounted]),
         "chart": {
             "series": ["Answered", "Not answered"],
@@ -122,7 +123,10 @@ def _by_basis(rows: list[selectors.ClientRow]) -> str:
     for row in rows:
         for each in row.recorded:
             found[each.words] += each.calls
-    return "; ".join(f"{words}: {calls:,}" for words, calls in found.most_common()) or "none may be kept yet"
+    return (
+        "; ".join(f"{words}: {calls:,}" for words, calls in found.most_common())
+        or "no recording may be kept yet"
+    )
 
 
 def _manages(request: StaffRequest) -> bool:

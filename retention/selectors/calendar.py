@@ -175,12 +175,14 @@ def _today(clients: Iterable[Client], at: datetime) -> date:
 
 
 def _groups(client: Client, kept: Mapping[Category, Effective]) -> Iterable[_Group]:
-    """What hangs on a call leaves by its own date or with the call, whichever comes first."""
+    """Calls by their own date, and what leaves a call before its date by that."""
     by_days: dict[tuple[int, bool], set[Category]] = defaultdict(set)
     for record, out in ((Category.CALL, False), (Category.CALL_OUT, True)):
         by_days[kept[record].days, out].add(record)
         for category in categories.SAID:
-            by_days[min(kept[category].days, kept[record].days), out].add(category)
+            # What leaves with its call is the call's row, counted once.
+            if kept[category].days < kept[record].days:
+                by_days[kept[category].days, out].add(category)
     for (days, out), wanted in by_days.items():
         other = by_days.get((days, not out))
         if other is None or wanted - set(categories.RECORDS) != other - set(categories.RECORDS):
@@ -240,6 +242,25 @@ def _add(
             for category, number in zip(wanted, numbers, strict=True):
                 if number:
                     found[day - 1][category] += number
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Calls that are past their date today: the next run deletes `enforced`, and `dry_run` stay."""
+
+    enforced: int
+    dry_run: int
+
+
+def overdue(clients: Sequence[Client], at: datetime) -> Overdue:
+    """Calls past their date that no hold keeps; two statements for all of these clients."""
+    now, sums = preview.lines(clients, at), {True: 0, False: 0}
+    for category in categories.RECORDS:
+        extents = targets.TARGETS[category].count([one.of(category) for one in now.values()])
+        for client in clients:
+            if client.pk in extents:
+                sums[preview.is_live(client)] += extents[client.pk].rows
+    return Overdue(enforced=sums[True], dry_run=sums[False])
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission
 """What a person needs on a client to see rows of a category there; row security hides the rest."""
 
 
+def is_live(client: Client) -> bool:
+    """Whether a run deletes what is due at a client."""
+    return client.retention_state == RetentionState.LIVE
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """
@@ -166,7 +171,7 @@ class ClientPreview:
     @property
     def is_live(self) -> bool:
         """Whether what is due leaves."""
-        return self.client.retention_state == RetentionState.LIVE
+        return is_live(self.client)
 
     @property
     def besides(self) -> list[Row]:

@@ -52,6 +52,7 @@ def show_later(request: StaffRequest) -> HttpResponse:
     clients = _countable(request)
     chosen = _chosen(CalendarForm(request.GET, clients=clients), clients)
     context = {
+        "overdue": selectors.overdue(chosen, request.at),
         "rows": selectors.later(chosen, request.at, own=_own(request, clients, chosen)),
         "days": selectors.DAYS,
         "own_dates": own_dates.rows(request.agency, request.at) if len(chosen) != 1 else [],

@@ -46,8 +46,8 @@ def preview_all(request: StaffRequest) -> HttpResponse:
     totals = [
         (
             category,
-            sum(one.row(category).extent.rows for one in found),
-            sum(one.row(category).extent.held for one in found),
+            sum(one.row(category).extent.rows for one in found if one.is_live),
+            sum(one.row(category).extent.held for one in found if one.is_live),
         )
         for category in TARGETS
     ]
@@ -97,13 +97,20 @@ def _counted(count: int, said: str, *, is_all: bool) -> str:
 
 
 def _tiles(found: list[preview.ClientPreview], own: list[house.Row], *, is_all: bool) -> list[dict[str, str]]:
-    """What is past its date, what holds keep of it, and the files that would go."""
-    rows = sum(one.total for one in found) + sum(row.extent.rows for row in own)
+    """What the next run deletes, what stays because a client is in dry run, and what holds keep."""
+    live = [one for one in found if one.is_live]
+    rows = sum(one.total for one in live) + sum(row.extent.rows for row in own)
+    dry = sum(one.total for one in found if not one.is_live)
     held = sum(one.held for one in found) + sum(row.extent.held for row in own)
-    size = sum(one.size for one in found)
+    size = sum(one.size for one in live)
     return [
-        {"label": "Rows that would go", "value": _counted(rows, f"{rows:,}", is_all=is_all)},
-        {"label": "Stored files", "value": _counted(size, filesizeformat(size), is_all=is_all)},
+        {"label": "Rows to be deleted", "value": _counted(rows, f"{rows:,}", is_all=is_all)},
+        {"label": "Stored files to be deleted", "value": _counted(size, filesizeformat(size), is_all=is_all)},
+        {
+            "label": "In dry run",
+            "value": _counted(dry, f"{dry:,}", is_all=is_all),
+            "note": "past their date, and staying",
+        },
         {
             "label": "Kept by holds",
             "value": _counted(held, f"{held:,}", is_all=is_all),

@@ -305,7 +305,7 @@ def test_an_answer_has_seven_keys_and_explains_itself(tmp_path: Path) -> None:
     assert answer["event"] == event()
     assert answer["rules"] == ["us-tx-recording-consent"]
     assert (
-        "Agreed on 2026-10-20 09:00:00 UTC (web form, standing); nothing has ended it since."
+        "Agreed on 2026-10-20 09:00:00 UTC (web form, standing); in force on 2026-11-25 15:00:00 UTC."
         in answer["reasons"]
     )
 

@@ -259,7 +259,7 @@ def test_a_count_against_rules_that_shipped_before_is_made_anew(cast: Cast) -> N
     assert (fresh(cast, row).decisions_changed, fresh(cast, row).counted_at) == (0, NOON)
 
 
-def test_a_pack_that_decided_stays_and_another_can_be_thrown_away(cast: Cast) -> None:
+def test_a_counted_pack_is_discarded_unless_it_was_in_force(cast: Cast) -> None:
     row = bring(cast, stricter())
     work(cast)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
@@ -267,6 +267,9 @@ def test_a_pack_that_decided_stays_and_another_can_be_thrown_away(cast: Cast) ->
         with pytest.raises(services.NoPackError):
             services.discard_pack(pack=row, by=by(cast), at=NOON)
     other = bring(cast, pack("acme-3", us_ca_minors="express", us_nv_recording_consent="one_party"))
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert PackEffect.objects.filter(pack=other).exists()
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         services.discard_pack(pack=other, by=by(cast), at=NOON)
         assert not RulePack.objects.filter(pk=other.pk).exists()
