@@ -1,6 +1,6 @@
 # CallPrivacy: `make run` starts it here, `make test` checks everything. The work is done by the programs in tools/.
 
-.PHONY: run test bench faults assure attack load soak upgrade release css requirements types clean
+.PHONY: run test bench faults assure dates attack load soak upgrade release css requirements types clean
 .DEFAULT_GOAL := run
 
 run:
@@ -21,6 +21,9 @@ assure:
 
 upgrade:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure upgrade
+
+dates:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure dates
 
 attack:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure attack

@@ -6,6 +6,7 @@ Runs in the referees' own environment: one question as JSON on standard input, t
      "limit": 10}
 """
 
+import argparse
 import json
 import sys
 import time
@@ -60,6 +61,7 @@ def by_anjana(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     question = json.load(sys.stdin)
     answer = by_pycanon(question) if question["of"] == "pycanon" else by_anjana(question)
     print(json.dumps(answer))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consent.replies import classify
+from tools import arguments
 
 LABELLED = Path(__file__).resolve().parent.parent / "consent" / "replies" / "labelled"
 KEYWORDS = frozenset(
@@ -106,6 +107,7 @@ def pace(labelled: Sequence[Phrase], judge: Callable[[str], str]) -> float:
 
 
 def main() -> int:
+    arguments.parse(__doc__)
     written, held = phrases("written_from"), phrases("held_out")
     withdrawals = sum(phrase.withdraws for phrase in (*written, *held))
     total = len(written) + len(held)

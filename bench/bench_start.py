@@ -18,7 +18,7 @@ import urllib.request
 from typing import Final
 
 from bench import servers
-from tools import services
+from tools import arguments, services
 
 AT_MOST: Final = 5.0
 _FIRST_AT_MOST: Final = 900.0
@@ -81,6 +81,7 @@ def _imports() -> float:
 
 def main() -> int:
     """Start twice; 1 where the second start is too slow."""
+    arguments.parse(__doc__)
     shutil.rmtree(STATE, ignore_errors=True)
     port = _free_port()
     try:

@@ -10,8 +10,8 @@ Names and addresses are of nobody, and are there only so that the reader has som
 
 from __future__ import annotations
 
+import argparse
 import csv
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -117,5 +117,9 @@ def write(file: TextIO, *, count: int, callers: int) -> None:
 
 
 if __name__ == "__main__":
-    with Path(sys.argv[3]).open("w", encoding="utf-8-sig", newline="") as target:
-        write(target, count=int(sys.argv[1]), callers=int(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, kind in (("count", int), ("callers", int), ("file", Path)):
+        parser.add_argument(name, type=kind)
+    asked = parser.parse_args()
+    with asked.file.open("w", encoding="utf-8-sig", newline="") as target:
+        write(target, count=asked.count, callers=asked.callers)

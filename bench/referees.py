@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from tools import services
+from tools import arguments, services
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WANTED = _ROOT / "bench" / "referees.txt"
@@ -70,4 +70,5 @@ def _digest() -> str:
 
 
 if __name__ == "__main__":
+    arguments.parse(__doc__)
     install()

@@ -51,6 +51,9 @@ calls of commit b9c2865 took 37 ms on 2026-11-25 (`python -m bench.bench_list`) 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all; 1 where one misses its goal."""
+    if {"-h", "--help"} & set(names):
+        print(f"{__doc__.strip()}\nBenchmarks: {', '.join(BENCHES)}.")
+        return 0
     unknown = set(names) - BENCHES.keys()
     if unknown:
         print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(BENCHES)}.")

@@ -4,7 +4,7 @@ What the suite stands on: the servers, the template databases, and each worker's
 Several runs at once share one set of servers; who joins first starts them, who leaves last stops them. They lie in
 memory where there is enough of it, else in `.state/test`: ext4 looks at every file that it deleted within the last five
 seconds whenever it makes one, and clones are made of hundreds of files and thrown away by hundreds.
-`DATABASE_URL` (a role that may make databases and roles) and `REDIS_URL` name other servers.
+`DATABASE_URL` (a superuser, since PostgreSQL reads the suite's clock) and `REDIS_URL` name other servers.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ import time
 import urllib.error
 import urllib.request
 
+from tools import arguments
+
 _LATE_AFTER = 90.0
 _KEY = "callprivacy-hints:1:processes"
 
@@ -79,7 +81,7 @@ def process(kind: str, address: str) -> bool:
 
 def main() -> int:
     """Ask by the word on the command line."""
-    kind = sys.argv[1] if len(sys.argv) == 2 else ""
+    kind = arguments.parse(__doc__, "kind").kind
     if kind in {"web", "ready"}:
         # An empty one is none, as it is to the web.
         here = address(os.environ.get("BIND", ""), int(os.environ.get("PORT") or "8000"))

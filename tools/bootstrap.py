@@ -93,8 +93,14 @@ def main() -> int:
     """Bring .venv up to date and go on with the command."""
     arguments = sys.argv[1:]
     name = "requirements.txt"
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__.strip())
+        return 0
     if arguments[:1] == ["--dev"]:
         name, arguments = "requirements-dev.txt", arguments[1:]
+    if arguments and arguments[0] != "-m" and arguments[0].startswith("-"):
+        print(f"bootstrap.py does not know {arguments[0]}. See --help.", file=sys.stderr)
+        return 2
     (ROOT / ".state").mkdir(mode=0o711, exist_ok=True)
     with (ROOT / ".state" / "install.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from tools import arguments as arguments_of
 from tools import browsers, debian
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -211,8 +212,9 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run the steps and the suite; where the suite is good, a step that failed gives the exit code."""
+    arguments_of.parse(__doc__, given=given)
     if arguments := shlex.split(os.environ.get("ARGS", "")):
         return _suite(arguments)
     # The same code is read by one program after the other: the first one compiles it.

@@ -21,6 +21,8 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.state import AppConfigStub, ProjectState, StateApps
 from django.db.migrations.utils import field_is_referenced
 
+from tools import arguments
+
 # What asks for nothing but its own model and the tables its keys point to.
 _OWN = (
     plain.CreateModel, plain.AddField, plain.RemoveField, plain.AlterField, plain.AddIndex, plain.RemoveIndex,
@@ -169,8 +171,9 @@ def main() -> int:
     """`python -m tools.migrating`: migrate the databases that the environment names."""
     import django
 
+    asked = arguments.parse(__doc__, flags=["-v"])
     django.setup()
-    both(verbosity=1 if "-v" in sys.argv[1:] else 0)
+    both(verbosity=int(asked.v))
     return 0
 
 

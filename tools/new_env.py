@@ -14,6 +14,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from tools import arguments
+
 
 def files(address: str) -> dict[str, dict[str, str]]:
     """Return file -> variables of one installation on one machine, every secret new."""
@@ -66,7 +68,7 @@ def write(folder: Path, address: str) -> list[Path]:
 
 def main() -> int:
     """Write them here, and say what is left to do."""
-    address = sys.argv[1].rstrip("/") if len(sys.argv) == 2 else ""
+    address = arguments.parse(__doc__, "address").address.rstrip("/")
     if not address.startswith("https://") or address.count("/") != 2:
         print(
             "Write the address that people open: python3 -m tools.new_env https://calls.example.com",

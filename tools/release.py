@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools import arguments
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -33,7 +35,7 @@ def main() -> int:
     """Do all of it in one process, or say in one line why not."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
     os.environ["CALLPRIVACY_ROLE"] = "owner"
-    here = "--here" in sys.argv[1:]
+    here = arguments.parse(__doc__, flags=["--here"]).here
     import django
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured

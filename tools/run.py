@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import services, supervise
+from tools import arguments, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER, APP = "callprivacy_owner", "callprivacy_app"
@@ -391,6 +391,7 @@ def _run(state: Path, started: float) -> None:
 
 def main() -> int:
     """Run until Ctrl-C; a reason not to start is one paragraph."""
+    arguments.parse(__doc__)
     started = time.monotonic()
     state = Path(os.environ.get("CALLPRIVACY_STATE") or ROOT / ".state").resolve()
     try:

@@ -20,7 +20,15 @@ from pathlib import Path
 
 from tools.assure import proofs, results, rows
 
-MINUTES = {"assure": 90.0, "faults": 60.0, "attack": 120.0, "load": 30.0, "soak": 60.0, "upgrade": 15.0}
+MINUTES = {
+    "assure": 90.0,
+    "faults": 60.0,
+    "attack": 120.0,
+    "load": 30.0,
+    "soak": 60.0,
+    "upgrade": 15.0,
+    "dates": 240.0,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

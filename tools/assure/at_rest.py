@@ -27,6 +27,7 @@ from typing import Any
 
 import requests
 
+from tools import arguments
 from tools.assure import kills
 from tools.assure.rows import ROOT, Figure
 
@@ -462,7 +463,7 @@ def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[st
 
 def main() -> int:
     """The trial in this process."""
-    _, report = sys.argv[1:]
+    report = arguments.parse(__doc__, "name", "report", "seconds").report
     # So that what was started is ended where the suite's time is over.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     Path(report).write_text(json.dumps(_at_rest()), encoding="utf-8")

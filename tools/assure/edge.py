@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tools import services, supervise
+from tools import arguments, services, supervise
 from tools.assure import kills, target, tools
 from tools.assure.rows import ROOT, STATE, Figure
 
@@ -346,7 +346,7 @@ def _tried() -> dict[str, Any]:
 
 def main() -> int:
     """Run nginx in front of the product and have it looked at."""
-    _, report = sys.argv[1:]
+    report = arguments.parse(__doc__, "name", "report", "seconds").report
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     Path(report).write_text(json.dumps(_tried()), encoding="utf-8")
     return 0

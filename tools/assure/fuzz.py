@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tools import arguments
+
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -69,9 +71,9 @@ def _reader(name: str) -> Callable[[bytes], object]:
 
 def main() -> None:
     """Feed one reader."""
+    asked = arguments.parse(__doc__, "name", "runs", "seconds")
+    name, runs, seconds = asked.name, asked.runs, asked.seconds
     atheris: Any = importlib.import_module("atheris")
-
-    name, runs, seconds = sys.argv[1:4]
     with atheris.instrument_imports(
         include=["callprivacy.calls.providers", "callprivacy.lib", "consent.services.audio"]
     ):

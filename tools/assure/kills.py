@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tools import arguments
 from tools.assure.rows import ROOT, STATE, Figure, output_of
 
 
@@ -198,11 +199,11 @@ def _broker(seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     """One trial in this process."""
-    _, report, *arguments = sys.argv[1:]
+    asked = arguments.parse(__doc__, "name", "report", "seconds")
     # So that what was started is ended where the suite's time is over.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    found = _broker(float(arguments[0]))
-    Path(report).write_text(json.dumps(found), encoding="utf-8")
+    found = _broker(float(asked.seconds))
+    Path(asked.report).write_text(json.dumps(found), encoding="utf-8")
     from tools.faults import site as sites
 
     shutil.rmtree(sites.STATE, ignore_errors=True)

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools import arguments
 from tools.assure import kills, tools
 from tools.assure.rows import ROOT, STATE, Figure
 
@@ -136,7 +137,7 @@ def _headers(answer: Any) -> list[list[str]]:
 
 def main() -> int:
     """Record the answers."""
-    _, report = sys.argv[1:]
+    report = arguments.parse(__doc__, "name", "report", "seconds").report
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.pop("CALLPRIVACY_URL", None)
     found = _answers()

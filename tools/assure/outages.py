@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tools import arguments
 from tools.assure import at_rest, kills
 from tools.assure.rows import STATE, Figure
 
@@ -410,7 +411,8 @@ TRIALS: dict[str, Callable[[float], dict[str, Any]]] = {"drops": _drops, "full":
 
 def main() -> int:
     """One trial in this process."""
-    name, report, seconds = sys.argv[1:]
+    asked = arguments.parse(__doc__, "name", "report", "seconds")
+    name, report, seconds = asked.name, asked.report, asked.seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found = TRIALS[name](max(float(seconds), 60))
     Path(report).write_text(json.dumps(found), encoding="utf-8")

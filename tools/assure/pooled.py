@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tools import arguments
 from tools.assure import kills, tools
 from tools.assure.rows import Edit, Figure
 
@@ -143,7 +144,8 @@ def _crowd(seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     """One trial in this process."""
-    name, report, seconds = sys.argv[1:]
+    asked = arguments.parse(__doc__, "name", "report", "seconds")
+    name, report, seconds = asked.name, asked.report, asked.seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if name == "planted":
         from tools.assure import planting

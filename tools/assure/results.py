@@ -21,7 +21,7 @@ from tools.assure.goals import GOALS, Goal, goals_of
 
 MODULES = {
     "assure": "suite", "faults": "faulting", "attack": "attack", "load": "load", "soak": "soak",
-    "upgrade": "upgrading",
+    "upgrade": "upgrading", "dates": "dates",
 }  # fmt: skip
 RESULTS = rows.ROOT / "docs" / "assurance.json"
 README = rows.ROOT / "README.md"
@@ -35,6 +35,7 @@ TRIES = {
     "load": "events and pages at a rate, and what was lost",
     "soak": "how memory grows, for an hour or a night",
     "upgrade": "an upgrade under load, killed after its steps",
+    "dates": "the whole suite under other dates: leap day, clock changes, the end of a year, far ahead",
 }
 """Suite -> what it tries, for README."""
 BEGIN, END = "<!-- written by the commands -->", "<!-- end of what the commands wrote -->"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import services
+from tools import arguments, services
 from tools.assure.rows import ROOT, STATE
 
 GUESSED = 100
@@ -117,7 +117,7 @@ class _Stays(urllib.request.HTTPRedirectHandler):
 
 def main() -> int:
     """Run it until SIGTERM."""
-    report = Path(sys.argv[1])
+    report = Path(arguments.parse(__doc__, "report").report)
     from bench import bench_webhook as processes
     from bench import servers
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tools import arguments
 from tools.faults import clock
 
 BATCH = 40
@@ -54,6 +55,9 @@ def beat() -> None:
 if __name__ == "__main__":
     import django
 
+    role = arguments.parse(__doc__, "role").role
+    if role not in {"worker", "beat"}:
+        sys.exit("Write worker or beat.")
     django.setup()
     clock.rule()
-    {"worker": work, "beat": beat}[sys.argv[1]]()
+    {"worker": work, "beat": beat}[role]()
