@@ -20,7 +20,7 @@ from typing import cast
 import structlog
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import REDIRECT_FIELD_NAME, logout
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -150,7 +150,7 @@ class ScopeMiddleware:
             return _send_away(request, user_id, at)
         through = access.Through.of(request)
         if through is None and _is_password_due(user, at) and request.path not in _WHILE_DUE:
-            return _lead(request, reverse("account_change_password"))
+            return _lead(request, _to_new_password(request))
         if request.path.startswith(_OPERATOR):
             return self._as_operator(request)
         if through is not None and (elsewhere := _not_through_provider(request, through)) is not None:
@@ -311,6 +311,13 @@ def _lead(request: HttpRequest, where: str) -> HttpResponse:
     answer = HttpResponse(status=204)
     answer["HX-Redirect"] = where
     return answer
+
+
+def _to_new_password(request: HttpRequest) -> str:
+    """The page for a new password; after it the person goes on to the page that they asked for."""
+    is_page = request.method == "GET" and not request.headers.get("HX-Request")
+    query = {REDIRECT_FIELD_NAME: request.get_full_path()} if is_page and request.path != "/" else None
+    return reverse("account_change_password", query=query)
 
 
 def _is_password_due(user: User, at: datetime) -> bool:

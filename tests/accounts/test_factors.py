@@ -311,7 +311,10 @@ def test_who_adds_a_factor_is_told_by_mail_and_on_the_page(mailoutbox: list[mail
 
 def test_who_loses_the_last_second_factor_chooses_a_longer_password_where_it_counts(cast: Cast) -> None:
     browser = signed_in(cast.bob)
-    for profile, where in (("rotating", "/accounts/2fa/"), ("nist", "/accounts/password/change/")):
+    for profile, where in (
+        ("rotating", "/accounts/2fa/"),
+        ("nist", "/accounts/password/change/?next=%2Faccounts%2F2fa%2F"),
+    ):
         policy(cast.acme, profile=profile)
         with_codes(cast.bob)
         browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
