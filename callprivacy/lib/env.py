@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import getaddresses
 from pathlib import Path
+from secrets import token_bytes, token_urlsafe
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
@@ -511,3 +512,17 @@ def fill_from(file: Path, environ: Mapping[str, str] | None = None) -> None:
         name, mark, value = line.partition("=")
         if mark and not name.startswith("#") and name not in known:
             os.environ[name] = value
+
+
+def fill_with_nothing() -> None:
+    """Let a program that needs no database start: what the environment does not say gets a value that opens nothing."""
+    for name, value in {
+        "CALLPRIVACY_URL": "http://127.0.0.1:8000",
+        "CALLPRIVACY_SECRET_KEY": token_urlsafe(64),
+        "CALLPRIVACY_SIGNING_KEY": base64.b64encode(token_bytes(32)).decode(),
+        "FIELD_ENCRYPTION_KEY": base64.urlsafe_b64encode(token_bytes(32)).decode(),
+        "DATABASE_URL": "postgresql:///nothing",
+        "VAULT_DATABASE_URL": "postgresql:///nothing",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }.items():
+        os.environ.setdefault(name, value)

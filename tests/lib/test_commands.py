@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +79,32 @@ def test_a_release_that_meets_a_held_table_says_so(
     said = capsys.readouterr().err
     assert "is not released. Something else holds a table that this needs: run it again." in said
     assert "does not answer" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "answer"),
+    [
+        (["classify_replies", "-"], "text\nSTOP\n", "STOP,withdraw"),
+        (
+            ["deadlines", "-"],
+            "law,kind,received_at,zone\ngdpr,access,2023-03-05T12:00:00Z,Europe/Berlin\n",
+            "2023-04-05",
+        ),
+        (["decide", "-"], "", ""),
+        (["anonymise", "--help"], "", "usage"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_that_reads_files_alone_needs_no_setting(
+    tmp_path: Path, command: list[str], given: str, answer: str
+) -> None:
+    environ = {"PATH": os.defpath, "CALLPRIVACY_STATE": str(tmp_path)}
+    done = starts.manage(*command, environ=environ, given=given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert answer in done.stdout
+
+
+def test_every_other_command_names_the_setting_that_is_missing(tmp_path: Path) -> None:
+    done = starts.manage("check", environ={"PATH": os.defpath, "CALLPRIVACY_STATE": str(tmp_path)})
+    assert done.returncode == 2
+    assert "CALLPRIVACY_URL is not set" in done.stderr
