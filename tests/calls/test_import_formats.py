@@ -151,7 +151,7 @@ def test_the_command_says_what_is_missing(cast: Cast, tmp_path: Path) -> None:
     path = tmp_path / "calls.json"
     path.write_text(json.dumps([{"when": "2026-11-01"}]))
     for file_format, words in (
-        ("generic", "the name of a column"),
+        ("generic", "No column is known for started_at"),
         ("ctm", "Missing column: unix_time"),
         ("invoca", "Missing column: start_time_utc"),
     ):

@@ -595,7 +595,7 @@ def test_the_command_says_what_is_wrong(plumber: Client, tmp_path: Path) -> None
     for arguments, reason in [
         ((str(path), "--client", "nobody"), "no client"),
         ((str(path), "--client", "plumber", "--time-zone", "Mars/Base"), "no time zone"),
-        ((str(path), "--client", "plumber", "--format", "generic"), "expected the name of a column"),
+        ((str(path), "--client", "plumber", "--format", "generic"), "No column is known for started_at"),
         ((str(path), "--client", "plumber", "--connection", "x"), "no connection"),
         ((str(path), "--client", "plumber", "--columns", "{"), "no JSON"),
         ((str(tmp_path / "none.csv"), "--client", "plumber"), "cannot be opened"),
@@ -624,4 +624,34 @@ def test_the_command_fails_when_the_file_does(
     path = tmp_path / "calls.csv"
     path.write_bytes(table([("a", "b")], ("One", "Two")))
     with pytest.raises(CommandError, match="Missing column"):
+        command(str(path), "--client", "plumber", "--format", "callrail", capsys=capsys)
+    with pytest.raises(CommandError, match="No column is known for started_at and caller"):
         command(str(path), "--client", "plumber", capsys=capsys)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_recognizes_a_generic_file_and_names_what_it_does_not_read(
+    plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_bytes(
+        table(
+            [("2026-11-20 10:00:00", "(202) 555-0147", "(202) 555-0100", "x")], ("Date", "From", "To", "Mood")
+        )
+    )
+    said = command(str(path), "--client", "plumber", capsys=capsys)
+    assert "Reading it as Other file." in said
+    assert "Columns not read: Mood." in said
+    assert "1 added" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (("Start Time", "Phone Number", "Tracking Number", "Company ID"), "callrail"),
+        (("transaction_id", "start_time_utc", "calling_phone_number", "duration"), "invoca"),
+        (("Date", "From", "To"), "generic"),
+    ],
+)
+def test_a_format_is_recognized_by_its_columns(header: tuple[str, ...], expected: str) -> None:
+    assert imports.recognized(header) == expected

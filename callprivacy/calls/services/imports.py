@@ -34,7 +34,7 @@ from callprivacy.calls.models import CallImport, Connection, ImportRefusal
 from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import Format, Row, Slashes, Table, columns_found
+from callprivacy.calls.providers.tabular import REQUIRED, Format, Row, Slashes, Table, columns_found
 from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
@@ -134,6 +134,17 @@ class Layout:
             row.time_zone,
             row.mapping.get("slashes", ""),
         )
+
+
+def recognized(header: Sequence[str]) -> str:
+    """The format that finds most of its columns, the required ones and one more at least; else "generic"."""
+    matches: dict[str, int] = {}
+    for name, preset in PRESETS.items():
+        with contextlib.suppress(UnparsableError):
+            columns = columns_found(tuple(header), preset)
+            if set(REQUIRED) < columns.keys():
+                matches[name] = len(columns)
+    return max(matches, key=matches.__getitem__, default="generic")
 
 
 def columns_proposed(header: Sequence[str], file_format: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
@@ -12,19 +13,31 @@ from django.utils import timezone
 from callprivacy.audit.services import lineage
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
+from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.base import RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import Table
+from callprivacy.calls.providers.tabular import FIELDS, REQUIRED, Table, columns_found
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import FORMATS, Layout
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
+from callprivacy.lib.redact import redact
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 
 BY = Actor.job("import_calls")
+
+
+def _fields() -> str:
+    """Each format with its fields and the columns that it looks for."""
+    named = {FORMATS[name]: preset.columns for name, preset in PRESETS.items()}
+    lines = [
+        f"{title}: " + "; ".join(f"{field} from {' or '.join(names)}" for field, names in columns.items())
+        for title, columns in named.items()
+    ]
+    return ". ".join([*lines, f"{FORMATS['generic']}: {', '.join(FIELDS)}; usual names are recognized"]) + "."
 
 
 class Command(OwnCommand):
@@ -34,10 +47,11 @@ class Command(OwnCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = _fields()
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument("--client", required=True, metavar="SLUG", help="the client's short name")
         parser.add_argument("--agency", metavar="SLUG", help="where two agencies have such a client")
-        parser.add_argument("--format", choices=list(FORMATS), default="callrail")
+        parser.add_argument("--format", choices=list(FORMATS), help="recognized by the columns, if left out")
         parser.add_argument("--connection", metavar="NAME", help="the connection that the calls belong to")
         parser.add_argument("--time-zone", metavar="ZONE", help="of times without offset; the client's own")
         parser.add_argument(
@@ -103,12 +117,14 @@ class Command(OwnCommand):
         try:
             with path.open("rb") as file:
                 header = Table(file).header
+            file_format = options["format"] or imports.recognized(header)
             columns: dict[str, str] = {}
             if options["columns"]:
                 columns = json.loads(options["columns"])
             else:
-                columns = imports.columns_proposed(header, options["format"])
-            layout = Layout(options["format"], columns, zone, options["slashes"])
+                columns = imports.columns_proposed(header, file_format)
+            layout = Layout(file_format, columns, zone, options["slashes"])
+            self._describe(header, layout)
             layout.for_reading()
         except OSError as error:
             raise CommandError(f"{path} cannot be opened: {error.strerror}.") from None
@@ -117,6 +133,27 @@ class Command(OwnCommand):
         except (ValueError, AttributeError):
             raise CommandError('--columns is no JSON object such as {"caller": "From"}.') from None
         return layout
+
+    def _describe(self, header: Sequence[str], layout: Layout) -> None:
+        """
+        Say how the file is read, and which columns are not.
+
+        :raises CommandError: a required field has no column.
+        """
+        preset = PRESETS.get(layout.format)
+        columns = dict(layout.columns) or (columns_found(tuple(header), preset) if preset else {})
+        missing = [field for field in REQUIRED if not columns.get(field)]
+        if missing and preset is None:
+            raise CommandError(
+                f"No column is known for {' and '.join(missing)}. The file has: {', '.join(redact(name).text for name in header)}. Name the columns:"
+                f""" --columns '{{"started_at": "...", "caller": "..."}}'"""
+            )
+        used = {column.casefold() for column in columns.values()}
+        # The first line of a file without a heading is a call.
+        ignored = [redact(name).text for name in header if name.strip() and name.casefold() not in used]
+        self.stdout.write(f"Reading it as {FORMATS[layout.format]}.")
+        if ignored:
+            self.stdout.write(f"Columns not read: {', '.join(ignored)}.")
 
     def _connection(self, client: Client, name: str | None) -> Connection | None:
         if name is None:
