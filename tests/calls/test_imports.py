@@ -596,7 +596,7 @@ def test_the_command_says_what_is_wrong(plumber: Client, tmp_path: Path) -> None
         ((str(path), "--client", "nobody"), "no client"),
         ((str(path), "--client", "plumber", "--time-zone", "Mars/Base"), "no time zone"),
         ((str(path), "--client", "plumber", "--format", "generic"), "No column is known for started_at"),
-        ((str(path), "--client", "plumber", "--connection", "x"), "no connection"),
+        ((str(path), "--client", "plumber", "--format", "callrail", "--connection", "x"), "no connection"),
         ((str(path), "--client", "plumber", "--columns", "{"), "no JSON"),
         ((str(tmp_path / "none.csv"), "--client", "plumber"), "cannot be opened"),
     ]:

@@ -144,9 +144,10 @@ class Command(OwnCommand):
         columns = dict(layout.columns) or (columns_found(tuple(header), preset) if preset else {})
         missing = [field for field in REQUIRED if not columns.get(field)]
         if missing and preset is None:
+            names = ", ".join(redact(name).text for name in header)
             raise CommandError(
-                f"No column is known for {' and '.join(missing)}. The file has: {', '.join(redact(name).text for name in header)}. Name the columns:"
-                f""" --columns '{{"started_at": "...", "caller": "..."}}'"""
+                f"No column is known for {' and '.join(missing)}. The file has: {names}. Name the columns:"
+                ' --columns \'{"started_at": "...", "caller": "..."}\''
             )
         used = {column.casefold() for column in columns.values()}
         # The first line of a file without a heading is a call.
