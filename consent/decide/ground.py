@@ -211,11 +211,11 @@ def _capital(text: str) -> str:
 
 
 def _caveat(used: list[Rule]) -> tuple[str, ...]:
-    names = list(dict.fromkeys(rule.id for rule in used if not rule.is_verified))
+    names = list(dict.fromkeys(rule.citation for rule in used if not rule.is_verified))
     if not names:
         return ()
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return (f"Decided by rules that are not yet verified: {', '.join(names[:NAMED])}{more}.",)
+    return (f"Decided by rules that are not yet verified: {'; '.join(names[:NAMED])}{more}.",)
 
 
 def _strictness(rule: Rule) -> float:

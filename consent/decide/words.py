@@ -74,7 +74,7 @@ def cut(event: Event) -> str:
 
 def _happened(event: Event) -> str:
     if event.channel is None:
-        return f"On the opt-out list since {_when(event.at)}"
+        return f"Withdrawn: on the opt-out list since {_when(event.at)}"
     return f"{_DID[event.kind]} on {_when(event.at)} ({_CHANNELS[event.channel]}, {_SCOPES[event.scope]})"
 
 

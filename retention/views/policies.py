@@ -23,7 +23,7 @@ from callprivacy.tenancy.models import Client
 from retention import kinds
 from retention.enums import Category, ChangeState
 from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenEffectForm
-from retention.law import categories
+from retention.law import categories, rules
 from retention.models import PolicyChange
 from retention.selectors import changes as selectors
 from retention.selectors import house, matrix, own_dates
@@ -359,6 +359,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
     return {
         "section": "changes",
         "change": change,
+        "citations": [rule.citation for rule in rules.all_rules() if rule.id in change.rules],
         "about": categories.ABOUT[Category(change.category)],
         "is_open": is_open,
         "plan": plan,

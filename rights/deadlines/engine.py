@@ -327,9 +327,9 @@ def _appeal(term: Term, appealed_on: date, zone: ZoneInfo, why: list[str]) -> En
 
 def _closing(book: Book, ids: list[str]) -> list[str]:
     doubtful = [
-        term.id for term in book.terms if term.id in ids and term.confidence is not Confidence.VERIFIED
+        term.citation for term in book.terms if term.id in ids and term.confidence is not Confidence.VERIFIED
     ]
-    return [f"Counted by terms that are not yet verified: {', '.join(doubtful)}."] if doubtful else []
+    return [f"Counted by terms that are not yet verified: {'; '.join(dict.fromkeys(doubtful))}."] if doubtful else []
 
 
 def _words(day: date) -> str:

@@ -130,7 +130,7 @@ class TestTheLawOfPlaces:
 
     def test_a_rule_that_is_not_verified_says_so(self) -> None:
         answer = ask()
-        assert answer.reasons[-1] == "Decided by rules that are not yet verified: us-tx-recording-consent."
+        assert answer.reasons[-1] == "Decided by rules that are not yet verified: Tex. Penal Code 16.02."
         assert "not yet verified" not in " ".join(ask(places=(Place("US", "NV", "address"),)).reasons[:-1])
 
     def test_rules_are_those_of_the_calls_day(self) -> None:

@@ -87,7 +87,10 @@ def test_the_law_and_its_reasons_are_said() -> None:
         "Saturday 28 February 2026 is no working day in Germany, so it moves to Monday 2 March 2026."
         in found.why
     )
-    assert "Counted by terms that are not yet verified: gdpr-requests." in found.why
+    assert (
+        "Counted by terms that are not yet verified: Regulation (EU) 2016/679 art. 12(3); Regulation (EEC, Euratom) 1182/71 art. 3; EDPB Guidelines 01/2022."
+        in found.why
+    )
 
 
 def test_a_verified_term_raises_no_doubt() -> None:

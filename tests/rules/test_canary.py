@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import pytest
@@ -50,6 +50,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import tasks as work_tasks
 from consent import adapter
+from consent.law import load_pack
 from consent.models import (
     InvitationBatch,
     ListCheck,
@@ -65,6 +66,9 @@ from consent.tasks import registers as register_tasks
 from consent.tasks import web as consent_tasks
 from dashboard.models import Binder
 from dashboard.services import binders, records
+from governance.law import breaches
+from retention.law import rules as retention_rules
+from rights.law import book
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
@@ -136,6 +140,23 @@ class Found:
         """A file to keep is no page: what is in its cells, the tests of formulas look at."""
         if _IS_RUN.search(body) and not path.endswith((".csv", "/trail/table/")):
             self.run.append(path)
+
+    rules: set[tuple[str, str]] = field(default_factory=set)
+    """Routes of pages whose text names a rule of the law by its id, which only programs know, and the id."""
+
+    def look_for_rules(self, path: str, body: bytes) -> None:
+        """What stands in an address or a field is for programs; so is a file."""
+        if body.lstrip()[:1] == b"<":
+            text = _TAGS.sub(b" ", body).decode(errors="replace")
+            self.rules.update((path, word) for word in _RULE.findall(text) if word in _RULE_IDS)
+
+
+_TAGS: Final = re.compile(rb"<(script|style).*?</\1>|<[^>]*>", re.DOTALL)
+_RULE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_RULE_IDS: Final = frozenset(
+    {rule.id for rule in load_pack()} | {rule.id for rule in retention_rules.all_rules()}
+    | {term.id for term in book.load().terms} | set(breaches.rules())
+)  # fmt: skip
 
 
 # --- The ways in ---
@@ -587,6 +608,7 @@ def _pages(found: Found, made: dict[str, list[Any]]) -> bytes:
     def note(person: str, method: str, path: str, *, shows: bool = False) -> None:
         body = ask(world.browsers[person], method, path).body
         found.look_for_markup(path, body)
+        found.look_for_rules(path, body)
         if not shows:
             lines.update(dict.fromkeys(body.splitlines()))
 
@@ -786,6 +808,13 @@ def test_the_scanner_knows_every_canary(canary: Canary) -> None:
     packed = gzip.compress(json.dumps({"said": canary.value}).encode()).hex().encode()
     assert canary.what in SCANNER.find(canary.value.encode())
     assert canary.what in SCANNER.find(b"1\t\\\\x" + packed + b"\t2\n")
+
+
+def test_no_page_names_a_rule_by_its_id(found: Found) -> None:
+    assert found.rules == set()
+    found.look_for_rules("/planted/", b"<p>Decided by us-tx-recording-consent.</p>")
+    found.look_for_rules("/an-address/", b"<a href='/law/us-tx-recording-consent/'>Texas</a>")
+    assert found.rules == {("/planted/", "us-tx-recording-consent")}, "it would be found"
 
 
 def test_the_scanner_finds_whatever_it_looks_for_in_text_and_in_bytes() -> None:
