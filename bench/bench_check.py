@@ -3,7 +3,7 @@ What a dialler waits for: 200 checks a second over loopback, of one number each,
 processes of the Procfile on servers with production's durability.
 
 Half the numbers are known, with a ledger and a list of numbers that said no; the other half nobody has seen. How long
-an answer takes is counted from when the question was due. The baseline is the same server answering /health at the
+an answer takes is counted from when the question was due. The baseline is the same server answering /healthz at the
 same rate. For the thousand it is decide() alone, in this process, a thousand times.
 """
 
@@ -168,7 +168,7 @@ def measure(place: Place, rate: int, seconds: int) -> int:
 
     print(f"{'milliseconds, at ' + str(rate) + ' a second':44} {'p50':>8} {'p95':>8} {'p99':>8}")
     health = send(health_requests(rate * 10), rate)
-    show("baseline: /health of the same server", health.figures())
+    show("baseline: /healthz of the same server", health.figures())
     checked = send(requests("consent/check", one, single), rate)
     note = f"p99 {checked.figures()[2] / health.figures()[2]:.2f} of the baseline's; {checked.failures()}"
     show("consent/check of one number", checked.figures(), note)

@@ -3,7 +3,7 @@ Webhooks as they arrive: 200 signed events a second over loopback, to the proces
 servers with production's durability.
 
 How long the acknowledgement takes is counted from when the event was due, so that a slow server is not
-spared by a slow sender. Its baseline is the same server answering /health at the same rate. Then the same again
+spared by a slow sender. Its baseline is the same server answering /healthz at the same rate. Then the same again
 while the worker is killed and Valkey is killed and comes back: every acknowledged event must be one call.
 """
 
@@ -69,7 +69,7 @@ class Processes:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=2):
+                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/healthz", timeout=2):
                     return
             except OSError:
                 time.sleep(0.2)
@@ -178,7 +178,7 @@ def send(requests: Sequence[bytes], rate: float, at_second: Callable[[int], None
 
 def health_requests(count: int) -> list[bytes]:
     """The baseline: the same server, asked whether it stands."""
-    return [f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nConnection: close\r\n\r\n".encode()] * count
+    return [f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nConnection: close\r\n\r\n".encode()] * count
 
 
 def hook_requests(paths: Sequence[str], count: int, *, first: int, now: datetime) -> list[bytes]:
@@ -284,7 +284,7 @@ def measure(agency: Any, paths: list[str], processes: Processes, rate: int, seco
 
     print(f"{'milliseconds, at ' + str(rate) + ' a second':44} {'p50':>8} {'p95':>8} {'p99':>8}")
     health = send(health_requests(rate * min(seconds, 20)), rate)
-    show("baseline: /health of the same server", health.figures())
+    show("baseline: /healthz of the same server", health.figures())
     steady = send(hook_requests(paths, total, first=0, now=now), rate)
     waited = wait_until_empty(agency)
     calls = count(agency)[0] - before

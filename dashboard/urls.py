@@ -30,7 +30,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("binders/", binders.list_binders, name="binders"),
     path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     path("b/<str:token>/", binders.open_link, name="binder_door"),
-    path("health", health.health, name="health"),
     path("healthz", health.show_alive, name="alive"),
     path("readyz", health.show_ready, name="ready"),
     path("mail/", mail.show_mail, name="mail"),

@@ -174,7 +174,7 @@ class Processes:
         """Wait until the web answers."""
         limit = time.monotonic() + 60
         while (
-            asyncio.run(_answer(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{hooks.PORT}\r\n\r\n".encode()))
+            asyncio.run(_answer(f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{hooks.PORT}\r\n\r\n".encode()))
             != "200"
         ):
             if time.monotonic() > limit:

@@ -63,7 +63,7 @@ _OPEN = (
     "/static/",
     # The way to a provider and back: what asks the outside does so in no scope.
     "/sso/",
-    "/health",
+    "/healthz",
     "/readyz",
     "/metrics",
     "/.well-known/",

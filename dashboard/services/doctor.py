@@ -13,7 +13,7 @@ import smtplib
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,6 +180,26 @@ def clocks(clock: Clock) -> Iterator[Finding]:
             yield _wrong(
                 f"The clocks of this machine and of the database {alias} are {off.total_seconds():.0f} s apart.",
                 "Run a time service (chrony, systemd-timesyncd) on both.",
+            )
+
+
+_NEWEST_MINOR: Final = {14: 23, 15: 18, 16: 14, 17: 10, 18: 6}
+_KNOWN_ON: Final = date(2026, 12, 2)
+"""The newest minor versions of PostgreSQL that were known to us, and on which day; there may be newer ones."""
+
+
+def versions(_clock: Clock) -> Iterator[Finding]:
+    """PostgreSQL has the fixes of its newest minor version."""
+    for alias in readiness.DATABASES:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int")
+            major, minor = divmod(cursor.fetchone()[0], 10_000)
+        newest = _NEWEST_MINOR.get(major, minor)
+        if minor < newest:
+            yield _look(
+                f"PostgreSQL of {alias} is {major}.{minor}. The newest that was known on {_KNOWN_ON:%Y-%m-%d} is"
+                f" {major}.{newest}.",
+                "Install the newest minor version: it needs no dump, only a restart.",
             )
 
 
@@ -432,6 +452,7 @@ CHECKS: Final[dict[str, Callable[[Clock], Iterator[Finding]]]] = {
     "the key that signs the trail": signing_key,
     "two databases apart": two_databases,
     "the role of the app": role,
+    "versions": versions,
     "clocks": clocks,
     "Valkey's settings": valkey,
     "worker and beat": processes,

@@ -19,15 +19,6 @@ from retention.views.watch import brings_token
 @login_not_required
 @never_cache
 @require_safe
-def health(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when both databases answer, 503 when one does not."""
-    found = readiness.databases_apart()
-    return JsonResponse(found, status=200 if set(found.values()) == {"ok"} else 503)
-
-
-@login_not_required
-@never_cache
-@require_safe
 def show_alive(_request: HttpRequest) -> JsonResponse:
     """This process answers."""
     return JsonResponse({"alive": True})

@@ -94,6 +94,20 @@ def test_a_role_that_may_too_much(cast: Cast, settings: Settings) -> None:
     assert "CALLPRIVACY_ROLE" in only("the role of the app").fact
 
 
+def test_a_minor_version_that_is_behind_is_named_with_the_day_of_that_knowledge(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int")
+        major, minor = divmod(cursor.fetchone()[0], 10_000)
+    monkeypatch.setattr(doctor, "_NEWEST_MINOR", {major: minor})
+    assert found("versions") == []
+    monkeypatch.setattr(doctor, "_NEWEST_MINOR", {major: minor + 1})
+    behind = found("versions")
+    assert len(behind) == 2
+    assert f"was known on 2026-12-02 is {major}.{minor + 1}" in behind[0].fact
+
+
 def test_clocks_that_differ(cast: Cast) -> None:
     assert found("clocks") == []
     for off in (timedelta(minutes=5), -timedelta(minutes=5)):

@@ -185,7 +185,6 @@ SIGNED: dict[str, int] = {
 PROBES = {"healthz", "readyz"}
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
 PUBLIC: dict[str, set[int]] = {
-    "health": {200, 405},
     "healthz": {200, 405},
     "readyz": {200, 405},
     "metrics": {404, 405},

@@ -190,7 +190,7 @@ def _webhooks(at: Installation, seconds: float) -> dict[str, Any]:
     failures += of_dawdlers(health, held)
     said = (
         f"100 a second for {seconds:.0f} s: {steady.said()}; 500 a second for 10 s: {burst.said()}; inbox empty after"
-        f" {waited:.0f} s; /health at most {max(health.took.values()):.0f} ms through nginx beside {held}"
+        f" {waited:.0f} s; /.well-known/gpc.json at most {max(health.took.values()):.0f} ms through nginx beside {held}"
         f" connections there that dawdle; {total:,} acknowledged, {len(lost)} lost"
     )
     caught = [
@@ -205,9 +205,11 @@ def _webhooks(at: Installation, seconds: float) -> dict[str, Any]:
 
 
 def of_dawdlers(health: Answered, held: int) -> list[str]:
-    """What does not hold of /health beside so many connections that dawdle; fewer than were wanted try nothing."""
+    """What does not hold of /.well-known/gpc.json beside so many connections that dawdle; fewer than were wanted try nothing."""
     failures = [] if held == DAWDLERS else [f"{held} of {DAWDLERS} connections were there to dawdle"]
-    return failures + ([] if _is_well(health) else [f"/health while others dawdled: {health.said()}"])
+    return failures + (
+        [] if _is_well(health) else [f"/.well-known/gpc.json while others dawdled: {health.said()}"]
+    )
 
 
 def _is_well(health: Answered) -> bool:
@@ -216,7 +218,7 @@ def _is_well(health: Answered) -> bool:
 
 
 def _while_others_dawdle(port: int) -> tuple[tuple[Answered, int], tuple[Answered, int]]:
-    """How /health was answered through deploy/nginx.conf while so many others dawdle there, and without it."""
+    """How /.well-known/gpc.json was answered through deploy/nginx.conf while so many others dawdle there, and without it."""
     from tools.assure import edge
 
     tools.of_debian("nginx")
@@ -229,13 +231,13 @@ def _while_others_dawdle(port: int) -> tuple[tuple[Answered, int], tuple[Answere
 
 async def _dawdle(port: int, *, of: int, **named: Any) -> tuple[Answered, int]:
     """
-    Ask for /health while others dawdle; how it was answered, and how many there were.
+    Ask for /.well-known/gpc.json while others dawdle; how it was answered, and how many there were.
 
     :param of: the port of the product itself, whose name it answers to. :param named: how a connection is opened.
     """
     host, answered = f"127.0.0.1:{of}", Answered()
     held = await _held(port, host, **named)
-    request = f"GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    request = f"GET /.well-known/gpc.json HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     await _send(port, [request] * HEALTH_ASKED, 2, answered, **named)
     for writer in held:
         writer.close()
@@ -341,7 +343,7 @@ def main(trials: dict[str, Callable[[Installation, float], dict[str, Any]]]) -> 
 ROWS: tuple[Row, ...] = (
     Row("8", "What is acknowledged is stored, also under more than there is power for",
         "signed events at 100 a second, a burst of 500 a second, connections that dawdle at nginx in front",
-        "p99 below 250 ms at 100 a second; 0 acknowledged ones lost; /health within 1 s",
+        "p99 below 250 ms at 100 a second; 0 acknowledged ones lost; /.well-known/gpc.json within 1 s",
         trial=lambda seconds: webhooks(min(max(seconds * 0.4, 20), 1800)), minutes=12),
     Row("28", "Pages are quick while there is much", "staff open pages at 10 a second", "p95 below 300 ms",
         trial=lambda seconds: own("pages", min(max(seconds * 0.3, 20), 1800)), minutes=8),
