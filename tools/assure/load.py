@@ -205,7 +205,7 @@ def _webhooks(at: Installation, seconds: float) -> dict[str, Any]:
 
 
 def of_dawdlers(health: Answered, held: int) -> list[str]:
-    """What does not hold of /.well-known/gpc.json beside so many connections that dawdle; fewer than were wanted try nothing."""
+    """What does not hold of a page of the product beside so many connections that dawdle; fewer than were wanted try nothing."""
     failures = [] if held == DAWDLERS else [f"{held} of {DAWDLERS} connections were there to dawdle"]
     return failures + (
         [] if _is_well(health) else [f"/.well-known/gpc.json while others dawdled: {health.said()}"]
@@ -218,7 +218,7 @@ def _is_well(health: Answered) -> bool:
 
 
 def _while_others_dawdle(port: int) -> tuple[tuple[Answered, int], tuple[Answered, int]]:
-    """How /.well-known/gpc.json was answered through deploy/nginx.conf while so many others dawdle there, and without it."""
+    """How a page was answered through deploy/nginx.conf while so many others dawdle there, and without it."""
     from tools.assure import edge
 
     tools.of_debian("nginx")
