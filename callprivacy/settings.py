@@ -72,6 +72,9 @@ REDIS_URL = env.redis_address(
 # Hosts of a private network that databases and Valkey may be spoken to in the clear on; every other one wants TLS.
 CALLPRIVACY_PLAIN_HOSTS = env.hosts("CALLPRIVACY_PLAIN_HOSTS")
 
+# Hosts of a private network, by exact name, that agencies may have us speak to over https, such as a sign-in provider.
+CALLPRIVACY_PRIVATE_HOSTS = env.hosts("CALLPRIVACY_PRIVATE_HOSTS")
+
 # --- Django -----------------------------------------------------------------------------
 
 DEBUG = False

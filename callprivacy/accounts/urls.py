@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agency/sign-in/", providers.edit_provider, name="provider"),
     path("agency/sign-in/test/", providers.test_provider, name="test_provider"),
     path("agency/sign-in/switch/", providers.switch_provider, name="switch_provider"),
+    path("agency/sign-in/delete/", providers.delete_provider, name="delete_provider"),
     path("agency/sign-in/require/", providers.require_provider, name="require_provider"),
     path("sso/<str:key>/", providers.show_door, name="provider_door"),
     path("sso/<str:key>/go/", providers.go, name="provider_go"),

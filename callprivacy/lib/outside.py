@@ -25,6 +25,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import urllib3
 import urllib3.connection
+from django.conf import settings
 from urllib3.util.ssl_match_hostname import CertificateError
 
 LONGEST: Final = 2000
@@ -48,6 +49,9 @@ _OWN_NAMES: Final = (
     ".lan",
     ".home.arpa",
     ".onion",
+)
+_PRIVATE: Final = (
+    "This address lies inside a private network. The operator may name it in CALLPRIVACY_PRIVATE_HOSTS."
 )
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _INSIDE_ANYWAY: Final = tuple(
@@ -107,9 +111,11 @@ def checked(url: str) -> SplitResult:
 
 def _check_host(parts: SplitResult) -> None:
     host = (parts.hostname or "").lower()
+    if is_named(host):
+        return
     if "[" in parts.netloc:
         if "%" in host or not is_public(host):
-            raise NotPlainError("This address lies inside a private network.")
+            raise NotPlainError(_PRIVATE)
         return
     try:
         address = ipaddress.IPv4Address(host)
@@ -118,14 +124,24 @@ def _check_host(parts: SplitResult) -> None:
             raise NotPlainError("The host is no name on the internet, such as crm.example.com.") from None
         return
     if not is_public(str(address)):
-        raise NotPlainError("This address lies inside a private network.")
+        raise NotPlainError(_PRIVATE)
+
+
+def is_named(host: str) -> bool:
+    """Whether the operator names this host of a private network as one that may be spoken to."""
+    return host.lower() in settings.CALLPRIVACY_PRIVATE_HOSTS
+
+
+def _is_link_local(address: str) -> bool:
+    """Where machines of a cloud are told secrets of their own."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_link_local
 
 
 def resolve(host: str, port: int, *, anywhere: bool = False, seconds: float = _LOOKED_UP_FOR) -> str:
     """
     The address to connect to.
 
-    :param anywhere: it may lie in our own network.
+    :param anywhere: it may lie in our own network, as a host that the operator names may.
     :param seconds: the name server has to answer within so many.
     :raises NoAddressError: there is none.
     :raises NotPublicError: one of them is no address on the internet.
@@ -135,7 +151,8 @@ def resolve(host: str, port: int, *, anywhere: bool = False, seconds: float = _L
     except (OSError, UnicodeError):
         raise NoAddressError(host) from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not (anywhere or all(is_public(one) for one in addresses)):
+    inside = anywhere or (is_named(host) and not any(_is_link_local(one) for one in addresses))
+    if not addresses or not (inside or all(is_public(one) for one in addresses)):
         raise NotPublicError(host)
     return addresses[0]
 

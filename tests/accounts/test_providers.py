@@ -1379,6 +1379,31 @@ def test_two_decide_and_one_of_them_signs_off(
     assert kept(acme.acme).is_on
 
 
+def test_a_saved_provider_is_deleted_by_its_name_once_it_is_off(
+    acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    set_up(acme.acme, provider, by=acme.carol, run=django_capture_on_commit_callbacks)
+    row, officer = kept(acme.acme), browsers.signed_in(acme.alice)
+    with job_scope(agency_id=acme.acme.pk):
+        SignInProvider.objects.update(is_on=True, agreed_by=acme.alice.user, agreed_at=NOON)
+    assert "Delete provider" not in officer.get("/agency/sign-in/").content.decode()
+    refused = officer.post("/agency/sign-in/delete/", {"phrase": row.name}, follow=True)
+    assert "Switch the provider off first" in refused.content.decode()
+    officer.post("/agency/sign-in/switch/", {"to": "off"})
+    assert "Delete provider" in officer.get("/agency/sign-in/").content.decode()
+    officer.post("/agency/sign-in/delete/", {"phrase": "another name"})
+    assert kept(acme.acme).pk == row.pk
+    assert (
+        browsers.signed_in(acme.bob).post("/agency/sign-in/delete/", {"phrase": row.name}).status_code == 403
+    )
+    officer.post("/agency/sign-in/delete/", {"phrase": row.name})
+    with job_scope(agency_id=acme.acme.pk):
+        assert not SignInProvider.objects.exists()
+    assert browsers.actions_of(acme.acme.pk).count("sign_in_provider.deleted") == 1
+    set_up(acme.acme, provider, by=acme.carol, run=django_capture_on_commit_callbacks)
+    assert kept(acme.acme).pk != row.pk
+
+
 def test_nobody_agrees_to_what_they_did_not_see(
     acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
 ) -> None:

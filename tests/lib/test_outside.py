@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +18,9 @@ import urllib3
 
 from callprivacy.lib import outside
 from tests.accounts.provider import HOST, certificate
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 HOSTILE = [
     line.encode().decode("unicode_escape")
@@ -53,6 +56,28 @@ def test_no_hostile_form_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_ordinary_addresses_are(url: str) -> None:
     assert outside.checked(url).scheme == "https"
+
+
+def test_a_private_host_that_the_operator_names_is_spoken_to(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_PRIVATE_HOSTS = frozenset({"idp.lan", "10.0.0.7", "metadata.lan"})
+    found = {
+        "idp.lan": "10.0.0.8",
+        "10.0.0.7": "10.0.0.7",
+        "metadata.lan": "169.254.169.254",
+        "other.lan": "10.0.0.8",
+    }
+    monkeypatch.setattr(outside, "_looked_up", lambda host, *_: [(0, 0, 0, "", (found[host], 443))])
+    for host in ("idp.lan", "10.0.0.7"):
+        assert outside.checked(f"https://{host}/").hostname == host
+        assert outside.resolve(host, 443) == found[host]
+    for url in ("https://other.lan/", "https://10.0.0.9/", "http://idp.lan/"):
+        with pytest.raises(outside.NotPlainError):
+            outside.checked(url)
+    for host in ("metadata.lan", "other.lan"):
+        with pytest.raises(outside.NotPublicError):
+            outside.resolve(host, 443)
 
 
 @pytest.mark.parametrize(

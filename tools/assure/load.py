@@ -205,7 +205,7 @@ def _webhooks(at: Installation, seconds: float) -> dict[str, Any]:
 
 
 def of_dawdlers(health: Answered, held: int) -> list[str]:
-    """What does not hold of a page of the product beside so many connections that dawdle; fewer than were wanted try nothing."""
+    """What does not hold of a page beside so many connections that dawdle; fewer than were wanted try nothing."""
     failures = [] if held == DAWDLERS else [f"{held} of {DAWDLERS} connections were there to dawdle"]
     return failures + (
         [] if _is_well(health) else [f"/.well-known/gpc.json while others dawdled: {health.said()}"]

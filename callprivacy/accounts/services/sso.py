@@ -243,6 +243,21 @@ def switch_off(*, by: Actor, at: datetime) -> None:
 
 
 @transaction.atomic
+def delete_provider(*, by: Actor, at: datetime) -> None:
+    """
+    Delete the provider and who people are there.
+
+    :raises NotReadyError: there is none, or people sign in through it.
+    """
+    row = _held()
+    if row.is_on:
+        raise NotReadyError("Switch the provider off first: people sign in through it.")
+    links = ProviderLink.objects.filter(agency_id=row.agency_id).delete()[0]
+    audit.record("sign_in_provider.deleted", by=by, at=at, subject=row, links=links)
+    row.delete()
+
+
+@transaction.atomic
 def require(*, beside: Collection[int], by: Actor, at: datetime) -> None:
     """
     Let people in through the provider alone, but for those named, who manage people and have a second factor.

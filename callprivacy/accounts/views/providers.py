@@ -252,6 +252,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
                 initial={"beside": row.beside}, people=list(selectors.managers_with_factor())
             ),
             "linked": linked,
+            "extent": [{"label": "People linked to it", "value": f"{linked:,}"}],
             "with_factor": selectors.count_links_with_factor(),
             "people": people,
         }
@@ -282,6 +283,24 @@ def switch_provider(request: StaffRequest) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, "It is on. Give your people the sign-in address below.")
+    return redirect("accounts:provider")
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.POLICY)
+def delete_provider(request: StaffRequest) -> HttpResponse:
+    """Delete it once it is off."""
+    row = selectors.provider()
+    if row is None or request.POST.get("phrase", "") != row.name:
+        messages.error(request, "Type the provider's name to delete it.")
+        return redirect("accounts:provider")
+    try:
+        sso.delete_provider(by=request.actor, at=request.at)
+    except sso.NotReadyError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Provider deleted. Everyone signs in with a password or a passkey.")
     return redirect("accounts:provider")
 
 
