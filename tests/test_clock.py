@@ -59,7 +59,10 @@ def test_the_list_of_dates_has_the_days_that_break_clocks() -> None:
     for name, hours in (("clocks go forward in New York", 1), ("clocks go back in Berlin", -1)):
         before = found[name]
         after = (before.astimezone(UTC) + timedelta(minutes=10)).astimezone(before.tzinfo)
-        assert after.utcoffset() - before.utcoffset() == timedelta(hours=hours)
+        offsets = [one.utcoffset() for one in (before, after)]
+        assert offsets[0] is not None
+        assert offsets[1] is not None
+        assert offsets[1] - offsets[0] == timedelta(hours=hours)
 
 
 def test_what_came_of_a_date_is_read_from_the_suites_words() -> None:

@@ -62,6 +62,7 @@ from callprivacy.accounts.models import User
 from callprivacy.accounts.services import factors as factor_deeds
 from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in, sso
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.browsers import browser_of
 from callprivacy.lib.mail import with_html
 from callprivacy.vault import fields as vault
@@ -229,7 +230,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
-        transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+        after_commit(f"mail: {template_prefix}", super().send_mail, template_prefix, email, context)
 
 
 class AskForLinkForm(ResetPasswordForm):

@@ -145,7 +145,7 @@ def source_of(row: Recording, at: datetime) -> Source | None:
             ends_at__lte=at
         )
         secret = secrets.order_by("-created_at").values_list("secret", flat=True).first() or ""
-    elif row.provider == "callrail":
+    elif row.provider == "callrail" and row.call.connection_id is not None:
         keys = Pull.objects.filter(client_id=row.client_id, connection_id=row.call.connection_id)
         secret = keys.values_list("secret", flat=True).first() or ""
     return Source(row.provider, url, settings.CALLPRIVACY_RECORDING_HOSTS, secret)

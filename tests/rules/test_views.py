@@ -328,3 +328,8 @@ def test_what_is_no_write_is_left_alone(tmp_path: Path) -> None:
     fine = tmp_path / "fine.py"
     fine.write_text("context.update(a=1)\nfound.add(1)\nrows.filter(a=1)\nservices.create_client(a=1)\n")
     assert writes(fine) == []
+
+
+def test_no_hook_of_a_commit_is_printed_by_django() -> None:
+    """Django logs a robust hook that fails with its arguments: lib/after_commit.py alone logs what failed."""
+    assert [file for file in files() if "robust=" in file.read_text(encoding="utf-8")] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -16,6 +15,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import invitations, people
 from callprivacy.audit import services as audit
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState, Sector
@@ -161,7 +161,7 @@ def _tell_everybody(agency: Agency, *, invited: str, lost: str = "") -> None:
             "invited": invited.strip().lower(),
             "lost": lost,
         }
-        transaction.on_commit(partial(_send_mail, to=member.user.email, context=context), robust=True)
+        after_commit("mail of an invited officer", _send_mail, to=member.user.email, context=context)
 
 
 def _send_mail(*, to: str, context: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ agency of their person, so two agree in each of them, within two days, before an
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from allauth.core.internal.cryptokit import compare_user_code
@@ -23,6 +22,7 @@ from callprivacy.accounts.models import FactorReset, Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.vault.fields import open_secret
@@ -172,8 +172,11 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
         factors=taken,
         sessions=sessions,
     )
-    transaction.on_commit(
-        partial(_send_mail, to=reset.user.email, context={"name": str(reset.user)}), robust=True
+    after_commit(
+        "mail of second factors that were removed",
+        _send_mail,
+        to=reset.user.email,
+        context={"name": str(reset.user)},
     )
     return taken
 

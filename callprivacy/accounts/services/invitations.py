@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +19,7 @@ from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Rol
 from callprivacy.accounts.models import Invitation, Membership, User
 from callprivacy.accounts.services import passwords, people
 from callprivacy.audit import services as audit
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
@@ -145,22 +145,20 @@ def withdraw(*, invitation: Invitation, by: Actor, at: datetime) -> None:
 
 def send_mail_on_commit(*, invitation: Invitation, token: str, agency_name: str, at: datetime) -> None:
     """Send the link once everything about it is kept; a mail that fails is shown as not sent."""
-    transaction.on_commit(
-        partial(
-            _send_mail,
-            invitation_id=invitation.pk,
-            agency_id=invitation.agency_id,
-            to=invitation.email,
-            at=at,
-            context={
-                "agency": agency_name,
-                "name": invitation.name,
-                "role": invitation.get_role_display(),
-                "url": url_of(token),
-                "days": VALID_FOR.days,
-            },
-        ),
-        robust=True,
+    after_commit(
+        "mail of an invitation",
+        _send_mail,
+        invitation_id=invitation.pk,
+        agency_id=invitation.agency_id,
+        to=invitation.email,
+        at=at,
+        context={
+            "agency": agency_name,
+            "name": invitation.name,
+            "role": invitation.get_role_display(),
+            "url": url_of(token),
+            "days": VALID_FOR.days,
+        },
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from callprivacy.accounts.enums import DueWhy
 from callprivacy.accounts.models import Membership, PasswordDay, PasswordReminder, SignInPolicy, User
 from callprivacy.accounts.services import api_keys, operators, people
 from callprivacy.audit import services as audit
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -149,13 +149,11 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
         keys=len(keys),
         closed=not is_last,
     )
-    transaction.on_commit(
-        partial(
-            _send_link,
-            to=user.email,
-            context={"name": str(user), "url": operators.password_link(user), "keys": len(keys)},
-        ),
-        robust=True,
+    after_commit(
+        "mail of a link for a new password",
+        _send_link,
+        to=user.email,
+        context={"name": str(user), "url": operators.password_link(user), "keys": len(keys)},
     )
     return not is_last
 

@@ -16,7 +16,6 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -30,6 +29,7 @@ from callprivacy.accounts.models import Invitation, Membership, ProviderLink, Si
 from callprivacy.accounts.providers import Party, RefusedError
 from callprivacy.accounts.services import invitations, passwords, sign_in
 from callprivacy.audit import services as audit
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
@@ -164,7 +164,7 @@ def set_up(
 
 def check_on_commit(*, agency_id: int, by: Actor, at: datetime) -> None:
     """Look at the provider once everything about it is kept: nothing asks the outside from inside a scope."""
-    transaction.on_commit(partial(_check, agency_id=agency_id, by=by, at=at), robust=True)
+    after_commit("look at a sign-in provider", _check, agency_id=agency_id, by=by, at=at)
 
 
 def _check(*, agency_id: int, by: Actor, at: datetime) -> None:
@@ -446,7 +446,7 @@ def _link(membership: Membership, digest: bytes, at: datetime, *, with_factor: b
     audit.record("sign_in_provider.linked", by=_DOOR, at=at, subject=membership, person=membership.user_id)
     agency = Agency.objects.get(pk=membership.agency_id)
     context = {"name": str(membership.user), "agency": agency.name}
-    transaction.on_commit(partial(_send_mail, to=membership.user.email, context=context), robust=True)
+    after_commit("mail of a new link to a provider", _send_mail, to=membership.user.email, context=context)
 
 
 def _send_mail(*, to: str, context: dict[str, str]) -> None:
