@@ -102,7 +102,7 @@ class CaseState(models.TextChoices):
     OPEN = "open", "Open"
     WITH_CLIENT = "with_client", "Waits for the client"
     HANDED_OVER = "handed_over", "Handed over to the client"
-    DECIDED = "decided", "Decided, being carried out"
+    DECIDED = "decided", "Decided"
     DONE = "done", "Answered"
     WITHDRAWN = "withdrawn", "Taken back"
 
@@ -194,7 +194,11 @@ class EventKind(models.TextChoices):
     CORRECTED = "corrected", "Corrected"
     RESTRICTED = "restricted", "Restricted"
     LIFTED = "lifted", "Restriction ended"
-    PASSED_ON = "passed_on", "Recipients told"
+    CARRIED = "carried", "Recorded at the clients"
+    GIVEN_TO_CLIENTS = "given_to_clients", "Opened for each client that answers"
+    PASSED_ON = "passed_on", "Recipient notifications started"
+    NOTICE_SENT = "notice_sent", "Recipient notification sent"
+    NOTICE_ACKNOWLEDGED = "notice_acknowledged", "Recipient notification acknowledged"
     WRITTEN = "written", "Letter sent"
     APPEALED = "appealed", "Appealed against"
     REMINDED = "reminded", "Reminder of the date"
@@ -214,7 +218,7 @@ class StepKind(models.TextChoices):
     CORRECT = "correct", "Correct"
     RESTRICT = "restrict", "Restrict"
     LIFT = "lift", "End the restriction"
-    PASS_ON = "pass_on", "Tell recipients"
+    PASS_ON = "pass_on", "Notify recipients"
 
 
 class StepState(models.TextChoices):

@@ -107,9 +107,7 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "code_to_mail": "to your e-mail address",
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
         " page. Then it is gone, too.",
-        "told": "We tell those who were given your data: {names}",
-        "told_later": "Others who were given your data are told once what is kept for a legal claim or an inquiry need"
-        " not be kept any more",
+        "recipients": "Recipients of your data: {names}. {progress}.",
         "anonymised": "Files of calls in which no row can be told to be anybody's were given away, too. Calls of yours"
         " may be among them; nobody can tell which, so nothing can be taken out.",
     },
@@ -139,9 +137,7 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "code_to_mail": "a su correo electrónico",
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
         " de su página. Después también desaparece.",
-        "told": "Avisamos a quienes recibieron sus datos: {names}",
-        "told_later": "Avisamos a otros que recibieron sus datos en cuanto ya no haga falta conservar lo que se"
-        " necesita para una reclamación o investigación",
+        "recipients": "Destinatarios de sus datos: {names}. {progress}.",
         "anonymised": "También se entregaron archivos de llamadas en los que ninguna fila se puede atribuir a nadie."
         " Puede que haya llamadas suyas entre ellas; nadie puede decir cuáles, así que no se puede sacar nada.",
     },
@@ -212,10 +208,8 @@ COPIES: Final[dict[Language, dict[Copies, str]]] = {
     },
 }
 LEAVING: Final[dict[Language, dict[str, str]]] = {
-    Language.ENGLISH: {Copies.VENDOR: "Recordings whose deletion at the call tracker is under way"},
-    Language.SPANISH: {
-        Copies.VENDOR: "Grabaciones cuya eliminación en el proveedor de llamadas está en curso"
-    },
+    Language.ENGLISH: {Copies.VENDOR: "Recordings whose deletion the call tracker has confirmed"},
+    Language.SPANISH: {Copies.VENDOR: "Grabaciones cuya eliminación ha confirmado el proveedor de llamadas"},
 }
 STILL: Final[dict[Language, dict[str, str]]] = {
     Language.ENGLISH: {Copies.VENDOR: "Recordings at the call tracker"},

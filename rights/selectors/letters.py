@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -12,11 +12,12 @@ from django.db.models import QuerySet
 from callprivacy.lib import calendars
 from consent.enums import Language, Purpose
 from rights import letters
-from rights.enums import Ask, Copies, Decided, IdentityState, Kind, NoticeAbout, StepKind
+from rights.channels.progress import Reader, Thing, words_for
+from rights.enums import Ask, Copies, Decided, Kind, NoticeAbout, StepKind
 from rights.law import grounds, load
 from rights.letters import words as letter_words
-from rights.models import Case, Finding, Identity, Letter, RecipientNotice, Step
-from rights.selectors import clocks, corrections, ends, notice, openers, reach, rests, told, words
+from rights.models import Case, Finding, Letter, RecipientNotice, Step
+from rights.selectors import clocks, corrections, ends, notice, openers, progress, reach, rests, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -182,26 +183,20 @@ def findings_of(case: Case) -> QuerySet[Finding]:
 
 def _found(case: Case, language: Language) -> dict[str, str]:
     """What was found, done and kept, each as the lines of a list."""
-    names = letter_words.COPIES[language]
+    names, rows = letter_words.COPIES[language], list(findings_of(case))
     counted: dict[str, int] = {}
-    kept: dict[tuple[str, str], int] = {}
     erased: dict[str, int] = {}
-    for row in findings_of(case):
+    for row in rows:
         counted[row.copies] = counted.get(row.copies, 0) + row.count
         erased[row.copies] = erased.get(row.copies, 0) + row.erased
-        for why, count in row.stays.items():
-            key = (row.copies, why)
-            kept[key] = kept.get(key, 0) + count
-    reasons, still = letter_words.KEPT[language], letter_words.STILL[language]
+    kept = _kept_of(rows)
     found = {
         "found": _lines(f"{names[Copies(copies)]}: {count}" for copies, count in counted.items() if count),
-        "stays": _lines(
-            f"{still.get(copies, names[Copies(copies)])}: {count}. {reasons.get(why, reasons[''])}"
-            for (copies, why), count in kept.items()
-        ),
+        "stays": _lines(remaining(rows, language)),
     }
     if case.kind == Kind.DELETE:
         leaving = letter_words.LEAVING[language]
+        erased[Copies.VENDOR] = progress.deletions(rows).acknowledged
         found |= _of_what_stays(case, set(kept), language)
         found["stays"] = "\n".join(filter(None, [found["stays"], _copies(case, language)]))
         found["done"] = _lines(
@@ -224,6 +219,36 @@ def _found(case: Case, language: Language) -> dict[str, str]:
     return found
 
 
+def _kept_of(rows: Collection[Finding]) -> dict[tuple[str, str], int]:
+    """How much of what stays, by category and reason."""
+    kept: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for why, count in row.stays.items():
+            key = (row.copies, why)
+            kept[key] = kept.get(key, 0) + count
+    return kept
+
+
+def remaining(rows: Collection[Finding], language: Language) -> list[str]:
+    """
+    What remains where after an erasure, and why, a line each: what is kept here, and what call trackers have not
+    confirmed to be deleted.
+    """
+    names, reasons = letter_words.COPIES[language], letter_words.KEPT[language]
+    trackers = progress.trackers_of(rows)
+    at = f" ({trackers})" if trackers else ""
+    still = {copies: f"{name}{at}" for copies, name in letter_words.STILL[language].items()}
+    lines = [
+        f"{still.get(copies, names[Copies(copies)])}: {count}. {reasons.get(why, reasons[''])}"
+        for (copies, why), count in _kept_of(rows).items()
+    ]
+    deleted = progress.deletions(rows)
+    if deleted.remaining:
+        said = words_for(deleted, Reader.CALLER, language, thing=Thing.DELETIONS)
+        lines.append(f"{still[Copies.VENDOR]}: {deleted.remaining}. {said}.")
+    return lines
+
+
 def _of_what_stays(case: Case, kept: set[tuple[str, str]], language: Language) -> dict[str, str]:
     """What a letter about an erasure says by whether the number stays, and whether something waits for its end."""
     sentences, found = letter_words.SENTENCES[language], {}
@@ -236,18 +261,22 @@ def _of_what_stays(case: Case, kept: set[tuple[str, str]], language: Language) -
 
 
 def _told(case: Case, language: Language) -> str:
-    """Whom we tell of it by name (GDPR article 19), and what nobody can be told of, as lines."""
+    """Who is notified, by name, and how far that is (GDPR article 19); and what nobody can be told of, as lines."""
     about = _TOLD.get(Kind(case.kind))
     if about is None:
         return ""
     sentences = letter_words.SENTENCES[language]
-    rows = RecipientNotice.objects.filter(case=case, about=about).order_by("recipient")
+    lines = []
     # A no is taken without proof: who is told would say that the number is known, to whoever wrote it down.
-    is_proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN).exists()
-    names = list(dict.fromkeys(rows.values_list("recipient", flat=True))) if is_proven else []
-    lines = [sentences["told"].format(names=", ".join(names))] if names else []
-    if is_proven and told.waits(case):
-        lines.append(sentences["told_later"])
+    if progress.is_proven(case):
+        rows = progress.needed(RecipientNotice.objects.filter(case=case, about=about).order_by("recipient"))
+        names = ", ".join(dict.fromkeys(row.recipient for row in rows))
+        notified = progress.notifications(case)
+        said = words_for(notified, Reader.CALLER, language)
+        if names:
+            lines.append(sentences["recipients"].format(names=names, progress=said))
+        elif notified.waits:
+            lines.append(f"{said}.")
     if any(row.detail.get("anonymised") for row in findings_of(case).filter(copies=Copies.RELEASES)):
         lines.append(sentences["anonymised"])
     return _lines(lines)

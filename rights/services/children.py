@@ -48,7 +48,12 @@ def open_for_clients(*, submission: Submission, at: datetime) -> list[Submission
     ]
     for case in rows if made else ():
         timeline.add_event(
-            "case.given_to_clients", case=case, kind=EventKind.PASSED_ON, by=JOB, at=at, clients=len(made)
+            "case.given_to_clients",
+            case=case,
+            kind=EventKind.GIVEN_TO_CLIENTS,
+            by=JOB,
+            at=at,
+            clients=len(made),
         )
     return made
 

@@ -11,7 +11,7 @@ gone.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -45,7 +45,7 @@ from retention.services import erasing as retention
 from retention.services import holds
 from rights.enums import Copies, EventKind, IdentityState, StepKind, StepState
 from rights.models import Finding, Step
-from rights.selectors import described, reach, rests
+from rights.selectors import described, progress, reach, rests
 from rights.selectors.described import Lone
 from rights.selectors.reach import Target
 from rights.selectors.rests import Left
@@ -71,11 +71,13 @@ class Done:
     What an erasure did at one client: how many of each category left, how many stayed, and why.
 
     :ivar stays: by category and reason, the weightiest first. :ivar up_to: what began before it was looked at.
+    :ivar asked_for: ids of the recordings whose deletion trackers are asked for.
     """
 
     erased: dict[Copies, int] = field(default_factory=dict)
     stays: dict[Copies, dict[str, int]] = field(default_factory=dict)
     up_to: datetime | None = None
+    asked_for: set[uuid.UUID] = field(default_factory=set)
 
     def add(self, copies: Copies, count: int) -> None:
         """So many more of it have left."""
@@ -201,6 +203,9 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
         if not is_held:
             redaction.finish(client=client, call_ids=[lone.call_id], at=at)
         lines.filter(copies=Copies.CALLS).update(kept=1, kept_by={}, kept_why="hold" if is_held else LONE)
+        for row in lines.filter(copies=Copies.RECORDINGS) if decisions.deletes_at_vendor(client) else ():
+            row.detail = _with_asked(row.detail, {copy.recording_id for copy in copies})
+            row.save(update_fields=["detail"])
         for name, count in there.items():
             if count:
                 left = (
@@ -455,6 +460,7 @@ def _count_copies(target: Target, done: Done, copies: Sequence[VendorCopy], *, i
     """
     if instructed:
         done.add(Copies.VENDOR, len(copies))
+        done.asked_for |= {copy.recording_id for copy in copies}
         return
     there = [copy for copy in copies if target.up_to is None or copy.reference is not None]
     done.keep(Copies.VENDOR, **{TRACKER: done.kept(Copies.VENDOR) + len(there)})
@@ -550,4 +556,12 @@ def note(submission_id: uuid.UUID, target: Target, done: Done) -> None:
                 why, by = TRACKER, {TRACKER: kept}
             row.erased += max(erased, row.kept - kept) if waited else erased
             row.kept, row.kept_why, row.kept_by = kept, why, by
-            row.save(update_fields=["erased", "kept", "kept_why", "kept_by"])
+            if copies == Copies.VENDOR:
+                row.detail = _with_asked(row.detail, done.asked_for)
+            row.save(update_fields=["erased", "kept", "kept_why", "kept_by", "detail"])
+
+
+def _with_asked(detail: dict[str, Any], ids: Collection[uuid.UUID]) -> dict[str, Any]:
+    """The detail of a line with the recordings whose deletion trackers are asked for, those of before among them."""
+    asked = sorted({*detail.get(progress.ASKED_FOR, ()), *map(str, ids)})
+    return {**detail, progress.ASKED_FOR: asked} if asked else detail

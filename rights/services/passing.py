@@ -400,7 +400,7 @@ def mark_sent(*, notice: RecipientNotice, by: Actor, at: datetime) -> None:
     rows = _tickets(notice).filter(state=NoticeState.WAITING, removal_id=None)
     if not rows.update(state=NoticeState.SENT, sent_at=at, sent_by_id=by.user_id):
         raise NotOpenError("This ticket has gone out already.")
-    _write_down("notice.sent", notice, by, at)
+    _write_down(EventKind.NOTICE_SENT, notice, by, at)
 
 
 @transaction.atomic
@@ -416,15 +416,14 @@ def confirm(*, notice: RecipientNotice, receipt: str, by: Actor, at: datetime) -
     rows = _tickets(notice).exclude(state=NoticeState.CONFIRMED)
     if not rows.update(state=NoticeState.CONFIRMED, confirmed_at=at, receipt=said[:300]):
         raise NotOpenError("This ticket is confirmed already.")
-    _write_down("notice.confirmed", notice, by, at)
+    _write_down(EventKind.NOTICE_ACKNOWLEDGED, notice, by, at)
 
 
 def _tickets(notice: RecipientNotice) -> models.QuerySet[RecipientNotice]:
     return RecipientNotice.objects.filter(pk=notice.pk, way=NoticeWay.TICKET, task_id=None, delivery_id=None)
 
 
-def _write_down(action: str, notice: RecipientNotice, by: Actor, at: datetime) -> None:
+def _write_down(kind: EventKind, notice: RecipientNotice, by: Actor, at: datetime) -> None:
     case = Case.objects.select_related("submission").get(pk=notice.case_id)
-    timeline.add_event(
-        action, case=case, kind=EventKind.PASSED_ON, by=by, at=at, about=notice.about, notice=str(notice.pk)
-    )
+    action = "notice.sent" if kind is EventKind.NOTICE_SENT else "notice.confirmed"
+    timeline.add_event(action, case=case, kind=kind, by=by, at=at, about=notice.about, notice=str(notice.pk))

@@ -39,6 +39,7 @@ from consent.services import again, web
 from consent.services.web import Look, UnknownKeyError, Visit, look_of
 from rights.channels import links
 from rights.channels.links import Named, UnknownLinkError
+from rights.channels.progress import Answer, Progress
 from rights.enums import (
     Ask,
     CaseState,
@@ -52,6 +53,7 @@ from rights.enums import (
 from rights.models import (
     Case,
     CaseEvent,
+    Finding,
     Identity,
     Letter,
     Package,
@@ -59,7 +61,7 @@ from rights.models import (
     RequestPage,
     Submission,
 )
-from rights.selectors import notice, openers, words
+from rights.selectors import letters, notice, openers, progress, words
 from rights.selectors.casebook import mask_mail, waits_for_number
 from rights.services import cases, deciding, packages, proofs
 from rights.services.cases import Claim, Contact
@@ -144,7 +146,7 @@ class ShownCase:
     One case as its person sees it.
 
     :ivar is_carried_out: nothing of a decision is for us to do. :ivar waits_for_number: nothing of what it refuses
-        is stopped, because no number is known.
+        is stopped, because no number is known. :ivar found: after an erasure, what it left and where.
     """
 
     case: Case
@@ -154,6 +156,10 @@ class ShownCase:
     is_carried_out: bool
     waits_for_number: bool
     events: tuple[ShownEvent, ...]
+    answered: Answer
+    notified: Progress
+    found: tuple[Finding, ...]
+    is_proven: bool
 
     @property
     def question(self) -> str | None:
@@ -468,6 +474,10 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         is_carried_out=case.decided_at is not None and not deciding.unfinished(case),
         waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
+        answered=progress.answer(case),
+        notified=progress.notifications(case),
+        found=tuple(letters.findings_of(case)) if rows.filter(kind=EventKind.ERASED).exists() else (),
+        is_proven=progress.is_proven(case),
     )
 
 
@@ -477,10 +487,10 @@ def _package(rows: Sequence[Case], at: datetime) -> Package | None:
 
 
 def _messages(rows: Sequence[Case], key: Key | None) -> tuple[Message, ...]:
-    letters = Letter.objects.filter(case__in=rows, state=LetterState.SENT).order_by("sent_at")
+    sent = Letter.objects.filter(case__in=rows, state=LetterState.SENT).order_by("sent_at")
     return tuple(
         Message(letter.sent_at, words.text(letter.subject, key), words.text(letter.body, key))
-        for letter in letters
+        for letter in sent
         if letter.sent_at is not None
     )
 

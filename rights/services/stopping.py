@@ -392,7 +392,7 @@ def _finish(
     is_waiting = not is_known
     # The one client that it was sent to has left meanwhile.
     is_nowhere = case.client is not None and left > 0
-    action, event = "case.carried", EventKind.PASSED_ON
+    action, event = "case.carried", EventKind.CARRIED
     if is_nowhere:
         action, event = "case.not_recorded", EventKind.NOT_RECORDED
     elif is_waiting:

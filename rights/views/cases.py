@@ -18,7 +18,8 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
-from rights.enums import Ask, Channel, OnBehalf
+from rights.channels.progress import Reader, Thing, words_for
+from rights.enums import Ask, Channel, OnBehalf, StepKind
 from rights.forms.cases import (
     AnswerForm,
     AppealForm,
@@ -30,7 +31,7 @@ from rights.forms.cases import (
     TaskForm,
 )
 from rights.models import Case, CaseTask
-from rights.selectors import board, casebook, words
+from rights.selectors import board, casebook, progress, words
 from rights.selectors import letters as letter_selectors
 from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
@@ -109,13 +110,13 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
     key = words.key_of(case.submission)
     is_open = case.closed_at is None
     people = _people(request, case)
-    steps = casebook.steps_of(case)
     # Nobody of the agency approves for the client.
     asked = None if works(request) else approvals.waiting(case=case, at=request.at)
     context = {
         "case": case,
         "zone": zone,
         "line": board.line_of(case, zone=request.agency.time_zone, at=request.at),
+        "answered": progress.answer(case),
         "others": casebook.others_of(case),
         "laws": casebook.laws_of(case),
         "person": casebook.person_of(case, key),
@@ -124,13 +125,9 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "notes": casebook.notes_of(case, key),
         "tasks": casebook.tasks_of(case, key, today=board.today(zone, request.at)),
         "events": casebook.timeline_of(case, key),
-        "found": casebook.found_of(case),
-        "steps": steps,
-        "is_working": casebook.is_working(steps) or case.submission.search_due_at is not None,
-        "packages": casebook.packages_of(case),
+        **work_of(case),
         "approvals": casebook.approvals_of(case, key),
         "notices": casebook.notices_of(case),
-        "tells_later": casebook.tells_later(steps),
         "letters": letter_selectors.written(case),
         "ground": letter_selectors.ground_of(case),
         "answer": words.text(case.answer, key),
@@ -151,6 +148,26 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         **more,
     }  # fmt: skip
     return render(request, "rights/case.html", context, status=status)
+
+
+def work_of(case: Case) -> dict[str, Any]:
+    """What was found and is done in a case, and what others have still to do."""
+    steps = casebook.steps_of(case)
+    tells_later = casebook.tells_later(steps)
+    notified = progress.notifications(case, waits=tells_later)
+    is_erased = any(step.kind == StepKind.ERASE and step.finished_at for step in steps)
+    deleted = progress.deletions(list(letter_selectors.findings_of(case)) if is_erased else [])
+    return {
+        "steps": steps,
+        "tells_later": tells_later,
+        "notified": notified,
+        "notified_words": words_for(notified, Reader.OFFICER),
+        "deleted": deleted,
+        "deleted_words": words_for(deleted, Reader.OFFICER, thing=Thing.DELETIONS),
+        "packages": casebook.packages_of(case),
+        "found": casebook.found_of(case),
+        "is_working": casebook.is_working(steps) or case.submission.search_due_at is not None,
+    }
 
 
 def _people(request: StaffRequest, case: Case) -> list[Any]:

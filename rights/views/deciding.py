@@ -34,6 +34,7 @@ from rights.selectors import casebook, corrections, described, ends, guardians, 
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, reaching, restricting
 from rights.services.restricting import NotCorrectableError
+from rights.views.cases import work_of
 from rights.views.doors import noon_of, work_of_case
 
 _REFUSALS = (
@@ -472,13 +473,5 @@ def lift(request: StaffRequest, case: Case) -> HttpResponse:
 @work_of_case
 def show_progress(request: StaffRequest, case: Case) -> HttpResponse:
     """How far the search and the steps are, for a page that waits."""
-    steps = casebook.steps_of(case)
-    context = {
-        "case": case,
-        "steps": steps,
-        "packages": casebook.packages_of(case),
-        "found": casebook.found_of(case),
-        "is_working": casebook.is_working(steps) or case.submission.search_due_at is not None,
-        "zone": letter_selectors.zone_of(case),
-    }
-    return render(request, "rights/case_work.html", context)
+    zone = letter_selectors.zone_of(case)
+    return render(request, "rights/case_work.html", {"case": case, "zone": zone, **work_of(case)})

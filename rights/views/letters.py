@@ -20,7 +20,7 @@ from rights.enums import Decided, Kind, LetterWay
 from rights.forms.cases import LetterForm, SendForm
 from rights.letters import Filled, MissingWordsError
 from rights.models import Case, Letter
-from rights.selectors import casebook, words
+from rights.selectors import casebook, progress, words
 from rights.services import letters
 from rights.views.doors import of_case, work_of_case, works
 
@@ -144,11 +144,18 @@ def send_letter(request: StaffRequest, case: Case) -> HttpResponse:
     if letter.way == LetterWay.MAIL:
         messages.success(request, "The letter leaves within a minute.")
         return redirect("rights:case", case.pk)
+    next_ = " Close the request next." if progress.answer(case).may_close and case.closed_at is None else ""
     if letter.way == LetterWay.POST:
-        messages.success(request, "Noted as sent. Print it here.")
+        messages.success(request, f"Saved as sent. Print it here.{next_}")
         return redirect("rights:show_letter", case.pk, letter.pk)
-    messages.success(request, "Noted.")
+    messages.success(request, f"Saved: {_WENT[LetterWay(letter.way)]}.{next_}")
     return redirect("rights:case", case.pk)
+
+
+_WENT = {
+    LetterWay.PHONE: "the letter was read to the requester",
+    LetterWay.PAGE: "the letter is on the requester’s page",
+}
 
 
 def _find(case: Case, letter_id: UUID) -> Letter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,10 +23,11 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.enums import CaseState, Decided
+from rights.channels.progress import UNPROVEN, Reader, words_for
+from rights.enums import CaseState, Decided, EventKind
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission
-from rights.selectors import guardians
+from rights.selectors import guardians, letters
 from rights.services import cases, packages, portal, proofs
 from rights.services.portal import Request, ShownCase
 from rights.services.proofs import NotOfThisRequestError, WrongCodeError
@@ -337,7 +338,9 @@ def _file_step(submission: Submission) -> str:
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
-def _state(one: ShownCase, language: Language, *, is_done: bool, may_appeal: bool) -> tuple[str, str]:
+def _state(
+    one: ShownCase, language: Language, *, is_done: bool, may_appeal: bool, remaining: bool
+) -> tuple[str, str]:
     """How far a case is, and what comes next, of whom."""
     texts = words.TEXTS[language]
     # Who has done everything waits for us, whatever the case waits for.
@@ -349,12 +352,31 @@ def _state(one: ShownCase, language: Language, *, is_done: bool, may_appeal: boo
         return texts["waits"], texts["waits_next"]
     if seen is CaseState.OPEN and one.case.took_effect_at is not None:
         return texts["counts"], texts["counts_next"]
-    if seen is CaseState.DONE and not may_appeal:
-        return state, texts["done_next"]
+    if seen is CaseState.DONE:
+        # Without proof nobody is told that there is somebody to notify.
+        is_open = remaining or (one.is_proven and not one.notified.is_done)
+        return state, _of_done(texts, next_, is_open=is_open, may_appeal=may_appeal)
     if seen is CaseState.DECIDED and one.is_carried_out:
-        is_something = one.case.decided in {Decided.FULFIL, Decided.PART}
-        return state, texts["carried_out" if is_something else "written_up"]
+        return state, _of_decided(one, texts, language)
     return state, next_
+
+
+def _of_done(texts: Mapping[str, str], next_: str, *, is_open: bool, may_appeal: bool) -> str:
+    if is_open:
+        return texts["done_open_appeal" if may_appeal else "done_open"]
+    return next_ if may_appeal else texts["done_next"]
+
+
+def _of_decided(one: ShownCase, texts: Mapping[str, str], language: Language) -> str:
+    if one.answered.sent_on:
+        return texts["answer_sent"].format(at=words.day(one.answered.sent_on, language))
+    is_something = one.case.decided in {Decided.FULFIL, Decided.PART}
+    return texts["carried_out" if is_something else "written_up"]
+
+
+def _notified(one: ShownCase, language: Language) -> str:
+    """How far those who received the data are notified."""
+    return words_for(one.notified, Reader.CALLER, language) if one.is_proven else UNPROVEN[language]
 
 
 def _row(
@@ -368,8 +390,9 @@ def _row(
         and case.appeal_of_id is None
         and not is_appealed
     )
-    state, next_ = _state(one, language, is_done=is_done, may_appeal=may_appeal)
-    events = words.EVENTS[language]
+    remaining = letters.remaining(one.found, language)
+    state, next_ = _state(one, language, is_done=is_done, may_appeal=may_appeal, remaining=bool(remaining))
+    events = words.EVENTS[language] | {EventKind.PASSED_ON: _notified(one, language)}
     return {
         "case": case,
         "title": words.ABOUT[language][one.ask].title,
@@ -386,6 +409,7 @@ def _row(
         "asks_back": one.question is not None,
         "question": one.question,
         "waits_for_number": one.waits_for_number,
+        "remaining": remaining,
         "may_appeal": may_appeal,
         "may_take_back": case.closed_at is None and case.decided_at is None,
         "events": [

@@ -73,7 +73,7 @@ def mark_sent(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
     except passing.NotOpenError as error:
         messages.info(request, str(error))
     else:
-        messages.success(request, "Noted. Come back with the recipient’s receipt.")
+        messages.success(request, "Saved as sent. Record the recipient’s receipt when it arrives.")
     return redirect("rights:told", case.pk, word_id)
 
 

@@ -96,10 +96,26 @@ def told(submission: Submission) -> tuple[str, str]:
     return facts["done"], facts["stays"]
 
 
-def test_the_letter_says_that_the_deletion_is_under_way(cast: Cast, office: Office) -> None:
+def test_letter_counts_a_recording_as_deleted_once_the_tracker_has_confirmed_it(
+    cast: Cast, office: Office
+) -> None:
     recorded(cast.dentist)
-    done, stays = told(erased(cast, office))
-    assert "Recordings whose deletion at the call tracker is under way: 1" in done
+    submission = erased(cast, office)
+    done, stays = told(submission)
+    assert "tracker" not in done
+    assert (
+        "Recordings at the call tracker (Twilio): 1. They are still there: their deletion is planned" in stays
+    )
+
+    (task,) = steps(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        VendorTask.objects.filter(pk=task.pk).update(state=WaitingState.SENT, sent_at=LATER)
+    assert "Their deletion was requested: 1 of 1 requests are sent." in told(submission)[1]
+
+    with job_scope(agency_id=cast.acme.pk):
+        VendorTask.objects.filter(pk=task.pk).update(state=WaitingState.DONE, done_at=LATER)
+    done, stays = told(submission)
+    assert "Recordings whose deletion the call tracker has confirmed: 1" in done
     assert "tracker" not in stays
 
 
@@ -126,7 +142,7 @@ def test_without_an_instruction_it_is_listed_and_the_letter_says_that_it_is_ther
     assert (at_tracker.erased, at_tracker.stays) == (0, {erasing.TRACKER: 1})
     done, stays = told(submission)
     assert "tracker" not in done
-    assert "Recordings at the call tracker: 1. They are still there" in stays
+    assert "Recordings at the call tracker (CallRail): 1. They are still there" in stays
 
     # When the record's own day comes, it is neither listed nor counted a second time.
     swept(cast, at=make.NOON + timedelta(days=1830))

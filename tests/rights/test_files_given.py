@@ -346,7 +346,7 @@ def test_findings_package_and_letter_name_recipients_and_say_what_nobody_can_kno
     with job_scope(agency_id=cast.acme.pk):
         assert "Northwind Analytics" in letters.facts_of(case)["done"]
         assert (
-            "Avisamos a quienes recibieron sus datos"
+            "Destinatarios de sus datos: Northwind Analytics"
             in letters.facts_of(case, language=Language.SPANISH)["done"]
         )
 

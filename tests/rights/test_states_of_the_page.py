@@ -148,7 +148,7 @@ def test_what_was_decided_is_being_carried_out_until_it_is(cast: Cast, office: O
         left = deciding.unfinished(case)
     page = shown(case)
     assert left == []
-    assert "It is done. The answer is being written." in page
+    assert "We have carried it out here. Our answer follows." in page
     assert "It is being carried out." not in page
 
 
@@ -161,7 +161,7 @@ def test_what_a_hold_keeps_of_an_erasure_is_not_being_carried_out(cast: Cast, of
     with job_scope(agency_id=cast.acme.pk):
         assert Step.objects.filter(case=case, state=StepState.KEPT).exists()
     page = shown(case)
-    assert "It is done. The answer is being written." in page
+    assert "We have carried it out here. Our answer follows." in page
     assert "It is being carried out." not in page
 
 
@@ -170,8 +170,8 @@ def test_of_what_was_refused_nothing_is_carried_out(cast: Cast, office: Office) 
     with job_scope(agency_id=cast.acme.pk):
         Case.objects.filter(pk=case.pk).update(state="decided", decided=Decided.REFUSE, decided_at=NOON)
     page = shown(case)
-    assert "Decided The answer is being written." in page
-    assert "It is done" not in page
+    assert "Decided Our answer follows." in page
+    assert "carried it out" not in page
 
 
 def test_after_an_appeal_nobody_is_sent_to_a_field_that_is_not_there(cast: Cast, office: Office) -> None:

@@ -330,11 +330,13 @@ def test_the_letter_says_that_others_are_told_later_until_they_were(cast: Cast, 
         spanish = letters.facts_of(case, language=Language.SPANISH)["done"]
         shown = CaseEvent.objects.filter(kind=Happened.PASSED_ON, shown=True)
         assert not shown.exists(), "the person's page says nothing of it yet"
-    assert "We tell those who were given your data: Adsy" in done
+    assert (
+        "Recipients of your data: Adsy. Those who received your data are being notified: 0 of 1 sent" in done
+    )
     assert "CallRail" not in done
     assert "CRM" not in done
-    assert "Others who were given your data are told once" in done
-    assert "Avisamos a otros que recibieron sus datos en cuanto" in spanish
+    assert "others are notified once a legal claim" in done
+    assert "a otros se les avisará cuando" in spanish
 
     lifted(cast, hold)
     beat(cast)
@@ -342,8 +344,8 @@ def test_the_letter_says_that_others_are_told_later_until_they_were(cast: Cast, 
     with job_scope(agency_id=cast.acme.pk):
         done = letters.facts_of(of_case(submission))["done"]
         assert shown.count() == 1
-    assert "We tell those who were given your data: Adsy, CRM, CallRail (callrail)" in done
-    assert "Others who" not in done
+    assert "Recipients of your data: Adsy, CRM, CallRail (callrail). " in done
+    assert "others are notified" not in done
 
 
 def test_the_page_says_that_they_are_told_once_the_hold_ends(cast: Cast, office: Office) -> None:
