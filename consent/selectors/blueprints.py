@@ -10,9 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from callprivacy.calls.selectors import counts
-from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState, Sector
+from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Client, Engagement
 from consent.enums import Basis, Channel, Language, NoticeState, Purpose, Standard
 from consent.models import NoticeVersion
@@ -193,7 +191,7 @@ def plan_for(client: Client, blueprint: Blueprint, *, at: datetime) -> Plan:
         *_notice_items(client, blueprint),
         _standard_item(standard, blueprint),
         _basis_item(client, blueprint),
-        _keep_item(client, blueprint, at),
+        _keep_item(client, blueprint),
         *_role_items(client, blueprint),
     ]
     lowers = blueprint.asks_less and standard != blueprint.standard
@@ -271,33 +269,14 @@ def _basis_item(client: Client, blueprint: Blueprint) -> Item:
     return Item("Basis", title, "nothing", blueprint.basis.label, "new", why)
 
 
-def _keep_item(client: Client, blueprint: Blueprint, at: datetime) -> Item:
+def _keep_item(client: Client, blueprint: Blueprint) -> Item:
+    """How long calls are kept: a blueprint changes no policy, which is proposed where its effect is shown."""
     title = "Calls are kept"
-    before, after = _days(client.keep_for_days), _days(blueprint.keep_calls_for_days)
-    if client.keep_calls_for_days == blueprint.keep_calls_for_days:
-        return Item("Policies", title, before, after, "same")
-    if has_been_live(client):
-        why = "The client is live, or was: change it under Policies, which shows the effect first."
-        return Item("Policies", title, before, "", "left", why)
-    # Calls out of which nobody says anything are kept as long as calls in.
-    out = client.keep_calls_out_for_days or client.agency.keep_calls_out_for_days
-    due = counts.calls_before(
-        {client.pk: tenancy.cutoff_for_days(client, blueprint.keep_calls_for_days, at)},
-        {client.pk: tenancy.cutoff_for_days(client, out or blueprint.keep_calls_for_days, at)},
-    ).get(client.pk)
-    number = due.calls if due is not None else 0
-    calls = f"{number:,} call{'' if number == 1 else 's'}"
-    why = f"{calls} would be past it today. Nothing leaves before go live." if number else ""
-    return Item("Policies", title, before, after, "change", why)
-
-
-def has_been_live(client: Client) -> bool:
-    """
-    Whether anything of a client has left by its policy, or may at any time.
-
-    Who observes a client that was live would otherwise shorten by a blueprint, alone, what takes two.
-    """
-    return client.retention_state == RetentionState.LIVE or client.went_live_at is not None
+    before, usual = _days(client.keep_for_days), _days(blueprint.keep_calls_for_days)
+    if before == usual:
+        return Item("Policies", title, before, usual, "same")
+    why = f"Usual in this trade: {usual}. Propose it under Policies, which shows the effect first."
+    return Item("Policies", title, before, "", "left", why)
 
 
 def _days(number: int) -> str:

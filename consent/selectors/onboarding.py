@@ -84,6 +84,11 @@ class Setup:
         """How many are done."""
         return sum(step.is_done for step in self.steps)
 
+    @property
+    def before_live(self) -> list[Step]:
+        """The steps of which something is left before the client goes live."""
+        return [step for step in self.steps if not step.is_done and step.step != SetupStep.LIVE]
+
     def get(self, name: str) -> Step | None:
         """The step of that name."""
         return next((step for step in self.steps if step.step == name), None)

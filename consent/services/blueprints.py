@@ -51,7 +51,7 @@ def apply(
     at: datetime,
 ) -> Applied:
     """
-    Bring a client's notices, standard, policies and roles in line with a blueprint.
+    Bring a client's notices, standard and roles in line with a blueprint. How long calls are kept is proposed apart.
 
     Whoever calls this has made sure that who lowers a standard is an officer.
 
@@ -71,7 +71,6 @@ def apply(
         facts = notice_selectors.facts_about(client)
         test = wording.ready_balancing_test(Language.ENGLISH, facts)
         declarations.declare(client=client, basis=blueprint.basis, balancing_test=test, by=by, at=at)
-    _keep(client, blueprint, by, at)
     _agree(client, blueprint, by, at)
     audit.record(
         "blueprint.applied",
@@ -124,20 +123,6 @@ def _publish(client: Client, notice: Notice, by: Actor, at: datetime) -> bool:
     seen = notice_selectors.digest_of(draft)
     notices.publish(notice=notice, client=client, seen=seen, by=by, at=at)
     return True
-
-
-def _keep(client: Client, blueprint: Blueprint, by: Actor, at: datetime) -> None:
-    """How long calls are kept; of a client that is live, or was, that is changed where its effect is shown."""
-    if selectors.has_been_live(client):
-        return
-    days = blueprint.keep_calls_for_days
-    if client.keep_calls_for_days == days:
-        return
-    was = client.keep_for_days
-    client.keep_calls_for_days = days
-    client.save(update_fields=["keep_calls_for_days"])
-    reason = f"The blueprint {blueprint.title} was applied."
-    audit.record("policy.changed", subject=client, by=by, at=at, reason=reason, was_days=was, days=days)
 
 
 def _agree(client: Client, blueprint: Blueprint, by: Actor, at: datetime) -> None:

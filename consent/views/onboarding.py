@@ -347,6 +347,7 @@ def list_blueprints(request: StaffRequest) -> HttpResponse:
         "clients": clients,
         "plans": plans,
         "form": form,
+        "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
         "is_refused": any(plan.lowers for plan in plans)
         and not access.has_right(request.membership, AgencyRight.SIGN_OFF),
     }

@@ -144,7 +144,7 @@ def _said(
 ) -> dict[Category, Own]:
     """
     Days of call records and releases are columns, for lower rooms read them; a row adds what happens then, and the
-    version. A row that says other days was overtaken, as by a blueprint, and its version is none.
+    version. A row that says other days was overtaken, and its version is none.
     """
     found = {}
     for category in categories.ABOUT:

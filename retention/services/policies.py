@@ -510,7 +510,7 @@ def observe(*, client: Client, reason: str, by: Actor, at: datetime) -> None:
     """
     Stop erasing a client's expired calls and withheld recordings: runs only count from now on.
 
-    Since when it was live stays, so that a blueprint knows that it was.
+    Since when it was live stays.
     """
     Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE)
     rejudging.of_client(client=client, cause="observed", at=at)

@@ -210,11 +210,14 @@ class _Change:
     def _form(self, posted: bool) -> PolicyForm:
         own = self._levels().own if self.client is not None else self._levels().house
         now = own.get(self.category)
+        initial: dict[str, Any] = {"days": now.days, "then": now.then} if now is not None else {}
+        if "days" in self.request.GET:
+            initial["days"] = self.request.GET["days"]
         return PolicyForm(
             self.request.POST if posted else None,
             about=categories.ABOUT[self.category],
             inherits=self._inherits(),
-            initial={"days": now.days, "then": now.then} if now is not None else None,
+            initial=initial,
         )
 
     def _levels(self) -> kept.Levels:

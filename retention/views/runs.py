@@ -20,7 +20,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
-from consent.selectors import decisions
+from consent.selectors import decisions, onboarding
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
 from retention.forms.runs import ReasonForm, ShownForm
@@ -44,7 +44,9 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         messages.info(request, f"{client.name} is live already.")
         return redirect("retention:policies", client.slug)
     form = ShownForm(request.POST)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and request.POST.get("phrase", "").strip() != client.name:
+        messages.warning(request, f"Type {client.name} to confirm. {client.name} is not live.")
+    elif request.method == "POST" and form.is_valid():
         try:
             policies.go_live(
                 client=client,
@@ -71,6 +73,7 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "besides_shown": found.besides_shown,
         "counts": decisions.record_counts(client),
         "terms": selectors.terms_of(client),
+        "open_steps": onboarding.setup_of(client, at=request.at).before_live,
     }
     return render(request, "retention/go_live.html", context)
 

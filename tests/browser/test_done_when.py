@@ -227,6 +227,7 @@ def go_live(visitor: Visitor, due: int) -> None:
     page.get_by_role("link", name="Policies").click()
     page.get_by_role("link", name="Go live").click()
     assert figure(visitor, "Calls that leave first") == due
+    page.get_by_label("to confirm").fill(CLIENT)
     page.get_by_role("button", name="Sign and go live").click()
     expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
 

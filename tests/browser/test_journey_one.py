@@ -240,5 +240,6 @@ def go_live(hand: Hand) -> None:
     until(page, page.get_by_role("heading", name="Go live", exact=True))
     hand.link("See the counts and sign")
     expect(page.get_by_text(re.compile(r"withheld", re.IGNORECASE)).first).to_be_visible()
+    hand.type("to confirm", "Golden Gate Plumbing")
     hand.button("Sign and go live")
     expect(page.get_by_text("Live: what is due leaves", exact=True)).to_be_visible()

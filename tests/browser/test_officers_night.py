@@ -177,6 +177,7 @@ def go_live(visitor: Visitor) -> None:
     visitor.open(f"/clients/{SLUG}/policies/")
     page.get_by_role("link", name="Go live").click()
     assert figure(visitor, "Calls that leave first") == OLD
+    page.get_by_label("to confirm").fill(CLIENT)
     page.get_by_role("button", name="Sign and go live").click()
     expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
 

@@ -28,6 +28,7 @@ from callprivacy.calls.services import erasure, imports
 from callprivacy.calls.services.imports import Layout, NotReadyError
 from callprivacy.calls.tasks import imports as tasks
 from callprivacy.celery import app
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -157,7 +158,9 @@ def test_bad_lines_are_refused_by_column_and_the_others_taken(plumber: Client) -
 
 def test_what_is_past_the_keep_for_is_counted_before_and_after(plumber: Client) -> None:
     with job_scope(agency_id=plumber.agency_id):
-        Client.objects.filter(pk=plumber.pk).update(keep_calls_for_days=10)
+        Client.objects.filter(pk=plumber.pk).update(
+            keep_calls_for_days=10, retention_state=RetentionState.LIVE
+        )
     content = table([line(1), line(2, Start_Time="2026-11-20 10:00:00"), line(3, Phone_Number="x")])
     row = files.draft(plumber, content)
     assert (row.rows, row.too_old, row.refused, row.due_at) == (3, 1, 1, None)

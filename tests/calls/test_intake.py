@@ -16,6 +16,7 @@ from callprivacy.calls.models import Call, Caller, CallRef, Recording, TrackingN
 from callprivacy.calls.providers.base import CallFacts, Stage
 from callprivacy.calls.services import erasure, intake, turns
 from callprivacy.calls.services.intake import Taken, Way
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -472,7 +473,9 @@ def test_a_call_that_this_way_knows_by_another_id_is_another(plumber: Client) ->
 
 def test_what_is_past_its_keep_for_is_too_old(plumber: Client) -> None:
     with job_scope(agency_id=plumber.agency_id):
-        Client.objects.filter(pk=plumber.pk).update(keep_calls_for_days=10, time_zone="America/New_York")
+        Client.objects.filter(pk=plumber.pk).update(
+            keep_calls_for_days=10, time_zone="America/New_York", retention_state=RetentionState.LIVE
+        )
     midnight = datetime(2026, 11, 14, 5, 0, tzinfo=UTC)
     verdicts = told(
         plumber,
@@ -482,6 +485,12 @@ def test_what_is_past_its_keep_for_is_too_old(plumber: Client) -> None:
     assert verdicts == [Taken.TOO_OLD, Taken.ADDED]
     assert the_call(plumber).started_at == midnight
     assert VaultCaller.objects.filter(client_id=plumber.pk).count() == 1
+
+
+def test_in_dry_run_nothing_is_too_old(plumber: Client) -> None:
+    with job_scope(agency_id=plumber.agency_id):
+        Client.objects.filter(pk=plumber.pk).update(keep_calls_for_days=10)
+    assert told(plumber, fact(started_at=NOON - timedelta(days=400))) == [Taken.ADDED]
 
 
 def test_what_is_older_than_the_watermark_is_too_old(plumber: Client) -> None:

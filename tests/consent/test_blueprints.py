@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.services import agencies
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, RetentionState, Sector
+from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from consent.enums import Basis, Channel, NoticeState, Standard
@@ -21,7 +22,6 @@ from consent.selectors.blueprints import Plan
 from consent.services import blueprints, notices
 from consent.services.blueprints import Applied
 from consent.services.notices import Words
-from retention.services import policies
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -141,13 +141,12 @@ def test_without_a_controller_nothing_is_published(cast: Cast) -> None:
     assert apply(cast, "dental", publishes=True) == Applied(drafted=10, published=0, left=0)
 
 
-def test_standard_policy_and_roles_follow(cast: Cast) -> None:
+def test_standard_and_roles_follow(cast: Cast) -> None:
     apply(cast, "eu-retail", declares=True)
     with job_scope(agency_id=cast.acme.pk):
         client = Client.objects.get(pk=cast.dentist.pk)
         engagement = Engagement.objects.for_client(client).get()
         declared = standards.declaration_of(client)
-        assert client.keep_calls_for_days == 90
         assert (engagement.measure_as, engagement.contact_as) == (PartyRole.JOINT, PartyRole.CONTROLLER)
         assert (engagement.answered_by, engagement.at_end) == (Answerer.AFTER_APPROVAL, AtEnd.ERASE)
         assert engagement.breach_notice_hours == 12
@@ -205,41 +204,15 @@ def test_other_words_in_force_get_a_next_version(cast: Cast) -> None:
         assert dict(menu.values_list("number", "state")) == {1: "retired", 2: "published"}
 
 
-def test_at_a_live_client_how_long_calls_are_kept_is_left_alone(cast: Cast) -> None:
-    with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(retention_state=RetentionState.LIVE)
-    assert effects(plan(cast, "dental"))["Calls are kept"] == "left"
-    apply(cast, "dental")
+def test_a_blueprint_shortens_nothing_and_leads_to_the_form_that_does(cast: Cast) -> None:
+    page = signed_in(cast.alice).get(ONE).content.decode()
+    apply(cast, "home-services")
     with job_scope(agency_id=cast.acme.pk):
         assert Client.objects.get(pk=cast.dentist.pk).keep_calls_for_days is None
-
-
-def test_who_observes_a_live_client_shortens_nothing_by_a_blueprint(cast: Cast) -> None:
-    with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(
-            retention_state=RetentionState.LIVE, went_live_at=NOON
-        )
-        policies.observe(client=cast.dentist, reason="We look at it once more.", by=by(cast), at=NOON)
-    assert effects(plan(cast, "dental"))["Calls are kept"] == "left"
-    apply(cast, "dental")
-    with job_scope(agency_id=cast.acme.pk):
-        client = Client.objects.get(pk=cast.dentist.pk)
-        assert (client.retention_state, client.keep_calls_for_days) == (RetentionState.OBSERVE, None)
-
-
-def test_the_plan_says_how_many_calls_would_be_past_their_date(cast: Cast) -> None:
-    from datetime import timedelta
-
-    make.call(cast.dentist, "+14155550101", at=NOON - timedelta(days=120))
-    (item,) = [item for item in plan(cast, "dental").items if item.title == "Calls are kept"]
-    assert (item.before, item.after) == ("365 days", "90 days")
-    assert item.why == "1 call would be past it today. Nothing leaves before go live."
-
-    make.call(cast.dentist, "+14155550101", at=NOON - timedelta(days=120), direction="outbound")
-    with job_scope(agency_id=cast.acme.pk):
-        Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
-    (item,) = [item for item in plan(cast, "dental").items if item.title == "Calls are kept"]
-    assert item.why == "1 call would be past it today. Nothing leaves before go live."
+        assert not Event.objects.filter(action="policy.changed").exists()
+    assert effects(plan(cast, "home-services"))["Calls are kept"] == "left"
+    (form,) = re.findall(r'href="(/clients/dentist/policies/change/call/[^"]*)"', page)
+    assert 'value="180"' in signed_in(cast.alice).get(form).content.decode()
 
 
 def test_instructions_of_a_client_stay(cast: Cast) -> None:

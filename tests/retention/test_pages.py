@@ -30,7 +30,10 @@ from tests.cast import Cast
 from tests.numbers import hints, says
 
 ANNA = "+12125550101"
-SHOWN = {"calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0"}
+SHOWN = {
+    "calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0",
+    "phrase": "Dentist",
+}  # fmt: skip
 GO_LIVE = "/clients/dentist/policies/go-live/"
 REASON = "The client asked for ninety days in its new contract."
 
@@ -131,6 +134,26 @@ def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> N
     assert "has changed since you saw it. Look again, then sign." in refused.content.decode()
     assert _dentist(cast).retention_state != RetentionState.LIVE
     assert browser.post(GO_LIVE, seen | carried(browser)).status_code == 302
+
+
+def test_going_live_takes_the_name_of_the_client_typed(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+    seen = SHOWN | {"calls": "0", "callers": "0"} | carried(browser)
+
+    refused = browser.post(GO_LIVE, seen | {"phrase": "dental"})
+
+    assert "Type Dentist to confirm" in refused.content.decode()
+    assert _dentist(cast).retention_state == RetentionState.OBSERVE
+    assert browser.post(GO_LIVE, seen).status_code == 302
+    assert _dentist(cast).retention_state == RetentionState.LIVE
+
+
+def test_who_signs_is_warned_of_open_setup_steps(cast: Cast) -> None:
+    page = signed_in(cast.alice).get(GO_LIVE).content.decode()
+
+    assert "Setup steps are open" in page
+    assert "no tracker is connected" in page
+    assert "observed: nothing leaves" not in page, "going live is no step that is missing here"
 
 
 def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import erasure
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.selectors import cutoff_of
 from callprivacy.vault import selectors as vault_selectors
@@ -22,9 +23,9 @@ class Lines:
     """
     Starts before which something of a call is not let in.
 
-    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its keep-for, or past what has
-    already been erased. :ivar recordings: its recording, and :ivar identities: a person of whom nothing newer is
-    known, because they have been erased until then.
+    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its keep-for where the client is
+    live, or past what has already been erased. :ivar recordings: its recording, and :ivar identities: a person of whom
+    nothing newer is known, because they have been erased until then.
     """
 
     calls: datetime
@@ -49,9 +50,13 @@ class Lines:
 def lines_of(client: Client, *, at: datetime) -> Lines:
     """Where a client's lines stand; `agency` must have been read along."""
     stand = vault_selectors.watermarks(client.pk)
+    calls, calls_out = stand.get(erasure.WATERMARK, EPOCH), stand.get(erasure.WATERMARK_OUT, EPOCH)
+    # In dry run a policy deletes nothing, so it drops nothing here.
+    if client.retention_state == RetentionState.LIVE:
+        calls, calls_out = max(cutoff_of(client, at), calls), max(cutoff_of(client, at, out=True), calls_out)
     return Lines(
-        calls=max(cutoff_of(client, at), stand.get(erasure.WATERMARK, EPOCH)),
-        calls_out=max(cutoff_of(client, at, out=True), stand.get(erasure.WATERMARK_OUT, EPOCH)),
+        calls=calls,
+        calls_out=calls_out,
         recordings=stand.get(erasure.RECORDING, EPOCH),
         identities=stand.get(erasure.IDENTITY, EPOCH),
     )
