@@ -68,7 +68,7 @@ def test_a_password_that_is_closed(cast: Cast, lost: list[EmailMessage], logged:
 
 
 def test_what_fails_is_named_by_its_kind_and_stops_nothing(db: None, logged: io.StringIO) -> None:
-    done = []
+    done: list[int] = []
 
     def fail(secret: str) -> None:
         raise ValueError(secret)
