@@ -196,6 +196,7 @@ def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at
     :raises NotOpenError: it is decided already.
     :raises SamePersonError: the officer proposed it.
     :raises NotYoursError: something that it changes is not granted to the officer.
+    :raises ReasonUnreadError: the officer has not opened the reason.
     :raises ClashError: another category forbids it by now.
     :raises RefusedByLawError: the law does.
     :raises CountsChangedError: the effect, or a rule that wants a reason, is not what was shown.
@@ -207,11 +208,12 @@ def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at
     _check(plan)
     if officer.user_id not in selectors.deciders(plan, but=change.proposed_by_id, at=at):
         raise NotYoursError("It changes something at clients that are not granted to you.")
+    by = Actor.staff(user_id=officer.user_id)
+    audit.require_reason_read(event=_proposal(change), by=by)
     effect = selectors.effect(plan, at)
     _compare(plan, effect, shown)
     if not set(plan.rule_ids) <= set(change.rules):
         raise CountsChangedError("Another rule of the law wants a reason since this was proposed.")
-    by = Actor.staff(user_id=officer.user_id)
     change.due_before, change.due_after = effect.due_before, effect.due_after
     change.takes_effect_at = at
     change.save(update_fields=["due_before", "due_after", "takes_effect_at"])
@@ -291,8 +293,12 @@ def _is_another(change: PolicyChange, plan: Plan, at: datetime) -> bool:
 
 def read_reason(*, change: PolicyChange, by: Actor, at: datetime) -> str | None:
     """The words with which a change was proposed; that they were read is in the trail. None where they are erased."""
-    event = Event.objects.filter(agency_id=change.agency_id, pk=change.event_id or 0).first()
+    event = _proposal(change)
     return None if event is None else audit.open_reason(event=event, by=by, at=at)
+
+
+def _proposal(change: PolicyChange) -> Event | None:
+    return Event.objects.filter(agency_id=change.agency_id, pk=change.event_id or 0).first()
 
 
 def _locked(wish: Wish) -> Wish:

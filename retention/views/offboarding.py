@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.enums import EndState
@@ -155,7 +156,12 @@ def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
         messages.warning(
             request, "The counts have changed since you saw them. Look again. Nothing was erased."
         )
-    except (offboarding.HeldError, offboarding.NotNowError, offboarding.SamePersonError) as error:
+    except (
+        offboarding.HeldError,
+        offboarding.NotNowError,
+        offboarding.SamePersonError,
+        ReasonUnreadError,
+    ) as error:
         messages.error(request, str(error))
     nudge_on_commit(client.agency_id)
     return redirect("retention:offboarding", client.slug)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import kinds
@@ -413,7 +414,12 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
         messages.warning(request, f"{error} Look again, then agree.")
     except (policies.SamePersonError, policies.NotYoursError) as error:
         raise PermissionDenied(str(error)) from error
-    except (policies.NotOpenError, policies.ClashError, policies.RefusedByLawError) as error:
+    except (
+        policies.NotOpenError,
+        policies.ClashError,
+        policies.RefusedByLawError,
+        ReasonUnreadError,
+    ) as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, "Agreed. It is in force from now on.")

@@ -204,6 +204,8 @@ def the_other_officer_agrees(visitor: Visitor, client: str) -> None:
         waiting = page.get_by_role("region", name="Changes that wait").get_by_role("row")
         waiting.filter(has_text=client).get_by_role("link").first.click()
         expect(page.get_by_text("Olivia Reyes")).to_be_visible()
+        page.get_by_role("button", name="Read the reason").click()
+        expect(page.get_by_role("button", name="Read the reason")).to_have_count(0)
         page.get_by_role("button", name="Agree", exact=True).click()
         expect(page.get_by_text("Agreed. It is in force from now on.")).to_be_visible()
     visitor.page.reload()

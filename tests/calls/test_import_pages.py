@@ -23,6 +23,7 @@ from callprivacy.calls.models import CallImport, Connection, ImportRefusal
 from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import Layout
 from callprivacy.calls.views import imports as views
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
@@ -112,7 +113,14 @@ def test_an_import_of_another_client_is_not_there(cast: Cast) -> None:
 # --- Bringing it ---------------------------------------------------------------------------------------------------
 
 
+def go_live(client: Client) -> None:
+    """A policy counts at intake from now on."""
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+
+
 def test_from_upload_to_result(cast: Cast, media: Path) -> None:
+    go_live(cast.dentist)
     browser = signed_in(cast.alice)
     assert "No file yet" in text(browser.get(url("imports", cast.dentist)))
     content = table(
@@ -294,6 +302,7 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
 
 
 def test_drafts_are_told_apart_by_kind_and_by_what_is_known_of_them(cast: Cast) -> None:
+    go_live(cast.dentist)
     browser = signed_in(cast.alice)
     bring(browser, cast.dentist, table([line(1), line(2, Phone_Number="x")]))
     bring(browser, cast.dentist, table([("2026-11-02 10:00:00", "x")], ("When", "Else")), format="generic")

@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
+from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, Caller, Connection, Pull, PullRun
 from callprivacy.calls.services import connections, pulls
@@ -87,6 +88,8 @@ def deed(cast: Cast, name: str, by: Membership | None = None, *, at: datetime = 
     with job_scope(agency_id=cast.acme.pk):
         if name == "begin_erasing":
             more.setdefault("shown", offboarding.extent_of(cast.dentist).stored())
+        if name == "agree":
+            offboarding.read_reason(row=now(cast), by=actor, at=at)
         return getattr(offboarding, name)(row=now(cast), by=actor, at=at, **more)
 
 
@@ -113,6 +116,13 @@ def test_it_waits_for_a_second_officer_where_there_is_one(cast: Cast, second: Me
     deed(cast, "agree", second)
     work(cast, NOON)
     assert now(cast).state == EndState.WRITTEN
+
+
+def test_who_has_not_opened_the_reason_does_not_agree(cast: Cast, second: Membership) -> None:
+    ask(cast)
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(ReasonUnreadError, match="Open the reason first"):
+        offboarding.agree(row=now(cast), by=Actor.staff(user_id=second.user_id), at=NOON)
+    assert now(cast).state == EndState.ASKED
 
 
 def test_an_officer_alone_waits_a_day_and_who_manages_the_agency_may_stop_it(cast: Cast) -> None:

@@ -16,6 +16,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event, Reason
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -399,6 +400,7 @@ def test_shortening_shows_what_leaves_and_takes_a_second_officer(
             at=make.NOON,
         )
     with staff_scope(agency_id=cast.acme.pk, user_id=erin.user_id):
+        policies.read_reason(change=change, by=Actor.staff(user_id=erin.user_id), at=make.NOON)
         policies.approve(change=change, shown=shown, officer=erin, at=make.NOON)
     with job_scope(agency_id=cast.acme.pk):
         assert house.lines(cast.acme, make.NOON)[Category.PREMISES].cutoff.date() == date(2026, 10, 25)

@@ -81,6 +81,7 @@ def _approve(
         fresh = selectors.changes().get(pk=change.pk)
         plan = selectors.plan(selectors.wish_of(fresh))
         effect = selectors.effect(plan, at)
+        policies.read_reason(change=fresh, by=Actor.staff(user_id=by.user_id), at=at)
         policies.approve(change=fresh, shown=shown or _of(plan, effect), officer=by, at=at)
 
 

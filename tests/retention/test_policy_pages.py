@@ -91,6 +91,9 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
     other = signed_in(erin)
     page = other.get(url).content.decode()
     assert REASON not in page
+    unread = other.post(f"{url}approve/", _seen(page), follow=True).content.decode()
+    assert "Open the reason first." in unread
+    assert _days(cast.dentist) == 365
     assert REASON in other.post(f"{url}reason/").content.decode()
     assert "Rows due, as shown" in page
     assert "Open the policies" not in page
@@ -108,7 +111,7 @@ def test_agreeing_without_the_effect_as_it_is_now_shows_it_again(cast: Cast, eri
     with job_scope(agency_id=cast.acme.pk):
         url = f"/retention/changes/{_change().pk}/"
     other = signed_in(erin)
-    page = other.get(url).content.decode()
+    page = other.post(f"{url}reason/").content.decode()
     make.call(cast.dentist, BEN, at=make.now() - timedelta(days=101))
 
     again = other.post(f"{url}approve/", _seen(page), follow=True).content.decode()
@@ -333,6 +336,7 @@ def test_the_agencys_policy_shows_what_it_makes_due_everywhere(cast: Cast, erin:
         change = _change()
     other = signed_in(erin)
     page = other.get(f"/retention/changes/{change.pk}/").content.decode()
+    other.post(f"/retention/changes/{change.pk}/reason/")
     other.post(f"/retention/changes/{change.pk}/approve/", _seen(page))
     assert (_days(cast.dentist), _days(cast.plumber)) == (90, 90)
     assert "In force" in other.get("/retention/changes/").content.decode()

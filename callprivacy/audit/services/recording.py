@@ -41,6 +41,10 @@ class NotRecordableError(ValueError):
     """An event has a name or a detail that the trail does not take."""
 
 
+class ReasonUnreadError(ValueError):
+    """Somebody agrees to what was asked for, and has not opened the reason."""
+
+
 class PersonalValueError(NotRecordableError):
     """A detail looks like a phone number or an e-mail address; it belongs in the reason or nowhere."""
 
@@ -180,10 +184,34 @@ def open_reason_of(
     subject: models.Model, action: str, *, agency_id: int, by: Actor, at: datetime
 ) -> str | None:
     """Open the words behind what was done to this row, as `open_reason` does; None where it was not done, too."""
-    event = Event.objects.filter(
+    event = event_of(subject, action, agency_id=agency_id)
+    return None if event is None else open_reason(event=event, by=by, at=at)
+
+
+def event_of(subject: models.Model, action: str, *, agency_id: int) -> Event | None:
+    """What was done to this row, or None."""
+    return Event.objects.filter(
         agency_id=agency_id, subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), action=action
     ).first()
-    return None if event is None else open_reason(event=event, by=by, at=at)
+
+
+def require_reason_read(*, event: Event | None, by: Actor) -> None:
+    """
+    Refuse a second signature of a person who has not opened the words behind the first.
+
+    :raises ReasonUnreadError: there are words, and the person has not opened them.
+    """
+    if event is None or not Reason.objects.filter(event_id=event.pk).exists():
+        return
+    opened = Event.objects.filter(
+        agency_id=event.agency_id,
+        subject_kind=event._meta.label_lower,
+        subject_id=str(event.pk),
+        action="reason.opened",
+        actor_user_id=by.user_id,
+    )
+    if not opened.exists():
+        raise ReasonUnreadError("Open the reason first.")
 
 
 @transaction.atomic

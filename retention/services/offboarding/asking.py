@@ -195,9 +195,11 @@ def agree(*, row: Offboarding, by: Actor, at: datetime) -> None:
     Say as a second officer that it may begin; or, where it began while there was none, that it may go on.
 
     :raises SamePersonError: it is who asked. :raises NotNowError: somebody has agreed, or it was stopped.
+    :raises ReasonUnreadError: the officer has not opened the reason.
     """
     if by.user_id == row.asked_by_id:
         raise SamePersonError("Another officer than the one who asked has to agree.")
+    audit.require_reason_read(event=audit.event_of(row, ASKED, agency_id=row.agency_id), by=by)
     rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, agreed_by=None)
     begun = rows.filter(state__in=(EndState.WRITING, EndState.WRITTEN))
     word: dict[str, Any] = {"agreed_by_id": by.user_id, "agreed_at": at}
