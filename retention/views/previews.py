@@ -125,14 +125,14 @@ def _extent(
     """What a run would erase now, as far as the person may see it: of observed clients it erases nothing."""
     live = sum(one.total for one in found if one.is_live)
     leaves = _counted(live, f"{live:,}", is_all=is_all)
-    extent = [{"label": "Rows that leave at live clients", "value": leaves}]
+    extent = [{"label": "Rows to be deleted", "value": leaves}]
     if own:
         extent.append(
-            {"label": "The agency's own that leave", "value": f"{sum(row.extent.rows for row in own):,}"}
+            {"label": "The agency's own rows to be deleted", "value": f"{sum(row.extent.rows for row in own):,}"}
         )
     observed = sum(one.total for one in found if not one.is_live)
     stays = _counted(observed, f"{observed:,}", is_all=is_all)
-    return [*extent, {"label": "Past their date at observed clients, and staying", "value": stays}]
+    return [*extent, {"label": "In dry run, past their date, and staying", "value": stays}]
 
 
 @require_GET
