@@ -788,7 +788,7 @@ def test_a_run_is_started_below_the_counts_of_what_it_erases(cast: Cast) -> None
     browser = next(_browser(cast))
     start = 'action="/retention/runs/"'
     assert start not in browser.get("/retention/").content.decode(), "one click erases nothing"
-    leaves, stays = "Rows that leave at live clients", "Past their date at observed clients, and staying"
+    leaves, stays = "Rows to be deleted", "In dry run, past their date, and staying"
     for state in (RetentionState.OBSERVE, RetentionState.LIVE):
         with job_scope(agency_id=cast.acme.pk):
             Client.objects.filter(pk=cast.dentist.pk).update(retention_state=state)
@@ -807,7 +807,7 @@ def test_who_sees_no_client_is_not_told_that_nothing_leaves(cast: Cast) -> None:
     page = browser.get("/retention/preview/")
     assert page.context["unseen"] == 2
     told = {row["label"]: row["value"] for row in page.context["extent"]}
-    assert told["Rows that leave at live clients"] == "not known"
+    assert told["Rows to be deleted"] == "not known"
     words = page.content.decode()
     assert "Nothing is past its date" not in words
     assert '<p class="stat-value">0' not in words
