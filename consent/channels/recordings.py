@@ -11,7 +11,6 @@ Which hosts serve recordings is not documented by every tracker; they are in `HO
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -41,9 +40,6 @@ SENT_ON_TO: Final = re.compile(r"(?:[a-z0-9.-]+\.)?s3(?:[.-][a-z0-9-]+)*\.amazon
 """Where trackers keep the files, so that their own hosts may send us there: S3, by a bucket's name or a region's."""
 
 _OF_AUDIO: Final = re.compile(r"audio/[a-z0-9.+-]{1,40}|(?:application|binary)/octet-stream|application/ogg")
-_CALLRAIL_API: Final = re.compile(r"/v3/a/[A-Za-z0-9]+/calls/[A-Za-z0-9]+/recording\.json")
-"""CallRail's API v3 "Call recording": JSON whose `url` is a short-lived address of the audio."""
-_JSON_AT_MOST: Final = 64 * 1024
 _TWILIO_ACCOUNT: Final = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-f]{32})/Recordings/")
 
 
@@ -61,7 +57,7 @@ class Source:
     Where a recording is, and what opens it there.
 
     :ivar also: hosts (`name:port`) that are allowed beside the tracker's, on this machine too and without TLS.
-    :ivar secret: the API secret, sent only to Twilio's and CallRail's own APIs.
+    :ivar secret: the tracker's secret, sent to Twilio alone, and only to its own interface.
     """
 
     provider: str
@@ -99,9 +95,6 @@ def fetch(
                 url = urljoin(url, response.headers.get("Location", ""))
                 continue
             _check_status(response.status)
-            if _is_callrail_api(source, urlsplit(url)):
-                url = _address_in(response)
-                continue
             return _take(response, write, at_most=at_most, ends_at=ends_at)
         except HTTPError:
             raise FetchError("The connection broke.", final=False) from None
@@ -117,7 +110,7 @@ def _open(source: Source, url: str, *, sent_on: bool) -> tuple[Any, Any]:
     address = _resolve(parts, anywhere=f"{parts.hostname}:{outside.port_of(parts)}" in source.also)
     pool = outside.pool_to(address, parts, timeout=_TIMEOUT)
     target = outside.target_of(parts)
-    headers = {"Host": parts.netloc, "Accept": "audio/*, application/json", "User-Agent": "CallPrivacy"}
+    headers = {"Host": parts.netloc, "Accept": "audio/*", "User-Agent": "CallPrivacy"}
     headers |= _signed_in(source, parts)
     try:
         return pool.urlopen(
@@ -167,40 +160,8 @@ def _resolve(parts: SplitResult, *, anywhere: bool) -> str:
         ) from None
 
 
-def _is_callrail_api(source: Source, parts: SplitResult) -> bool:
-    is_host = parts.netloc == "api.callrail.com" or parts.netloc in source.also
-    return source.provider == "callrail" and is_host and _CALLRAIL_API.fullmatch(parts.path) is not None
-
-
-def _address_in(response: Any) -> str:
-    """
-    The address that CallRail's API names.
-
-    :raises FetchError: it names none.
-    """
-    body = response.read(_JSON_AT_MOST + 1)
-    try:
-        url = json.loads(body)["url"] if len(body) <= _JSON_AT_MOST else None
-    except (ValueError, KeyError, TypeError):
-        url = None
-    if not isinstance(url, str) or not url:
-        raise FetchError("CallRail named no address for the recording.", final=False)
-    return url
-
-
 def _signed_in(source: Source, parts: SplitResult) -> dict[str, str]:
-    """
-    What signs in at Twilio's and CallRail's own APIs; no other host is sent anything.
-
-    :raises FetchError: CallRail's API needs a key, and none is kept.
-    """
-    if _is_callrail_api(source, parts):
-        if not source.secret:
-            raise FetchError(
-                "CallRail's API needs a key. Add it to the connection, then fetch the recording again.",
-                final=True,
-            )
-        return {"Authorization": f'Token token="{source.secret}"'}
+    """Twilio's own interface takes the account and its token; nobody else is sent anything."""
     account = _TWILIO_ACCOUNT.match(parts.path)
     host = (parts.hostname or "").lower()
     if source.provider != "twilio" or not source.secret or account is None:

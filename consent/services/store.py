@@ -19,7 +19,7 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import ConnectionSecret, Pull, Recording
+from callprivacy.calls.models import ConnectionSecret, Recording
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
@@ -145,9 +145,6 @@ def source_of(row: Recording, at: datetime) -> Source | None:
             ends_at__lte=at
         )
         secret = secrets.order_by("-created_at").values_list("secret", flat=True).first() or ""
-    elif row.provider == "callrail" and row.call.connection_id is not None:
-        keys = Pull.objects.filter(client_id=row.client_id, connection_id=row.call.connection_id)
-        secret = keys.values_list("secret", flat=True).first() or ""
     return Source(row.provider, url, settings.CALLPRIVACY_RECORDING_HOSTS, secret)
 
 

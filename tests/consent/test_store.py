@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import uuid
@@ -21,7 +20,6 @@ from django.test import override_settings
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Recording
-from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -234,24 +232,6 @@ def test_twilios_own_interface_is_signed_in_to_and_nobody_else(tracker: Tracker)
     assert sent == {}
 
 
-def test_callrails_api_is_signed_in_to_and_names_the_address(tracker: Tracker) -> None:
-    path = "/v3/a/ACC1/calls/CAL1/recording.json"
-    audio = tracker.keeps("/audio?access_key=short-lived")
-    tracker.keeps(path, json.dumps({"url": audio}).encode(), Content_Type="application/json")
-    tracker.wants[path] = 'Token token="key-of-acme"'
-    assert fetch(tracker.at(path), secret="key-of-acme") == WAVE
-    assert ["Authorization" in headers for _, headers in tracker.asked] == [True, False]
-    with pytest.raises(FetchError, match="sign-in") as refused:
-        fetch(tracker.at(path), secret="another-key")
-    with pytest.raises(FetchError, match="needs a key") as without:
-        fetch(tracker.at(path))
-    assert refused.value.final
-    assert without.value.final
-    tracker.keeps(path, b"{}", Content_Type="application/json")
-    with pytest.raises(FetchError, match="named no address"):
-        fetch(tracker.at(path), secret="key-of-acme")
-
-
 def test_an_error_says_nothing_of_the_address(tracker: Tracker) -> None:
     for path in ("/r?access_key=SECRET", "/q?access_key=SECRET"):
         tracker.keeps(path, b"", 500)
@@ -400,30 +380,6 @@ def test_allowed_recordings_are_fetched_where_the_client_wants_it(
     assert run(client) == []
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.get(action="recording.stored").details == {"bytes": len(WAVE)}
-
-
-@pytestmark_db
-def test_a_recording_at_callrails_api_is_fetched_with_the_key_of_the_connection(
-    cast: Cast, tracker: Tracker, media: Path
-) -> None:
-    path = "/v3/a/ACC1/calls/CAL1/recording.json"
-    body = json.dumps({"url": tracker.keeps("/audio")}).encode()
-    url = tracker.keeps(path, body, Content_Type="application/json")
-    tracker.wants[path] = 'Token token="key-of-acme"'
-    client = live(cast.dentist, stores_recordings=True)
-    call = allowed(client, url)
-    with job_scope(agency_id=cast.acme.pk):
-        connection = connections.create_connection(
-            client=client, provider="callrail", name="Main", secret="s" * 32, by=make.JOB, at=NOON
-        )
-        Call.objects.filter(pk=call.pk).update(connection=connection)
-        pulls.set_access(
-            connection=connection, account="ACC1", company="", login="", secret="key-of-acme", only_known=False,
-            by=make.JOB, at=NOON,
-        )  # fmt: skip
-    work(client)
-    assert run(client) == [True]
-    assert stored(call) == WAVE
 
 
 @pytest.mark.thorough
