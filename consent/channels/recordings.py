@@ -5,12 +5,14 @@ An address that somebody sent us decides where we connect, so it is trusted for 
 tracker alone, at every redirect again; the name is resolved once, every address must be public, and we connect to
 that very address. Size, time and kind are limited while it flows in; nothing of the address is in an error or a log.
 
-Which hosts serve recordings is not documented by every tracker; they are in `HOSTS`, to be corrected here alone.
+Which hosts serve recordings is not documented by every tracker; they are in `HOSTS`, to be corrected here alone. What a
+tracker's own interface needs is in `_INTERFACES`; where that answers with an address, the sound is fetched from there,
+and whatever opened the interface stays behind.
 """
 
 from __future__ import annotations
 
-import base64
+import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -21,18 +23,21 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from callprivacy.calls.channels import asking
+from callprivacy.calls.channels.asking import Access
 from callprivacy.lib import outside
 
 AT_MOST: Final = 256 * 1024 * 1024
 SECONDS: Final = 240.0
 REDIRECTS: Final = 4
 _PIECE: Final = 64 * 1024
+_LONGEST_ADDRESS: Final = 64 * 1024
 _TIMEOUT: Final = urllib3.Timeout(connect=10.0, read=30.0)
 
 HOSTS: Final[dict[str, re.Pattern[str]]] = {
     "callrail": re.compile(r"(?:[a-z0-9-]+\.)?callrail\.com"),
     "twilio": re.compile(r"api(?:\.[a-z0-9-]+)*\.twilio\.com|media\.twiliocdn\.com"),
-    "ctm": re.compile(r"(?:[a-z0-9-]+\.)?calltrackingmetrics\.com"),
+    "ctm": re.compile(r"(?:[a-z0-9-]+\.)?(?:calltrackingmetrics|ctm)\.com"),
     "invoca": re.compile(r"(?:[a-z0-9-]+\.)*invoca\.(?:net|com)"),
 }
 """Tracker -> the hosts that its recordings may come from."""
@@ -40,7 +45,57 @@ SENT_ON_TO: Final = re.compile(r"(?:[a-z0-9.-]+\.)?s3(?:[.-][a-z0-9-]+)*\.amazon
 """Where trackers keep the files, so that their own hosts may send us there: S3, by a bucket's name or a region's."""
 
 _OF_AUDIO: Final = re.compile(r"audio/[a-z0-9.+-]{1,40}|(?:application|binary)/octet-stream|application/ogg")
-_TWILIO_ACCOUNT: Final = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-f]{32})/Recordings/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """
+    A tracker's own interface.
+
+    :ivar hosts: where it is. :ivar paths: what of it keeps recordings. :ivar header: makes `Authorization` of what
+        opens it and of the first group of the path. :ivar names: fields of its answer that say where the sound is, the
+        best first; empty where it answers with the sound.
+    """
+
+    hosts: re.Pattern[str]
+    paths: re.Pattern[str]
+    header: Callable[[Access, str], str]
+    names: tuple[str, ...] = ()
+
+
+def _basic(name: str, secret: str) -> str:
+    return asking.basic(name, secret)["authorization"]
+
+
+# CallRail: apidocs.callrail.com, "Retrieving a Single Call Recording": JSON with `url`, which is published in the clear
+# (http) and lies at S3 for a day for accounts under HIPAA. Twilio: twilio.com/docs/voice/api/recording, "Fetch a
+# Recording's media file": Basic for all of them. CTM publishes no page about it: its `audio` wants the key of the
+# interface and sends on to S3, as public clients of it have it. Invoca: Invoca/docs, transactions_api/network_user.mdx:
+# `recording_download_url` is signed, and there only where the network has it; of `recording` nothing is said.
+_INTERFACES: Final[dict[str, _Interface]] = {
+    "callrail": _Interface(
+        re.compile(r"api\.callrail\.com"),
+        re.compile(r"/v3/a/([A-Za-z0-9]{1,64})/calls/[A-Za-z0-9]{1,64}/recording\.json"),
+        lambda access, _: f'Token token="{access.secret}"',
+        ("url",),
+    ),
+    "twilio": _Interface(
+        re.compile(r"api(?:\.[a-z0-9-]+)*\.twilio\.com"),
+        re.compile(r"/2010-04-01/Accounts/(AC[0-9a-fA-F]{32})/Recordings/.*"),
+        lambda access, account: _basic(account, access.secret),
+    ),
+    "ctm": _Interface(
+        re.compile(r"(?:(?:api|app)\.)?(?:calltrackingmetrics|ctm)\.com"),
+        re.compile(r"(?:/api/v1)?/accounts/([^/]+)/(?:calls|recordings)/.*"),
+        lambda access, _: _basic(access.login, access.secret),
+    ),
+    "invoca": _Interface(
+        re.compile(r"[a-z0-9-]+\.invoca\.net"),
+        re.compile(r"/api/[0-9-]{10}/networks/transactions/([0-9]{1,20})\.json"),
+        lambda access, _: access.secret,
+        ("recording_download_url", "recording"),
+    ),
+}
 
 
 class FetchError(RuntimeError):
@@ -57,13 +112,13 @@ class Source:
     Where a recording is, and what opens it there.
 
     :ivar also: hosts (`name:port`) that are allowed beside the tracker's, on this machine too and without TLS.
-    :ivar secret: the tracker's secret, sent to Twilio alone, and only to its own interface.
+    :ivar access: what opens the tracker's own interface; sent there, and nowhere else.
     """
 
     provider: str
     url: str
     also: Collection[str] = ()
-    secret: str = ""
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +150,10 @@ def fetch(
                 url = urljoin(url, response.headers.get("Location", ""))
                 continue
             _check_status(response.status)
+            names = _names_asked(source, url)
+            if names and _kind(response) == "application/json":
+                url = _address_in(source, response, names, ends_at)
+                continue
             return _take(response, write, at_most=at_most, ends_at=ends_at)
         except HTTPError:
             raise FetchError("The connection broke.", final=False) from None
@@ -110,7 +169,11 @@ def _open(source: Source, url: str, *, sent_on: bool) -> tuple[Any, Any]:
     address = _resolve(parts, anywhere=f"{parts.hostname}:{outside.port_of(parts)}" in source.also)
     pool = outside.pool_to(address, parts, timeout=_TIMEOUT)
     target = outside.target_of(parts)
-    headers = {"Host": parts.netloc, "Accept": "audio/*", "User-Agent": "CallPrivacy"}
+    headers = {
+        "Host": parts.netloc,
+        "Accept": "audio/*, application/json;q=0.5, */*;q=0.1",
+        "User-Agent": "CallPrivacy",
+    }
     headers |= _signed_in(source, parts)
     try:
         return pool.urlopen(
@@ -160,16 +223,55 @@ def _resolve(parts: SplitResult, *, anywhere: bool) -> str:
         ) from None
 
 
+def _interface_at(source: Source, parts: SplitResult) -> tuple[_Interface, str] | None:
+    """The tracker's own interface, where an address is of it, with the account in its path."""
+    interface = _INTERFACES.get(source.provider)
+    found = interface.paths.fullmatch(parts.path) if interface is not None else None
+    if interface is None or found is None:
+        return None
+    if interface.hosts.fullmatch((parts.hostname or "").lower()) is None and parts.netloc not in source.also:
+        return None
+    return interface, found[1]
+
+
 def _signed_in(source: Source, parts: SplitResult) -> dict[str, str]:
-    """Twilio's own interface takes the account and its token; nobody else is sent anything."""
-    account = _TWILIO_ACCOUNT.match(parts.path)
-    host = (parts.hostname or "").lower()
-    if source.provider != "twilio" or not source.secret or account is None:
+    """The tracker's own interface takes what opens it; nobody else is sent anything."""
+    found = _interface_at(source, parts)
+    if found is None or source.access is None or not source.access.secret:
         return {}
-    if not host.endswith(".twilio.com") and parts.netloc not in source.also:
-        return {}
-    pair = base64.b64encode(f"{account[1]}:{source.secret}".encode()).decode()
-    return {"Authorization": f"Basic {pair}"}
+    interface, account = found
+    return {"Authorization": interface.header(source.access, account)}
+
+
+def _names_asked(source: Source, url: str) -> tuple[str, ...]:
+    found = _interface_at(source, urlsplit(url))
+    return () if found is None else found[0].names
+
+
+def _address_in(source: Source, response: Any, names: tuple[str, ...], ends_at: float) -> str:
+    """
+    Where a tracker says that the sound is; in TLS where it says it without, but on hosts that are allowed as they are.
+
+    :raises FetchError: it does not say.
+    """
+    body = b""
+    for piece in _pieces(response, ends_at):
+        body += piece
+        if len(body) > _LONGEST_ADDRESS:
+            break
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    rows = [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
+    said = [row[name] for name in names for row in rows if isinstance(row.get(name), str) and row[name]]
+    if not said:
+        raise FetchError("The tracker does not say where it is.", final=True)
+    url = str(said[0])
+    is_plain = url.startswith("http://") and not any(
+        url.startswith(f"http://{host}/") for host in source.also
+    )
+    return f"https{url.removeprefix('http')}" if is_plain else url
 
 
 def _check_status(status: int) -> None:
@@ -184,9 +286,12 @@ def _check_status(status: int) -> None:
     )
 
 
+def _kind(response: Any) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+
 def _take(response: Any, write: Callable[[bytes], object], *, at_most: int, ends_at: float) -> Fetched:
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if _OF_AUDIO.fullmatch(kind) is None:
+    if _OF_AUDIO.fullmatch(_kind(response)) is None:
         raise FetchError("What came is no sound.", final=True)
     said = response.headers.get("Content-Length", "")
     if said.isdecimal() and int(said) > at_most:

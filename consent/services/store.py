@@ -19,7 +19,8 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import ConnectionSecret, Recording
+from callprivacy.calls.models import Recording
+from callprivacy.calls.services import pulls
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
@@ -114,7 +115,7 @@ def _lease(due: Due, at: datetime) -> _Leased | None:
         row = (
             Recording.objects.filter(pk=due.recording_id, fetch_due_at__lte=at, state=RecordingState.ALLOWED)
             .filter(file_key=None)
-            .select_related("client", "call")
+            .select_related("client", "call__connection")
             .select_for_update(skip_locked=True, of=("self",))
             .first()
         )
@@ -130,7 +131,7 @@ def source_of(row: Recording, at: datetime) -> Source | None:
     """
     Where the tracker keeps a recording, and what opens it there; None where our own note of that opens no more.
 
-    In the client's scope; the row comes with its call.
+    In the client's scope; the row comes with its call and that one's connection.
     """
     key = vault.recording_keys(row.client_id, [row.pk]).get(row.pk)
     if key is None or row.reference is None:
@@ -139,13 +140,8 @@ def source_of(row: Recording, at: datetime) -> Source | None:
         url = str(row.reference.reveal(key))
     except SealBrokenError:
         return None
-    secret = ""
-    if row.provider == "twilio" and row.call.connection_id is not None:
-        secrets = ConnectionSecret.objects.filter(connection_id=row.call.connection_id).exclude(
-            ends_at__lte=at
-        )
-        secret = secrets.order_by("-created_at").values_list("secret", flat=True).first() or ""
-    return Source(row.provider, url, settings.CALLPRIVACY_RECORDING_HOSTS, secret)
+    access = pulls.access_to(row.call.connection, at) if row.call.connection is not None else None
+    return Source(row.provider, url, settings.CALLPRIVACY_RECORDING_HOSTS, access)
 
 
 def _fetch(leased: _Leased, file_id: uuid.UUID) -> Fetched:

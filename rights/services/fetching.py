@@ -50,7 +50,8 @@ def sound_at_vendor(*, client: Client, recording: Recording, at: datetime) -> by
     Called outside any scope; it never raises for a vendor.
     """
     with job_scope(agency_id=client.agency_id):
-        row = Recording.objects.for_client(client).filter(pk=recording.pk).select_related("call").first()
+        rows = Recording.objects.for_client(client).filter(pk=recording.pk)
+        row = rows.select_related("call__connection").first()
         source = store.source_of(row, at) if row is not None else None
     if source is None:
         return None

@@ -849,6 +849,19 @@ def test_calltrackingmetrics_goes_by_pages(cast: Cast, vendor: Vendor) -> None:
     assert vendor.asked[0][2]["authorization"].startswith("Basic ")
 
 
+def test_a_recording_of_invocas_is_the_question_where_it_can_be_downloaded(vendor: Vendor) -> None:
+    """A signed address ends before its sound is fetched; that of the page opens for a person alone."""
+    heard = transaction() | {"recording": "https://acme.invoca.net/call/recording/D244-1B"}
+    vendor.says([heard, transaction() | {"recording": None}])
+    window = asking.Window(NOON - timedelta(days=1), NOON)
+    there, none = invoca.list_calls(asking.Access("33", "", "acme", KEY), window, "").rows
+    assert there["recording"] == (
+        f"{invoca.BASE}/api/2020-10-01/networks/transactions/33.json?call_record_id={heard['complete_call_id']}"
+        "&include_columns=transaction_id,recording_download_url,recording"
+    )
+    assert none["recording"] is None
+
+
 def test_invoca_goes_on_after_the_last_transaction_and_corrections_replace(
     cast: Cast, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import socket
 import struct
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,10 +19,14 @@ from django.conf import settings
 from django.core import signing
 from django.test import Client as Browser
 from django.test import override_settings
+from urllib3 import HTTPResponse
 
 from callprivacy.audit.models import Event
+from callprivacy.calls.channels import asking
+from callprivacy.calls.channels.asking import Access
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.models import Call, Pull, Recording
+from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -54,8 +61,8 @@ def tracker() -> Iterator[Tracker]:
 def fetch(url: str, *, also: tuple[str, ...] | None = None, provider: str = "callrail", **more: Any) -> bytes:
     taken = bytearray()
     hosts = settings.CALLPRIVACY_RECORDING_HOSTS if also is None else also
-    secret = more.pop("secret", "")
-    wire.fetch(Source(provider, url, hosts, secret), taken.extend, **more)
+    access = more.pop("access", None)
+    wire.fetch(Source(provider, url, hosts, access), taken.extend, **more)
     return bytes(taken)
 
 
@@ -219,17 +226,121 @@ def test_nobody_there_is_tried_again() -> None:
     assert not caught.value.final
 
 
-def test_twilios_own_interface_is_signed_in_to_and_nobody_else(tracker: Tracker) -> None:
-    path = f"/2010-04-01/Accounts/AC{'0a' * 16}/Recordings/RE1"
-    tracker.keeps(path)
-    fetch(tracker.at(path), provider="twilio", secret="token")
-    fetch(tracker.keeps("/other"), provider="twilio", secret="token")
-    tracker.keeps(path)
-    fetch(tracker.at(path), secret="token")
-    assert ["Authorization" in headers for _, headers in tracker.asked] == [True, False, False]
-    source = Source("twilio", "", (), "token")
-    sent = wire._signed_in(source, urlsplit(f"https://calls.s3.amazonaws.com{path}"))
-    assert sent == {}
+# --- What each tracker's own interface needs, and what it answers ---
+
+ACCESS = Access("ACC1", "", "login", "KEY")
+TWILIOS = f"/2010-04-01/Accounts/AC{'0A' * 16}/Recordings/RE{'1' * 32}"
+CALLRAILS = "/v3/a/227799611/calls/111222333/recording.json"
+CTMS = "/api/v1/accounts/25/calls/CA9101/recording"
+INVOCAS = (
+    "/api/2020-10-01/networks/transactions/33.json"
+    "?call_record_id=D244-1B&include_columns=transaction_id,recording_download_url,recording"
+)
+TOKEN = 'Token token="KEY"'
+
+
+def basic(name: str) -> str:
+    return asking.basic(name, "KEY")["authorization"]
+
+
+def test_callrails_interface_takes_its_key_and_the_sound_is_fetched_without_it(tracker: Tracker) -> None:
+    file = tracker.keeps("/file.mp3")
+    link = tracker.keeps("/calls/CAL1/recording/redirect?access_key=x", b"", 302, Location=file)
+    assert fetch(tracker.says(CALLRAILS, TOKEN, {"url": link}), access=ACCESS) == WAVE
+    assert tracker.signed_in == [True, False, False]
+
+
+@pytest.mark.parametrize("access", [None, Access("ACC1", "", "", "")])
+def test_callrails_interface_answers_nobody_without_a_key(tracker: Tracker, access: Access | None) -> None:
+    with pytest.raises(FetchError, match="sign-in"):
+        fetch(tracker.says(CALLRAILS, TOKEN, {"url": tracker.keeps("/file")}), access=access)
+
+
+def test_an_address_that_callrail_gives_in_the_clear_is_asked_in_tls() -> None:
+    """apidocs.callrail.com shows an http address."""
+    published = "http://app.callrail.com/calls/CAL1/recording/redirect?access_key=x"
+    body = json.dumps({"url": published}).encode()
+    answer = HTTPResponse(io.BytesIO(body), preload_content=False)
+    url = wire._address_in(Source("callrail", ""), answer, ("url",), time.monotonic() + 9)
+    assert url == published.replace("http:", "https:")
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"url": "http://169.254.169.254/latest"}, "none of the tracker's"),
+        ({"url": "https://evil.example/r"}, "none of the tracker's"),
+        ({"url": None}, "does not say where"),
+        ({"link": "https://app.callrail.com/r"}, "does not say where"),
+        ([], "does not say where"),
+        ("https://app.callrail.com/r", "does not say where"),
+    ],
+)
+def test_what_an_interface_says_is_trusted_for_nothing(tracker: Tracker, payload: Any, words: str) -> None:
+    with pytest.raises(FetchError, match=words) as caught:
+        fetch(tracker.says(CALLRAILS, TOKEN, payload, lies=True), access=ACCESS)
+    assert caught.value.final
+
+
+def test_an_interface_that_sends_back_to_itself_is_left(tracker: Tracker) -> None:
+    with pytest.raises(FetchError, match="from address to address"):
+        fetch(tracker.says(CALLRAILS, TOKEN, {"url": tracker.at(CALLRAILS)}), access=ACCESS)
+
+
+def test_json_that_comes_from_elsewhere_is_no_address(tracker: Tracker) -> None:
+    url = tracker.keeps(
+        "/r", json.dumps({"url": tracker.keeps("/file")}).encode(), Content_Type="application/json"
+    )
+    with pytest.raises(FetchError, match="no sound"):
+        fetch(url, access=ACCESS)
+
+
+def test_twilios_interface_takes_the_account_and_its_token_and_nobody_else_does(tracker: Tracker) -> None:
+    url = tracker.opens(TWILIOS, basic(f"AC{'0A' * 16}"), Content_Type="audio/x-wav")
+    assert fetch(url, provider="twilio", access=ACCESS) == WAVE
+    with pytest.raises(FetchError, match="sign-in"):
+        fetch(url, access=ACCESS)
+    fetch(tracker.keeps("/other"), provider="twilio", access=ACCESS)
+    assert tracker.signed_in == [True, False, False]
+    source = Source("twilio", "", (), ACCESS)
+    assert wire._signed_in(source, urlsplit(f"https://calls.s3.amazonaws.com{TWILIOS}")) == {}
+
+
+def test_ctms_interface_takes_its_key_and_sends_on_to_the_file(tracker: Tracker) -> None:
+    url = tracker.opens(CTMS, basic("login"), b"", 303, Location=tracker.keeps("/file"))
+    assert fetch(url, provider="ctm", access=ACCESS) == WAVE
+    assert tracker.signed_in == [True, False]
+
+
+def test_invoca_is_asked_for_an_address_that_is_signed(tracker: Tracker) -> None:
+    signed, page = tracker.keeps("/signed?expires=1"), tracker.at("/call/recording/D244-1B")
+    rows = [
+        {"transaction_id": "A-1", "recording_download_url": "", "recording": page},
+        {"transaction_id": "A-2", "recording_download_url": signed, "recording": page},
+    ]
+    assert fetch(tracker.says(INVOCAS, "KEY", rows), provider="invoca", access=ACCESS) == WAVE
+    assert tracker.signed_in == [True, False]
+
+
+def test_a_network_of_invocas_without_such_addresses_names_its_page(tracker: Tracker) -> None:
+    page = tracker.keeps("/call/recording/D244-1B")
+    url = tracker.says(INVOCAS, "KEY", [{"transaction_id": "A-1", "recording": page}])
+    assert fetch(url, provider="invoca", access=ACCESS) == WAVE
+    assert tracker.signed_in == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        ("callrail", f"https://app.callrail.com{CALLRAILS}"),
+        ("callrail", "https://api.callrail.com/v3/a/ACC1/calls/CAL1.json"),
+        ("twilio", f"https://media.twiliocdn.com{TWILIOS}"),
+        ("ctm", f"https://files.calltrackingmetrics.com{CTMS}"),
+        ("invoca", "https://mynetwork.invoca.net/call/recording/D244-1B"),
+    ],
+)
+def test_an_address_beside_the_interface_is_sent_no_key(provider: str, url: str) -> None:
+    assert wire._signed_in(Source(provider, "", (), ACCESS), urlsplit(url)) == {}
 
 
 def test_an_error_says_nothing_of_the_address(tracker: Tracker) -> None:
@@ -429,6 +540,63 @@ def test_what_does_not_come_is_asked_for_again_with_pauses_and_then_by_a_person(
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind=kinds.RECORDINGS_NOT_FETCHED).exists()
         assert store.ask_again(client=client, by=make.JOB, at=at) == 0
+
+
+def opened(call: Call, provider: str) -> None:
+    """The call came by a connection whose interface is open; of Twilio by a token that signs its events alone."""
+    with job_scope(agency_id=call.agency_id):
+        way = connections.create_connection(
+            client=call.client, provider=provider, name="Main", secret="KEY" if provider == "twilio" else "s" * 32,
+            by=make.JOB, at=NOON,
+        )  # fmt: skip
+        if provider != "twilio":
+            pulls.set_access(
+                connection=way, account="33", company="", login="login", secret="KEY", only_known=False, by=make.JOB,
+                at=NOON,
+            )  # fmt: skip
+        Call.objects.filter(pk=call.pk).update(connection=way)
+        Recording.objects.filter(call_id=call.pk).update(provider=provider)
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "authorization"),
+    [
+        ("callrail", CALLRAILS, TOKEN),
+        ("twilio", TWILIOS, basic(f"AC{'0A' * 16}")),
+        ("ctm", CTMS, basic("login")),
+        ("invoca", INVOCAS, "KEY"),
+    ],
+)
+@pytestmark_db
+def test_a_trackers_interface_is_opened_by_what_was_entered_for_its_calls(
+    cast: Cast, tracker: Tracker, provider: str, path: str, authorization: str
+) -> None:
+    client = live(cast.dentist, stores_recordings=True)
+    answers: dict[str, Any] = {
+        "callrail": {"url": tracker.keeps("/file")},
+        "invoca": [{"transaction_id": "A-1", "recording_download_url": tracker.keeps("/file")}],
+    }
+    if provider in answers:
+        url = tracker.says(path, authorization, answers[provider])
+    else:
+        url = tracker.opens(path, authorization)
+    call = allowed(client, url)
+    opened(call, provider)
+    work(client)
+    assert run(client) == [True]
+    assert stored(call) == WAVE
+
+
+@pytestmark_db
+def test_a_secret_that_signs_events_opens_no_interface(cast: Cast, tracker: Tracker) -> None:
+    client = live(cast.dentist, stores_recordings=True)
+    call = allowed(client, tracker.says(CALLRAILS, TOKEN, {"url": tracker.keeps("/file")}))
+    opened(call, "callrail")
+    with job_scope(agency_id=client.agency_id):
+        pulls.forget_access(pull=Pull.objects.get(), by=make.JOB, at=NOON)
+    work(client)
+    assert run(client) == [False]
+    assert tracker.signed_in == [False]
 
 
 @pytestmark_db

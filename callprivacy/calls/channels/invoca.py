@@ -5,14 +5,18 @@ Source: Invoca/docs, transactions_api (network_user.mdx, 2026-05-27): `limit` up
 `from` and `to`, `include_columns`. It is made to be polled: one keeps the last transaction and asks for what came after
 it until nothing does; a correction is a later transaction that names the one it corrects. Columns that we do not
 keep are not asked for, so they never leave Invoca.
+
+`recording` is the address of a page. What can be fetched is `recording_download_url`, which is signed and ends:
+it is asked for by the call when its sound is fetched, so that a row names that question instead.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from callprivacy.calls.channels import asking
 from callprivacy.calls.channels.asking import Access, AskError, Page, Window
@@ -46,11 +50,17 @@ def list_calls(access: Access, window: Window, following: str) -> Page:
     if not window.marker:
         said["from"] = (window.from_at - timedelta(days=1)).date().isoformat()
         said["to"] = (window.until_at + timedelta(days=1)).date().isoformat()
-    payload = asking.get(
-        f"{BASE.format(network=access.login)}/api/{VERSION}/networks/transactions/{quote(access.account)}.json",
-        said,
-        {"Authorization": access.secret},
-    )
-    rows = asking.rows_of({"rows": payload}, "rows")
+    address = f"{BASE.format(network=access.login)}/api/{VERSION}/networks/transactions/{quote(access.account)}.json"
+    payload = asking.get(address, said, {"Authorization": access.secret})
+    rows = tuple(_asking_for_sound(address, row) for row in asking.rows_of({"rows": payload}, "rows"))
     last = (base.reference(rows[-1].get("transaction_id")) or "") if rows else ""
     return Page(rows, last if len(rows) >= AT_ONCE and last != after else "", last or after)
+
+
+def _asking_for_sound(address: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row whose recording is the question where its sound may be downloaded, as it then is."""
+    call = base.reference(row.get("complete_call_id"))
+    if call is None or not row.get("recording"):
+        return row
+    said = {"call_record_id": call, "include_columns": "transaction_id,recording_download_url,recording"}
+    return {**row, "recording": f"{address}?{urlencode(said, safe=',')}"}

@@ -434,7 +434,7 @@ def _claimed(pull: Pull, at: datetime) -> Claimed | None:
     _count_question(pull, at)
     PullRun.objects.filter(pk=run.pk, state=JobState.QUEUED).update(state=JobState.RUNNING)
     connection = pull.connection
-    access = Access(pull.account, pull.company, pull.login, _secret(pull, at))
+    access = _access(pull, at)
     known = None
     if pull.only_known:
         numbers = TrackingNumber.objects.for_client(pull.client_id).values_list("number", flat=True)
@@ -449,6 +449,22 @@ def _end_of_step(run: PullRun, connection: Connection) -> datetime:
     if connection.provider == "invoca":
         return run.until_at
     return min(run.position + _STEP, run.until_at)
+
+
+def access_to(connection: Connection, at: datetime) -> Access | None:
+    """
+    What opens the interface of a connection's tracker; None where nothing does. In the client's scope.
+
+    A secret that signs a tracker's events is none but of Twilio, whose token is both.
+    """
+    pull = Pull.objects.for_client(connection.client_id).filter(connection=connection).first()
+    if connection.provider != "twilio" and (pull is None or pull.secret_set_at is None):
+        return None
+    return _access(pull or Pull(client_id=connection.client_id, connection=connection), at)
+
+
+def _access(pull: Pull, at: datetime) -> Access:
+    return Access(pull.account, pull.company, pull.login, _secret(pull, at))
 
 
 def _secret(pull: Pull, at: datetime) -> str:
