@@ -128,7 +128,10 @@ def _extent(
     extent = [{"label": "Rows to be deleted", "value": leaves}]
     if own:
         extent.append(
-            {"label": "The agency's own rows to be deleted", "value": f"{sum(row.extent.rows for row in own):,}"}
+            {
+                "label": "The agency's own rows to be deleted",
+                "value": f"{sum(row.extent.rows for row in own):,}",
+            }
         )
     observed = sum(one.total for one in found if not one.is_live)
     stays = _counted(observed, f"{observed:,}", is_all=is_all)

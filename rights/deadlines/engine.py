@@ -329,7 +329,11 @@ def _closing(book: Book, ids: list[str]) -> list[str]:
     doubtful = [
         term.citation for term in book.terms if term.id in ids and term.confidence is not Confidence.VERIFIED
     ]
-    return [f"Counted by terms that are not yet verified: {'; '.join(dict.fromkeys(doubtful))}."] if doubtful else []
+    return (
+        [f"Counted by terms that are not yet verified: {'; '.join(dict.fromkeys(doubtful))}."]
+        if doubtful
+        else []
+    )
 
 
 def _words(day: date) -> str:
