@@ -46,10 +46,10 @@ def notifications(case: Case, *, waits: bool | None = None) -> Progress:
         planned=len(rows),
         planned_at=max((row.created_at for row in rows), default=None),
         sent=len(sent),
-        sent_at=last_sent and last_sent.sent_at,
+        sent_at=last_sent.sent_at if last_sent else None,
         sent_by=str(last_sent.sent_by) if last_sent and last_sent.sent_by else "",
         acknowledged=len(done),
-        acknowledged_at=last_done and last_done.confirmed_at,
+        acknowledged_at=last_done.confirmed_at if last_done else None,
         acknowledged_by=last_done.recipient if last_done else "",
         failed=sum(row.state == NoticeState.FAILED for row in rows),
         waits=told.waits(case) if waits is None else waits,
@@ -80,10 +80,10 @@ def deletions(rows: Collection[Finding]) -> Progress:
         planned=max(len(ids), counted),
         planned_at=max((task.created_at for task in steps), default=None),
         sent=len(sent),
-        sent_at=last_sent and last_sent.sent_at,
+        sent_at=last_sent.sent_at if last_sent else None,
         sent_by=str(last_sent.sent_by) if last_sent and last_sent.sent_by else "",
         acknowledged=len(done),
-        acknowledged_at=last_done and last_done.done_at,
+        acknowledged_at=last_done.done_at if last_done else None,
         acknowledged_by=last_done.connection.name if last_done and last_done.connection else "",
         failed=sum(task.state in {WaitingState.FAILED, WaitingState.CANCELLED} for task in steps),
     )
@@ -116,8 +116,8 @@ def answer(case: Case) -> Answer:
         .exists(),
         is_leaving=any(row.state == LetterState.WAITING for row in letters),
         failed=bool(letters) and letters[-1].state == LetterState.FAILED,
-        sent_on=sent and sent.sent_at and calendars.day_in(zone, sent.sent_at),
-        fetched_on=fetched and calendars.day_in(zone, fetched.at),
+        sent_on=calendars.day_in(zone, sent.sent_at) if sent and sent.sent_at else None,
+        fetched_on=calendars.day_in(zone, fetched.at) if fetched else None,
     )
 
 
