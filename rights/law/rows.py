@@ -43,12 +43,12 @@ class Counting(StrEnum):
         """How it is counted, as a sentence."""
         return {
             Counting.REGULATION_1182_71: (
-                "By Regulation (EEC, Euratom) 1182/71 it ends with the last hour of the same date, or of the month's"
-                " last day, and moves to the next working day."
+                "The day of receipt does not count. By Regulation (EEC, Euratom) 1182/71 article 3 the time ends with"
+                " the last hour of the same date, or of the month's last day, and moves to the next working day."
             ),
             Counting.CORRESPONDING_DATE: (
-                "By the ICO's reading it ends on the corresponding date, or on the month's last day, and moves to the"
-                " next working day."
+                "The day of receipt does not count. By the ICO's reading the time ends on the corresponding date, or on"
+                " the month's last day, and moves to the next working day."
             ),
             Counting.DAYS_AFTER: (
                 "The day of receipt does not count, and the end is not moved where it is no working day."

@@ -37,7 +37,7 @@ from retention.law.categories import ABOUT
 from retention.selectors import policies
 from rights.models import Case, Identity
 from rights.selectors.described import Lone
-from rights.selectors.reach import Target
+from rights.selectors.reach import EUROPEAN_LAWS, Target
 
 _PURPOSES: Final = (
     ("measure_as", "Calls are counted and matched to the advertisement that was called"),
@@ -82,12 +82,13 @@ class Company:
 
 
 def companies(
-    targets: Sequence[Target], *, submission_id: uuid.UUID, lone: Collection[Lone] = ()
+    targets: Sequence[Target], *, submission_id: uuid.UUID, laws: Collection[str], lone: Collection[Lone] = ()
 ) -> list[Company]:
     """
     What is held of these callers, by client. In the scope of a job; some twenty statements however many they are, and
     a few more for each client of which something sealed is opened.
 
+    :param laws: ids of the laws that reach the person: on what a transfer rests is said by European law alone.
     :param lone: withheld calls that are the person's as well.
     """
     found: dict[int, Company] = {}
@@ -100,7 +101,7 @@ def companies(
     _consents(found)
     _messages(found)
     _requests(found, submission_id)
-    _particulars(found)
+    _particulars(found, by_europe=not EUROPEAN_LAWS.isdisjoint(laws))
     return list(found.values())
 
 
@@ -246,7 +247,7 @@ def _requests(found: Mapping[int, Company], submission_id: uuid.UUID) -> None:
 # --- Article 15 ---------------------------------------------------------------------------------------------------
 
 
-def _particulars(found: Mapping[int, Company]) -> None:
+def _particulars(found: Mapping[int, Company], *, by_europe: bool) -> None:
     """From the policies, connections and agreements as they are, so that they say what is so."""
     ids = list(found)
     clients = [company.client for company in found.values()]
@@ -288,25 +289,33 @@ def _particulars(found: Mapping[int, Company]) -> None:
                 "You yourself, by calling, writing or filling in a form; the company's call tracker."
             ],
             "automated": _automated(company, decided[client_id]),
-            "transfers": _transfers(company.client, ways[client_id], engagement),
+            "transfers": _transfers(company.client, ways[client_id], engagement, by_europe=by_europe),
             "rights": list(RIGHTS),
         }
 
 
-def _transfers(client: Client, providers: Sequence[str], engagement: Engagement | None) -> list[str]:
+def _transfers(
+    client: Client, providers: Sequence[str], engagement: Engagement | None, *, by_europe: bool
+) -> list[str]:
     """
-    Where data go and on what that rests, from the register of vendors: those of the client's trackers, and those
-    without a tracker, which work for every client. What the register does not say is said to be unknown.
+    Where data go and, where European law reaches the person, on what that rests, from the register of vendors: those of
+    the client's trackers, and those without a tracker, which work for every client. What the register does not say is
+    said to be unknown.
     """
+    unknown = (
+        "where it keeps the data, and on what a transfer rests, is"
+        if by_europe
+        else "where it keeps the data is"
+    )
     vendors: list[dict[str, Any]] = client.agency.vendors
     by_provider = {row["provider"]: row for row in vendors if row["provider"]}
     lines = [
-        _transfer(by_provider[provider])
+        _transfer(by_provider[provider], by_europe=by_europe)
         if provider in by_provider
-        else f"{TRACKERS[provider]}: where it keeps the data, and on what a transfer rests, is not written down yet."
+        else f"{TRACKERS[provider]}: {unknown} not written down yet."
         for provider in dict.fromkeys(providers)
     ]
-    lines += [_transfer(row) for row in vendors if not row["provider"]]
+    lines += [_transfer(row, by_europe=by_europe) for row in vendors if not row["provider"]]
     if engagement is not None and engagement.dpa_on is not None:
         lines.append(
             f"{client.agency.name} works for the company under a data processing agreement of"
@@ -315,15 +324,17 @@ def _transfers(client: Client, providers: Sequence[str], engagement: Engagement 
     return lines or ["No vendor is connected that would get data of yours."]
 
 
-def _transfer(row: Mapping[str, Any]) -> str:
+def _transfer(row: Mapping[str, Any], *, by_europe: bool) -> str:
     where = row["places"] or "places that are not written down yet"
+    engages = f" It engages {', '.join(row['engages'])}." if row["engages"] else ""
+    if not by_europe:
+        account = "" if row["is_verified"] else ", by its own account"
+        return f"{row['name']} ({row['what_for'].rstrip('.')}), in {where}{account}.{engages}"
     rests = {
         "none": "Nothing leaves the EEA or the UK.",
         "unknown": "On what a transfer out of the EEA or the UK rests is not known yet.",
     }.get(row["transfer"], f"A transfer out of the EEA or the UK rests on: {row['safeguard']}.")
-    said = f"{row['name']} ({row['what_for'].rstrip('.')}), in {where}. {rests}"
-    if row["engages"]:
-        said += f" It engages {', '.join(row['engages'])}."
+    said = f"{row['name']} ({row['what_for'].rstrip('.')}), in {where}. {rests}{engages}"
     return said if row["is_verified"] else f"{said} This is what the vendor says; nobody has verified it yet."
 
 

@@ -61,7 +61,7 @@ class Target:
 
 
 _SEEN_WITH: Final = (Permission.HANDLE_REQUESTS, Permission.VIEW_CALLS)
-_EUROPEAN_LAWS: Final = frozenset({"gdpr", "uk_gdpr"})
+EUROPEAN_LAWS: Final = frozenset({"gdpr", "uk_gdpr"})
 _EUROPE: Final = places.MEMBERS | {places.EUROPEAN_UNION, "GB", "IS", "LI", "NO"}
 
 
@@ -88,7 +88,7 @@ def targets_of(case: Case) -> list[Target]:
     clients = Client.objects.select_related("agency").in_bulk(ids)
     handed = _changed_hands(found) if case.client_id is None else {}
     laws = {str(one["law"]) for one in case.laws}
-    under_europe = bool(laws) and laws <= _EUROPEAN_LAWS
+    under_europe = bool(laws) and laws <= EUROPEAN_LAWS
     return [
         replace(
             _target(clients[client_id], caller_id, proven[identity_id], handed.get((client_id, caller_id))),

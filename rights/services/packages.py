@@ -36,7 +36,7 @@ from callprivacy.vault.sealing import SealBrokenError
 from rights.channels import package as channel
 from rights.enums import EventKind, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Step, Submission
-from rights.selectors import described, held, reach
+from rights.selectors import described, held, letters, reach
 from rights.selectors.held import Company
 from rights.selectors.reach import Target
 from rights.services import fetching, steps, timeline
@@ -93,6 +93,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
                     found = held.companies(
                         [one for group in batch for one in group],
                         submission_id=case.submission_id,
+                        laws=letters.laws_of(case),
                         lone=lone,
                     )
                     steps.hold(

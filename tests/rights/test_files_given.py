@@ -335,7 +335,7 @@ def test_findings_package_and_letter_name_recipients_and_say_what_nobody_can_kno
     with job_scope(agency_id=cast.acme.pk):
         row = Finding.objects.get(submission=submission, copies=Copies.RELEASES)
         assert (row.count, row.detail) == (1, {"recipients": ["Northwind Analytics"]})
-        (company,) = held.companies(reach.targets_of(case), submission_id=submission.pk)
+        (company,) = held.companies(reach.targets_of(case), submission_id=submission.pk, laws=())
     days = "1 Oct 2026 to 31 Oct 2026"
     line = f"Northwind Analytics, with a file of calls of {days} in which a code stands for you"
     assert line in company.particulars["recipients"]
@@ -366,7 +366,7 @@ def test_of_an_anonymised_file_it_is_said_that_nothing_can_be_taken_out(cast: Ca
         (line,) = [one for one in casebook.found_of(case) if one.copies is Copies.RELEASES]
         assert line.count == 0
         assert "no row can be told to be anybody’s" in line.note
-        (company,) = held.companies(reach.targets_of(case), submission_id=submission.pk)
+        (company,) = held.companies(reach.targets_of(case), submission_id=submission.pk, laws=())
     assert any("calls of yours may be among them" in one for one in company.particulars["recipients"])
 
     Office(cast).does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")

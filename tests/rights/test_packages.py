@@ -438,13 +438,13 @@ def _facts(**facts: Any) -> vendors.Facts:
 def _vendor(cast: Cast, **facts: Any) -> Vendor:
     with job_scope(agency_id=cast.acme.pk):
         return vendors.add_vendor(
-            agency=cast.acme, facts=_facts(**facts), sheet="", by=make.JOB, at=make.NOON,
-            verified_on=make.NOON.date(),
+            agency=cast.acme, verified_on=facts.pop("verified_on", make.NOON.date()), facts=_facts(**facts), sheet="",
+            by=make.JOB, at=make.NOON,
         )  # fmt: skip
 
 
-def _particulars(cast: Cast, office: Office) -> dict[str, list[str]]:
-    package = made(cast, office, asked(cast, client=cast.dentist))
+def _particulars(cast: Cast, office: Office, *, place: tuple[str, str] = ("GB", "")) -> dict[str, list[str]]:
+    package = made(cast, office, asked(cast, client=cast.dentist, place=place))
     data = json.loads(fetched(package, link(package)).read(channel.DATA))
     found: dict[str, list[str]] = data["companies"][0]["particulars"]
     return found
@@ -484,6 +484,20 @@ def test_where_data_go_is_what_the_register_says_of_the_clients_own_trackers(
             "Harbor Hosting (Runs the servers), in places that are not written down yet. On what a transfer out of the"
             " EEA or the UK rests is not known yet."
         ),
+    ]
+
+
+def test_californian_package_names_no_basis_of_a_transfer_out_of_the_eea(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    _connected(cast, "callrail")
+    _vendor(cast)
+    _vendor(
+        cast, name="Harbor Hosting", provider="", what_for="Runs the servers", places="Ohio",
+        transfer=TransferTool.UNKNOWN, verified_on=None,
+    )  # fmt: skip
+    assert _particulars(cast, office, place=("US", "US-CA"))["transfers"] == [
+        "CallRail (Tracks calls), in United States.",
+        "Harbor Hosting (Runs the servers), in Ohio, by its own account.",
     ]
 
 
