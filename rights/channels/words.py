@@ -286,8 +286,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_mail": "Prove the address {mask}",
         "step_mail_lede": "A code shows that you read this mailbox today.",
         "by_mail": "Mail me a code",
-        "code_mailed": "A code is on its way if this address can be reached and is within its limits. It is valid for 10 minutes.",
-        "code_sent": "A code is on its way if this number can be reached and is within its limits. It is valid for 10 minutes.",
+        "code_mailed": "A code is on its way if this address can be reached and is within its limits."
+        " It is valid for 10 minutes.",
+        "code_sent": "A code is on its way if this number can be reached and is within its limits."
+        " It is valid for 10 minutes.",
         "code_by_day": "We call by day only, as it is where the number is, and a number twice a day at most.",
         "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
         "code": "Code, 6 digits",
@@ -438,8 +440,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_mail": "Demuestre la dirección {mask}",
         "step_mail_lede": "Un código muestra que usted lee hoy este buzón.",
         "by_mail": "Enviarme un código por correo",
-        "code_mailed": "Un código está en camino si se puede llegar a esta dirección y no ha llegado a su límite. Vale 10 minutos.",
-        "code_sent": "Un código está en camino si se puede llegar a este número y no ha llegado a su límite. Vale 10 minutos.",
+        "code_mailed": "Un código está en camino si se puede llegar a esta dirección y no ha llegado a su límite."
+        " Vale 10 minutos.",
+        "code_sent": "Un código está en camino si se puede llegar a este número y no ha llegado a su límite."
+        " Vale 10 minutos.",
         "code_by_day": "Llamamos solo de día, según la hora de donde es el número, y dos veces al día como mucho.",
         "code_again": "¿No llega? Un número recibe como mucho tres por hora. Espere un minuto y pida otro.",
         "code": "Código, 6 cifras",

@@ -47,8 +47,8 @@ class Counting(StrEnum):
                 " the last hour of the same date, or of the month's last day, and moves to the next working day."
             ),
             Counting.CORRESPONDING_DATE: (
-                "By the ICO's reading the time runs from the day of receipt to the corresponding date, or to the month's"
-                " last day, and moves to the next working day."
+                "By the ICO's reading the time runs from the day of receipt to the corresponding date, or to the"
+                " month's last day, and moves to the next working day."
             ),
             Counting.DAYS_AFTER: (
                 "The day of receipt does not count, and the end is not moved where it is no working day."
