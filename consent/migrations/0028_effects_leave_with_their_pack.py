@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(
             """
+            ALTER TABLE consent_packeffect DROP CONSTRAINT IF EXISTS consent_packeffect_pack_cascade;
             ALTER TABLE consent_packeffect ADD CONSTRAINT consent_packeffect_pack_cascade
             FOREIGN KEY (pack_id) REFERENCES consent_rulepack (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
             """,

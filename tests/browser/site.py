@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from tests import scale
+from tests import clock, scale
 from tools import browsers, services, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +239,16 @@ JOBS = 240_000
 expect.set_options(timeout=PATIENCE)
 
 
+# A page's scripts read the suite's clock.
+_CLOCK = """
+{
+  const Machine = Date;
+  globalThis.Date = class Date extends Machine {
+    constructor(...given) { if (given.length) super(...given); else super(Machine.now() + OFFSET); }
+    static now() { return Machine.now() + OFFSET; }
+  };
+}
+"""
 # No page lives long enough to earn back what its scripts' best machine code takes to make.
 _LIGHT = ("--disable-gpu", "--js-flags=--no-turbofan,--no-maglev")
 
@@ -330,6 +340,7 @@ def visiting(browser: Browser, site: Site, **options: Any) -> Iterator[Visitor]:
     motion = scale.times("reduce", "no-preference")
     options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": motion} | options
     context = browser.new_context(**options)
+    context.add_init_script(_CLOCK.replace("OFFSET", str(round(clock.machine_to_suite() * 1000))))
     context.set_default_timeout(PATIENCE)
     visitor = Visitor(context.new_page(), site)
     listen(visitor.page, visitor.complaints)

@@ -26,7 +26,7 @@ ZONE = ZoneInfo("America/Chicago")
 SECRET = "a-signing-key-of-a-tracker-072e77"
 ADS, PRINT = "+14155550110", "+14155550130"
 ANNOUNCED, SILENT, GERMAN = 371, 29, 12
-MOST = 30
+MOST = 31
 
 
 class Hand:

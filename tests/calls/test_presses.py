@@ -140,6 +140,9 @@ def test_keys_follow_a_call_that_turns_out_to_have_begun_earlier(cast: Cast) -> 
 
 
 def test_news_of_a_call_that_is_not_taken_in_leaves_no_keys(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(retention_state="live", went_live_at=NOON)
+        cast.dentist.refresh_from_db()
     old = fact(started_at=NOON - timedelta(days=4000), presses=(("menu 1", "9"),))
     early = fact(direction=None, stage=Stage.ADDENDUM, references=(("id", "2"),), presses=(("menu 1", "9"),))
     assert told(cast.dentist, old, early) == [Taken.TOO_OLD, Taken.EARLY]

@@ -135,7 +135,7 @@ def test_a_call_without_a_caller_has_words_too(cast: Cast) -> None:
 
 
 def test_words_of_a_call_that_is_not_here_or_was_redacted_are_dropped(cast: Cast) -> None:
-    client = wanting(cast.dentist)
+    client = live(wanting(cast.dentist))
     way = door(client)
     bring(way, event(2, transcription_text="Old.", start_time=(NOON - timedelta(days=500)).isoformat()))
     bring(way, event(1))

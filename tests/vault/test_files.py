@@ -16,7 +16,7 @@ from django.test import override_settings
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files, selectors, services
 from callprivacy.vault.sealing import SealBrokenError
-from tests import make
+from tests import clock, make
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
@@ -183,7 +183,7 @@ def test_what_lies_too_long_is_found_and_remains_are_removed(
     left = lies_at(plumber, written).with_name("abc.0123.part")
     left.write_bytes(b"x")
     mtime = lies_at(plumber, written).stat().st_mtime
-    now = datetime.fromtimestamp(mtime, UTC)
+    now = datetime.fromtimestamp(mtime, UTC) + timedelta(seconds=clock.machine_to_suite())
     assert files.ids(plumber.pk, older_than=now - timedelta(hours=1)) == []
     assert files.ids(plumber.pk, older_than=now + timedelta(hours=1)) == [written]
     assert not left.exists()

@@ -17,6 +17,7 @@ from django.test import override_settings
 
 from callprivacy.vault import files
 from callprivacy.vault.sealing import Key, SealBrokenError, new_key
+from tests import clock
 
 CLIENT = 41
 HEAD = 4 + 29 + 32
@@ -191,6 +192,7 @@ def test_a_recording_is_there_until_it_is_deleted(key: Key) -> None:
 def test_the_sweep_is_told_only_of_what_was_stored_before(key: Key) -> None:
     file_id = write(key, b"x")
     stored_at = storages["recordings"].get_modified_time(f"recordings/{CLIENT}/{file_id.hex}")
+    stored_at += timedelta(seconds=clock.machine_to_suite())
     assert not files.is_recording_older(CLIENT, file_id, than=stored_at)
     assert files.is_recording_older(CLIENT, file_id, than=stored_at + timedelta(microseconds=1))
     files.delete_recording(CLIENT, file_id)
