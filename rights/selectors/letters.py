@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from callprivacy.lib import calendars
 from consent.enums import Language, Purpose
 from rights import letters
-from rights.channels.progress import Reader, Thing, words_for
+from rights.channels.progress import Progress, Reader, Thing, words_for
 from rights.enums import Ask, Copies, Decided, Kind, NoticeAbout, StepKind
 from rights.law import grounds, load
 from rights.letters import words as letter_words
@@ -189,14 +189,14 @@ def _found(case: Case, language: Language) -> dict[str, str]:
     for row in rows:
         counted[row.copies] = counted.get(row.copies, 0) + row.count
         erased[row.copies] = erased.get(row.copies, 0) + row.erased
-    kept = _kept_of(rows)
+    kept, deleted = _kept_of(rows), progress.deletions(rows)
     found = {
         "found": _lines(f"{names[Copies(copies)]}: {count}" for copies, count in counted.items() if count),
-        "stays": _lines(remaining(rows, language)),
+        "stays": _lines(remaining(rows, deleted, language)),
     }
     if case.kind == Kind.DELETE:
         leaving = letter_words.LEAVING[language]
-        erased[Copies.VENDOR] = progress.deletions(rows).acknowledged
+        erased[Copies.VENDOR] = deleted.acknowledged
         found |= _of_what_stays(case, set(kept), language)
         found["stays"] = "\n".join(filter(None, [found["stays"], _copies(case, language)]))
         found["done"] = _lines(
@@ -229,10 +229,12 @@ def _kept_of(rows: Collection[Finding]) -> dict[tuple[str, str], int]:
     return kept
 
 
-def remaining(rows: Collection[Finding], language: Language) -> list[str]:
+def remaining(rows: Collection[Finding], deleted: Progress, language: Language) -> list[str]:
     """
     What remains where after an erasure, and why, a line each: what is kept here, and what call trackers have not
     confirmed to be deleted.
+
+    :param deleted: how far the deletion there is.
     """
     names, reasons = letter_words.COPIES[language], letter_words.KEPT[language]
     trackers = progress.trackers_of(rows)
@@ -242,7 +244,6 @@ def remaining(rows: Collection[Finding], language: Language) -> list[str]:
         f"{still.get(copies, names[Copies(copies)])}: {count}. {reasons.get(why, reasons[''])}"
         for (copies, why), count in _kept_of(rows).items()
     ]
-    deleted = progress.deletions(rows)
     if deleted.remaining:
         said = words_for(deleted, Reader.CALLER, language, thing=Thing.DELETIONS)
         lines.append(f"{still[Copies.VENDOR]}: {deleted.remaining}. {said}.")

@@ -159,6 +159,7 @@ class ShownCase:
     answered: Answer
     notified: Progress
     found: tuple[Finding, ...]
+    deleted: Progress
     is_proven: bool
 
     @property
@@ -466,6 +467,8 @@ def _number(
 
 def _shown(case: Case, key: Key | None) -> ShownCase:
     rows = CaseEvent.objects.filter(case=case, shown=True).order_by("id")
+    is_erased = rows.filter(kind=EventKind.ERASED).exists()
+    found = tuple(letters.findings_of(case)) if is_erased else ()
     return ShownCase(
         case=case,
         ask=Ask(case.asks),
@@ -476,7 +479,8 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
         answered=progress.answer(case),
         notified=progress.notifications(case),
-        found=tuple(letters.findings_of(case)) if rows.filter(kind=EventKind.ERASED).exists() else (),
+        found=found,
+        deleted=progress.deletions(found),
         is_proven=progress.is_proven(case),
     )
 

@@ -390,7 +390,7 @@ def _row(
         and case.appeal_of_id is None
         and not is_appealed
     )
-    remaining = letters.remaining(one.found, language)
+    remaining = letters.remaining(one.found, one.deleted, language)
     state, next_ = _state(one, language, is_done=is_done, may_appeal=may_appeal, remaining=bool(remaining))
     events = words.EVENTS[language] | {EventKind.PASSED_ON: _notified(one, language)}
     return {
