@@ -321,6 +321,6 @@ def answer(visitor: Visitor, reference: str, subject: str) -> None:
     assert not DIGITS.search(page.get_by_label("Text", exact=True).input_value())
     page.get_by_role("button", name="Send it").click()
     mail_about(visitor, f"{subject}: request {reference}")
-    page.get_by_text("More", exact=True).click()
-    page.get_by_role("button", name="The person has the answer").click()
+    open_case(visitor, reference)
+    page.get_by_role("button", name="Close request").click()
     expect(page.get_by_text("Closed: the person has the answer")).to_be_visible()
