@@ -140,10 +140,9 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "choices_none": "Codes cannot be sent here at the moment. To see what is on record, ask the company.",
         "send_code": "Send me a code",
         "send_another": "Send another code",
-        "code_sent": "A code is on its way if this number can receive texts and is within its limits."
-        " It is valid for 10 minutes.",
-        "code_again": "No code? A number gets at most three an hour and six a day. "
-        "Wait a minute, then ask for another. "
+        "code_sent": "If this number can receive texts, a code is on its way. It is valid for 10 minutes.",
+        "code_limit": "No code was sent: the limit of codes is reached. You can ask for the next one from {at} on.",
+        "code_again": "No code? A number gets at most three an hour and six a day. Wait a minute, then ask for another. "
         "After a STOP none comes by text until START is sent.",
         "code": "Code, 6 digits",
         "check_code": "Go on",
@@ -254,10 +253,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "choices_none": "Ahora no se pueden enviar códigos. Pregunte a la empresa lo que consta.",
         "send_code": "Envíenme un código",
         "send_another": "Envíenme otro código",
-        "code_sent": "Un código va en camino si este número recibe mensajes y no ha llegado a su límite."
-        " Vale 10 minutos.",
-        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora y seis al día. "
-        "Espere un minuto y pida otro. "
+        "code_sent": "Si este número recibe mensajes, un código va en camino. Vale 10 minutos.",
+        "code_limit": "No se envió ningún código: se alcanzó el límite. Podrá pedir el siguiente a partir de esta hora:"
+        " {at}.",
+        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora y seis al día. Espere un minuto y pida otro. "
         "Después de un STOP no llega ninguno hasta que envíe START.",
         "code": "Código, 6 cifras",
         "check_code": "Continuar",

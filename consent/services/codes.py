@@ -73,6 +73,24 @@ class Proven:
     code_id: uuid.UUID
 
 
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """
+    No code goes out before `next_at`: the limits count requests, the same for a number that is known and one that is
+    not.
+    """
+
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sending:
+    """What became of a requested code. :ivar not_now: the limit is reached. That a call stays out is not said."""
+
+    challenge: str
+    not_now: NotNow | None = None
+
+
 def can_send(client: Client, *, at: datetime) -> bool:
     """Whether codes reach phones of this client's callers at all. Inside a scope."""
     return _sender_of(client, at) is not None
@@ -111,21 +129,22 @@ def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
 
 def send_code(
     *, client: Client, number: str, language: Language, at: datetime, way: CodeWay = CodeWay.TEXT
-) -> str:
+) -> Sending:
     """
-    Send a code to a number (E.164), where its limits allow one more, and return the challenge for the page.
+    Send a code to a number (E.164), where its limits allow one more; returns the challenge for the page, and when the
+    next can be requested where they do not.
 
     Called outside any scope: the code is committed before it is sent. The answer and its time are the same for
-    every number. Who is not served is told nowhere but in our log.
+    every number, known or not.
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         challenge = _challenge(client, number, at)
         sender = _sender_of(client, at)
         rings = sender is not None and is_rung(sender, way)
         code = None if sender is None else _new_code(client, number, at, rings=rings)
-    if sender is None or code is None:
+    if sender is None or code is None or isinstance(code, NotNow):
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
-        return challenge
+        return Sending(challenge, code if isinstance(code, NotNow) else None)
     try:
         call = channel.bring(sender, code, number=number, name=client.name, language=language, way=way)
         if call:
@@ -134,7 +153,7 @@ def send_code(
         _note_opt_out(client, number, at)
     except NotSentError as error:
         log.warning("code.not_sent", client=client.pk, why=str(error))
-    return challenge
+    return Sending(challenge)
 
 
 def is_rung(sender: CodeSender, way: CodeWay) -> bool:
@@ -171,14 +190,14 @@ def _note_opt_out(client: Client, number: str, at: datetime) -> None:
             texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
 
 
-def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False) -> str | None:
+def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False) -> str | NotNow | None:
     """
-    Store a new code and return it; None where the number or the client has had enough.
+    Store a new code and return it; `NotNow` where the number or the client has had enough.
 
-    :param rings: whether a call brings it: None also at an hour for none, or after enough of them.
+    :param rings: whether a call brings it: None at an hour for none, or after enough of them. That the hour is known
+        may say that the person is, so nobody is told, and the request counts like any other.
     """
-    if rings and contact.is_quiet(agency_id=client.agency_id, client=client, number=number, at=at):
-        return None
+    is_quiet = rings and contact.is_quiet(agency_id=client.agency_id, client=client, number=number, at=at)
     caller_id = vault.ensure_callers(client_id=client.pk, numbers=[number], at=at)[number]
     take_turn(client.pk)
     drawn = draw_code(
@@ -186,8 +205,9 @@ def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False)
         of_number=PhoneCode.objects.for_client(client).filter(caller_id=caller_id),
         at=at,
     )
-    if drawn is None or (rings and not take_ring(agency_id=client.agency_id, number=number, at=at)):
-        return None
+    if isinstance(drawn, NotNow):
+        return drawn
+    goes = not rings or (not is_quiet and take_ring(agency_id=client.agency_id, number=number, at=at))
     code_id, code = drawn
     PhoneCode.objects.create(
         pk=code_id,
@@ -196,9 +216,9 @@ def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False)
         caller_id=caller_id,
         digest=digest_of(client.pk, code_id, code),
         created_at=at,
-        expires_at=at + GOOD_FOR,
+        expires_at=at + GOOD_FOR if goes else at,
     )
-    return code
+    return code if goes else None
 
 
 def take_turn(holder_id: int) -> None:
@@ -209,19 +229,27 @@ def take_turn(holder_id: int) -> None:
 
 def draw_code(
     *, of_all: QuerySet[Any], of_number: QuerySet[Any], at: datetime
-) -> tuple[uuid.UUID, str] | None:
+) -> tuple[uuid.UUID, str] | NotNow:
     """
-    A new code with its id; None where the number, or all of them together, had enough. In the holder's turn.
+    A new code with its id; `NotNow` where the number, or all of them together, had enough. In the holder's turn.
 
     :param of_all: the codes that are kept together. :param of_number: those of them that went to this number.
     """
-    if (
-        of_number.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_NUMBER
-        or of_number.filter(created_at__gt=at - KEPT_FOR).count() >= A_DAY_A_NUMBER
-        or of_all.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_CLIENT
-    ):
-        return None
+    limits = (
+        (of_number, _HOUR, AN_HOUR_A_NUMBER),
+        (of_number, KEPT_FOR, A_DAY_A_NUMBER),
+        (of_all, _HOUR, AN_HOUR_A_CLIENT),
+    )
+    free = [_free_at(rows.filter(created_at__gt=at - per), per, most) for rows, per, most in limits]
+    if next_at := max((one for one in free if one is not None), default=None):
+        return NotNow(next_at)
     return uuid.uuid4(), f"{secrets.randbelow(10**6):06}"
+
+
+def _free_at(rows: QuerySet[Any], per: timedelta, most: int) -> datetime | None:
+    """When the next of these may follow, of which there may be so many in a period; None: now."""
+    made = rows.order_by("-created_at").values_list("created_at", flat=True)[most - 1 : most]
+    return next((created_at + per for created_at in made), None)
 
 
 def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Proven:
@@ -272,7 +300,8 @@ def try_code(*, rows: QuerySet[Any], holder_id: int, code: str, at: datetime) ->
 
     :param rows: every code that went to the number. :param holder_id: under whose token key its digest is.
     """
-    newest = rows.order_by("-created_at").first()
+    # One whose call did not go out was over when it was made.
+    newest = rows.filter(expires_at__gt=F("created_at")).order_by("-created_at").first()
     if newest is None:
         return None
     alive = rows.filter(pk=newest.pk, used_at__isnull=True, expires_at__gt=at, tries__lt=TRIES)

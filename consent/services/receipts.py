@@ -140,9 +140,9 @@ def _number_of(client: Client, event: ConsentEvent) -> str | None:
     return (event.caller_id and number_of(client, event.caller_id)) or None
 
 
-def start_proof(*, key: str, token: str, language: Language, at: datetime) -> str:
+def start_proof(*, key: str, token: str, language: Language, at: datetime) -> codes.Sending:
     """
-    Send a code to the phone of a receipt, and return the challenge. Enters the client's scope itself.
+    Send a code to the phone of a receipt, and return what the page needs. Enters the client's scope itself.
 
     :raises UnknownKeyError: nobody's key.
     :raises UnknownReceiptError: no receipt of this client, or one too old to be proven.

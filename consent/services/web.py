@@ -349,18 +349,18 @@ def note_of(look: Look, *, at: datetime) -> str:
     return tokens.sign_form(look.client_id, {}, at=at)
 
 
-def send_code(*, key: str, number: str, language: Language, at: datetime) -> str:
+def send_code(*, key: str, number: str, language: Language, at: datetime) -> codes.Sending:
     """
-    Send a code to a number, and return the challenge for the page. Enters the client's scope itself.
+    Send a code to a number, and return what the page needs. Enters the client's scope itself.
 
     :raises UnknownKeyError: nobody's key.
     """
     return codes.send_code(client=_client_behind(key), number=number, language=language, at=at)
 
 
-def send_another(*, key: str, challenge: str, language: Language, at: datetime) -> str:
+def send_another(*, key: str, challenge: str, language: Language, at: datetime) -> codes.Sending:
     """
-    Send another code to the number of a challenge, and return the next challenge. Enters the client's scope itself.
+    Send another code to the number of a challenge, and return what the page needs. Enters the client's scope itself.
 
     :raises UnknownKeyError: nobody's key.
     :raises StaleChallengeError: the page is too old.

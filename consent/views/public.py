@@ -14,8 +14,9 @@ from consent.channels import words
 from consent.enums import Language, Purpose
 from consent.forms.public import AnswerForm, CodeForm, NumberForm
 from consent.services import preferences, receipts, web
+from consent.services.codes import Sending
 from consent.services.receipts import Receipt
-from consent.services.web import Answer, Deed, Page, Visit
+from consent.services.web import Answer, Deed, Look, Page, Visit
 from consent.tasks.menu_calls import nudge_stops
 from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
@@ -118,10 +119,19 @@ def show_receipt(request: HttpRequest, key: str, receipt: str) -> HttpResponse:
         if "code" in request.POST:
             return SeeOther(_receipt_address(key, _finish(request, shown, language, at), language))
         doors.need_room(request, f"code:{shown.look.client_id}", most=CODES, at=at, while_unknown=True)
-        challenge = receipts.start_proof(key=key, token=receipt, language=language, at=at)
+        sending = receipts.start_proof(key=key, token=receipt, language=language, at=at)
     except RefusedError as refused:
         return _draw_receipt(request, shown, language, at, refused=refused, challenge=challenge)
-    return _draw_receipt(request, shown, language, at, challenge=challenge)
+    return _draw_receipt(request, shown, language, at, **_sent(sending, shown.look, language))
+
+
+def _sent(sending: Sending, look: Look, language: Language) -> dict[str, str]:
+    """What a page shows of a requested code: the challenge, and when the next can be requested if the limit is reached."""
+    held = sending.not_now
+    return {
+        "challenge": sending.challenge,
+        "not_now": words.when(held.next_at, look.zone, language) if held else "",
+    }
 
 
 def _draw_receipt(
@@ -178,11 +188,11 @@ def prove_phone(request: HttpRequest, key: str) -> HttpResponse:
         doors.need_fresh(request, page.look, at=at)
         if "code" in request.POST:
             return SeeOther(f"{_prove(request, page, at)}?lang={language.value}")
-        challenge = _send(request, page, form, challenge, at)
+        sending = _send(request, page, form, challenge, at)
     except RefusedError as refused:
         is_over = refused.problem == "too_old"
         return _draw_proof(request, page, refused=refused, sent=form, challenge="" if is_over else challenge)
-    return _draw_proof(request, page, challenge=challenge)
+    return _draw_proof(request, page, **_sent(sending, page.look, page.language))
 
 
 def _draw_proof(request: HttpRequest, page: Page, **more: Any) -> HttpResponse:
@@ -190,7 +200,7 @@ def _draw_proof(request: HttpRequest, page: Page, **more: Any) -> HttpResponse:
     return doors.page(request, "choices", page.look, page.language, page=page, **more)
 
 
-def _send(request: HttpRequest, page: Page, form: NumberForm, challenge: str, at: datetime) -> str:
+def _send(request: HttpRequest, page: Page, form: NumberForm, challenge: str, at: datetime) -> Sending:
     """Send a code to the number that was typed, or another one to that of the challenge."""
     if not challenge and not form.is_valid():
         raise RefusedError(422, "again_send")

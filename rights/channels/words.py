@@ -286,12 +286,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_mail": "Prove the address {mask}",
         "step_mail_lede": "A code shows that you read this mailbox today.",
         "by_mail": "Mail me a code",
-        "code_mailed": "A code is on its way if this address can be reached and is within its limits."
-        " It is valid for 10 minutes.",
-        "code_sent": "A code is on its way if this number can be reached and is within its limits."
-        " It is valid for 10 minutes.",
-        "code_by_day": "We call by day only, as it is where the number is, and a number twice a day at most.",
-        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
+        "code_mailed": "If this address can be reached, a code is on its way. It is valid for 10 minutes.",
+        "code_sent": "If this number can be reached, a code is on its way. It is valid for 10 minutes.",
+        "code_called": "If this number can be reached, it is day where the number is, and we have not called it twice"
+        " today, a call is on its way. Its code is valid for 10 minutes.",
+        "code_again": "No code? A number gets at most three an hour and six a day. Wait a minute, then ask for another.",
         "code": "Code, 6 digits",
         "check": "Go on",
         "no_codes": "Codes cannot be sent here at the moment. A person writes to you about another way.",
@@ -440,12 +439,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_mail": "Demuestre la dirección {mask}",
         "step_mail_lede": "Un código muestra que usted lee hoy este buzón.",
         "by_mail": "Enviarme un código por correo",
-        "code_mailed": "Un código está en camino si se puede llegar a esta dirección y no ha llegado a su límite."
-        " Vale 10 minutos.",
-        "code_sent": "Un código está en camino si se puede llegar a este número y no ha llegado a su límite."
-        " Vale 10 minutos.",
-        "code_by_day": "Llamamos solo de día, según la hora de donde es el número, y dos veces al día como mucho.",
-        "code_again": "¿No llega? Un número recibe como mucho tres por hora. Espere un minuto y pida otro.",
+        "code_mailed": "Si se puede llegar a esta dirección, un código está en camino. Vale 10 minutos.",
+        "code_sent": "Si se puede llegar a este número, un código está en camino. Vale 10 minutos.",
+        "code_called": "Si se puede llegar a este número, allí es de día y hoy no lo hemos llamado ya dos veces, una"
+        " llamada está en camino. Su código vale 10 minutos.",
+        "code_again": "¿No llega? Un número recibe como mucho tres por hora y seis al día. Espere un minuto y pida otro.",
         "code": "Código, 6 cifras",
         "check": "Continuar",
         "no_codes": "Ahora no se pueden enviar códigos aquí. Una persona le escribirá sobre otra vía.",

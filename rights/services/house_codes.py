@@ -19,7 +19,7 @@ from consent.channels import codes as channel
 from consent.channels.codes import NotSentError
 from consent.enums import CodeWay, Language
 from consent.services import codes, contact
-from consent.services.codes import WrongCodeError
+from consent.services.codes import NotNow, WrongCodeError
 from rights.channels import mail_codes
 from rights.models import HouseCode
 
@@ -34,52 +34,59 @@ def can_send() -> bool:
     return channel.of_the_house() is not None
 
 
-def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, at: datetime) -> None:
+def send_code(
+    *, agency: Agency, number: str, language: Language, way: CodeWay, at: datetime
+) -> NotNow | None:
     """
-    Send a code to a number (E.164), where its limits allow one more; nobody is told whether they did.
+    Send a code to a number (E.164), where its limits allow one more; returns why none goes out, where they do not.
 
     Called outside any scope: the code is committed before it is sent.
     """
     sender = channel.of_the_house()
     rings = sender is not None and codes.is_rung(sender, way)
     code = None if sender is None else _new_code(agency, PHONE, number, at, rings=rings)
-    if sender is None or code is None:
+    if sender is None or code is None or isinstance(code, NotNow):
         log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
-        return
+        return code if isinstance(code, NotNow) else None
     try:
         channel.bring(sender, code, number=number, name=agency.name, language=language, way=way)
     except NotSentError as error:
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
+    return None
 
 
-def mail_code(*, agency: Agency, name: str, address: str, language: Language, at: datetime) -> None:
+def mail_code(*, agency: Agency, name: str, address: str, language: Language, at: datetime) -> NotNow | None:
     """
-    Send a code to a mail address (lower case), where its limits allow one more; nobody is told whether they did.
+    Send a code to a mail address (lower case), where its limits allow one more; returns why none goes out, where they
+    do not.
 
     Called outside any scope: the code is committed before it is sent.
     """
     code = _new_code(agency, MAIL, address, at)
-    if code is None:
+    if code is None or isinstance(code, NotNow):
         log.warning("code.not_sent", agency=agency.pk, why="limit")
-        return
+        return code
     try:
         mail_codes.bring(code, address=address, name=name, language=language)
     except NotSentError as error:
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
+    return None
 
 
-def _new_code(agency: Agency, what: str, number: str, at: datetime, *, rings: bool = False) -> str | None:
+def _new_code(
+    agency: Agency, what: str, number: str, at: datetime, *, rings: bool = False
+) -> str | NotNow | None:
     holder = -agency.pk
     with job_scope(agency_id=agency.pk):
-        if rings and contact.is_quiet(agency_id=agency.pk, client=None, number=number, at=at):
-            return None
+        is_quiet = rings and contact.is_quiet(agency_id=agency.pk, client=None, number=number, at=at)
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
         to = _digest(holder, what, number)
         codes.take_turn(holder)
         of_all = HouseCode.objects.filter(agency_id=agency.pk, by_mail=what == MAIL)
         drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
-        if drawn is None or (rings and not codes.take_ring(agency_id=agency.pk, number=number, at=at)):
-            return None
+        if isinstance(drawn, NotNow):
+            return drawn
+        goes = not rings or (not is_quiet and codes.take_ring(agency_id=agency.pk, number=number, at=at))
         code_id, code = drawn
         HouseCode.objects.create(
             pk=code_id,
@@ -88,9 +95,9 @@ def _new_code(agency: Agency, what: str, number: str, at: datetime, *, rings: bo
             by_mail=what == MAIL,
             digest=codes.digest_of(holder, code_id, code),
             created_at=at,
-            expires_at=at + codes.GOOD_FOR,
+            expires_at=at + codes.GOOD_FOR if goes else at,
         )
-        return code
+        return code if goes else None
 
 
 def check_number(*, agency: Agency, number: str, code: str, at: datetime, what: str = PHONE) -> uuid.UUID:

@@ -126,12 +126,17 @@ def _room(request: HttpRequest, shown: Request, what: str, most: int, at: dateti
 
 
 def _code(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
-    """Send a code; the answer is the same whether it went or not."""
+    """Send a code, or say when the next can be requested; the answer is the same for every number, known or not."""
     form = _valid(WayForm(request.POST))
     _room(request, shown, _what("code", shown, form.cleaned_data["identity"]), CODES, at)
     way, identity = CodeWay(form.cleaned_data["way"]), form.cleaned_data["identity"]
-    proofs.send_code(named=shown.named, identity_id=identity, language=language, way=way, at=at)
-    raise _Shown(coding=str(identity), way=way.value, wants=request.POST.get("wants", ""))
+    held = proofs.send_code(named=shown.named, identity_id=identity, language=language, way=way, at=at)
+    raise _Shown(
+        coding=str(identity),
+        way=way.value,
+        wants=request.POST.get("wants", ""),
+        not_now=held and consent_words.when(held.next_at, shown.look.zone, language),
+    )
 
 
 def _what(deed: str, shown: Request, identity_id: UUID) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from callprivacy.tenancy.models import Agency, Client
 from consent.enums import CodeWay, Language
 from consent.services import codes
+from consent.services.codes import NotNow
 from rights.channels.links import Named
 from rights.enums import IdentityKind, ProofKind
 from rights.models import Identity, Proof, Submission
@@ -70,9 +71,9 @@ def can_send(submission: Submission, *, at: datetime) -> bool:
 
 def send_code(
     *, named: Named, identity_id: uuid.UUID, language: Language, way: CodeWay, at: datetime
-) -> None:
+) -> NotNow | None:
     """
-    Send a code to a number of a request, where its limits allow one more; nobody is told whether they did.
+    Send a code to a number of a request, where its limits allow one more; returns why none goes out, where they do not.
 
     Called outside any scope.
 
@@ -82,11 +83,10 @@ def send_code(
     to = _phone_of(named, identity_id)
     if to.is_mail:
         name = to.agency.name if to.client is None else to.client.name
-        house_codes.mail_code(agency=to.agency, name=name, address=to.number, language=language, at=at)
-    elif to.client is None:
-        house_codes.send_code(agency=to.agency, number=to.number, language=language, way=way, at=at)
-    else:
-        codes.send_code(client=to.client, number=to.number, language=language, way=way, at=at)
+        return house_codes.mail_code(agency=to.agency, name=name, address=to.number, language=language, at=at)
+    if to.client is None:
+        return house_codes.send_code(agency=to.agency, number=to.number, language=language, way=way, at=at)
+    return codes.send_code(client=to.client, number=to.number, language=language, way=way, at=at).not_now
 
 
 def prove_phone(*, named: Named, identity_id: uuid.UUID, code: str, way: CodeWay, at: datetime) -> uuid.UUID:
