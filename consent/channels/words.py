@@ -142,7 +142,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "send_another": "Send another code",
         "code_sent": "If this number can receive texts, a code is on its way. It is valid for 10 minutes.",
         "code_limit": "No code was sent: the limit of codes is reached. You can ask for the next one from {at} on.",
-        "code_again": "No code? A number gets at most three an hour and six a day. Wait a minute, then ask for another. "
+        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another. "
         "After a STOP none comes by text until START is sent.",
         "code": "Code, 6 digits",
         "check_code": "Go on",
@@ -256,7 +256,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "code_sent": "Si este número recibe mensajes, un código va en camino. Vale 10 minutos.",
         "code_limit": "No se envió ningún código: se alcanzó el límite. Podrá pedir el siguiente a partir de esta hora:"
         " {at}.",
-        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora y seis al día. Espere un minuto y pida otro. "
+        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora. Espere un minuto y pida otro. "
         "Después de un STOP no llega ninguno hasta que envíe START.",
         "code": "Código, 6 cifras",
         "check_code": "Continuar",

@@ -126,7 +126,7 @@ def show_receipt(request: HttpRequest, key: str, receipt: str) -> HttpResponse:
 
 
 def _sent(sending: Sending, look: Look, language: Language) -> dict[str, str]:
-    """What a page shows of a requested code: the challenge, and when the next can be requested if the limit is reached."""
+    """What a page shows of a requested code: the challenge, and from when on the next can be requested if not now."""
     held = sending.not_now
     return {
         "challenge": sending.challenge,

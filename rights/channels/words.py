@@ -290,7 +290,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "code_sent": "If this number can be reached, a code is on its way. It is valid for 10 minutes.",
         "code_called": "If this number can be reached, it is day where the number is, and we have not called it twice"
         " today, a call is on its way. Its code is valid for 10 minutes.",
-        "code_again": "No code? A number gets at most three an hour and six a day. Wait a minute, then ask for another.",
+        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
         "code": "Code, 6 digits",
         "check": "Go on",
         "no_codes": "Codes cannot be sent here at the moment. A person writes to you about another way.",
@@ -443,7 +443,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "code_sent": "Si se puede llegar a este número, un código está en camino. Vale 10 minutos.",
         "code_called": "Si se puede llegar a este número, allí es de día y hoy no lo hemos llamado ya dos veces, una"
         " llamada está en camino. Su código vale 10 minutos.",
-        "code_again": "¿No llega? Un número recibe como mucho tres por hora y seis al día. Espere un minuto y pida otro.",
+        "code_again": "¿No llega? Un número recibe como mucho tres por hora. Espere un minuto y pida otro.",
         "code": "Código, 6 cifras",
         "check": "Continuar",
         "no_codes": "Ahora no se pueden enviar códigos aquí. Una persona le escribirá sobre otra vía.",

@@ -1,78 +1,294 @@
-"""A sentence about progress says no more than its counts: every combination of few, for each reader and language."""
+"""
+No sentence about progress claims more than its rows.
+
+A row of `CLAIMS` names a kind of sentence and a contradiction, plants rows of that contradiction, reads the text as its
+reader does, and says what it has to say and what it must not. Another package adds rows.
+"""
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import product
 
 import pytest
+import time_machine
+from django.test import Client as Browser
+from django.urls import reverse
 
-from consent.enums import Language
-from rights.channels import progress
-from rights.channels.progress import TEXTS, Answer, Progress, Reader, Thing, words_for
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.scope import job_scope
+from consent.enums import Language, VendorStep, WaitingState
+from consent.models import VendorTask
+from consent.services import destinations, limits
+from rights.channels import links
+from rights.channels.progress import TEXTS, Progress, words_for
+from rights.enums import Ask, Decided, LetterState, LetterWay, NoticeState
+from rights.law.rows import Counting
+from rights.letters import Filled
+from rights.models import Case, Download, Letter, Package, RecipientNotice
+from rights.selectors import letters as letter_selectors
+from rights.services import deciding, letters, passing
+from tests import make
+from tests.accounts.browsers import signed_in
+from tests.cast import Cast
+from tests.make import NOON
+from tests.retention.test_vendors import live
+from tests.rights import asking
+from tests.rights.asking import ANNA, Office
+from tests.rights.test_at_the_tracker import recorded
+from tests.rights.test_portal import arrive, do, ids_on, open_page
+from tests.rules import source
 
-FEW = range(4)
-_MEANT = dict(TEXTS)
-"""The sentences as they are shipped."""
+LATER = NOON + timedelta(minutes=5)
+NIGHT = NOON.replace(day=25, hour=3)
+"""24 November, 22:00, in the client's New York."""
 
 
-def every_progress() -> list[Progress]:
-    return [
-        Progress(planned=planned, sent=sent, acknowledged=acknowledged, failed=failed, waits=waits)
-        for planned, sent, acknowledged, failed, waits in product(FEW, FEW, FEW, FEW, (False, True))
-        if acknowledged <= sent and sent + failed <= planned
-    ]
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where rows are planted."""
+
+    cast: Cast
+    office: Office
 
 
-def untruths(thing: Thing, reader: Reader, language: Language) -> list[tuple[Progress, str]]:
-    """What is said and does not follow from the counts."""
-    texts = _MEANT[thing, reader, language]
-    done = texts["done"].partition(":")[0].partition("{")[0]
-    found = []
-    for one in every_progress():
-        said = words_for(one, reader, language, thing=thing)
-        claims_done = said.startswith(done)
-        names_failed = texts["failed"].format(failed=one.failed) in said
-        wrong = (
-            claims_done != (one.planned > 0 and one.acknowledged == one.planned)
-            or (one.failed > 0) != (names_failed and one.failed > 0)
-            or (bool(one.planned) and not claims_done and f"{one.planned}" not in said)
-            or (one.sent > 0 and not claims_done and f"{one.sent}" not in said)
-            or (
-                one.waits and bool(texts["waits"]) and texts["waits"].lstrip("; ").lower() not in said.lower()
-            )
-            or "{" in said
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    One kind of sentence where rows contradict it.
+
+    :ivar reads: plants the rows and returns the text. :ivar says: what it has to say, :ivar never: what it must not.
+    """
+
+    kind: str
+    rows: str
+    reads: Callable[[Ground], str]
+    says: tuple[str, ...]
+    never: tuple[str, ...]
+
+    def faults(self, text: str) -> list[str]:
+        """What is untrue or missing in a text."""
+        lower = text.casefold()
+        missing = [f"does not say {one!r}" for one in self.says if one.casefold() not in lower]
+        return missing + [f"says {one!r}" for one in self.never if one.casefold() in lower]
+
+
+def text_of(page: str) -> str:
+    """A page as it is read."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def caller_page(case: Case, language: str = "en") -> str:
+    link = links.link_of(links.Named(case.agency_id, case.client_id or 0, case.submission_id))
+    return text_of(Browser().get(f"/q/{link}/?lang={language}").text)
+
+
+def case_page(ground: Ground, case: Case) -> str:
+    with time_machine.travel(NIGHT + timedelta(hours=1), tick=True):
+        return text_of(signed_in(ground.cast.alice).get(reverse("rights:case", args=[case.pk])).text)
+
+
+def letter(case: Case, language: Language = Language.ENGLISH) -> str:
+    with job_scope(agency_id=case.agency_id):
+        facts = letter_selectors.facts_of(case, language=language)
+    return f"{facts['done']}\n{facts.get('stays', '')}"
+
+
+# --- Recipient notifications --------------------------------------------------------------------------------------
+
+
+def erased(ground: Ground) -> Case:
+    """An erasure that two advertisers are to be notified of."""
+    make.call(ground.cast.dentist, ANNA)
+    for name in ("Adsy", "Bidly"):
+        ground.office.does(
+            destinations.add, client=ground.cast.dentist, name=name, contact="", instructions=""
         )
-        if wrong:
-            found.append((one, said))
-    return found
+    return carried_out(ground)
 
 
-@pytest.mark.parametrize("key", list(TEXTS), ids="-".join)
-def test_no_sentence_claims_more_than_its_counts(key: tuple[Thing, Reader, Language]) -> None:
-    assert len(every_progress()) > 50
-    assert untruths(*key) == []
+def carried_out(ground: Ground) -> Case:
+    submission = asking.asked(ground.cast.dentist, Ask.DELETE)
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.DELETE)
+    ground.office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    asking.work(ground.cast.acme, at=LATER)
+    return asking.case_of(submission, Ask.DELETE)
 
 
-@pytest.mark.parametrize(
-    ("part", "text"),
-    [
-        ("sent", "Acknowledged by {planned} of {planned}"),
-        ("planned", "Sent"),
-        ("failed", ""),
-        ("waits", "; nobody else is notified"),
-    ],
-)
-def test_a_planted_untruth_is_found(monkeypatch: pytest.MonkeyPatch, part: str, text: str) -> None:
-    key = (Thing.NOTIFICATIONS, Reader.OFFICER, Language.ENGLISH)
-    right = progress.TEXTS[key]
-    monkeypatch.setitem(progress.TEXTS, key, right | {part: text})
-    assert untruths(*key) != []
+def notice(case: Case, name: str) -> RecipientNotice:
+    with job_scope(agency_id=case.agency_id):
+        return RecipientNotice.objects.get(case=case, recipient=name)
 
 
-@pytest.mark.parametrize("carried_out", [False, True])
-@pytest.mark.parametrize("leaving", [False, True])
-def test_an_answer_that_is_not_sent_is_not_called_sent(carried_out: bool, leaving: bool) -> None:
-    answer = Answer(is_carried_out=carried_out, is_leaving=leaving)
-    assert "answer sent" not in answer.words
-    assert "downloaded" not in answer.words
-    assert not answer.may_close
+def one_sent(ground: Ground) -> Case:
+    case = erased(ground)
+    ground.office.does(passing.mark_sent, notice=notice(case, "Adsy"), at=LATER)
+    return case
+
+
+def one_failed(ground: Ground) -> Case:
+    case = one_sent(ground)
+    with job_scope(agency_id=case.agency_id):
+        RecipientNotice.objects.filter(recipient="Bidly").update(state=NoticeState.FAILED)
+    return case
+
+
+def one_acknowledged(ground: Ground) -> Case:
+    case = one_sent(ground)
+    ground.office.does(passing.confirm, notice=notice(case, "Adsy"), receipt="A mail", at=LATER)
+    return case
+
+
+def unproven(ground: Ground) -> Case:
+    """An opt-out of a number that nobody has proven."""
+    ground.office.does(destinations.add, client=ground.cast.dentist, name="Adsy", contact="", instructions="")
+    submission = asking.asked(ground.cast.dentist, Ask.DO_NOT_SELL)
+    asking.work(ground.cast.acme, at=LATER)
+    case = asking.case_of(submission, Ask.DO_NOT_SELL)
+    with job_scope(agency_id=case.agency_id):
+        RecipientNotice.objects.create(
+            agency_id=case.agency_id, client=ground.cast.dentist, case=case, about="opt_out", way="ticket",
+            recipient="Adsy", created_at=LATER,
+        )  # fmt: skip
+    return case
+
+
+# --- Recordings at a tracker --------------------------------------------------------------------------------------
+
+
+def at_tracker(ground: Ground, state: WaitingState = WaitingState.WAITING) -> Case:
+    live(ground.cast.dentist, instructed=True)
+    recorded(ground.cast.dentist)
+    case = carried_out(ground)
+    with job_scope(agency_id=case.agency_id):
+        steps = VendorTask.objects.filter(step=VendorStep.DELETE_RECORDING)
+        steps.update(state=state, sent_at=None if state == WaitingState.WAITING else LATER)
+    return case
+
+
+# --- The answer ---------------------------------------------------------------------------------------------------
+
+
+def answered(ground: Ground, *, state: LetterState = LetterState.SENT, fetched: bool = False) -> Case:
+    """A decided request whose answer was written in the client's evening."""
+    make.call(ground.cast.dentist, ANNA)
+    submission = asking.asked(ground.cast.dentist, Ask.COPY)
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.COPY)
+    ground.office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    asking.work(ground.cast.acme, at=LATER)
+    ground.office.does(
+        letters.send_letter, case=case, name="copy_ready", way=LetterWay.PHONE, text=Filled("Ready", "Ready"),
+        at=NIGHT,
+    )  # fmt: skip
+    with job_scope(agency_id=case.agency_id):
+        Letter.objects.filter(case=case).update(
+            state=state, sent_at=NIGHT if state == LetterState.SENT else None
+        )
+        if fetched:
+            package = Package.objects.get(case=case)
+            Download.objects.create(
+                agency_id=case.agency_id, client_id=case.client_id, package=package, at=NIGHT
+            )
+    return asking.case_of(submission, Ask.COPY)
+
+
+# --- Codes and courses --------------------------------------------------------------------------------------------
+
+
+def fourth_code(ground: Ground) -> str:
+    browser = Browser(headers={"accept-language": "en-US"})
+    where = arrive(browser, open_page(ground.cast.dentist, ground.cast), Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    return text_of([do(browser, where, "code", identity=identity, way="text").text for _ in range(4)][-1])
+
+
+def taught(_: Ground) -> str:
+    return " ".join(
+        (source.ROOT / "governance" / "courses" / f"{name}.toml").read_text()
+        for name in ("requests", "privacy-basics")
+    ) + " ".join(one.words for one in Counting)
+
+
+CLAIMS = (
+    Claim("the case's step", "an earlier state: planned", lambda g: case_page(g, erased(g)),
+          ("Notify recipients Being notified: 0 of 2 sent",), ("Notify recipients Done", "Recipients told")),
+    Claim("the caller's timeline", "an earlier state: planned", lambda g: caller_page(erased(g)),
+          ("are being notified: 0 of 2 sent",), ("were told", "were notified", "acknowledged")),
+    Claim("the case's step", "sent but not acknowledged", lambda g: case_page(g, one_sent(g)),
+          ("Notify recipients Sent to 1 of 2", "by Alice"), ("Notify recipients Done", "Last acknowledged")),
+    Claim("the caller's timeline", "sent but not acknowledged", lambda g: caller_page(one_sent(g), "es"),
+          ("1 de 2 avisos enviados",), ("Se avisó", "acuse de recibo")),
+    Claim("the erasure's letter", "partly remaining", lambda g: letter(one_acknowledged(g)),
+          ("sent to 1 of 2, acknowledged by 1",), ("were notified", "by 2 of 2")),
+    Claim("the erasure's letter", "failed", lambda g: letter(one_failed(g)),
+          ("sent to 1 of 2; not delivered to 1",), ("were notified", "2 of 2")),
+    Claim("the caller's timeline", "hidden: nobody is proven", lambda g: caller_page(unproven(g)),
+          ("It counts",), ("0 of", "of 1 sent", "Adsy")),
+    Claim("the erasure's letter", "planned at the tracker", lambda g: letter(at_tracker(g), Language.SPANISH),
+          ("Grabaciones en el proveedor de llamadas (Twilio): 1. Siguen allí",), ("ha confirmado",)),
+    Claim("the caller's page", "requested, not confirmed", lambda g: caller_page(at_tracker(g, WaitingState.SENT)),
+          ("What remains, and why", "Their deletion was requested: 1 of 1"), ("deletion there is confirmed",)),
+    Claim("the case's erasure", "failed at the tracker", lambda g: case_page(g, at_tracker(g, WaitingState.FAILED)),
+          ("Deletion at the call tracker: 0 of 1 requests sent; 1 failed",), ("tracker confirmed",)),
+    Claim("the answer", "sent and downloaded, another time zone", lambda g: case_page(g, answered(g, fetched=True)),
+          ("Decided; answer sent on 24 Nov 2026; package downloaded on 24 Nov 2026", "Close request"),
+          ("being carried out", "answer sent on 25 Nov", "Write the answer Letter", "Write the answer More")),
+    Claim("the answer", "failed", lambda g: case_page(g, answered(g, state=LetterState.FAILED)),
+          ("Decided; answer not delivered", "Write the answer"), ("answer sent", "Close request")),
+    Claim("the answer on the caller's page", "sent", lambda g: caller_page(answered(g)),
+          ("We sent you our answer on 24 November 2026.",), ("Our answer follows", "25 November")),
+    Claim("the code", "the limit is reached", fourth_code,
+          ("No code was sent", "from 24 Nov 2026, 08:00"), ("a code is on its way",)),
+    Claim("the day of receipt", "it is not counted", taught,
+          ("the day of receipt itself does not count", "The day of receipt does not count."),
+          ("the day of receipt counts", "From the day on which it was received")),
+)  # fmt: skip
+
+
+@pytest.fixture
+def ground(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    monkeypatch.setattr("rights.views.portal.HELD_FOR", 0.0)
+    monkeypatch.setattr(limits, "_SALT", f"truth {cast.acme.pk} {id(cast)}")
+    make.grant(cast.alice, cast.dentist)
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    with time_machine.travel(NOON, tick=True):
+        yield Ground(cast, Office(cast))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda one: f"{one.kind}: {one.rows}")
+def test_sentence_claims_no_more_than_its_rows(ground: Ground, claim: Claim) -> None:
+    text = claim.reads(ground)
+    assert claim.faults(text) == [], text
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda one: f"{one.kind}: {one.rows}")
+def test_planted_untruth_is_found(claim: Claim) -> None:
+    truth = ". ".join(claim.says)
+    assert claim.faults(truth) == []
+    assert claim.never
+    assert all(claim.faults(f"{truth}. {lie}") for lie in claim.never)
+    assert claim.faults("")
+
+
+@pytest.mark.parametrize("reader", TEXTS, ids=" ".join)
+def test_every_count_is_said_as_it_is(reader: tuple[object, ...]) -> None:
+    thing, who, language = reader
+    complete = TEXTS[reader]["done"].split("{")[0]  # type: ignore[index]
+    for planned, sent, acknowledged, failed in product(range(4), repeat=4):
+        if not (acknowledged <= sent and sent + failed <= planned):
+            continue
+        found = Progress(planned=planned, sent=sent, acknowledged=acknowledged, failed=failed)
+        text = words_for(found, who, language, thing=thing)  # type: ignore[arg-type]
+        assert text.startswith(complete) is (0 < planned == acknowledged)
+        said = set(map(int, re.findall(r"\d+", text)))
+        assert said <= {0, planned, sent, acknowledged, failed}
+        assert not failed or failed in said
