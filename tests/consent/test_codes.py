@@ -240,7 +240,7 @@ def test_call_that_does_not_go_out_counts_like_any_other_and_leaves_the_last_cod
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codes, "is_rung", lambda _sender, way: way == CodeWay.CALL)
-    monkeypatch.setattr(codes.contact, "is_quiet", lambda **_: True)
+    monkeypatch.setattr("consent.services.contact.is_quiet", lambda **_: True)
     challenge, code = send(cast.dentist)
     asked = {"client": cast.dentist, "number": ONE, "language": Language.ENGLISH}
     calls = [
