@@ -134,7 +134,8 @@ def is_named(host: str) -> bool:
 
 def _is_link_local(address: str) -> bool:
     """Where machines of a cloud are told secrets of their own."""
-    return ipaddress.ip_address(address.partition("%")[0]).is_link_local
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_link_local
 
 
 def resolve(host: str, port: int, *, anywhere: bool = False, seconds: float = _LOOKED_UP_FOR) -> str:

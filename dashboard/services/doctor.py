@@ -183,7 +183,7 @@ def clocks(clock: Clock) -> Iterator[Finding]:
             )
 
 
-_NEWEST_MINOR: Final = {14: 23, 15: 18, 16: 14, 17: 10, 18: 6}
+_NEWEST_MINOR: Final = {14: 23, 15: 19, 16: 15, 17: 10, 18: 6}
 _KNOWN_ON: Final = date(2026, 12, 2)
 """The newest minor versions of PostgreSQL that were known to us, and on which day; there may be newer ones."""
 

@@ -57,7 +57,7 @@ def notifications(case: Case, *, waits: bool | None = None) -> Progress:
 
 
 def is_proven(case: Case) -> bool:
-    """Whether it is known who asks: before, nobody is told that there is somebody to notify."""
+    """Whether it is known who asks: before, no page says that there is a recipient to notify."""
     return Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN).exists()
 
 
@@ -65,10 +65,9 @@ def deletions(rows: Collection[Finding]) -> Progress:
     """
     How far the deletion of recordings at trackers is that an erasure has asked for; one query.
 
-    :param rows: what was found. Of a recording of which no step is known nothing is taken to be sent.
+    :param rows: what was found. An erasure of before its requests were kept names none, and nothing is said of it.
     """
     ids = {one for row in rows for one in row.detail.get(ASKED_FOR, ())}
-    counted = sum(row.erased for row in rows if row.copies == Copies.VENDOR)
     tasks = VendorTask.objects.filter(
         client_id__in={row.client_id for row in rows}, recording_id__in=ids
     ).select_related("sent_by", "connection")
@@ -77,7 +76,7 @@ def deletions(rows: Collection[Finding]) -> Progress:
     sent = [task for task in steps if task.state == WaitingState.SENT] + done
     last_sent, last_done = _last(sent, "sent_at"), _last(done, "done_at")
     return Progress(
-        planned=max(len(ids), counted),
+        planned=len(ids),
         planned_at=max((task.created_at for task in steps), default=None),
         sent=len(sent),
         sent_at=last_sent.sent_at if last_sent else None,

@@ -358,7 +358,7 @@ def _state(
     if seen is CaseState.OPEN and one.case.took_effect_at is not None:
         return texts["counts"], texts["counts_next"]
     if seen is CaseState.DONE:
-        # Without proof nobody is told that there is somebody to notify.
+        # Without proof no page says that there is a recipient to notify.
         is_open = remaining or (one.is_proven and not one.notified.is_done)
         return state, _of_done(texts, next_, is_open=is_open, may_appeal=may_appeal)
     if seen is CaseState.DECIDED and one.is_carried_out:

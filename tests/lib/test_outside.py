@@ -61,11 +61,12 @@ def test_ordinary_addresses_are(url: str) -> None:
 def test_a_private_host_that_the_operator_names_is_spoken_to(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.CALLPRIVACY_PRIVATE_HOSTS = frozenset({"idp.lan", "10.0.0.7", "metadata.lan"})
+    settings.CALLPRIVACY_PRIVATE_HOSTS = frozenset({"idp.lan", "10.0.0.7", "metadata.lan", "mapped.lan"})
     found = {
         "idp.lan": "10.0.0.8",
         "10.0.0.7": "10.0.0.7",
         "metadata.lan": "169.254.169.254",
+        "mapped.lan": "::ffff:169.254.169.254",
         "other.lan": "10.0.0.8",
     }
     monkeypatch.setattr(outside, "_looked_up", lambda host, *_: [(0, 0, 0, "", (found[host], 443))])
@@ -75,7 +76,7 @@ def test_a_private_host_that_the_operator_names_is_spoken_to(
     for url in ("https://other.lan/", "https://10.0.0.9/", "http://idp.lan/"):
         with pytest.raises(outside.NotPlainError):
             outside.checked(url)
-    for host in ("metadata.lan", "other.lan"):
+    for host in ("metadata.lan", "mapped.lan", "other.lan"):
         with pytest.raises(outside.NotPublicError):
             outside.resolve(host, 443)
 

@@ -42,7 +42,7 @@ class NotRecordableError(ValueError):
 
 
 class ReasonUnreadError(ValueError):
-    """Somebody agrees to what was asked for, and has not opened the reason."""
+    """An officer agrees to a request whose reason the officer has not opened."""
 
 
 class PersonalValueError(NotRecordableError):

@@ -23,9 +23,9 @@ class Lines:
     """
     Starts before which something of a call is not let in.
 
-    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its keep-for where the client is
-    live, or past what has already been erased. :ivar recordings: its recording, and :ivar identities: a person of whom
-    nothing newer is known, because they have been erased until then.
+    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its retention period where the client
+    is live, or past what has already been erased. :ivar recordings: its recording, and :ivar identities: a person of
+    whom nothing newer is known, because they have been erased until then.
     """
 
     calls: datetime
