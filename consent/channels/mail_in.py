@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import email
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from email.errors import MessageError
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header, make_header
 from email.message import Message
-from email.policy import default as policy
+from email.policy import Compat32
 from email.utils import getaddresses
 from enum import StrEnum
 from hashlib import sha256
@@ -28,6 +30,14 @@ from consent.replies import strip_quoted
 LARGEST: Final = 2 * 1024 * 1024
 _PARTS_AT_MOST: Final = 60
 _HEADER_AT_MOST: Final = 32 * 1024
+# The library's time grows with the square of the length of a header that it takes apart.
+_LONG_HEADER = re.compile(
+    rb"^(?:from|subject|authentication-results|content-(?:type|disposition))[ \t]*:(?:[^\r\n]|\r?\n[ \t]){2048}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADERS_AT_MOST: Final = 1_000
+_BOUNDARIES_AT_MOST: Final = 2_000
+_NESTED = re.compile(rb"^content-type[ \t]*:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _READ_AT_MOST: Final = 100_000
 _TEXT_AT_MOST: Final = 20_000
 _ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[a-z0-9.-]{1,253}", re.ASCII | re.IGNORECASE)
@@ -44,6 +54,14 @@ _AWAY = re.compile(
 
 class UnreadableError(ValueError):
     """What came is no message, or larger than any that is read here."""
+
+
+class _Headers(Compat32):
+    """Headers as they stand, in UTF-8: the default policy takes each apart when it is asked for."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        """One header's text."""
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Kind(StrEnum):
@@ -90,13 +108,9 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     :param trusted: names of receiving servers whose findings count (`authserv-id`), such as "mx.example.com".
     :raises UnreadableError: it is none, or too large.
     """
-    if len(raw) > LARGEST:
-        raise UnreadableError("A message of over 2 MB is not read.")
-    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    if any(len(header) > _HEADER_AT_MOST for header in re.split(rb"\n(?![ \t])", head)):
-        raise UnreadableError("A message with a header of over 32 KB is not read.")
+    _refuse_unbounded(raw)
     try:
-        message = email.message_from_bytes(raw, policy=policy)
+        message = email.message_from_bytes(raw, policy=_Headers())
         if not message.keys():
             raise UnreadableError("This is no message: it has no headers.")
         sender = _sender(message)
@@ -110,13 +124,27 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
             message_id=_header(message, "Message-ID")[:250] or f"<{sha256(raw).hexdigest()}>",
             about=tuple(dict.fromkeys(_returned(message) if kind is Kind.BOUNCE else _answered(message))),
             recipients=_recipients(message),
-            subject=_header(message, "Subject")[:200],
+            subject=_subject(message)[:200],
             text=strip_quoted(_text(message)[:_READ_AT_MOST])[:_TEXT_AT_MOST].strip(),
         )
     except (MessageError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UnreadableError):
             raise
         raise UnreadableError("This message cannot be read.") from None
+
+
+def _refuse_unbounded(raw: bytes) -> None:
+    """Bounds that hold before a library takes the message apart."""
+    if len(raw) > LARGEST:
+        raise UnreadableError("A message of over 2 MB is not read.")
+    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    headers = re.split(rb"\n(?![ \t])", head)
+    if len(headers) > _HEADERS_AT_MOST or any(len(header) > _HEADER_AT_MOST for header in headers):
+        raise UnreadableError("A message of over 1,000 headers, or with one of over 32 KB, is not read.")
+    if _LONG_HEADER.search(raw):
+        raise UnreadableError("A message whose sender, subject or type is over 2 KB long is not read.")
+    if raw.count(b"\n--") > _BOUNDARIES_AT_MOST or len(_NESTED.findall(raw)) > _PARTS_AT_MOST:
+        raise UnreadableError("A message of too many parts is not read.")
 
 
 # --- Who sent it ---
@@ -134,13 +162,17 @@ def _header(message: Message[Any, Any], name: str) -> str:
     return " ".join(found[0].split()) if found else ""
 
 
+def _subject(message: Message[Any, Any]) -> str:
+    raw = _header(message, "Subject")
+    try:
+        return " ".join(str(make_header(decode_header(raw))).split())
+    except (HeaderParseError, LookupError, UnicodeError):
+        return raw
+
+
 def _named(values: list[str]) -> list[str]:
     """Every address that the headers name, also what is none."""
     return [address.strip().lower() for name, address in getaddresses(values) if name or address]
-
-
-def _addresses(values: list[str]) -> list[str]:
-    return [address for address in _named(values) if _ADDRESS.fullmatch(address)]
 
 
 def _sender(message: Message[Any, Any]) -> str:
@@ -230,7 +262,7 @@ def _kind(message: Message[Any, Any]) -> Kind:
     marks = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id")
     if any(_header(message, name) for name in marks[:2]) or _header(message, "List-Id"):
         return Kind.ROBOT
-    return Kind.ROBOT if _AWAY.match(_header(message, "Subject")) else Kind.PERSON
+    return Kind.ROBOT if _AWAY.match(_subject(message)) else Kind.PERSON
 
 
 def _actions(message: Message[Any, Any]) -> Iterator[str]:
@@ -266,7 +298,8 @@ def _returned(message: Message[Any, Any]) -> Iterator[str]:
 
 def _recipients(message: Message[Any, Any]) -> tuple[str, ...]:
     names = ("Delivered-To", "X-Original-To", "To", "Cc")
-    return tuple(dict.fromkeys(_addresses([value for name in names for value in _headers(message, name)])))
+    values = (value.lower() for name in names for value in _headers(message, name))
+    return tuple(dict.fromkeys(address for value in values for address in _ADDRESS.findall(value)))
 
 
 # --- What the person wrote ---
@@ -317,6 +350,7 @@ class _Words(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.words: list[str] = []
         self._open: list[str] = []
+        self._open_of: Counter[str] = Counter()
         self._silent_at: int | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -325,16 +359,18 @@ class _Words(HTMLParser):
         if tag in self._VOID:
             return
         self._open.append(tag)
+        self._open_of[tag] += 1
         names = " ".join(value or "" for name, value in attrs if name in {"class", "id"})
         quotes = any(mark in names for mark in self._QUOTES) or "divRplyFwdMsg" in names
         if self._silent_at is None and (tag in self._SILENT or quotes):
             self._silent_at = len(self._open)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self._open:
+        if not self._open_of[tag]:
             return
         while self._open:
             last = self._open.pop()
+            self._open_of[last] -= 1
             if self._silent_at is not None and len(self._open) < self._silent_at:
                 self._silent_at = None
             if last == tag:

@@ -52,13 +52,14 @@ def strip_quoted(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     looks = [_BLANKS.sub(" ", line)[:_LOOKED_AT] for line in lines]
     own: list[str] = []
+    begins = True
     for place, line in enumerate(lines):
         # White space before the first word goes: what it indents is looked at as it will stand.
-        begins = not any(map(str.strip, own))
         if _ends_here(looks, place) or (begins and looks[place].strip() == "--"):
             break
         if not _QUOTE.match(looks[place]):
             own.append(line)
+            begins = begins and not line.strip()
     return "\n".join(own).strip()
 
 

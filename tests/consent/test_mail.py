@@ -6,6 +6,8 @@ import csv
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -362,3 +364,48 @@ def test_nobody_else_brings_one(cast: Cast, person: str, status: int) -> None:
     where = reverse("consent:bring_mail", args=("dentist",))
     assert browser.get(where).status_code == status
     assert browser.post(where, {"file": SimpleUploadedFile("x.eml", b"From: a@b\n\nx")}).status_code == status
+
+
+def _blank_lines(size: int) -> bytes:
+    return b"From: a@b.example\n\n" + b"\n" * size + b"yes"
+
+
+def _quotes_in_the_sender(size: int) -> bytes:
+    return b"From: " + b'"' * size + b" <a@b.example>\n\nyes"
+
+
+def _quotes_in_the_type(size: int) -> bytes:
+    return b'From: a@b.example\nContent-Type: text/plain; a="' + b'"' * size + b"\n\nyes"
+
+
+def _parts_in_parts(size: int) -> bytes:
+    parts = (
+        b"--x%d\nContent-Type: multipart/mixed; boundary=x%d\n\n" % (n, n + 1) for n in range(size // 50)
+    )
+    return b"From: a@b.example\nContent-Type: multipart/mixed; boundary=x0\n\n" + b"".join(parts)
+
+
+def _boundaries(size: int) -> bytes:
+    return b"From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n" + b"--x\n\n" * (size // 5)
+
+
+def _open_tags(size: int) -> bytes:
+    return b"From: a@b.example\nContent-Type: text/html\n\n" + b"<div></p>" * (size // 9)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [_blank_lines, _quotes_in_the_sender, _quotes_in_the_type, _parts_in_parts, _boundaries, _open_tags],
+)
+def test_reading_takes_time_in_proportion_to_the_size(build: Callable[[int], bytes]) -> None:
+    def seconds(size: int) -> float:
+        raw, best = build(size), float("inf")
+        for _ in range(3):
+            began = time.process_time()
+            with suppress(mail.UnreadableError):
+                mail_in.read(raw, trusted=TRUSTED)
+            best = min(best, time.process_time() - began)
+        return best
+
+    # Four times the size takes four times the time; where it grows with the square, sixteen times.
+    assert seconds(30_000) < 8 * max(seconds(7_500), 0.005)
