@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 
 from analytics.anonymise.own import BANDS, LEVELS, Own, OwnError
+from callprivacy.lib import redact
 
 _PICKED: Final = {
     "source": "Steps of sources",
@@ -18,8 +19,6 @@ _PICKED: Final = {
 }
 _SAID: Final = {"hour": "hour of the weekday", "region": "region of the US or Canada"}
 _HOURS: Final = re.compile(r"(\d{1,2})(?::00)?\s*(?:-|–|to)\s*(\d{1,2})(?::00)?")
-# A run of digits as long as a telephone number, or an e-mail address.
-_PERSONAL: Final = re.compile(r"\d(?:[ ().\-]*\d){6,}|[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIELDS: Final = {name: f"steps_{name}" for name in LEVELS} | {name: name.replace(" ", "_") for name in BANDS}
 """The field that stands for a part of the groups, where it is not called like it."""
 
@@ -148,7 +147,7 @@ def _lines(said: str) -> list[tuple[str, str]]:
 
     :raises ValidationError: a line has none, or two lines have one name.
     """
-    if _PERSONAL.search(said):
+    if redact.is_personal(said):
         raise forms.ValidationError("This looks like a number or an address. It would stand on data sheets.")
     found: dict[str, str] = {}
     for line in filter(None, (" ".join(raw.split()) for raw in said.splitlines())):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 
@@ -19,10 +18,8 @@ from analytics.selectors.releases import KEPT_FOR, PSEUDONYMS_KEPT_FOR
 from analytics.services.noisy import LEAST_EPSILON, MOST_EPSILON
 from analytics.services.recipients import MOST_SUPPRESSED
 from analytics.services.releases import Wish
+from callprivacy.lib import redact
 from callprivacy.lib.forms import DayField
-
-# A run of digits as long as a telephone number, or an e-mail address.
-_PERSONAL: Final = re.compile(r"\d(?:[ ().\-]*\d){6,}|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class RecipientForm(forms.Form):
@@ -120,7 +117,7 @@ class ReleaseForm(forms.Form):
 
     def clean_purpose(self) -> str:
         purpose = str(self.cleaned_data["purpose"])
-        if _PERSONAL.search(purpose):
+        if redact.is_personal(purpose):
             raise forms.ValidationError("This looks like a number or an address. Say what for without it.")
         return purpose
 

@@ -1,9 +1,11 @@
 """
-Taking out of a text what identifies people or opens their accounts: numbers, cards, e-mail addresses.
+Finding in a text what identifies people or opens their accounts: numbers, cards, e-mail addresses.
 
-Written and spoken ("four one five, triple five ...", "cuatro uno cinco", "john dot smith at gmail dot com"), in English
-and Spanish. Each is replaced by a word for what it was. It rather takes out a number too many: what looks like a number
-of six digits or more is one, but amounts of money, dates and times are left. Names and addresses are not recognised.
+`has_number` decides about short fields such as a campaign or a column's name: only what is written like a telephone
+number counts. `redact` is for conversations: written and spoken ("four one five, triple five ...", "cuatro uno cinco",
+"john dot smith at gmail dot com"), in English, Spanish, German and French. Each is replaced by a word for what it was.
+It rather takes out a number too many: what looks like a number of six digits or more is one, but amounts of money,
+dates and times are left. Names and addresses are not recognised.
 Pure, and quick: one pass over the words. Nothing in this module remembers a text.
 """
 
@@ -15,6 +17,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
+from phonenumbers import Leniency, PhoneNumberMatcher
+
 NUMBER: Final = "[number]"
 CARD: Final = "[card]"
 MAIL: Final = "[e-mail]"
@@ -23,6 +27,8 @@ CODE: Final = "[code]"
 SHORTEST: Final = 6
 """Digits from which on something is a number that must go."""
 _CARD: Final = range(13, 20)
+_FEWEST: Final = 7
+_TATWEEL: Final = "\u0640"
 _FILLERS_AT_MOST: Final = 4
 _SECRET_WITHIN: Final = 6
 
@@ -34,16 +40,19 @@ def _words(text: str) -> frozenset[str]:
 _ONES: Final = {
     word: str(digit)
     for digit, words in enumerate((
-        "zero oh cero", "one uno", "two dos", "three tres", "four cuatro", "five cinco", "six seis", "seven siete",
-        "eight ocho", "nine nueve",
+        "zero oh cero null", "one uno eins un", "two dos zwei zwo deux", "three tres drei trois",
+        "four cuatro vier quatre", "five cinco funf fuenf cinq", "six seis sechs", "seven siete sieben sept",
+        "eight ocho acht huit", "nine nueve neun neuf",
     ))
     for word in words.split()
 }  # fmt: skip
 _TEENS: Final = {
     word: str(number)
     for number, words in enumerate((
-        "ten diez", "eleven once", "twelve doce", "thirteen trece", "fourteen catorce", "fifteen quince",
-        "sixteen dieciseis", "seventeen diecisiete", "eighteen dieciocho", "nineteen diecinueve",
+        "ten diez zehn dix", "eleven once elf onze", "twelve doce zwolf zwoelf douze", "thirteen trece dreizehn treize",
+        "fourteen catorce vierzehn quatorze", "fifteen quince funfzehn fuenfzehn quinze",
+        "sixteen dieciseis sechzehn seize", "seventeen diecisiete siebzehn", "eighteen dieciocho achtzehn",
+        "nineteen diecinueve neunzehn",
     ), start=10)
     for word in words.split()
 } | {
@@ -55,19 +64,27 @@ _TEENS: Final = {
 _TENS: Final = {
     word: str(number * 10)
     for number, words in enumerate((
-        "twenty veinte", "thirty treinta", "forty fourty cuarenta", "fifty cincuenta", "sixty sesenta",
-        "seventy setenta", "eighty ochenta", "ninety noventa",
+        "twenty veinte zwanzig vingt vingts", "thirty treinta dreissig dreißig trente",
+        "forty fourty cuarenta vierzig quarante", "fifty cincuenta funfzig fuenfzig cinquante",
+        "sixty sesenta sechzig soixante", "seventy setenta siebzig", "eighty ochenta achtzig", "ninety noventa neunzig",
     ), start=2)
     for word in words.split()
 }  # fmt: skip
-_TIMES: Final = {"double": 2, "doble": 2, "triple": 3, "treble": 3}
+_TENS_AFTER: Final = {
+    f"{one}und{ten}": value[0] + digit
+    for ten, value in _TENS.items()
+    for one, digit in (_ONES | {"ein": "1"}).items()
+    if ten.endswith(("zig", "ssig", "ßig"))
+}
+_TIMES: Final = {"double": 2, "doble": 2, "doppel": 2, "triple": 3, "treble": 3}
 # What stands between the digits of a number that somebody says: "hundred" adds no digit of its own, who listens says
 # "okay" after three of them, and a transcript names who speaks.
 _FILLERS: Final = _words(
     "and y dash guion hyphen space espacio uh um eh huh mhm este then luego entonces again area code codigo lada dot"
     " punto plus mas extension ext okay ok yes yeah yep right correct si aja bueno claro got it o hundred thousand"
     " hundreds cien ciento cientos mil comma coma that's country pais pause pausa agent agente caller customer cliente"
-    " speaker representative rep operator"
+    " speaker representative rep operator und et bindestrich minus tiret leerzeichen espace punkt point vorwahl"
+    " indicatif genau ja oui d'accord alors dann also euh ah ahm kunde client anrufer hundert cent cents"
 )
 # After these a short number is one as well: the code on a card's back, a PIN.
 _SECRETS: Final = _words("cvv cvc cvv2 cvc2 pin passcode nip ssn")
@@ -91,13 +108,36 @@ _MONEY: Final = re.compile(
     r"[$€£]\s?\d{1,7}(?:[.,]\d{2,3})*(?![-\s.,]?\d)"
     r"|(?<![\d.,+(\-])(?<!\d )(?:\d{1,3}(?:,\d{3})+(?:\.\d{2})?|\d{1,6}\.\d{2})\b(?![-\s.,]?\d)"
 )
+_MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE_OR_TIME: Final = re.compile(
-    r"\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b|\b(?:19|20)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
+    r"\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b|\b(?:19|20)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b"
+    rf"|\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b",
+    re.IGNORECASE,
 )
 # What stands for something that was taken out is one word, and says nothing.
 _TOKEN: Final = re.compile(r"\[(?:number|card|e-mail|code)\]|\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
-# Between two tokens of one number: blanks, hyphens, brackets, dots, commas, who speaks; not a slash.
-_GAP: Final = re.compile(r"[\s\-\u2010-\u2015.,;:?!()\[\]+#*\u00a0…]{0,12}")
+# Between two tokens of one number: blanks, punctuation, who speaks.
+_GAP: Final = re.compile(r"[^\w$€£%]{0,12}|_{1,12}")
+
+
+# Of a short field: what has as many digits as a telephone number and is none.
+_NO_NUMBER: Final = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d{2}(?P<a>[-/._ ])(?:0?[1-9]|1[0-2])(?P=a)(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])(?P<b>[-/.])(?:0?[1-9]|[12]\d|3[01])(?P=b)(?:19|20)?\d{2})(?!\d)"
+    r"|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d|\s*:\s*\d)"
+    r"|(?<!\d)(?:19|20)\d{2}(?:[-/, ]{1,3}(?:19|20)\d{2}){1,3}(?!\d)"
+    r"|(?<!\d)\d{2}-\d{2}(?:, ?\d{2}-\d{2})+(?!\d)|(?<!\d)\d{5}/\d{5}(?!\d)"
+    r"|[$€£] ?\d{1,3}(?:[,.]?\d{3}){0,3}(?:[.,]\d{2})?(?!\d)|(?<![\d+])\d{1,3}(?:,\d{3}){2,}(?!\d)"
+)
+# Ten digits, however they are grouped; seven behind a plus, or behind a zero in groups; three groups of three; seven
+# written like a number without its area code. Letters end it.
+_GAPS: Final = r"[^\w$€£%]{0,4}"
+_LIKE_A_NUMBER: Final = re.compile(
+    rf"(?:\d{_GAPS}){{9}}\d|\+{_GAPS}(?:\d{_GAPS}){{6}}\d"
+    rf"|(?<!\d)0\d{{1,4}}[^\w$€£%,.]{{1,4}}(?:\d{_GAPS}){{4}}\d"
+    r"|(?<!\d)\d{3}([-. ])\d{3}\1\d{3}(?!\d)"
+    r"|(?<![\d.,:/-])[2-9]\d{2}[^\w$€£%/,:]\d{4}(?![\d%]|[.,:/-]\d)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +172,53 @@ def redact(text: str) -> Redacted:
     return Redacted("".join([*parts, text[position:]]), count + len(cuts))
 
 
+def has_number(text: str) -> bool:
+    """
+    Whether a short text, such as a campaign, holds what is written like a telephone number.
+
+    Digits of every script count, and any punctuation may stand between them.
+    """
+    if sum(map(str.isnumeric, text)) < _FEWEST:
+        return False
+    plain = _NO_NUMBER.sub("x", _folded(text))
+    return _LIKE_A_NUMBER.search(plain) is not None or any(
+        PhoneNumberMatcher(plain, "US", leniency=Leniency.VALID)
+    )
+
+
+def is_personal(text: str) -> bool:
+    """Whether a short text holds a telephone number or an e-mail address."""
+    return has_number(text) or _WRITTEN_MAIL.search(text) is not None
+
+
+def _folded(text: str) -> str:
+    """The text with digits of every script as 0 to 9, and what only separates as hyphens or blanks."""
+    if not text.isascii():
+        plain = "".join(_as_ascii(char) for char in text)
+        text = "".join(_as_ascii(char) for char in unicodedata.normalize("NFKC", plain))
+    return text.replace("_", " ").replace("\\", "/")
+
+
+def _with_plain_digits(text: str) -> str:
+    """The text, place for place, with circled and raised digits as 0 to 9, and what only lengthens as a hyphen."""
+    if text.isascii():
+        return text
+    return "".join(
+        str(unicodedata.digit(char)) if char.isdigit() else "-" if char == _TATWEEL else char for char in text
+    )
+
+
+def _as_ascii(char: str) -> str:
+    digit = unicodedata.digit(char, None)
+    if digit is not None:
+        return str(digit)
+    kind = unicodedata.category(char)
+    # An accent, a mark around a digit or what is invisible separates nothing.
+    if char.isascii() or kind == "Sc" or (kind[0] in "LN" and kind != "Lm"):
+        return char
+    return "" if kind[0] in "MC" or kind == "Lm" else " " if kind[0] == "Z" else "-"
+
+
 def is_card(digits: str) -> bool:
     """Whether digits are a card's number by their length and their check digit (Luhn, ISO/IEC 7812-1)."""
     if len(digits) not in _CARD:
@@ -150,6 +237,7 @@ def _numbers(text: str) -> list[tuple[int, int, str]]:
     Words are counted as they stand afterwards, where a number is one: what is near a word that asks for a secret is
     as near the second time.
     """
+    text = _with_plain_digits(text)
     tokens = _tokens(text)
     cuts: list[tuple[int, int, str]] = []
     place, gone, secret_until = 0, 0, -1
@@ -198,7 +286,10 @@ def _token(found: re.Match[str]) -> _Token:
         return _Token(found.start(), found.end(), raw, digits)
     word = _plain(raw)
     return _Token(
-        found.start(), found.end(), word, _ONES.get(word) or _TEENS.get(word) or _TENS.get(word) or ""
+        found.start(),
+        found.end(),
+        word,
+        _ONES.get(word) or _TEENS.get(word) or _TENS.get(word) or _TENS_AFTER.get(word) or "",
     )
 
 

@@ -120,15 +120,15 @@ class _List:
     def __init__(self, source: BinaryIO, country: str) -> None:
         self._table = Table(source, unpacked_at_most=UNPACKED_AT_MOST)
         first = self._table.header
-        self.is_named = all(phone.normalise(cell, country) is None for cell in first)
+        self._first_is_row = self._table.is_headed and any(phone.normalise(cell, country) for cell in first)
         self.header = (
-            first if self.is_named else tuple(f"Column {place}" for place in range(1, len(first) + 1))
+            tuple(f"Column {place}" for place in range(1, len(first) + 1)) if self._first_is_row else first
         )
         self.delimiter = self._table.delimiter or ","
 
     def rows(self) -> Iterator[list[str] | None]:
         """Its rows; None for one whose cells cannot be told apart. Blank lines are none."""
-        if not self.is_named:
+        if self._first_is_row:
             yield list(self._table.header)
         for _, cells in self._table.cells():
             if cells is None or any(cell.strip() for cell in cells):

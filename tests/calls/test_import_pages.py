@@ -7,6 +7,7 @@ import io
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,37 @@ def test_another_clients_connection_cannot_be_chosen(cast: Cast) -> None:
 
 
 # --- Saying what it is -----------------------------------------------------------------------------------------------
+
+
+def test_a_first_line_that_is_a_call_is_no_heading(cast: Cast) -> None:
+    """Its number was shown and stored as the name of a column."""
+    browser = signed_in(cast.alice)
+    start = NOON - timedelta(days=2)
+    first = [(f"{start:%Y-%m-%d %H:%M:%S}", "202-555-0147", "5")]
+    bring(
+        browser,
+        cast.dentist,
+        table(first, (f"{start:%Y-%m-%d %H:%M:%S}", "202-555-0199", "9")),
+        format="generic",
+    )
+    row = the_import(cast.dentist)
+    shown = text(browser.get(url("import", cast.dentist, row.pk)))
+    assert "202-555-0199" not in shown
+    assert "Is the first line a heading?" in shown
+    said = {
+        "time_zone": "UTC",
+        "column_started_at": "Column 1",
+        "column_caller": "Column 2",
+        "is_headed": "no",
+    }
+    browser.post(url("import_describe", cast.dentist, row.pk), said)
+    row = the_import(cast.dentist)
+    assert row.mapping["columns"] == {"started_at": "Column 1", "caller": "Column 2"}
+    assert (row.rows, row.failure) == (2, "")
+    browser.post(url("import_describe", cast.dentist, row.pk), said | {"is_headed": "yes"})
+    shown = text(browser.get(url("import", cast.dentist, row.pk)))
+    assert "It cannot be read like this" in shown
+    assert "0199" not in shown
 
 
 def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> None:

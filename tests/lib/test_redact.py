@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from callprivacy.lib import redact as module
-from callprivacy.lib.redact import is_card, redact
+from callprivacy.lib.redact import has_number, is_card, redact
 from tests.scale import some
 
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -249,3 +250,46 @@ def test_random_conversations_lose_their_numbers() -> None:
         said = chance.choice([words, digits, f"{digits[:3]} {words.split()[3]} {digits[4:]}"])
         assert left(redact(f"so my number is {said}, okay?").text) == ""
     assert module.SHORTEST == 6
+
+
+_CORPUS = Path(__file__).resolve().parent.parent / "fixtures" / "numbers"
+
+
+def _corpus(name: str) -> list[str]:
+    """Short texts, one a line: numbers in many spellings and scripts, or what only looks like one."""
+    return (_CORPUS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_numbers_of_the_corpus_are_recognized_and_little_else() -> None:
+    positive, negative = _corpus("positive"), _corpus("negative")
+    missed = [ascii(text) for text in positive if not has_number(text)]
+    wrong = [text for text in negative if has_number(text)]
+    found = len(positive) - len(missed)
+    print(f"recall {found / len(positive):.3f}, precision {found / (found + len(wrong)):.3f}")  # noqa: T201
+    assert len(positive) >= 300
+    assert len(negative) >= 300
+    assert missed == []
+    assert wrong == ["ZIP+4 10001-2345"]
+
+
+def test_no_number_of_the_corpus_stays_in_a_transcript() -> None:
+    left = [ascii(text) for text in _corpus("positive") if has_number(redact(text).text)]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "meine Nummer ist null vier eins fünf, fünf fünf fünf null eins vier sieben",
+        "null drei null, dreiundzwanzig zwölf fünfzig",
+        "mon numéro est zéro un, quatre-vingt-dix-neuf, zéro zéro, douze, vingt-trois",
+        "c'est le zéro six douze trente-quatre cinquante-six soixante-dix-huit",
+    ],
+)
+def test_numbers_said_in_german_and_french_go(text: str) -> None:
+    assert "[number]" in redact(text).text
+    assert has_number(redact(text).text) is False
+
+
+def test_a_date_with_its_month_in_words_stays() -> None:
+    assert redact("we met on Sept 5, 2026 at 10:30").count == 0

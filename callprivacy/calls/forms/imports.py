@@ -96,6 +96,14 @@ class LayoutForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._format = layout.format
+        self.fields["is_headed"] = forms.TypedChoiceField(
+            label="Is the first line a heading?",
+            choices=[("yes", "Yes, it names the columns"), ("no", "No, it is a call")],
+            coerce="yes".__eq__,
+            empty_value=layout.is_headed,
+            required=False,
+            initial="no" if layout.is_headed is False else "yes",
+        )
         self.fields["time_zone"] = forms.ChoiceField(
             label="Zone of its times", choices=_zones(own_zone), initial=layout.time_zone
         )
@@ -136,4 +144,10 @@ class LayoutForm(forms.Form):
             for field in FIELDS
             if self.cleaned_data[f"column_{field}"]
         }
-        return Layout(self._format, columns, self.cleaned_data["time_zone"], self.cleaned_data["slashes"])
+        return Layout(
+            self._format,
+            columns,
+            self.cleaned_data["time_zone"],
+            self.cleaned_data["slashes"],
+            self.cleaned_data["is_headed"],
+        )

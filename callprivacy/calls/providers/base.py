@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.lib import phone
+from callprivacy.lib.redact import has_number
 
 EARLIEST: Final = datetime(2005, 1, 1, tzinfo=UTC)
 AHEAD_AT_MOST: Final = timedelta(minutes=10)
@@ -360,7 +361,6 @@ _SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not
 _EMAIL = re.compile(r"\S@|@\S")
 _ADDRESS = re.compile(r"://|\bwww\.|[?&;]\s*[\w.\-\[\]]+=|^[\w.\-]+=\S|\b\w+clid\b", re.IGNORECASE)
 _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{1,4}:){3,}", re.IGNORECASE)
-_NUMBER = re.compile(r"(?:\d[\s().+\-/]{0,3}){10}|\+\s?(?:\d[\s().\-/]{0,2}){7}|\b\d{3}[\s.\-]\d{4}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _SPACE = re.compile(r"\s+")
@@ -371,7 +371,7 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
     A word or two of marketing, or "".
 
     Control and formatting characters are removed, white space is one space, the rest is cut at `length`.
-    What looks like an e-mail address, a telephone number (ten digits, or seven written like one), a web or
+    What looks like an e-mail address, a telephone number, a web or
     IP address, a query string, or a click id (a UUID, or sixteen letters and digits in one run with both in
     it) is dropped altogether.
     """
@@ -388,7 +388,7 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
         _EMAIL.search(text)
         or _ADDRESS.search(text)
         or _IP.search(text)
-        or _NUMBER.search(text)
+        or has_number(text)
         or _UUID.search(text)
         or any(not run.isalpha() and not run.isdigit() for run in _RUN.findall(text))
     ):

@@ -30,6 +30,7 @@ import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final, Literal, NamedTuple
@@ -38,6 +39,7 @@ from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.providers import base
 from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage, UnparsableError
 from callprivacy.lib import phone
+from callprivacy.lib.redact import is_personal
 
 LINE_AT_MOST: Final = 1 << 20
 COLUMNS_AT_MOST: Final = 2_000
@@ -159,12 +161,23 @@ def _places(header: list[str] | tuple[str, ...], columns: Mapping[str, tuple[str
     return places
 
 
+def _named(names: tuple[str, ...], *, is_headed: bool) -> tuple[str, ...]:
+    """Names of columns that nobody is recognized by."""
+    return tuple(
+        name if is_headed and not is_personal(name) else f"Column {place}"
+        for place, name in enumerate(names, start=1)
+    )
+
+
 class Table:
     """
     One file of calls, read once from its start.
 
     :param source: the file's bytes, or a binary stream at its start. The caller closes it.
-    :ivar header: the names of its columns.
+    :param is_headed: whether the first line names the columns; None: unless one of its cells is personal.
+    :ivar header: the names of its columns. Of a first line that is a row, and in place of a name that is personal,
+        they are "Column 1", "Column 2" and so on.
+    :ivar is_headed: what was asked for, or found.
     :ivar delimiter: what was found to separate them; "" in JSON.
     :ivar compressed: whether it is a gzip file.
     :ivar recoded_lines: how many lines so far were not UTF-8 and were read as Windows-1252.
@@ -175,6 +188,7 @@ class Table:
         self,
         source: bytes | BinaryIO,
         *,
+        is_headed: bool | None = None,
         unpacked_at_most: int = UNPACKED_AT_MOST,
         ratio_at_most: int = RATIO_AT_MOST,
     ) -> None:
@@ -191,11 +205,14 @@ class Table:
         self._found: Iterator[tuple[int, list[str] | None]]
         if _is_json(self._stream):
             objects = _Objects(self._stream)
-            self.header, self.delimiter = objects.header, ""
-            self._found = objects.rows()
+            self.header, self.delimiter = _named(objects.header, is_headed=True), ""
+            self.is_headed, self._found = True, objects.rows()
         else:
-            self.header, self.delimiter = self._read_header(start)
-            self._found = self._csv_rows()
+            first_line, self.delimiter = self._read_header(start)
+            self.is_headed = not any(map(is_personal, first_line)) if is_headed is None else is_headed
+            self.header, self._found = _named(first_line, is_headed=self.is_headed), self._csv_rows()
+            if not self.is_headed:
+                self._found = chain([(1, list(first_line))], self._found)
 
     def _csv_rows(self) -> Iterator[tuple[int, list[str] | None]]:
         """The first line of each row, with its cells; None where they cannot be told apart."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -96,12 +96,19 @@ class Layout:
 
     :ivar columns: field -> name of the column; empty: the names that the format knows by itself.
     :ivar slashes: "month first" or "day first" for 01/02/2026; "" refuses such dates.
+    :ivar is_headed: whether the first line names the columns; None: `Table` finds out.
     """
 
     format: str
     columns: Mapping[str, str]
     time_zone: str
     slashes: str = ""
+    is_headed: bool | None = None
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        """What an import stores of it, and a connection remembers."""
+        return {"columns": dict(self.columns), "slashes": self.slashes, "is_headed": self.is_headed}
 
     def for_reading(self) -> Format:
         """
@@ -133,6 +140,7 @@ class Layout:
             row.mapping.get("columns", {}),
             row.time_zone,
             row.mapping.get("slashes", ""),
+            row.mapping.get("is_headed"),
         )
 
 
@@ -184,7 +192,7 @@ def create_import(
         client=client,
         connection=connection,
         format=layout.format,
-        mapping={"columns": dict(layout.columns), "slashes": layout.slashes},
+        mapping=layout.mapping,
         time_zone=layout.time_zone,
         file_key=stored.file_id,
         file_digest=stored.digest,
@@ -205,7 +213,7 @@ def describe_import(*, row: CallImport, layout: Layout, by: Actor, at: datetime)
     :raises RefusedError: the columns do not make a layout.
     """
     layout.for_reading()
-    mapping = {"columns": dict(layout.columns), "slashes": layout.slashes}
+    mapping = layout.mapping
     changed = CallImport.objects.filter(pk=row.pk, state=JobState.DRAFT).update(
         format=layout.format,
         mapping=mapping,
@@ -321,7 +329,9 @@ def _count(
     layout = Layout.of(row)
     try:
         with files.open(row.client_id, row.file_key or row.pk) as source:
-            for _, facts in Table(source).rows(layout.for_reading(), zone=layout.zone, at=at):
+            for _, facts in Table(source, is_headed=layout.is_headed).rows(
+                layout.for_reading(), zone=layout.zone, at=at
+            ):
                 counts["rows"] += 1
                 if isinstance(facts, RefusedError):
                     counts["refused"] += 1
@@ -444,7 +454,7 @@ def _read(
     workers: int,
 ) -> bool:
     layout = Layout.of(row)
-    table = Table(source)
+    table = Table(source, is_headed=layout.is_headed)
     found = table.rows(
         layout.for_reading(), zone=layout.zone, at=row.started_at or row.created_at, after_line=row.line
     )
@@ -749,7 +759,7 @@ def begin_from_disk(
             file_digest=digest,
             format=layout.format,
             time_zone=layout.time_zone,
-            mapping={"columns": dict(layout.columns), "slashes": layout.slashes},
+            mapping=layout.mapping,
         ).first()
         if cut_off is not None:
             CallImport.objects.filter(pk=cut_off.pk).update(due_at=at)
@@ -759,7 +769,7 @@ def begin_from_disk(
             client=client,
             connection=connection,
             format=layout.format,
-            mapping={"columns": dict(layout.columns), "slashes": layout.slashes},
+            mapping=layout.mapping,
             time_zone=layout.time_zone,
             file_digest=digest,
             state=JobState.QUEUED,

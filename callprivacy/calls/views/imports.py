@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -150,8 +149,8 @@ def _create(
     connection = form.cleaned_data["connection"]
     try:
         with opened(client.pk, stored) as source:
-            header = Table(source).header
-        layout = _proposal(header, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
+            table = Table(source)
+        layout = _proposal(table, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
     except UnparsableError as error:
         form.add_error("file", str(error))
         return None
@@ -168,16 +167,15 @@ def _create(
     return row
 
 
-def _proposal(
-    header: Sequence[str], file_format: str, time_zone: str, connection: Connection | None
-) -> Layout:
+def _proposal(table: Table, file_format: str, time_zone: str, connection: Connection | None) -> Layout:
     """What the connection remembers, where this file has those columns; otherwise what the names suggest."""
-    names = {name.casefold() for name in header}
+    names = {name.casefold() for name in table.header}
     remembered = connection.mapping if connection is not None else {}
     columns = remembered.get("columns", {}) if remembered.get("format") == file_format else {}
     if columns and all(column.casefold() in names for column in columns.values()):
-        return Layout(file_format, columns, time_zone, remembered.get("slashes", ""))
-    return Layout(file_format, imports.columns_proposed(header, file_format), time_zone)
+        return Layout(file_format, columns, time_zone, remembered.get("slashes", ""), table.is_headed)
+    columns = imports.columns_proposed(table.header, file_format)
+    return Layout(file_format, columns, time_zone, is_headed=table.is_headed)
 
 
 def _look_through(row: CallImport, client: Client, size: int, *, at: datetime) -> None:
@@ -220,7 +218,7 @@ def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
     columns, rows, recoded = None, [], 0
     try:
         with files.open(client.pk, row.file_key or row.pk) as source:
-            table = Table(source)
+            table = Table(source, is_headed=layout.is_headed)
             header = table.header
             reading = layout.for_reading()
             columns = columns_dropped(header, reading)

@@ -21,7 +21,6 @@ from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import FORMATS, Layout
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
-from callprivacy.lib.redact import redact
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
@@ -144,14 +143,13 @@ class Command(OwnCommand):
         columns = dict(layout.columns) or (columns_found(tuple(header), preset) if preset else {})
         missing = [field for field in REQUIRED if not columns.get(field)]
         if missing and preset is None:
-            names = ", ".join(redact(name).text for name in header)
+            names = ", ".join(header)
             raise CommandError(
                 f"No column is known for {' and '.join(missing)}. The file has: {names}. Name the columns:"
                 ' --columns \'{"started_at": "...", "caller": "..."}\''
             )
         used = {column.casefold() for column in columns.values()}
-        # The first line of a file without a heading is a call.
-        ignored = [redact(name).text for name in header if name.strip() and name.casefold() not in used]
+        ignored = [name for name in header if name.strip() and name.casefold() not in used]
         self.stdout.write(f"Reading it as {FORMATS[layout.format]}.")
         if ignored:
             self.stdout.write(f"Columns not read: {', '.join(ignored)}.")
