@@ -236,6 +236,10 @@ def answer_errors(api: NinjaAPI) -> None:
 # --- What is sent and answered -------------------------------------------------------------------------------------
 
 
+# One line: no control characters, of which NUL is one that the database does not take.
+LINE: Final = r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*$"
+
+
 class Strict(Schema):
     """What is sent holds nothing that is not named here."""
 
@@ -250,7 +254,9 @@ class Problem(Schema):
     field: str = Field(description="The part of the request that it is about, if it is about one.")
 
 
-type Number = Annotated[str, Field(min_length=1, max_length=64, description="E.164, or as dialled at home.")]
+type Number = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=LINE, description="E.164, or as dialled at home.")
+]
 
 
 class PlaceIn(Strict):
@@ -261,7 +267,7 @@ class PlaceIn(Strict):
     """
 
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
-    region: str = Field("", max_length=8, description="ISO 3166-2 without the country, such as CA.")
+    region: str = Field("", max_length=8, pattern=LINE, description="ISO 3166-2 without the country, such as CA.")
     evidence: Literal["", "address", "billing", "carrier", "tracker"] = Field(
         "",
         description="How you know: an address, a billing address, a look-up at the carrier, the call tracker.",
@@ -442,7 +448,7 @@ class EventIn(Strict):
     notice_version: uuid.UUID | None = Field(None, description="The published words that were shown.")
     evidence: ProofIn | None = None
     idempotency_key: str | None = Field(
-        None, min_length=8, max_length=100, description="In place of the header Idempotency-Key."
+        None, min_length=8, max_length=100, pattern=LINE, description="In place of the header Idempotency-Key."
     )
 
 

@@ -17,7 +17,7 @@ from ninja.decorators import decorate_view
 from pydantic import Field, StringConstraints
 
 from callprivacy.lib.forms import FIRST_DAY
-from consent.api import Problem, Strict, answer_json, bearer_of, problem, refuse_unread, unavailable
+from consent.api import LINE, Problem, Strict, answer_json, bearer_of, problem, refuse_unread, unavailable
 from consent.services.limits import Verdict, knock
 from governance.services import badge_systems
 from governance.services.premises import AHEAD, Passing
@@ -62,8 +62,8 @@ def door(run: Run) -> Run:
     return guarded
 
 
-# The database takes no NUL, and nobody looks for the other signs that are not printed.
-_Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=LINE)]
 
 
 class PassingIn(Strict):

@@ -28,7 +28,7 @@ from analytics.selectors.asked import (
 )
 from analytics.selectors.reports import ReportError
 from callprivacy.lib import calendars
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 
 
@@ -145,7 +145,7 @@ class ExploreForm(forms.Form):
 class SaveForm(forms.Form):
     """A name for a report, and whether the others find it."""
 
-    name = forms.CharField(label="Name", max_length=120)
+    name = LineField(label="Name", max_length=120)
     is_shared = forms.BooleanField(
         label="Share it",
         required=False,

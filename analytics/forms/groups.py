@@ -9,6 +9,7 @@ from django import forms
 
 from analytics.anonymise.own import BANDS, LEVELS, Own, OwnError
 from callprivacy.lib import redact
+from callprivacy.lib.forms import LineField
 
 _PICKED: Final = {
     "source": "Steps of sources",
@@ -33,15 +34,15 @@ class GroupsForm(forms.Form):
         help_text="A line for each: the channel, a colon, its sources as the tracker writes them, with commas between"
         " them. Capitals do not matter. A source that stands nowhere lies in “other”.",
     )
-    paid = forms.CharField(
+    paid = LineField(
         label="Channels that are paid for",
         max_length=2_000,
         required=False,
         help_text="With commas between them. All others are not paid.",
     )
-    narrow_bands = forms.CharField(label="Narrow bands begin at", max_length=600)
-    bands = forms.CharField(label="Bands begin at", max_length=600)
-    wide_bands = forms.CharField(
+    narrow_bands = LineField(label="Narrow bands begin at", max_length=600)
+    bands = LineField(label="Bands begin at", max_length=600)
+    wide_bands = LineField(
         label="Wide bands begin at",
         max_length=600,
         help_text="Seconds, with commas between them. What a wider list names stands in the narrower one, too.",

@@ -7,6 +7,7 @@ from django import forms
 from analytics.enums import Conversion
 from analytics.selectors.rules import Rule
 from analytics.services.rules import LEAST, MOST
+from callprivacy.lib.forms import LineField
 
 
 class RuleForm(forms.Form):
@@ -19,7 +20,7 @@ class RuleForm(forms.Form):
         max_value=86_400,
         help_text="Counts where a conversion is an answered call.",
     )
-    tags = forms.CharField(
+    tags = LineField(
         label="Tags",
         required=False,
         max_length=1000,

@@ -30,7 +30,7 @@ from callprivacy.accounts.enums import (
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews, sign_in
 from callprivacy.lib import networks, outside, phone, zones
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -78,7 +78,7 @@ class PlacesField(forms.CharField):
 class AgencyForm(forms.Form):
     """What holds for the whole agency."""
 
-    name = forms.CharField(label="Agency", max_length=120, help_text="On its pages and in its invitations.")
+    name = LineField(label="Agency", max_length=120, help_text="On its pages and in its invitations.")
     time_zone = forms.ChoiceField(
         choices=zone_choices,
         help_text="Days and times that concern no single client are told in this zone; each client has its own.",
@@ -108,13 +108,11 @@ class AgencyForm(forms.Form):
 class ClientForm(forms.Form):
     """A client's profile."""
 
-    name = forms.CharField(
-        label="Short name", max_length=120, help_text="As your people call it: Acme Dental."
-    )
-    legal_name = forms.CharField(max_length=200, help_text="As it stands in the contract.")
+    name = LineField(label="Short name", max_length=120, help_text="As your people call it: Acme Dental.")
+    legal_name = LineField(max_length=200, help_text="As it stands in the contract.")
     sector = forms.ChoiceField(choices=Sector.choices)
     time_zone = forms.ChoiceField(choices=zone_choices, help_text="Its days and dates are told in this zone.")
-    home_country = forms.CharField(
+    home_country = LineField(
         max_length=2,
         initial="US",
         help_text="Two letters, such as US or DE; numbers without a prefix are read as there.",
@@ -123,7 +121,7 @@ class ClientForm(forms.Form):
         help_text="Where it does business: US-CA, US-NY, DE. The laws there limit how long calls may be kept, and what"
         " an erasure has to leave."
     )
-    brand_colour = forms.CharField(
+    brand_colour = LineField(
         max_length=7,
         initial="#2f5d62",
         widget=forms.TextInput(attrs={"type": "color"}),
@@ -233,7 +231,7 @@ class EngagementForm(forms.Form):
 class PeopleFilter(forms.Form):
     """Narrows the list of people."""
 
-    q = forms.CharField(label="Name or e-mail", required=False, max_length=100)
+    q = LineField(label="Name or e-mail", required=False, max_length=100)
     role = forms.ChoiceField(choices=[("", "All roles"), *Role.choices], required=False)
     state = forms.ChoiceField(choices=[("", "All states"), *MembershipState.choices], required=False)
 
@@ -241,21 +239,21 @@ class PeopleFilter(forms.Form):
 class MatrixFilter(PeopleFilter):
     """Narrows both axes of the matrix."""
 
-    c = forms.CharField(label="Client", required=False, max_length=100)
+    c = LineField(label="Client", required=False, max_length=100)
     sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
 
 
 class ClientFilter(forms.Form):
     """Narrows the list of clients."""
 
-    q = forms.CharField(label="Name", required=False, max_length=100)
+    q = LineField(label="Name", required=False, max_length=100)
     sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
 
 
 class InviteForm(forms.Form):
     """Who is invited, as what, and for which clients."""
 
-    name = forms.CharField(max_length=120)
+    name = LineField(max_length=120)
     email = forms.EmailField(label="E-mail", max_length=254)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
     everything = forms.BooleanField(label="All clients there are now", required=False)
@@ -395,16 +393,16 @@ class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
 class AcceptForm(forms.Form):
     """How somebody who was invited chooses a name and a password."""
 
-    name = forms.CharField(
+    name = LineField(
         label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
-    password1 = forms.CharField(
+    password1 = LineField(
         label="Password",
         strip=False,
         max_length=500,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    password2 = forms.CharField(
+    password2 = LineField(
         label="The same password again",
         strip=False,
         max_length=500,
@@ -433,16 +431,16 @@ class AcceptForm(forms.Form):
 class NewAgencyForm(forms.Form):
     """A new agency and its first compliance officer, by the platform's operator."""
 
-    name = forms.CharField(label="Agency", max_length=120)
+    name = LineField(label="Agency", max_length=120)
     time_zone = forms.ChoiceField(choices=zone_choices, initial="America/New_York")
-    officer_name = forms.CharField(label="Compliance officer's name", max_length=120)
+    officer_name = LineField(label="Compliance officer's name", max_length=120)
     officer = forms.EmailField(label="Compliance officer's e-mail", max_length=254)
 
 
 class OfficerForm(forms.Form):
     """One more compliance officer of an agency, by the platform's operator."""
 
-    name = forms.CharField(max_length=120)
+    name = LineField(max_length=120)
     email = forms.EmailField(label="E-mail", max_length=254)
 
 
@@ -497,7 +495,7 @@ class NetworksField(forms.CharField):
 class ApiKeyForm(LifeForm):
     """A key for a system of the agency's, which may no more than who makes it."""
 
-    name = forms.CharField(
+    name = LineField(
         label="Which system it is for",
         max_length=120,
         help_text="As your people call it: CRM, dialler, website.",
@@ -581,7 +579,7 @@ class SignInPolicyForm(forms.Form):
         help_text="From the day a password is due its owner gets no further than the page for a new one. Keys of "
         "systems that this person made end after these hours, with the next morning.",
     )
-    keeper = forms.CharField(
+    keeper = LineField(
         label="Your password manager",
         required=False,
         max_length=300,
@@ -689,15 +687,15 @@ class SignInPolicyForm(forms.Form):
 class ReviewFilter(forms.Form):
     """Narrows the grants of a review."""
 
-    q = forms.CharField(label="Person", required=False, max_length=100)
-    c = forms.CharField(label="Client", required=False, max_length=100)
+    q = LineField(label="Person", required=False, max_length=100)
+    c = LineField(label="Client", required=False, max_length=100)
     answer = forms.ChoiceField(choices=[("", "All answers"), *ReviewAnswer.choices], required=False)
 
 
 class SeatsForm(forms.Form):
     """A vendor's own list of people, as the vendor exports it."""
 
-    vendor = forms.CharField(
+    vendor = LineField(
         max_length=60,
         help_text="As your people call it: CallRail. The list takes the place of the one before of this vendor.",
         widget=forms.TextInput(attrs={"list": "vendors", "autocomplete": "off"}),
@@ -732,22 +730,22 @@ _MOST_CLASSES, _LONGEST_CLASS = 5, 200
 class ProviderForm(forms.Form):
     """With which provider the agency's people sign in, and for whom it may speak."""
 
-    name = forms.CharField(
+    name = LineField(
         label="What your people call it", max_length=60, help_text='On the button: "Go to Okta".'
     )
-    issuer = forms.CharField(
+    issuer = LineField(
         label="Issuer",
         max_length=300,
         help_text="The address that the provider calls itself, such as https://acme.okta.com. "
         "Your provider's own page for the application names it.",
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "inputmode": "url"}),
     )
-    application = forms.CharField(
+    application = LineField(
         label="Client id",
         max_length=300,
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
     )
-    secret = forms.CharField(
+    secret = LineField(
         label="Client secret",
         max_length=500,
         required=False,

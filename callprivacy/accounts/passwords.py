@@ -8,6 +8,7 @@ password anywhere, and none leaves this machine.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -35,6 +36,8 @@ REMIND_BEFORE: Final = (14, 7, 1, 0)
 _GUESSED: Final = 40
 """As much of a password is looked at by the guesser; what is longer is no weaker for it."""
 _LISTED_FROM: Final = 10
+# The guesser takes the capital in "Aaaaaaaaaaaa1!" for the end of a run, and counts its letters one by one.
+_REPEATED: Final = re.compile(r"(.)\1{2,}", re.IGNORECASE | re.DOTALL)
 _STANDS_FOR_OTHERS: Final = frozenset(letter for letters in L33T_TABLE.values() for letter in letters)
 _STANDS_FOR_NONE: Final = "~^*-_=;:"
 _STAND_AT_MOST: Final = 7
@@ -206,7 +209,7 @@ def strength_of(
     if not password:
         return Strength(0, lacking, (), is_breached=False)
     given = [part for word in (*words, *rule.words) for part in {word.lower(), *word.lower().split()} if part]
-    found = zxcvbn(_bounded(password), user_inputs=given)
+    found = zxcvbn(_bounded(_REPEATED.sub(r"\1\1", password)), user_inputs=given)
     said = found["feedback"]
     hints = tuple(text for text in (said["warning"], *said["suggestions"]) if text)
     score = int(found["score"])

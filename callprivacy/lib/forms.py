@@ -52,3 +52,15 @@ class MomentField(forms.DateTimeField):
         if moment is not None and not FIRST_DAY <= moment.date() <= LAST_DAY:
             raise forms.ValidationError(self.error_messages["no_day"], code="no_day")
         return moment
+
+
+class LineField(forms.CharField):
+    """Text of one line: a name with a line break in it forges a line of a mail, a log or a file."""
+
+    default_error_messages = {"line_break": "Write it on one line."}
+
+    def to_python(self, value: Any) -> str:
+        text = str(super().to_python(value) or "")
+        if len(text.splitlines()) > 1:
+            raise forms.ValidationError(self.error_messages["line_break"], code="line_break")
+        return text

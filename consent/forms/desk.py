@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from django import forms
 
 from callprivacy.calls.forms.calls import NumberForm
+from callprivacy.lib.forms import LineField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
 
@@ -60,7 +61,7 @@ class CallBackForm(_InLanguage):
     """The telephone beside the agent; it is sealed until it rings, and kept nowhere."""
 
     caller = forms.UUIDField(widget=forms.HiddenInput)
-    own_number = forms.CharField(
+    own_number = LineField(
         label="Your own phone",
         max_length=64,
         widget=forms.TelInput({"autocomplete": "tel"}),

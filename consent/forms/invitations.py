@@ -7,13 +7,14 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from consent.models import NoticeVersion
 
 
 class BatchForm(forms.Form):
     """A list of people, and the words they get."""
 
-    name = forms.CharField(max_length=120, help_text='As you find it again, such as "Customers of October".')
+    name = LineField(max_length=120, help_text='As you find it again, such as "Customers of October".')
     version = forms.ChoiceField(label="Words")
     file = forms.FileField(
         label="List",

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent import law
 from consent.law import Topic
 from consent.selectors import law as selectors
@@ -84,7 +84,7 @@ class SignOffForm(forms.Form):
 
     rule = forms.RegexField(r"^[a-z0-9.\-]{4,60}$", widget=forms.HiddenInput)
     seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
-    counsel = forms.CharField(max_length=120, help_text="Name and firm.")
+    counsel = LineField(max_length=120, help_text="Name and firm.")
     signed_on = DayField(label="Signed on")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from django import forms
 
 from callprivacy.calls.forms.calls import ReasonForm
+from callprivacy.lib.forms import LineField
 from consent.services.contact import Aim
 from consent.services.list_checks import ROWS_AT_MOST, Head
 
@@ -14,7 +15,7 @@ from consent.services.list_checks import ROWS_AT_MOST, Head
 class ListForm(forms.Form):
     """A list of numbers, and what they are to be called for."""
 
-    name = forms.CharField(max_length=120, help_text='As you find it again, such as "Spring campaign".')
+    name = LineField(max_length=120, help_text='As you find it again, such as "Spring campaign".')
     purpose = forms.ChoiceField(
         label="What for",
         choices=[

@@ -11,6 +11,7 @@ from django import forms
 
 from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.lib import phone
+from callprivacy.lib.forms import LineField
 from callprivacy.tenancy.models import Client
 from consent.channels import twilio
 from consent.enums import Language, Purpose
@@ -50,13 +51,13 @@ class MenuForm(forms.Form):
     spanish = forms.ChoiceField(
         label="Notice in Spanish", required=False, help_text="Needed where the menu speaks Spanish."
     )
-    forward_to = forms.CharField(
+    forward_to = LineField(
         label="Line that calls go on to",
         max_length=40,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
         help_text="The client's own line, not a tracking number.",
     )
-    person_line = forms.CharField(
+    person_line = LineField(
         label="Line of a person who knows about recording",
         max_length=40,
         required=False,
@@ -173,7 +174,7 @@ def _number(row: TrackingNumber) -> str:
 class AccountForm(forms.Form):
     """Which of Twilio's accounts a connection belongs to, and how it treats STOP."""
 
-    account = forms.CharField(
+    account = LineField(
         label="Account SID",
         max_length=34,
         required=False,
@@ -181,7 +182,7 @@ class AccountForm(forms.Form):
         help_text="Of the account or subaccount that owns the numbers: AC and 32 signs. Empty: the first call or text "
         "that Twilio signs will name it.",
     )
-    secret = forms.CharField(
+    secret = LineField(
         label="Auth token of another account",
         max_length=200,
         required=False,
@@ -278,7 +279,7 @@ class WriterForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Pick who wrote it."},
     )
-    number = forms.CharField(
+    number = LineField(
         label="Phone number",
         max_length=64,
         widget=forms.TelInput({"autocomplete": "off"}),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from consent.enums import Channel, Language, Purpose
 from consent.models import NoticeVersion
 from consent.selectors import wording
@@ -56,7 +57,7 @@ class KindForm(forms.Form):
 class WordsForm(forms.Form):
     """What a notice says."""
 
-    controller = forms.CharField(
+    controller = LineField(
         max_length=200,
         required=False,
         help_text="Who is responsible for the data, by its legal name.",
@@ -95,7 +96,7 @@ class WordsForm(forms.Form):
 class NewNoticeForm(WordsForm):
     """A new notice: its name, and its words."""
 
-    name = forms.CharField(max_length=80, help_text="As your team calls it. Callers do not see it.")
+    name = LineField(max_length=80, help_text="As your team calls it. Callers do not see it.")
     field_order = ("name",)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django import forms
 
 from callprivacy.calls.models import TrackingNumber
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 from consent.enums import SetupStep, VendorStep
 from consent.selectors.onboarding import Proposal
@@ -204,7 +204,7 @@ class MarkForm(forms.Form):
     """A step that a person settles by saying so, or takes up again."""
 
     step = forms.ChoiceField(choices=[(step.value, step.label) for step in MARKED])
-    note = forms.CharField(required=False, max_length=200)
+    note = LineField(required=False, max_length=200)
     undo = forms.BooleanField(required=False)
 
     def clean_step(self) -> SetupStep:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django import forms
 
 from callprivacy.calls.models import TrackingNumber
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent.enums import PostedWhere
 from consent.models import NoticeVersion
 
@@ -47,7 +47,7 @@ class PostedForm(forms.Form):
 
     tracking_number = forms.ChoiceField(required=False)
     where = forms.ChoiceField(label="What it is", choices=PostedWhere.choices)
-    place = forms.CharField(
+    place = LineField(
         max_length=200, help_text="Where exactly: the address of the page, the name of the ad, the door."
     )
     version = forms.ChoiceField(

@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.lib import phone
+from callprivacy.lib.forms import LineField
 from consent.channels import words
 from consent.enums import Language, Purpose
 from consent.services.web import Deed
@@ -59,7 +60,7 @@ class AnswerForm(_Public):
     number = NumberField()
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purposes = forms.MultipleChoiceField(choices=Purpose, required=False)
-    form = forms.CharField(max_length=_LONGEST_TOKEN)
+    form = LineField(max_length=_LONGEST_TOKEN)
     everything = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -81,8 +82,8 @@ class NumberForm(_Public):
 class CodeForm(_Public):
     """A code that arrived on a phone, and what the page knows of where it was sent."""
 
-    challenge = forms.CharField(max_length=_LONGEST_TOKEN)
-    code = forms.CharField(max_length=20)
+    challenge = LineField(max_length=_LONGEST_TOKEN)
+    code = LineField(max_length=20)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,8 +102,8 @@ class SwitchForm(_Public):
 
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purpose = forms.ChoiceField(choices=[*Purpose.choices, ("everything", "everything")])
-    form = forms.CharField(max_length=_LONGEST_TOKEN)
-    asked = forms.CharField(max_length=_LONGEST_TOKEN, required=False)
+    form = LineField(max_length=_LONGEST_TOKEN)
+    asked = LineField(max_length=_LONGEST_TOKEN, required=False)
 
 
 class UpdatesForm(_Public):

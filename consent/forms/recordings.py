@@ -7,6 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from callprivacy.calls.forms.calls import ReasonForm
+from callprivacy.lib.forms import LineField
 from callprivacy.tenancy.models import Client
 from consent.enums import UseReason
 from consent.law import places
@@ -61,10 +62,8 @@ class HandlingForm(forms.Form):
 class PlaceForm(forms.Form):
     """The state or country of a caller's address."""
 
-    country = forms.CharField(max_length=2, initial="US", help_text="Two letters, such as US or DE.")
-    region = forms.CharField(
-        label="State or province", required=False, max_length=8, help_text="In short: CA, ON."
-    )
+    country = LineField(max_length=2, initial="US", help_text="Two letters, such as US or DE.")
+    region = LineField(label="State or province", required=False, max_length=8, help_text="In short: CA, ON.")
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()

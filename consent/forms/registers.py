@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django import forms
 
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 
 AREA_CODES_AT_MOST: Final = 400
@@ -43,12 +43,12 @@ class AsOfForm(forms.Form):
 class RegisterForm(AsOfForm):
     """A do-not-call register."""
 
-    name = forms.CharField(
+    name = LineField(
         max_length=120,
         initial="National Do Not Call Registry",
         help_text="The next file of the same name takes this one's place.",
     )
-    area_codes = forms.CharField(
+    area_codes = LineField(
         required=False,
         max_length=2000,
         label="Area codes",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import forms
 
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent.law import places
 from consent.models import AnsweringSite
 from consent.selectors.sites import NumberAt
@@ -21,9 +21,9 @@ _COUNTRY = re.compile(r"[A-Z]{2}").fullmatch
 class SiteForm(forms.Form):
     """A place where calls are answered."""
 
-    name = forms.CharField(max_length=200, help_text="As your team calls it: Head office, Call centre Tampa.")
-    country = forms.CharField(max_length=2, help_text="Two letters, such as US or DE.")
-    region = forms.CharField(
+    name = LineField(max_length=200, help_text="As your team calls it: Head office, Call centre Tampa.")
+    country = LineField(max_length=2, help_text="Two letters, such as US or DE.")
+    region = LineField(
         label="State or province",
         required=False,
         max_length=8,
@@ -56,7 +56,7 @@ class SiteForm(forms.Form):
 class AcknowledgementForm(forms.Form):
     """That somebody who answers calls knows of being recorded."""
 
-    person = forms.CharField(max_length=120, help_text="Who answers calls at this site.")
+    person = LineField(max_length=120, help_text="Who answers calls at this site.")
     acknowledged_on = DayField(label="Signed on")
     words = forms.CharField(
         max_length=2000,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django import forms
 
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent.enums import Purpose
 from consent.services import terms
 
@@ -54,7 +54,7 @@ class MoreForm(_Numbers):
 class TermsForm(_Numbers):
     """A signed document, and whom it covers."""
 
-    name = forms.CharField(max_length=120, help_text='As you find it again, such as "New patient form 2026".')
+    name = LineField(max_length=120, help_text='As you find it again, such as "New patient form 2026".')
     signed_on = DayField(
         label="Signed on",
         help_text="It speaks for calls after that day. For a list, the latest of its signatures.",

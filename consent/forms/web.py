@@ -9,6 +9,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
+from callprivacy.lib.forms import LineField
 from consent.channels.signals import origin_of
 
 MOST_SITES: Final = 50
@@ -36,7 +37,7 @@ class SitesForm(forms.Form):
         assume_scheme="https",
         help_text="Leave it empty and the numbers on the site stay as they are. It is loaded where nobody objects.",
     )
-    swap_integrity = forms.CharField(
+    swap_integrity = LineField(
         label="Its integrity hash",
         required=False,
         max_length=120,

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from consent.enums import OnWithdrawal
 
 _CHOICES = [
@@ -56,7 +57,7 @@ class ReplyForm(forms.Form):
 class DoneForm(forms.Form):
     """That it is done at the vendor, and how that is known."""
 
-    receipt = forms.CharField(
+    receipt = LineField(
         max_length=300,
         help_text="What shows it: a case number, the vendor's date, what you saw on its page.",
     )
@@ -66,8 +67,8 @@ class DoneForm(forms.Form):
 class DestinationForm(forms.Form):
     """Where numbers are sent for advertising."""
 
-    name = forms.CharField(max_length=120)
-    contact = forms.CharField(max_length=200, required=False, help_text="Whom to write to, or which page.")
+    name = LineField(max_length=120)
+    contact = LineField(max_length=200, required=False, help_text="Whom to write to, or which page.")
     instructions = forms.CharField(
         max_length=1000,
         required=False,
@@ -83,7 +84,7 @@ class EndpointForm(forms.Form):
     :param may_number: whether the person may have callers' numbers sent there.
     """
 
-    name = forms.CharField(max_length=120, help_text='As you call the system, such as "Our CRM".')
+    name = LineField(max_length=120, help_text='As you call the system, such as "Our CRM".')
     url = forms.URLField(
         label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from dashboard.channels.record import PURPOSES
 from dashboard.models import RecordWords
 
@@ -16,20 +17,20 @@ _FIELDS = ("contact", "representative", "officer", "joint", "recipients", "measu
 class WordsForm(forms.Form):
     """The editable parts: who, to whom besides, what for in words, and measures outside this product."""
 
-    contact = forms.CharField(
+    contact = LineField(
         label="Name and contact of the agency",
         required=False,
         max_length=300,
         help_text="Address, e-mail, phone.",
     )
-    officer = forms.CharField(label="Data protection officer", required=False, max_length=300)
-    representative = forms.CharField(
+    officer = LineField(label="Data protection officer", required=False, max_length=300)
+    representative = LineField(
         label="Representative in the Union",
         required=False,
         max_length=300,
         help_text="Where the agency has none there and the GDPR reaches it (article 27).",
     )
-    joint = forms.CharField(
+    joint = LineField(
         label="Joint controllers",
         required=False,
         max_length=500,
@@ -61,7 +62,7 @@ class WordsForm(forms.Form):
         said = {name: getattr(row, name) for name in _FIELDS} if row else {}
         super().__init__(data, initial=said)
         for name, (title, usual) in PURPOSES.items():
-            self.fields[f"purpose_{name}"] = forms.CharField(
+            self.fields[f"purpose_{name}"] = LineField(
                 label=f"Purpose: {title.lower()}",
                 required=False,
                 max_length=500,
@@ -71,7 +72,7 @@ class WordsForm(forms.Form):
         kept = row.representatives if row else {}
         self.of_clients = {str(client["id"]): f"representative_{client['id']}" for client in clients}
         for client in clients:
-            self.fields[self.of_clients[str(client["id"])]] = forms.CharField(
+            self.fields[self.of_clients[str(client["id"])]] = LineField(
                 label=f"Representative of {client['legal_name']} in the Union",
                 required=False,
                 max_length=300,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from callprivacy.lib import redact
-from callprivacy.lib.forms import DayField, MomentField
+from callprivacy.lib.forms import DayField, LineField, MomentField
 from callprivacy.tenancy.models import Client
 from consent.law import places
 from governance import letters
@@ -86,7 +86,7 @@ class RegisterForm(forms.Form):
 class ReportForm(forms.Form):
     """The report of a possible breach, by anybody."""
 
-    title = forms.CharField(
+    title = LineField(
         label="In a few words",
         max_length=120,
         help_text="No names and no phone numbers: this line stands in lists.",
@@ -124,7 +124,7 @@ class AssessForm(_InZone):
         widget=forms.CheckboxSelectMultiple,
         help_text="Where the agency is the processor for any purpose, the client is told first of all.",
     )
-    places = forms.CharField(
+    places = LineField(
         label="Where the people live",
         max_length=300,
         help_text=(

@@ -11,7 +11,7 @@ from django import forms
 
 from callprivacy.accounts.models import Membership
 from callprivacy.lib import zones
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from governance.models import Badge
 
 _DAYS = [
@@ -65,16 +65,16 @@ class RoomsForm(forms.Form):
 class KeyForm(forms.Form):
     """A key for a badge system."""
 
-    name = forms.CharField(label="Which system", max_length=120, help_text="It counts for a year.")
+    name = LineField(label="Which system", max_length=120, help_text="It counts for a year.")
     once = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
 class SiteFactsForm(forms.Form):
     """What is said of a place with doors."""
 
-    name = forms.CharField(label="Name", max_length=120)
-    address = forms.CharField(label="Address", max_length=200, required=False)
-    time_zone = forms.CharField(label="Time zone", max_length=64, help_text="Such as America/New_York.")
+    name = LineField(label="Name", max_length=120)
+    address = LineField(label="Address", max_length=200, required=False)
+    time_zone = LineField(label="Time zone", max_length=64, help_text="Such as America/New_York.")
     weekdays = forms.TypedMultipleChoiceField(
         label="Open on",
         choices=_DAYS,
@@ -128,8 +128,8 @@ class BadgeForm(_People):
 
     field = "user_id"
     user_id = forms.ChoiceField(label="For whom")
-    label = forms.CharField(label="Printed on it", max_length=60)
-    code = forms.CharField(
+    label = LineField(label="Printed on it", max_length=60)
+    code = LineField(
         label="What a reader reads",
         max_length=80,
         widget=forms.TextInput({"autocomplete": "off"}),
@@ -193,19 +193,19 @@ _OFF = {"autocomplete": "off"}
 class VisitorForm(forms.Form):
     """A visitor at the door."""
 
-    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(_OFF))
-    company = forms.CharField(label="Company", max_length=120, required=False, widget=forms.TextInput(_OFF))
-    host = forms.CharField(
+    name = LineField(label="Your name", max_length=120, widget=forms.TextInput(_OFF))
+    company = LineField(label="Company", max_length=120, required=False, widget=forms.TextInput(_OFF))
+    host = LineField(
         label="Whom do you visit?",
         max_length=120,
         widget=forms.TextInput(_OFF),
         help_text="The name, or the initials. They are told that you are here, where we know them.",
     )
-    purpose = forms.CharField(label="What for", max_length=200, required=False, widget=forms.TextInput(_OFF))
+    purpose = LineField(label="What for", max_length=200, required=False, widget=forms.TextInput(_OFF))
 
 
 def _badge() -> forms.CharField:
-    return forms.CharField(
+    return LineField(
         label="Your badge",
         max_length=80,
         required=False,
@@ -233,7 +233,7 @@ class ComeForm(_OneOf):
     either = ("code", "name")
     needs_one = "Give your badge or your name, one of the two."
     code = _badge()
-    name = forms.CharField(
+    name = LineField(
         label="Without your badge: your name",
         max_length=120,
         required=False,
@@ -248,7 +248,7 @@ class LeaveForm(_OneOf):
     either = ("number", "code")
     needs_one = "Give your number or your badge, one of the two."
     code = _badge()
-    number = forms.CharField(
+    number = LineField(
         label="Without a badge: your number",
         max_length=12,
         required=False,

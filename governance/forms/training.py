@@ -10,7 +10,7 @@ from django import forms
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from governance.channels import pictures
 from governance.courses import Asked, Course
 from governance.services.courses import Facts
@@ -123,7 +123,7 @@ class OutsideForm(_People):
 
     course = forms.ChoiceField(label="It stands for")
     people = forms.ChoiceField(label="Of whom")
-    issuer = forms.CharField(label="Issued by", max_length=120)
+    issuer = LineField(label="Issued by", max_length=120)
     passed_on = DayField(label="Passed on")
     valid_until = DayField(label="Valid until")
     file = forms.FileField(
@@ -176,10 +176,8 @@ def _split(text: str) -> list[str]:
 class CourseForm(forms.Form):
     """What stands before the screens of a course."""
 
-    title = forms.CharField(label="Title", max_length=120)
-    about = forms.CharField(
-        label="In one sentence", max_length=300, help_text="People read it before they begin."
-    )
+    title = LineField(label="Title", max_length=120)
+    about = LineField(label="In one sentence", max_length=300, help_text="People read it before they begin.")
     minutes = forms.IntegerField(
         label="Takes about", min_value=1, max_value=240, initial=15, help_text="Minutes."
     )
@@ -205,7 +203,7 @@ class CourseForm(forms.Form):
 class ScreenForm(forms.Form):
     """One screen of a course."""
 
-    title = forms.CharField(label="Heading", max_length=120)
+    title = LineField(label="Heading", max_length=120)
     text = forms.CharField(
         label="Text",
         max_length=8000,
@@ -218,8 +216,8 @@ class ScreenForm(forms.Form):
 class QuestionForm(forms.Form):
     """One question of a course; the answers are shown in another order each time."""
 
-    words = forms.CharField(label="Question", max_length=300)
-    right = forms.CharField(label="The right answer", max_length=200)
+    words = LineField(label="Question", max_length=300)
+    right = LineField(label="The right answer", max_length=200)
     wrong = _lines("Wrong answers", help_text="Two to five, one a line.")
     why = forms.CharField(
         label="Why",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django import forms
 
 from callprivacy.calls.providers import TRACKERS
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from governance.enums import Answer, DataCategory, ReviewDecision, SubProcessorState, TransferTool, VendorRole
 from governance.forms.breaches import without_number
 from governance.law import vendors as law
@@ -33,9 +33,9 @@ class SheetForm(forms.Form):
 class VendorForm(forms.Form):
     """What the register says of a vendor."""
 
-    name = forms.CharField(label="Name", max_length=120)
+    name = LineField(label="Name", max_length=120)
     role = forms.ChoiceField(label="Acts as", choices=VendorRole.choices)
-    what_for = forms.CharField(label="What it does for the agency", max_length=300)
+    what_for = LineField(label="What it does for the agency", max_length=300)
     provider = forms.ChoiceField(
         label="Connections here that are its own",
         choices=[("", "None"), *sorted(TRACKERS.items())],
@@ -45,7 +45,7 @@ class VendorForm(forms.Form):
     categories = forms.MultipleChoiceField(
         label="Data it gets", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
     )
-    places = forms.CharField(label="Where the data lies", max_length=200, required=False)
+    places = LineField(label="Where the data lies", max_length=200, required=False)
     transfer = forms.ChoiceField(label="Transfers out of the EEA rest on", choices=TransferTool.choices)
     contract_on = DayField(label="Data processing agreement signed on", required=False)
     clauses = forms.MultipleChoiceField(
@@ -112,9 +112,7 @@ class ReviewForm(forms.Form):
             self.fields[f"answer_{question.id}"] = forms.ChoiceField(
                 label=question.words, choices=Answer.choices, widget=forms.RadioSelect
             )
-            self.fields[f"note_{question.id}"] = forms.CharField(
-                label="Seen in", max_length=200, required=False
-            )
+            self.fields[f"note_{question.id}"] = LineField(label="Seen in", max_length=200, required=False)
 
     def clean_next_on(self) -> date:
         day: date = self.cleaned_data["next_on"]
@@ -139,7 +137,7 @@ class ReviewForm(forms.Form):
 class CertificateForm(forms.Form):
     """A certificate of a vendor."""
 
-    name = forms.CharField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
+    name = LineField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
     valid_until = DayField(label="Valid until")
     source = forms.URLField(label="Where it is", max_length=300, required=False, assume_scheme="https")
 
@@ -147,9 +145,9 @@ class CertificateForm(forms.Form):
 class SubProcessorForm(forms.Form):
     """Whom a vendor engages."""
 
-    name = forms.CharField(label="Name", max_length=120)
-    what_for = forms.CharField(label="What for", max_length=300)
-    places = forms.CharField(label="Where", max_length=200, required=False)
+    name = LineField(label="Name", max_length=120)
+    what_for = LineField(label="What for", max_length=300)
+    places = LineField(label="Where", max_length=200, required=False)
     noticed_on = DayField(label="Announced on")
     object_until = DayField(label="Object until", required=False, help_text="If the contract gives a term.")
 
@@ -208,7 +206,7 @@ class UseAgainForm(forms.Form):
 class EndCertificateForm(forms.Form):
     """Why a certificate does not count any more."""
 
-    reason = forms.CharField(
+    reason = LineField(
         label="Why",
         min_length=5,
         max_length=300,

@@ -12,7 +12,7 @@ from django import forms
 from django.http import QueryDict
 
 from callprivacy.accounts.models import User
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 from retention.services.holds import NUMBERS_AT_MOST, REVIEW_AFTER, SHORTEST_REASON
 
@@ -87,12 +87,12 @@ class _PeopleForm(forms.Form):
 class HoldForm(_PeopleForm):
     """A new hold."""
 
-    name = forms.CharField(
+    name = LineField(
         label="Name",
         max_length=120,
         help_text="What staff call it, on calls and certificates. Write no names of people and no numbers.",
     )
-    matter = forms.CharField(
+    matter = LineField(
         label="Matter", max_length=120, required=False, help_text="The reference of the case, if it has one."
     )
     reason = _reason("Why it has to be kept")

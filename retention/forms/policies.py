@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from callprivacy.tenancy.models import Client
 from retention.enums import Then
 from retention.law.categories import About
@@ -58,7 +59,7 @@ class SeenEffectForm(forms.Form):
     due_before = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     due_after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     leaving = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-    rules = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    rules = LineField(required=False, max_length=1000, widget=forms.HiddenInput)
     answered = forms.BooleanField(required=False)
 
     @property
@@ -82,7 +83,7 @@ class DecisionForm(forms.Form):
 class MatrixForm(forms.Form):
     """Which clients the matrix shows."""
 
-    q = forms.CharField(label="Client", required=False, max_length=80)
+    q = LineField(label="Client", required=False, max_length=80)
     only = forms.ChoiceField(
         label="Show",
         required=False,

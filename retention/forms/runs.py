@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
+
 
 class ReasonForm(forms.Form):
     """Why erasing stops."""
@@ -28,7 +30,7 @@ class ShownForm(forms.Form):
     leaving = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     keep_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     keep_out_for_days = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-    others = forms.CharField(max_length=1000, widget=forms.HiddenInput)
-    besides = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
+    others = LineField(max_length=1000, widget=forms.HiddenInput)
+    besides = LineField(max_length=1000, required=False, widget=forms.HiddenInput)
     quarantine_hours = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     at_vendor = forms.IntegerField(min_value=0, max_value=1, widget=forms.HiddenInput)

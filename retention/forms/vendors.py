@@ -9,19 +9,20 @@ from typing import Any, cast
 from django import forms
 
 from callprivacy.calls.models import Connection
+from callprivacy.lib.forms import LineField
 from retention.enums import LeftoverState
 
 
 class AccessForm(forms.Form):
     """The account and key of CallRail's interface."""
 
-    account = forms.CharField(
+    account = LineField(
         label="Account id",
         max_length=64,
         help_text="It stands in the address of CallRail's pages, after /a/.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
-    company = forms.CharField(
+    company = LineField(
         label="Company id",
         max_length=64,
         required=False,
@@ -29,7 +30,7 @@ class AccessForm(forms.Form):
         " clients share shows less.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
-    key = forms.CharField(
+    key = LineField(
         label="Key of the interface",
         max_length=128,
         help_text="Made in CallRail under Settings, API keys. It is sealed at once and never shown again.",

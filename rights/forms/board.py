@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 
 from callprivacy.accounts.models import User
+from callprivacy.lib.forms import LineField
 from callprivacy.tenancy.models import Client
 from rights.selectors import board
 
@@ -28,8 +29,8 @@ class BoardForm(forms.Form):
     law = forms.ChoiceField(label="Law", required=False)
     due = forms.ChoiceField(label="Due", required=False, choices=[("", "Any day"), *board.DUE])
     owner = forms.ChoiceField(label="Owner", required=False)
-    state = forms.CharField(required=False, widget=forms.HiddenInput)
-    sort = forms.CharField(required=False, widget=forms.HiddenInput)
+    state = LineField(required=False, widget=forms.HiddenInput)
+    sort = LineField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import calendars, phone
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
 from rights.enums import ApprovalKind, Ask, Channel, IdentityKind, LetterWay, OnBehalf
@@ -61,7 +61,7 @@ class NewForm(forms.Form):
             "required": "Tick what the person asks for; if it is not clear, tick what comes closest."
         },
     )
-    number = forms.CharField(
+    number = LineField(
         label="Phone number of the person",
         required=False,
         max_length=40,
@@ -74,7 +74,7 @@ class NewForm(forms.Form):
         widget=forms.EmailInput({"autocomplete": "off"}),
         help_text="Where the answer goes, and, without a number, by which the person is known.",
     )
-    name = forms.CharField(
+    name = LineField(
         label="Name", required=False, max_length=120, widget=forms.TextInput({"autocomplete": "off"})
     )
     post = _text("Postal address", rows=3, required=False, max_length=400)
@@ -226,8 +226,8 @@ class LetterForm(forms.Form):
 class SendForm(forms.Form):
     """A letter as it leaves, after it was looked at."""
 
-    letter = forms.CharField(widget=forms.HiddenInput, max_length=40)
-    subject = forms.CharField(label="Subject", max_length=200)
+    letter = LineField(widget=forms.HiddenInput, max_length=40)
+    subject = LineField(label="Subject", max_length=200)
     body = forms.CharField(
         label="Text",
         max_length=10_000,
@@ -347,7 +347,7 @@ class AnswerForm(forms.Form):
     :param kind: what the client is asked, which its answers are worded by.
     """
 
-    name = forms.CharField(label="Your name", max_length=120)
+    name = LineField(label="Your name", max_length=120)
     agrees = forms.ChoiceField(label="Your answer", widget=forms.RadioSelect)
     words = _text("Your words", required=False, max_length=2000)
 
@@ -375,7 +375,7 @@ class AppealForm(forms.Form):
 class ReceiptForm(forms.Form):
     """What a recipient confirmed."""
 
-    receipt = forms.CharField(
+    receipt = LineField(
         label="Receipt", max_length=300, help_text="The day, who confirmed it, a ticket's number."
     )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import forms
 
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent.enums import Language, Purpose
 from consent.law import places
 from rights.enums import Decided, OtherParty
@@ -67,7 +67,7 @@ class DecideForm(forms.Form):
         choices=[("", "As it is"), *Language.choices],
         help_text="Letters are in it from then on.",
     )
-    name = forms.CharField(
+    name = LineField(
         label="The person's name, corrected",
         required=False,
         max_length=200,
@@ -88,7 +88,7 @@ class DecideForm(forms.Form):
             ("qualified", "Whether it was qualified"),
         ],
     )
-    value = forms.CharField(
+    value = LineField(
         label="What is right",
         required=False,
         max_length=100,
@@ -314,7 +314,7 @@ class OlderForm(forms.Form):
 class CallerForm(forms.Form):
     """Whose calls a mail address stands for."""
 
-    caller = forms.CharField(
+    caller = LineField(
         label="Address of the caller's page",
         max_length=300,
         widget=forms.TextInput({"autocomplete": "off"}),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
 from rights.law import Law
 from rights.models import ClientFacts
 
@@ -35,7 +36,7 @@ class FactsForm(forms.Form):
         min_value=0,
         max_value=100,
     )
-    ask = forms.CharField(
+    ask = LineField(
         label="Whom people may ask at the client",
         required=False,
         max_length=200,

@@ -6,14 +6,16 @@ from typing import Any
 
 from django import forms
 
+from callprivacy.lib.forms import LineField
+
 
 class PageForm(forms.Form):
     """Whom people may ask; the rest of the notice comes from what is set up."""
 
     email = forms.EmailField(label="E-mail for questions about privacy", required=False, max_length=254)
-    phone = forms.CharField(label="Phone for questions about privacy", required=False, max_length=40)
-    address = forms.CharField(label="Postal address", required=False, max_length=300)
-    officer = forms.CharField(
+    phone = LineField(label="Phone for questions about privacy", required=False, max_length=40)
+    address = LineField(label="Postal address", required=False, max_length=300)
+    officer = LineField(
         label="Data protection officer",
         required=False,
         max_length=200,

@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.calls.http import SealedUpload
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from consent.enums import CodeWay, Language
 from consent.forms.public import CodeForm, NumberField
 from consent.law import places
@@ -67,11 +67,11 @@ class RequestForm(forms.Form):
     number_3 = MaybeNumber(required=False)
     withheld_day = DayField(required=False)
     withheld_time = forms.TimeField(required=False)
-    withheld_business = forms.CharField(required=False, max_length=200)
+    withheld_business = LineField(required=False, max_length=200)
     place = forms.ChoiceField(required=False)
-    name = forms.CharField(required=False, max_length=200)
+    name = LineField(required=False, max_length=200)
     mail = forms.EmailField(required=False, max_length=254)
-    words = forms.CharField(required=False, max_length=4000)
+    words = LineField(required=False, max_length=4000)
 
     def __init__(
         self, *args: Any, ask: Ask, language: Language, country: str, at: datetime, **kwargs: Any
@@ -164,7 +164,7 @@ class WayForm(forms.Form):
 class ProveForm(CodeForm):
     """A code that arrived, and to which number it was sent."""
 
-    challenge = forms.CharField(required=False)
+    challenge = LineField(required=False)
     identity = forms.UUIDField()
     way = forms.ChoiceField(choices=CodeWay)
 
@@ -173,7 +173,7 @@ class FactsForm(forms.Form):
     """Two facts of one call."""
 
     day = DayField()
-    business = forms.CharField(max_length=200)
+    business = LineField(max_length=200)
 
     def __init__(self, *args: Any, language: Language, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -195,7 +195,7 @@ class DeclareForm(forms.Form):
     """A declaration, signed by a name."""
 
     declares = forms.BooleanField()
-    name = forms.CharField(max_length=200, min_length=3)
+    name = LineField(max_length=200, min_length=3)
 
     def __init__(self, *args: Any, language: Language, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -229,4 +229,4 @@ class WordsForm(forms.Form):
     """Something said about one case: an appeal, an answer to a question."""
 
     case = forms.UUIDField()
-    words = forms.CharField(required=False, max_length=4000)
+    words = LineField(required=False, max_length=4000)

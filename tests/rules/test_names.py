@@ -21,7 +21,7 @@ _COMPONENT = re.compile(r"components/(\w+)\.html")
 
 _SETTINGS = Path("callprivacy/settings.py")
 """What stands there is read by Django and others."""
-_OF_PYTHON = {"handle_starttag", "handle_endtag", "handle_data"}
+_OF_PYTHON = {"handle_starttag", "handle_endtag", "handle_data", "header_fetch_parse"}
 """What a parser of Python's asks of ours."""
 
 

@@ -11,7 +11,7 @@ from callprivacy.calls.enums import Direction, Outcome, RevealReason
 from callprivacy.calls.providers.base import REGION
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
 from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
 
 _ANY = [("", "Any")]
@@ -29,7 +29,7 @@ class CallFilterForm(forms.Form):
     source = forms.ChoiceField(required=False)
     campaign = forms.ChoiceField(required=False)
     direction = forms.ChoiceField(choices=[*_ANY, *Direction.choices], required=False)
-    region = forms.CharField(
+    region = LineField(
         label="State or province",
         required=False,
         max_length=8,
@@ -160,7 +160,7 @@ class _NumberInput(forms.TelInput):
 class NumberForm(forms.Form):
     """A number to look for; it travels in the body of a request and is not kept."""
 
-    number = forms.CharField(
+    number = LineField(
         label="Phone number",
         max_length=64,
         widget=_NumberInput({"autocomplete": "off"}),

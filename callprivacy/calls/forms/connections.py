@@ -14,7 +14,7 @@ from callprivacy.calls.models import TrackingNumber
 from callprivacy.calls.providers import PROVIDERS, TRACKERS
 from callprivacy.calls.providers.base import REGION
 from callprivacy.lib import phone
-from callprivacy.lib.forms import DayField, MomentField
+from callprivacy.lib.forms import DayField, LineField, MomentField
 
 _SECRET = re.compile(r"[!-~]{16,200}").fullmatch
 _UNSET = {"": None, "yes": True, "no": False}
@@ -56,7 +56,7 @@ class ConnectionForm(forms.Form):
     """A new connection: which tracker, what it is called here, and what it signs with."""
 
     provider = forms.ChoiceField(label="Tracker", choices=list(TRACKERS.items()))
-    name = forms.CharField(
+    name = LineField(
         label="Name", max_length=120, help_text="As your team calls it, for example “CallRail, main company”."
     )
     secret = _secret_field(
@@ -109,16 +109,16 @@ class RotationForm(forms.Form):
 class NumberForm(forms.Form):
     """What is known of a tracking number. Times are read in the client's zone."""
 
-    label = forms.CharField(label="Label", max_length=120, required=False)
-    source = forms.CharField(label="Source", max_length=120, required=False)
-    campaign = forms.CharField(label="Campaign", max_length=120, required=False)
-    target_site = forms.CharField(
+    label = LineField(label="Label", max_length=120, required=False)
+    source = LineField(label="Source", max_length=120, required=False)
+    campaign = LineField(label="Campaign", max_length=120, required=False)
+    target_site = LineField(
         label="Where it rings",
         max_length=200,
         required=False,
         help_text="The site or office, with its state.",
     )
-    region = forms.CharField(
+    region = LineField(
         label="State or province",
         max_length=8,
         required=False,
@@ -217,7 +217,7 @@ class NumberForm(forms.Form):
 class NewNumberForm(NumberForm):
     """A number that no call has brought yet, and what is known of it."""
 
-    number = forms.CharField(
+    number = LineField(
         label="Number",
         max_length=40,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),

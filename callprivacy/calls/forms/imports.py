@@ -95,12 +95,10 @@ class LayoutForm(forms.Form):
         self, *args: Any, header: Sequence[str], layout: Layout, own_zone: str, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._format = layout.format
-        self.fields["is_headed"] = forms.TypedChoiceField(
+        self._format, self._is_headed = layout.format, layout.is_headed
+        self.fields["is_headed"] = forms.ChoiceField(
             label="Is the first line a heading?",
             choices=[("yes", "Yes, it names the columns"), ("no", "No, it is a call")],
-            coerce="yes".__eq__,
-            empty_value=layout.is_headed,
             required=False,
             initial="no" if layout.is_headed is False else "yes",
         )
@@ -149,5 +147,5 @@ class LayoutForm(forms.Form):
             columns,
             self.cleaned_data["time_zone"],
             self.cleaned_data["slashes"],
-            self.cleaned_data["is_headed"],
+            {"yes": True, "no": False}.get(self.cleaned_data["is_headed"], self._is_headed),
         )

@@ -11,6 +11,7 @@ from django import forms
 from callprivacy.calls.enums import PressKind, PressPurpose, PressScope
 from callprivacy.calls.providers.base import PRESS_NAME_LENGTH, plain_text
 from callprivacy.calls.selectors.connections import PressRule
+from callprivacy.lib.forms import LineField
 
 ROWS_AT_MOST: Final = 20
 EMPTY_ROWS: Final = 2
@@ -37,13 +38,13 @@ class _Several(forms.MultipleChoiceField):
 class PressForm(forms.Form):
     """One key, and what it says."""
 
-    name = forms.CharField(
+    name = LineField(
         label="Menu, or name of the key",
         required=False,
         max_length=PRESS_NAME_LENGTH,
         help_text="As the tracker writes it. Empty: in any menu.",
     )
-    value = forms.CharField(
+    value = LineField(
         label="Key",
         required=False,
         max_length=4,

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from django import forms
 
 from callprivacy.calls.models import Pull
-from callprivacy.lib.forms import DayField
+from callprivacy.lib.forms import DayField, LineField
 
 _WORD = re.compile(r"[!-~]{8,200}", re.ASCII).fullmatch
 
@@ -64,12 +64,10 @@ _SECRET: Final = {
 class AccessForm(forms.Form):
     """What opens one tracker's list; which fields there are, the tracker decides."""
 
-    account = forms.CharField(max_length=64, widget=forms.TextInput({"autocomplete": "off"}))
-    company = forms.CharField(max_length=64, required=False, widget=forms.TextInput({"autocomplete": "off"}))
-    login = forms.CharField(
-        max_length=128, widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"})
-    )
-    secret = forms.CharField(
+    account = LineField(max_length=64, widget=forms.TextInput({"autocomplete": "off"}))
+    company = LineField(max_length=64, required=False, widget=forms.TextInput({"autocomplete": "off"}))
+    login = LineField(max_length=128, widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}))
+    secret = LineField(
         max_length=400,
         required=False,
         widget=forms.PasswordInput({"autocomplete": "off", "spellcheck": "false"}),
