@@ -106,7 +106,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
-        return {"mail_url": _url("dashboard:mail")} if mail.is_here(request) else {}
+        return {"mail_url": lambda: _url("dashboard:mail") if mail.is_here(request) else ""}
     frame = _Frame(request, membership)
     return {
         "nav": frame.nav,

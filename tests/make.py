@@ -45,9 +45,9 @@ def own_folders(*, at: datetime = NOON) -> None:
     assert all(files.make_ours(folder, at=at) for folder in files.Folder)
 
 
-def agency(name: str, *, at: datetime = NOON) -> Agency:
+def agency(name: str, *, at: datetime = NOON, is_demo: bool = False) -> Agency:
     """An agency in New York's zone."""
-    return agencies.create_agency(name=name, time_zone="America/New_York", by=JOB, at=at)
+    return agencies.create_agency(name=name, time_zone="America/New_York", by=JOB, at=at, is_demo=is_demo)
 
 
 def client(of: Agency, name: str, *, at: datetime = NOON, **fields: Any) -> Client:

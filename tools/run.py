@@ -297,13 +297,14 @@ def _keep_up(name: str, service: services.Postgres | services.Valkey) -> Callabl
 
 
 def _lines(state: Path, environ: dict[str, str], port: int) -> list[str]:
-    """Where to look: the demo's logins while there is one, and the page where mail is read."""
+    """Where to look: the demo's logins and its page of mail while there is one, otherwise the folder of mail."""
     lines = []
     demo = state / "demo.txt"
     if demo.exists():
         lines += demo.read_text(encoding="utf-8").strip().splitlines()
     if _mail_is_here(environ):
-        lines.append(f"No mail server is set (MAIL_URL): mail is read at  http://127.0.0.1:{port}/mail/")
+        where = f"read at  http://127.0.0.1:{port}/mail/" if demo.exists() else f"written to  {state / 'mail'}"
+        lines.append(f"No mail server is set (MAIL_URL): mail is {where}")
     return [*lines, "Ctrl-C ends it; the data stays."]
 
 

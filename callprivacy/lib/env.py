@@ -421,7 +421,7 @@ def mailer(name: str, *, files: Path) -> dict[str, Any]:
     raw = optional(name)
     if not raw:
         return {
-            "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "BACKEND": "callprivacy.lib.mail_files.EmailBackend",
             "OPTIONS": {"file_path": str(files)},
         }
     remedy = (

@@ -1,15 +1,17 @@
 """
 Mail as it would have gone out, where no mail server is set: on this machine only.
 
-The page needs no sign-in, because the first invitation is read here. It exists only while mail is written to
-files, the address is plain http on this machine, and the reader sits at it.
+The page needs no sign-in: a demo's codes and invitations are read here. It exists only in a demo, while mail is
+written to files, the address is plain http on this machine, and the reader sits at it with no proxy in between.
 """
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from dashboard.services import find_demo
+
 _NEWEST = 30
+_OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
+_HOST = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|testserver)(?::\d+)?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,16 @@ def show_mail(request: HttpRequest) -> HttpResponse:
 
 
 def is_here(request: HttpRequest) -> bool:
-    """Whether the page answers this request: mail is written to files, and the reader is on this machine."""
+    """Whether the page answers this request: a demo writes mail to files, and the reader is on this machine."""
     if not settings.CALLPRIVACY_MAIL_IS_FILES or settings.CALLPRIVACY_URL.startswith("https:"):
         return False
-    if settings.CALLPRIVACY_PROXY_COUNT:
+    # A proxy on this machine that nobody has set up here is seen by what it adds, or by the name that it answers to.
+    if settings.CALLPRIVACY_PROXY_COUNT or any(name in request.headers for name in _OF_PROXIES):
         return False
-    try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
-        return False
+    with contextlib.suppress(ValueError):
+        is_loopback = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+        return is_loopback and _HOST(request.get_host()) is not None and find_demo() is not None
+    return False
 
 
 def _letters(folder: Path) -> list[Letter]:

@@ -19,7 +19,7 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse, QueryDict  # noqa: TID251  (what a view would answer, and is sent)
 from django.test import Client as Browser
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from callprivacy.accounts.enums import Role
@@ -276,8 +276,23 @@ def test_no_page_sends_a_person_elsewhere(world: World, target: str) -> None:
 
 
 def test_the_page_of_mails_is_for_who_sits_at_the_machine(world: World) -> None:
+    make.agency("Northlight", is_demo=True)
+    assert Browser(REMOTE_ADDR="127.0.0.1").get("/mail/").status_code == 200
     assert Browser(REMOTE_ADDR="192.0.2.7").get("/mail/").status_code == 404
     assert Browser(REMOTE_ADDR="192.0.2.7", HTTP_X_FORWARDED_FOR="127.0.0.1").get("/mail/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "header", [{"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, {"HTTP_VIA": "1.1 x"}, {"HTTP_HOST": "calls.example"}]
+)
+def test_the_page_of_mails_ends_where_a_proxy_stands_in_front(world: World, header: dict[str, str]) -> None:
+    make.agency("Northlight", is_demo=True)
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        assert Browser(REMOTE_ADDR="127.0.0.1").get("/mail/", **header).status_code == 404
+
+
+def test_the_page_of_mails_is_a_demos(world: World) -> None:
+    assert Browser(REMOTE_ADDR="127.0.0.1").get("/mail/").status_code == 404
 
 
 _NOWHERE_KNOWN = ("put", "patch", "delete", "trace")

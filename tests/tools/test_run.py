@@ -239,4 +239,10 @@ def test_the_mail_page_is_named_only_where_it_answers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert ("http://127.0.0.1:8123/mail/" in _said(tmp_path, environ, monkeypatch, capsys)) is is_said
+    without = _said(tmp_path, environ, monkeypatch, capsys)
+    (tmp_path / "demo.txt").write_text(LOGINS, encoding="utf-8")
+    with_demo = _said(tmp_path, environ, monkeypatch, capsys)
+
+    assert "/mail/" not in without
+    assert (f"written to  {tmp_path / 'mail'}" in without) is is_said
+    assert ("http://127.0.0.1:8123/mail/" in with_demo) is is_said
