@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib import calendars
+from callprivacy.lib.status import Answer, Progress
 from consent.enums import WaitingState
 from consent.models import VendorTask
-from rights.channels.progress import Answer, Progress
 from rights.enums import Copies, IdentityState, LetterState, NoticeState, StepState
 from rights.models import Case, Download, Finding, Identity, Letter, RecipientNotice, Step
 from rights.selectors import told
@@ -84,7 +84,8 @@ def deletions(rows: Collection[Finding]) -> Progress:
         acknowledged=len(done),
         acknowledged_at=last_done.done_at if last_done else None,
         acknowledged_by=last_done.connection.name if last_done and last_done.connection else "",
-        failed=sum(task.state in {WaitingState.FAILED, WaitingState.CANCELLED} for task in steps),
+        failed=sum(task.state == WaitingState.FAILED for task in steps),
+        cancelled=sum(task.state == WaitingState.CANCELLED for task in steps),
     )
 
 

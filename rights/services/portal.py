@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
+from callprivacy.lib.status import Answer, Progress
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client
@@ -39,7 +40,6 @@ from consent.services import again, web
 from consent.services.web import Look, UnknownKeyError, Visit, look_of
 from rights.channels import links
 from rights.channels.links import Named, UnknownLinkError
-from rights.channels.progress import Answer, Progress
 from rights.enums import (
     Ask,
     CaseState,

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
-from rights.channels.progress import Reader, Thing, words_for
 from rights.enums import Ask, Channel, OnBehalf, StepKind
 from rights.forms.cases import (
     AnswerForm,

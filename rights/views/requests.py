@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from callprivacy.calls.http import SealingUpload, opened
+from callprivacy.lib.status import UNPROVEN, Reader, words_for
 from consent.channels import words as consent_words
 from consent.enums import CodeWay, Language
 from consent.services import posted
@@ -23,7 +24,6 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.channels.progress import UNPROVEN, Reader, words_for
 from rights.enums import CaseState, Decided, EventKind
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission

@@ -19,13 +19,13 @@ import time_machine
 from django.test import Client as Browser
 from django.urls import reverse
 
+from callprivacy.lib.status import TEXTS, Progress, Reader, Thing, words_for
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Language, VendorStep, WaitingState
 from consent.models import VendorTask
 from consent.services import destinations, limits
 from rights.channels import links
-from rights.channels.progress import TEXTS, Progress, words_for
 from rights.enums import Ask, Decided, LetterState, LetterWay, NoticeState
 from rights.law.rows import Counting
 from rights.letters import Filled
@@ -279,16 +279,33 @@ def test_planted_untruth_is_found(claim: Claim) -> None:
     assert claim.faults("")
 
 
-@pytest.mark.parametrize("reader", TEXTS, ids=" ".join)
-def test_every_count_is_said_as_it_is(reader: tuple[object, ...]) -> None:
+COUNTED = [one for one in TEXTS if "{" in TEXTS[one]["planned" if "planned" in TEXTS[one] else "sent"]]
+SINGLE = [one for one in TEXTS if one not in COUNTED]
+ENDS = ("failed", "cancelled", "held", "late", "gone")
+
+
+@pytest.mark.parametrize("reader", COUNTED, ids=" ".join)
+def test_every_count_is_said_as_it_is(reader: tuple[Thing, Reader, str]) -> None:
     thing, who, language = reader
-    complete = TEXTS[reader]["done"].split("{")[0]  # type: ignore[index]
-    for planned, sent, acknowledged, failed in product(range(4), repeat=4):
-        if not (acknowledged <= sent and sent + failed <= planned):
+    texts = TEXTS[reader]
+    for end, planned, sent, acknowledged, count in product(ENDS, *[range(4)] * 4):
+        if end not in texts or not (acknowledged <= sent and sent + count <= planned):
             continue
-        found = Progress(planned=planned, sent=sent, acknowledged=acknowledged, failed=failed)
-        text = words_for(found, who, language, thing=thing)  # type: ignore[arg-type]
-        assert text.startswith(complete) is (0 < planned == acknowledged)
+        found = Progress(planned=planned, sent=sent, acknowledged=acknowledged, **{end: count})
+        text = words_for(found, who, language, thing=thing)
+        assert text.startswith(texts["done"].split("{")[0]) is (0 < planned == acknowledged)
         said = set(map(int, re.findall(r"\d+", text)))
-        assert said <= {0, planned, sent, acknowledged, failed}
-        assert not failed or failed in said
+        assert said <= {0, planned, sent, acknowledged, count}
+        assert not count or count in said
+        assert found.is_done is (planned == acknowledged and not found.held)
+
+
+@pytest.mark.parametrize("reader", SINGLE, ids=" ".join)
+def test_one_that_failed_or_is_gone_says_so(reader: tuple[Thing, Reader, str]) -> None:
+    thing, who, language = reader
+    texts = TEXTS[reader]
+    sent = words_for(Progress(planned=1, sent=1), who, language, thing=thing)
+    assert sent == texts["sent"]
+    for end in (one for one in ENDS if one in texts):
+        text = words_for(Progress(planned=1, sent=1, **{end: 1}), who, language, thing=thing)
+        assert text == (sent + texts[end] if texts[end].startswith(";") else texts[end])
