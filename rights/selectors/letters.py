@@ -356,6 +356,16 @@ class Written:
     subject: str
     to: str
 
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return progress.letter(self.row)
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return words_for(self.progress, Reader.OFFICER, thing=Thing.LETTER)
+
 
 def written(case: Case) -> list[Written]:
     """The letters of a case, the newest first, with their subjects; the text is opened one by one."""
