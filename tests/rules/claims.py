@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -175,8 +175,8 @@ def certificate_pdf(ground: Ground) -> str:
         def text(self, text: str, **_: Any) -> None:
             texts.append(text)
 
-        def facts(self, facts: Any) -> None:
-            texts.extend(f"{name}: {value}" for name, value in facts)
+        def facts(self, rows: Iterable[tuple[str, str]], *, indent: float = 0) -> None:
+            texts.extend(f"{name}: {value}" for name, value in rows)
 
     Read(said, b"{}", ZoneInfo("UTC")).drawn()
     return " ".join(texts)

@@ -1,15 +1,31 @@
-"""What rows say of how far an export of calls is."""
+"""What rows say of how far an export is, of calls or of anything else that a job writes into a file."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
+from typing import Protocol
 
 from callprivacy.calls.enums import JobState
-from callprivacy.calls.models import CallExport
-from callprivacy.lib.status import Progress
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 
 
-def progress_of(export: CallExport, *, at: datetime) -> Progress:
+class Export(Protocol):
+    """A row of an export."""
+
+    state: str
+    file_key: uuid.UUID | None
+    created_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime | None
+
+
+def words_of(found: Progress) -> str:
+    """How far an export is, in words."""
+    return words_for(found, Reader.OFFICER, thing=Thing.EXPORT)
+
+
+def progress_of(export: Export, *, at: datetime) -> Progress:
     """How far an export is. Who took its file is in the audit log, which not everybody who exports may read."""
     is_written = export.state == JobState.DONE
     is_gone = is_written and export.file_key is None

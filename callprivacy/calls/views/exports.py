@@ -25,7 +25,6 @@ from callprivacy.calls.selectors import exports as export_selectors
 from callprivacy.calls.services import exports
 from callprivacy.calls.tasks.exports import write_export
 from callprivacy.lib.logs import logger
-from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -77,7 +76,8 @@ def ask(request: StaffRequest, client: Client) -> HttpResponse:
         "asked": filter_form.described() if is_valid else [],
         "days": exports.KEPT_FOR.days,
         "earlier": [
-            (row, _words(export_selectors.progress_of(row, at=request.at))) for row in _earlier(client)
+            (row, export_selectors.words_of(export_selectors.progress_of(row, at=request.at)))
+            for row in _earlier(client)
         ],
     }
     return render(request, "calls/export_new.html", context)
@@ -100,7 +100,7 @@ def _context(request: StaffRequest, client: Client, export: CallExport) -> dict[
         "export": export,
         "progress": {
             "id": "export-progress",
-            "label": _words(found),
+            "label": export_selectors.words_of(found),
             "value": export.rows,
             "done": bool(found.sent),
             "failed": bool(found.failed or found.cancelled),
@@ -111,10 +111,6 @@ def _context(request: StaffRequest, client: Client, export: CallExport) -> dict[
         "over": "The file is deleted" if found.gone else "The file has expired",
         "can_take": found.sent and not (found.late or found.gone),
     }
-
-
-def _words(found: Progress) -> str:
-    return words_for(found, Reader.OFFICER, thing=Thing.EXPORT)
 
 
 @require_safe
