@@ -120,7 +120,9 @@ def choose(hand: Hand) -> None:
     expect(ways).to_have_count(3)
     hand.click(page.get_by_label("Delete after each call"))
     hand.button("Choose")
-    expect(page.get_by_text("The deletion of each later recording of this caller is requested.")).to_be_visible()
+    expect(
+        page.get_by_text("The deletion of each later recording of this caller is requested.")
+    ).to_be_visible()
 
 
 def carry(hand: Hand, step: str) -> None:
