@@ -139,7 +139,7 @@ def fetch(
     """
     Fetch a recording piece by piece into `write`.
 
-    :raises FetchError: it did not come, or is none. What was written until then is to be thrown away.
+    :raises FetchError: it did not come, or is none. What was written until then is to be discarded.
     """
     ends_at = time.monotonic() + seconds
     url = source.url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -239,9 +240,17 @@ def value_words(rule: Rule) -> str:
         return str(read)
     if rule.topic in _UNITS:
         return f"{rule.value} {_UNITS[rule.topic]}{'' if rule.value == '1' else 's'}"
+    if rule.topic is Topic.QUIET_HOURS:
+        return "; ".join(_hours_words(part.strip()) for part in rule.value.split(";"))
     if rule.topic is Topic.WITHDRAWAL_WORDS:
         return ", ".join(word.strip() for word in rule.value.split("|"))
     return _VALUES.get(rule.value, rule.value)
+
+
+def _hours_words(part: str) -> str:
+    if part == "not on holidays":
+        return "not on public holidays"
+    return f"every day {part}" if part[0].isdigit() else re.sub(r"[a-z]+", lambda day: day[0].title(), part)
 
 
 @dataclass(frozen=True, slots=True)

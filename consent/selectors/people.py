@@ -19,6 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from callprivacy.calls.models import Call, Caller, caller_label
 from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from callprivacy.vault.models import Tombstone
@@ -45,7 +46,7 @@ from consent.models import (
     VendorTask,
     Withdrawal,
 )
-from consent.selectors import ages, pages
+from consent.selectors import ages, pages, withdrawals
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
@@ -441,6 +442,16 @@ class Carried:
     row: Withdrawal
     purposes: tuple[str, ...]
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is at vendors."""
+        return withdrawals.progress_of(self.row, [step.task for step in self.steps])
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return words_for(self.progress, Reader.OFFICER, thing=Thing.WITHDRAWAL)
 
 
 def withdrawals_of(client: Client, caller_id: uuid.UUID, *, limit: int = WITHDRAWALS_SHOWN) -> list[Carried]:

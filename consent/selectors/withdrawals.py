@@ -8,7 +8,8 @@ call. Stopping a recording that runs is never kept back.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -33,6 +34,7 @@ from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import CallRef, Recording, caller_label
 from callprivacy.calls.providers import by_hand
 from callprivacy.calls.providers.base import ByHand
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from consent import kinds
@@ -206,22 +208,21 @@ class Line:
     """
     One withdrawal on the board.
 
+    :ivar choices: how many of its steps wait for an officer's choice.
     :ivar tone: how it stands: "bad" past its date, "warn" past our own target, "" otherwise.
     """
 
     row: Withdrawal
     caller: str
     purposes: tuple[str, ...]
-    done: int
-    failed: int
-    waiting: int
+    progress: Progress
     choices: int
     tone: str
 
     @property
-    def steps(self) -> int:
-        """How many steps there are."""
-        return self.done + self.failed + self.waiting
+    def words(self) -> str:
+        """How far it is at vendors."""
+        return words_for(self.progress, Reader.OFFICER, thing=Thing.WITHDRAWAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,29 +262,35 @@ def board(
     elif state == "done":
         rows = rows.filter(closed_at__isnull=False)
     found, older = pages.newest(rows.select_related("client"), "stopped_at", before=before, size=PAGE)
-    counts = _counts([row.pk for row in found])
-    lines = [_line(row, counts.get(row.pk, {}), at) for row in found]
+    tasks: dict[uuid.UUID | None, list[VendorTask]] = defaultdict(list)
+    for task in VendorTask.objects.filter(withdrawal__in=found).only("withdrawal_id", *_COUNTED):
+        tasks[task.withdrawal_id].append(task)
+    lines = [_line(row, tasks[row.pk], at) for row in found]
     return Board(lines, older, total_open)
 
 
-def _counts(withdrawal_ids: list[uuid.UUID]) -> dict[uuid.UUID | None, dict[str, int]]:
-    rows = (
-        VendorTask.objects.filter(withdrawal_id__in=withdrawal_ids)
-        .values("withdrawal_id")
-        .annotate(
-            done=Count("pk", filter=Q(state=WaitingState.DONE)),
-            failed=Count("pk", filter=Q(state=WaitingState.FAILED)),
-            waiting=Count("pk", filter=Q(state__in=(WaitingState.WAITING, WaitingState.SENT))),
-            choices=Count("pk", filter=Q(state=WaitingState.WAITING, step=VendorStep.CHOOSE)),
-        )
+_COUNTED: Final = ("step", "state", "sent_at", "done_at")
+
+
+def progress_of(row: Withdrawal, tasks: Iterable[VendorTask]) -> Progress:
+    """How far a withdrawal is at vendors. A choice that an officer has made is ours, and confirms nothing there."""
+    steps = [task for task in tasks if task.step != VendorStep.CHOOSE or task.is_open]
+    done = [task for task in steps if task.state == WaitingState.DONE]
+    sent = [task for task in steps if task.state == WaitingState.SENT] + done
+    return Progress(
+        planned=len(steps),
+        planned_at=row.planned_at,
+        sent=len(sent),
+        sent_at=max((task.sent_at for task in sent if task.sent_at), default=None),
+        acknowledged=len(done),
+        acknowledged_at=max((task.done_at for task in done if task.done_at), default=None),
+        failed=sum(task.state == WaitingState.FAILED for task in steps),
+        cancelled=sum(task.state == WaitingState.CANCELLED for task in steps),
+        is_known=row.planned_at is not None,
     )
-    return {row["withdrawal_id"]: {name: int(row[name]) for name in _COUNTED} for row in rows}
 
 
-_COUNTED: Final = ("done", "failed", "waiting", "choices")
-
-
-def _line(row: Withdrawal, counts: dict[str, int], at: datetime) -> Line:
+def _line(row: Withdrawal, tasks: Sequence[VendorTask], at: datetime) -> Line:
     tone = ""
     if row.closed_at is None:
         if row.outer_at is not None and row.outer_at <= at:
@@ -294,8 +301,9 @@ def _line(row: Withdrawal, counts: dict[str, int], at: datetime) -> Line:
         row=row,
         caller=caller_label(row.caller_id),
         purposes=tuple(Purpose(purpose).label for purpose in row.purposes),
+        progress=progress_of(row, tasks),
+        choices=sum(task.step == VendorStep.CHOOSE and task.state == WaitingState.WAITING for task in tasks),
         tone=tone,
-        **{name: counts.get(name, 0) for name in _COUNTED},
     )
 
 

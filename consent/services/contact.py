@@ -23,7 +23,7 @@ from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Str
 from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
-from consent.selectors.law import rules_of
+from consent.selectors.law import rules_of, value_words
 from consent.selectors.places import AREA_CODE
 
 AT_MOST: Final = 1000
@@ -394,7 +394,8 @@ def _look(rules: Rules, where: Sequence[tuple[str, str]], is_american: bool, *, 
         if not zones.is_open(hours, spots, at, holidays):
             is_holiday = not hours.on_holidays and zones.falls_on_holiday(spots, at, holidays)
             when = "on this public holiday" if is_holiday else "at this hour"
-            closed.append(_Closed(rule, f"Not {when} in {_where(*one)} ({rule.citation})."))
+            allowed = f"calls are allowed {value_words(rule)}"
+            closed.append(_Closed(rule, f"Not {when} in {_where(*one)}: {allowed} ({rule.citation})."))
     next_at = zones.next_open_everywhere(there, at) if closed else at
     return _Window(tuple(closed), next_at, all(spots for _, spots, _ in there))
 

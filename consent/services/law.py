@@ -301,11 +301,14 @@ def discard_pack(*, pack: RulePack, by: Actor, at: datetime) -> None:
     """
     Delete a pack that was never in force.
 
-    :raises NoPackError: it was in force, so it stays as evidence.
+    :raises NoPackError: it was in force, so it stays as evidence; the text names the next step.
     """
     locked = RulePack.objects.select_for_update().filter(pk=pack.pk, activated_at=None).first()
     if locked is None:
-        raise NoPackError("These rules were in force, so the file stays as evidence.")
+        raise NoPackError(
+            "This file was not discarded: its rules were in force, so it stays as evidence of what was decided by them."
+            " To stop deciding by them, return to the shipped rules or put another file in force."
+        )
     audit.record("rules.discarded", subject=locked, by=by, at=at, digest=locked.digest)
     work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
     locked.delete()

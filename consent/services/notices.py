@@ -204,7 +204,7 @@ def _draft(notice: Notice) -> NoticeVersion:
 @transaction.atomic
 def discard_draft(*, notice: Notice, by: Actor, at: datetime) -> bool:
     """
-    Throw a draft away; a notice that never had another version goes with it.
+    Discard a draft; a notice that never had another version goes with it.
 
     :returns: whether the notice itself is gone.
     :raises NoDraftError: there is none.

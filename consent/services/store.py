@@ -2,7 +2,7 @@
 Allowed recordings are fetched from their trackers into a store of our own, where a client has chosen that.
 
 Claim, commit, fetch, record: the tracker is called outside any scope, under a lease that a worker's death lets run
-out. A recording that was withheld or erased meanwhile is thrown away; a file that no row names is swept.
+out. A recording that was withheld or erased meanwhile is discarded; a file that no row names is swept.
 """
 
 from __future__ import annotations

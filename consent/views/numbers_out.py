@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import AgencyRight, Deed
-from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.calls import ReasonForm
+from callprivacy.calls.selectors import exports
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.models import NumbersOut
@@ -29,14 +29,6 @@ from consent.services import numbers_out
 from consent.tasks.registers import nudge_registers
 
 LISTED: Final = 20
-_WORDS: Final = {
-    JobState.DRAFT: "Waiting for you",
-    JobState.QUEUED: "Waiting for a worker",
-    JobState.RUNNING: "Writing the file",
-    JobState.DONE: "The file is written",
-    JobState.FAILED: "It could not be written within a day",
-    JobState.CANCELLED: "Cancelled: who asked for it may not see numbers any more",
-}
 
 
 def _officers_only[**P](
@@ -72,7 +64,10 @@ def ask(request: StaffRequest, client: Client) -> HttpResponse:
         "form": form,
         "days": numbers_out.KEPT_FOR.days,
         "counts": selectors.resting_on_consent(client),
-        "earlier": list(selectors.numbers_out_of(client)[:LISTED]),
+        "earlier": [
+            (row, exports.words_of(exports.progress_of(row, at=request.at)))
+            for row in selectors.numbers_out_of(client)[:LISTED]
+        ],
     }
     return render(request, "consent/numbers_out.html", context)
 
@@ -82,20 +77,21 @@ def _find(client: Client, numbers_id: UUID) -> NumbersOut:
 
 
 def _context(request: StaffRequest, client: Client, row: NumbersOut) -> dict[str, Any]:
-    is_there = row.file_key is not None and row.expires_at is not None and row.expires_at > request.at
-    is_done = row.state == JobState.DONE
+    found = exports.progress_of(row, at=request.at)
+    is_over = bool(found.late or found.gone)
     return {
         "client": client,
         "row": row,
-        "can_take": is_done and is_there,
-        "is_over": is_done and not is_there,
+        "can_take": found.sent and not is_over,
+        "is_over": is_over,
+        "over": "The file is deleted" if found.gone else "The file has expired",
         "days": numbers_out.KEPT_FOR.days,
         "progress": {
             "id": "numbers-progress",
-            "label": _WORDS[JobState(row.state)],
+            "label": exports.words_of(found),
             "value": row.rows,
-            "done": is_done,
-            "failed": row.state in {JobState.FAILED, JobState.CANCELLED},
+            "done": bool(found.sent),
+            "failed": bool(found.failed or found.cancelled),
             "url": reverse("consent:numbers_progress", args=[client.slug, row.pk]),
             "rows": [{"label": "Lines written", "value": f"{row.rows:,}"}],
         },

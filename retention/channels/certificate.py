@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from callprivacy.audit.leaves import canonical_document
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from consent.channels import packing
 from consent.channels.sheet import Sheet
 
@@ -39,6 +40,26 @@ def document(
     """
     drawn = _Certificate(statement, file, ZoneInfo(zone)).drawn()
     return packing.sign_pdf(drawn, context=PDF_CONTEXT, public=public, sign=sign)
+
+
+def destroyed(statement: Mapping[str, Any]) -> Progress:
+    """How much of what was due a certificate says was destroyed."""
+    rows = statement["categories"]
+    erased = sum(row["erased"] for row in rows)
+    is_cancelled = statement["run"]["state"] == "cancelled"
+    return Progress(
+        planned=sum(max(row["due"], row["erased"]) for row in rows),
+        sent=erased,
+        acknowledged=erased,
+        failed=sum(row["state"] == "failed" for row in rows),
+        cancelled=sum(row["state"] not in {"done", "failed"} for row in rows) if is_cancelled else 0,
+        held=sum(row["held"] for row in rows),
+    )
+
+
+def destroyed_words(statement: Mapping[str, Any]) -> str:
+    """The same in words."""
+    return words_for(destroyed(statement), Reader.OFFICER, thing=Thing.DESTRUCTION)
 
 
 def _number(value: int, one: str, many: str) -> str:
@@ -93,12 +114,16 @@ class _Certificate(Sheet):
                 ("Started", self.when(run["started_at"])),
                 (ended.capitalize(), self.when(run["finished_at"])),
                 ("Issued", self.when(said["issued_at"])),
+                ("Result", destroyed_words(said)),
                 ("Certificate", said["id"]),
             ]
         )
 
     def _copies(self, said: Mapping[str, Any]) -> None:
         self.heading("From when on no copy can be opened")
+        if not destroyed(said).sent:
+            self.text("The run destroyed nothing, so there is no such day.")
+            return
         self.text(
             f"The keys were destroyed in the run. Copies of the keys' database live 14 days at most: from"
             f" {said['copies_gone_on']} on no copy that is kept by this installation's rules opens any of it."

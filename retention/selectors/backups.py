@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from django.db.models import QuerySet
 
+from callprivacy.lib.status import Progress
 from retention.models import Backup, Drill
 
 _TITLES: Final = {
@@ -65,11 +66,39 @@ def backups() -> QuerySet[Backup]:
 
 
 def newest_at() -> dict[str, datetime | None]:
-    """Database -> when its newest backup was made."""
+    """Database -> when its newest backup was made that is not known to be removed."""
     found: dict[str, datetime | None] = {"default": None, "vault": None}
-    for row in Backup.objects.order_by("database", "-made_at").distinct("database"):
+    for row in Backup.objects.filter(removed_at=None).order_by("database", "-made_at").distinct("database"):
         found[row.database] = row.made_at
     return found
+
+
+def restored() -> dict[str, Drill]:
+    """The name of a dump -> the newest drill that is over and was about it."""
+    found: dict[str, Drill] = {}
+    for drill in drills().filter(finished_at__isnull=False):
+        for name in drill.report.get("backups", {}).values():
+            found.setdefault(name, drill)
+    return found
+
+
+def progress_of(row: Backup, drill: Drill | None, *, gone_on: date, at: datetime) -> Progress:
+    """
+    How far a backup is. Of the main database's nothing says whether the operator has removed it.
+
+    :param drill: the newest one about it. :param gone_on: the first day (UTC) on which the vault's has to be removed.
+    """
+    is_late = row.database == "vault" and row.removed_at is None and at.astimezone(UTC).date() >= gone_on
+    return Progress(
+        planned=1,
+        sent=1,
+        sent_at=row.made_at,
+        acknowledged=int(drill is not None and bool(drill.passed)),
+        acknowledged_at=drill.finished_at if drill else None,
+        failed=int(drill is not None and not drill.passed),
+        late=int(is_late),
+        gone=int(row.removed_at is not None),
+    )
 
 
 def drills() -> QuerySet[Drill]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from callprivacy.lib.status import Progress
 from callprivacy.tenancy.models import Client
-from retention.models import Certificate, HouseCertificate, Run
+from retention.models import Backup, Certificate, HouseCertificate, Run
 
 _PAGE = 25
 
@@ -51,6 +53,16 @@ def statement_of(certificate: Certificate | HouseCertificate) -> dict[str, Any]:
     return found
 
 
-def rows_in(certificate: Certificate | HouseCertificate) -> int:
-    """How many rows it says were destroyed."""
-    return sum(row["erased"] for row in statement_of(certificate)["categories"])
+def copies(certificate: Certificate | HouseCertificate, *, at: datetime) -> Progress:
+    """How far the vault's backups are removed that may hold the keys of what a certificate says was destroyed."""
+    rows = Backup.objects.filter(database="vault", made_at__lte=certificate.issued_at)
+    held = list(rows.filter(Q(removed_at=None) | Q(removed_at__gt=certificate.issued_at)))
+    removed = [row.removed_at for row in held if row.removed_at]
+    is_over = at.astimezone(UTC).date() >= certificate.copies_gone_on
+    return Progress(
+        planned=len(held),
+        sent=len(removed),
+        acknowledged=len(removed),
+        acknowledged_at=max(removed, default=None),
+        late=len(held) - len(removed) if is_over else 0,
+    )

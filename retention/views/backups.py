@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.views.decorators.http import require_GET
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib.status import Reader, Thing, words_for
+from retention.models import Backup, Drill
 from retention.selectors import backups as selectors
 from retention.services import backups
 
@@ -25,14 +28,22 @@ def show_backups(request: StaffRequest) -> HttpResponse:
     """The newest backup of each database, the drills, and the list of backups."""
     drills = [selectors.shown(drill) for drill in selectors.drills()[:_DRILLS]]
     newest = selectors.newest_at()
+    page = Paginator(selectors.backups(), _PAGE).get_page(request.GET.get("page"))
+    restored = selectors.restored()
     context: dict[str, Any] = {
         "main_at": newest["default"],
         "vault_at": newest["vault"],
         "drill": next((one for one in drills if one.row.finished_at), None),
         "drills": drills,
-        "page": Paginator(selectors.backups(), _PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": [(row, _progress(row, restored.get(row.name), request.at)) for row in page],
         "gone_on": backups.no_copy_opens_after(request.at),
         "is_configured": settings.CALLPRIVACY_BACKUP_DIR is not None,
         "is_weekly": settings.CALLPRIVACY_DRILL == "weekly",
     }
     return render(request, "retention/backups.html", context)
+
+
+def _progress(row: Backup, drill: Drill | None, at: datetime) -> dict[str, Any]:
+    found = selectors.progress_of(row, drill, gone_on=backups.no_copy_opens_after(row.made_at), at=at)
+    return {"words": words_for(found, Reader.OFFICER, thing=Thing.BACKUP), "tested_at": found.acknowledged_at}

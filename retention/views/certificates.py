@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,9 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import signing
+from retention.channels import certificate as drawn
 from retention.models import Certificate, HouseCertificate
 from retention.selectors import certificates as selectors
 from retention.services import certificates
@@ -26,11 +30,7 @@ from retention.services import certificates
 def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's certificates, newest first."""
     page = selectors.page_of(client, request.GET.get("page"))
-    rows = [
-        {"certificate": certificate, "rows": selectors.rows_in(certificate)}
-        for certificate in page.object_list
-    ]
-    context = {"client": client, "tab": "policies", "page": page, "rows": rows}
+    context = {"client": client, "tab": "policies", "page": page, "rows": _rows(page.object_list)}
     return render(request, "retention/certificates.html", context)
 
 
@@ -38,16 +38,31 @@ def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.MANAGE_RETENTION)
 def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID) -> HttpResponse:
     """What one certificate states."""
-    certificate = _find(client, certificate_id)
+    context = {"client": client, "tab": "policies", **_shown(request, _find(client, certificate_id))}
+    return render(request, "retention/certificate.html", context)
+
+
+def _rows(found: Iterable[Certificate | HouseCertificate]) -> list[dict[str, Any]]:
+    said = [(certificate, selectors.statement_of(certificate)) for certificate in found]
+    return [
+        {"certificate": certificate, "rows": drawn.destroyed(one).sent, "words": drawn.destroyed_words(one)}
+        for certificate, one in said
+    ]
+
+
+def _shown(request: StaffRequest, certificate: Certificate | HouseCertificate) -> dict[str, Any]:
+    said = selectors.statement_of(certificate)
     public = signing.public_keys().get(certificate.key_id)
-    context = {
-        "client": client,
-        "tab": "policies",
+    copies = selectors.copies(certificate, at=request.at)
+    return {
         "certificate": certificate,
-        "said": selectors.statement_of(certificate),
+        "said": said,
+        "destroyed": drawn.destroyed(said),
+        "words": drawn.destroyed_words(said),
+        "copies": copies,
+        "copies_words": words_for(copies, Reader.OFFICER, thing=Thing.COPIES),
         "public": public.hex() if public else None,
     }
-    return render(request, "retention/certificate.html", context)
 
 
 @never_cache
@@ -97,22 +112,15 @@ def _taken(
 def list_own(request: StaffRequest) -> HttpResponse:
     """The certificates about the agency's own rows, newest first."""
     page = selectors.own_page(request.GET.get("page"))
-    rows = [{"certificate": row, "rows": selectors.rows_in(row)} for row in page.object_list]
-    return render(request, "retention/certificates_own.html", {"page": page, "rows": rows})
+    context = {"page": page, "rows": _rows(page.object_list)}
+    return render(request, "retention/certificates_own.html", context)
 
 
 @require_GET
 @needs_right(AgencyRight.SIGN_OFF)
 def show_own(request: StaffRequest, certificate_id: UUID) -> HttpResponse:
     """What one of them states."""
-    certificate = _find_own(certificate_id)
-    public = signing.public_keys().get(certificate.key_id)
-    context = {
-        "certificate": certificate,
-        "said": selectors.statement_of(certificate),
-        "public": public.hex() if public else None,
-    }
-    return render(request, "retention/certificate_own.html", context)
+    return render(request, "retention/certificate_own.html", _shown(request, _find_own(certificate_id)))
 
 
 @never_cache

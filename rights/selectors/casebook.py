@@ -20,6 +20,7 @@ from callprivacy.accounts.models import User
 from callprivacy.calls.models import CallRef, caller_label
 from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from callprivacy.vault.sealing import Key
 from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepKind, StepState
 from rights.models import (
@@ -35,7 +36,7 @@ from rights.models import (
     RecipientNotice,
     Step,
 )
-from rights.selectors import told, words
+from rights.selectors import progress, told, words
 
 _MASK: Final = "•"
 
@@ -258,10 +259,11 @@ _EVENT_LOOKS: Final[dict[str, tuple[str, str]]] = {
 def timeline_of(case: Case, key: Key | None) -> list[dict[str, Any]]:
     """What happened to a case, the newest first, as the timeline component takes it."""
     rows = CaseEvent.objects.filter(case=case).select_related("user").order_by("-at", "-pk")
+    letters = progress.letters_of(case)
     return [
         {
             "at": row.at,
-            "title": row.get_kind_display(),
+            "title": _title(row, progress.letter_of(row, letters)),
             "text": _said(row, key),
             "by": str(row.user) if row.user is not None else "",
             "tone": _EVENT_LOOKS.get(row.kind, ("", "clock"))[0],
@@ -269,6 +271,13 @@ def timeline_of(case: Case, key: Key | None) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _title(row: CaseEvent, letter: Progress | None) -> str:
+    if letter is None:
+        return row.get_kind_display()
+    what = "Acknowledgement" if row.kind == EventKind.ACKNOWLEDGED else "Letter"
+    return f"{what}: {words_for(letter, Reader.OFFICER, thing=Thing.LETTER).lower()}"
 
 
 _OF_CLIENT: Final = frozenset({EventKind.APPROVED, EventKind.NOT_APPROVED, EventKind.RECEIVED_BY_CLIENT})

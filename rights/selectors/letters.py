@@ -10,9 +10,9 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from callprivacy.lib import calendars
+from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from consent.enums import Language, Purpose
 from rights import letters
-from rights.channels.progress import Progress, Reader, Thing, words_for
 from rights.enums import Ask, Copies, Decided, Kind, NoticeAbout, StepKind
 from rights.law import grounds, load
 from rights.letters import words as letter_words
@@ -355,6 +355,16 @@ class Written:
     title: str
     subject: str
     to: str
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return progress.letter(self.row)
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return words_for(self.progress, Reader.OFFICER, thing=Thing.LETTER)
 
 
 def written(case: Case) -> list[Written]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib import calendars
+from callprivacy.lib.status import Answer, Progress
 from consent.enums import WaitingState
 from consent.models import VendorTask
-from rights.channels.progress import Answer, Progress
-from rights.enums import Copies, IdentityState, LetterState, NoticeState, StepState
-from rights.models import Case, Download, Finding, Identity, Letter, RecipientNotice, Step
+from rights.enums import Copies, EventKind, IdentityState, LetterState, NoticeState, StepState
+from rights.models import Case, CaseEvent, Download, Finding, Identity, Letter, RecipientNotice, Step
 from rights.selectors import told
 
 ASKED_FOR: Final = "asked_for"
 """In `Finding.detail`: ids of the recordings whose deletion a tracker was to be asked for."""
+ACKNOWLEDGEMENT: Final = "acknowledgement"
+"""The letter that says that a request came in."""
 ANSWERS: Final = frozenset(
     {"refused", "refused_in_part", "handed_over", "copy_ready", "erased", "appeal_decided", "done"}
 )
@@ -84,7 +86,8 @@ def deletions(rows: Collection[Finding]) -> Progress:
         acknowledged=len(done),
         acknowledged_at=last_done.done_at if last_done else None,
         acknowledged_by=last_done.connection.name if last_done and last_done.connection else "",
-        failed=sum(task.state in {WaitingState.FAILED, WaitingState.CANCELLED} for task in steps),
+        failed=sum(task.state == WaitingState.FAILED for task in steps),
+        cancelled=sum(task.state == WaitingState.CANCELLED for task in steps),
     )
 
 
@@ -118,6 +121,30 @@ def answer(case: Case) -> Answer:
         sent_on=calendars.day_in(zone, sent.sent_at) if sent and sent.sent_at else None,
         fetched_on=calendars.day_in(zone, fetched.at) if fetched else None,
     )
+
+
+def letter(row: Letter) -> Progress:
+    """How far one letter is; a mail counts as sent once the mail server took it."""
+    return Progress(
+        planned=1,
+        planned_at=row.made_at,
+        sent=int(row.state == LetterState.SENT),
+        sent_at=row.sent_at,
+        failed=int(row.state == LetterState.FAILED),
+    )
+
+
+def letters_of(case: Case) -> dict[tuple[datetime, str], Progress]:
+    """How far the letters of a case are, by when they were written and their template, as the timeline names them."""
+    rows = Letter.objects.filter(case=case).only("made_at", "template", "state", "sent_at")
+    return {(row.made_at, row.template): letter(row) for row in rows}
+
+
+def letter_of(event: CaseEvent, rows: Mapping[tuple[datetime, str], Progress]) -> Progress | None:
+    """The letter that an event of the timeline is about; None where it is about none."""
+    if event.kind == EventKind.ACKNOWLEDGED:
+        return rows.get((event.at, ACKNOWLEDGEMENT))
+    return rows.get((event.at, str(event.details.get("letter")))) if event.kind == EventKind.WRITTEN else None
 
 
 def _last[T](rows: Collection[T], field: str) -> T | None:

@@ -3,14 +3,14 @@ Recordings and words of calls that only the call tracker has, fetched for a pack
 for the company.
 
 A recording comes from where the tracker has said that it is, by the same guarded way as those that are stored here
-(`consent.channels.recordings`): Twilio's with the account's token, every other as far as its address opens by itself.
-It is in memory, goes into the package and is stored nowhere else.
+(`consent.channels.recordings`): Twilio's with the account's token, others with the key of their interface or as far as
+their address opens by itself. It is in memory, goes into the package and is stored nowhere else.
 
 For words CallRail is asked, by its interface and with the key that an officer gave (`retention.services.truth`), and
-Twilio with the account's token; a call is found by its name, or its recording's, in the address of its recording. Of
-other trackers that offer words by an interface no key is kept here, so they are not asked, and the package says so. The
-words are in memory, redacted as all words are, and go into the package; nothing of them is stored here. What does not
-answer is left out and said.
+Twilio with the account's token; a call is found by its name, or its recording's, in the address of its recording.
+Other trackers that offer words by an interface are not asked for them, and the package says so. The words are in
+memory, redacted as all words are, and go into the package; nothing of them is stored here. What does not answer is left
+out and said.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ from rights.letters import Filled, LetterTo
 from rights.models import Case, Letter
 from rights.selectors import letters as selectors
 from rights.selectors import words
+from rights.selectors.progress import ACKNOWLEDGEMENT
 from rights.services import cases, sealing, timeline
 
 log = logger(__name__)
 
-ACKNOWLEDGEMENT: Final = "acknowledgement"
 EXTENSION: Final = "extension"
 MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
 MOST_ATTEMPTS: Final = 6

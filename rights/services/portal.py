@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
+from callprivacy.lib.status import Answer, Progress
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client
@@ -39,7 +40,6 @@ from consent.services import again, web
 from consent.services.web import Look, UnknownKeyError, Visit, look_of
 from rights.channels import links
 from rights.channels.links import Named, UnknownLinkError
-from rights.channels.progress import Answer, Progress
 from rights.enums import (
     Ask,
     CaseState,
@@ -133,11 +133,12 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class ShownEvent:
-    """A line of a case's timeline that its person sees."""
+    """A line of a case's timeline that its person sees, and how far the letter is that it is about."""
 
     kind: EventKind
     at: datetime
     words: str
+    letter: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +470,7 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
     rows = CaseEvent.objects.filter(case=case, shown=True).order_by("id")
     is_erased = rows.filter(kind=EventKind.ERASED).exists()
     found = tuple(letters.findings_of(case)) if is_erased else ()
+    written = progress.letters_of(case)
     return ShownCase(
         case=case,
         ask=Ask(case.asks),
@@ -476,7 +478,12 @@ def _shown(case: Case, key: Key | None) -> ShownCase:
         answer=words.text(case.answer, key) if case.answered_at else "",
         is_carried_out=case.decided_at is not None and not deciding.unfinished(case),
         waits_for_number=case.decided_at is None and case.closed_at is None and waits_for_number(case),
-        events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
+        events=tuple(
+            ShownEvent(
+                EventKind(row.kind), row.at, words.text(row.words, key), progress.letter_of(row, written)
+            )
+            for row in rows
+        ),
         answered=progress.answer(case),
         notified=progress.notifications(case),
         found=found,

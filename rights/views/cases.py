@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
-from rights.channels.progress import Reader, Thing, words_for
 from rights.enums import Ask, Channel, OnBehalf, StepKind
 from rights.forms.cases import (
     AnswerForm,
@@ -112,6 +112,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
     people = _people(request, case)
     # Nobody of the agency approves for the client.
     asked = None if works(request) else approvals.waiting(case=case, at=request.at)
+    letters = letter_selectors.written(case)
     context = {
         "case": case,
         "zone": zone,
@@ -128,7 +129,12 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         **work_of(case),
         "approvals": casebook.approvals_of(case, key),
         "notices": casebook.notices_of(case),
-        "letters": letter_selectors.written(case),
+        "letters": letters,
+        "acknowledged": min(
+            (one for one in letters if one.row.template == progress.ACKNOWLEDGEMENT),
+            key=lambda one: not one.progress.sent,
+            default=None,
+        ),
         "ground": letter_selectors.ground_of(case),
         "answer": words.text(case.answer, key),
         "is_open": is_open,

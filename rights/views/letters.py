@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest
+from callprivacy.lib.status import Reader, Thing, words_for
 from rights import letters as texts
 from rights.channels import links
 from rights.channels.links import Named
@@ -180,7 +181,8 @@ def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpRespo
     if text is not None and not works(request):
         # The link to the person's own page acts in the person's name; who approves for the client is not that person.
         text = Filled(text.subject, text.body.replace(_link(case), "[the person's own page]"))
-    context = {"case": case, "letter": letter, "text": text, "zone": _zone(case)}
+    state = words_for(progress.letter(letter), Reader.OFFICER, thing=Thing.LETTER)
+    context = {"case": case, "letter": letter, "state": state, "text": text, "zone": _zone(case)}
     return render(request, "rights/letter.html", context)
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from callprivacy.calls.http import SealingUpload, opened
+from callprivacy.lib.status import UNPROVEN, Reader, Thing, words_for
 from consent.channels import words as consent_words
 from consent.enums import CodeWay, Language
 from consent.services import posted
@@ -23,13 +24,12 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.channels.progress import UNPROVEN, Reader, words_for
 from rights.enums import CaseState, Decided, EventKind
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.models import Submission
 from rights.selectors import guardians, letters
 from rights.services import cases, packages, portal, proofs
-from rights.services.portal import Request, ShownCase
+from rights.services.portal import Request, ShownCase, ShownEvent
 from rights.services.proofs import NotOfThisRequestError, WrongCodeError
 from rights.views.portal import draw, gone, need_fresh
 
@@ -418,8 +418,24 @@ def _row(
         "may_appeal": may_appeal,
         "may_take_back": case.closed_at is None and case.decided_at is None,
         "events": [
-            (events[event.kind], consent_words.when(event.at, str(zone), language), event.words)
+            (_event(event, events, language), _when(event, zone, language), event.words)
             for event in one.events
-            if event.kind in events
+            # That it was acknowledged is said once the letter has gone; until then its own line says how far it is.
+            if event.kind in events and not (event.kind is EventKind.ACKNOWLEDGED and _is_unsent(event))
         ],
     }
+
+
+def _is_unsent(event: ShownEvent) -> bool:
+    return event.letter is not None and not event.letter.sent
+
+
+def _event(event: ShownEvent, events: Mapping[EventKind, str], language: Language) -> str:
+    if event.letter is None or event.kind is not EventKind.WRITTEN:
+        return events[event.kind]
+    return words_for(event.letter, Reader.CALLER, language, thing=Thing.LETTER)
+
+
+def _when(event: ShownEvent, zone: ZoneInfo, language: Language) -> str:
+    sent_at = event.letter.sent_at if event.letter else None
+    return consent_words.when(sent_at or event.at, str(zone), language)

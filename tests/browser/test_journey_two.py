@@ -42,7 +42,7 @@ def test_please_stop_recording_me(visitor: Visitor, tmp_path: Path) -> None:
     choose(hand)
     for step in ("Turn listening in off", "Stop texting"):
         carry(hand, step)
-    until(hand.page, hand.page.get_by_text("Done everywhere"))
+    until(hand.page, hand.page.get_by_text("Confirmed at vendors:").first)
 
     call(phone)
     find_the_caller(hand)
@@ -120,7 +120,9 @@ def choose(hand: Hand) -> None:
     expect(ways).to_have_count(3)
     hand.click(page.get_by_label("Delete after each call"))
     hand.button("Choose")
-    expect(page.get_by_text("Each later recording of this caller is asked to be deleted.")).to_be_visible()
+    expect(
+        page.get_by_text("The deletion of each later recording of this caller is requested.")
+    ).to_be_visible()
 
 
 def carry(hand: Hand, step: str) -> None:

@@ -194,6 +194,14 @@ def test_without_an_address_the_phone_rings_when_it_may_at_each_place(cast: Cast
 
 
 @pytest.mark.django_db
+def test_obstacle_of_an_hour_says_the_whole_rule_with_its_citation(cast: Cast) -> None:
+    (obstacle,) = answer(cast, utc(2026, 11, 24, 8), "+15035550123").obstacles
+    assert obstacle.text == (
+        "Not at this hour in Oregon: calls are allowed every day 08:00-21:00 (47 CFR 64.1200(c)(1))."
+    )
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("evidence", ["address", "billing"])
 def test_an_address_has_its_own_hours_alone(cast: Cast, evidence: str) -> None:
     assert answer(cast, utc(2026, 11, 24, 16, 30), HAWAII, "US", "TX", evidence).allowed

@@ -275,6 +275,27 @@ def test_a_counted_pack_is_discarded_unless_it_was_in_force(cast: Cast) -> None:
         assert not RulePack.objects.filter(pk=other.pk).exists()
 
 
+def test_page_of_pack_that_was_in_force_says_why_it_stays_and_what_to_do(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    work(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.activate_pack(pack=row, seen=0, reason=REASON, by=by(cast), at=NOON)
+    work(cast)
+    browser = signed_in(cast.alice)
+    page = browser.get(f"/law/packs/{row.pk}/").text
+    assert "This file cannot be discarded" in page
+    assert "return to the shipped rules or put another file in force" in page
+    assert f"/law/packs/{row.pk}/discard/" not in page
+
+    answer = browser.post(f"/law/packs/{row.pk}/discard/", follow=True)
+
+    assert answer.status_code == 200
+    assert answer.redirect_chain[-1][0] == f"/law/packs/{row.pk}/"
+    assert "This file was not discarded: its rules were in force" in answer.text
+    with job_scope(agency_id=cast.acme.pk):
+        assert RulePack.objects.filter(pk=row.pk).exists()
+
+
 def test_who_manages_nothing_writes_no_rules(cast: Cast) -> None:
     """PostgreSQL refuses what a page would not offer."""
     from django.db import ProgrammingError
@@ -387,6 +408,12 @@ def test_future_rules_are_shown_as_coming(cast: Cast) -> None:
         (Topic.DO_NOT_CALL_YEARS, "5", "5 years"),
         (Topic.CONFIRMATION_MINUTES, "1", "1 minute"),
         (Topic.WITHDRAWAL_WORDS, "stop|quit", "stop, quit"),
+        (Topic.QUIET_HOURS, "08:00-21:00", "every day 08:00-21:00"),
+        (
+            Topic.QUIET_HOURS,
+            "mon-fri 09:00-20:00; sat 09:00-17:00; not on holidays",
+            "Mon-Fri 09:00-20:00; Sat 09:00-17:00; not on public holidays",
+        ),
     ],
 )
 def test_values_are_told_in_words(topic: Topic, value: str, words: str) -> None:

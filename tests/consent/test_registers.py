@@ -391,7 +391,7 @@ def test_on_a_public_holiday_nobody_is_called_where_the_law_leaves_it_out(cast: 
             client=cast.dentist, asked=[alabama, toll_free, new_york], aim=Aim.SERVICE, at=christmas
         ).answers
     assert [one.allowed for one in found] == [False, False, True]
-    assert found[0].obstacles[0].text.startswith("Not on this public holiday in Alabama (")
+    assert found[0].obstacles[0].text.startswith("Not on this public holiday in Alabama: ")
     assert found[0].next_at == datetime(2026, 12, 26, 14, tzinfo=UTC)
 
 

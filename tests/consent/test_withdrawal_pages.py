@@ -57,7 +57,7 @@ def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
         text = alice.get(address).text
         assert "Waits for your choice" in text
-        assert "0 of 2 steps done" in text
+        assert "At vendors: 0 of 2 steps sent" in text
         assert ONE not in text
 
 

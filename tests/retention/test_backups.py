@@ -655,7 +655,7 @@ def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast)
     page = signed_in(cast.alice).get("/retention/backups/").content.decode()
 
     assert "vault-15.age" in page
-    assert "gone with its key" in page
+    assert "Made; removed with its key" in page
     assert "Does not hold: What was erased between the two backups does not open" in page
     # What concerns other agencies of the server is not shown.
     assert "77 clients" not in page

@@ -7,25 +7,22 @@ reader does, and says what it has to say and what it must not. Another package a
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client as Browser
-from django.urls import reverse
 
+from callprivacy.lib.status import TEXTS, Progress, Reader, Thing, words_for
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Language, VendorStep, WaitingState
 from consent.models import VendorTask
 from consent.services import destinations, limits
 from rights.channels import links
-from rights.channels.progress import TEXTS, Progress, words_for
 from rights.enums import Ask, Decided, LetterState, LetterWay, NoticeState
 from rights.law.rows import Counting
 from rights.letters import Filled
@@ -33,7 +30,6 @@ from rights.models import Case, Download, Letter, Package, RecipientNotice
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, letters, passing
 from tests import make
-from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 from tests.retention.test_vendors import live
@@ -42,44 +38,7 @@ from tests.rights.asking import ANNA, Office
 from tests.rights.test_at_the_tracker import recorded
 from tests.rights.test_portal import arrive, do, ids_on, open_page
 from tests.rules import source
-
-LATER = NOON + timedelta(minutes=5)
-NIGHT = NOON.replace(day=25, hour=3)
-"""24 November, 22:00, in the client's New York."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Where rows are planted."""
-
-    cast: Cast
-    office: Office
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """
-    One kind of sentence where rows contradict it.
-
-    :ivar reads: plants the rows and returns the text. :ivar says: what it has to say, :ivar never: what it must not.
-    """
-
-    kind: str
-    rows: str
-    reads: Callable[[Ground], str]
-    says: tuple[str, ...]
-    never: tuple[str, ...]
-
-    def faults(self, text: str) -> list[str]:
-        """What is untrue or missing in a text."""
-        lower = text.casefold()
-        missing = [f"does not say {one!r}" for one in self.says if one.casefold() not in lower]
-        return missing + [f"says {one!r}" for one in self.never if one.casefold() in lower]
-
-
-def text_of(page: str) -> str:
-    """A page as it is read."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+from tests.rules.claims import LATER, MORE, NIGHT, Claim, Ground, page, text_of
 
 
 def caller_page(case: Case, language: str = "en") -> str:
@@ -88,8 +47,7 @@ def caller_page(case: Case, language: str = "en") -> str:
 
 
 def case_page(ground: Ground, case: Case) -> str:
-    with time_machine.travel(NIGHT + timedelta(hours=1), tick=True):
-        return text_of(signed_in(ground.cast.alice).get(reverse("rights:case", args=[case.pk])).text)
+    return page(ground.cast.alice, "rights:case", case.pk)
 
 
 def letter(case: Case, language: Language = Language.ENGLISH) -> str:
@@ -200,6 +158,29 @@ def answered(ground: Ground, *, state: LetterState = LetterState.SENT, fetched: 
     return asking.case_of(submission, Ask.COPY)
 
 
+# --- Letters ------------------------------------------------------------------------------------------------------
+
+
+def acknowledged(ground: Ground, state: LetterState) -> Case:
+    """A request whose acknowledgement was written by mail."""
+    submission = asking.asked(ground.cast.dentist, Ask.COPY)
+    case = asking.case_of(submission, Ask.COPY)
+    ground.office.does(
+        letters.send_letter, case=case, name="acknowledgement", way=LetterWay.MAIL, text=Filled("Here", "Here"),
+        at=LATER,
+    )  # fmt: skip
+    with job_scope(agency_id=case.agency_id):
+        Letter.objects.update(state=state, sent_at=NIGHT if state == LetterState.SENT else None)
+    return case
+
+
+def letter_page(ground: Ground, state: LetterState) -> str:
+    case = answered(ground, state=state)
+    with job_scope(agency_id=case.agency_id):
+        row = Letter.objects.get()
+    return page(ground.cast.alice, "rights:show_letter", case.pk, row.pk)
+
+
 # --- Codes and courses --------------------------------------------------------------------------------------------
 
 
@@ -245,11 +226,35 @@ CLAIMS = (
           ("Decided; answer not delivered", "Write the answer"), ("answer sent", "Close request")),
     Claim("the answer on the caller's page", "sent", lambda g: caller_page(answered(g)),
           ("We sent you our answer on 24 November 2026.",), ("Our answer follows", "25 November")),
+    Claim("the letter", "an earlier state: being sent", lambda g: letter_page(g, LetterState.WAITING),
+          ("by Alice. Being sent.",), ("Being sent 2", "Sent 2", "that it was sent")),
+    Claim("the letter", "failed", lambda g: letter_page(g, LetterState.FAILED),
+          ("by Alice. Not delivered.",), ("Not delivered 2", "Sent 2")),
+    Claim("the letter", "sent, another time zone", lambda g: letter_page(g, LetterState.SENT),
+          ("Sent 24 Nov 2026, 22:00 EST",), ("Sent 25 Nov", "Not delivered")),
+    Claim("the letter on the caller's page", "an earlier state: being sent",
+          lambda g: caller_page(answered(g, state=LetterState.WAITING)),
+          ("We are writing to you",), ("We wrote to you", "We sent you our answer")),
+    Claim("the letter on the caller's page", "failed",
+          lambda g: caller_page(answered(g, state=LetterState.FAILED), "es"),
+          ("Nuestra carta para usted no se entregó",), ("Le escribimos",)),
+    Claim("the acknowledgement", "an earlier state: being sent",
+          lambda g: case_page(g, acknowledged(g, LetterState.WAITING)),
+          ("Acknowledge receipt by Being sent", "Letter: being sent", "Acknowledgement: being sent"),
+          ("heard", "Letter sent", "receipt by Sent")),
+    Claim("the acknowledgement", "sent, another time zone",
+          lambda g: case_page(g, acknowledged(g, LetterState.SENT)),
+          ("Acknowledge receipt by Sent 24 Nov 2026, 22:00 EST",),
+          ("receipt by Sent 25 Nov", "receipt by Sent 24 Nov 2026, 08")),
+    Claim("the acknowledgement on the caller's page", "failed",
+          lambda g: caller_page(acknowledged(g, LetterState.FAILED)),
+          ("Our letter to you was not delivered",), ("We wrote to you",)),
     Claim("the code", "the limit is reached", fourth_code,
           ("No code was sent", "from 24 Nov 2026, 08:00"), ("a code is on its way",)),
     Claim("the day of receipt", "it is not counted", taught,
           ("the day of receipt itself does not count", "The day of receipt does not count."),
           ("the day of receipt counts", "From the day on which it was received")),
+    *MORE,
 )  # fmt: skip
 
 
@@ -279,16 +284,36 @@ def test_planted_untruth_is_found(claim: Claim) -> None:
     assert claim.faults("")
 
 
-@pytest.mark.parametrize("reader", TEXTS, ids=" ".join)
-def test_every_count_is_said_as_it_is(reader: tuple[object, ...]) -> None:
+COUNTED = [one for one in TEXTS if "{" in TEXTS[one]["planned" if "planned" in TEXTS[one] else "sent"]]
+SINGLE = [one for one in TEXTS if one not in COUNTED]
+ENDS = ("failed", "cancelled", "held", "late", "gone")
+
+
+@pytest.mark.parametrize("reader", COUNTED, ids=" ".join)
+def test_every_count_is_said_as_it_is(reader: tuple[Thing, Reader, str]) -> None:
     thing, who, language = reader
-    complete = TEXTS[reader]["done"].split("{")[0]  # type: ignore[index]
-    for planned, sent, acknowledged, failed in product(range(4), repeat=4):
-        if not (acknowledged <= sent and sent + failed <= planned):
+    texts = TEXTS[reader]
+    known = [end for end in ENDS if end in texts]
+    for end, (planned, sent, acknowledged, count) in product(known, product(range(4), repeat=4)):
+        if not (acknowledged <= sent and sent + count <= planned):
             continue
-        found = Progress(planned=planned, sent=sent, acknowledged=acknowledged, failed=failed)
-        text = words_for(found, who, language, thing=thing)  # type: ignore[arg-type]
-        assert text.startswith(complete) is (0 < planned == acknowledged)
+        facts: dict[str, Any] = {"planned": planned, "sent": sent, "acknowledged": acknowledged, end: count}
+        found = Progress(**facts)
+        text = words_for(found, who, language, thing=thing)
+        assert text.startswith(texts["done"].split("{")[0]) is (0 < planned == acknowledged)
         said = set(map(int, re.findall(r"\d+", text)))
-        assert said <= {0, planned, sent, acknowledged, failed}
-        assert not failed or failed in said
+        assert said <= {0, planned, sent, acknowledged, count}
+        assert not count or count in said
+        assert found.is_done is (planned == acknowledged and not found.held)
+
+
+@pytest.mark.parametrize("reader", SINGLE, ids=" ".join)
+def test_one_that_failed_or_is_gone_says_so(reader: tuple[Thing, Reader, str]) -> None:
+    thing, who, language = reader
+    texts = TEXTS[reader]
+    sent = words_for(Progress(planned=1, sent=1), who, language, thing=thing)
+    assert sent == texts["sent"]
+    for end in (one for one in ENDS if one in texts):
+        facts: dict[str, Any] = {"planned": 1, "sent": 1, end: 1}
+        text = words_for(Progress(**facts), who, language, thing=thing)
+        assert text == (sent + texts[end] if texts[end].startswith(";") else texts[end])

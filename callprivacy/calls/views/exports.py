@@ -18,10 +18,10 @@ from redis.exceptions import RedisError
 
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import Deed
-from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.calls import CallFilterForm, ExportForm
 from callprivacy.calls.models import CallExport
 from callprivacy.calls.selectors import calls as selectors
+from callprivacy.calls.selectors import exports as export_selectors
 from callprivacy.calls.services import exports
 from callprivacy.calls.tasks.exports import write_export
 from callprivacy.lib.logs import logger
@@ -75,7 +75,10 @@ def ask(request: StaffRequest, client: Client) -> HttpResponse:
         "filter_form": filter_form,
         "asked": filter_form.described() if is_valid else [],
         "days": exports.KEPT_FOR.days,
-        "earlier": _earlier(client),
+        "earlier": [
+            (row, export_selectors.words_of(export_selectors.progress_of(row, at=request.at)))
+            for row in _earlier(client)
+        ],
     }
     return render(request, "calls/export_new.html", context)
 
@@ -91,34 +94,23 @@ def _find(client: Client, export_id: UUID) -> CallExport:
 
 
 def _context(request: StaffRequest, client: Client, export: CallExport) -> dict[str, Any]:
-    is_over = export.state == JobState.DONE and (
-        export.file_key is None or export.expires_at is None or export.expires_at <= request.at
-    )
+    found = export_selectors.progress_of(export, at=request.at)
     return {
         "client": client,
         "export": export,
         "progress": {
             "id": "export-progress",
-            "label": _WORDS[JobState(export.state)],
+            "label": export_selectors.words_of(found),
             "value": export.rows,
-            "done": export.state == JobState.DONE,
-            "failed": export.state in {JobState.FAILED, JobState.CANCELLED},
+            "done": bool(found.sent),
+            "failed": bool(found.failed or found.cancelled),
             "url": reverse("calls:export_progress", args=[client.slug, export.pk]),
             "rows": [{"label": "Calls written", "value": f"{export.rows:,}"}],
         },
-        "is_over": is_over,
-        "can_take": export.state == JobState.DONE and not is_over,
+        "is_over": found.late or found.gone,
+        "over": "The file is deleted" if found.gone else "The file has expired",
+        "can_take": found.sent and not (found.late or found.gone),
     }
-
-
-_WORDS = {
-    JobState.DRAFT: "Waiting for you",
-    JobState.QUEUED: "Waiting for a worker",
-    JobState.RUNNING: "Writing the file",
-    JobState.DONE: "The file is written",
-    JobState.FAILED: "It could not be written",
-    JobState.CANCELLED: "Cancelled: the grant that allowed it has ended",
-}
 
 
 @require_safe

@@ -1,7 +1,7 @@
 """
-How far something is that others do for us, and the only words for it: for the officer, the caller and the letter.
+How far something is, and the only words for it: for the officer, the caller and the letter.
 
-A sentence says no more than the counts behind it. `rights.selectors.progress` reads these from rows.
+A sentence says no more than the counts behind it. Each app reads these from its rows, in its selectors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from consent.enums import Language
+ENGLISH, SPANISH = "en", "es"
+"""As every app's languages have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,10 @@ class Progress:
     Counts of one kind of thing, each with its latest time and by whom.
 
     :ivar sent: those that have gone out, the acknowledged ones among them. :ivar failed: those that did not arrive.
+    :ivar cancelled: those that nobody carries out any more. :ivar held: kept by a legal hold.
+    :ivar late: not acknowledged, and past their date. :ivar gone: made once, and deleted since.
     :ivar waits: more follow once no legal hold keeps anything of the person.
+    :ivar is_known: whether it is worked out what there is to do.
     """
 
     planned: int = 0
@@ -32,7 +36,12 @@ class Progress:
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
     failed: int = 0
+    cancelled: int = 0
+    held: int = 0
+    late: int = 0
+    gone: int = 0
     waits: bool = False
+    is_known: bool = True
 
     @property
     def remaining(self) -> int:
@@ -42,12 +51,14 @@ class Progress:
     @property
     def is_done(self) -> bool:
         """Whether all are acknowledged and none follows."""
-        return not self.remaining and not self.waits
+        return self.is_known and not self.remaining and not self.waits and not self.held
 
     @property
     def tone(self) -> str:
         """The tone of a pill that says how far it is."""
-        return "good" if self.is_done else "bad" if self.failed else "info"
+        if self.is_done:
+            return "good"
+        return "bad" if self.failed or self.late else "warn" if self.cancelled else "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +107,27 @@ class Reader(StrEnum):
 
 
 class Thing(StrEnum):
-    """What others do for us."""
+    """What is said to be so far. Of the last three there is one at a time: their texts name no count."""
 
     NOTIFICATIONS = "notifications"
     DELETIONS = "deletions"
+    WITHDRAWAL = "withdrawal"
+    DESTRUCTION = "destruction"
+    COPIES = "copies"
+    LETTER = "letter"
+    EXPORT = "export"
+    BACKUP = "backup"
 
 
-_NONE, _PLANNED, _SENT, _DONE, _FAILED, _WAITS, _ACKNOWLEDGED = (
-    "none", "planned", "sent", "done", "failed", "waits", "acknowledged",
+_NONE, _UNKNOWN, _PLANNED, _SENT, _DONE, _ACKNOWLEDGED = (
+    "none", "unknown", "planned", "sent", "done", "acknowledged",
+)  # fmt: skip
+_FAILED, _CANCELLED, _HELD, _LATE, _GONE, _WAITS = _ENDS = (
+    "failed", "cancelled", "held", "late", "gone", "waits",
 )  # fmt: skip
 
-TEXTS: Final[dict[tuple[Thing, Reader, Language], dict[str, str]]] = {
-    (Thing.NOTIFICATIONS, Reader.OFFICER, Language.ENGLISH): {
+TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
+    (Thing.NOTIFICATIONS, Reader.OFFICER, ENGLISH): {
         _NONE: "No recipients to notify",
         _PLANNED: "Being notified: 0 of {planned} sent",
         _SENT: "Sent to {sent} of {planned}",
@@ -116,7 +136,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, Language], dict[str, str]]] = {
         _FAILED: "; not delivered to {failed}",
         _WAITS: "; others are notified once no legal hold applies",
     },
-    (Thing.NOTIFICATIONS, Reader.CALLER, Language.ENGLISH): {
+    (Thing.NOTIFICATIONS, Reader.CALLER, ENGLISH): {
         _NONE: "We know of nobody else who received your data",
         _PLANNED: "Those who received your data are being notified: 0 of {planned} sent",
         _SENT: "Those who received your data are being notified: sent to {sent} of {planned}",
@@ -125,7 +145,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, Language], dict[str, str]]] = {
         _FAILED: "; not delivered to {failed}",
         _WAITS: "; others are notified once a legal claim or an inquiry no longer needs what is kept",
     },
-    (Thing.NOTIFICATIONS, Reader.CALLER, Language.SPANISH): {
+    (Thing.NOTIFICATIONS, Reader.CALLER, SPANISH): {
         _NONE: "No nos consta que nadie más haya recibido sus datos",
         _PLANNED: "Se está avisando a quienes recibieron sus datos: 0 de {planned} avisos enviados",
         _SENT: "Se está avisando a quienes recibieron sus datos: {sent} de {planned} avisos enviados",
@@ -134,38 +154,95 @@ TEXTS: Final[dict[tuple[Thing, Reader, Language], dict[str, str]]] = {
         _FAILED: "; sin entregar: {failed}",
         _WAITS: "; a otros se les avisará cuando una reclamación o investigación ya no necesite lo que se conserva",
     },
-    (Thing.DELETIONS, Reader.OFFICER, Language.ENGLISH): {
+    (Thing.DELETIONS, Reader.OFFICER, ENGLISH): {
         _NONE: "No deletion requested at a call tracker",
         _PLANNED: "Deletion at the call tracker: 0 of {planned} requests sent",
         _SENT: "Deletion at the call tracker: {sent} of {planned} requests sent",
         _ACKNOWLEDGED: ", {acknowledged} confirmed",
         _DONE: "Deletion at the call tracker confirmed: {planned} of {planned}",
         _FAILED: "; {failed} failed",
-        _WAITS: "",
+        _CANCELLED: "; {cancelled} cancelled",
     },
-    (Thing.DELETIONS, Reader.CALLER, Language.ENGLISH): {
+    (Thing.DELETIONS, Reader.CALLER, ENGLISH): {
         _NONE: "No deletion was requested there.",
         _PLANNED: "They are still there: their deletion is planned, 0 of {planned} requests are sent",
         _SENT: "Their deletion was requested: {sent} of {planned} requests are sent",
         _ACKNOWLEDGED: ", {acknowledged} confirmed",
         _DONE: "Their deletion there is confirmed: {planned} of {planned}",
         _FAILED: "; {failed} failed",
-        _WAITS: "",
+        _CANCELLED: "; {cancelled} cancelled",
     },
-    (Thing.DELETIONS, Reader.CALLER, Language.SPANISH): {
+    (Thing.DELETIONS, Reader.CALLER, SPANISH): {
         _NONE: "No se ha pedido allí ninguna eliminación.",
         _PLANNED: "Siguen allí: su eliminación está prevista, 0 de {planned} solicitudes enviadas",
         _SENT: "Se pidió su eliminación: {sent} de {planned} solicitudes enviadas",
         _ACKNOWLEDGED: ", {acknowledged} confirmadas",
         _DONE: "Su eliminación allí está confirmada: {planned} de {planned}",
         _FAILED: "; {failed} fallidas",
-        _WAITS: "",
+        _CANCELLED: "; {cancelled} canceladas",
+    },
+    (Thing.WITHDRAWAL, Reader.OFFICER, ENGLISH): {
+        _NONE: "No step was planned at a vendor",
+        _UNKNOWN: "Steps at vendors are being planned",
+        _PLANNED: "At vendors: 0 of {planned} steps sent",
+        _SENT: "At vendors: {sent} of {planned} steps sent",
+        _ACKNOWLEDGED: ", {acknowledged} confirmed",
+        _DONE: "Confirmed at vendors: {planned} of {planned} steps",
+        _FAILED: "; {failed} failed",
+        _CANCELLED: "; {cancelled} cancelled",
+    },
+    (Thing.DESTRUCTION, Reader.OFFICER, ENGLISH): {
+        _NONE: "No row was due",
+        _PLANNED: "Destroyed: 0 of {planned} rows that were due",
+        _SENT: "Destroyed: {sent} of {planned} rows that were due",
+        _DONE: "All rows that were due are destroyed: {planned} of {planned}",
+        _FAILED: "; stopped by a fault in {failed} of its categories",
+        _CANCELLED: "; cancelled in {cancelled} of its categories",
+        _HELD: "; {held} kept by legal holds",
+    },
+    (Thing.COPIES, Reader.OFFICER, ENGLISH): {
+        _NONE: "No vault backup from before the destruction is recorded",
+        _PLANNED: "Vault backups from before the destruction: 0 of {planned} removed",
+        _SENT: "Vault backups from before the destruction: {sent} of {planned} removed",
+        _DONE: "All vault backups from before the destruction are removed: {planned} of {planned}",
+        _LATE: "; {late} past the day of removal",
+    },
+    (Thing.LETTER, Reader.OFFICER, ENGLISH): {
+        _PLANNED: "Being sent",
+        _SENT: "Sent",
+        _FAILED: "Not delivered",
+    },
+    (Thing.LETTER, Reader.CALLER, ENGLISH): {
+        _PLANNED: "We are writing to you",
+        _SENT: "We wrote to you",
+        _FAILED: "Our letter to you was not delivered",
+    },
+    (Thing.LETTER, Reader.CALLER, SPANISH): {
+        _PLANNED: "Le estamos escribiendo",
+        _SENT: "Le escribimos",
+        _FAILED: "Nuestra carta para usted no se entregó",
+    },
+    (Thing.EXPORT, Reader.OFFICER, ENGLISH): {
+        _UNKNOWN: "Waiting for a worker",
+        _PLANNED: "Being written",
+        _SENT: "Written",
+        _FAILED: "Not written: it failed",
+        _CANCELLED: "Cancelled: the grant that allowed it has ended",
+        _LATE: "; the file has expired",
+        _GONE: "; the file is deleted",
+    },
+    (Thing.BACKUP, Reader.OFFICER, ENGLISH): {
+        _SENT: "Made",
+        _DONE: "Made, and restored by a drill that passed",
+        _FAILED: "Made; the newest drill with it failed",
+        _LATE: "; past the day of its removal",
+        _GONE: "; removed with its key",
     },
 }  # fmt: skip
 
 UNPROVEN: Final = {
-    Language.ENGLISH: "Anyone who received your data is to be notified",
-    Language.SPANISH: "Está previsto avisar a quien haya recibido sus datos",
+    ENGLISH: "Anyone who received your data is to be notified",
+    SPANISH: "Está previsto avisar a quien haya recibido sus datos",
 }
 """Where nobody is proven: that there is somebody to notify would say that the number is known."""
 
@@ -173,22 +250,30 @@ UNPROVEN: Final = {
 def words_for(
     found: Progress,
     reader: Reader,
-    language: Language = Language.ENGLISH,
+    language: str = ENGLISH,
     *,
     thing: Thing = Thing.NOTIFICATIONS,
 ) -> str:
-    """How far it is, in one sentence without a full stop."""
+    """
+    How far it is, in one sentence without a full stop.
+
+    An end that begins with a semicolon is added; another one says by itself what became of it.
+    """
     texts = TEXTS[thing, reader, language]
-    if not found.planned:
-        # What follows later is all that there is to say.
-        return texts[_WAITS].lstrip("; ").capitalize() if found.waits else texts[_NONE]
-    if found.acknowledged >= found.planned:
+    ends = [texts[name] for name in _ENDS if name in texts and getattr(found, name)]
+    if not found.is_known:
+        ends, text = [], texts[_UNKNOWN]
+    elif whole := [one for one in ends if not one.startswith(";")]:
+        text = whole[0]
+    elif not found.planned:
+        # What is kept or follows later is all that there is to say.
+        text = "" if ends else texts[_NONE]
+    elif found.acknowledged >= found.planned:
         text = texts[_DONE]
     elif found.sent:
-        text = texts[_SENT] + (texts[_ACKNOWLEDGED] if found.acknowledged else "")
+        text = texts[_SENT] + (texts.get(_ACKNOWLEDGED, "") if found.acknowledged else "")
     else:
         text = texts[_PLANNED]
-    text += (texts[_FAILED] if found.failed else "") + (texts[_WAITS] if found.waits else "")
-    return text.format(
-        planned=found.planned, sent=found.sent, acknowledged=found.acknowledged, failed=found.failed
-    )
+    text += "".join(one for one in ends if one.startswith(";"))
+    text = text if text[0] != ";" else text[2:].capitalize()
+    return text.format(**{name: getattr(found, name) for name in (_PLANNED, _SENT, _ACKNOWLEDGED, *_ENDS)})
