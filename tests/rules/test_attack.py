@@ -285,7 +285,7 @@ def test_the_page_of_mails_is_for_who_sits_at_the_machine(world: World) -> None:
 @pytest.mark.parametrize(
     "header", [{"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, {"HTTP_VIA": "1.1 x"}, {"HTTP_HOST": "calls.example"}]
 )
-def test_the_page_of_mails_ends_where_a_proxy_stands_in_front(world: World, header: dict[str, str]) -> None:
+def test_the_page_of_mails_ends_where_a_proxy_stands_in_front(world: World, header: dict[str, Any]) -> None:
     make.agency("Northlight", is_demo=True)
     with override_settings(ALLOWED_HOSTS=["*"]):
         assert Browser(REMOTE_ADDR="127.0.0.1").get("/mail/", **header).status_code == 404
