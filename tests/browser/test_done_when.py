@@ -1,6 +1,6 @@
 """
-A newcomer's first hour as the demo's compliance officer: import, look, reveal, prove, shorten (which the demo's other
-officer agrees to), go live (which the other agrees to as well), see it go. The processes are real, and no clock is moved.
+A newcomer's first hour as the demo's compliance officer: import, look, reveal, prove, shorten and go live (to both of
+which the demo's other officer agrees), see it go. The processes are real, and no clock is moved.
 """
 
 from __future__ import annotations

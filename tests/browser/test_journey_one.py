@@ -27,7 +27,7 @@ ZONE = ZoneInfo("America/Chicago")
 SECRET = "a-signing-key-of-a-tracker-072e77"
 ADS, PRINT = "+14155550110", "+14155550130"
 ANNOUNCED, SILENT, GERMAN = 371, 29, 12
-MOST = 31
+MOST = 32
 
 
 class Hand:
