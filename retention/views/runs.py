@@ -19,6 +19,7 @@ from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.selectors.connections import title_of
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions, onboarding
@@ -71,6 +72,7 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "terms": selectors.terms_of(client),
         "open_steps": onboarding.setup_of(client, at=request.at).before_live,
         "next_night": selectors.next_night(request.agency, request.at),
+        "today": calendars.day_in(request.agency.time_zone, request.at),
         "change": change,
         "is_mine": change is not None and change.proposed_by_id == me,
         "why": why,

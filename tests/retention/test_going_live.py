@@ -75,7 +75,9 @@ def test_one_officer_proposes_and_another_agrees_after_reading_why(cast: Cast, e
         assert Item.objects.open().get(kind=policies.WAITING_ITEM).client_id == cast.dentist.pk
 
     second = signed_in(erin)
-    assert "Alice proposed this" in read(second)
+    text = read(second)
+    assert "Alice proposed this" in text
+    assert "See the proposal Type Dentist to confirm" in text
     assert sign(second) == f"/retention/changes/{change.pk}/", "the reason is not read yet"
     assert state_of(cast) == RetentionState.OBSERVE
     opened = second.post(f"/retention/changes/{change.pk}/reason/").content.decode()
@@ -178,8 +180,9 @@ def test_the_page_says_from_when_in_the_agencys_zone(cast: Cast) -> None:
     assert night is not None
     local = night.astimezone(ZoneInfo("America/New_York"))
     text = read(signed_in(cast.alice))
-    assert f"from the next nightly run on: {local.day} {local:%b %Y}, 02:00" in text
-    assert "the agency's time zone (America/New_York)" in text
+    assert f"starts with the next nightly run: {local.day} {local:%b %Y}, 02:00" in text
+    assert "America/New_York, the agency's time zone" in text
+    assert "if another officer agrees before then" in text
 
 
 def test_the_next_night_is_when_the_run_starts(cast: Cast) -> None:
