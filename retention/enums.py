@@ -24,6 +24,10 @@ class Category(models.TextChoices):
     PREMISES = "premises", "Premises access"
 
 
+GO_LIVE: Final = "go_live"
+"""In the place of a category: the proposal that a client goes live."""
+
+
 class Moment(models.TextChoices):
     """From when the days of a policy count."""
 

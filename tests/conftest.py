@@ -257,6 +257,16 @@ def cast(db: None) -> Cast:
 
 
 @pytest.fixture
+def one_signature(cast: Cast) -> None:
+    """Acme has turned off that going live takes a second officer."""
+    from callprivacy.tenancy.models import Agency  # models load after Django's setup
+    from callprivacy.tenancy.scope import job_scope
+
+    with job_scope(agency_id=cast.acme.pk):
+        Agency.objects.filter(pk=cast.acme.pk).update(needs_second_for_live=False)
+
+
+@pytest.fixture
 def masters(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts master keys into use, newest first."""
     from cryptography.fernet import Fernet, MultiFernet

@@ -92,12 +92,28 @@ class AgencyForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, may_limit: bool, **kwargs: Any) -> None:
+    needs_second_for_live = forms.BooleanField(
+        label="Going live takes two officers",
+        required=False,
+        help_text=(
+            "One officer proposes that a client goes live, another agrees; deletion starts after that. Turn this off "
+            "where you have one officer only."
+        ),
+    )
+
+    def __init__(self, *args: Any, may_limit: bool, may_switch: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not may_limit:
-            limit = self.fields["reveals_per_hour"]
-            limit.disabled = True
-            limit.help_text = "Only a compliance officer changes it."
+        for name, may, why in (
+            ("reveals_per_hour", may_limit, "Only a compliance officer changes it."),
+            (
+                "needs_second_for_live",
+                may_switch,
+                "There is another officer, who would no longer be asked. Only an admin turns it off.",
+            ),
+        ):
+            if not may:
+                self.fields[name].disabled = True
+                self.fields[name].help_text = why
 
     @classmethod
     def values_of(cls, agency: Agency) -> dict[str, Any]:

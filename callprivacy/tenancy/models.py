@@ -142,6 +142,9 @@ class Agency(models.Model):
     needs_reviewed_vendors = models.BooleanField(
         "connections open for reviewed vendors alone", default=False, db_default=False
     )
+    needs_second_for_live = models.BooleanField(
+        "going live takes a second officer", default=True, db_default=True
+    )
     reviewed_vendors = models.JSONField(
         default=dict, db_default=models.Value({}, models.JSONField()), blank=True, editable=False
     )

@@ -15,7 +15,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.work import kinds
 from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.kinds import Kind
-from callprivacy.work.models import Item, MailChoice, Notification
+from callprivacy.work.models import Item, MailChoice, Notification, Period
 
 KEPT_FOR = timedelta(days=400)
 """How long people find what they were told and what was done: a year, and the month in which one looks back at it."""
@@ -79,6 +79,11 @@ def people_for(kind: Kind, *, agency_id: int, client_id: int | None, at: datetim
 def is_open(kind: str, *, agency_id: int, key: str) -> bool:
     """Whether something waits under this kind and key."""
     return Item.objects.open().filter(agency_id=agency_id, kind=kind, key=key).exists()
+
+
+def is_claimed(*, agency_id: int, job: str, period: str) -> bool:
+    """Whether a periodic job has claimed this period."""
+    return Period.objects.filter(agency_id=agency_id, job=job, period=period).exists()
 
 
 def is_about(item: Item, user_id: int | None, *, at: datetime) -> bool:

@@ -379,7 +379,7 @@ def claim_period(
 
     :param kept_for: how long the claim counts; None, for ever. Afterwards whoever asks is told yes again.
     """
-    if Period.objects.filter(agency_id=agency_id, job=job, period=period).exists():
+    if selectors.is_claimed(agency_id=agency_id, job=job, period=period):
         return False
     try:
         with transaction.atomic():

@@ -43,6 +43,7 @@ from governance.channels import pictures
 from governance.models import CoursePicture
 from retention import targets
 from retention.enums import Category
+from retention.selectors import changes
 from retention.selectors import runs as kept
 from retention.services import policies
 
@@ -120,7 +121,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
                         ends_at=None,
                     )
             _fill_reports(Actor.staff(user_id=people[Role.ANALYST].user_id), at)
-            _set_policies(signed_by=people[Role.OFFICER].user_id, at=at)
+            _set_policies(*(one for one in everybody if one.role == Role.OFFICER), at=at)
             signing_in.fill(agency, everybody, officer=people[Role.OFFICER], at=at)
             lab = Client.objects.select_related("agency").get(slug=demo.RELEASED)
             proposer = people[Role.ACCOUNT_MANAGER]
@@ -373,23 +374,29 @@ def _fill_reports(analyst: Actor, at: datetime) -> None:
     )
 
 
-def _set_policies(*, signed_by: int, at: datetime) -> None:
-    """Shorten two clients' keep-for once their calls are in, and let the one's expired calls leave."""
+_WHY_SHORTER: Final = "The client's contract asks that calls are kept for this long."
+_WHY_LIVE: Final = "The dry run showed the calls that we expected to be past their date."
+
+
+def _set_policies(first: Membership, second: Membership, *, at: datetime) -> None:
+    """
+    Shorten two clients' policies of call records once their calls are in, and let one client go live: one officer
+    proposes it, the other agrees.
+    """
+    agrees = Actor.staff(user_id=second.user_id)
     for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY):
         client = Client.objects.select_related("agency").get(slug=slug)
-        # A real one takes a second person; nobody is deceived by an invented one.
-        client.keep_calls_for_days = demo.KEEP_FOR_DAYS
-        client.save(update_fields=["keep_calls_for_days"])
-        audit.record(
-            "policy.changed",
-            subject=client,
-            by=_MAKER,
-            at=at,
-            reason="The demo's policy for this client.",
-            category=Category.CALL.value,
-            days=demo.KEEP_FOR_DAYS,
+        wish = changes.Wish(client.agency, client, Category.CALL, demo.KEEP_FOR_DAYS)
+        plan = changes.plan(wish)
+        effect = changes.effect(plan, at)
+        seen = policies.ShownEffect(
+            effect.due_before, effect.due_after, effect.leaving, frozenset(plan.rule_ids)
         )
+        change = policies.propose(wish=wish, shown=seen, reason=_WHY_SHORTER, proposer=first, at=at)
+        policies.read_reason(change=change, by=agrees, at=at)
+        policies.approve(change=change, shown=seen, officer=second, at=at)
         if slug == demo.LIVE_POLICY:
+            client.refresh_from_db()
             due = targets.count_due(
                 client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
             )
@@ -398,10 +405,14 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
                 allowed=0,
                 withheld=0,
                 leaving=0,
-                besides=policies.besides_shown(client=client, user_id=signed_by, at=at),
+                besides=policies.besides_shown(client=client, user_id=second.user_id, at=at),
                 terms=kept.terms_of(client),
             )
-            policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
+            change = policies.propose_live(
+                client=client, shown=shown, reason=_WHY_LIVE, proposer=first, at=at
+            )
+            policies.read_reason(change=change, by=agrees, at=at)
+            policies.go_live(client=client, shown=shown, signed_by=second.user_id, at=at)
 
 
 class NotADemoError(ValueError):

@@ -19,6 +19,18 @@ class ReasonForm(forms.Form):
     )
 
 
+class LiveReasonForm(forms.Form):
+    """Why a client goes live, for the officer who agrees."""
+
+    reason = forms.CharField(
+        label="Why it goes live now",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="At least 15 characters. Kept, sealed, in the trail; the officer who agrees reads it.",
+    )
+
+
 class ShownForm(forms.Form):
     """The counts that a person saw before signing, and by what things leave."""
 

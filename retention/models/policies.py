@@ -11,7 +11,7 @@ from django.db import models
 
 from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
-from retention.enums import Category, ChangeState, Then
+from retention.enums import GO_LIVE, Category, ChangeState, Then
 
 
 class Policy(AgencyOwned):
@@ -61,7 +61,7 @@ class ChangeQuerySet(ScopedQuerySet["PolicyChange"]):
 
 class PolicyChange(AgencyOwned):
     """
-    One change of one policy, with the effect that was shown.
+    One change of one policy, or the proposal that a client goes live, with the effect that was shown.
 
     `days` None: the client inherits again. `rules` are those of the law that the proposer was shown and gave a
     reason against; the words are the reason of the trail's event `event_id`.
@@ -71,7 +71,7 @@ class PolicyChange(AgencyOwned):
     client = models.ForeignKey(
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
-    category = models.CharField(max_length=12, choices=Category)
+    category = models.CharField(max_length=12, choices=[*Category.choices, (GO_LIVE, "Going live")])
     state = models.CharField(max_length=10, choices=ChangeState)
     was_days = models.PositiveIntegerField()
     was_then = models.CharField(max_length=10, choices=Then)
@@ -111,3 +111,8 @@ class PolicyChange(AgencyOwned):
 
     def __str__(self) -> str:
         return f"change of {self.category}"
+
+    @property
+    def goes_live(self) -> bool:
+        """Whether it lets a client go live, and changes no policy."""
+        return self.category == GO_LIVE

@@ -22,7 +22,7 @@ from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
 from retention import targets
-from retention.enums import Category, ChangeState, Then
+from retention.enums import GO_LIVE, Category, ChangeState, Then
 from retention.law import categories, rules
 from retention.law.rules import Finding
 from retention.models import PolicyChange
@@ -504,6 +504,11 @@ def open_changes() -> QuerySet[PolicyChange]:
     return changes().filter(state__in=OPEN)
 
 
+def open_live(client: Client) -> PolicyChange | None:
+    """The proposal that a client goes live, where one waits."""
+    return open_changes().filter(client=client, category=GO_LIVE).first()
+
+
 def changes_of(client: Client) -> QuerySet[PolicyChange]:
     """A client's own changes and those of its agency, newest first."""
     return changes().filter(Q(client=client) | Q(client=None), agency_id=client.agency_id)
@@ -537,16 +542,26 @@ def second_person(plan: Plan, *, but: int, at: datetime) -> Second:
 
     :param but: user id of who proposes it.
     """
-    lacks = _lacks(plan, but=but, at=at)
+    return _second(_lacks(plan, but=but, at=at), _takes(plan), plan.wish.agency.pk)
+
+
+def second_for_live(client: Client, *, but: int, at: datetime) -> Second:
+    """Who could agree that a client goes live, as `second_person`."""
+    takes = {Permission.MANAGE_RETENTION}
+    lacks = _lacking({client.pk: client}, takes, agency_id=client.agency_id, but=but, at=at)
+    return _second(lacks, takes, client.agency_id)
+
+
+def _second(lacks: Mapping[int, list[Client]], takes: set[Permission], agency_id: int) -> Second:
     may = sorted(user_id for user_id, clients in lacks.items() if not clients)
     if may or not lacks:
         return Second(may, (), (), ())
     officers = User.objects.filter(pk__in=list(lacks)).order_by("name", "pk")
-    givers = access.people_with_right(AgencyRight.MANAGE_PEOPLE, agency_id=plan.wish.agency.pk)
+    givers = access.people_with_right(AgencyRight.MANAGE_PEOPLE, agency_id=agency_id)
     return Second(
         may,
         [Lacking(officer, lacks[officer.pk]) for officer in officers],
-        sorted(permission.words for permission in _takes(plan)),
+        sorted(permission.words for permission in takes),
         list(User.objects.filter(pk__in=givers).order_by("name", "pk")),
     )
 
@@ -558,14 +573,19 @@ def _takes(plan: Plan) -> set[Permission]:
 
 def _lacks(plan: Plan, *, but: int, at: datetime) -> dict[int, list[Client]]:
     """User id of each other active officer -> the clients at which the person lacks what it takes; two queries."""
-    agency_id = plan.wish.agency.pk
-    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)) - {but}
     clients = {one.client.pk: one.client for one in plan.touched}
     if plan.wish.client is not None:
         clients.setdefault(plan.wish.client.pk, plan.wish.client)
+    return _lacking(clients, _takes(plan), agency_id=plan.wish.agency.pk, but=but, at=at)
+
+
+def _lacking(
+    clients: Mapping[int, Client], takes: set[Permission], *, agency_id: int, but: int, at: datetime
+) -> dict[int, list[Client]]:
+    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)) - {but}
     if not officers or not clients:
         return {officer: [] for officer in officers}
-    held = access.clients_with_all(_takes(plan), clients, agency_id=agency_id, at=at)
+    held = access.clients_with_all(takes, clients, agency_id=agency_id, at=at)
     return {
         officer: [client for pk, client in clients.items() if pk not in held.get(officer, ())]
         for officer in officers

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
@@ -15,13 +16,30 @@ from callprivacy.calls.models import Call, Recording, Transcript
 from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.work import selectors as work
 from consent.selectors import decisions
 from retention import targets
 from retention.enums import Category
 from retention.law import categories
 from retention.models import Errand, GoLive, Run
 from retention.selectors import policies, preview
+
+NIGHT_BEGINS: Final = 2
+"""The hour in the agency's zone from which the night's run starts."""
+
+NIGHTLY: Final = "retention.run"
+"""The job of which each night's run claims its local date."""
+
+
+def next_night(agency: Agency, at: datetime) -> datetime | None:
+    """From when the next night's run starts; None: within minutes, for tonight's is late."""
+    local = at.astimezone(ZoneInfo(agency.time_zone))
+    day = local.date()
+    if work.is_claimed(agency_id=agency.pk, job=NIGHTLY, period=day.isoformat()):
+        day += timedelta(days=1)
+    night = datetime.combine(day, time(NIGHT_BEGINS), tzinfo=local.tzinfo)
+    return night if night > at else None
 
 
 def running_ids() -> list[UUID]:

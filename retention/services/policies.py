@@ -3,7 +3,7 @@ How long things are kept, and whether they may leave at all.
 
 No policy is shortened by one person alone: a second officer agrees, or, where the agency has no other, a day passes in
 which everybody who manages the agency is told and may stop it. What is beyond the law is refused, or wants a written
-reason.
+reason. No client goes live by one officer alone, unless the agency chose so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from callprivacy.work import services as work
 from consent.selectors import decisions
 from consent.services import rejudging
 from retention import targets
-from retention.enums import Category, ChangeState, Then
+from retention.enums import GO_LIVE, Category, ChangeState, Then
 from retention.models import GoLive, Policy, PolicyChange
 from retention.selectors import changes as selectors
 from retention.selectors import preview, runs
@@ -60,6 +60,10 @@ class Shown:
     leaving: int
     besides: str
     terms: Terms
+
+
+class NeedsSecondError(ValueError):
+    """Going live takes a second officer at this agency: one proposes it, another agrees."""
 
 
 class AlreadyLiveError(ValueError):
@@ -228,7 +232,7 @@ def refuse(*, change: PolicyChange, officer: Membership, reason: str, at: dateti
     :raises NotOpenError: it is decided already.
     :raises SamePersonError: the officer proposed it, and withdraws it instead.
     """
-    change, _wish = _held(change)
+    change = _fresh(change)
     if change.proposed_by_id == officer.user_id:
         raise SamePersonError("You proposed this change; withdraw it instead.")
     _close(change, ChangeState.REFUSED, by=Actor.staff(user_id=officer.user_id), reason=reason, at=at)
@@ -244,7 +248,7 @@ def withdraw(*, change: PolicyChange, member: Membership, reason: str, at: datet
     """
     if not may_stop(change, member):
         raise NotYoursError("Who proposed it, officers and admins may withdraw it.")
-    change, _wish = _held(change)
+    change = _fresh(change)
     by = Actor.staff(user_id=member.user_id)
     _close(change, ChangeState.WITHDRAWN, by=by, reason=reason, at=at)
 
@@ -311,11 +315,18 @@ def _locked(wish: Wish) -> Wish:
 
 
 def _held(change: PolicyChange) -> tuple[PolicyChange, Wish]:
+    fresh = _fresh(change)
+    if fresh.goes_live:
+        raise NotOpenError("You agree that a client goes live on the page that shows what leaves.")
+    return fresh, selectors.wish_of(fresh)
+
+
+def _fresh(change: PolicyChange) -> PolicyChange:
     Agency.objects.select_for_update(no_key=True).get(pk=change.agency_id)
     fresh = selectors.open_changes().filter(pk=change.pk).first()
     if fresh is None:
         raise NotOpenError("This change is decided already.")
-    return fresh, selectors.wish_of(fresh)
+    return fresh
 
 
 def _check(plan: Plan) -> None:
@@ -335,9 +346,7 @@ def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) 
     category = Category(change.category)
     version = selectors.next_version(change)
     _write(change, category, version, at)
-    change.state = ChangeState.IN_FORCE
-    change.decided_by_id, change.decided_at = by.user_id, at
-    change.save(update_fields=["state", "decided_by", "decided_at"])
+    _decide(change, ChangeState.IN_FORCE, by=by, at=at)
     audit.record(
         "policy.changed",
         subject=change.client or change.agency,
@@ -351,7 +360,14 @@ def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) 
         version=version,
         proposed_by=change.proposed_by_id,
     )
-    _close_items(change, by, at)
+
+
+def _decide(change: PolicyChange, state: ChangeState, *, by: Actor, at: datetime) -> None:
+    change.state = state
+    change.decided_by_id, change.decided_at = by.user_id, at
+    change.save(update_fields=["state", "decided_by", "decided_at"])
+    for kind in (WAITING_ITEM, AGENCY_ITEM, DELAYED_ITEM):
+        work.close_item(kind, agency_id=change.agency_id, key=str(change.pk), at=at, by=by)
 
 
 def _write(change: PolicyChange, category: Category, version: int, at: datetime) -> None:
@@ -398,18 +414,11 @@ def _let_wait(change: PolicyChange, at: datetime, *, may_be_agreed: bool) -> Non
     )
 
 
-def _close_items(change: PolicyChange, by: Actor, at: datetime) -> None:
-    for kind in (WAITING_ITEM, AGENCY_ITEM, DELAYED_ITEM):
-        work.close_item(kind, agency_id=change.agency_id, key=str(change.pk), at=at, by=by)
-
-
 _DEEDS: Final = {ChangeState.REFUSED: "policy.refused", ChangeState.WITHDRAWN: "policy.withdrawn"}
 
 
 def _close(change: PolicyChange, state: ChangeState, *, by: Actor, reason: str, at: datetime) -> None:
-    change.state = state
-    change.decided_by_id, change.decided_at = by.user_id, at
-    change.save(update_fields=["state", "decided_by", "decided_at"])
+    _decide(change, state, by=by, at=at)
     audit.record(
         _DEEDS[state] if by.user_id is not None else "policy.lapsed",
         subject=change.client or change.agency,
@@ -419,7 +428,6 @@ def _close(change: PolicyChange, state: ChangeState, *, by: Actor, reason: str, 
         change=str(change.pk),
         category=change.category,
     )
-    _close_items(change, by, at)
 
 
 def _lapse(change: PolicyChange, at: datetime) -> None:
@@ -438,36 +446,80 @@ def _lapse(change: PolicyChange, at: datetime) -> None:
 
 
 @transaction.atomic
+def propose_live(
+    *, client: Client, shown: Shown, reason: str, proposer: Membership, at: datetime
+) -> PolicyChange:
+    """
+    Propose that a client goes live. It waits for a second officer, who is shown the counts of that moment.
+
+    :raises OpenChangeError: it is proposed already.
+    :raises AlreadyLiveError: it is live. :raises CountsChangedError: as `go_live`.
+    """
+    locked = _observed(client)
+    if selectors.open_live(locked) is not None:
+        raise OpenChangeError("An officer has proposed this already.")
+    _compare_live(locked, shown, proposer.user_id, at)
+    leaving = shown.due.calls + shown.due.recordings + shown.leaving
+    change = PolicyChange(
+        agency=locked.agency,
+        client=locked,
+        category=GO_LIVE,
+        state=ChangeState.WAITING,
+        was_days=locked.keep_for_days,
+        was_then=Then.ERASE,
+        days=locked.keep_for_days,
+        then=Then.ERASE,
+        shortens=False,
+        due_before=0,
+        due_after=leaving,
+        proposed_by_id=proposer.user_id,
+        proposed_at=at,
+    )
+    change.event_id = audit.record(
+        "policy.proposed",
+        subject=locked,
+        by=Actor.staff(user_id=proposer.user_id),
+        at=at,
+        reason=reason,
+        change=str(change.pk),
+        category=GO_LIVE,
+        leaving=leaving,
+    ).pk
+    change.save(force_insert=True)
+    second = selectors.second_for_live(locked, but=proposer.user_id, at=at)
+    _let_wait(change, at, may_be_agreed=bool(second.may))
+    return change
+
+
+@transaction.atomic
 def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> GoLive:
     """
     Let a client's expired calls, and what is withheld, leave from now on, signed for with the counts that were shown.
+    Where an officer has proposed it, this is the second one's agreement.
 
     What is withheld already becomes due as long after this as anything that is withheld later.
 
     :param signed_by: user id of the officer.
+    :raises NeedsSecondError: no officer has proposed it, and the agency wants two.
+    :raises SamePersonError: the officer proposed it.
+    :raises ReasonUnreadError: the officer has not opened the reason of the proposal.
     :raises AlreadyLiveError: somebody else has signed meanwhile.
     :raises CountsChangedError: what is due is not what was shown, much more is withheld by now, or how long something
         is kept, the time in quarantine or what is deleted at the tracker has changed.
     """
     by = Actor.staff(user_id=signed_by)
-    # No key of it changes: who adds something to the client is not waited for.
-    locked = (
-        Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency").get(pk=client.pk)
-    )
-    if locked.retention_state == RetentionState.LIVE:
-        raise AlreadyLiveError(f"{locked.name} is live already.")
-    cutoff = tenancy.cutoff_of(locked, at)
-    due = targets.count_due(locked, cutoff, tenancy.cutoff_of(locked, at, out=True))
-    counts = decisions.record_counts(locked)
-    most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
-    besides = besides_shown(client=locked, user_id=signed_by, at=at)
-    if due != shown.due or besides != shown.besides or counts.would_leave > most:
-        raise CountsChangedError("The counts have changed since you saw them. Look again, then sign.")
-    if runs.terms_of(locked) != shown.terms:
-        raise CountsChangedError(
-            "How long something is kept, or what is deleted at the tracker, has changed since you saw it. Look again,"
-            " then sign."
-        )
+    locked = _observed(client)
+    change = selectors.open_live(locked)
+    if change is None and locked.agency.needs_second_for_live:
+        raise NeedsSecondError("Going live takes two officers here: one proposes it, another agrees.")
+    if change is not None:
+        if change.proposed_by_id == signed_by:
+            raise SamePersonError("You proposed this; another officer agrees to it.")
+        audit.require_reason_read(event=_proposal(change), by=by)
+    _compare_live(locked, shown, signed_by, at)
+    if change is not None:
+        _decide(change, ChangeState.IN_FORCE, by=by, at=at)
+    due = shown.due
     locked.retention_state = RetentionState.LIVE
     locked.went_live_at = at
     locked.save(update_fields=["retention_state", "went_live_at"])
@@ -477,7 +529,7 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
         signed_by_id=signed_by,
         signed_at=at,
         keep_for_days=locked.keep_for_days,
-        cutoff=cutoff,
+        cutoff=tenancy.cutoff_of(locked, at),
         calls_due=due.calls,
         recordings_due=due.recordings,
         callers_due=due.callers,
@@ -497,12 +549,38 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
         days=locked.keep_for_days,
         withheld=shown.withheld,
         leaving=shown.leaving,
-        besides=besides,
+        besides=shown.besides,
         hours=locked.quarantine_hours,
+        proposed_by=None if change is None else change.proposed_by_id,
     )
     work.close_item("go_live", agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
     rejudging.of_client(client=locked, cause="went live", at=at)
     return signed
+
+
+def _observed(client: Client) -> Client:
+    """The client, held: its changes come one after the other."""
+    Agency.objects.select_for_update(no_key=True).get(pk=client.agency_id)
+    # No key of it changes: who adds something to the client is not waited for.
+    locked = (
+        Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency").get(pk=client.pk)
+    )
+    if locked.retention_state == RetentionState.LIVE:
+        raise AlreadyLiveError(f"{locked.name} is live already.")
+    return locked
+
+
+def _compare_live(client: Client, shown: Shown, user_id: int, at: datetime) -> None:
+    due = targets.count_due(client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True))
+    most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
+    besides = besides_shown(client=client, user_id=user_id, at=at)
+    if due != shown.due or besides != shown.besides or decisions.record_counts(client).would_leave > most:
+        raise CountsChangedError("The counts have changed since you saw them. Look again, then sign.")
+    if runs.terms_of(client) != shown.terms:
+        raise CountsChangedError(
+            "How long something is kept, or what is deleted at the tracker, has changed since you saw it. Look again,"
+            " then sign."
+        )
 
 
 def besides_shown(*, client: Client, user_id: int, at: datetime) -> str:

@@ -33,7 +33,6 @@ from retention.services import certificates, erasing, holds, house
 
 log = logger(__name__)
 
-NIGHT_BEGINS = 2
 BATCH = 500
 LEASE: Final = LEASED_AT_MOST
 _FAILURES = 3
@@ -68,11 +67,11 @@ def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
     what is due stays due, and the new run finds it.
     """
     local = at.astimezone(ZoneInfo(agency.time_zone))
-    if local.hour < NIGHT_BEGINS:
+    if local.hour < selectors.NIGHT_BEGINS:
         return None
     if not work.claim_period(
         agency_id=agency.pk,
-        job="retention.run",
+        job=selectors.NIGHTLY,
         period=local.date().isoformat(),
         at=at,
         kept_for=work.OF_A_CLOCK,

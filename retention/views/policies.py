@@ -348,10 +348,12 @@ def show_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 
 def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> dict[str, Any]:
     is_open = change.state in selectors.OPEN
-    plan = selectors.plan(selectors.wish_of(change)) if is_open else None
+    plan = selectors.plan(selectors.wish_of(change)) if is_open and not change.goes_live else None
     me = request.membership.user_id
     mine = change.proposed_by_id == me
     second = selectors.second_person(plan, but=change.proposed_by_id, at=request.at) if plan else None
+    if is_open and change.goes_live and change.client is not None:
+        second = selectors.second_for_live(change.client, but=change.proposed_by_id, at=request.at)
     decides = second is not None and not mine and me in second.may
     # Who agrees brings it about now; by itself it comes at its hour.
     waits_until = None if decides else change.takes_effect_at
@@ -364,7 +366,6 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
         "section": "changes",
         "change": change,
         "citations": [rule.citation for rule in rules.all_rules() if rule.id in change.rules],
-        "about": categories.ABOUT[Category(change.category)],
         "is_open": is_open,
         "plan": plan,
         "effect": effect,
@@ -443,7 +444,7 @@ def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
         except policies.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "Refused. The policy stays as it is.")
+            messages.success(request, "Refused. Nothing changes.")
         return redirect("retention:change", change.pk)
     return render(request, "retention/change_show.html", _about_change(request, change, form=form))
 
@@ -464,7 +465,7 @@ def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
         except policies.NotOpenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "Withdrawn. The policy stays as it is.")
+            messages.success(request, "Withdrawn. Nothing changes.")
         return redirect("retention:change", change.pk)
     return render(request, "retention/change_show.html", _about_change(request, change, form=form))
 

@@ -17,15 +17,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.selectors.connections import title_of
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions, onboarding
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
-from retention.forms.runs import ReasonForm, ShownForm
-from retention.models import Run
-from retention.selectors import certificates, house, preview, progress
+from retention.forms.runs import LiveReasonForm, ReasonForm, ShownForm
+from retention.models import PolicyChange, Run
+from retention.selectors import certificates, changes, house, preview, progress
 from retention.selectors import runs as selectors
 from retention.services import errands, policies, runs
 from retention.tasks import runs as tasks
@@ -37,31 +39,26 @@ _PAGE = 25
 @require_http_methods(["GET", "POST"])
 @needs(Permission.MANAGE_RETENTION)
 def go_live(request: StaffRequest, client: Client) -> HttpResponse:
-    """Sign, with the counts shown, that what is past its date and withheld recordings leave from now on."""
+    """
+    Sign, with the counts shown, that what is past its date and withheld recordings leave from now on: propose it, and
+    another officer agrees here, unless the agency chose that one is enough.
+    """
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer signs that erasing begins.")
     if client.retention_state == RetentionState.LIVE:
         messages.info(request, f"{client.name} is live already.")
         return redirect("retention:policies", client.slug)
-    form = ShownForm(request.POST)
+    me = request.membership.user_id
+    change = changes.open_live(client)
+    form, why = ShownForm(request.POST), None
+    if change is None and request.agency.needs_second_for_live:
+        why = LiveReasonForm(request.POST or None)
     if request.method == "POST" and request.POST.get("phrase", "").strip() != client.name:
         messages.warning(request, f"Type {client.name} to confirm. {client.name} is not live.")
-    elif request.method == "POST" and form.is_valid():
-        try:
-            policies.go_live(
-                client=client,
-                shown=_shown(form.cleaned_data),
-                signed_by=request.membership.user_id,
-                at=request.at,
-            )
-        except policies.AlreadyLiveError as error:
-            messages.info(request, str(error))
-            return redirect("retention:policies", client.slug)
-        except policies.CountsChangedError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
-            return redirect("retention:policies", client.slug)
+    elif request.method == "POST" and form.is_valid() and (why is None or why.is_valid()):
+        answer = _sign(request, client, change, _shown(form.cleaned_data), why)
+        if answer is not None:
+            return answer
     found = preview.of_client(
         client, access.permissions_on(request.membership, client.pk, at=request.at), request.at
     )
@@ -74,8 +71,49 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "counts": decisions.record_counts(client),
         "terms": selectors.terms_of(client),
         "open_steps": onboarding.setup_of(client, at=request.at).before_live,
+        "next_night": selectors.next_night(request.agency, request.at),
+        "today": calendars.day_in(request.agency.time_zone, request.at),
+        "change": change,
+        "is_mine": change is not None and change.proposed_by_id == me,
+        "why": why,
+        "second": None if why is None else changes.second_for_live(client, but=me, at=request.at),
     }
     return render(request, "retention/go_live.html", context)
+
+
+def _sign(
+    request: StaffRequest,
+    client: Client,
+    change: PolicyChange | None,
+    shown: policies.Shown,
+    why: LiveReasonForm | None,
+) -> HttpResponse | None:
+    """Propose that a client goes live, or let it; None: the page is shown again, with what has changed."""
+    try:
+        if why is not None:
+            change = policies.propose_live(
+                client=client,
+                shown=shown,
+                reason=why.cleaned_data["reason"],
+                proposer=request.membership,
+                at=request.at,
+            )
+            messages.success(request, f"Proposed. {client.name} is not live until another officer agrees.")
+            return redirect("retention:change", change.pk)
+        policies.go_live(client=client, shown=shown, signed_by=request.membership.user_id, at=request.at)
+    except policies.AlreadyLiveError as error:
+        messages.info(request, str(error))
+        return redirect("retention:policies", client.slug)
+    except policies.SamePersonError as error:
+        raise PermissionDenied(str(error)) from error
+    except ReasonUnreadError as error:
+        messages.warning(request, str(error))
+        return redirect("retention:change", change.pk) if change is not None else None
+    except (policies.CountsChangedError, policies.OpenChangeError, policies.NeedsSecondError) as error:
+        messages.warning(request, str(error))
+        return None
+    messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
+    return redirect("retention:policies", client.slug)
 
 
 def _shown(seen: dict[str, Any]) -> policies.Shown:

@@ -7,16 +7,19 @@ from datetime import timedelta
 import pytest
 from django.test import Client as Browser
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
-from tests import cast
+from tests import cast, make
 from tests.accounts.browsers import now, signed_in
 
 pytestmark = pytest.mark.django_db
-SETTINGS = {"name": "Acme Media", "time_zone": "America/Chicago", "reveals_per_hour": "7"}
+SETTINGS = {
+    "name": "Acme Media", "time_zone": "America/Chicago", "reveals_per_hour": "7", "needs_second_for_live": "on",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -62,6 +65,27 @@ def test_nobody_else_reads_or_changes_it(people: cast.Cast) -> None:
     signed_in(people.mallory).post("/agency/", SETTINGS)
     assert agency_of(people) == ("Acme", "America/New_York", 20)
     assert changes_of(people) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "colleague", "is_on"),
+    [
+        ("alice", False, False),
+        ("alice", True, True),
+        ("carol", True, False),
+    ],
+)
+def test_an_officer_does_not_turn_off_another_officers_signature(
+    people: cast.Cast, who: str, colleague: bool, is_on: bool
+) -> None:
+    if colleague:
+        make.person(people.acme, "erin", Role.OFFICER)
+    without = {name: value for name, value in SETTINGS.items() if name != "needs_second_for_live"}
+    signed_in(getattr(people, who)).post("/agency/", without)
+    with job_scope(agency_id=people.acme.pk):
+        assert Agency.objects.get().needs_second_for_live is is_on
+    (recorded,) = changes_of(people)
+    assert recorded.get("second_for_live", True) is is_on
 
 
 @pytest.mark.parametrize(

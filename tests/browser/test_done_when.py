@@ -1,6 +1,6 @@
 """
-A newcomer's first hour as the demo's compliance officer: import, look, reveal, prove, shorten (which the demo's other
-officer agrees to), go live, see it go. The processes are real, and no clock is moved.
+A newcomer's first hour as the demo's compliance officer: import, look, reveal, prove, shorten and go live (to both of
+which the demo's other officer agrees), see it go. The processes are real, and no clock is moved.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import site as sites
 from tests.browser.site import (
@@ -193,7 +195,16 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
 
 
 def the_other_officer_agrees(visitor: Visitor, client: str) -> None:
-    """Somebody else, signed in elsewhere, finds the change on the first page, sees its effect and agrees."""
+    """Another officer sees the effect of the change and agrees."""
+    with the_other_officer_reads(visitor, client) as page:
+        page.get_by_role("button", name="Agree", exact=True).click()
+        expect(page.get_by_text("Agreed. It is in force from now on.")).to_be_visible()
+    visitor.page.reload()
+
+
+@contextmanager
+def the_other_officer_reads(visitor: Visitor, client: str) -> Iterator[Page]:
+    """Another officer, signed in elsewhere, finds the change of a client and opens its reason."""
     browser = visitor.context.browser
     assert browser is not None
     with sites.visiting(browser, visitor.site) as other:
@@ -206,9 +217,7 @@ def the_other_officer_agrees(visitor: Visitor, client: str) -> None:
         expect(page.get_by_text("Olivia Reyes")).to_be_visible()
         page.get_by_role("button", name="Read the reason").click()
         expect(page.get_by_role("button", name="Read the reason")).to_have_count(0)
-        page.get_by_role("button", name="Agree", exact=True).click()
-        expect(page.get_by_text("Agreed. It is in force from now on.")).to_be_visible()
-    visitor.page.reload()
+        yield page
 
 
 def see_what_would_go(visitor: Visitor) -> int:
@@ -224,14 +233,33 @@ def see_what_would_go(visitor: Visitor) -> int:
 
 
 def go_live(visitor: Visitor, due: int) -> None:
-    """The signature stands under the counts."""
+    """One officer proposes it under the counts, another agrees."""
     page = visitor.page
     page.get_by_role("link", name="Policies").click()
     page.get_by_role("link", name="Go live").click()
     assert figure(visitor, "Calls that leave first") == due
-    page.get_by_label("to confirm").fill(CLIENT)
-    page.get_by_role("button", name="Sign and go live").click()
+    propose_going_live(visitor, CLIENT)
+    the_other_officer_lets_it_go_live(visitor, CLIENT)
+    visitor.open(f"/clients/{SLUG}/policies/")
     expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
+
+
+def propose_going_live(visitor: Visitor, client: str) -> None:
+    """The client's name and a reason, under the counts; nothing is deleted yet."""
+    page = visitor.page
+    page.get_by_label("Why it goes live now").fill("The dry run showed what we expected.")
+    page.get_by_label("to confirm").fill(client)
+    page.get_by_role("button", name="Propose going live").click()
+    expect(page.get_by_text("is not live until another officer agrees")).to_be_visible()
+
+
+def the_other_officer_lets_it_go_live(visitor: Visitor, client: str) -> None:
+    """Another officer reads the reason, sees the counts and types the client's name."""
+    with the_other_officer_reads(visitor, client) as page:
+        page.get_by_role("link", name="See the counts and agree").click()
+        page.get_by_label("to confirm").fill(client)
+        page.get_by_role("button", name="Agree and go live").click()
+        expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
 
 
 def see_it_go(visitor: Visitor, due: int) -> None:

@@ -19,7 +19,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.site import JOBS, NEXT_LOOK, OFFICER, ROOT, Site, Visitor, texts, until
-from tests.browser.test_done_when import figure, the_other_officer_agrees
+from tests.browser.test_done_when import (
+    figure,
+    propose_going_live,
+    the_other_officer_agrees,
+    the_other_officer_lets_it_go_live,
+)
 from tests.numbers import says
 
 pytestmark = pytest.mark.browser
@@ -172,13 +177,14 @@ def place_a_hold(visitor: Visitor) -> None:
 
 
 def go_live(visitor: Visitor) -> None:
-    """The signature stands under the counts."""
+    """One officer proposes it under the counts, another agrees."""
     page = visitor.page
     visitor.open(f"/clients/{SLUG}/policies/")
     page.get_by_role("link", name="Go live").click()
     assert figure(visitor, "Calls that leave first") == OLD
-    page.get_by_label("to confirm").fill(CLIENT)
-    page.get_by_role("button", name="Sign and go live").click()
+    propose_going_live(visitor, CLIENT)
+    the_other_officer_lets_it_go_live(visitor, CLIENT)
+    visitor.open(f"/clients/{SLUG}/policies/")
     expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
 
 

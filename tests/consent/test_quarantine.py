@@ -198,6 +198,7 @@ def _shown(cast: Cast, *, withheld: int, leaving: int) -> policies.Shown:
     )
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_going_live_dates_what_is_withheld_already_and_observing_takes_it_away(cast: Cast) -> None:
     call, late = recorded(cast.dentist), recorded(cast.dentist, came_late=True)
     work(cast.dentist)
@@ -217,6 +218,7 @@ def test_going_live_dates_what_is_withheld_already_and_observing_takes_it_away(c
     assert items(cast.dentist, kinds.WITHHELD_RECORDINGS) == []
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_a_signature_needs_the_counts_that_are_true(cast: Cast) -> None:
     for place in range(12):
         recorded(cast.dentist, f"+1415555{2000 + place}")
@@ -281,6 +283,7 @@ def test_at_a_live_client_more_hours_are_an_officers_too_and_officers_are_told(c
     assert items(cast.dentist, kinds.LEAVES_SOONER) == []
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_observing_and_going_live_again_brings_dates_nearer(cast: Cast) -> None:
     live(cast.dentist)
     call = recorded(cast.dentist)

@@ -89,6 +89,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
         assert Call.objects.count() == 2
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     browser = signed_in(cast.alice)
@@ -109,6 +110,7 @@ def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -
     assert "Finished" in page
 
 
+@pytest.mark.usefixtures("one_signature")
 @pytest.mark.parametrize("what", ["calls in", "calls out", "recordings", "quarantine", "tracker"])
 def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> None:
     browser = signed_in(cast.alice)
@@ -136,6 +138,7 @@ def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> N
     assert browser.post(GO_LIVE, seen | carried(browser)).status_code == 302
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_going_live_takes_the_name_of_the_client_typed(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     seen = SHOWN | {"calls": "0", "callers": "0"} | carried(browser)
@@ -194,6 +197,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
     ] * 2, "both clients are in dry run: nothing is deleted"
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_the_signature_is_refused_where_more_than_calls_is_past_its_date_by_now(cast: Cast) -> None:
     at = make.now() - timedelta(days=40)
     with job_scope(agency_id=cast.acme.pk):

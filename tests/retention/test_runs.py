@@ -442,6 +442,7 @@ def _shown(cast: Cast, due: targets.Due) -> policies.Shown:
     )
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=OLD)
     with job_scope(agency_id=cast.acme.pk):
@@ -456,6 +457,7 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
         assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
 
 
+@pytest.mark.usefixtures("one_signature")
 @pytest.mark.django_db(transaction=True)
 def test_who_signs_waits_for_nobody_who_adds_to_the_client(cast: Cast) -> None:
     with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
@@ -474,6 +476,7 @@ def test_who_signs_waits_for_nobody_who_adds_to_the_client(cast: Cast) -> None:
             assert GoLive.objects.count() == 1
 
 
+@pytest.mark.usefixtures("one_signature")
 def test_who_signs_after_another_officer_hears_that_the_client_is_live_already(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))

@@ -90,7 +90,7 @@ REGISTER: dict[str, Table] = {
         "An agency, the tenant",
         _plain(
             "id name slug time_zone keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
-            "reveals_per_hour is_demo created_at needs_reviewed_vendors",
+            "reveals_per_hour is_demo created_at needs_reviewed_vendors needs_second_for_live",
             reviewed_vendors="Names of trackers, and until when each one's review counts",
             vendors="Names of companies, what they do, where, and on what a transfer rests",
         ),

@@ -425,7 +425,7 @@ FORMS: list[tuple[str, dict[str, str | None]]] = [
         {
             "calls": "1", "recordings": "0", "callers": "1", "leaving": None, "allowed": None, "withheld": None,
             "keep_for_days": None, "keep_out_for_days": None, "others": None, "quarantine_hours": None,
-            "at_vendor": None, "phrase": "Dentist",
+            "at_vendor": None, "phrase": "Dentist", "reason": WHY,
         },
     ),
     ("/clients/dentist/policies/observe/", {"reason": WHY}),

@@ -171,14 +171,26 @@ def _send_mail(*, to: str, context: dict[str, str]) -> None:
 
 @transaction.atomic
 def update_agency(
-    *, agency: Agency, name: str, time_zone: str, reveals_per_hour: int, by: Actor, at: datetime
+    *,
+    agency: Agency,
+    name: str,
+    time_zone: str,
+    reveals_per_hour: int,
+    needs_second_for_live: bool,
+    by: Actor,
+    at: datetime,
 ) -> None:
     """
-    Change an agency's own settings. The trail names the fields, and a limit of numbers shown with before
-    and after.
+    Change an agency's own settings. The trail names the fields, a limit of numbers shown with before and after, and
+    whether going live takes two officers from now on.
     """
     before = agency.reveals_per_hour
-    values = {"name": name, "time_zone": time_zone, "reveals_per_hour": reveals_per_hour}
+    values = {
+        "name": name,
+        "time_zone": time_zone,
+        "reveals_per_hour": reveals_per_hour,
+        "needs_second_for_live": needs_second_for_live,
+    }
     changed = [field for field, value in values.items() if getattr(agency, field) != value]
     if not changed:
         return
@@ -188,6 +200,8 @@ def update_agency(
     limits: dict[str, Any] = (
         {"before": before, "after": reveals_per_hour} if reveals_per_hour != before else {}
     )
+    if "needs_second_for_live" in changed:
+        limits["second_for_live"] = needs_second_for_live
     audit.record("agency.changed", subject=agency, by=by, at=at, fields=", ".join(changed), **limits)
 
 

@@ -1,4 +1,4 @@
-"""The agency's own settings: its name, its zone, and how many numbers a person may show in an hour."""
+"""The agency's own settings: its name, its zone, limits, and whether going live takes two officers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from callprivacy.accounts.services import agencies
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 @confirms(Deed.POLICY)
 def edit_agency(request: StaffRequest) -> HttpResponse:
-    """Change the agency; the limit of numbers shown is for who signs off."""
+    """
+    Change the agency; the limit of numbers shown is for who signs off. An officer does not turn off another one's
+    signature: an admin does, who lets no client go live.
+    """
+    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=request.agency.pk)
     form = AgencyForm(
         request.POST or None,
         initial=AgencyForm.values_of(request.agency),
-        may_limit=access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        may_limit=signs,
+        may_switch=not (signs and request.agency.needs_second_for_live and len(officers) > 1),
     )
     if form.is_valid():
         agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
