@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
@@ -112,10 +112,6 @@ class NotOpenError(ValueError):
     """The change is in force, refused or withdrawn already."""
 
 
-class SamePersonError(ValueError):
-    """Who proposed a change does not agree to it as well."""
-
-
 class NotYoursError(ValueError):
     """The person may not decide this change: something that it changes is not granted."""
 
@@ -181,6 +177,7 @@ def propose(
     )
     change.event_id = event.pk
     change.save(force_insert=True)
+    seconding.proposed(user_id=proposer.user_id, at=at)
     if seen.state is ChangeState.IN_FORCE:
         _put_in_force(change, plan, by=by, at=at)
     else:
@@ -188,13 +185,14 @@ def propose(
     return change
 
 
+@seconding.seconds
 @transaction.atomic
 def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at: datetime) -> None:
     """
     Agree to another person's change, which is in force from then on.
 
     :raises NotOpenError: it is decided already.
-    :raises SamePersonError: the officer proposed it.
+    :raises SamePersonError: the officer proposed it. :raises NotCountedError: their signature does not count.
     :raises NotYoursError: something that it changes is not granted to the officer.
     :raises ReasonUnreadError: the officer has not opened the reason.
     :raises ClashError: another category forbids it by now.
@@ -202,8 +200,13 @@ def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at
     :raises CountsChangedError: the effect, or a rule that wants a reason, is not what was shown.
     """
     change, wish = _held(change)
-    if change.proposed_by_id == officer.user_id:
-        raise SamePersonError("You proposed this change; another officer agrees to it.")
+    seconding.check(
+        proposer=change.proposed_by_id,
+        signer=officer.user_id,
+        agency_id=change.agency_id,
+        subject=change,
+        at=at,
+    )
     plan = selectors.plan(wish)
     _check(plan)
     if officer.user_id not in selectors.deciders(plan, but=change.proposed_by_id, at=at):
@@ -229,8 +232,11 @@ def refuse(*, change: PolicyChange, officer: Membership, reason: str, at: dateti
     :raises SamePersonError: the officer proposed it, and withdraws it instead.
     """
     change, _wish = _held(change)
-    if change.proposed_by_id == officer.user_id:
-        raise SamePersonError("You proposed this change; withdraw it instead.")
+    seconding.check_other(
+        proposer=change.proposed_by_id,
+        signer=officer.user_id,
+        words="You proposed this change; withdraw it instead.",
+    )
     _close(change, ChangeState.REFUSED, by=Actor.staff(user_id=officer.user_id), reason=reason, at=at)
 
 

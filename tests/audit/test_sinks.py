@@ -112,7 +112,7 @@ def _promote(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         bob = Membership.objects.select_related("agency", "user").get(pk=cast.bob.pk)
         people.change_role(
-            membership=bob, role=Role.OFFICER, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
+            membership=bob, role=Role.ADMIN, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
         )
 
 
