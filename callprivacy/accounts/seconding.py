@@ -253,7 +253,9 @@ def _doubt(
         return None
     words = _WORDS[why]
     if why is Uncounted.NEW and (from_at := members[signer].signs_from) is not None:
-        words = words.format(from_at=date_format(timezone.localtime(from_at), "j M Y, H:i"))
+        words = words.format(
+            from_at=date_format(from_at.astimezone(timezone.get_current_timezone()), "j M Y, H:i")
+        )
     elif why is not Uncounted.SELF:
         words = f"{words} Your signature does not count as the second one, and it waits for another officer."
     return Doubt(why, words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -13,6 +13,7 @@ from callprivacy.accounts.enums import AgencyRight, Deed, Uncounted
 from callprivacy.accounts.models import User
 from callprivacy.accounts.services import agencies, officers
 from callprivacy.accounts.services.people import RoleAboveError
+from callprivacy.accounts.views.people import invitation_or_404
 
 _WHY = {
     Uncounted.NEW: "The signer's role was new",
@@ -78,11 +79,10 @@ def list_officers(request: StaffRequest) -> HttpResponse:
 @confirms(Deed.GRANTS)
 def confirm(request: StaffRequest, pk: int) -> HttpResponse:
     """Confirm, as a second officer, that somebody becomes an officer."""
-    found = selectors.unconfirmed(at=request.at).filter(agency_id=request.agency.pk, pk=pk).first()
-    if found is None:
-        raise Http404
     try:
-        invitation = officers.confirm(invitation=found, by=request.actor, at=request.at)
+        invitation = officers.confirm(
+            invitation=invitation_or_404(request, pk), by=request.actor, at=request.at
+        )
     except (officers.NotWaitingError, seconding.NotCountedError, RoleAboveError) as error:
         messages.error(request, str(error))
     else:

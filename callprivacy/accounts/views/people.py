@@ -106,7 +106,8 @@ def _invite_again(request: StaffRequest, membership: Membership) -> tuple[Invita
     )
 
 
-def _invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
+def invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
+    """An invitation of the agency."""
     found = Invitation.objects.filter(agency_id=request.agency.pk, pk=pk).first()
     if found is None:
         raise Http404
@@ -117,7 +118,7 @@ def _invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 def send_again(request: StaffRequest, pk: int) -> HttpResponse:
     """Send an invitation again, with a new link."""
-    invitation = _invitation_or_404(request, pk)
+    invitation = invitation_or_404(request, pk)
     try:
         token = invitations.renew(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
@@ -134,7 +135,7 @@ def send_again(request: StaffRequest, pk: int) -> HttpResponse:
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 def withdraw(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an invitation back."""
-    invitation = _invitation_or_404(request, pk)
+    invitation = invitation_or_404(request, pk)
     try:
         invitations.withdraw(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
