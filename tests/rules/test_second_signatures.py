@@ -88,3 +88,37 @@ def test_nothing_else_compares_the_two() -> None:
                     if "user_id" in ast.unparse(one) and "services" in file.parts:
                         found.add(where)
     assert found <= ELSEWHERE.keys(), "ask seconding.check"
+
+
+# Where people come into an agency, or get another role. No file that is imported and no key of a system is among them.
+_GIVES_ROLES = {
+    "callprivacy/accounts/services/invitations.py": "who accepts an invitation; an officer's was confirmed",
+    "callprivacy/accounts/services/people.py": "another role, never an officer's",
+    "dashboard/services/__init__.py": "the invented people of the demo",
+}
+
+
+def _gives_a_role(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    called = ast.unparse(node.func)
+    if called.startswith("Membership.objects.") and node.func.attr in {
+        "create",
+        "get_or_create",
+        "bulk_create",
+    }:
+        return True
+    return (
+        called.startswith("Membership.objects.")
+        and node.func.attr == "update"
+        and any(keyword.arg in {"role", None} for keyword in node.keywords)
+    )
+
+
+def test_roles_are_given_where_the_givers_own_is_asked_for() -> None:
+    found = {
+        str(file.relative_to(source.ROOT))
+        for file in source.files()
+        if any(_gives_a_role(node) for node in source.nodes(file))
+    }
+    assert found == _GIVES_ROLES.keys()
