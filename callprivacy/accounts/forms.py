@@ -257,7 +257,11 @@ class InviteForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     email = forms.EmailField(label="E-mail", max_length=254)
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
+    role = forms.ChoiceField(
+        choices=Role.choices,
+        initial=Role.REVIEWER,
+        help_text="You give roles up to your own. A second officer confirms each compliance officer.",
+    )
     everything = forms.BooleanField(label="All clients there are now", required=False)
     clients = forms.MultipleChoiceField(
         required=False,
