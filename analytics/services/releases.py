@@ -31,6 +31,7 @@ from analytics.models.releases import (
 )
 from analytics.selectors import releases as selectors
 from analytics.selectors.releasable import COLUMNS
+from callprivacy.accounts import seconding
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
@@ -55,10 +56,6 @@ class NotReleasableError(ValueError):
 
 class NotOpenError(ValueError):
     """The release is not in a state in which this can be done to it."""
-
-
-class SamePersonError(ValueError):
-    """Who proposed a release does not sign it as well."""
 
 
 class GroupsChangedError(ValueError):
@@ -272,6 +269,7 @@ def propose(*, release: Release, trial: ReleaseTrial, by: Actor, at: datetime) -
     if release.kind == ReleaseKind.ANONYMISED:
         _check_floor(release, trial.k)
         release.k, release.l, release.t = trial.k, trial.l, trial.t
+    seconding.proposed(user_id=by.user_id, at=at)
     release.state = ReleaseState.WAITING
     release.report = trial.result
     release.proposed_by_id, release.proposed_at = by.user_id, at
@@ -297,16 +295,24 @@ def propose(*, release: Release, trial: ReleaseTrial, by: Actor, at: datetime) -
     )
 
 
+@seconding.seconds
 @transaction.atomic
 def approve(*, release: Release, officer: Membership, at: datetime) -> None:
     """
     Sign another person's release; a job builds it, and tests it again against everything that was released before.
 
     :raises NotOpenError: it does not wait any more.
-    :raises SamePersonError: the officer proposed it.
+    :raises SamePersonError: the officer proposed it. :raises NotCountedError: their signature does not count.
     :raises NotReleasableError: it may not be by now.
     """
     release = _decidable(release, officer, at)
+    seconding.check(
+        proposer=release.proposed_by_id or officer.user_id,
+        signer=officer.user_id,
+        agency_id=release.agency_id,
+        subject=release,
+        at=at,
+    )
     check(release.client, release.recipient, _wish_of(release))
     if release.kind == ReleaseKind.ANONYMISED:
         _check_floor(release, release.k or 0)
@@ -550,8 +556,11 @@ def _held(release: Release, states: Sequence[ReleaseState]) -> Release:
 
 def _decidable(release: Release, officer: Membership, at: datetime) -> Release:
     release = _held(release, [ReleaseState.WAITING])
-    if release.proposed_by_id == officer.user_id:
-        raise SamePersonError("You proposed this release; another officer signs it.")
+    seconding.check_other(
+        proposer=release.proposed_by_id,
+        signer=officer.user_id,
+        words="You proposed this release; another officer signs it.",
+    )
     if not selectors.may_decide(release, officer, at=at):
         raise NotOpenError("It takes an officer who may release this client's data.")
     return release

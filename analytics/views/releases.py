@@ -21,7 +21,7 @@ from analytics.selectors import releases as selectors
 from analytics.selectors.releasable import COLUMNS
 from analytics.services import recipients, releases
 from analytics.tasks import releases as tasks
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
@@ -148,6 +148,14 @@ def _shown(request: StaffRequest, release: Release, form: WhyForm, status: int =
         "risk_now": selectors.risk_now(release),
         "digest": bytes(release.digest).hex() if release.digest else "",
         "may_decide": selectors.may_decide(release, request.membership, at=request.at),
+        "doubt": seconding.may_second(
+            proposer=release.proposed_by_id or request.membership.user_id,
+            signer=request.membership.user_id,
+            agency_id=release.agency_id,
+            at=request.at,
+        )
+        if release.state == ReleaseState.WAITING
+        else None,
         "is_mine": release.proposed_by_id == request.user.pk,
         "nobody_signs": release.state == ReleaseState.WAITING
         and not selectors.deciders(release, at=request.at),
@@ -288,7 +296,7 @@ def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResp
     release = _find(client, release_id)
     try:
         releases.approve(release=release, officer=request.membership, at=request.at)
-    except (releases.NotOpenError, releases.SamePersonError, releases.NotReleasableError) as error:
+    except (releases.NotOpenError, seconding.NotCountedError, releases.NotReleasableError) as error:
         messages.error(request, str(error))
     else:
         tasks.nudge(tasks.build_release, agency_id=release.agency_id, release_id=str(release.pk))
@@ -316,7 +324,7 @@ def refuse(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespo
             reason=form.cleaned_data["reason"],
             at=request.at,
         )
-    except (releases.NotOpenError, releases.SamePersonError) as error:
+    except (releases.NotOpenError, seconding.SamePersonError) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "Refused. Who proposed it is told.")

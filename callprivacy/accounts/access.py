@@ -215,6 +215,11 @@ def has_right(membership: Membership, right: AgencyRight) -> bool:
     return right in membership.rights
 
 
+def may_give(membership: Membership, role: Role) -> bool:
+    """Whether a person may give a role, or its bundle: who holds at least that."""
+    return RIGHTS[role] <= membership.rights
+
+
 def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]:
     """
     The clients whose existence a person may know: granted ones, and all for who manages clients or

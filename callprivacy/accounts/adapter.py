@@ -55,7 +55,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts import access, passwords, seconding, selectors
 from callprivacy.accounts.access import PROVIDER_IN_SESSION, STARTED_AT
 from callprivacy.accounts.forms import slowed
 from callprivacy.accounts.models import User
@@ -159,7 +159,7 @@ class AccountAdapter(DefaultAccountAdapter):
         password_deeds.renew_due(user_ids=[person.pk])
         if not _is_known_device(request, person) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
-        _remember_device(request, response, person)
+        _remember_device(request, response, person, at=at)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -613,11 +613,22 @@ def _sessions_url() -> str:
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/"
 
 
-def _remember_device(request: HttpRequest, response: HttpResponse, person: User) -> None:
+def marks_of(request: HttpRequest, person: User, *, device: str | None = None) -> seconding.Marks:
+    """In which browser and network a person is."""
+    kept = _device_of(request)
+    browser = device or (kept.device if kept is not None else None)
+    return seconding.marks_of(user_id=person.pk, browser=browser, address=client_address(request))
+
+
+def _remember_device(request: HttpRequest, response: HttpResponse, person: User, *, at: datetime) -> None:
+    """The browser keeps its word whoever signs in, so that two people in one browser are seen as that."""
+    kept = _device_of(request)
+    device = kept.device if kept is not None else secrets.token_hex(16)
+    seconding.remember(marks_of(request, person, device=device), at=at)
     owner = selectors.digest_of_name(person.email).hex()
     response.set_cookie(
         _cookie_name(),
-        signing.dumps([owner, secrets.token_hex(16), _word_of(person)], salt=_DEVICE_SALT),
+        signing.dumps([owner, device, _word_of(person)], salt=_DEVICE_SALT),
         max_age=_DEVICE_FOR,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

@@ -21,7 +21,8 @@ from django.utils import timezone
 from callprivacy.accounts import selectors
 from callprivacy.accounts.forms import NewAgencyForm, OfficerForm
 from callprivacy.accounts.models import Membership
-from callprivacy.accounts.services import agencies, invitations
+from callprivacy.accounts.seconding import SamePersonError
+from callprivacy.accounts.services import agencies, invitations, officers
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import operator_scope
@@ -128,6 +129,11 @@ class AgencyAdmin(ReadOnly[Agency]):
         own = [
             path("new/", site.admin_view(self.new_agency), name="accounts_new_agency"),
             path("<int:pk>/officer/", site.admin_view(self.new_officer), name="accounts_new_officer"),
+            path(
+                "<int:pk>/officer/<int:invitation_id>/confirm/",
+                site.admin_view(self.confirm_officer),
+                name="accounts_confirm_officer",
+            ),
         ]
         return own + super().get_urls()
 
@@ -159,18 +165,21 @@ class AgencyAdmin(ReadOnly[Agency]):
     ) -> HttpResponse:
         """An agency, and the way to invite an officer where nobody there can."""
         agency = context.get("original")
-        context["is_managed"] = agency is not None and selectors.managers_of(agency.pk).exists()
+        context["is_managed"] = agency is not None and selectors.officers_of(agency.pk).exists()
+        if agency is not None:
+            at = timezone.now()
+            context["waiting"] = list(selectors.unconfirmed(at=at).filter(agency_id=agency.pk))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def new_officer(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Invite an officer where nobody there manages people."""
         with operator_scope() if request.method == "POST" else nullcontext():
             agency = Agency.objects.filter(pk=pk).first()
-            is_managed = selectors.managers_of(pk).exists()
+            is_managed = selectors.officers_of(pk).exists()
         if agency is None:
             raise Http404
         if is_managed:
-            return self._form(request, None, agency.name, why_not=str(agencies.HasManagersError(agency.name)))
+            return self._form(request, None, agency.name, why_not=str(agencies.HasOfficersError(agency.name)))
         form = OfficerForm(request.POST or None)
         if form.is_valid():
             try:
@@ -183,12 +192,32 @@ class AgencyAdmin(ReadOnly[Agency]):
                 )
             except (invitations.AlreadyMemberError, invitations.AlreadyInvitedError) as error:
                 form.add_error("email", str(error))
-            except agencies.HasManagersError as error:
+            except agencies.HasOfficersError as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, "The officer gets a link by mail.")
+                messages.success(
+                    request,
+                    "The officer gets a link by mail. Where the agency has admins, one confirms it first.",
+                )
                 return redirect("admin:tenancy_agency_changelist")
         return self._form(request, form, f"New officer of {agency.name}")
+
+    def confirm_officer(self, request: HttpRequest, pk: int, invitation_id: int) -> HttpResponse:
+        """Confirm an officer's invitation where no other officer of the agency can."""
+        if request.method != "POST":
+            raise Http404
+        with operator_scope():
+            if not Agency.objects.filter(pk=pk).exists():
+                raise Http404
+        try:
+            agencies.confirm_officer(
+                agency_id=pk, invitation_id=invitation_id, by=_operator(request), at=timezone.now()
+            )
+        except (officers.NotWaitingError, officers.OfficersConfirmError, SamePersonError) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, "Confirmed. The officer gets a link by mail.")
+        return redirect("admin:tenancy_agency_change", pk)
 
     def _form(
         self, request: HttpRequest, form: NewAgencyForm | OfficerForm | None, title: str, *, why_not: str = ""

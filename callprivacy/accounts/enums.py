@@ -48,6 +48,18 @@ class InvitationState(StrEnum):
     ACCEPTED = "accepted"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Uncounted(StrEnum):
+    """Why a signature does not count as the second one."""
+
+    SELF = "self"
+    NEW = "new"
+    INVITER = "inviter"
+    MAILBOX = "mailbox"
+    BROWSER = "browser"
+    NETWORK = "network"
 
 
 class PasswordProfile(models.TextChoices):

@@ -17,7 +17,7 @@ from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.utils import timezone
 
-from callprivacy.accounts import passwords, providers, selectors
+from callprivacy.accounts import access, passwords, providers, selectors
 from callprivacy.accounts.enums import (
     BUNDLES,
     ApiScope,
@@ -271,7 +271,11 @@ class InviteForm(forms.Form):
 
     name = LineField(max_length=120)
     email = forms.EmailField(label="E-mail", max_length=254)
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
+    role = forms.ChoiceField(
+        choices=Role.choices,
+        initial=Role.REVIEWER,
+        help_text="You give roles up to your own. A second officer confirms each compliance officer.",
+    )
     everything = forms.BooleanField(label="All clients there are now", required=False)
     clients = forms.MultipleChoiceField(
         required=False,
@@ -279,8 +283,11 @@ class InviteForm(forms.Form):
         help_text="On each of them the person gets what the role proposes. The matrix changes it later.",
     )
 
-    def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, clients: Sequence[Client], giver: Membership | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        _only_what_is_given(self.fields["role"], giver)
         if clients:
             self.fields["clients"].choices = [(str(client.pk), client.name) for client in clients]  # type: ignore[attr-defined]  # a field with choices
         else:
@@ -297,10 +304,24 @@ class InviteForm(forms.Form):
         return [int(pk) for pk in self.cleaned_data.get("clients", [])]
 
 
+def _only_what_is_given(field: forms.Field, giver: Membership | None, *present: str) -> None:
+    """Offer the roles that a person may give, and what is there already."""
+    if giver is not None:
+        field.choices = [  # type: ignore[attr-defined]  # a field with choices
+            (value, words)
+            for value, words in field.choices  # type: ignore[attr-defined]
+            if value in {NOTHING, *present} or access.may_give(giver, Role(value))
+        ]
+
+
 class RoleForm(forms.Form):
     """What a person is in the agency."""
 
     role = forms.ChoiceField(choices=Role.choices)
+
+    def __init__(self, *args: Any, giver: Membership | None = None, present: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _only_what_is_given(self.fields["role"], giver, present)
 
     def clean_role(self) -> Role:
         return Role(self.cleaned_data["role"])
@@ -318,9 +339,12 @@ class CellForm(forms.Form):
         help_text="Then it ends by itself. Leave it empty for no end.",
     )
 
-    def __init__(self, *args: Any, zone: str, at: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, zone: str, at: datetime, giver: Membership | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._zone, self._at = ZoneInfo(zone), at
+        _only_what_is_given(self.fields["bundle"], giver, self.initial.get("bundle", NOTHING))
 
     def clean_bundle(self) -> Role | None:
         bundle = self.cleaned_data["bundle"]
@@ -640,9 +664,15 @@ class SignInPolicyForm(forms.Form):
         help_text="One a line. Who works from elsewhere is shown a page that says so, and can do nothing but sign out. "
         "Empty: from everywhere. It does not concern trackers, callers and systems with keys.",
     )
+    second_after_hours = forms.IntegerField(
+        label="Hours until the signature of somebody with a new role counts as the second one",
+        validators=[MinValueValidator(24), MaxValueValidator(720)],
+        help_text="24 to 720. Until then a new officer cannot confirm what another officer proposes. A new value "
+        "counts for roles that are given from now on; an officer sets it.",
+    )
     sure = forms.BooleanField(label="They may be asked at once", required=False)
 
-    def __init__(self, *args: Any, address: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, address: str | None = None, signs_off: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.address = address
         most_idle = settings.CALLPRIVACY_SESSION_IDLE_MINUTES
@@ -650,6 +680,8 @@ class SignInPolicyForm(forms.Form):
         self._limit("idle_minutes", 5, most_idle, f"Empty: {most_idle}, which is the most here.")
         self._limit("longest_hours", 1, most_hours, f"Empty: {most_hours}, which is the most here.")
         self.fields["sure"].widget = forms.HiddenInput()
+        if not signs_off:
+            del self.fields["second_after_hours"]
 
     def _limit(self, name: str, least: int, most: int, words: str) -> None:
         field = self.fields[name]
@@ -659,10 +691,13 @@ class SignInPolicyForm(forms.Form):
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """The fields as the page puts them together, each group with its heading."""
         return [
-            (heading, [self[name] for name in names.split()])
+            (heading, [self[name] for name in names.split() if name in self.fields])
             for heading, names in (
                 ("Passwords", "profile min_length max_age_days grace_hours keeper sure"),
-                ("Second factors and confirming", "second_factor_roles confirm confirm_minutes"),
+                (
+                    "Second factors and confirming",
+                    "second_factor_roles confirm confirm_minutes second_after_hours",
+                ),
                 ("Sessions", "idle_minutes longest_hours networks"),
                 ("Access review", "review_months review_days unused_days"),
             )

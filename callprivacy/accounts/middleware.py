@@ -30,9 +30,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django_structlog.middlewares import RequestMiddleware
 
-from callprivacy.accounts import access, selectors
+from callprivacy.accounts import access, seconding, selectors
 from callprivacy.accounts.access import STARTED_AT, StaffRequest
-from callprivacy.accounts.adapter import client_address
+from callprivacy.accounts.adapter import client_address, marks_of
 from callprivacy.accounts.models import Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.accounts.tasks import hint_use
@@ -206,7 +206,10 @@ class ScopeMiddleware:
                     limits = (policy.idle_minutes, policy.longest_hours)
             if membership is not None and limits is None:
                 _prepare(cast(StaffRequest, request), membership, at)
-                with timezone.override(membership.agency.time_zone):
+                with (
+                    timezone.override(membership.agency.time_zone),
+                    seconding.at_marks(marks_of(request, user)),
+                ):
                     response = (
                         _from_elsewhere(request, access.policy_of(membership.agency).networks)
                         or _before_factor(request, membership)

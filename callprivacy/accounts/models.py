@@ -93,6 +93,8 @@ class Membership(AgencyOwned):
 
     `withheld_from`: the instant from which on the person sees no numbers, hears and takes nothing away, because
     training is overdue; a higher room writes it, and none where nothing is.
+    `made_by`: who gave the present role, and `made_at`: when; empty where an operator did.
+    `signs_from`: since when the person's signature counts as the second one; empty: always (see `seconding`).
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
@@ -100,6 +102,9 @@ class Membership(AgencyOwned):
     state = models.CharField(max_length=10, choices=MembershipState, default=MembershipState.ACTIVE)
     created_at = models.DateTimeField()
     withheld_from = models.DateTimeField(null=True, editable=False)
+    made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", editable=False)
+    made_at = models.DateTimeField(null=True, editable=False)
+    signs_from = models.DateTimeField(null=True, editable=False)
 
     objects = models.Manager.from_queryset(MembershipQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -152,7 +157,12 @@ class ClientGrant(UserObjectPermissionBase):
 
 
 class Invitation(AgencyOwned):
-    """A single-use link for one e-mail address; only its digest is kept."""
+    """
+    A single-use link for one e-mail address; only its digest is kept.
+
+    `needs_second`: it opens nothing before somebody else than `invited_by` has confirmed it; an operator who did so by
+    a command has no name.
+    """
 
     email = models.EmailField()
     name = models.CharField(max_length=120)
@@ -165,9 +175,18 @@ class Invitation(AgencyOwned):
     sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    needs_second = models.BooleanField(default=False, db_default=False)
+    confirmed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(confirmed_by=None) | ~models.Q(confirmed_by=models.F("invited_by")),
+                name="accounts_invitation_by_two",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"invitation as {self.get_role_display()}"
@@ -178,6 +197,8 @@ class Invitation(AgencyOwned):
             return InvitationState.ACCEPTED
         if self.withdrawn_at is not None:
             return InvitationState.WITHDRAWN
+        if self.needs_second and self.confirmed_at is None and at < self.expires_at:
+            return InvitationState.UNCONFIRMED
         return InvitationState.OPEN if at < self.expires_at else InvitationState.EXPIRED
 
 
@@ -222,6 +243,26 @@ class SignInFailure(models.Model):
         return f"{self.failures} failures"
 
 
+class SignInMark(models.Model):
+    """
+    That a person was at a browser or in a network, so that one person does not sign as two.
+
+    A keyed digest of the browser's mark, for 30 days, or of the network's prefix, for an hour.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+    is_network = models.BooleanField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "digest"], name="accounts_mark_once"),)
+        indexes = (models.Index(fields=["seen_at"], name="accounts_mark_seen"),)
+
+    def __str__(self) -> str:
+        return f"a mark of {self.user_id}"
+
+
 # --- How people of an agency sign in ---
 
 
@@ -238,6 +279,7 @@ class SignInPolicy(AgencyOwned):
     :ivar idle_minutes: None, as `longest_hours`: what the installation says, which is the most in any case.
     :ivar networks: from where its people may work; empty: from everywhere.
     :ivar confirm: the deeds that ask who is there when the last proof is older than `confirm_minutes`.
+    :ivar second_after_hours: how long the signature of somebody with a new role does not count as the second one.
     """
 
     agency = models.OneToOneField("tenancy.Agency", models.PROTECT, related_name="sign_in_policy")
@@ -255,6 +297,7 @@ class SignInPolicy(AgencyOwned):
     review_days = models.PositiveSmallIntegerField(default=14)
     unused_days = models.PositiveSmallIntegerField(default=60)
     networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    second_after_hours = models.PositiveSmallIntegerField(default=72, db_default=72)
     changed_at = models.DateTimeField()
     changed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
@@ -268,6 +311,10 @@ class SignInPolicy(AgencyOwned):
             models.CheckConstraint(
                 condition=models.Q(max_age_days__gte=60, max_age_days__lte=90),
                 name="accounts_policy_age",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(second_after_hours__gte=24, second_after_hours__lte=720),
+                name="accounts_policy_second_after",
             ),
         )
 

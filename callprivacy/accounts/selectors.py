@@ -17,7 +17,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Coalesce, TruncHour
 from django.utils.crypto import salted_hmac
 
-from callprivacy.accounts import access, passwords
+from callprivacy.accounts import access, passwords, seconding
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, ReviewAnswer, Role
 from callprivacy.accounts.models import (
     AccessReview,
@@ -457,6 +457,18 @@ def managers_of(agency_id: int) -> QuerySet[Membership]:
     return Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
 
 
+def officers_of(agency_id: int) -> QuerySet[Membership]:
+    """The active people of an agency who sign off; also in an operator's scope."""
+    roles = [role for role in Role if AgencyRight.SIGN_OFF in RIGHTS[role]]
+    return Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
+
+
+def is_member(invitation: Invitation) -> bool:
+    """Whether one of the agency's people has sent an invitation, and not an operator."""
+    rows = Membership.objects.filter(agency_id=invitation.agency_id)
+    return invitation.invited_by_id is not None and rows.filter(user_id=invitation.invited_by_id).exists()
+
+
 def is_last_manager(user_id: int) -> bool:
     """Whether nobody but this person manages people in the agency."""
     return not managers().exclude(user_id=user_id).exists()
@@ -475,6 +487,18 @@ def invitations() -> QuerySet[Invitation]:
         .select_related("invited_by")
         .order_by("-created_at", "-pk")
     )
+
+
+def unconfirmed(*, at: datetime) -> QuerySet[Invitation]:
+    """Invitations of officers that wait for a second officer, oldest first."""
+    rows = invitations().filter(needs_second=True, confirmed_at=None, expires_at__gt=at)
+    return rows.order_by("created_at", "pk")
+
+
+def uncounted(*, agency_id: int, since: datetime) -> QuerySet[Event]:
+    """Second signatures that did not count, newest first."""
+    rows = Event.objects.filter(agency_id=agency_id, action=seconding.ACTION, at__gt=since)
+    return rows.order_by("-at", "-pk")
 
 
 # --- Grants ---

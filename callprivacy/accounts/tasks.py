@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.conf import settings
 from django.core.cache import caches
 from django.template.loader import render_to_string
@@ -15,8 +15,10 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from callprivacy.accounts import seconding
 from callprivacy.accounts.models import PasswordReminder
 from callprivacy.accounts.services import passwords, people, reviews, sign_in
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import hand_over, letter
 from callprivacy.tenancy.scope import in_each_agency, job_scope
@@ -27,9 +29,10 @@ _BATCH = 200
 
 @shared_task(name="accounts.purge_sign_ins", acks_late=True)
 def purge_sign_ins(**_: Any) -> None:
-    """Remove counts of failed sign-ins that are forgotten anyway, and sessions that have ended."""
+    """Remove counts of failed sign-ins that are forgotten anyway, sessions that have ended, and marks of both."""
     at = timezone.now()
     sign_in.purge_failures(at=at)
+    seconding.purge_marks(at=at)
     people.purge_sessions(at=at)
 
 
@@ -100,6 +103,11 @@ def note_use(*, agency_id: int, user_id: int, client_id: int, **_: Any) -> None:
 _quiet = {"until": 0.0}
 _QUIET_AFTER_FAILURE = 30
 _A_DAY = 24 * 3600
+
+
+def wake_people() -> None:
+    """Let a worker put what waits of people into the inbox as soon as it is kept, and not with the next round."""
+    after_commit("wake of the inbox", current_app.send_task, "work.mind_people")
 
 
 def hint_use(*, agency_id: int, user_id: int, client_id: int, at: datetime) -> None:

@@ -60,6 +60,9 @@ class Kind:
 
 ACCESS_REVIEW = "access_review"
 FACTOR_RESET = "factor_reset"
+OFFICER_WAITS = "officer_waits"
+NEW_OFFICER = "new_officer"
+NOT_COUNTED = "signature_not_counted"
 
 _KINDS: dict[str, Kind] = {}
 
@@ -106,3 +109,39 @@ def register_people() -> None:
             right=AgencyRight.MANAGE_PEOPLE,
         )
     )
+    register(
+        Kind(
+            OFFICER_WAITS,
+            title="An invitation of a compliance officer: a second officer has to confirm it",
+            step="Confirm or refuse",
+            url_name="accounts:officers",
+            right=AgencyRight.MANAGE_PEOPLE,
+            is_closed_by_step=True,
+        )
+    )
+    register(
+        Kind(
+            NEW_OFFICER,
+            title="A new compliance officer: make sure that you know this person",
+            step="Look at the officers",
+            url_name="accounts:officers",
+            right=AgencyRight.SIGN_OFF,
+            whom=_person_in,
+        )
+    )
+    register(
+        Kind(
+            NOT_COUNTED,
+            title="A second signature that did not count: it may be the proposer's own",
+            step="Look at the signature",
+            url_name="accounts:officers",
+            right=AgencyRight.SIGN_OFF,
+            whom=_person_in,
+        )
+    )
+
+
+def _person_in(key: str) -> int | None:
+    """The person that an item is about, whose user id ends its key."""
+    user_id = key.rpartition(":")[2]
+    return int(user_id) if user_id.isdecimal() else None

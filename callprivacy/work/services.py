@@ -22,6 +22,8 @@ from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.models import HANDED, Item, MailChoice, Notification, Period
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
+HEARD_WITHIN = timedelta(days=7)
+"""How long after it the officers hear of a new one, and of a signature that did not count, where no job has run."""
 OF_A_CLOCK = timedelta(days=35)
 """How long the claim of a period that the clock names is kept: it is asked for while it lasts."""
 OF_A_THING = timedelta(days=1_096)
@@ -236,7 +238,11 @@ def let_go(*, membership: Membership, to_id: int | None, by: Actor, at: datetime
 
 
 def mind_people(*, agency_id: int, at: datetime) -> None:
-    """Let an open access review, and second factors that wait for a second person, wait in the queue, too."""
+    """
+    Let an open access review, and second factors and officers that wait for a second person, wait in the queue, too.
+
+    Of each new officer, and of each second signature that did not count, the officers hear once.
+    """
     review = accounts.open_review()
     waiting = (
         {} if review is None else {str(review.pk): (accounts.count_open_lines(review), review.answer_by)}
@@ -244,6 +250,16 @@ def mind_people(*, agency_id: int, at: datetime) -> None:
     _mind(kinds.ACCESS_REVIEW, waiting, agency_id=agency_id, at=at)
     resets = {str(reset.pk): (1, reset.ends_at) for reset in accounts.open_resets(at=at)}
     _mind(kinds.FACTOR_RESET, resets, agency_id=agency_id, at=at)
+    waiting_for = {str(row.pk): (1, row.expires_at) for row in accounts.unconfirmed(at=at)}
+    _mind(kinds.OFFICER_WAITS, waiting_for, agency_id=agency_id, at=at)
+    since = at - HEARD_WITHIN
+    made = accounts.officers_of(agency_id).filter(made_at__gt=since)
+    news = [(kinds.NEW_OFFICER, f"{row.pk}:{row.user_id}", f"{row.made_at:%Y%m%dT%H%M%S.%f}") for row in made]
+    uncounted = accounts.uncounted(agency_id=agency_id, since=since)
+    news += [(kinds.NOT_COUNTED, f"{row.pk}:{row.actor_user_id}", "") for row in uncounted]
+    for kind, key, period in news:
+        if claim_period(agency_id=agency_id, job=f"{kind} {key}", period=period, at=at):
+            open_item(kind, agency_id=agency_id, key=key, at=at)
 
 
 def _mind(kind: str, waiting: dict[str, tuple[int, datetime]], *, agency_id: int, at: datetime) -> None:

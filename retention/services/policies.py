@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
@@ -116,10 +116,6 @@ class NotOpenError(ValueError):
     """The change is in force, refused or withdrawn already."""
 
 
-class SamePersonError(ValueError):
-    """Who proposed a change does not agree to it as well."""
-
-
 class NotYoursError(ValueError):
     """The person may not decide this change: something that it changes is not granted."""
 
@@ -185,6 +181,7 @@ def propose(
     )
     change.event_id = event.pk
     change.save(force_insert=True)
+    seconding.proposed(user_id=proposer.user_id, at=at)
     if seen.state is ChangeState.IN_FORCE:
         _put_in_force(change, plan, by=by, at=at)
     else:
@@ -192,13 +189,14 @@ def propose(
     return change
 
 
+@seconding.seconds
 @transaction.atomic
 def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at: datetime) -> None:
     """
     Agree to another person's change, which is in force from then on.
 
     :raises NotOpenError: it is decided already.
-    :raises SamePersonError: the officer proposed it.
+    :raises SamePersonError: the officer proposed it. :raises NotCountedError: their signature does not count.
     :raises NotYoursError: something that it changes is not granted to the officer.
     :raises ReasonUnreadError: the officer has not opened the reason.
     :raises ClashError: another category forbids it by now.
@@ -206,8 +204,13 @@ def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at
     :raises CountsChangedError: the effect, or a rule that wants a reason, is not what was shown.
     """
     change, wish = _held(change)
-    if change.proposed_by_id == officer.user_id:
-        raise SamePersonError("You proposed this change; another officer agrees to it.")
+    seconding.check(
+        proposer=change.proposed_by_id,
+        signer=officer.user_id,
+        agency_id=change.agency_id,
+        subject=change,
+        at=at,
+    )
     plan = selectors.plan(wish)
     _check(plan)
     if officer.user_id not in selectors.deciders(plan, but=change.proposed_by_id, at=at):
@@ -233,8 +236,11 @@ def refuse(*, change: PolicyChange, officer: Membership, reason: str, at: dateti
     :raises SamePersonError: the officer proposed it, and withdraws it instead.
     """
     change = _fresh(change)
-    if change.proposed_by_id == officer.user_id:
-        raise SamePersonError("You proposed this change; withdraw it instead.")
+    seconding.check_other(
+        proposer=change.proposed_by_id,
+        signer=officer.user_id,
+        words="You proposed this change; withdraw it instead.",
+    )
     _close(change, ChangeState.REFUSED, by=Actor.staff(user_id=officer.user_id), reason=reason, at=at)
 
 
@@ -486,11 +492,13 @@ def propose_live(
         leaving=leaving,
     ).pk
     change.save(force_insert=True)
+    seconding.proposed(user_id=proposer.user_id, at=at)
     second = selectors.second_for_live(locked, but=proposer.user_id, at=at)
     _let_wait(change, at, may_be_agreed=bool(second.may))
     return change
 
 
+@seconding.seconds
 @transaction.atomic
 def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> GoLive:
     """
@@ -501,7 +509,7 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
 
     :param signed_by: user id of the officer.
     :raises NeedsSecondError: no officer has proposed it, and the agency wants two.
-    :raises SamePersonError: the officer proposed it.
+    :raises SamePersonError: the officer proposed it. :raises NotCountedError: their signature does not count.
     :raises ReasonUnreadError: the officer has not opened the reason of the proposal.
     :raises AlreadyLiveError: somebody else has signed meanwhile.
     :raises CountsChangedError: what is due is not what was shown, much more is withheld by now, or how long something
@@ -513,8 +521,13 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     if change is None and locked.agency.needs_second_for_live:
         raise NeedsSecondError("Going live takes two officers here: one proposes it, another agrees.")
     if change is not None:
-        if change.proposed_by_id == signed_by:
-            raise SamePersonError("You proposed this; another officer agrees to it.")
+        seconding.check(
+            proposer=change.proposed_by_id,
+            signer=signed_by,
+            agency_id=change.agency_id,
+            subject=change,
+            at=at,
+        )
         audit.require_reason_read(event=_proposal(change), by=by)
     _compare_live(locked, shown, signed_by, at)
     if change is not None:

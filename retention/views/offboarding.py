@@ -16,9 +16,10 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.seconding import NotCountedError
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -77,6 +78,12 @@ def _show(
         "holds": offboarding.open_holds(client),
         "link": link,
         "waits_for_second": waits,
+        "doubt": seconding.may_second(
+            proposer=row.asked_by_id,
+            signer=request.membership.user_id,
+            agency_id=row.agency_id,
+            at=request.at,
+        ),
         "may_erase": is_last,
         "rows": [
             {"label": name.replace("_", " ").capitalize(), "value": count}
@@ -159,7 +166,7 @@ def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
     except (
         offboarding.HeldError,
         offboarding.NotNowError,
-        offboarding.SamePersonError,
+        NotCountedError,
         ReasonUnreadError,
     ) as error:
         messages.error(request, str(error))

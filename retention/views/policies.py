@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.audit.services import ReasonUnreadError
@@ -355,6 +355,9 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
     if is_open and change.goes_live and change.client is not None:
         second = selectors.second_for_live(change.client, but=change.proposed_by_id, at=request.at)
     decides = second is not None and not mine and me in second.may
+    doubt = seconding.may_second(
+        proposer=change.proposed_by_id, signer=me, agency_id=change.agency_id, at=request.at
+    )
     # Who agrees brings it about now; by itself it comes at its hour.
     waits_until = None if decides else change.takes_effect_at
     hidden = selectors.unseen(plan, request.membership, at=request.at) if plan else []
@@ -374,6 +377,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
         "is_mine": mine,
         "second": second if change.state == ChangeState.WAITING else None,
         "may_decide": decides,
+        "doubt": doubt if decides else None,
         "may_stop": is_open and policies.may_stop(change, request.membership),
         "may_see": may_see,
         "policies_url": _policies_url(request, change.client),
@@ -413,13 +417,14 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
         )
     except policies.CountsChangedError as error:
         messages.warning(request, f"{error} Look again, then agree.")
-    except (policies.SamePersonError, policies.NotYoursError) as error:
+    except (seconding.SamePersonError, policies.NotYoursError) as error:
         raise PermissionDenied(str(error)) from error
     except (
         policies.NotOpenError,
         policies.ClashError,
         policies.RefusedByLawError,
         ReasonUnreadError,
+        seconding.NotCountedError,
     ) as error:
         messages.warning(request, str(error))
     else:
@@ -439,7 +444,7 @@ def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
             policies.refuse(
                 change=change, officer=request.membership, reason=form.cleaned_data["reason"], at=request.at
             )
-        except policies.SamePersonError as error:
+        except seconding.SamePersonError as error:
             raise PermissionDenied(str(error)) from error
         except policies.NotOpenError as error:
             messages.warning(request, str(error))

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit.services import ReasonUnreadError
@@ -75,6 +75,11 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         "today": calendars.day_in(request.agency.time_zone, request.at),
         "change": change,
         "is_mine": change is not None and change.proposed_by_id == me,
+        "doubt": change
+        and change.proposed_by_id != me
+        and seconding.may_second(
+            proposer=change.proposed_by_id, signer=me, agency_id=client.agency_id, at=request.at
+        ),
         "why": why,
         "second": None if why is None else changes.second_for_live(client, but=me, at=request.at),
     }
@@ -104,9 +109,9 @@ def _sign(
     except policies.AlreadyLiveError as error:
         messages.info(request, str(error))
         return redirect("retention:policies", client.slug)
-    except policies.SamePersonError as error:
+    except seconding.SamePersonError as error:
         raise PermissionDenied(str(error)) from error
-    except ReasonUnreadError as error:
+    except (ReasonUnreadError, seconding.NotCountedError) as error:
         messages.warning(request, str(error))
         return redirect("retention:change", change.pk) if change is not None else None
     except (policies.CountsChangedError, policies.OpenChangeError, policies.NeedsSecondError) as error:

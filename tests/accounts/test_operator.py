@@ -137,7 +137,7 @@ def _nobody_manages(people: cast.Cast) -> None:
         Membership.objects.filter(pk__in=[people.alice.pk, people.carol.pk]).update(state="suspended")
 
 
-def test_who_has_somebody_that_manages_people_gets_no_officer_of_the_operators(
+def test_an_agency_with_an_officer_gets_none_of_the_operators(
     people: cast.Cast, operator: Browser, mailoutbox: list[EmailMessage]
 ) -> None:
     """Else an operator would let themselves in, with everything on every client, and nobody there were asked."""
@@ -145,30 +145,49 @@ def test_who_has_somebody_that_manages_people_gets_no_officer_of_the_operators(
     with job_scope(agency_id=acme):
         before = Event.objects.count()
     page = operator.get(f"/operator/tenancy/agency/{acme}/officer/").content.decode()
-    assert "Acme has people who manage people" in page
+    assert "Acme has compliance officers" in page
     assert '<input type="submit"' not in page
 
     answer = _invite(operator, people.acme, "op@platform.example")
 
     assert answer.status_code == 200
-    assert "Acme has people who manage people" in answer.content.decode()
+    assert "Acme has compliance officers" in answer.content.decode()
     with job_scope(agency_id=acme):
         assert not Invitation.objects.exists()
         assert Event.objects.count() == before
     assert mailoutbox == []
     page = operator.get(f"/operator/tenancy/agency/{acme}/change/").content.decode()
     assert "Invite an officer" not in page
-    assert "Its own people invite whoever is to come." in page
+    assert "Its officers invite further ones." in page
 
 
-@pytest.mark.parametrize("who", ["alice", "carol"])
-def test_one_who_manages_people_is_enough(people: cast.Cast, operator: Browser, who: str) -> None:
+def test_one_active_officer_is_enough(people: cast.Cast, operator: Browser) -> None:
     _nobody_manages(people)
     with job_scope(agency_id=people.acme.pk):
-        Membership.objects.filter(pk=getattr(people, who).pk).update(state="active")
+        Membership.objects.filter(pk=people.alice.pk).update(state="active")
     assert _invite(operator, people.acme).status_code == 200
-    User.objects.filter(pk=getattr(people, who).user_id).update(is_active=False)
+    User.objects.filter(pk=people.alice.user_id).update(is_active=False)
     assert _invite(operator, people.acme).status_code == 302
+
+
+@pytest.mark.as_committed
+def test_an_admin_confirms_the_officer_whom_an_operator_invites(
+    people: cast.Cast, operator: Browser, mailoutbox: list[EmailMessage]
+) -> None:
+    with job_scope(agency_id=people.acme.pk):
+        Membership.objects.filter(pk=people.alice.pk).update(state="suspended")
+    assert _invite(operator, people.acme).status_code == 302
+    with job_scope(agency_id=people.acme.pk):
+        row = Invitation.objects.get()
+    told = {mail.to[0]: str(mail.body) for mail in mailoutbox}
+    assert set(told) == {"bob@acme.example", "carol@acme.example"}, "no link is sent yet"
+    assert "confirms it under People, Officers" in told["carol@acme.example"]
+    confirm = f"/operator/tenancy/agency/{people.acme.pk}/officer/{row.pk}/confirm/"
+    answer = operator.post(confirm, follow=True)
+    assert "A person of the agency confirms it." in answer.content.decode()
+    answer = signed_in(people.carol).post(f"/people/officers/{row.pk}/confirm/", follow=True)
+    assert "Rita gets a link by mail" in answer.content.decode()
+    assert mailoutbox[-1].to == ["rita@acme.example"]
 
 
 @pytest.mark.as_committed
@@ -255,7 +274,6 @@ def test_nobody_is_replaced_where_it_is_not_safe(people: cast.Cast, mailoutbox: 
         ("bob@acme.example", "rita@acme.example", "Nobody active who manages people"),
         ("carol@acme.example", "rita@acme.example", "Nobody active who manages people"),
         ("mallory@globex.example", "rita@acme.example", "Nobody active who manages people"),
-        ("alice@acme.example", "bob@acme.example", "in the agency already"),
         ("alice@acme.example", "rita", "is no e-mail address"),
     ):
         with pytest.raises(CommandError, match=why):

@@ -26,6 +26,7 @@ from analytics.selectors import releases as selectors
 from analytics.services import building, making, recipients, releases
 from analytics.services.building import Work
 from analytics.tasks import releases as tasks
+from callprivacy.accounts import seconding
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, Caller
@@ -139,7 +140,7 @@ def test_who_proposed_does_not_sign_and_the_database_says_so_too(cast: Cast) -> 
     to = released.recipient(cast.dentist, cast.alice)
     waiting = released.proposed(released.draft(to, cast.alice), cast.alice)
     with job_scope(agency_id=cast.acme.pk):
-        with pytest.raises(releases.SamePersonError):
+        with pytest.raises(seconding.SamePersonError):
             releases.approve(release=waiting, officer=cast.alice, at=LATER)
         with pytest.raises(releases.NotOpenError):
             releases.approve(release=waiting, officer=cast.bob, at=LATER)

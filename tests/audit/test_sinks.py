@@ -112,7 +112,7 @@ def _promote(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         bob = Membership.objects.select_related("agency", "user").get(pk=cast.bob.pk)
         people.change_role(
-            membership=bob, role=Role.OFFICER, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
+            membership=bob, role=Role.ADMIN, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
         )
 
 
@@ -152,7 +152,7 @@ def test_a_sink_that_hangs_keeps_no_deed_waiting_and_no_seal_is_made(
             assert hangs.wait(20)
             began = time.monotonic()
             _promote(cast)
-            assert _role(cast) == Role.OFFICER
+            assert _role(cast) == Role.ADMIN
             assert seal_now(cast.acme.pk) == 0
             assert time.monotonic() - began < 5
         finally:
@@ -195,4 +195,4 @@ def test_a_deed_whose_event_cannot_be_written_is_not_done(cast: Cast, fault: str
         line.execute(undo.encode())
     assert _role(cast) == before
     _promote(cast)
-    assert _role(cast) == Role.OFFICER
+    assert _role(cast) == Role.ADMIN

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client as Browser
 
+from callprivacy.accounts import seconding
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
@@ -164,7 +165,7 @@ def test_the_service_lets_nobody_sign_alone(cast: Cast, erin: Membership, person
             policies.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
         change = policies.propose_live(client=client, shown=shown, reason=REASON, proposer=signs, at=NOON)
         policies.read_reason(change=change, by=Actor.staff(user_id=signs.user_id), at=NOON)
-        with pytest.raises(policies.SamePersonError):
+        with pytest.raises(seconding.SamePersonError):
             policies.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
         with pytest.raises(policies.OpenChangeError):
             policies.propose_live(client=client, shown=shown, reason=REASON, proposer=cast.alice, at=NOON)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from callprivacy.accounts import seconding
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
@@ -109,7 +110,7 @@ def test_it_waits_for_a_second_officer_where_there_is_one(cast: Cast, second: Me
     ask(cast)
     work(cast, NOON + timedelta(days=9))
     assert now(cast).state == EndState.ASKED
-    with pytest.raises(offboarding.SamePersonError):
+    with pytest.raises(seconding.SamePersonError):
         deed(cast, "agree")
     with pytest.raises(offboarding.NotNowError):
         ask(cast)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from callprivacy.accounts import seconding
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event, Reason
@@ -212,10 +213,10 @@ def test_shortening_waits_for_a_second_officer_whose_queue_it_is_in(cast: Cast, 
 
 def test_who_proposed_it_does_not_agree_to_it(cast: Cast, erin: Membership) -> None:
     change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
-    with pytest.raises(policies.SamePersonError):
+    with pytest.raises(seconding.SamePersonError):
         _approve(change, by=cast.alice)
     with (
-        pytest.raises(policies.SamePersonError),
+        pytest.raises(seconding.SamePersonError),
         staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id),
     ):
         policies.refuse(change=change, officer=cast.alice, reason=REASON, at=NOON)

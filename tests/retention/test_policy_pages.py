@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallExport, Connection, Inbox
 from callprivacy.tenancy.enums import RetentionState
@@ -287,6 +288,26 @@ def test_an_officer_refuses_and_who_proposed_withdraws(cast: Cast, erin: Members
         assert browser.post(f"/retention/changes/{change.pk}/{deed}/", {"reason": REASON}).status_code == 302
         with job_scope(agency_id=cast.acme.pk):
             assert PolicyChange.objects.get(pk=change.pk).state == state
+    assert _days(cast.dentist) == 365
+
+
+def test_a_signature_that_does_not_count_is_said_and_the_change_waits(cast: Cast, erin: Membership) -> None:
+    _confirmed(signed_in(cast.alice), CALLS, "90")
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(signs_from=make.now() + timedelta(hours=1))
+        change = PolicyChange.objects.get()
+    other = signed_in(erin)
+    other.post(f"/retention/changes/{change.pk}/reason/")
+    page = other.get(f"/retention/changes/{change.pk}/").content.decode()
+    assert "Your signature does not count here" in page
+    assert f"/retention/changes/{change.pk}/approve/" not in page
+    seen = {"due_before": "0", "due_after": "0", "leaving": "0", "rules": ""}
+    answer = other.post(f"/retention/changes/{change.pk}/approve/", seen, follow=True)
+    assert "Your role is new. Your signature counts as the second one from" in answer.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert PolicyChange.objects.get().state == ChangeState.WAITING
+        event = Event.objects.get(action="signature.not_counted")
+    assert (event.subject_kind, event.details["why"]) == ("retention.policychange", "new")
     assert _days(cast.dentist) == 365
 
 

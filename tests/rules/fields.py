@@ -137,7 +137,8 @@ REGISTER: dict[str, Table] = {
         "Unused, comes with Django's permissions", _plain("id user permission")
     ),
     "accounts.Membership": Table(
-        "A person's place in an agency", _plain("id agency user role state created_at withheld_from")
+        "A person's place in an agency",
+        _plain("id agency user role state created_at withheld_from made_by made_at signs_from"),
     ),
     "accounts.ClientGrant": Table(
         "One permission of one person on one client",
@@ -147,7 +148,7 @@ REGISTER: dict[str, Table] = {
         "A single-use link for one address",
         _plain(
             "id agency role client_ids invited_by created_at expires_at sent_at accepted_at",
-            "withdrawn_at",
+            "withdrawn_at needs_second confirmed_by confirmed_at",
             email="Of somebody who is to work for the agency",
             name="Of somebody who is to work for the agency",
         )
@@ -162,12 +163,17 @@ REGISTER: dict[str, Table] = {
         "How often a sign-in name failed lately",
         _plain("failures last_at") | _secret(name_digest="Keyed digest of what was typed as sign-in name"),
     ),
+    "accounts.SignInMark": Table(
+        "That a person was at a browser or in a network lately",
+        _plain("id user is_network seen_at")
+        | _secret(digest="Keyed digest of the browser's mark or the network's prefix"),
+    ),
     "accounts.SignInPolicy": Table(
         "What an agency asks of passwords, second factors and sessions",
         _plain(
             "id agency profile min_length max_age_days grace_hours second_factor_roles confirm confirm_minutes",
-            "idle_minutes longest_hours keeper review_months review_days unused_days networks changed_at",
-            "changed_by",
+            "idle_minutes longest_hours keeper review_months review_days unused_days networks second_after_hours",
+            "changed_at changed_by",
         ),
     ),
     "accounts.SignInProvider": Table(

@@ -30,6 +30,7 @@ SHARED = {
     "accounts.User_user_permissions": "unused, comes with Django",
     "accounts.PasswordHistory": "digests of one sign-in, whichever agencies it works for",
     "accounts.PasswordReminder": "one mail to one sign-in, however many agencies",
+    "accounts.SignInMark": "keyed digests of browsers and networks of one sign-in, whichever agencies it works for",
     "accounts.SignInFailure": "counts before anybody is known; digests of names",
     "audit.Epoch": "lives of the whole cluster",
     "audit.HouseEvent": "what has no agency",
@@ -49,6 +50,7 @@ APPEND_ONLY = {"audit_epoch", "audit_event", "audit_houseevent", "audit_leaving"
 MORE_TRIGGERS = {
     "audit_event": {"audit_event_leaves", "audit_event_may_leave"},
     "audit_seal": {"audit_seal_dated"},
+    "accounts_membership": {"accounts_membership_officer_by_two"},
 }
 # Rows that are added and go, but are never changed, and why.
 NEVER_CHANGED = {
@@ -78,6 +80,7 @@ UNIQUE_OVER_ALL = {
     "accounts_invitation_digest_key": "digest of 32 random bytes",
     "tenancy_agency_slug_key": "made by a service that asks whether a slug is free; never in an address",
     "tenancy_publickey_pkey": "random",
+    "accounts_mark_once": "where one sign-in was, however many agencies; written for oneself alone",
     "accounts_reminder_once": "one mail to one sign-in, however many agencies; written by jobs alone",
     "accounts_signinfailure_pkey": "keyed digest; no row says whether a name exists",
     "calls_recording_call_id_key": "a call's id is random and its client's",

@@ -148,6 +148,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
         ("retention/preview/<slug:category>/", "category"): lambda things: Category.PREMISES.value,
         ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
         ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
+        ("people/officers/<int:pk>/confirm/", "pk"): lambda things: things.invitation_id,
     }
     | {
         (route, "pk"): lambda things: things.membership_id
@@ -239,7 +240,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
 WORDS = {"category", "asks", "number", "paper", "sheet", "course", "screen", "how"}
-_OPERATOR_PARTS = {"object_id": "1", "pk": "1"}
+_OPERATOR_PARTS = {"object_id": "1", "pk": "1", "invitation_id": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
     "",

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tools.assure import edge, lighthouse, observatory, suite, target, telling, tools
-from tools.assure.rows import ROOT, STATE, Figure, Row
+from tools.assure.rows import ROOT, STATE, Edit, Figure, Row
 from tools.assure.weak import weak
 
 # Folders whose code is the product's.
@@ -699,4 +699,39 @@ ROWS: tuple[Row, ...] = (
          " with deploy/nginx.conf in front of the product", "compliant, A+, nothing of medium severity or above",
          edge.edge, 15),
     _CROSSING,
+    Row(
+        "22b",
+        "One person with two sign-ins does not sign as two",
+        "officers whom one person invited, in one mailbox, browser or network, and new ones; roles above the giver's",
+        "no such signature counts, and the officers hear of each; no such role is given",
+        tests=("accounts/test_officers.py", "rules/test_second_signatures.py"),
+        plants=(
+            Edit(
+                "whoever else signs is a second person",
+                "callprivacy/accounts/seconding.py",
+                "    if doubt is not None:\n        raise NotCountedError(",
+                "    if False:\n        raise NotCountedError(",
+            ),
+            Edit(
+                "who invited the two is not compared",
+                "callprivacy/accounts/seconding.py",
+                "    if ours & theirs:\n",
+                "    if False:\n",
+            ),
+            Edit(
+                "an admin makes an officer",
+                "callprivacy/accounts/access.py",
+                "    return RIGHTS[role] <= membership.rights\n",
+                "    return bool(membership.rights)\n",
+            ),
+            Edit(
+                "an invitation that nobody confirmed lets in",
+                "callprivacy/accounts/services/invitations.py",
+                "        .exclude(needs_second=True, confirmed_at=None)\n        .update(accepted_at=at)\n",
+                "        .update(accepted_at=at)\n",
+            ),
+        ),
+        broken=("accounts/test_officers.py",),
+        minutes=1,
+    ),
 )  # fmt: skip

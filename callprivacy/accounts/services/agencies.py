@@ -12,8 +12,8 @@ from django.utils.text import slugify
 
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
-from callprivacy.accounts.services import invitations, people
+from callprivacy.accounts.models import Invitation, Membership
+from callprivacy.accounts.services import invitations, officers, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
@@ -37,6 +37,13 @@ class NotSignedError(ValueError):
 
     def __init__(self, client: Client) -> None:
         super().__init__(f"{client.name} is live. Ask a compliance officer to switch this on.")
+
+
+class HasOfficersError(ValueError):
+    """An officer of the agency may invite another one: an operator does not."""
+
+    def __init__(self, agency: str) -> None:
+        super().__init__(f"{agency} has compliance officers. They invite further ones.")
 
 
 class HasManagersError(ValueError):
@@ -85,19 +92,18 @@ def create_agency(*, name: str, time_zone: str, by: Actor, at: datetime, is_demo
 
 def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: datetime) -> str:
     """
-    Invite a compliance officer into an agency that nobody manages, and return the link's token.
+    Invite a compliance officer into an agency that has none, and return the link's token.
 
-    It is a new agency, or one whose last manager is gone. Everybody who is there is told by mail, since an officer sees
-    every client and nobody there was asked. It enters the agency's scope itself.
+    It is a new agency, or one whose last officer is gone; where an admin is there, one confirms. Everybody who is
+    there is told by mail, since an officer sees every client. It enters the agency's scope itself.
 
-    :raises HasManagersError: somebody there may invite. :raises AlreadyMemberError: the address is a member's.
-    :raises AlreadyInvitedError: an invitation to it is open.
+    :raises HasOfficersError: an officer is there. :raises AlreadyInvitedError: an invitation to the address is open.
     """
     with job_scope(agency_id=agency_id):
         people.hold_managers(agency_id)
         agency = Agency.objects.get(pk=agency_id)
-        if selectors.managers_of(agency_id).exists():
-            raise HasManagersError(agency.name)
+        if selectors.officers_of(agency_id).exists():
+            raise HasOfficersError(agency.name)
         _tell_everybody(agency, invited=email)
         return _send_officer(agency, email, name, by, at)
 
@@ -154,19 +160,42 @@ def _send_officer(agency: Agency, email: str, name: str, by: Actor, at: datetime
 def _tell_everybody(agency: Agency, *, invited: str, lost: str = "") -> None:
     """Tell whoever works in an agency that an operator invites an officer, once that is kept."""
     here = Membership.objects.filter(agency=agency).active()
+    confirms = not lost and selectors.managers_of(agency.pk).exists()
     for member in here.select_related("user").order_by("pk"):
         context = {
             "name": str(member.user),
             "agency": agency.name,
             "invited": invited.strip().lower(),
             "lost": lost,
+            "confirms": confirms,
         }
         after_commit("mail of an invited officer", _send_mail, to=member.user.email, context=context)
 
 
-def _send_mail(*, to: str, context: dict[str, str]) -> None:
+def _send_mail(*, to: str, context: dict[str, object]) -> None:
     text = render_to_string("accounts/email/officer_invited.txt", context)
     letter(f"A compliance officer was invited to {context['agency']}", text, [to]).send()
+
+
+def confirm_officer(*, agency_id: int, invitation_id: int, by: Actor, at: datetime) -> None:
+    """
+    Confirm an officer's invitation as the operator, where no other officer can. It enters the agency's scope itself.
+
+    :raises NotWaitingError: it waits no more. :raises OfficersConfirmError: an officer can.
+    """
+    with job_scope(agency_id=agency_id):
+        found = selectors.unconfirmed(at=at).filter(pk=invitation_id).first()
+        if found is None:
+            raise officers.NotWaitingError
+        send_confirmed(officers.confirm(invitation=found, by=by, at=at), by=by, at=at)
+
+
+def send_confirmed(invitation: Invitation, *, by: Actor, at: datetime) -> None:
+    """Send the link of an invitation that a second person has confirmed."""
+    token = invitations.renew(invitation=invitation, by=by, at=at)
+    invitations.send_mail_on_commit(
+        invitation=invitation, token=token, agency_name=invitation.agency.name, at=at
+    )
 
 
 @transaction.atomic

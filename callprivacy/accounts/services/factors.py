@@ -16,7 +16,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import seconding, selectors
 from callprivacy.accounts.enums import DueWhy
 from callprivacy.accounts.models import FactorReset, Membership, User
 from callprivacy.accounts.services import people
@@ -119,6 +119,7 @@ def ask_reset(*, membership: Membership, by: Actor, at: datetime) -> FactorReset
     open_ones.filter(ends_at__lte=at).update(decided_at=at, agreed=False)
     try:
         with transaction.atomic():
+            seconding.proposed(user_id=by.user_id, at=at)
             reset = FactorReset.objects.create(
                 agency_id=membership.agency_id,
                 user_id=membership.user_id,
@@ -132,6 +133,7 @@ def ask_reset(*, membership: Membership, by: Actor, at: datetime) -> FactorReset
     return reset
 
 
+@seconding.seconds
 @transaction.atomic
 def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) -> int | None:
     """
@@ -140,9 +142,14 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
     None: agreed here, but the person works for another agency as well, where two have not agreed yet.
 
     :raises NotYoursError: decided, run out, or this is who asked or whose factors they are.
+    :raises NotCountedError: the person agrees, and their signature does not count.
     """
     if by.user_id is None or by.user_id in {reset.asked_by_id, reset.user_id}:
         raise NotYoursError
+    if agree:
+        seconding.check(
+            proposer=reset.asked_by_id, signer=by.user_id, agency_id=reset.agency_id, subject=reset, at=at
+        )
     User.objects.select_for_update().get(
         pk=reset.user_id
     )  # two agencies that decide at once see each other's word

@@ -9,7 +9,7 @@ from django.db import transaction
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import CLIENT_SIDE, MembershipState, Role
 from callprivacy.accounts.models import Membership
-from callprivacy.accounts.services.people import OwnRightsError
+from callprivacy.accounts.services.people import OwnRightsError, check_gives
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Client
@@ -49,6 +49,7 @@ def set_bundle(
     :raises OwnRightsError: the person is who grants, and somebody else could.
     :raises NotHereError: the person or the client has left, be it just now; what is granted can be ended all the same.
     :raises WrongSideError: it is the approver's, and the person's role is none of the client's side.
+    :raises RoleAboveError: the bundle is that of a role above who grants.
     """
     if (
         by.kind == ScopeKind.STAFF
@@ -59,6 +60,7 @@ def set_bundle(
     if ends_at is not None and ends_at <= at:
         raise EndsInThePastError("A grant ends after it begins.")
     if bundle is not None:
+        check_gives(bundle, agency_id=membership.agency_id, by=by)
         _check_both_are_here(membership, client, bundle)
     access.write_bundle(
         agency_id=membership.agency_id,

@@ -14,14 +14,14 @@ from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
 
-from callprivacy.accounts import access, selectors
+from callprivacy.accounts import access, seconding, selectors
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership, User
-from callprivacy.accounts.services import passwords, people
+from callprivacy.accounts.services import officers, passwords, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
@@ -71,12 +71,26 @@ def invite(
     """
     Invite somebody, and return the invitation with the token of its link, which is kept nowhere.
 
+    An officer's waits until a second officer confirms it (`officers.confirm`), and may go to somebody who is in the
+    agency as something else. Where no officer is there, an operator's waits for an admin, and where no admin is there
+    either, for nobody.
+
     :raises AlreadyMemberError: the address is a member's.
     :raises AlreadyInvitedError: an invitation to it is open.
+    :raises ApprovesError: they approve for a client, and an officer does not.
+    :raises RoleAboveError: the role is above who invites. :raises OfficerNeedsTwoError: officers are there, and it is
+        none of them who invites one.
     """
     email = email.strip().lower()
-    if Membership.objects.filter(agency_id=agency_id, user__email=email).exists():
+    people.check_gives(role, agency_id=agency_id, by=by)
+    is_officer = AgencyRight.SIGN_OFF in RIGHTS[role]
+    if is_officer and by.kind != ScopeKind.STAFF and selectors.officers_of(agency_id).exists():
+        raise people.OfficerNeedsTwoError
+    member = Membership.objects.filter(agency_id=agency_id, user__email=email).select_related("user").first()
+    if member is not None and (not is_officer or AgencyRight.SIGN_OFF in member.rights):
         raise AlreadyMemberError
+    if member is not None:
+        people.check_side(member, role)
     if selectors.invitations().filter(email=email, expires_at__gt=at).exists():
         raise AlreadyInvitedError
     token, digest = _new_token(agency_id)
@@ -90,7 +104,11 @@ def invite(
         invited_by_id=by.user_id,
         created_at=at,
         expires_at=at + VALID_FOR,
+        needs_second=is_officer and selectors.managers_of(agency_id).exists(),
     )
+    if invitation.needs_second:
+        seconding.proposed(user_id=by.user_id, at=at)
+        officers.notify(invitation, officers.News.PROPOSED, at=at)
     audit.record(
         "invitation.sent",
         by=by,
@@ -114,11 +132,13 @@ def renew(*, invitation: Invitation, by: Actor, at: datetime) -> str:
     """
     Give an invitation a new link, and return its token; the old link opens nothing any more.
 
-    :raises InvitationGoneError: it was accepted or withdrawn.
+    :raises InvitationGoneError: it was accepted or withdrawn, or waits for a second officer.
     """
     token, digest = _new_token(invitation.agency_id)
-    won = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None).update(
-        digest=digest, expires_at=at + VALID_FOR, sent_at=None
+    won = (
+        Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None)
+        .exclude(needs_second=True, confirmed_at=None)
+        .update(digest=digest, expires_at=at + VALID_FOR, sent_at=None)
     )
     if not won:
         raise InvitationGoneError
@@ -144,7 +164,13 @@ def withdraw(*, invitation: Invitation, by: Actor, at: datetime) -> None:
 
 
 def send_mail_on_commit(*, invitation: Invitation, token: str, agency_name: str, at: datetime) -> None:
-    """Send the link once everything about it is kept; a mail that fails is shown as not sent."""
+    """
+    Send the link once everything about it is kept; a mail that fails is shown as not sent.
+
+    What waits for a second officer is sent when that one confirms it.
+    """
+    if invitation.needs_second and invitation.confirmed_at is None:
+        return
     after_commit(
         "mail of an invitation",
         _send_mail,
@@ -208,30 +234,46 @@ def _claim(invitation: Invitation, at: datetime) -> None:
     if AgencyRight.MANAGE_PEOPLE in RIGHTS[Role(invitation.role)]:
         # Of two whom an operator has invited one comes in: see `_end_operators_links`.
         people.hold_managers(invitation.agency_id)
-    won = Invitation.objects.filter(
-        pk=invitation.pk,
-        digest=bytes(invitation.digest),
-        accepted_at=None,
-        withdrawn_at=None,
-        expires_at__gt=at,
-    ).update(accepted_at=at)
+    won = (
+        Invitation.objects.filter(
+            pk=invitation.pk,
+            digest=bytes(invitation.digest),
+            accepted_at=None,
+            withdrawn_at=None,
+            expires_at__gt=at,
+        )
+        .exclude(needs_second=True, confirmed_at=None)
+        .update(accepted_at=at)
+    )
     if not won:
         raise InvitationGoneError
 
 
 def _join(invitation: Invitation, user: User, at: datetime) -> None:
     by = Actor.staff(user_id=user.pk)
+    role = Role(invitation.role)
+    # An operator is not whom an officer hangs on: that one has invited the first officer of the agency.
+    giver = invitation.invited_by_id if selectors.is_member(invitation) else None
+    given = people.made(role, agency=invitation.agency, by_id=giver, at=at)
+    given |= {"role": role, "state": MembershipState.ACTIVE}
     membership, is_new = Membership.objects.get_or_create(
-        agency_id=invitation.agency_id,
-        user=user,
-        defaults={"role": invitation.role, "state": MembershipState.ACTIVE, "created_at": at},
+        agency_id=invitation.agency_id, user=user, defaults={**given, "created_at": at}
     )
+    is_raised = False
+    if not is_new and AgencyRight.SIGN_OFF in RIGHTS[role]:
+        is_raised = bool(
+            Membership.objects.filter(pk=membership.pk)
+            .exclude(role=role, state=MembershipState.ACTIVE)
+            .update(**given)
+        )
+        membership.refresh_from_db()
     audit.record(
         "invitation.accepted", by=by, at=at, subject=invitation, person=user.pk, role=membership.role
     )
-    if not is_new:
+    if AgencyRight.SIGN_OFF in RIGHTS[role] and (is_new or is_raised):
+        officers.notify(invitation, officers.News.MADE, at=at)
+    if not is_new and not is_raised:
         return
-    role = Role(invitation.role)
     if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]:
         _end_operators_links(invitation.agency_id, by=by, at=at)
     named = Client.objects.filter(agency_id=invitation.agency_id, pk__in=invitation.client_ids).order_by("pk")

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.enums import DueWhy
+from callprivacy.accounts.enums import DueWhy, Role
 from callprivacy.accounts.models import Membership, PasswordDay, PasswordReminder, SignInPolicy, User
 from callprivacy.accounts.services import api_keys, operators, people
 from callprivacy.audit import services as audit
@@ -56,12 +56,16 @@ def change_policy(*, agency: Agency, values: dict[str, Any], by: Actor, at: date
 
     Every password of its people is due by the new rule from now on. The trail names the fields, and the profile with
     before and after.
+
+    :raises RoleAboveError: how long a new officer's signature waits is an officer's to set.
     """
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # one change at a time, also the first
     policy = SignInPolicy.objects.filter(agency=agency).first() or SignInPolicy(agency=agency)
     changed = sorted(name for name, value in values.items() if getattr(policy, name) != value)
     if not changed:
         return []
+    if "second_after_hours" in changed:
+        people.check_gives(Role.OFFICER, agency_id=agency.pk, by=by)
     before = policy.profile
     for name in changed:
         setattr(policy, name, values[name])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import hashers
@@ -27,6 +28,7 @@ from callprivacy.accounts.services import api_keys
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
+from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 
 
@@ -44,6 +46,22 @@ class OwnRightsError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("Ask another admin or compliance officer: nobody changes their own role or grants.")
+
+
+class RoleAboveError(ValueError):
+    """Somebody was to give a role, or its bundle, that is above their own."""
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"{role.label} is above your own role. Ask a person who has that role to give it.")
+
+
+class OfficerNeedsTwoError(ValueError):
+    """An officer was to be made by one person."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Two people make a compliance officer: invite the person, and a second one confirms."
+        )
 
 
 class PasswordChangedError(RuntimeError):
@@ -224,6 +242,26 @@ def _check_own(membership: Membership, by: Actor) -> None:
         raise OwnRightsError
 
 
+def check_gives(role: Role, *, agency_id: int, by: Actor) -> None:
+    """:raises RoleAboveError: a person gives a role, or its bundle, without holding at least that."""
+    if by.kind != ScopeKind.STAFF or by.user_id is None:
+        return
+    giver = Membership.objects.filter(agency_id=agency_id, user_id=by.user_id).select_related("user").first()
+    if giver is None or not access.may_give(giver, role):
+        raise RoleAboveError(role)
+
+
+def made(role: Role, *, agency: Agency, by_id: int | None, at: datetime) -> dict[str, Any]:
+    """What a membership keeps of a role that is given now: by whom, and from when its signature is a second one."""
+    waits = {AgencyRight.SIGN_OFF, AgencyRight.MANAGE_PEOPLE} & RIGHTS[role]
+    hours = access.policy_of(agency).second_after_hours
+    return {
+        "made_by_id": by_id,
+        "made_at": at,
+        "signs_from": at + timedelta(hours=hours) if waits else None,
+    }
+
+
 def _check_somebody_is_left(membership: Membership) -> None:
     if not selectors.managers().exclude(pk=membership.pk).exists():
         raise LastManagerError
@@ -291,22 +329,37 @@ def shut_out(
     )
 
 
-def withdraw_invitations_of(membership: Membership, *, at: datetime) -> int:
+def withdraw_invitations_of(membership: Membership, *, at: datetime, keeps: Role | None = None) -> int:
     """
     Take back whom a person has invited and who has not come yet; returns how many. Whoever calls writes it down.
 
     Else who may invite nobody any more would come in again by a link that they had sent to themselves.
+
+    :param keeps: the person's role from now on: what they may still give stays.
     """
-    return Invitation.objects.filter(
+    rows = Invitation.objects.filter(
         agency_id=membership.agency_id, invited_by_id=membership.user_id, accepted_at=None, withdrawn_at=None
-    ).update(withdrawn_at=at)
+    )
+    if keeps is not None and AgencyRight.MANAGE_PEOPLE in RIGHTS[keeps]:
+        rows = rows.exclude(role__in=[role for role in Role if RIGHTS[role] <= RIGHTS[keeps]])
+    return rows.update(withdrawn_at=at)
 
 
 @transaction.atomic
 def reactivate(*, membership: Membership, by: Actor, at: datetime) -> None:
-    """Give a suspended person the access back that they had; who had left comes back without a grant."""
+    """
+    Give a suspended person the access back that they had; who had left comes back without a grant.
+
+    :raises RoleAboveError: their role is above who gives it. :raises OfficerNeedsTwoError: they are an officer.
+    """
     away = [MembershipState.SUSPENDED, MembershipState.LEFT]
-    won = Membership.objects.filter(pk=membership.pk, state__in=away).update(state=MembershipState.ACTIVE)
+    role = Role(membership.role)
+    check_gives(role, agency_id=membership.agency_id, by=by)
+    if AgencyRight.SIGN_OFF in RIGHTS[role]:
+        raise OfficerNeedsTwoError
+    won = Membership.objects.filter(pk=membership.pk, state__in=away, role=role).update(
+        state=MembershipState.ACTIVE, **made(role, agency=membership.agency, by_id=by.user_id, at=at)
+    )
     if won:
         audit.record("person.reactivated", by=by, at=at, subject=membership, person=membership.user_id)
 
@@ -319,17 +372,23 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
     :raises LastManagerError: nobody would be left to manage people.
     :raises OwnRightsError: somebody else could do it.
     :raises ApprovesError: they hold the approver's bundle, and the new role is none of the client's side.
+    :raises RoleAboveError: the role is above who gives it. :raises OfficerNeedsTwoError: it is an officer's.
     """
     hold_managers(membership.agency_id)
     _check_own(membership, by)
     if AgencyRight.MANAGE_PEOPLE not in RIGHTS[role]:
         _check_somebody_is_left(membership)
-    _check_side(membership, role)
+    check_side(membership, role)
     before = membership.role
-    if role == before or not Membership.objects.filter(pk=membership.pk, role=before).update(role=role):
+    if role == before:
+        return
+    check_gives(role, agency_id=membership.agency_id, by=by)
+    if AgencyRight.SIGN_OFF in RIGHTS[role]:
+        raise OfficerNeedsTwoError
+    given = made(role, agency=membership.agency, by_id=by.user_id, at=at)
+    if not Membership.objects.filter(pk=membership.pk, role=before).update(role=role, **given):
         return
     membership.role = role
-    may_invite = AgencyRight.MANAGE_PEOPLE in RIGHTS[role]
     audit.record(
         "person.changed_role",
         by=by,
@@ -338,12 +397,18 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
         person=membership.user_id,
         before=before,
         after=role.value,
-        invitations=0 if may_invite else withdraw_invitations_of(membership, at=at),
+        invitations=withdraw_invitations_of(membership, at=at, keeps=role),
     )
 
 
-def _check_side(membership: Membership, role: Role) -> None:
-    """Whoever gives a bundle just now holds the membership: what was given meanwhile is seen."""
+def check_side(membership: Membership, role: Role) -> None:
+    """
+    Refuse one of the agency's people who approves for a client.
+
+    Whoever gives a bundle just now holds the membership: what was given meanwhile is seen.
+
+    :raises ApprovesError: they hold the approver's bundle, and the role is none of the client's side.
+    """
     if role in CLIENT_SIDE:
         return
     access.hold_members(agency_id=membership.agency_id, user_ids=[membership.user_id])

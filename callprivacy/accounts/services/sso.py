@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
-from callprivacy.accounts import providers, selectors
+from callprivacy.accounts import providers, seconding, selectors
 from callprivacy.accounts.access import Through
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, Refusal, Role
 from callprivacy.accounts.models import Invitation, Membership, ProviderLink, SignInProvider, User
@@ -144,6 +144,7 @@ def set_up(
         row.is_on = row.is_required = row.is_sound = False
         row.beside, row.agreed_by, row.agreed_at = [], None, None
         row.proposed_by_id, row.proposed_at = by.user_id, at
+        seconding.proposed(user_id=by.user_id, at=at)
         if {"issuer", "application"} & set(changed):
             links = ProviderLink.objects.filter(agency_id=agency.pk).delete()[0]
     row.save()
@@ -181,10 +182,16 @@ def _check(*, agency_id: int, by: Actor, at: datetime) -> None:
         audit.record("sign_in_provider.checked", by=by, at=at, subject=row, good=endpoints is not None)
 
 
-def why_not_agree(row: SignInProvider, *, user_id: int) -> str:
+def why_not_agree(row: SignInProvider, *, user_id: int, at: datetime) -> str:
     """Why a person may not be the one who agrees to the provider, in words; empty: they may."""
-    others = selectors.managers().exclude(user_id=row.proposed_by_id)
-    if row.proposed_by_id == user_id and others.exists():
+    if (why := _why_not_theirs(row, user_id=user_id)) or _is_alone(row, user_id):
+        return why
+    doubt = seconding.may_second(proposer=row.proposed_by_id, signer=user_id, agency_id=row.agency_id, at=at)
+    return "" if doubt is None else doubt.words
+
+
+def _why_not_theirs(row: SignInProvider, *, user_id: int) -> str:
+    if row.proposed_by_id == user_id and not _is_alone(row, user_id):
         return "Somebody else who manages people has to agree: who speaks for a provider could speak as anybody here."
     signs_off = [role for role in Role if AgencyRight.SIGN_OFF in RIGHTS[role]]
     officers = selectors.managers().filter(role__in=signs_off)
@@ -193,12 +200,19 @@ def why_not_agree(row: SignInProvider, *, user_id: int) -> str:
     return ""
 
 
+def _is_alone(row: SignInProvider, user_id: int) -> bool:
+    """Whether nobody but the proposer manages people, who then agrees alone."""
+    others = selectors.managers().exclude(user_id=row.proposed_by_id)
+    return row.proposed_by_id == user_id and not others.exists()
+
+
 def named(row: SignInProvider) -> str:
     """What a second person agrees to, as the page that they look at says it."""
     said = json.dumps([row.issuer, row.application, row.domains, row.wants_factor, row.classes])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
+@seconding.seconds
 @transaction.atomic
 def switch_on(*, seen: str, by: Actor, at: datetime) -> None:
     """
@@ -206,7 +220,7 @@ def switch_on(*, seen: str, by: Actor, at: datetime) -> None:
 
     :param seen: what `named` said on the page on which they agreed.
     :raises NotReadyError: there is none, it was not found sound, or it is another one by now.
-    :raises NotYoursError: somebody else has to agree.
+    :raises NotYoursError: somebody else has to agree. :raises NotCountedError: the person's signature does not count.
     """
     row = _held()
     if row.agreed_at is None and seen != named(row):
@@ -214,8 +228,12 @@ def switch_on(*, seen: str, by: Actor, at: datetime) -> None:
     if not row.is_sound:
         raise NotReadyError("The provider was not found sound yet. Test it, and read what is written there.")
     if row.agreed_at is None:
-        if by.user_id is None or (why := why_not_agree(row, user_id=by.user_id)):
+        if by.user_id is None or (why := _why_not_theirs(row, user_id=by.user_id)):
             raise NotYoursError(why)
+        if not _is_alone(row, by.user_id):
+            seconding.check(
+                proposer=row.proposed_by_id, signer=by.user_id, agency_id=row.agency_id, subject=row, at=at
+            )
         row.agreed_by_id, row.agreed_at = by.user_id, at
     row.is_on = True
     row.save(update_fields=["is_on", "agreed_by", "agreed_at"])

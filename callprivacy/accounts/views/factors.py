@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import seconding, selectors
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.models import FactorReset
@@ -80,7 +80,7 @@ def decide_reset(request: StaffRequest, reset_id: UUID) -> HttpResponse:
         agree = request.POST.get("deed") == "agree"
         try:
             taken = factors.decide_reset(reset=reset, agree=agree, by=request.actor, at=request.at)
-        except factors.NotYoursError as error:
+        except (factors.NotYoursError, seconding.NotCountedError) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, _decided(str(reset.user), taken, agree=agree))
@@ -89,6 +89,12 @@ def decide_reset(request: StaffRequest, reset_id: UUID) -> HttpResponse:
         "reset": reset,
         "is_open": reset.decided_at is None and reset.ends_at > request.at,
         "may_decide": request.membership.user_id not in {reset.asked_by_id, reset.user_id},
+        "doubt": seconding.may_second(
+            proposer=reset.asked_by_id,
+            signer=request.membership.user_id,
+            agency_id=reset.agency_id,
+            at=request.at,
+        ),
         "elsewhere": selectors.works_elsewhere(reset.user_id, agency_id=request.agency.pk),
         "sessions": selectors.count_sessions(reset.user_id),
         "factors": selectors.factors_listed(reset.user_id),

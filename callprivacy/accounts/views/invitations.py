@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts import access, passwords, selectors, tasks
 from callprivacy.accounts.enums import InvitationState
 from callprivacy.accounts.forms import AcceptForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
@@ -75,6 +75,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  
             )
         except (invitations.InvitationGoneError, invitations.AccountExistsError):
             return redirect(request.path)
+        tasks.wake_people()
     return _sign_in(request, user, key.agency_id)
 
 
@@ -98,6 +99,7 @@ def _with_a_sign_in(request: HttpRequest, invitation: Invitation) -> HttpRespons
             invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
         except invitations.InvitationGoneError:
             return redirect(request.path)
+        tasks.wake_people()
         request.session[AGENCY_IN_SESSION] = invitation.agency_id
         return redirect("/")
     context = {"invitation": invitation, "is_theirs": is_theirs, "has_account": True}

@@ -17,7 +17,7 @@ from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import NOTHING, CellForm, MatrixFilter, bundle_rows
 from callprivacy.accounts.services import grants
-from callprivacy.accounts.services.people import OwnRightsError, may_change_grants_of
+from callprivacy.accounts.services.people import OwnRightsError, RoleAboveError, may_change_grants_of
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.accounts.views.people import membership_or_404
 
@@ -84,7 +84,7 @@ def change_cell(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
     initial: dict[str, Any] = {"bundle": cell.bundle.value if cell and counts else NOTHING}
     if cell and counts and cell.ends_at:
         initial["until"] = CellForm.last_day(cell.ends_at, zone)
-    form = CellForm(request.POST or None, initial=initial, zone=zone, at=request.at)
+    form = CellForm(request.POST or None, initial=initial, zone=zone, at=request.at, giver=request.membership)
     if request.method == "POST" and form.is_valid():
         try:
             grants.set_bundle(
@@ -97,6 +97,7 @@ def change_cell(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
             )
         except (
             OwnRightsError,
+            RoleAboveError,
             grants.EndsInThePastError,
             grants.NotHereError,
             grants.WrongSideError,

@@ -125,7 +125,10 @@ def edit_policy(request: StaffRequest) -> HttpResponse:
     """What the agency asks; a rule that asks people for a new password at once says how many before it is saved."""
     policy = access.policy_of(request.agency)
     form = SignInPolicyForm(
-        request.POST or None, initial=SignInPolicyForm.values_of(policy), address=client_address(request)
+        request.POST or None,
+        initial=SignInPolicyForm.values_of(policy),
+        address=client_address(request),
+        signs_off=access.has_right(request.membership, AgencyRight.SIGN_OFF),
     )
     if request.method == "POST" and form.is_valid():
         at_once = _asked_at_once(request, form.values())

@@ -9,9 +9,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from callprivacy.accounts import access, selectors
+from callprivacy.accounts import access, selectors, tasks
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
-from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.enums import AgencyRight, Deed, Role
 from callprivacy.accounts.forms import InviteForm, PeopleFilter, RoleForm, SuspendForm
 from callprivacy.accounts.models import Invitation, Membership
 from callprivacy.accounts.services import invitations
@@ -57,7 +57,7 @@ def list_people(request: StaffRequest) -> HttpResponse:
 def invite(request: StaffRequest) -> HttpResponse:
     """Invite somebody by mail."""
     clients = list(access.visible_clients(request.membership, at=request.at).filter(archived_at=None))
-    form = InviteForm(request.POST or None, clients=clients)
+    form = InviteForm(request.POST or None, clients=clients, giver=request.membership)
     if form.is_valid():
         try:
             invitation, token = invitations.invite(
@@ -71,18 +71,43 @@ def invite(request: StaffRequest) -> HttpResponse:
             )
         except (invitations.AlreadyMemberError, invitations.AlreadyInvitedError) as error:
             form.add_error("email", str(error))
+        except (deeds.RoleAboveError, deeds.ApprovesError) as error:
+            form.add_error("role", str(error))
         else:
-            invitations.send_mail_on_commit(
-                invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
-            )
-            messages.success(
-                request, f"{invitation.name} gets a mail with a link that works once, for 7 days."
-            )
-            return redirect("accounts:people")
+            return _invited(request, invitation, token)
     return render(request, "accounts/invite.html", {"form": form})
 
 
-def _invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
+def _invited(request: StaffRequest, invitation: Invitation, token: str) -> HttpResponse:
+    """Send the link; or, of an officer, say that a second one confirms it first."""
+    if invitation.needs_second:
+        tasks.wake_people()
+        messages.success(
+            request, f"{invitation.name} gets a link by mail once a second officer confirms the invitation."
+        )
+        return redirect("accounts:officers")
+    invitations.send_mail_on_commit(
+        invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
+    )
+    messages.success(request, f"{invitation.name} gets a mail with a link that works once, for 7 days.")
+    return redirect("accounts:people")
+
+
+def _invite_again(request: StaffRequest, membership: Membership) -> tuple[Invitation, str]:
+    """Invite one of the agency's people as an officer."""
+    return invitations.invite(
+        agency_id=request.agency.pk,
+        email=membership.user.email,
+        name=membership.user.name,
+        role=Role.OFFICER,
+        client_ids=[],
+        by=request.actor,
+        at=request.at,
+    )
+
+
+def invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
+    """An invitation of the agency."""
     found = Invitation.objects.filter(agency_id=request.agency.pk, pk=pk).first()
     if found is None:
         raise Http404
@@ -93,11 +118,11 @@ def _invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 def send_again(request: StaffRequest, pk: int) -> HttpResponse:
     """Send an invitation again, with a new link."""
-    invitation = _invitation_or_404(request, pk)
+    invitation = invitation_or_404(request, pk)
     try:
         token = invitations.renew(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
-        messages.error(request, "This invitation was accepted or withdrawn in the meantime.")
+        messages.error(request, "This invitation was accepted or withdrawn, or waits for a second officer.")
     else:
         invitations.send_mail_on_commit(
             invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
@@ -110,7 +135,7 @@ def send_again(request: StaffRequest, pk: int) -> HttpResponse:
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 def withdraw(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an invitation back."""
-    invitation = _invitation_or_404(request, pk)
+    invitation = invitation_or_404(request, pk)
     try:
         invitations.withdraw(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
@@ -125,7 +150,8 @@ def withdraw(request: StaffRequest, pk: int) -> HttpResponse:
 def show_person(request: StaffRequest, pk: int) -> HttpResponse:
     """One person: role, state, and what is granted where."""
     membership = membership_or_404(request, pk)
-    return _page_of(request, membership, RoleForm(initial={"role": membership.role}))
+    form = RoleForm(initial={"role": membership.role}, giver=request.membership, present=membership.role)
+    return _page_of(request, membership, form)
 
 
 def _page_of(
@@ -153,13 +179,21 @@ def _page_of(
 def change_role(request: StaffRequest, pk: int) -> HttpResponse:
     """Make a person something else."""
     membership = membership_or_404(request, pk)
-    form = RoleForm(request.POST)
+    form = RoleForm(request.POST, giver=request.membership, present=membership.role)
     if form.is_valid():
         try:
+            if form.cleaned_data["role"] == Role.OFFICER != membership.role:
+                return _invited(request, *_invite_again(request, membership))
             deeds.change_role(
                 membership=membership, role=form.cleaned_data["role"], by=request.actor, at=request.at
             )
-        except (deeds.ApprovesError, deeds.LastManagerError, deeds.OwnRightsError) as error:
+        except (
+            deeds.ApprovesError,
+            deeds.LastManagerError,
+            deeds.OwnRightsError,
+            deeds.RoleAboveError,
+            invitations.AlreadyInvitedError,
+        ) as error:
             form.add_error("role", str(error))
         else:
             messages.success(request, f"{membership.user} is {membership.get_role_display().lower()} now.")
@@ -189,8 +223,19 @@ def suspend(request: StaffRequest, pk: int) -> HttpResponse:
 def reactivate(request: StaffRequest, pk: int) -> HttpResponse:
     """Give a suspended person the access back."""
     membership = membership_or_404(request, pk)
-    deeds.reactivate(membership=membership, by=request.actor, at=request.at)
-    messages.success(request, f"{membership.user} may sign in again, with the grants from before.")
+    try:
+        if membership.role == Role.OFFICER and not membership.is_active:
+            return _invited(request, *_invite_again(request, membership))
+        deeds.reactivate(membership=membership, by=request.actor, at=request.at)
+    except (
+        deeds.ApprovesError,
+        deeds.OfficerNeedsTwoError,
+        deeds.RoleAboveError,
+        invitations.AlreadyInvitedError,
+    ) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{membership.user} may sign in again, with the grants from before.")
     return redirect("accounts:person", pk=pk)
 
 

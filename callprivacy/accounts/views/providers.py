@@ -27,7 +27,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from callprivacy.accounts import providers, selectors
+from callprivacy.accounts import providers, seconding, selectors
 from callprivacy.accounts.access import StaffRequest, Through, confirms, needs_right
 from callprivacy.accounts.adapter import note_provider, tried_from
 from callprivacy.accounts.enums import AgencyRight, Deed, Refusal
@@ -247,7 +247,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
             "back_to": sso.back_to(row.key),
             "signed_out": sso.signed_out_at(row.key),
             "named": sso.named(row),
-            "why_not": sso.why_not_agree(row, user_id=request.membership.user_id),
+            "why_not": sso.why_not_agree(row, user_id=request.membership.user_id, at=request.at),
             "beside": BesideForm(
                 initial={"beside": row.beside}, people=list(selectors.managers_with_factor())
             ),
@@ -279,7 +279,7 @@ def switch_provider(request: StaffRequest) -> HttpResponse:
         return redirect("accounts:provider")
     try:
         sso.switch_on(seen=request.POST.get("seen", ""), by=request.actor, at=request.at)
-    except (sso.NotYoursError, sso.NotReadyError) as error:
+    except (sso.NotYoursError, sso.NotReadyError, seconding.NotCountedError) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, "It is on. Give your people the sign-in address below.")

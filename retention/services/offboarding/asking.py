@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, seconding
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant
 from callprivacy.audit import services as audit
@@ -47,10 +47,6 @@ class HeldError(ValueError):
 
 class NotNowError(ValueError):
     """It is not in a state in which this can be done; the text says why."""
-
-
-class SamePersonError(ValueError):
-    """The second word comes from another officer."""
 
 
 class ExtentChangedError(ValueError):
@@ -150,6 +146,7 @@ def ask(
     extent = extent_of(client).stored()
     if not _is_as_shown(extent, shown):
         raise ExtentChangedError("There is more or less now.")
+    seconding.proposed(user_id=by.user_id, at=at)
     alone = not other_officers(client.agency_id, by.user_id)
     row = Offboarding.objects.create(
         agency_id=client.agency_id,
@@ -189,16 +186,17 @@ def waits_for_second(row: Offboarding) -> bool:
     return row.agreed_by_id is None and bool(other_officers(row.agency_id, row.asked_by_id))
 
 
+@seconding.seconds
 @transaction.atomic
 def agree(*, row: Offboarding, by: Actor, at: datetime) -> None:
     """
     Say as a second officer that it may begin; or, where it began while there was none, that it may go on.
 
-    :raises SamePersonError: it is who asked. :raises NotNowError: somebody has agreed, or it was stopped.
+    :raises SamePersonError: it is who asked. :raises NotCountedError: the signature does not count.
+    :raises NotNowError: somebody has agreed, or it was stopped.
     :raises ReasonUnreadError: the officer has not opened the reason.
     """
-    if by.user_id == row.asked_by_id:
-        raise SamePersonError("Another officer than the one who asked has to agree.")
+    seconding.check(proposer=row.asked_by_id, signer=by.user_id, agency_id=row.agency_id, subject=row, at=at)
     audit.require_reason_read(event=audit.event_of(row, ASKED, agency_id=row.agency_id), by=by)
     rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, agreed_by=None)
     begun = rows.filter(state__in=(EndState.WRITING, EndState.WRITTEN))

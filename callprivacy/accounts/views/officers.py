@@ -1,0 +1,92 @@
+"""Compliance officers: who there is, whose signature counts, and whose invitation waits for a second officer."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from callprivacy.accounts import seconding, selectors, tasks
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed, Uncounted
+from callprivacy.accounts.models import User
+from callprivacy.accounts.services import agencies, officers
+from callprivacy.accounts.services.people import RoleAboveError
+from callprivacy.accounts.views.people import invitation_or_404
+
+_WHY = {
+    Uncounted.NEW: "The signer's role was new",
+    Uncounted.INVITER: "The same person gave both their roles within 30 days",
+    Uncounted.MAILBOX: "Both have the same mailbox",
+    Uncounted.BROWSER: "Both signed in from the same browser within 30 days",
+    Uncounted.NETWORK: "Both were in the same network within an hour",
+}
+WHAT = {
+    "accounts.invitation": "A new compliance officer",
+    "accounts.factorreset": "Removal of second factors",
+    "accounts.signinprovider": "The agency's sign-in provider",
+    "retention.policychange": "A change of a retention policy",
+    "retention.offboarding": "Offboarding of a client",
+    "analytics.release": "A release of data",
+}
+
+
+@require_GET
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+def list_officers(request: StaffRequest) -> HttpResponse:
+    """The officers, the invitations that wait, and second signatures that did not count."""
+    me = request.membership.user_id
+    rows = list(
+        selectors.uncounted(agency_id=request.agency.pk, since=request.at - seconding.INVITED_WITHIN)[:50]
+    )
+    people = User.objects.in_bulk(
+        {user_id for row in rows for user_id in (row.actor_user_id, row.details["proposed_by"])}
+    )
+    context = {
+        "tab": "officers",
+        "officers": [
+            (row, row.signs_from is not None and row.signs_from > request.at)
+            for row in selectors.officers_of(request.agency.pk)
+            .select_related("user", "made_by")
+            .order_by("user__name", "pk")
+        ],
+        "waiting": [
+            (
+                row,
+                seconding.may_second(
+                    proposer=row.invited_by_id or 0, signer=me, agency_id=row.agency_id, at=request.at
+                ),
+            )
+            for row in selectors.unconfirmed(at=request.at)
+        ],
+        "uncounted": [
+            {
+                "at": row.at,
+                "what": WHAT.get(row.subject_kind, row.subject_kind),
+                "signer": people.get(row.actor_user_id),
+                "proposer": people.get(row.details["proposed_by"]),
+                "why": _WHY.get(row.details["why"], row.details["why"]),
+            }
+            for row in rows
+        ],
+    }
+    return render(request, "accounts/officers.html", context)
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
+def confirm(request: StaffRequest, pk: int) -> HttpResponse:
+    """Confirm, as a second officer, that somebody becomes an officer."""
+    try:
+        invitation = officers.confirm(
+            invitation=invitation_or_404(request, pk), by=request.actor, at=request.at
+        )
+    except (officers.NotWaitingError, seconding.NotCountedError, RoleAboveError) as error:
+        messages.error(request, str(error))
+    else:
+        agencies.send_confirmed(invitation, by=request.actor, at=request.at)
+        messages.success(request, f"Confirmed. {invitation.name} gets a link by mail.")
+    tasks.wake_people()
+    return redirect("accounts:officers")
