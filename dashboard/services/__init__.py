@@ -38,7 +38,8 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import asked, posture, programme, released, said, signing_in
+from dashboard.demo.heard import with_talks
+from dashboard.services import asked, heard, posture, programme, released, said, signing_in
 from governance.channels import pictures
 from governance.models import CoursePicture
 from retention import targets
@@ -127,6 +128,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
             grants.set_bundle(
                 membership=proposer, client=lab, bundle=Role.OFFICER, by=_MAKER, at=at, ends_at=None
             )
+        heard.fill(grounds, officer=officer, at=at)
         released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
         programme.fill(agency, people, at=at)
         with job_scope(agency_id=agency.pk):
@@ -214,8 +216,8 @@ def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client
 
 def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.Ground:
     """Its connections, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
-    past = list(demo.calls_of(about, until=calendars.day_in(about.zone, at)))
-    facts, secret = list(past), secrets.token_hex(16)
+    past, talks = with_talks(about, list(demo.calls_of(about, until=calendars.day_in(about.zone, at))))
+    facts, secret = [fact for fact in past if fact.recording_reference not in talks], secrets.token_hex(16)
     door: Connection | None = None
     if about.provider in PROVIDERS:
         facts.append(demo.newest_call(about, at=at))
@@ -252,6 +254,7 @@ def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.G
         facts=past,
         doors=[opened for opened, _ in doors.values()],
         secrets={key: secret for key, (_, secret) in doors.items()},
+        talks=talks,
     )
 
 
@@ -374,7 +377,7 @@ def _fill_reports(analyst: Actor, at: datetime) -> None:
 
 
 def _set_policies(*, signed_by: int, at: datetime) -> None:
-    """Shorten two clients' keep-for once their calls are in, and let the one's expired calls leave."""
+    """Shorten two clients' retention once their calls are in; one of them and the client in quarantine are live."""
     for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY):
         client = Client.objects.select_related("agency").get(slug=slug)
         # A real one takes a second person; nobody is deceived by an invented one.
@@ -390,18 +393,22 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
             days=demo.KEEP_FOR_DAYS,
         )
         if slug == demo.LIVE_POLICY:
-            due = targets.count_due(
-                client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
-            )
-            shown = policies.Shown(
-                due,
-                allowed=0,
-                withheld=0,
-                leaving=0,
-                besides=policies.besides_shown(client=client, user_id=signed_by, at=at),
-                terms=kept.terms_of(client),
-            )
-            policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
+            _go_live(client, signed_by=signed_by, at=at)
+    quarantined = Client.objects.select_related("agency").get(slug=demo.QUARANTINED)
+    _go_live(quarantined, signed_by=signed_by, at=at - demo.LIVE_FOR)
+
+
+def _go_live(client: Client, *, signed_by: int, at: datetime) -> None:
+    due = targets.count_due(client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True))
+    shown = policies.Shown(
+        due,
+        allowed=0,
+        withheld=0,
+        leaving=0,
+        besides=policies.besides_shown(client=client, user_id=signed_by, at=at),
+        terms=kept.terms_of(client),
+    )
+    policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
 
 
 class NotADemoError(ValueError):
