@@ -21,12 +21,12 @@ from callprivacy.calls.enums import Outcome
 from callprivacy.calls.providers.base import CallFacts
 from consent.enums import EventKind
 from dashboard.demo import QUARANTINED, DemoClient
-from dashboard.demo.said import said_of
+from dashboard.demo.said import NOES, Fact, said_of, who_said_no
 
 STORED: Final = ("harbor-dental", "sunset-plumbing", QUARANTINED)
 """Clients whose recordings are stored here, with the tracker's transcripts."""
-KEPT: Final = 9
-"""So many newest calls of callers who agreed can be heard at each of them."""
+KEPT: Final = 10
+"""So many newest calls of callers who agree can be heard at each of them."""
 WITHHELD: Final = 12
 """So many calls of others have sound at the client in quarantine, two a day."""
 
@@ -36,19 +36,20 @@ _A_WORD, _SYLLABLE, _PAUSE = 0.34, 0.17, 0.5
 _HALF: Final = 18
 """The hour of UTC that parts a day of calls in two."""
 
-TALKS: Final[tuple[tuple[str, ...], ...]] = (
+TALKS: Final = (
     ("Thank you for calling. How can I help?", "I want to pay my bill. The card is 4242 4242 4242 4242.",
      "And the security code on the back?", "It is 552.", "Thank you, the bill is paid."),
-    ("Good morning. How can I help?", "Can I come in next week?", "Tuesday at ten is free.", "Tuesday is good."),
     ("Hello, this call is recorded.", "Please call me back at 415-555-0143 after five.", "I will do that today."),
-    ("How can I help?", "The bill says 340 dollars, but the offer was 290 dollars.", "You are right. I will fix it."),
     ("I need to find your file first.", "My date of birth is zero five, fourteen, nineteen eighty three.",
      "Thank you, I have found it."),
+    ("Hello, how can I help?", "Can you send the offer to dana at example dot com?", "It is on its way."),
     ("Gracias por llamar. ¿En qué puedo ayudarle?",
      "Mi teléfono es cuatro uno cinco, cinco cinco cinco, cero uno seis dos.", "Gracias. Le llamamos hoy."),
-    ("Hello, how can I help?", "Can you send the offer to dana at example dot com?", "It is on its way."),
+    ("Good morning. How can I help?", "Can I come in next week?", "Tuesday at ten is free.", "Tuesday is good."),
+    ("How can I help?", "The bill says 340 dollars, but the offer was 290 dollars.", "You are right. I will fix it."),
     ("Good afternoon.", "When do you close today?", "At seven, and at four on Saturdays.", "Thank you."),
 )  # fmt: skip
+"""Who answers speaks first, then the other. The newest call has the first talk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,9 @@ def with_talks(
     """
     if client.slug not in STORED:
         return list(facts), {}
-    agreed = {
-        fact.number: fact.happened_at
-        for fact in said_of(client, facts)
-        if fact.kind is EventKind.GIVEN and not fact.call
-    }
-    heard = dict(zip(_heard(client, facts, agreed), cycle(TALKS), strict=False))
+    said = list(said_of(client, facts))
+    agreed = {fact.number: fact.happened_at for fact in said if fact.kind is EventKind.GIVEN}
+    heard = dict(zip(_heard(client, facts, said, agreed), cycle(TALKS), strict=False))
     talks = {_address(fact): heard[fact.references] for fact in facts if fact.references in heard}
 
     def recorded(fact: CallFacts) -> CallFacts:
@@ -138,12 +136,14 @@ def _address(fact: CallFacts) -> str:
 
 
 def _heard(
-    client: DemoClient, facts: Sequence[CallFacts], agreed: Mapping[str, datetime]
+    client: DemoClient, facts: Sequence[CallFacts], said: Sequence[Fact], agreed: Mapping[str, datetime]
 ) -> list[tuple[tuple[str, str], ...]]:
-    """The calls with a talk, by their references: of callers who agreed, and in quarantine of others, two a day."""
+    """The calls with a talk, by their references: of callers who agree still, and in quarantine of others."""
     answered = [fact for fact in facts if fact.outcome == Outcome.ANSWERED and fact.caller]
-    kept = [fact for fact in answered if agreed.get(fact.caller or "", fact.started_at) < fact.started_at]
+    withdrawn = {who_said_no(client, facts, said, nth=nth) for nth in range(len(NOES))}
+    since = {number: at for number, at in agreed.items() if number not in withdrawn}
+    kept = [fact for fact in answered if since.get(fact.caller or "", fact.started_at) < fact.started_at]
     others = [fact for fact in answered if fact.caller not in agreed]
     halves = {(fact.started_at.date(), fact.started_at.hour < _HALF): fact for fact in others}
     withheld = list(halves.values())[-WITHHELD:] if client.slug == QUARANTINED else []
-    return [fact.references for fact in (*kept[-KEPT:], *withheld)]
+    return [fact.references for fact in (*kept[: -KEPT - 1 : -1], *withheld)]

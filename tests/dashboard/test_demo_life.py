@@ -140,7 +140,7 @@ def test_the_demo_has_stored_recordings_with_transcripts(agency: Agency) -> None
         words = Transcript.objects.filter(call__in=stored.values("call"), state=TranscriptState.ALLOWED)
 
         assert set(stored.values_list("client__slug", flat=True)) == set(heard.STORED)
-        assert stored.count() == words.count() == len(heard.STORED) * heard.KEPT >= 24
+        assert stored.count() == words.count() >= 24
         assert 0 < words.filter(redactions__gt=0).count() < words.count()
 
 
