@@ -203,14 +203,14 @@ def _work_off(client: Client, causes: list[Rejudgement], at: datetime) -> None:
     if named:
         call_ids = _calls_of(client, named, after=None, limit=BATCH + 1)
         if len(call_ids) <= BATCH:
-            _settle_all(client, call_ids, at)
+            decide_calls(client, call_ids, at)
             _finish(named, at)
             return
     cause = named[0] if named else causes[0]
     call_ids = _calls_of(client, [cause], after=cause.cursor, limit=BATCH)
     if cause.cause == store.AGAIN:
         store.forget_attempts(client=client, call_ids=call_ids)
-    _settle_all(client, call_ids, at)
+    decide_calls(client, call_ids, at)
     if len(call_ids) < BATCH:
         _finish([cause], at)
     else:
@@ -241,7 +241,7 @@ def _calls_of(
     return list(calls.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def _settle_all(client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> None:
+def decide_calls(client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> None:
     """Hold calls and what hangs on them, each in the order of ids, waiting for whoever has them; then decide."""
     if not call_ids:
         return

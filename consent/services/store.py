@@ -53,6 +53,7 @@ _SWEPT_AT_ONCE: Final = 1_000
 _LEFT_ALONE_FOR: Final = timedelta(hours=6)
 
 type Clock = Callable[[], datetime]
+type Fetch = Callable[[Source, Callable[[bytes], object]], Fetched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +91,21 @@ class _Leased:
     until: datetime
 
 
-def fetch_recording(*, due: Due, clock: Clock, chance: float) -> bool:
+def fetch_recording(*, due: Due, clock: Clock, chance: float, fetch: Fetch | None = None) -> bool:
     """
     Fetch one recording and store it, sealed under its own key; returns whether it is here now by this call.
 
     Called outside any scope; safe to run twice and after a kill.
 
     :param chance: 0 to 1; spreads the pauses after failures.
+    :param fetch: asks an invented tracker; `recordings.fetch` asks a real one.
     """
     leased = _lease(due, clock())
     if leased is None:
         return False
     file_id = uuid.uuid4()
     try:
-        fetched = _fetch(leased, file_id)
+        fetched = _fetch(leased, file_id, fetch or wire.fetch)
     except FetchError as error:
         _note_failure(due, leased, error, chance, clock())
         return False
@@ -144,12 +146,12 @@ def source_of(row: Recording, at: datetime) -> Source | None:
     return Source(row.provider, url, settings.CALLPRIVACY_RECORDING_HOSTS, access)
 
 
-def _fetch(leased: _Leased, file_id: uuid.UUID) -> Fetched:
+def _fetch(leased: _Leased, file_id: uuid.UUID, fetch: Fetch) -> Fetched:
     key = vault.recording_keys(leased.client_id, [leased.recording_id]).get(leased.recording_id)
     if key is None or leased.source is None:
         raise FetchError("Our own note of where it is does not open.", final=True)
     with files.RecordingWriter(leased.client_id, file_id, key) as out:
-        return wire.fetch(leased.source, out.write)
+        return fetch(leased.source, out.write)
 
 
 def _record(due: Due, leased: _Leased, file_id: uuid.UUID, fetched: Fetched, at: datetime) -> bool:

@@ -233,6 +233,9 @@ TEXTED = ("sunset-plumbing", "prairie-auto")
 KEEP_FOR_DAYS = 60
 OBSERVED_POLICY = "harbor-dental"
 LIVE_POLICY = "prairie-auto"
+# A client that is live for longer than a recording stays in quarantine, so that some have left it already.
+QUARANTINED = "coral-homes"
+LIVE_FOR = timedelta(days=4)
 # Whose calls were released to somebody outside, proposed by the account manager and signed by the officer.
 RELEASED = "lone-star-hvac"
 

@@ -38,7 +38,8 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import asked, posture, programme, released, said, signing_in
+from dashboard.demo.heard import with_talks
+from dashboard.services import asked, heard, posture, programme, released, said, signing_in
 from governance.channels import pictures
 from governance.models import CoursePicture
 from retention import targets
@@ -128,6 +129,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
             grants.set_bundle(
                 membership=proposer, client=lab, bundle=Role.OFFICER, by=_MAKER, at=at, ends_at=None
             )
+        heard.fill(grounds, officer=officer, at=at)
         released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
         programme.fill(agency, people, at=at)
         with job_scope(agency_id=agency.pk):
@@ -215,8 +217,8 @@ def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client
 
 def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.Ground:
     """Its connections, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
-    past = list(demo.calls_of(about, until=calendars.day_in(about.zone, at)))
-    facts, secret = list(past), secrets.token_hex(16)
+    past, talks = with_talks(about, list(demo.calls_of(about, until=calendars.day_in(about.zone, at))))
+    facts, secret = [fact for fact in past if fact.recording_reference not in talks], secrets.token_hex(16)
     door: Connection | None = None
     if about.provider in PROVIDERS:
         facts.append(demo.newest_call(about, at=at))
@@ -253,6 +255,7 @@ def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.G
         facts=past,
         doors=[opened for opened, _ in doors.values()],
         secrets={key: secret for key, (_, secret) in doors.items()},
+        talks=talks,
     )
 
 
@@ -380,10 +383,9 @@ _WHY_LIVE: Final = "The dry run showed the calls that we expected to be past the
 
 def _set_policies(first: Membership, second: Membership, *, at: datetime) -> None:
     """
-    Shorten two clients' policies of call records once their calls are in, and let one client go live: one officer
-    proposes it, the other agrees.
+    Shorten two clients' policies of call records once their calls are in, and let one of them and the client in
+    quarantine go live: one officer proposes it, the other agrees.
     """
-    agrees = Actor.staff(user_id=second.user_id)
     for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY):
         client = Client.objects.select_related("agency").get(slug=slug)
         wish = changes.Wish(client.agency, client, Category.CALL, demo.KEEP_FOR_DAYS)
@@ -393,26 +395,28 @@ def _set_policies(first: Membership, second: Membership, *, at: datetime) -> Non
             effect.due_before, effect.due_after, effect.leaving, frozenset(plan.rule_ids)
         )
         change = policies.propose(wish=wish, shown=seen, reason=_WHY_SHORTER, proposer=first, at=at)
-        policies.read_reason(change=change, by=agrees, at=at)
+        policies.read_reason(change=change, by=Actor.staff(user_id=second.user_id), at=at)
         policies.approve(change=change, shown=seen, officer=second, at=at)
         if slug == demo.LIVE_POLICY:
             client.refresh_from_db()
-            due = targets.count_due(
-                client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
-            )
-            shown = policies.Shown(
-                due,
-                allowed=0,
-                withheld=0,
-                leaving=0,
-                besides=policies.besides_shown(client=client, user_id=second.user_id, at=at),
-                terms=kept.terms_of(client),
-            )
-            change = policies.propose_live(
-                client=client, shown=shown, reason=_WHY_LIVE, proposer=first, at=at
-            )
-            policies.read_reason(change=change, by=agrees, at=at)
-            policies.go_live(client=client, shown=shown, signed_by=second.user_id, at=at)
+            _go_live(client, first, second, at=at)
+    quarantined = Client.objects.select_related("agency").get(slug=demo.QUARANTINED)
+    _go_live(quarantined, first, second, at=at - demo.LIVE_FOR)
+
+
+def _go_live(client: Client, first: Membership, second: Membership, *, at: datetime) -> None:
+    due = targets.count_due(client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True))
+    shown = policies.Shown(
+        due,
+        allowed=0,
+        withheld=0,
+        leaving=0,
+        besides=policies.besides_shown(client=client, user_id=second.user_id, at=at),
+        terms=kept.terms_of(client),
+    )
+    change = policies.propose_live(client=client, shown=shown, reason=_WHY_LIVE, proposer=first, at=at)
+    policies.read_reason(change=change, by=Actor.staff(user_id=second.user_id), at=at)
+    policies.go_live(client=client, shown=shown, signed_by=second.user_id, at=at)
 
 
 class NotADemoError(ValueError):

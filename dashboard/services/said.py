@@ -79,6 +79,7 @@ class Ground:
     A client that is filled, and what its calls are.
 
     :ivar secrets: of its connections, by their keys.
+    :ivar talks: what is said on the calls that can be heard, by the address of the recording.
     """
 
     client: Client
@@ -86,6 +87,7 @@ class Ground:
     facts: Sequence[CallFacts]
     doors: Sequence[Connection]
     secrets: Mapping[str, str]
+    talks: Mapping[str, Sequence[str]]
 
     @property
     def twilio(self) -> Connection | None:

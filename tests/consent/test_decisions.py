@@ -441,7 +441,7 @@ def test_calls_before_the_first_choice_take_the_newest(cast: Cast) -> None:
     assert not decision(call).allowed
     choose(cast.plumber, Standard.ANNOUNCE, at=START + timedelta(hours=3))
     with job_scope(agency_id=cast.acme.pk):
-        decisions._settle_all(cast.plumber, [call.pk], NOON)
+        decisions.decide_calls(cast.plumber, [call.pk], NOON)
     assert decision(call).allowed
 
 
@@ -497,7 +497,7 @@ def test_an_area_code_counts_beside_the_tracker_and_not_beside_an_address(plumbe
             agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="NY",
             recorded_at=NOON,
         )  # fmt: skip
-        decisions._settle_all(plumber, [call.pk], NOON)
+        decisions.decide_calls(plumber, [call.pk], NOON)
     assert places_of(call)[:3] == [
         ("caller", "US-NY", "address", True),
         ("caller", "US-TX", "tracker", False),

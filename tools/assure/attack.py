@@ -236,7 +236,7 @@ READ: dict[str, frozenset[str]] = {
     ),
     "callprivacy/calls/services/returned.py": frozenset({"unreadable", "take_out_of_use"}),
     "callprivacy/tenancy/rls.py": frozenset({"_child_check", "_parent_check"}),
-    "consent/services/decisions.py": frozenset({"_settle_all"}),
+    "consent/services/decisions.py": frozenset({"decide_calls"}),
     "consent/services/evidence_ends.py": frozenset({"count", "due"}),
     "consent/services/identity_ends.py": frozenset({"count", "_due", "kept_back"}),
     "rights/selectors/findings.py": frozenset({"count"}),
