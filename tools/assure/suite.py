@@ -368,6 +368,54 @@ ROWS: tuple[Row, ...] = (
         minutes=3,
     ),
     Row(
+        "17l",
+        "No log holds who a failure was about, or a link that opens something",
+        "every mail, text, webhook, door and job fails at each step, with a mail server that refuses, cuts and answers"
+        " 4xx and 5xx; all logs searched for each token, link, address, number and name; older and used links tried",
+        "0 hits; 0 links that outlive a newer one",
+        tests=(
+            "rules/test_failures.py",
+            "rules/test_outage.py",
+            "rules/test_logs.py",
+            "lib/test_logs.py",
+            "accounts/test_mail_failures.py",
+            "accounts/test_sign_in.py::test_a_newer_link_for_a_password_ends_the_one_before",
+            "rights/test_answering.py::test_a_mail_that_goes_again_has_another_link_and_no_link_is_kept",
+        ),
+        plants=(
+            Edit(
+                "what fails after a commit is printed by Django with its arguments",
+                "callprivacy/lib/after_commit.py",
+                "transaction.on_commit(_Hook(kind, lambda: do(*args, **kwargs)))",
+                'transaction.on_commit(__import__("functools").partial(do, *args, **kwargs), robust=True)',
+            ),
+            Edit(
+                "arguments of libraries' lines are written",
+                "callprivacy/lib/logs.py",
+                """return str(value) if is_shown else "[...]\"""",
+                "return str(value)",
+            ),
+            Edit(
+                "what libraries say of an error is written",
+                "callprivacy/lib/logs.py",
+                "if isinstance(error, _SAYING):",
+                "if str(error):",
+            ),
+            Edit(
+                "an older link for a new password still opens",
+                "callprivacy/accounts/services/operators.py",
+                'password_links=F("password_links") + 1',
+                'password_links=F("password_links")',
+            ),
+        ),
+        broken=(
+            "lib/test_logs.py",
+            "accounts/test_mail_failures.py",
+            "accounts/test_sign_in.py::test_a_newer_link_for_a_password_ends_the_one_before",
+        ),
+        minutes=9,
+    ),
+    Row(
         "18",
         "A sealed value opens in its place alone and fails loudly",
         "values moved over rows, columns, tables and clients; bits flipped; other keys; plain text in the column",
