@@ -152,7 +152,7 @@ def logged() -> Iterator[io.StringIO]:
 
     out = io.StringIO()
     handler = logging.StreamHandler(out)
-    formatter = dict(settings.LOGGING["formatters"]["masked"])
+    formatter = dict(settings.LOGGING["formatters"]["listed"])
     handler.setFormatter(formatter.pop("()")(**formatter))
     root = logging.getLogger()
     level = root.level

@@ -68,7 +68,7 @@ _OPEN = (
     "/metrics",
     "/.well-known/",
 )
-_OWN_PAGE = re.compile(r"^/(k|p|q|handover)/[^/]+/")
+_IN_ROUTE = re.compile(r"<(?:\w+:)?(\w+)>")
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -86,9 +86,8 @@ class RequestLogMiddleware(RequestMiddleware):
     Writes each request into the log, by its id, which the answer's `X-Request-ID` names as well, and its agency; and
     counts how long it took.
 
-    Nothing of who asked: no person, no browser, and of the address that counts at the door the network alone. Without
-    what stands behind the question mark: trackers write names there, and a recording its ticket. And without
-    the address of a person's own page, which opens it.
+    Nothing of who asked: no person, no browser, and of the address that counts at the door the network alone. The page
+    is named by its pattern, with ids alone: other parts of an address open it, and trackers write names there.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -114,7 +113,15 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        return f"{request.method} {_OWN_PAGE.sub(r'/\1/•••/', request.path)}"
+        match = request.resolver_match
+        if match is None:
+            return f"{request.method} [no page]"
+
+        def part(found: re.Match[str]) -> str:
+            value = match.kwargs.get(found[1])
+            return str(value) if isinstance(value, int | uuid.UUID) else "..."
+
+        return f"{request.method} /{_IN_ROUTE.sub(part, match.route)}"
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:

@@ -59,6 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     password_due_why = models.CharField(
         max_length=8, choices=DueWhy, default="", db_default="", blank=True, editable=False
     )
+    password_links = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -1,20 +1,66 @@
 """
-Logs in which no phone number and no personal link can be read.
+Logs in which nobody and no link can be read, because only what is listed here is written.
 
-Every line, ours and every library's, passes one mask before it is written: what looks like a number is
-replaced by its last two digits; the secret in the address of a personal page and every query are left out. Dates, UUIDs
-and long ids stay readable.
+Of our own events these are the fields in `FIELDS`. Of a library's line it is the text as it stands in the library's
+code, its figures, and the class, the place and the code of an error. What was put into the text is left out: arguments,
+reprs and the messages of errors hold addresses, names and links that open accounts. What is listed then passes a mask:
+what looks like a number is replaced by its last two digits, the secret in an address and every query are left out.
+Dates, UUIDs and long ids stay readable.
 """
 
+import ast
 import contextlib
+import functools
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from uuid import UUID
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+FIELDS: Final = frozenset({
+    # of the request or the job
+    "agency_id", "code", "milliseconds", "network", "person", "request", "request_id", "task", "task_id",
+    # of the event
+    "active", "agency", "approval", "attempts", "category", "change", "checks", "client", "connection", "count",
+    "detail", "error", "esp", "failures", "fields", "final", "folder", "folders", "invitation", "jobs", "key", "kind",
+    "known", "letter", "lineage", "menu", "news", "outcome", "over", "page", "press", "provider", "recording",
+    "register", "release", "reply", "report_id", "rotation", "row", "step", "submission", "subscription", "user_id",
+    "what", "why",
+})  # fmt: skip
+"""What an event of ours may say: ids, counts, kinds and words of our code; no text that came from outside."""
+_WRITTEN: Final = FIELDS | {"event", "level", "logger", "exception", "place", "status_code"}
+_EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_LIBRARIES: Final = ("status_code",)
+"""What of a library's `extra` is written, where it is a figure."""
+_SAYING: Final = (ImproperlyConfigured,)
+"""Errors whose message is written: they name a setting and what to do."""
+_CODES: Final = ("sqlstate", "errno", "smtp_code")
+"""What an error says of itself in a figure, or in the five characters of SQL."""
+_OF_A_TASK: Final = frozenset({"name", "id", "runtime", "description"})
+_OF_THE_MACHINE: Final = frozenset({
+    "Starting gunicorn %s", "Listening at: %s (%s)", "Using worker: %s", "Booting worker with pid: %s",
+    "Worker exiting (pid: %s)", "Worker (pid:%s) was sent %s!",
+    "Worker (pid:%s) was sent %s! Perhaps out of memory?", "Worker (pid:%s) exited with code %s.",
+    "Handling signal: %s", "Shutting down: %s", "Connection in use: %s", "%s ready.",
+    "Scheduler: Sending due task %s (%s)",
+})  # fmt: skip
+"""Lines of servers whose arguments tell of this machine and of jobs' names alone."""
+_PASSED_ON: Final = frozenset({
+    "Error handling request %s", "Error handling request %s %s", "Exception in worker process",
+    "WORKER TIMEOUT (pid:%s)", "Error handling request", "Socket error processing request.",
+    "Autorestarting worker after current request.", "Task %(name)s[%(id)s] received",
+})  # fmt: skip
+"""Texts that stand in another file of the library than the one that writes the line."""
+_FRAMES: Final = 40
 
 _LONGEST = 15  # digits of an E.164 number
 _LIKE_A_NUMBER = re.compile(
@@ -67,7 +113,7 @@ def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape
         return {mask_text(str(key)): _masked(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(inner) for inner in value]
-    return mask_text(repr(value))
+    return mask_text(str(value)) if isinstance(value, UUID) else f"[{type(value).__name__}]"
 
 
 def network_of(address: str | None) -> str | None:
@@ -85,7 +131,7 @@ def _is_plain(key: str, value: Any) -> bool:
     if key == "network" and isinstance(value, str):
         with contextlib.suppress(ValueError):
             return bool(ipaddress.ip_network(value))
-    return key in {"_record", "_from_structlog"}
+    return False
 
 
 def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -93,38 +139,107 @@ def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {key: value if _is_plain(key, value) else _masked(value) for key, value in event.items()}
 
 
-def round_floats(record: logging.LogRecord) -> bool:
-    """A filter that passes all: a fraction is written with three digits, for in a message more look like a number."""
-    if isinstance(record.args, Mapping):
-        if any(isinstance(value, float) for value in record.args.values()):
-            record.args = {key: _rounded(value) for key, value in record.args.items()}
-    elif record.args:
-        record.args = tuple(_rounded(value) for value in record.args)
-    return True
+@functools.cache
+def _texts(path: str) -> frozenset[str]:
+    """The texts that stand in a file of code."""
+    try:
+        nodes = ast.walk(ast.parse(Path(path).read_bytes()))
+        return frozenset(
+            node.value.strip()
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
 
 
-def _rounded(value: object) -> object:
-    return round(value, 3) if isinstance(value, float) else value
+def _without_arguments(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Of a library's line: its text as it stands in the code, with figures; what was put in is left out."""
+    record, text = event["_record"], event["event"]
+    arguments = event.pop("positional_args", ())
+    figures = {name: getattr(record, name, None) for name in _LIBRARIES}
+    event |= {name: value for name, value in figures.items() if isinstance(value, int)}
+    if text not in _OF_THE_MACHINE | _PASSED_ON and text.strip() not in _texts(record.pathname):
+        event["event"] = "[text]"
+        event.setdefault("place", f"{record.module}:{record.lineno}")
+        return event
+    is_shown = text in _OF_THE_MACHINE
+    shown: object = (
+        {key: _argument(value, is_shown=key in _OF_A_TASK) for key, value in arguments.items()}
+        if isinstance(arguments, Mapping)
+        else tuple(_argument(value, is_shown=is_shown) for value in arguments)
+    )
+    if arguments:
+        with contextlib.suppress(TypeError, ValueError, KeyError):  # one that no text can be made of
+            event["event"] = text % shown
+    return event
+
+
+def _argument(value: object, *, is_shown: bool) -> object:
+    if isinstance(value, float):
+        return round(value, 3)  # in a text more digits look like a number
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, BaseException):
+        return f"[{type(value).__name__}]"
+    return str(value) if is_shown else "[...]"
+
+
+def _only_listed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if event["_from_structlog"] and not _EVENT.fullmatch(str(event["event"])):
+        event["event"] = "[text]"
+    return {key: value for key, value in event.items() if key in _WRITTEN}
+
+
+def _outline(error: BaseException | None) -> Iterator[str]:
+    """Each error of a chain, the cause last: its class, its code and where it was raised."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        said = [f"{name} {value}" for name in _CODES if _is_a_code(value := getattr(error, name, None))]
+        if isinstance(error, _SAYING):
+            said.append(str(error))
+        yield ": ".join([type(error).__name__, *said])
+        yield from _places(error.__traceback__)
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _outline(inner)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _is_a_code(value: object) -> bool:
+    return isinstance(value, int) or (
+        isinstance(value, str) and re.fullmatch(r"[0-9A-Z]{5}", value) is not None
+    )
+
+
+def _places(trace: TracebackType | None) -> Iterator[str]:
+    for frame, line in list(traceback.walk_tb(trace))[-_FRAMES:]:
+        yield f"  {frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
+
+
+def _exception(exc_info: Any) -> str:
+    return "\n".join(_outline(exc_info[1]))
 
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
-    structlog.stdlib.PositionalArgumentsFormatter(),
-    structlog.processors.StackInfoRenderer(),
 ]
 # After the mask: what is added here is ours and holds no number.
 _LAST: list[Processor] = [
-    structlog.processors.format_exc_info,
-    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    structlog.processors.ExceptionRenderer(_exception),
+    _only_listed,
     mask_numbers,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
 
 def configure() -> None:
-    """Send structlog's events through the standard library's handlers, which `settings()` describes."""
+    """Send structlog's events, and what ends a process, through the handlers that `settings()` describes."""
+    logging.raiseExceptions = False  # a line that cannot be written is printed with its arguments otherwise
+    sys.excepthook = _end
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -136,10 +251,18 @@ def configure() -> None:
     )
 
 
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write what ends a process; at a terminal its person reads all of it, and nothing is kept."""
+    if sys.stderr.isatty() or issubclass(kind, KeyboardInterrupt) or not logging.getLogger().handlers:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logger(__name__).critical("process.failed", exc_info=(kind, error, trace))
+
+
 def settings(*, level: str, as_json: bool) -> dict[str, Any]:
-    """Return Django's LOGGING: one handler on standard error, one formatter that masks."""
+    """Return Django's LOGGING: one handler on standard error, one formatter that writes what is listed."""
     renderer: Processor = (
-        structlog.processors.JSONRenderer(default=str)
+        structlog.processors.JSONRenderer()
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     )
@@ -147,19 +270,23 @@ def settings(*, level: str, as_json: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "masked": {
+            "listed": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],
+                # An argument that does not fit its text is no error here, which would be printed with it.
+                "use_get_message": False,
+                "pass_foreign_args": True,
+                "foreign_pre_chain": [*_SHARED, _without_arguments],
                 "processors": [*_LAST, renderer],
             }
         },
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "masked", "filters": [round_floats]}
-        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "listed"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # It gives its loggers a handler of their own, which writes all there is.
+            "gunicorn.error": {"handlers": [], "level": level, "propagate": True},
+            "gunicorn.access": {"handlers": [], "level": level, "propagate": True},
             # Of each font of a PDF it tells every glyph, in dozens of lines.
             "fontTools": {"handlers": [], "level": "WARNING", "propagate": True},
         },

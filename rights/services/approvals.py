@@ -172,13 +172,12 @@ def ask_client(
         moved["handed_over_at"] = at
     if not Case.objects.filter(pk=case.pk, state__in=states, closed_at=None).update(**moved):
         raise NotToAskError("Only an open request whose person has proven who asks goes to the client.")
-    token = secrets.token_urlsafe(32)
     row = Approval(
         agency_id=case.agency_id,
         client_id=case.client_id,
         case=case,
         kind=kind,
-        digest=digest_of(token),
+        digest=_new_link(case.agency_id, case.client_id)[1],
         asked_by_id=by.user_id,
         asked_at=at,
         mail_due_at=at,
@@ -186,11 +185,8 @@ def ask_client(
     )
     key = sealing.key_of(submission=case.submission, at=at)
     row.to = sealing.seal(row, "to", to, key)
-    row.asked = sealing.seal(row, "asked", {"token": token, **_facts(case, said)}, key)
+    row.asked = sealing.seal(row, "asked", _facts(case, said), key)
     row.save(force_insert=True)
-    PublicKey.objects.create(
-        key=row.digest.hex(), purpose=KeyPurpose.APPROVAL, agency_id=case.agency_id, client_id=case.client_id
-    )
     timeline.add_event(
         "case.handed_over" if handed else "case.approval_asked",
         case=case,
@@ -201,6 +197,16 @@ def ask_client(
         address="vouched for" if known is None else known.why,
     )
     return row
+
+
+def _new_link(agency_id: int, client_id: int) -> tuple[str, bytes]:
+    """A link's token, which stands in the mail alone, and its digest, which leads to whose it is."""
+    token = secrets.token_urlsafe(32)
+    digest = digest_of(token)
+    PublicKey.objects.create(
+        key=digest.hex(), purpose=KeyPurpose.APPROVAL, agency_id=agency_id, client_id=client_id
+    )
+    return token, digest
 
 
 def known_addresses(case: Case, *, at: datetime) -> dict[str, Known]:
@@ -343,7 +349,7 @@ def _answer(row: Approval, *, agrees: bool, name: str, said: str, by: Actor, at:
     case = row.case
     key = sealing.key_of(submission=case.submission, at=at)
     asked = words.record(row.asked, key)
-    asked.pop("token", None)
+    asked.pop("token", None)  # of an earlier version
     Approval.objects.filter(pk=row.pk).update(
         name=sealing.seal(row, "name", name, key),
         words=sealing.seal(row, "words", said, key) if said else None,
@@ -433,7 +439,8 @@ def _read(row: Approval, at: datetime) -> Asked:
 
 def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
     """
-    Open the questions whose mail is due; each comes back unless `mail_sent` is told.
+    Open the questions whose mail is due; each comes back unless `mail_sent` is told, with another link: one from before
+    opens nothing.
 
     One that does not open is passed by, until its time is over and a person gets it back.
     """
@@ -453,16 +460,19 @@ def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
             except SealBrokenError:
                 log.warning("approval.sealed_shut", approval=str(row.pk))
                 continue
-            if asked.get("token") and to:
-                found.append(Mail(row.pk, row.case.agency.name, to, _letter(row, asked)))
+            if to:
+                PublicKey.objects.filter(key=bytes(row.digest).hex(), purpose=KeyPurpose.APPROVAL).delete()
+                token, row.digest = _new_link(row.agency_id, row.client_id)
+                row.save(update_fields=["digest"])
+                found.append(Mail(row.pk, row.case.agency.name, to, _letter(row, asked, token)))
     return found
 
 
-def _letter(row: Approval, asked: dict[str, Any]) -> Filled:
+def _letter(row: Approval, asked: dict[str, Any], token: str) -> Filled:
     """In English, as agency and client speak to each other."""
     ends = calendars.day_in(letter_selectors.zone_of(row.case), row.expires_at)
     more = {
-        "link": url_of(str(asked["token"])),
+        "link": url_of(token),
         "link_until": letters.day(ends, Language.ENGLISH),
         "signature": row.case.agency.name,
         "until_then": until_then(row.case),

@@ -74,7 +74,25 @@ def test_what_fails_bears_the_id_that_the_answer_bears(
     (line,) = [one for one in lines(logged) if one["event"] == "request_failed"]
     assert line["request_id"] == answer["X-Request-ID"]
     assert line["agency_id"] == cast.acme.pk
-    assert "nobody expected this" in line["exception"]
+    assert line["exception"].startswith("RuntimeError\n")
+    assert "tests.accounts.test_request_log:" in line["exception"]
+    assert "nobody expected this" not in logged.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/p/nQ8x_Wq0-Zk3vYtB7mLs/", "GET /p/.../"),
+        ("/accounts/password/reset/key/1-nQ8x0Zk3vYtB7mLs/", "GET /accounts/password/reset/key/"),
+        ("/clients/dentist/", "GET /clients/.../"),
+        ("/nowhere/nQ8x_Wq0-Zk3vYtB7mLs", "GET [no page]"),
+    ],
+)
+def test_a_page_is_named_by_its_pattern(db: None, logged: io.StringIO, address: str, said: str) -> None:
+    Browser().get(address)
+    (line,) = [one for one in lines(logged) if one["event"] == "request_finished"]
+    assert line["request"].startswith(said)
+    assert "7mLs" not in logged.getvalue()
 
 
 def test_a_job_is_logged_by_the_id_of_the_request_that_set_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

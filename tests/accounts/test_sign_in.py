@@ -521,6 +521,21 @@ def test_a_forgotten_password_is_reset_by_a_mail_that_works_once(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_newer_link_for_a_password_ends_the_one_before(
+    people: cast.Cast, mailoutbox: list[EmailMessage]
+) -> None:
+    for _ in range(2):
+        Browser().post("/accounts/password/reset/", {"email": BOB})
+    words = [word for mail in mailoutbox if mail.to == [BOB] for word in str(mail.body).split()]
+    links = [word for word in words if "/password/reset/key/" in word]
+    pages = [
+        Browser().get(link.removeprefix("http://127.0.0.1:8000"), follow=True).content.decode()
+        for link in links
+    ]
+    assert ["password1" in page for page in pages] == [False, True]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_forgotten_password_does_not_pass_by_the_second_factor(
     people: cast.Cast, mailoutbox: list[EmailMessage]
 ) -> None:

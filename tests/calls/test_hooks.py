@@ -505,6 +505,6 @@ def test_what_stands_behind_the_question_mark_is_in_no_log(logged: io.StringIO) 
     )
     Browser().post(f"/hooks/callrail/nobody/?{said}", b"{}", content_type="application/json")
     written = logged.getvalue()
-    assert "POST /hooks/callrail/nobody/" in written
+    assert "POST /hooks/.../.../" in written
     assert "Quill" not in written
     assert "anna" not in written.lower()

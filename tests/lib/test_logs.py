@@ -3,22 +3,28 @@
 import json
 import logging
 import logging.config
+import subprocess
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 from io import StringIO
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
 import structlog
+from celery.app.trace import build_tracer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callprivacy.lib import logs
+from callprivacy.work.tasks import send_due_mail
 from tests.numbers import says
+from tests.rules.source import ROOT
 
 NUMBER = "+1 (555) 555-0123"
 WRITTEN = [
@@ -63,9 +69,7 @@ def lines() -> Iterator[StringIO]:
     out = StringIO()
     handler = logging.StreamHandler(out)
     settings = logs.settings(level="INFO", as_json=True)
-    for one in settings["handlers"]["stderr"]["filters"]:
-        handler.addFilter(one)
-    formatter = dict(settings["formatters"]["masked"])
+    formatter = dict(settings["formatters"]["listed"])
     handler.setFormatter(formatter.pop("()")(**formatter))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -85,19 +89,20 @@ def _only(lines: StringIO) -> dict[str, object]:
 
 def test_a_library_cannot_log_one(lines: StringIO) -> None:
     logging.getLogger("some.library").warning("could not dial %s", NUMBER)
-    assert _only(lines)["event"] == "could not dial [number ..23]"
+    assert _only(lines)["event"] == "could not dial [...]"
 
 
 def test_nor_can_our_own_events(lines: StringIO) -> None:
     event = structlog.stdlib.get_logger("callprivacy.test")
     event.info(
-        "dialled", caller=NUMBER, count=15555550123, rows=[{NUMBER: "555-0123"}], network="198.51.100.0/24"
+        "dialled", caller=NUMBER, count=15555550123, fields=[{NUMBER: "555-0123"}], network="198.51.100.0/24"
     )
     written = _only(lines)
     assert not says(json.dumps(written), NUMBER)
     assert "15555550123" not in json.dumps(written)
     assert "555-0123" not in json.dumps(written)
     assert written["network"] == "198.51.100.0/24"
+    assert "caller" not in written
 
 
 @dataclass
@@ -150,23 +155,105 @@ def test_of_an_address_the_network_is_named(address: str | None, network: str | 
     assert logs.network_of(address) == network
 
 
-def test_nor_a_traceback(lines: StringIO) -> None:
+SECRET = token_urlsafe(16)  # which stands in no file
+
+
+class _Holds:
+    """A callable, or anything, whose repr says what it holds."""
+
+    def __repr__(self) -> str:
+        return f"functools.partial(<function send>, {SECRET!r})"
+
+
+def _fall(secret: str) -> None:
     try:
-        raise ValueError(f"no such caller: {NUMBER}")
-    except ValueError:
-        logging.getLogger("some.library").exception("failed")
-    assert not says(lines.getvalue(), NUMBER)
-    assert "no such caller" in lines.getvalue()
+        raise OSError(13, secret)
+    except OSError as error:
+        raise ValueError(secret) from error
+
+
+@pytest.fixture
+def fallen(lines: StringIO) -> tuple[logging.Logger, StringIO]:
+    """A library's logger, and what is written of its lines."""
+    return logging.getLogger("some.library"), lines
+
+
+def test_an_error_is_its_class_its_code_and_its_place(fallen: tuple[logging.Logger, StringIO]) -> None:
+    try:
+        _fall(SECRET)
+    except ValueError as error:
+        fallen[0].exception("Could not send %s to %s (%s).", _Holds(), SECRET, error)
+    written = _only(fallen[1])
+    assert written["event"] == "Could not send [...] to [...] ([ValueError])."
+    said = str(written["exception"]).splitlines()
+    assert [line for line in said if not line.startswith(" ")] == ["ValueError", "PermissionError: errno 13"]
+    assert all("tests.lib.test_logs:" in line for line in said if line.startswith(" "))
+    assert SECRET not in fallen[1].getvalue()
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda log: log.error(f"sent to {SECRET}"),  # noqa: G004  (what libraries do)
+        lambda log: log.error(ValueError(SECRET)),
+        lambda log: log.error("sent to %d", SECRET),
+        lambda log: log.error("sent to %(to)s", {"to": SECRET}),
+        lambda log: log.error("sent", extra={"data": {"args": SECRET}, "why": SECRET, "status_code": SECRET}),
+        lambda log: log.error("sent", stack_info=True, extra={"request": SECRET}),
+        lambda log: log.error(SECRET, exc_info=ExceptionGroup(SECRET, [ValueError(SECRET)])),
+    ],
+)
+def test_what_is_put_into_a_librarys_line_is_left_out(
+    fallen: tuple[logging.Logger, StringIO], log: Callable[[logging.Logger], None]
+) -> None:
+    log(fallen[0])
+    assert _only(fallen[1])["level"] == "error"
+    assert SECRET not in fallen[1].getvalue()
+
+
+def test_a_job_that_falls_is_its_name_and_the_error(lines: StringIO) -> None:
+    task = send_due_mail
+    build_tracer(task.name, task, app=task.app)("the-job", (SECRET,), {"to": SECRET}, None)
+    written = next(one for one in map(json.loads, lines.getvalue().splitlines()) if one["level"] == "error")
+    assert written["event"] == "Task work.send_mail[None] raised unexpected: [...]"
+    assert written["exception"].startswith("TypeError")
+    assert SECRET not in lines.getvalue()
+
+
+def test_gunicorns_own_lines_pass_too(capfd: pytest.CaptureFixture[str]) -> None:
+    said = """if True:
+        from gunicorn.config import Config
+        from gunicorn.glogging import Logger
+        from callprivacy.lib import logs
+        config = Config()
+        config.set("logconfig_dict", logs.settings(level="INFO", as_json=True))
+        log = Logger(config)
+        log.info("Booting worker with pid: %s", 12)
+        try:
+            raise ValueError("nQ8x_Wq0-Zk3vYtB7mLs")
+        except ValueError:
+            log.exception("Error handling request %s", "/p/nQ8x_Wq0-Zk3vYtB7mLs/")
+        logs.configure()
+        raise KeyError("nQ8x_Wq0-Zk3vYtB7mLs")
+    """
+    subprocess.run([sys.executable, "-c", said], check=False, cwd=ROOT)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == [
+        "Booting worker with pid: 12",
+        "Error handling request [...]",
+        "process.failed",
+    ]
+    assert "7mLs" not in json.dumps(lines)
 
 
 def test_how_long_something_took_is_no_number(lines: StringIO) -> None:
     logging.getLogger("tests").warning(
-        "%(task)s took %(runtime)ss", {"task": "purge", "runtime": 0.12345678901234}
+        "%(task)s took %(runtime)ss", {"task": "purge", "runtime": 0.123456789}
     )
     logging.getLogger("tests").warning("took %ss, then %ss", 12.3456789012, "5555550123")
     first, second = (json.loads(line)["event"] for line in lines.getvalue().splitlines())
-    assert first == "purge took 0.123s"
-    assert second == "took 12.346s, then [number ..23]s"
+    assert first == "[...] took 0.123s"
+    assert second == "took 12.346s, then [...]s"
 
 
 @pytest.mark.parametrize(

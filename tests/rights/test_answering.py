@@ -40,7 +40,7 @@ from rights.enums import (
 from rights.law.grounds import grounds_for
 from rights.letters import Filled
 from rights.models import Approval, Case, CaseEvent, Letter, RecipientNotice, RequestPage
-from rights.selectors import metrics
+from rights.selectors import metrics, words
 from rights.services import approvals, cases, deciding, letters, notice, reminders
 from rights.services.cases import Contact
 from rights.tasks import letters as tasks
@@ -438,6 +438,23 @@ def test_a_question_that_no_server_takes_makes_the_outbox_old(cast: Cast) -> Non
         at += approvals.MAIL_AGAIN_AFTER
     with job_scope(agency_id=cast.acme.pk):
         assert due.outbox(cast.acme.pk, at) == (3600, 1)
+
+
+def test_a_mail_that_goes_again_has_another_link_and_no_link_is_kept(cast: Cast) -> None:
+    case = _open(cast)
+    first = _asked(cast, case)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Approval.objects.get(case=case)
+        kept = words.record(row.asked, words.key_of(case.submission))
+        Approval.objects.filter(pk=row.pk).update(mail_due_at=NOW())
+    assert first.split("/")[2] not in str(kept)
+    mail.outbox.clear()
+    tasks.ask_clients()
+    (letter,) = mail.outbox
+    second = re.search(r"http://[^/]+(/approve/[^/\s]+/)", str(letter.body))
+    assert second is not None
+    assert Browser().get(first).status_code == 404
+    assert Browser().get(second[1]).status_code == 200
 
 
 def test_a_link_that_is_none_or_was_taken_back_opens_nothing(cast: Cast) -> None:

@@ -126,7 +126,7 @@ REGISTER: dict[str, Table] = {
         "A member of staff",
         _plain(
             "id last_login is_superuser is_active is_staff created_at password_changed_at",
-            "password_due_at password_due_why",
+            "password_due_at password_due_why password_links",
             email="Of a member of staff; it is the sign-in name",
             name="Of a member of staff",
         )

@@ -664,7 +664,7 @@ def _ours_formatter() -> logging.Formatter:
     """The formatter of the settings, whatever pytest has hung into the root."""
     import logging.config
 
-    known = settings.LOGGING["formatters"]["masked"]
+    known = settings.LOGGING["formatters"]["listed"]
     made: logging.Formatter = logging.config.DictConfigurator({"version": 1}).configure_formatter(dict(known))
     return made
 

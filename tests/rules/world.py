@@ -133,7 +133,6 @@ from rights.enums import Channel as RequestChannel
 from rights.letters import Filled
 from rights.models import Case, Identity, Proof, RecipientNotice
 from rights.selectors import notice as privacy_selectors
-from rights.selectors import words
 from rights.services import approvals, cases
 from rights.services import letters as request_letters
 from rights.services import notice as privacy
@@ -958,7 +957,8 @@ def _worked_on(
         case=case, kind=ApprovalKind.APPROVE, to="dana@client.example", said=f"Said {mark}", by=by, at=now,
         is_vouched=True,
     )  # fmt: skip
-    asked = words.record(approval.asked, words.key_of(submission))
+    token, approval.digest = approvals._new_link(client.agency_id, client.pk)
+    approval.save(update_fields=["digest"])
     told = RecipientNotice.objects.create(
         agency_id=client.agency_id, client_id=client.pk, case=case, about="erasure", way="ticket",
         recipient=f"Ads {mark}", ticket=f"Ticket {mark}", created_at=now,
@@ -970,7 +970,7 @@ def _worked_on(
         "letter_id": letter.pk,
         "approval_id": approval.pk,
         "word_id": told.pk,
-        "approval": asked["token"],
+        "approval": token,
     }
 
 

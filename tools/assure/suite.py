@@ -351,12 +351,48 @@ ROWS: tuple[Row, ...] = (
         "No number, name or word in the clear: in no page, search, export, mail, log, queue, file or dump",
         "canaries through every way in; pages of everybody, dumps, Valkey, media and logs searched in 12 encodings",
         "0 hits; a planted canary is found in each store",
-        tests=("rules/test_canary.py",),
+        tests=(
+            "rules/test_canary.py",
+            "lib/test_logs.py",
+            "accounts/test_mail_failures.py",
+            "accounts/test_sign_in.py::test_a_newer_link_for_a_password_ends_the_one_before",
+        ),
+        plants=(
+            Edit(
+                "what fails after a commit is printed by Django with its arguments",
+                "callprivacy/lib/after_commit.py",
+                "transaction.on_commit(_Hook(kind, lambda: do(*args, **kwargs)))",
+                'transaction.on_commit(__import__("functools").partial(do, *args, **kwargs), robust=True)',
+            ),
+            Edit(
+                "arguments of libraries' lines are written",
+                "callprivacy/lib/logs.py",
+                """return str(value) if is_shown else "[...]\"""",
+                "return str(value)",
+            ),
+            Edit(
+                "what libraries say of an error is written",
+                "callprivacy/lib/logs.py",
+                "if isinstance(error, _SAYING):",
+                "if str(error):",
+            ),
+            Edit(
+                "an older link for a new password still opens",
+                "callprivacy/accounts/services/operators.py",
+                'password_links=F("password_links") + 1',
+                'password_links=F("password_links")',
+            ),
+        ),
+        broken=(
+            "lib/test_logs.py",
+            "accounts/test_mail_failures.py",
+            "accounts/test_sign_in.py::test_a_newer_link_for_a_password_ends_the_one_before",
+        ),
         finders=(
             "rules/test_canary.py::test_the_scanner_knows_every_dress",
             "rules/test_canary.py::test_the_scanner_knows_every_canary",
         ),
-        minutes=1.5,
+        minutes=5,
     ),
     Row(
         "17",

@@ -8,15 +8,35 @@ works once.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 
 from callprivacy.accounts.models import User
 from callprivacy.audit import services as audit
+
+
+class LinkTokens(PasswordResetTokenGenerator):
+    """What opens the page for a new password: kept nowhere, and over with the next password, sign-in or link."""
+
+    key_salt = "callprivacy.password-link"
+
+    def make_token(self, user: AbstractBaseUser | None) -> str:
+        """End the links of before, and return what opens a new one."""
+        if not isinstance(user, User):
+            raise TypeError("A link for a new password is a person's.")
+        User.objects.filter(pk=user.pk).update(password_links=F("password_links") + 1)
+        user.refresh_from_db(fields=["password_links"])
+        return super().make_token(user)
+
+    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+        return f"{super()._make_hash_value(user, timestamp)}{user.password_links}"
 
 
 class SwitchedOffError(ValueError):
@@ -46,9 +66,9 @@ def make_operator(*, email: str, name: str, at: datetime) -> User:
 
 
 def password_link(user: User) -> str:
-    """A link at the public address with which a person chooses a password, once; a used one opens nothing."""
+    """A link at the public address with which a person chooses a password, once; its use or a newer one ends it."""
     path = reverse(
         "account_reset_password_from_key",
-        kwargs={"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)},
+        kwargs={"uidb36": user_pk_to_url_str(user), "key": LinkTokens().make_token(user)},
     )
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}{path}"
