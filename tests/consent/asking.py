@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from consent.decide import Answer, CallSpan, Event, Place, Question, decide
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
 from consent.law import Rule, Rules, digest_of, load_pack
-from tests import make
 
-NOON = make.NOON + timedelta(days=1)
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 

@@ -54,6 +54,7 @@ from tests.scale import some
 pytestmark = pytest.mark.as_committed
 
 OWN = "+14155550160"
+CLOCK = "%H:%M:%S %Z"
 NEW = "+14155550144"
 FOREIGN = "CA" + "9" * 32
 
@@ -306,7 +307,7 @@ def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Bro
     with job_scope(agency_id=cast.acme.pk):
         session = MenuSession.objects.get(is_recording=True)
     page = said(dora, tap(dora, "stop", caller=session.caller_id))
-    assert "Stopped here at 13:00:00 EST." in page
+    assert f"Stopped here at {new_york(NOON + timedelta(hours=6), CLOCK)}." in page
     assert "is being stopped; it is deleted there once the client is live" in page
     with job_scope(agency_id=cast.acme.pk):
         session.refresh_from_db()
@@ -347,7 +348,8 @@ def test_who_withholds_the_number_can_stop_it_too(cast: Cast, dora: Browser, pho
 def test_take_me_off_is_one_tap(cast: Cast, dora: Browser) -> None:
     caller_id = caller(cast)
     page = said(dora, tap(dora, "take_off", caller=caller_id))
-    assert "Taken off at 13:00:00 EST. Nobody calls or texts this number for Dentist any more." in page
+    at = new_york(NOON + timedelta(hours=6), CLOCK)
+    assert f"Taken off at {at}. Nobody calls or texts this number for Dentist any more." in page
     assert "cannot be undone here" in page
     assert {(row.purpose, row.kind) for row in events(cast)} == {("contact", "withdrawn")}
     assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [CALLER], on=NOON.date())[CALLER]
