@@ -19,6 +19,7 @@ from django.db.models import Q
 from callprivacy.accounts import selectors as accounts
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, CallImport, Connection, TrackingNumber
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from consent.enums import (
@@ -150,7 +151,8 @@ def _tracker(client: Client, marks: Mapping[str, SetupMark]) -> Step:
     ways = list(Connection.objects.for_client(client).filter(is_active=True))
     if any(way.last_event_at is not None for way in ways):
         newest = max(way.last_event_at for way in ways if way.last_event_at is not None)
-        return Step(SetupStep.TRACKER, DONE, f"connected, last event {newest:%d %b %Y}")
+        day = calendars.day_in(client.time_zone, newest)
+        return Step(SetupStep.TRACKER, DONE, f"connected, last event {day:%-d %b %Y}")
     if SetupStep.TRACKER in marks:
         return Step(SetupStep.TRACKER, DONE, marks[SetupStep.TRACKER].note)
     if ways:

@@ -70,7 +70,7 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
             at=request.at,
         )
         nudge_decisions(client.agency_id)
-        until = f" until {row.expires_on:%d %b %Y}" if row.expires_on else ""
+        until = f" until {row.expires_on:%-d %b %Y}" if row.expires_on else ""
         label = Standard(row.standard).label
         messages.success(request, f"{label}{until}. Recordings are decided anew within minutes.")
         return redirect("consent:standard", client.slug)

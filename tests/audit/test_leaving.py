@@ -110,7 +110,7 @@ def test_events_leave_and_both_verifiers_say_so_and_hold(acme: int, tmp_path: Pa
         assert left is not None
         assert (left.events, left.last_seal, left.before) == (7, 2, BEFORE)
     assert [bytes(one.root) for one in seals(acme)] == [bytes(one.root) for one in kept]
-    words = "7 events under seals 1 to 2 left by policy, the last on 2026-11-24; their roots are kept"
+    words = f"7 events under seals 1 to 2 left by policy, the last on {NOON.date()}; their roots are kept"
     found = verify(acme)
     assert (found.findings, found.notes, found.left, found.sealed) == ([], [words], 7, 6)
     offline = verify_offline(acme, tmp_path)
@@ -677,7 +677,7 @@ def test_what_is_put_back_where_it_left_is_named(acme: int, tmp_path: Path) -> N
             "INSERT INTO audit_event OVERRIDING SYSTEM VALUE SELECT * FROM kept WHERE id = %s", [gone[0]]
         )
 
-    words = f"event {gone[0]}: here, though it left by policy on 2026-11-24 (seal 1)"
+    words = f"event {gone[0]}: here, though it left by policy on {NOON.date()} (seal 1)"
     assert both_find(acme, tmp_path).count(words) == 2
 
 
@@ -852,11 +852,11 @@ def test_a_fault_behind_the_statement_takes_nothing_and_the_next_run_goes_on(
     found = verify(acme)
     assert found.findings == []
     assert found.notes == [
-        "the leaving of seals 1 to 2: said on 2026-11-24 and cut off, the next run goes on"
+        f"the leaving of seals 1 to 2: said on {NOON.date()} and cut off, the next run goes on"
     ]
     offline = verify_offline(acme, tmp_path)
     assert offline.findings == []
-    assert any("said on 2026-11-24, and its events are here" in note for note in offline.notes)
+    assert any(f"said on {NOON.date()}, and its events are here" in note for note in offline.notes)
     assert seal(acme) == 2
 
     leave(acme)
@@ -880,7 +880,7 @@ def killed(statement):
     real(statement)
     os.kill(os.getpid(), signal.SIGKILL)
 leaving.sink.append_leaving = killed
-at = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
+at = datetime.fromisoformat(sys.argv[3])
 wish = services.Wish(1, 2, datetime.fromisoformat("2023-03-01T05:00:00+00:00"), 1000, 7)
 with job_scope(agency_id=int(sys.argv[1])):
     services.leave(agency_id=int(sys.argv[1]), wish=wish, by=Actor.job("tests"), at=at)
@@ -893,7 +893,7 @@ def test_a_kill_between_statement_and_commit_takes_nothing(
 ) -> None:
     before = events(acme)
     done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(acme), str(settings.CALLPRIVACY_STATE)],
+        [sys.executable, "-c", _KILLED, str(acme), str(settings.CALLPRIVACY_STATE), NOON.isoformat()],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "callprivacy.settings"},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import json
 import stat
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -568,7 +568,8 @@ def test_an_event_cannot_lie_about_its_transaction() -> None:
 def test_a_leaf_is_the_bytes_that_the_specification_shows() -> None:
     event = Event(
         pk=7, agency_id=3, client_id=None, actor_kind="staff", actor_user_id=12, actor_name="user:12",
-        action="call.revealed", subject_kind="calls.call", subject_id="0193", at=NOON,
+        action="call.revealed", subject_kind="calls.call", subject_id="0193",
+        at=datetime(2026, 11, 24, 12, tzinfo=UTC),
         details={"b": 1, "a": 'é"\n', "c": None, "d": True}, reason_hash="", xid=900, epoch=1,
     )  # fmt: skip
 

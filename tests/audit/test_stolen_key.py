@@ -23,6 +23,7 @@ from callprivacy.vault import signing
 from tests import make
 from tests.audit.trails import export, seal, superuser, verify, write
 from tests.make import NOON
+from tests.samples import moved
 from tools import verify_bundle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,7 +100,7 @@ def test_from_what_it_sealed_until_the_change_of_key_the_trail_goes_on(
     found = verify(agency_id)
     assert (found.holds, found.findings) == (True, [])
     (note,) = found.notes
-    assert note.startswith("seals 4 to 5: signed from 2026-11-24 12:03 to 2026-11-24 12:04, when key ")
+    assert note.startswith(moved("seals 4 to 5: signed from 2026-11-24 12:03 to 2026-11-24 12:04, when key "))
     assert note.endswith("goes on from them")
     for pins in ([old, signing.public_key().hex()], []):
         path = tmp_path / "bundle.jsonl"

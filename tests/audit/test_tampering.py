@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -430,6 +430,6 @@ def test_lists_are_no_way_round_the_limit_of_nesting() -> None:
 
 
 def test_an_instant_says_its_zone_or_is_none() -> None:
-    assert leaves.instant(NOON) == "2026-11-24T12:00:00.000000Z"
+    assert leaves.instant(datetime(2026, 11, 24, 12, tzinfo=UTC)) == "2026-11-24T12:00:00.000000Z"
     with pytest.raises(leaves.NotCanonicalError, match="without a zone"):
         leaves.instant(datetime(2026, 11, 24, 12))

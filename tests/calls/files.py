@@ -8,7 +8,7 @@ import io
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from callprivacy.calls.models import CallImport, ImportRefusal
@@ -22,6 +22,8 @@ from tests.make import NOON
 
 ZONE = "America/New_York"
 BY = Actor.job("tests")
+FIRST = NOON.date() - timedelta(days=23)
+"""The day of a file's first rows."""
 HEADER = (
     "Call Status", "Tracking Number", "Name", "Phone Number", "Email", "Source", "Duration (seconds)", "Start Time",
     "Landing Page", "Campaign", "Note", "Recording Url",
@@ -38,7 +40,7 @@ def line(number: int = 1, **said: str) -> tuple[str, ...]:
         "Email": "canary@example.com",
         "Source": "Google Ads",
         "Duration (seconds)": "95",
-        "Start Time": f"2026-11-{1 + number // 1440 % 20:02} {number // 60 % 24:02}:{number % 60:02}:07",
+        "Start Time": f"{FIRST + timedelta(number // 1440 % 20)} {number // 60 % 24:02}:{number % 60:02}:07",
         "Landing Page": "https://example.com/?gclid=canary-click",
         "Campaign": "Brand",
         "Note": "canary note,\nof two lines",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -20,7 +20,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from tests.make import NOON
 
-YESTERDAY = datetime(2026, 11, 23, 15, 30, 12, tzinfo=UTC)
+YESTERDAY = NOON - timedelta(hours=20, minutes=29, seconds=48)
 CALLER = "+12025550147"
 OTHER_CALLER = "+12025550148"
 TRACKING = "+18005550123"

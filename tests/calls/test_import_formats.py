@@ -26,13 +26,14 @@ from tests.calls.test_import_pages import bring, text, the_import, url
 from tests.calls.test_presses import pressed
 from tests.calls.test_providers_invoca import FILE, JSON
 from tests.cast import Cast, assemble
+from tests.samples import moved
 
 pytestmark = pytest.mark.django_db
 
-CTM = (
-    b"Called At,Contact Number,Tracking Number,Duration,Call Status,Name,Menu Key Presses,Odd One\n"
-    b'2026-11-01 01:05 PM,(202) 555-0147,+18005550123,95,answered,Canary Person,"1, 9",x\n'
-)
+CTM = moved(
+    "Called At,Contact Number,Tracking Number,Duration,Call Status,Name,Menu Key Presses,Odd One\n"
+    '2026-11-01 01:05 PM,(202) 555-0147,+18005550123,95,answered,Canary Person,"1, 9",x\n'
+).encode()
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ from tests.calls.files import ZONE, line, table
 from tests.calls.saying import calls
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.samples import moved, night_of_25_hours
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
@@ -117,7 +118,9 @@ def test_an_import_of_another_client_is_not_there(cast: Cast) -> None:
 def go_live(client: Client) -> None:
     """A policy counts at intake from now on."""
     with job_scope(agency_id=client.agency_id):
-        Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+        Client.objects.filter(pk=client.pk).update(
+            retention_state=RetentionState.LIVE, keep_calls_for_days=400
+        )
 
 
 def test_from_upload_to_result(cast: Cast, media: Path) -> None:
@@ -126,7 +129,7 @@ def test_from_upload_to_result(cast: Cast, media: Path) -> None:
     assert "No file yet" in text(browser.get(url("imports", cast.dentist)))
     content = table(
         [
-            line(47, Start_Time="2026-11-01 01:30:12"),
+            line(47, Start_Time=f"{night_of_25_hours()} 01:30:12"),
             line(2, Start_Time="2019-01-01 10:00:00"),
             line(3, Phone_Number="none 1234"),
         ]
@@ -136,7 +139,7 @@ def test_from_upload_to_result(cast: Cast, media: Path) -> None:
     assert answer.url == url("import", cast.dentist, row.pk)
     shown = text(browser.get(answer.url))
     assert "+1 ••• ••• 0147" in shown
-    assert "Older than 365 days" in shown
+    assert "Older than 400 days" in shown
     assert "Of an hour that the clocks of America/New_York show twice" in shown
     for secret in ("5550147", "555-0147", "canary", "Canary Person", "none 1234", "access_key"):
         assert secret not in shown
@@ -305,7 +308,7 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
         )  # fmt: skip
     browser = signed_in(cast.alice)
     header = ("When", "Who", "Secs", "Else")
-    content = table([("2026-11-02 10:00:00", "202-555-0147", "5", "x")], header)
+    content = table([(moved("2026-11-02 10:00:00"), "202-555-0147", "5", "x")], header)
     bring(browser, cast.dentist, content, format="generic", connection=connection.pk)
     row = the_import(cast.dentist)
     shown = text(browser.get(url("import", cast.dentist, row.pk)))
@@ -337,7 +340,12 @@ def test_drafts_are_told_apart_by_kind_and_by_what_is_known_of_them(cast: Cast) 
     go_live(cast.dentist)
     browser = signed_in(cast.alice)
     bring(browser, cast.dentist, table([line(1), line(2, Phone_Number="x")]))
-    bring(browser, cast.dentist, table([("2026-11-02 10:00:00", "x")], ("When", "Else")), format="generic")
+    bring(
+        browser,
+        cast.dentist,
+        table([(moved("2026-11-02 10:00:00"), "x")], ("When", "Else")),
+        format="generic",
+    )
     bring(browser, cast.dentist, table([]))
     bring(browser, cast.dentist, table([line(2, Start_Time="2019-01-01 10:00:00")]))
     counting = files.draft(cast.dentist, table([line(number) for number in range(3)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +40,7 @@ from tests.calls.saying import (
     told,
 )
 from tests.make import NOON
+from tests.samples import local
 from tests.scale import some, times
 
 pytestmark = pytest.mark.django_db
@@ -476,7 +477,7 @@ def test_what_is_past_its_keep_for_is_too_old(plumber: Client) -> None:
         Client.objects.filter(pk=plumber.pk).update(
             keep_calls_for_days=10, time_zone="America/New_York", retention_state=RetentionState.LIVE
         )
-    midnight = datetime(2026, 11, 14, 5, 0, tzinfo=UTC)
+    midnight = local(-10, 0).astimezone(UTC)
     verdicts = told(
         plumber,
         fact(started_at=midnight - timedelta(milliseconds=1)),

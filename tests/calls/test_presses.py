@@ -38,11 +38,12 @@ from tests.calls.test_hooks import base64_hmac, connect, now, rows
 from tests.calls.test_inbox import work_off
 from tests.cast import Cast, assemble
 from tests.make import NOON
+from tests.samples import moved
 
 pytestmark = pytest.mark.django_db
 
 CTM_SECRET = "7a7f2f78fdea5ab00c403c50c889a854"
-FILE = (Path(__file__).parent.parent / "fixtures" / "invoca_transactions.csv").read_bytes()
+FILE = moved((Path(__file__).parent.parent / "fixtures" / "invoca_transactions.csv").read_text()).encode()
 INVOCA = Layout("invoca", {}, files.ZONE)
 
 

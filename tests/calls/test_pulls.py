@@ -27,7 +27,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
-from tests import make, published
+from tests import make, published, samples
 from tests.accounts.browsers import signed_in
 from tests.aside import Beside
 from tests.calls.test_hooks import TOKEN, connect
@@ -657,13 +657,11 @@ def test_forms_say_what_to_write(cast: Cast) -> None:
     assert "without it the list does not open" in page
     opened(to)
     page = browser.post(
-        f"{base}list/back/", {"from_on": "2999-01-01", "until_on": "2026-01-01"}
+        f"{base}list/back/", {"from_on": "2999-01-01", "until_on": str(NOON.date())}
     ).content.decode()
     assert "That day has not come yet." in page
-    assert (
-        browser.post(f"{base}list/back/", {"from_on": "2026-11-01", "until_on": "2026-11-20"}).status_code
-        == 302
-    )
+    said = {"from_on": samples.moved("2026-11-01"), "until_on": samples.moved("2026-11-20")}
+    assert browser.post(f"{base}list/back/", said).status_code == 302
 
 
 def test_a_connection_of_twilios_asks_no_other_account_without_a_word(cast: Cast) -> None:
@@ -744,7 +742,7 @@ def test_another_account_begins_a_run_anew_and_no_page_of_the_one_before_counts(
     assert run_of(run).state == JobState.DONE
     assert {path for path, _, _ in vendor.asked} == {"/v3/a/ACC3/calls.json"}
     days = [said["start_date"][:10] for _, said, _ in vendor.asked]
-    assert days == ["2026-11-03", "2026-11-10", "2026-11-17"]
+    assert days == [str((NOON - timedelta(days=ago)).date()) for ago in (21, 14, 7)]
     assert not any("offset" in said for _, said, _ in vendor.asked)
 
 
@@ -791,7 +789,8 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     said = {
         "sid": CALL, "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
         "direction": "inbound", "status": "completed", "duration": "60", "answered_by": None,
-        "start_time": "Tue, 24 Nov 2026 11:30:00 +0000", "end_time": "Tue, 24 Nov 2026 11:31:00 +0000",
+        "start_time": samples.moved("Tue, 24 Nov 2026 11:30:00 +0000"),
+        "end_time": samples.moved("Tue, 24 Nov 2026 11:31:00 +0000"),
     }  # fmt: skip
     leg = said | {"sid": "CA" + "2" * 32, "parent_call_sid": CALL, "direction": "outbound-dial"}
     more = "/2010-04-01/Accounts/AC/Calls.json?Page=1&PageToken=PACA1"
@@ -799,7 +798,7 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     vendor.says({"calls": [leg], "next_page_uri": None})
     recording = {
         "sid": RECORDING, "call_sid": CALL, "account_sid": AC, "status": "completed", "duration": "55",
-        "start_time": "Tue, 24 Nov 2026 11:30:02 +0000",
+        "start_time": samples.moved("Tue, 24 Nov 2026 11:30:02 +0000"),
         "uri": f"/2010-04-01/Accounts/{AC}/Recordings/{RECORDING}.json",
     }  # fmt: skip
     vendor.says({"recordings": [recording], "next_page_uri": None})
@@ -807,7 +806,7 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     work_off(cast)
     work_off(cast, at=NOON + timedelta(minutes=1))  # a recording that was read before its call waits for it
     (call,) = calls(cast.dentist)
-    assert (call.seconds, call.started_at) == (60, datetime(2026, 11, 24, 11, 30, tzinfo=UTC))
+    assert (call.seconds, call.started_at) == (60, NOON - timedelta(minutes=30))
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.get().recording.seconds == 55
     assert run_of(run).state == JobState.DONE
@@ -816,7 +815,7 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
         "Calls.json",
         "Recordings.json",
     ]
-    assert vendor.asked[0][1]["StartTime>"] == "2026-11-23T12:00:00Z"
+    assert vendor.asked[0][1]["StartTime>"] == f"{NOON - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
     assert vendor.asked[1][1]["PageToken"] == "PACA1"
 
 
@@ -872,7 +871,7 @@ def test_invoca_goes_on_after_the_last_transaction_and_corrections_replace(
     first = transaction()
     fixed = first | {
         "transaction_id": "0D0D-2", "corrects_transaction_id": "FE7F-1", "duration": 140,
-        "corrected_at": "2026-11-24 11:30:00 -00:00",
+        "corrected_at": samples.moved("2026-11-24 11:30:00 -00:00"),
     }  # fmt: skip
     for page in ([first], [fixed], []):
         vendor.says(page)

@@ -54,6 +54,7 @@ from tests.consent.deciding import (
     work,
 )
 from tests.make import NOON
+from tests.samples import local, moved
 
 pytestmark = pytest.mark.as_committed
 
@@ -166,7 +167,10 @@ def test_a_withdrawal_during_the_call_withholds_what_follows(cast: Cast) -> None
 # --- Standards, announcements, notices ---
 
 
-def announced(client: Client, since: date | None = date(2026, 11, 1)) -> Any:
+FIRST = date.fromisoformat(moved("2026-11-01"))
+
+
+def announced(client: Client, since: date | None = FIRST) -> Any:
     return make.tracking_number(
         client, "+12125550199", announcement="This call may be recorded.", announced_from=since
     )
@@ -199,9 +203,9 @@ def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None
     work(client)
     assert [decision(call).allowed for call in (before, between, after)] == [True, True, False]
     assert [recording(call).due_at is None for call in (before, between, after)] == [True, True, False]
-    assert "Announced since November 1, 2026: This call may be recorded." in decision(before).reasons
+    assert moved("Announced since November 1, 2026: This call may be recorded.") in decision(before).reasons
     assert (
-        "Announced since November 23, 2026: Calls are recorded, to check our service."
+        moved("Announced since November 23, 2026: Calls are recorded, to check our service.")
         in decision(between).reasons
     )
     assert not any(reason.startswith("Announced since") for reason in decision(after).reasons)
@@ -251,7 +255,7 @@ def test_an_announcement_is_named_by_the_notice_that_has_its_words(cast: Cast) -
             )  # fmt: skip
     call = recorded(cast.plumber, NEW_YORK, tracking_number=announced(cast.plumber))
     work(cast.plumber)
-    named = "Announced since November 1, 2026, Recorded line, version 1: This call may be recorded."
+    named = moved("Announced since November 1, 2026, Recorded line, version 1: This call may be recorded.")
     assert named in decision(call).reasons
 
 
@@ -266,21 +270,26 @@ def history(number: Any) -> list[tuple[str, datetime, datetime | None]]:
         return list(rows.order_by("from_at").values_list("words", "from_at", "until_at"))
 
 
+def november(day: int) -> date:
+    """A day, where `NOON` is on the 24th."""
+    return NOON.date() + timedelta(days=day - 24)
+
+
 def midnight(day: int) -> datetime:
-    """In New York, in November, before the clocks change nothing."""
-    return datetime(2026, 11, day, 5, tzinfo=UTC)
+    """In New York."""
+    return local(day - 24, 0).astimezone(UTC)
 
 
 def test_changes_go_on_from_now_and_never_rewrite_what_was_heard(cast: Cast) -> None:
     number = make.tracking_number(cast.plumber, "+12125550199")
-    describe(number, announcement="A", announced_from=date(2026, 11, 10), at=NOON)
+    describe(number, announcement="A", announced_from=november(10), at=NOON)
     assert history(number) == [("A", midnight(10), None)]
     with pytest.raises(numbers.HeardSinceError):
-        describe(number, announced_from=date(2026, 11, 12), at=NOON)
-    describe(number, announced_from=date(2026, 11, 8), at=NOON)
+        describe(number, announced_from=november(12), at=NOON)
+    describe(number, announced_from=november(8), at=NOON)
     assert history(number) == [("A", midnight(8), midnight(10)), ("A", midnight(10), None)]
     with pytest.raises(numbers.HeardSinceError):
-        describe(number, announced_from=date(2026, 11, 9), at=NOON)
+        describe(number, announced_from=november(9), at=NOON)
     describe(number, announcement="B", at=NOON)
     assert history(number)[1:] == [("A", midnight(10), NOON), ("B", NOON, None)]
     with job_scope(agency_id=cast.acme.pk):
@@ -292,7 +301,7 @@ def test_changes_go_on_from_now_and_never_rewrite_what_was_heard(cast: Cast) -> 
     end = NOON + timedelta(hours=1)
     describe(number, announcement="", announced_from=None, at=end)
     assert history(number)[2:] == [("B", NOON, end)]
-    describe(number, announcement="D", announced_from=date(2026, 11, 1), at=end + timedelta(hours=1))
+    describe(number, announcement="D", announced_from=november(1), at=end + timedelta(hours=1))
     assert history(number)[3:] == [("D", end, None)]
 
 
@@ -306,12 +315,12 @@ def test_whether_the_recording_holds_it_is_said_once_for_what_was_heard_and_then
     cast: Cast,
 ) -> None:
     number = make.tracking_number(cast.plumber, "+12125550199")
-    describe(number, announcement="A", announced_from=date(2026, 11, 10), at=NOON)
-    describe(number, announced_from=date(2026, 11, 8), at=NOON)
+    describe(number, announcement="A", announced_from=november(10), at=NOON)
+    describe(number, announced_from=november(8), at=NOON)
     assert held(number) == [("A", None), ("A", None)]
     describe(number, announced_on_recording=True, at=NOON)
     assert held(number) == [("A", True), ("A", True)]
-    describe(number, announced_from=date(2026, 11, 7), at=NOON)
+    describe(number, announced_from=november(7), at=NOON)
     assert held(number)[0] == ("A", True)
     describe(number, announced_on_recording=False, at=NOON + timedelta(hours=1))
     assert held(number)[3:] == [("A", False)]
@@ -339,7 +348,7 @@ def test_in_washington_an_announcement_counts_where_the_recording_holds_it(cast:
     assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 1
     work(cast.plumber)
     assert (decision(call).allowed, decision(call).basis) == (True, Basis.NOTICE)
-    said = "Announced since November 1, 2026, on the recording: This call may be recorded."
+    said = moved("Announced since November 1, 2026, on the recording: This call may be recorded.")
     assert said in decision(call).reasons
 
 

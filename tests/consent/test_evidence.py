@@ -400,7 +400,8 @@ CHANGES: dict[str, tuple[Callable[[Taken], bytes], str]] = {
     "a byte of the README": (_file("README.txt", lambda data: data.upper()), "README.txt: changed"),
     "a space in the manifest": (_file("manifest.json", lambda data: data + b" "), "not in its one form"),
     "the manifest's instant": (
-        _file("manifest.json", lambda data: data.replace(b"2026-11-24", b"2026-11-25")), "manifest.json: its signature",
+        _file("manifest.json", lambda data: data.replace(f"{NOON:%F}".encode(), b"2020-01-01")),
+        "manifest.json: its signature",
     ),
     "the manifest's signature": (
         _file("manifest.sig", lambda data: _another_byte(data.decode()).encode()), "manifest.json: its signature",
@@ -467,7 +468,7 @@ def test_that_it_was_taken_is_in_the_trail_with_its_reason_sealed(cast: Cast) ->
         assert event.details["events"] == 4
         assert Reason.objects.filter(event_id=event.pk).exists()
     assert pack.name.startswith("evidence-")
-    assert pack.name.endswith("-2026-11-24.zip")
+    assert pack.name.endswith(f"-{NOON.date()}.zip")
 
 
 @pytest.mark.as_committed

@@ -28,6 +28,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.samples import local
 
 pytestmark = pytest.mark.django_db
 
@@ -117,8 +118,9 @@ def test_a_tracker_is_tested_by_its_first_event(cast: Cast) -> None:
         )
     assert steps(cast)["tracker"] == (OPEN, "connected, no event has arrived yet")
     with job_scope(agency_id=cast.acme.pk):
-        Connection.objects.filter(pk=way.pk).update(last_event_at=NOON)
-    assert steps(cast)["tracker"] == (DONE, "connected, last event 24 Nov 2026")
+        Connection.objects.filter(pk=way.pk).update(last_event_at=local(-1, 23, 30))
+    day = NOON.date() - timedelta(days=1)
+    assert steps(cast)["tracker"] == (DONE, f"connected, last event {day:%-d %b %Y}"), "by the client's clock"
 
 
 def test_past_calls_are_those_of_a_file_or_older_than_a_day(cast: Cast) -> None:

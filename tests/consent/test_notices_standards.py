@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.django_db
 REASON = "Callers expect an announcement; counsel agreed."
 HOME = "/clients/dentist/standard/"
 SITES = "/clients/dentist/sites/"
+IN_A_YEAR = standards.a_year_after(NOON.date())
 
 
 def by(cast: Cast) -> Actor:
@@ -66,32 +68,33 @@ def test_less_needs_a_reason_and_lasts_a_year(cast: Cast) -> None:
     with pytest.raises(standards.ReasonMissingError):
         choose(cast, Standard.ANNOUNCE, reason="  ")
     row = choose(cast, Standard.ANNOUNCE)
-    assert row.expires_on == date(2027, 11, 24)
+    assert row.expires_on == IN_A_YEAR
     assert standard_at(cast, NOON) == Standard.ANNOUNCE
     assert causes(cast, "standard") == 1
     with job_scope(agency_id=cast.acme.pk):
         event = Event.objects.get(action="standard.chosen")
         assert event.reason_hash
         assert audit.open_reason(event=event, by=make.JOB, at=NOON) == REASON
-        assert event.details == {"was": "express", "standard": "announce", "until": "2027-11-24"}
+        assert event.details == {"was": "express", "standard": "announce", "until": str(IN_A_YEAR)}
 
 
 def test_it_falls_back_on_its_day_by_the_clients_own_clock(cast: Cast) -> None:
     choose(cast, Standard.LEGAL_MINIMUM)
-    before = datetime(2027, 11, 24, 4, 59, tzinfo=UTC)  # 23:59 of the day before in New York
+    midnight = datetime.combine(IN_A_YEAR, time.min, ZoneInfo("America/New_York")).astimezone(UTC)
+    before = midnight - timedelta(minutes=1)
     assert standard_at(cast, before) == Standard.LEGAL_MINIMUM
     assert standard_at(cast, before + timedelta(minutes=1)) == Standard.EXPRESS, "no job has to run for that"
 
 
 def test_the_job_warns_beforehand_and_writes_the_end_down_once(cast: Cast) -> None:
+    over = datetime.combine(IN_A_YEAR, NOON.timetz())
     choose(cast, Standard.ANNOUNCE)
     assert standards.expire(agency_id=cast.acme.pk, at=NOON) == 0
     assert open_items(cast, kinds.STANDARD_EXPIRING) == 0
-    soon = datetime(2027, 11, 1, 12, tzinfo=UTC)
+    soon = over - timedelta(days=23)
     assert standards.expire(agency_id=cast.acme.pk, at=soon) == 0
     assert standards.expire(agency_id=cast.acme.pk, at=soon) == 0
     assert open_items(cast, kinds.STANDARD_EXPIRING) == 1
-    over = datetime(2027, 11, 24, 12, tzinfo=UTC)
     assert standards.expire(agency_id=cast.acme.pk, at=over) == 1
     assert standards.expire(agency_id=cast.acme.pk, at=over) == 0
     assert (open_items(cast, kinds.STANDARD_EXPIRING), open_items(cast, kinds.STANDARD_EXPIRED)) == (0, 1)

@@ -33,6 +33,7 @@ from tests.consent import twilio_side
 from tests.consent.test_desk import OWN, ask, caller, go, name_account, only, work
 from tests.consent.twilio_side import ACCOUNT, CALL, TRACKING, Phone
 from tests.make import NOON
+from tests.samples import moved
 
 pytestmark = pytest.mark.as_committed
 
@@ -75,11 +76,13 @@ def told(cast: Cast, connection: Connection, sid: str = PLACED, *, to: str = OWN
     listed = {
         "sid": sid, "account_sid": ACCOUNT, "parent_call_sid": None, "from": TRACKING, "to": to,
         "direction": "outbound-api", "status": "completed", "duration": "60",
-        "start_time": "Tue, 24 Nov 2026 18:00:10 +0000", "end_time": "Tue, 24 Nov 2026 18:01:10 +0000",
+        "start_time": moved("Tue, 24 Nov 2026 18:00:10 +0000"),
+        "end_time": moved("Tue, 24 Nov 2026 18:01:10 +0000"),
     }  # fmt: skip
     says = {
         "CallSid": sid, "AccountSid": ACCOUNT, "From": TRACKING, "To": to, "Direction": "outbound-api",
-        "CallStatus": "completed", "CallDuration": "60", "Timestamp": "Tue, 24 Nov 2026 18:01:10 +0000",
+        "CallStatus": "completed", "CallDuration": "60",
+        "Timestamp": moved("Tue, 24 Nov 2026 18:01:10 +0000"),
     }  # fmt: skip
     facts = [
         pulled.parse("twilio", pulled.packed(listed), at=LATER),

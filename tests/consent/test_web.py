@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -473,8 +473,9 @@ def test_every_text_of_the_pages_is_used() -> None:
 
 
 def test_a_time_is_the_clients_to_the_second() -> None:
-    assert words.clock(NOON, "America/New_York") == "07:00:00 EST"
-    assert words.when(NOON, "Europe/Berlin", Language.SPANISH) == "24 nov 2026, 13:00:00 CET"
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    assert words.clock(at, "America/New_York") == "07:00:00 EST"
+    assert words.when(at, "Europe/Berlin", Language.SPANISH) == "24 nov 2026, 13:00:00 CET"
 
 
 def test_the_ledger_never_holds_the_number_in_the_clear(cast: Cast, browser: Browser, page: WebPage) -> None:

@@ -408,9 +408,15 @@ def test_strangers_see_no_task(cast: Cast) -> None:
 # --- Deadlines ---
 
 
+BEFORE_THANKSGIVING = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""A Tuesday."""
+
+
 def test_working_days_leave_out_weekends_and_holidays() -> None:
-    # Tuesday before Thanksgiving 2026: the 26th is a holiday, the weekend follows.
-    end = deadlines.after(Days(10, business=True), at=NOON, zone="America/New_York", country="US")
+    # The 26th is a holiday, the weekend follows.
+    end = deadlines.after(
+        Days(10, business=True), at=BEFORE_THANKSGIVING, zone="America/New_York", country="US"
+    )
     assert end == datetime(2026, 12, 10, 5, 0, tzinfo=UTC)
 
 
@@ -425,13 +431,15 @@ def test_a_day_ends_by_the_clients_clock_also_on_the_night_of_the_change() -> No
     [
         (Purpose.CONTACT, ("US", "TX"), "47 CFR 64.1200", datetime(2026, 12, 10, 5, 0, tzinfo=UTC)),
         (Purpose.SHARE, ("US", "CA"), "11 CCR 7026", datetime(2026, 12, 17, 5, 0, tzinfo=UTC)),
-        (Purpose.RECORD, ("DE", ""), "art. 7(3)", NOON + timedelta(hours=24)),
+        (Purpose.RECORD, ("DE", ""), "art. 7(3)", BEFORE_THANKSGIVING + timedelta(hours=24)),
     ],
 )
 def test_the_outer_limit_is_the_places_law(
     purpose: Purpose, place: tuple[str, str], law: str, end: datetime
 ) -> None:
-    found = deadlines.limit(load_pack(), purpose=purpose, places=[place], zone="America/New_York", at=NOON)
+    found = deadlines.limit(
+        load_pack(), purpose=purpose, places=[place], zone="America/New_York", at=BEFORE_THANKSGIVING
+    )
     assert law in found.law
     assert found.at == end
 

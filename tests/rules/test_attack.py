@@ -35,6 +35,7 @@ from retention.models import Errand
 from tests import make
 from tests.rules.test_urls import OURS, Address, ask, at_every_fourth, in_turn, methods_of, refuses_nobody
 from tests.rules.world import NOTHING, World, browser_of
+from tests.samples import moved
 from tests.scale import some, times
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
@@ -441,7 +442,7 @@ FORMS: list[tuple[str, dict[str, str | None]]] = [
     ("/clients/dentist/connections/{connection_id}/rotate/", {"secret": "s" * 20, "overlap_hours": "24"}),
     (
         "/clients/dentist/connections/{connection_id}/list/back/",
-        {"from_on": "2026-11-01", "until_on": "2026-11-10"},
+        {"from_on": moved("2026-11-01"), "until_on": moved("2026-11-10")},
     ),
     (
         "/clients/dentist/numbers/{number_id}/",

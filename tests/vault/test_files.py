@@ -6,7 +6,7 @@ import gc
 import io
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,18 +141,19 @@ def test_deleting_leaves_nothing_and_may_be_repeated(
 
 def test_a_file_says_its_day_and_opens_only_while_the_days_key_is_there(plumber: Client) -> None:
     one, two = uuid.uuid4(), uuid.uuid4()
+    today, morrow = NOON.date(), NOON.date() + timedelta(days=1)
     files.write(plumber.pk, one, io.BytesIO(b"one"), at=NOON)
     files.write(plumber.pk, two, io.BytesIO(b"two"), at=NOON + timedelta(hours=12))
-    assert lies_at(plumber, two).read_bytes()[4:14] == b"2026-11-25"
-    assert files.days(plumber.pk) == {date(2026, 11, 24), date(2026, 11, 25)}
+    assert lies_at(plumber, two).read_bytes()[4:14] == str(morrow).encode()
+    assert files.days(plumber.pk) == {today, morrow}
 
-    assert services.destroy_purpose_key(client_id=plumber.pk, purpose="file/2026-11-24")
-    assert not services.destroy_purpose_key(client_id=plumber.pk, purpose="file/2026-11-24")
+    assert services.destroy_purpose_key(client_id=plumber.pk, purpose=f"file/{today}")
+    assert not services.destroy_purpose_key(client_id=plumber.pk, purpose=f"file/{today}")
 
     with pytest.raises(SealBrokenError):
         read(plumber, one)
     assert read(plumber, two) == b"two"
-    assert selectors.key_days(plumber.pk, "file", before=date(2026, 12, 1)) == [date(2026, 11, 25)]
+    assert selectors.key_days(plumber.pk, "file", before=today + timedelta(days=7)) == [morrow]
 
 
 def test_what_is_no_file_of_ours_needs_no_key(plumber: Client, written: uuid.UUID) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -18,11 +18,11 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.samples import local
 
-EIGHT = datetime(
-    2026, 11, 25, 13, 0, tzinfo=UTC
-)  # in New York, the morning after noon UTC's 07:00 is the same day
-SAME_DAY = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+SAME_DAY, EIGHT = local(0, 8), local(1, 8)
+"""The next two times at which the mail of a day goes out."""
+EARLY = SAME_DAY - timedelta(hours=1)
 
 
 def choose(cast: Cast, person: Membership, **told: Told) -> None:
@@ -51,9 +51,9 @@ def test_each_is_told_as_they_chose_for_the_kind_else_for_everything(cast: Cast)
     choose(cast, cast.alice, everything=Told.BELL, **{FACTOR_RESET: Told.AT_ONCE})
     choose(cast, cast.carol, **{ACCESS_REVIEW: Told.DAILY})
     for kind in (ACCESS_REVIEW, FACTOR_RESET):
-        tell(cast, kind, NOON, cast.alice, cast.carol)
+        tell(cast, kind, EARLY, cast.alice, cast.carol)
 
-    assert claimed(cast, NOON) == [("Alice", FACTOR_RESET), ("Carol", FACTOR_RESET)]
+    assert claimed(cast, EARLY) == [("Alice", FACTOR_RESET), ("Carol", FACTOR_RESET)]
     assert claimed(cast, SAME_DAY - timedelta(seconds=1)) == []
     assert claimed(cast, SAME_DAY) == [("Carol", ACCESS_REVIEW)]
     assert claimed(cast, SAME_DAY + timedelta(days=3)) == []
