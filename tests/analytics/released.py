@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -26,8 +26,14 @@ from consent.services.ledger import Said
 from tests import make
 from tests.cast import Cast
 
-FIRST = date(2026, 10, 1)
+FIRST = next(
+    first
+    for first in (make.NOON.date() - timedelta(days=38 + back) for back in range(100))
+    if first.day == (first + timedelta(days=31)).day == 1
+)
+"""The first day of the latest month of 31 days that ended a week before noon."""
 COLUMNS = ("day", "place", "seconds", "source", "outcome")
+LAST = FIRST + timedelta(days=30)
 _SOURCES = ("Google Ads", "Google Organic", "Facebook Ads", "Direct")
 _PLACES = ("NY", "NJ", "CT", "CA", "TX")
 
@@ -90,7 +96,7 @@ def recipient(client: Client, by: Membership, name: str = "Northwind Analytics",
 
 
 def wish(**fields: Any) -> releases.Wish:
-    """October, anonymised, for a quarter."""
+    """The month from `FIRST`, anonymised."""
     return releases.Wish(
         kind=fields.pop("kind", ReleaseKind.ANONYMISED),
         purpose=fields.pop("purpose", "Model which campaign brings calls"),

@@ -83,7 +83,7 @@ def test_a_lower_budget_gives_nothing_back(cast: Cast) -> None:
         recipients.change_recipient(
             recipient=to, email=to.email, contract="", epsilon=Decimal("0.4"), by=make.JOB, at=make.NOON
         )
-        assert selectors.budget_of(Recipient.objects.get(pk=to.pk), year=2026).left == 0
+        assert selectors.budget_of(Recipient.objects.get(pk=to.pk), year=make.NOON.year).left == 0
     with pytest.raises(noisy.BudgetSpentError):
         spend(to, "0.01", by=cast.alice.user_id)
 
@@ -123,7 +123,7 @@ def test_nobody_rewrites_the_ledger_or_begins_elsewhere(cast: Cast) -> None:
                 agency_id=agency,
                 client_id=cast.dentist.pk,
                 recipient=to,
-                year=2026,
+                year=make.NOON.year,
                 budget=Decimal(1),
                 question={},
                 spent_by_id=cast.alice.user_id,

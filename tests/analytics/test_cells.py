@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,17 +34,31 @@ from consent.models import ConsentState, Declaration
 from retention.enums import Category
 from tests import make
 from tests.accounts.browsers import signed_in
-from tests.analytics.calls import callers, calls, work
-from tests.calls.saying import TRACKING, YESTERDAY, fact, told
+from tests.analytics.calls import callers, calls
+from tests.analytics.calls import work as work_at
+from tests.calls.saying import TRACKING, fact, told
 from tests.cast import Cast
-from tests.make import NOON
 from tests.retention.test_preview import keep, live, night
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
+NOON = next(at for at in (make.NOON - back * DAY for back in range(31)) if at.day == 24)
+"""Noon late in a month, so that the weeks before lie in the same one."""
 LAST_WEEK = NOON - 7 * DAY
+MONTH = NOON.date().replace(day=1)
+NEXT_MONTH = (MONTH + 31 * DAY).replace(day=1)
+MONTH_BEFORE = (MONTH - DAY).replace(day=1)
+
+
+def midnight_of(day: date, zone: str) -> datetime:
+    """The instant at which a day begins in a zone."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def work(of: Client, at: datetime = NOON) -> int:
+    return work_at(of, at)
 
 
 def ask(
@@ -56,8 +70,8 @@ def ask(
             Asked(
                 client_ids=(of.pk,),
                 measures=measures or (Measure.CALLS,),
-                first=first or date(2026, 11, 1),
-                last=last or date(2026, 12, 1),
+                first=first or MONTH,
+                last=last or NEXT_MONTH,
                 **said,
             )
         )
@@ -312,7 +326,7 @@ def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) 
         (str(hour.isoweekday()), str(hour.hour + 3)): 8,
     }
     assert found.total.calls == 21
-    assert ask(cast.dentist, dimensions=by, first=date(2026, 11, 17), last=date(2026, 11, 18)).hidden > 0
+    assert ask(cast.dentist, dimensions=by, first=LAST_WEEK.date(), last=LAST_WEEK.date() + DAY).hidden > 0
     assert [row.at for row in ask(cast.dentist, step=Step.HOUR).rows] == [None]
     assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
     with job_scope(agency_id=cast.acme.pk):
@@ -332,13 +346,11 @@ def test_after_35_days_hours_are_told_no_more(cast: Cast, monkeypatch: pytest.Mo
         (LAST_WEEK, 12),
         (LAST_WEEK + timedelta(hours=2), 12),
     ]
-    later = datetime(2027, 1, 5, 6, tzinfo=UTC)
+    later = datetime.combine(NEXT_MONTH + 35 * DAY, time(6), tzinfo=UTC)
     assert making.roll(agency_id=cast.acme.pk, at=later) == 1
     work(cast.dentist, at=later)
     assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.HOUR).rows] == [(None, 24)]
-    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [
-        (date(2026, 11, 17), 24)
-    ]
+    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [(LAST_WEEK.date(), 24)]
     assert rebuilding.rebuild(client=cast.dentist, at=later, check=True, step=lambda _: None).differing == 0
 
 
@@ -370,13 +382,14 @@ def test_the_hour_that_comes_twice_is_two(cast: Cast, monkeypatch: pytest.Monkey
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     calls(cast.dentist, people, at=first)
     calls(cast.dentist, people, at=first + timedelta(hours=1))
-    work(cast.dentist)
-    rows = ask(cast.dentist, step=Step.HOUR).rows
+    work(cast.dentist, at=first + 23 * DAY)
+    month = {"first": date(2026, 11, 1), "last": date(2026, 12, 1)}
+    rows = ask(cast.dentist, step=Step.HOUR, **month).rows
     assert [(row.at, row.calls) for row in rows] == [
         (first - timedelta(minutes=30), 10),
         (first + timedelta(minutes=30), 10),
     ]
-    day = ask(cast.dentist, Measure.CALLS, Measure.CALLERS, step=Step.DAY).rows[0]
+    day = ask(cast.dentist, Measure.CALLS, Measure.CALLERS, step=Step.DAY, **month).rows[0]
     assert (day.at, day.calls, day.figures[Measure.CALLERS].value) == (date(2026, 11, 1), 20, 10)
 
 
@@ -385,13 +398,13 @@ def test_in_a_zone_half_an_hour_away_an_hour_of_ours_touches_two_days(cast: Cast
         Client.objects.filter(pk=cast.dentist.pk).update(time_zone="Asia/Kolkata")
         client = Client.objects.get(pk=cast.dentist.pk)
     people = callers(client, 10)
-    # 23:45 on October 31 and 0:15 on November 1, in one hour of UTC.
-    midnight = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
+    # 23:45 on the last day of a month and 0:15 on the first of the next, in one hour of UTC.
+    midnight = midnight_of(MONTH, "Asia/Kolkata")
     calls(client, people, at=midnight - timedelta(minutes=15))
     calls(client, people[:6], at=midnight + timedelta(minutes=15))
     assert work(client) == 2
     assert total(client) == 6
-    assert ask(client, first=date(2026, 10, 1), last=date(2026, 11, 1)).total.calls == 10
+    assert ask(client, first=MONTH_BEFORE, last=MONTH).total.calls == 10
 
 
 # --- When calls leave ---
@@ -406,8 +419,8 @@ def test_cells_outlive_their_calls_and_are_of_enough_people(cast: Cast) -> None:
     calls(cast.dentist, people, at=NOON - 2 * DAY)
     keep(cast.dentist, Category.CALL, 20)
     client = live(cast.dentist)
-    span = {"first": date(2026, 8, 1), "last": date(2026, 12, 1)}
-    night(client)
+    span = {"first": old.date().replace(day=1), "last": NEXT_MONTH}
+    night(client, at=NOON)
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.for_client(client).count() == 30
         assert not Cell.objects.filter(callers__lt=5).exists()
@@ -445,7 +458,7 @@ def test_an_hour_of_which_only_a_part_is_final_is_touched(cast: Cast) -> None:
         Client.objects.filter(pk=cast.dentist.pk).update(time_zone="Asia/Kolkata")
         client = Client.objects.get(pk=cast.dentist.pk)
     people = callers(client, 12)
-    midnight = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
+    midnight = midnight_of(MONTH, "Asia/Kolkata")
     (before, *_), (after, *_) = (
         calls(client, people, at=midnight + minutes * timedelta(minutes=1)) for minutes in (-15, 15)
     )
@@ -491,23 +504,24 @@ def are_apart(of: Client) -> bool:
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Berlin"])
 def test_a_final_month_is_counted_once_when_the_clients_clocks_are_set(cast: Cast, zone: str) -> None:
     people = callers(cast.dentist, 12)
-    november = datetime(2026, 11, 1, 4, tzinfo=UTC)
-    for at in (november - 31 * DAY, november - 20 * DAY, november - timedelta(minutes=30)):
+    begins = midnight_of(MONTH, cast.dentist.time_zone)
+    before = midnight_of(MONTH_BEFORE, cast.dentist.time_zone)
+    for at in (before, begins - 20 * DAY, begins - timedelta(minutes=30)):
         calls(cast.dentist, people, at=at)
     work(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
-        making.settle(client=cast.dentist, before=november, at=NOON)
-    calls(cast.dentist, people, at=november + timedelta(minutes=30))
-    calls(cast.dentist, people, at=november + 10 * DAY)
+        making.settle(client=cast.dentist, before=begins, at=NOON)
+    calls(cast.dentist, people, at=begins + timedelta(minutes=30))
+    calls(cast.dentist, people, at=begins + 10 * DAY)
     client = moved(cast.dentist, zone)
     assert are_apart(client)
-    year = {"first": date(2026, 1, 1), "last": date(2027, 1, 1)}
+    year = {"first": MONTH.replace(year=MONTH.year - 1), "last": NEXT_MONTH}
     at_once = 12 if zone == "America/Los_Angeles" else 0
     for dimensions in ((), (Dimension.SOURCE,)):
         months = ask(client, step=Step.MONTH, dimensions=dimensions, **year)
         assert {row.at: row.calls for row in months.rows} == {
-            date(2026, 10, 1): 36 + at_once,
-            date(2026, 11, 1): 24 - at_once,
+            MONTH_BEFORE: 36 + at_once,
+            MONTH: 24 - at_once,
         }
     with job_scope(agency_id=cast.acme.pk):
         assert Span.objects.for_client(client).filter(is_final=True).count() == 1
@@ -517,40 +531,42 @@ def test_a_final_month_is_counted_once_when_the_clients_clocks_are_set(cast: Cas
 def test_days_go_on_becoming_final_one_by_one_when_the_clients_clocks_were_set(cast: Cast) -> None:
     people = callers(cast.dentist, 12)
     for day in (2, 5, 12, 20):
-        calls(cast.dentist, people, at=datetime(2026, 11, day, 15, tzinfo=UTC))
+        calls(cast.dentist, people, at=NOON.replace(day=day, hour=15))
     work(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
-        making.settle(client=cast.dentist, before=datetime(2026, 11, 6, 5, tzinfo=UTC), at=NOON)
+        making.settle(
+            client=cast.dentist, before=midnight_of(MONTH.replace(day=6), cast.dentist.time_zone), at=NOON
+        )
     client = moved(cast.dentist, "America/Los_Angeles")
     assert ask(client).total.calls == 48
     with job_scope(agency_id=cast.acme.pk):
-        making.settle(client=client, before=datetime(2026, 11, 13, 8, tzinfo=UTC), at=NOON)
-    calls(client, people, at=datetime(2026, 11, 24, 15, tzinfo=UTC))
+        making.settle(client=client, before=midnight_of(MONTH.replace(day=13), client.time_zone), at=NOON)
+    calls(client, people, at=NOON.replace(hour=15))
     work(client)
     assert are_apart(client)
     days = {row.at: row.calls for row in ask(client, step=Step.DAY).rows}
-    assert days == {date(2026, 11, day): 12 for day in (2, 5, 12, 20, 24)}
+    assert days == {MONTH.replace(day=day): 12 for day in (2, 5, 12, 20, 24)}
 
 
 def test_a_recording_that_comes_later_touches_its_hour_and_one_that_comes_along_once(cast: Cast) -> None:
-    client = make.client(make.agency("Initech"), "Roofer")
+    client, yesterday = make.client(make.agency("Initech"), "Roofer"), make.NOON - DAY
     make.tracking_number(client, TRACKING)
     work(client)
     link = "https://app.example.com/calls/1/recording/redirect?access_key=c4n4ry5ecret"
     batch = intake.prepare(
-        client=client, provider="callrail", connection_id=None, facts=[fact(recording_reference=link)],
-        way=Way.IMPORT, at=NOON, look_first=False,
+        client=client, provider="callrail", connection_id=None,
+        facts=[fact(started_at=yesterday, recording_reference=link)], way=Way.IMPORT, at=make.NOON, look_first=False,
     )  # fmt: skip
     assert batch.store() == [Taken.ADDED]
     with job_scope(agency_id=client.agency_id):
         assert Touched.objects.for_client(client).count() == 1
-    told(client, fact(references=(("id", "2"),), started_at=YESTERDAY + timedelta(hours=2)))
+    told(client, fact(references=(("id", "2"),), started_at=yesterday + timedelta(hours=2)))
     work(client)
     told(
         client,
-        fact(references=(("id", "2"),), started_at=YESTERDAY + timedelta(hours=2), recording_reference=link),
+        fact(references=(("id", "2"),), started_at=yesterday + timedelta(hours=2), recording_reference=link),
     )
-    assert hours_touched(client) == {(YESTERDAY + timedelta(hours=2)).replace(minute=0, second=0)}
+    assert hours_touched(client) == {(yesterday + timedelta(hours=2)).replace(minute=0, second=0)}
 
 
 # --- Reports ---
@@ -608,12 +624,16 @@ def test_sums_conversions_filters_and_the_period_before(shop: Client) -> None:
     }
     only = ask(shop, filters={Dimension.SOURCE: ("Yelp",)})
     assert (only.total.calls, only.unplaced) == (20, 0)
-    compared = ask(shop, step=Step.WEEK, first=date(2026, 11, 16), last=date(2026, 11, 23), compare=True)
+    monday = LAST_WEEK.date() - LAST_WEEK.weekday() * DAY
+    compared = ask(shop, step=Step.WEEK, first=monday, last=monday + 7 * DAY, compare=True)
     assert compared.before is not None
     assert (compared.total.calls, compared.before.total.calls) == (70, 10)
-    assert [(row.at, row.calls) for row in compared.rows] == [(date(2026, 11, 16), 70)]
+    assert [(row.at, row.calls) for row in compared.rows] == [(monday, 70)]
     heat = ask(shop, dimensions=(Dimension.WEEKDAY, Dimension.HOUR_OF_DAY))
-    assert {row.keys: row.calls for row in heat.rows} == {("2", "7"): 50, ("2", "10"): 20, ("3", "7"): 10}
+    zone = ZoneInfo(shop.time_zone)
+    hours = [(LAST_WEEK + timedelta(hours=more)).astimezone(zone) for more in (0, 3, -6 * 24)]
+    told = [(str(hour.isoweekday()), str(hour.hour)) for hour in hours]
+    assert {row.keys: row.calls for row in heat.rows} == dict(zip(told, (50, 20, 10), strict=True))
     with job_scope(agency_id=shop.agency_id):
         assert reports.values_of([shop.pk], Dimension.SOURCE) == ["Google Ads", "Yelp"]
 
@@ -624,9 +644,9 @@ def test_sums_conversions_filters_and_the_period_before(shop: Client) -> None:
         [
             {},
             {"step": Step.DAY},
-            {"first": date(2026, 11, 16), "last": date(2026, 11, 23)},
-            {"first": date(2026, 11, 18), "last": date(2026, 11, 20)},
-            {"first": date(2026, 11, 12), "last": date(2026, 11, 13), "step": Step.DAY},
+            {"first": MONTH.replace(day=16), "last": MONTH.replace(day=23)},
+            {"first": MONTH.replace(day=18), "last": MONTH.replace(day=20)},
+            {"first": MONTH.replace(day=12), "last": MONTH.replace(day=13), "step": Step.DAY},
             {"filters": {Dimension.OUTCOME: ("answered",)}},
         ],
         one_in=3,
@@ -655,7 +675,7 @@ def test_a_total_is_the_same_whatever_calls_are_told_apart_by(
 def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: Client) -> None:
     asked = Asked(
         client_ids=(shop.pk,), measures=(Measure.CALLS,), dimensions=(Dimension.SOURCE,),
-        first=date(2026, 11, 1), last=date(2026, 12, 1),
+        first=MONTH, last=NEXT_MONTH,
     )  # fmt: skip
     with job_scope(agency_id=shop.agency_id), CaptureQueriesContext(connection) as captured:
         assert reports.report(asked).total.calls == 80
@@ -665,7 +685,7 @@ def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: 
 @pytest.mark.parametrize(
     "said",
     [
-        pytest.param({"first": date(2026, 12, 1)}, marks=pytest.mark.thorough),
+        pytest.param({"first": NEXT_MONTH}, marks=pytest.mark.thorough),
         pytest.param({"dimensions": (Dimension.SOURCE, Dimension.SOURCE)}, marks=pytest.mark.thorough),
         {"dimensions": (Dimension.SOURCE, Dimension.MEDIUM, Dimension.REGION, Dimension.LENGTH)},
         {"filters": {Dimension.CLIENT: ("1",)}},
@@ -679,7 +699,7 @@ def test_what_no_report_answers_is_refused_in_words(shop: Client, said: dict[str
 def test_reports_read_cells_and_only_those_of_clients_one_may_see(cast: Cast, shop: Client) -> None:
     asked = Asked(
         client_ids=(shop.pk, cast.plumber.pk, cast.florist.pk), measures=tuple(Measure)[:5],
-        first=date(2026, 11, 1), last=date(2026, 12, 1), dimensions=(Dimension.SOURCE, Dimension.CAMPAIGN),
+        first=MONTH, last=NEXT_MONTH, dimensions=(Dimension.SOURCE, Dimension.CAMPAIGN),
     )  # fmt: skip
     analyst = make.person(cast.acme, "ann", Role.ANALYST)
     make.grant(analyst, shop)

@@ -35,8 +35,8 @@ def _form(**fields: object) -> dict[str, object]:
         "kind": "anonymised",
         "purpose": "Model which campaign brings calls",
         "columns": ["day", "source"],
-        "from_on": "2026-10-01",
-        "last_on": "2026-10-31",
+        "from_on": released.FIRST.isoformat(),
+        "last_on": released.LAST.isoformat(),
         "keep_for_days": "90",
     } | fields
 
@@ -109,7 +109,7 @@ def test_what_may_not_be_is_said_beside_the_field(cast: Cast, alice: Browser) ->
     url = reverse("analytics:release_new", args=["dentist"])
     for fields, words in (
         ({"columns": ["outcome"]}, b"at least one column that is made coarser"),
-        ({"last_on": "2026-09-01"}, b"The last day comes before the first"),
+        ({"last_on": (released.FIRST - timedelta(days=30)).isoformat()}, b"The last day comes before the first"),
         ({"last_on": (make.now().date() + timedelta(days=2)).isoformat(), "from_on": make.now().date().isoformat()},
          b"That day is not over yet"),
         ({"kind": "pseudonymised"}, b"ends after 30 days at most"),
@@ -129,8 +129,8 @@ def test_a_question_is_shown_with_its_cost_before_it_is_paid_for(cast: Cast, ali
     to = released.recipient(cast.dentist, cast.alice, epsilon=Decimal("0.3"))
     url = reverse("analytics:ask_figures", args=["dentist", to.pk])
     asked = {
-        "measure": "calls", "by": "weekday", "from_on": "2026-10-01", "last_on": "2026-10-31", "calls": "3",
-        "most": "600", "epsilon": "0.2",
+        "measure": "calls", "by": "weekday", "from_on": released.FIRST.isoformat(),
+        "last_on": released.LAST.isoformat(), "calls": "3", "most": "600", "epsilon": "0.2",
     }  # fmt: skip
     page = alice.get(url, asked).content
     assert b"Pay and ask" in page

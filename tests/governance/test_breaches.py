@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -40,6 +41,8 @@ from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 
+TODAY = NOON.date()
+NEXT_WEEK = TODAY + timedelta(days=6)
 SAID = breaches.Assessment(
     aware_at=NOON,
     kind=BreachKind.CONFIDENTIALITY,
@@ -54,6 +57,11 @@ SAID = breaches.Assessment(
     effects="Unwanted calls",
     remedy="",
 )
+
+
+def _midnight(days: int) -> datetime:
+    """Midnight in New York so many days after today."""
+    return datetime.combine(TODAY + timedelta(days=days), time(), tzinfo=ZoneInfo("America/New_York"))
 
 
 @contextmanager
@@ -164,16 +172,16 @@ def test_an_office_of_a_state_is_told_by_the_day_that_follows_from_telling_resid
         assert set(rows) == {"us-ca", "us-ca-office", "us-tx", "us-tx-office"}
         assert {row.to for row in rows.values()} == {NoticeTo.STATE, NoticeTo.OFFICE}
         assert rows["us-ca-office"].due_at is None
-        assert rows["us-tx-office"].due_at == datetime(2026, 12, 25, 5, tzinfo=UTC)
+        assert rows["us-tx-office"].due_at == _midnight(31)
         lines = {line.row.rule: line for line in selectors.notices(breach, at=NOON)}
         assert lines["us-ca-office"].without_date == "within 15 days of telling residents"
         assert lines["us-ca-office"].last_on is None
-        assert lines["us-tx-office"].last_on == date(2026, 12, 24), "its day ends with midnight"
+        assert lines["us-tx-office"].last_on == TODAY + timedelta(days=30), "its day ends with midnight"
 
         breaches.send_notice(notice=rows["us-ca"], text="To residents", by=by, at=NOON + timedelta(days=2))
 
         due = BreachNotice.objects.get(rule="us-ca-office").due_at
-        assert due == datetime(2026, 12, 12, 5, tzinfo=UTC), "fifteen days from the 26th, in New York"
+        assert due == _midnight(18), "fifteen days from the day after tomorrow, in New York"
     _assess(cast, breach, places=("US-CA", "US-TX"), people=300)
     with _as(cast.alice):
         assert set(BreachNotice.objects.values_list("rule", flat=True)) == {"us-ca", "us-tx", "us-tx-office"}
@@ -279,9 +287,9 @@ def test_what_is_not_known_yet_follows_by_the_day_that_was_promised_and_keeps_th
 ) -> None:
     breach = _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by:
-        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 27))
+        _send(BreachNotice.objects.get(), by, 2, more_on=TODAY + timedelta(days=3))
         second = BreachNotice.objects.get(phase=2)
-        assert second.due_at == datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
+        assert second.due_at == _midnight(4)
         item = Item.objects.get(kind=kinds.BREACH_NOTICE)
         assert (item.due_at, item.count, item.closed_at) == (second.due_at, 1, None)
         with pytest.raises(breaches.NoticesOpenError):
@@ -289,14 +297,16 @@ def test_what_is_not_known_yet_follows_by_the_day_that_was_promised_and_keeps_th
         row: Any = selectors.register().get()
         assert (row.to_tell, row.further, row.told) == (1, 1, 1)
 
-        _send(second, by, 4, more_on=date(2026, 11, 30))
+        _send(second, by, 4, more_on=NEXT_WEEK)
         third = BreachNotice.objects.get(phase=3)
         breaches.leave_notice(notice=third, why="The logs hold no more", by=by, at=NOON + timedelta(hours=5))
         breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=6))
         told = list(
             Event.objects.filter(action="breach.told").order_by("pk").values_list("details", flat=True)
         )
-    assert [(one["phase"], one["more_on"]) for one in told] == [(1, "2026-11-27"), (2, "2026-11-30")]
+    assert [(one["phase"], one["more_on"]) for one in told] == [
+        (1, str(TODAY + timedelta(days=3))), (2, str(NEXT_WEEK)),
+    ]  # fmt: skip
 
 
 def test_what_becomes_known_after_a_notice_waits_to_be_told_once(cast: Cast) -> None:
@@ -327,7 +337,7 @@ def test_what_was_never_told_has_nothing_that_follows(cast: Cast) -> None:
         first, state = BreachNotice.objects.order_by("rule")
         breaches.leave_notice(notice=first, why="All of it was sealed", by=by, at=NOON + timedelta(hours=2))
         with pytest.raises(ValueError, match="in phases"):
-            _send(state, by, 2, more_on=date(2026, 11, 30))
+            _send(state, by, 2, more_on=NEXT_WEEK)
         _send(state, by, 2)
     _assess(cast, breach, places=("DE", "US-CA"), people=9)
 
@@ -370,7 +380,7 @@ def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
         first = BreachNotice.objects.get()
         with pytest.raises(breaches.NotOpenError):
             breaches.take_back_notice(notice=first, reason="It is not settled", by=by, at=NOON)
-        _send(first, by, 2, more_on=date(2026, 11, 30))
+        _send(first, by, 2, more_on=NEXT_WEEK)
         second = BreachNotice.objects.get(phase=2)
         breaches.leave_notice(notice=second, why="Nothing more", by=by, at=NOON + timedelta(hours=3))
         with pytest.raises(breaches.NotOpenError, match="later"):
@@ -408,7 +418,7 @@ def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
         assert office.due_at is None
         breaches.send_notice(notice=residents, text="Told", told_at=out_at, by=by, at=later)
         office.refresh_from_db()
-        assert office.due_at == datetime(2026, 12, 13, 5, 0, tzinfo=UTC), "15 days from telling residents"
+        assert office.due_at == _midnight(19), "15 days from telling residents"
         breaches.take_back_notice(notice=residents, reason="Not posted", by=by, at=later)
         residents.refresh_from_db()
         assert residents.told_at is None
@@ -435,7 +445,7 @@ def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast:
         first = BreachNotice.objects.get()
         with pytest.raises(breaches.TooEarlyError):
             breaches.send_notice(
-                notice=first, text="Told", told_at=out_at, more_on=date(2026, 11, 23), by=by, at=later
+                notice=first, text="Told", told_at=out_at, more_on=TODAY - timedelta(days=1), by=by, at=later
             )
         breaches.send_notice(notice=first, text="120 people", told_at=out_at, by=by, at=later)
         second = BreachNotice.objects.get(phase=2)
@@ -465,13 +475,13 @@ def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast:
 def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
     _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by, pytest.raises(breaches.TooEarlyError):
-        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 23))
+        _send(BreachNotice.objects.get(), by, 2, more_on=TODAY - timedelta(days=1))
 
 
 def test_the_second_notice_is_drafted_from_what_changed_since_the_first(cast: Cast) -> None:
     breach = _assess(cast, _report(cast), places=("DE",), people=None)
     with _as(cast.alice) as by:
-        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
+        _send(BreachNotice.objects.get(), by, 2, more_on=NEXT_WEEK)
     breach = _assess(cast, breach, places=("DE",), people=120, remedy="Access was closed")
 
     with _as(cast.alice):
@@ -656,8 +666,8 @@ def test_a_report_that_was_dismissed_waits_again_once_it_is_opened(cast: Cast) -
 def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> None:
     breach = _assess(cast, _report(cast, is_drill=True), places=("DE",))
     with _as(cast.alice) as by:
-        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
-        _send(BreachNotice.objects.get(phase=2), by, 3, more_on=date(2026, 11, 30))
+        _send(BreachNotice.objects.get(), by, 2, more_on=NEXT_WEEK)
+        _send(BreachNotice.objects.get(phase=2), by, 3, more_on=NEXT_WEEK)
         breaches.leave_notice(notice=BreachNotice.objects.get(phase=3), why="No more", by=by, at=NOON)
     where = f"/programme/breaches/{breach.pk}/real/"
     assert browser_of(cast.bob.user).post(where, {"reason": "It did happen, it was real"}).status_code == 403
@@ -672,7 +682,7 @@ def test_a_drill_that_is_none_counts_and_what_was_sent_is_due(cast: Cast) -> Non
         assert Event.objects.filter(action="breach.made_real").count() == 1
         with pytest.raises(breaches.NotOpenError):
             breaches.make_real(breach=breach, reason="Once more", by=by, at=NOON)
-        _send(row, by, 5, more_on=date(2026, 11, 30))
+        _send(row, by, 5, more_on=NEXT_WEEK)
         assert BreachNotice.objects.filter(phase=2, state=NoticeState.DUE).exists()
 
 
@@ -1018,7 +1028,7 @@ def test_the_page_of_who_was_touched_shows_masks_alone(cast: Cast) -> None:
     call = make.call(cast.dentist, "+12025550111")
     with _as(cast.bob) as by:
         _deed("recording.played", call, by, 1)
-    asked = f"?who=person:{cast.bob.user_id}&since=2026-11-24T00:00&until=2026-11-25T00:00"
+    asked = f"?who=person:{cast.bob.user_id}&since={TODAY}T00:00&until={TODAY + timedelta(days=1)}T00:00"
     alice = browser_of(cast.alice.user)
 
     overview = alice.get(f"/programme/breaches/impact/{asked}").content.decode()

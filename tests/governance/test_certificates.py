@@ -28,13 +28,14 @@ from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 PDF = b"%PDF-1.7\n" + b"A certificate for Bob. " * 40
+TODAY = NOON.date()
 WHERE = "/programme/training/elsewhere/"
 
 
 def bring(cast: Cast, content: bytes | None, *, name: str = "certificate.pdf", **more: str) -> Any:
     said: dict[str, Any] = {
         "course": "passwords", "people": str(cast.bob.user_id), "issuer": "A school",
-        "passed_on": "2026-10-01", "valid_until": "2027-10-01", **more,
+        "passed_on": str(TODAY - timedelta(days=54)), "valid_until": str(TODAY + timedelta(days=311)), **more,
     }  # fmt: skip
     if content is not None:
         said["file"] = SimpleUploadedFile(name, content, "application/pdf")
@@ -99,7 +100,7 @@ def test_what_is_no_certificate_or_too_large_is_not_kept(cast: Cast, content: by
 
 
 def test_one_that_has_ended_is_kept_as_such_and_one_of_a_day_to_come_is_not_taken(cast: Cast) -> None:
-    to_come = bring(cast, None, passed_on="2026-11-25")
+    to_come = bring(cast, None, passed_on=str(TODAY + timedelta(days=1)))
     assert "still to come" in to_come.content.decode()
     bring(cast, None, passed_on="2020-01-01", valid_until="2021-01-01")
     assert noted(cast).was_due_on is None

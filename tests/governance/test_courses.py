@@ -205,10 +205,14 @@ def test_who_began_a_try_goes_on_with_its_version(cast: Cast) -> None:
             user_id=cast.bob.user_id, at=NOON,
         )  # fmt: skip
         assert passed is not None
-        assert (passed.version, passed.asked, passed.valid_until) == ("v1", 4, date(2027, 11, 24))
+        assert (passed.version, passed.asked, passed.valid_until) == (
+            "v1",
+            4,
+            NOON.date().replace(year=NOON.year + 1),
+        )
         elsewhere = training.note_outside(
-            agency=cast.acme, course=newest, user_id=cast.carol.user_id, issuer="Somebody", passed_on=date(2026, 11, 1),
-            valid_until=date(2027, 11, 1), by=by, at=NOON,
+            agency=cast.acme, course=newest, user_id=cast.carol.user_id, issuer="Somebody",
+            passed_on=NOON.date() - timedelta(days=23), valid_until=NOON.date() + timedelta(days=342), by=by, at=NOON,
         )  # fmt: skip
         titles = [title for _, title in selectors.titled([passed, elsewhere])]
         assert titles == ["Our house", "Our other house"], "a certificate says what was passed"
@@ -223,8 +227,8 @@ def test_a_course_that_is_offered_no_more_is_asked_of_nobody_and_stays_with_who_
         made = selectors.catalogue()[course.name]
         training.set_rules(agency=cast.acme, course=made, within={Role.REVIEWER: 10}, by=by, at=NOON)
         training.note_outside(
-            agency=cast.acme, course=made, user_id=cast.carol.user_id, issuer="Somebody", passed_on=date(2026, 11, 1),
-            valid_until=date(2027, 11, 1), by=by, at=NOON,
+            agency=cast.acme, course=made, user_id=cast.carol.user_id, issuer="Somebody",
+            passed_on=NOON.date() - timedelta(days=23), valid_until=NOON.date() + timedelta(days=342), by=by, at=NOON,
         )  # fmt: skip
     training.watch_training(agency_id=cast.acme.pk, at=NOON)
     with job_scope(agency_id=cast.acme.pk):

@@ -66,11 +66,13 @@ def test_a_breach_goes_from_its_report_to_its_end(cast: Cast) -> None:
 
 
 def test_what_was_touched_is_counted_for_who_manages_the_agency_also_without_a_grant(cast: Cast) -> None:
-    call = make.call(cast.dentist, "+12025550111")
+    call, today = make.call(cast.dentist, "+12025550111"), make.NOON.date()
     with job_scope(agency_id=cast.acme.pk):
         bob = Actor.staff(user_id=cast.bob.user_id)
         audit.record("number.revealed", subject=call, client_id=cast.dentist.pk, by=bob, at=make.NOON)
-    asked = reverse("governance:impact") + "?who=&since=2026-11-01T00:00&until=2026-11-30T00:00"
+    asked = (
+        reverse("governance:impact") + f"?who=&since={today - timedelta(days=23)}T00:00&until={today}T23:00"
+    )
 
     carol = browser_of(cast.carol.user).get(asked)
 
@@ -121,7 +123,7 @@ def test_a_course_goes_from_its_screens_to_its_certificate(cast: Cast) -> None:
 def test_nobody_notes_a_certificate_of_their_own(cast: Cast) -> None:
     said = {
         "course": "passwords", "people": str(cast.alice.user_id), "issuer": "Somebody",
-        "passed_on": "2026-10-01", "valid_until": "2027-10-01",
+        "passed_on": str(make.NOON.date()), "valid_until": str(make.NOON.date() + timedelta(days=365)),
     }  # fmt: skip
 
     page = browser_of(cast.alice.user).post(reverse("governance:training_outside"), said).content.decode()

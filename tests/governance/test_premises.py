@@ -21,11 +21,13 @@ from governance.selectors import premises as selectors
 from governance.services import badge_systems, kiosks, premises, sites
 from tests import make
 from tests.cast import Cast
-from tests.make import NOON
 from tests.rules.world import browser_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 needs_db = pytest.mark.django_db
+NOON = make.NOON - timedelta(days=(make.NOON.weekday() - 1) % 7)
+"""Noon of a Tuesday."""
+MONDAY, WEDNESDAY, THURSDAY, SATURDAY = (str(NOON.date() + timedelta(days=days)) for days in (-1, 1, 2, 4))
 HEAD = "reference,badge,direction,at\n"
 
 
@@ -93,20 +95,20 @@ def _came(
 
 @needs_db
 def test_the_same_file_twice_is_taken_once_and_the_way_out_closes_the_entry(cast: Cast) -> None:
-    rows = (("1", "B1", True, "2026-11-25T08:30"), ("2", "B1", False, "2026-11-25T12:00"))
+    rows = (("1", "B1", True, f"{WEDNESDAY}T08:30"), ("2", "B1", False, f"{WEDNESDAY}T12:00"))
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
         assert _came(site, *rows) == (1, 0)
         assert _came(site, *rows) == (0, 0)
         entry = Entry.objects.get()
     assert entry.user_id == cast.bob.user_id
-    assert entry.left_at == datetime(2026, 11, 25, 12, 0, tzinfo=NEW_YORK)
+    assert entry.left_at == datetime.fromisoformat(f"{WEDNESDAY}T12:00").replace(tzinfo=NEW_YORK)
 
 
 @needs_db
 def test_what_a_system_has_sent_is_the_same_event_in_a_file(cast: Cast) -> None:
-    rows = (("1", "B1", True, "2026-11-25T08:30"), ("2", "B1", False, "2026-11-25T12:00"))
-    again = (*rows, ("3", "B1", True, "2026-11-25T09:00"))
+    rows = (("1", "B1", True, f"{WEDNESDAY}T08:30"), ("2", "B1", False, f"{WEDNESDAY}T12:00"))
+    again = (*rows, ("3", "B1", True, f"{WEDNESDAY}T09:00"))
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
         assert _came(site, *rows, source=EntrySource.SYSTEM) == (1, 0)
@@ -115,14 +117,14 @@ def test_what_a_system_has_sent_is_the_same_event_in_a_file(cast: Cast) -> None:
         assert _came(site, *again) == (1, 0)
         assert list(Entry.objects.inside().values_list("reference", flat=True)) == ["3"]
         # A form of the page at the door has a name of its own.
-        assert _came(site, ("1", "B1", True, "2026-11-26T09:00"), source=EntrySource.KIOSK) == (1, 0)
+        assert _came(site, ("1", "B1", True, f"{THURSDAY}T09:00"), source=EntrySource.KIOSK) == (1, 0)
 
 
 @needs_db
 def test_an_entry_that_was_looked_at_waits_again_once_nobody_left(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
-        _came(site, ("1", "B1", True, "2026-11-28T03:00"))
+        _came(site, ("1", "B1", True, f"{SATURDAY}T03:00"))
         entry = Entry.objects.get()
         premises.look_at(
             entry=entry, reason="Fetched the laptop", by=make.JOB, at=entry.entered_at + timedelta(hours=1)
@@ -152,7 +154,7 @@ def test_a_site_is_changed_on_its_page_and_who_comes_then_is_judged_by_its_new_h
     with job_scope(agency_id=cast.acme.pk):
         site = Site.objects.get()
         assert (site.name, site.rooms) == ("New office", [])
-        assert _came(site, ("1", "B1", True, "2026-11-25T06:30")) == (1, 0)
+        assert _came(site, ("1", "B1", True, f"{WEDNESDAY}T06:30")) == (1, 0)
         told = Event.objects.get(action="site.changed").details
         assert told["changed"] == "name address opens"
         assert (told["was"], told["hours"]) == (
@@ -208,11 +210,11 @@ def test_what_is_wrong_stands_on_the_entry_and_waits_for_a_person(cast: Cast) ->
         site = _site(cast)
         _came(
             site,
-            ("1", "B1", True, "2026-11-25T07:59"),
-            ("2", "B1", True, "2026-11-28T10:00"),
-            ("3", "X9", True, "2026-11-25T10:00"),
-            ("4", "B1", True, "2026-11-23T10:00"),
-            ("5", "B1", True, "2026-11-25T17:59"),
+            ("1", "B1", True, f"{WEDNESDAY}T07:59"),
+            ("2", "B1", True, f"{SATURDAY}T10:00"),
+            ("3", "X9", True, f"{WEDNESDAY}T10:00"),
+            ("4", "B1", True, f"{MONDAY}T10:00"),
+            ("5", "B1", True, f"{WEDNESDAY}T17:59"),
         )
         flags = dict(Entry.objects.values_list("reference", "flags"))
         item = Item.objects.open().get(kind=kinds.PREMISES)
@@ -235,7 +237,7 @@ def test_the_badge_of_somebody_who_left_is_told_of(cast: Cast, how: str) -> None
             Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
         else:
             User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
-        _came(site, ("1", "B1", True, "2026-11-25T10:00"))
+        _came(site, ("1", "B1", True, f"{WEDNESDAY}T10:00"))
         assert Entry.objects.get().flags == [EntryFlag.LEFT]
 
 
@@ -243,7 +245,7 @@ def test_the_badge_of_somebody_who_left_is_told_of(cast: Cast, how: str) -> None
 def test_who_never_left_is_flagged_once_and_old_entries_go(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
-        _came(site, ("1", "B1", True, "2026-11-25T10:00"))
+        _came(site, ("1", "B1", True, f"{WEDNESDAY}T10:00"))
     for days in (3, 3.1):
         premises.watch_premises(agency_id=cast.acme.pk, at=NOON + timedelta(days=days))
     with job_scope(agency_id=cast.acme.pk):
@@ -294,7 +296,7 @@ def test_a_code_is_out_once(cast: Cast) -> None:
 
 
 def _flags_of(site: Site, *rows: tuple[str, str, str]) -> list[list[str]]:
-    """Flags of entries by badge, room and time on Wednesday 25 November or as named."""
+    """Flags of entries by badge, room and time as named."""
     passings = [
         premises.Passing(f"{number}", code, True, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK), room)
         for number, (code, room, at) in enumerate(rows)
@@ -331,12 +333,12 @@ def test_the_nearest_hours_of_a_badge_and_a_room_decide(cast: Cast) -> None:
 
         assert _flags_of(
             site,
-            ("B1", "Lab", "2026-11-25T06:30"),  # its own hours for the room
-            ("B1", "Lab", "2026-11-26T06:30"),  # on another day
-            ("B1", "Lab", "2026-11-25T09:30"),  # the room's hours, which its own replace
-            ("B1", "Store", "2026-11-25T23:59:59"),  # its own for every other door, to the end of the day
-            ("B1", "", "2026-11-25T09:00"),  # the site is open, the badge's own hours begin at ten
-            ("B2", "Lab", "2026-11-25T03:00"),  # at any hour, also where the room has hours
+            ("B1", "Lab", f"{WEDNESDAY}T06:30"),  # its own hours for the room
+            ("B1", "Lab", f"{THURSDAY}T06:30"),  # on another day
+            ("B1", "Lab", f"{WEDNESDAY}T09:30"),  # the room's hours, which its own replace
+            ("B1", "Store", f"{WEDNESDAY}T23:59:59"),  # its own for every other door, to the end of the day
+            ("B1", "", f"{WEDNESDAY}T09:00"),  # the site is open, the badge's own hours begin at ten
+            ("B2", "Lab", f"{WEDNESDAY}T03:00"),  # at any hour, also where the room has hours
         ) == [[], out, out, [], out, []]
         assert [(door.room, door.words) for door in selectors.doors(site, first, selectors.hours(site))] == [
             ("", "Mon to Fri, 10:00 to 24:00"), ("Lab", "Wed, 06:00 to 07:00"), ("Store", "Mon to Fri, 10:00 to 24:00"),
@@ -366,7 +368,7 @@ def test_hours_are_replaced_and_taken_out_with_their_room(cast: Cast) -> None:
 
 @needs_db
 def test_a_room_that_is_not_named_any_more_is_open_to_no_badge(cast: Cast) -> None:
-    noon = "2026-11-25T12:00"
+    noon = f"{WEDNESDAY}T12:00"
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
         premises.name_rooms(site=site, rooms=["Lab", "Store"], by=make.JOB, at=NOON)

@@ -26,7 +26,7 @@ from tests.cast import Cast
 from tests.make import NOON
 from tests.rules.world import browser_of
 
-TODAY = date(2026, 11, 24)
+TODAY = NOON.date()
 COURSE = courses.courses()["phishing"]
 needs_db = pytest.mark.django_db
 
@@ -88,7 +88,7 @@ def test_a_try_that_fails_is_kept_and_asks_again_after_a_while(cast: Cast) -> No
     passed = _try(cast, cast.bob, wrong=2, hours=1)
 
     assert passed is not None
-    assert (passed.right, passed.asked, passed.valid_until) == (10, 12, date(2027, 11, 24))
+    assert (passed.right, passed.asked, passed.valid_until) == (10, 12, TODAY.replace(year=TODAY.year + 1))
 
 
 @needs_db
@@ -290,7 +290,13 @@ def test_a_certificate_that_has_ended_gives_nothing_back_and_one_of_tomorrow_is_
         assert Assignment.objects.get().due_on == TODAY + timedelta(days=10)
     assert _withheld(cast, NOON + timedelta(days=41))
     with pytest.raises(training.NotPassedYetError):
-        _noted(cast, alice, days=40, passed_on=TODAY + timedelta(days=41), valid_until=date(2027, 12, 1))
+        _noted(
+            cast,
+            alice,
+            days=40,
+            passed_on=TODAY + timedelta(days=41),
+            valid_until=TODAY + timedelta(days=372),
+        )
 
 
 @needs_db

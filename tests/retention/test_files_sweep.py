@@ -33,7 +33,7 @@ from governance.services import certificates as proofs
 from retention.selectors import named_files
 from retention.services import files_sweep
 from retention.tasks import backups as tasks
-from tests import make
+from tests import clock, make
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,7 @@ def path_of(media: Path, of: Client, file_id: uuid.UUID) -> Path:
 
 
 def age(path: Path, days: int) -> None:
-    then = time.time() - days * 86400
+    then = time.time() - clock.machine_to_suite() - days * 86400
     os.utime(path, (then, then))
 
 
@@ -111,7 +111,7 @@ def test_a_store_is_asked_for_the_time_of_those_alone_that_no_row_names(
     rows = [stored(cast.dentist, media) for _ in range(3)]
     orphan = path_of(media, cast.dentist, uuid.uuid4())
     orphan.write_bytes(b"sound")
-    asked = mock.Mock(return_value=make.now() - timedelta(days=2))
+    asked = mock.Mock(return_value=make.now() - timedelta(days=2, seconds=clock.machine_to_suite()))
     monkeypatch.setattr(FileSystemStorage, "get_modified_time", asked)
     monkeypatch.setattr(store, "_SWEPT_AT_ONCE", 2)
     assert store.sweep_files(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.now()) == 1

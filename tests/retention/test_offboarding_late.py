@@ -239,7 +239,7 @@ def test_the_page_says_that_something_came_and_takes_the_file_again(
 def pressed(cast: Cast) -> None:
     """A caller presses the key that says never again, and the tracker has told it; nobody has read it yet."""
     way = connect(cast.dentist, PressRule("", "9", ("contact",), "withdrawn", "standing"))
-    bring(way, cast.dentist, ("menu 1", "9"))
+    bring(way, cast.dentist, ("menu 1", "9"), started_at=NOON - timedelta(days=1))
 
 
 def read(cast: Cast, at: datetime) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -173,15 +173,16 @@ def test_the_matrix_decides_how_long(cast: Cast, site: Site, days: int, left: in
 
 def test_the_line_is_drawn_by_the_agencys_own_days(cast: Cast, site: Site) -> None:
     """Midnight in New York, on both sides of the night in which the clocks go back."""
-    line = datetime(2026, 11, 2, 5, tzinfo=make.NOON.tzinfo)
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    line = datetime(2026, 11, 2, 5, tzinfo=UTC)
     with job_scope(agency_id=cast.acme.pk):
         _set(cast, Category.PREMISES, 22)
         for at in (line - timedelta(milliseconds=1), line):
             Entry.objects.create(
                 agency=cast.acme, site=site, visitor="A", entered_at=at, left_at=at, source=EntrySource.KIOSK
             )
-        assert house.lines(cast.acme, make.NOON)[Category.PREMISES].cutoff == line
-    night.spend(cast.acme)
+        assert house.lines(cast.acme, noon)[Category.PREMISES].cutoff == line
+    night.spend(cast.acme, noon)
     with job_scope(agency_id=cast.acme.pk):
         assert [row.entered_at for row in Entry.objects.all()] == [line]
 
@@ -403,7 +404,10 @@ def test_shortening_shows_what_leaves_and_takes_a_second_officer(
         policies.read_reason(change=change, by=Actor.staff(user_id=erin.user_id), at=make.NOON)
         policies.approve(change=change, shown=shown, officer=erin, at=make.NOON)
     with job_scope(agency_id=cast.acme.pk):
-        assert house.lines(cast.acme, make.NOON)[Category.PREMISES].cutoff.date() == date(2026, 10, 25)
+        assert (
+            house.lines(cast.acme, make.NOON)[Category.PREMISES].cutoff.date()
+            == (make.NOON - timedelta(days=30)).date()
+        )
 
 
 def test_with_one_officer_a_shorter_policy_waits_a_day(cast: Cast) -> None:

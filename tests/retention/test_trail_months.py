@@ -6,7 +6,7 @@ The preview, the calendar, the run and the certificate count the same rows.
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -41,9 +41,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ZONE = ZoneInfo("America/New_York")
 NOON = make.NOON
-KEPT = 800
-# 800 days before the 24th of November 2026 is the 15th of September 2024: all before that month is due.
-MONTHS = [datetime(2024, month, 15, 12, tzinfo=UTC) for month in (7, 8, 9)]
+_THIRD = (NOON - timedelta(days=800)).replace(day=15)
+MONTHS = [(_THIRD - timedelta(days=days)).replace(day=15) for days in (61, 31, 0)]
+"""The middles of three months in a row, more than two years ago."""
+
+
+def ago(day: datetime) -> int:
+    """How many days before noon."""
+    return (NOON.date() - day.date()).days
+
+
+KEPT = ago(MONTHS[2])
+"""So many days ago is in the third of the months: all before that month is due."""
+STARTS = [month.replace(day=1) for month in (*MONTHS[1:], MONTHS[2] + timedelta(days=30))]
+"""The days after each of the months' ends."""
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +112,7 @@ def hold(client: Client, **said: object) -> Hold:
     person = make.person(client.agency, f"holder{client.pk}", Role.OFFICER)
     with job_scope(agency_id=client.agency_id):
         return Hold.objects.create(
-            agency=client.agency, client=client, name="The inquiry", review_on=date(2027, 2, 1),
+            agency=client.agency, client=client, name="The inquiry", review_on=NOON.date() + timedelta(days=69),
             placed_by_id=person.user_id, placed_at=NOON - timedelta(days=2), **said,
         )  # fmt: skip
 
@@ -123,7 +134,7 @@ def test_months_leave_in_a_run_as_the_preview_counted_and_are_certified(acme: Ag
         (leaving,) = Leaving.objects.all()
         message = leaving.message()
         assert (message.keep_for_days, message.version) == (KEPT, 3)
-        assert message.before == datetime(2024, 9, 1, tzinfo=ZONE)
+        assert message.before == datetime(MONTHS[2].year, MONTHS[2].month, 1, tzinfo=ZONE)
         assert not Event.objects.filter(at__lt=message.before).exists()
     assert due(acme).extent.rows == 0
     assert both_find(acme.pk, tmp_path) == []
@@ -145,10 +156,11 @@ def test_where_the_agency_says_nothing_no_month_leaves(acme: Agency) -> None:
 
 
 def test_a_month_leaves_whole_on_the_day_that_its_end_is_past(acme: Agency) -> None:
-    """845 days before the 24th of November 2026 is the 1st of August 2024."""
-    assert NOON.date() - timedelta(days=845) == date(2024, 8, 1)
     keep(acme)
-    leave = {900: 0, 846: 0, 845: 4, 815: 4, 814: 7, 785: 7, 784: 10, 400: 10}
+    first, second, third = map(ago, STARTS)
+    leave = {
+        first + 55: 0, first + 1: 0, first: 4, second + 1: 4, second: 7, third + 1: 7, third: 10, 400: 10
+    }  # fmt: skip
     assert {days: due(keeping(acme, days)).extent.rows for days in leave} == leave
 
 
@@ -186,7 +198,7 @@ def test_the_last_night_of_a_month_goes_with_its_own_month(tmp_path: Path) -> No
     write(agency.pk, 1, at=last)
     seal(agency.pk, at=last + timedelta(seconds=1))
     age()
-    keep(agency, 753)
+    keep(agency, ago(datetime(2024, 11, 1, tzinfo=UTC)))
 
     night.spend(agency)
     assert left(agency) == 2
@@ -196,7 +208,7 @@ def test_the_last_night_of_a_month_goes_with_its_own_month(tmp_path: Path) -> No
 def test_the_longest_of_agency_and_clients_decides(acme: Agency) -> None:
     keep(acme)
     dentist = make.client(acme, "Dentist", at=MONTHS[0])
-    keep(acme, 820, client=dentist)
+    keep(acme, ago(MONTHS[1]), client=dentist)
     assert due(acme).extent.rows == 4
     with job_scope(agency_id=acme.pk):
         Policy.objects.filter(client=dentist).update(keep_for_days=2000)
@@ -294,7 +306,7 @@ def test_words_behind_an_event_leave_first(acme: Agency) -> None:
         audit.record("run.started", by=make.JOB, at=MONTHS[2], reason="Because of an inquiry.")
     seal(acme.pk, at=MONTHS[2])
     age()
-    keep(acme, 770)
+    keep(acme, KEPT - 30)
     row = due(acme)
     assert (row.extent.rows, row.kept_by) == (11, "a reason that is still here")
     night.spend(acme)
@@ -339,7 +351,7 @@ def test_nothing_leaves_from_under_who_verifies_or_exports(acme: Agency) -> None
 
 @pytest.mark.thorough
 def test_a_policy_that_is_shortened_meanwhile_moves_no_run_on(acme: Agency) -> None:
-    keep(acme, 820)
+    keep(acme, ago(MONTHS[1]))
     run = night.start(acme)
     with job_scope(agency_id=acme.pk):
         own.plan(run=run, at=NOON)
@@ -371,16 +383,16 @@ def test_nothing_leaves_that_is_not_a_year_old_by_the_databases_clock(acme: Agen
 
 @pytest.mark.thorough
 def test_the_calendar_counts_what_falls_due_on_its_day(acme: Agency) -> None:
-    """The first of October is 784 days before the 24th of November: in 16 days, of the 800."""
     keep(acme)
+    days = KEPT - ago(STARTS[2])
     with job_scope(agency_id=acme.pk):
         numbers = house.by_day(acme, NOON, days=90)[Category.TRAIL]
-        assert numbers == {15: 3}
+        assert numbers == {days - 1: 3}
         (row,) = [one for one in calendar.later([], NOON, own=acme) if one.category is Category.TRAIL]
         assert (row.today, row.more) == (7, 3)
     assert due(acme).soon == 3
-    assert due(acme, NOON + timedelta(days=15)).extent.rows == 7
-    assert due(acme, NOON + timedelta(days=16)).extent.rows == 10
+    assert due(acme, NOON + timedelta(days=days - 1)).extent.rows == 7
+    assert due(acme, NOON + timedelta(days=days)).extent.rows == 10
 
 
 @pytest.mark.thorough
