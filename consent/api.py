@@ -267,7 +267,9 @@ class PlaceIn(Strict):
     """
 
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
-    region: str = Field("", max_length=8, pattern=LINE, description="ISO 3166-2 without the country, such as CA.")
+    region: str = Field(
+        "", max_length=8, pattern=LINE, description="ISO 3166-2 without the country, such as CA."
+    )
     evidence: Literal["", "address", "billing", "carrier", "tracker"] = Field(
         "",
         description="How you know: an address, a billing address, a look-up at the carrier, the call tracker.",
@@ -448,7 +450,11 @@ class EventIn(Strict):
     notice_version: uuid.UUID | None = Field(None, description="The published words that were shown.")
     evidence: ProofIn | None = None
     idempotency_key: str | None = Field(
-        None, min_length=8, max_length=100, pattern=LINE, description="In place of the header Idempotency-Key."
+        None,
+        min_length=8,
+        max_length=100,
+        pattern=LINE,
+        description="In place of the header Idempotency-Key.",
     )
 
 

@@ -62,7 +62,6 @@ def door(run: Run) -> Run:
     return guarded
 
 
-
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=LINE)]
 
 

@@ -303,7 +303,9 @@ def _lines(state: Path, environ: dict[str, str], port: int) -> list[str]:
     if demo.exists():
         lines += demo.read_text(encoding="utf-8").strip().splitlines()
     if _mail_is_here(environ):
-        where = f"read at  http://127.0.0.1:{port}/mail/" if demo.exists() else f"written to  {state / 'mail'}"
+        where = (
+            f"read at  http://127.0.0.1:{port}/mail/" if demo.exists() else f"written to  {state / 'mail'}"
+        )
         lines.append(f"No mail server is set (MAIL_URL): mail is {where}")
     return [*lines, "Ctrl-C ends it; the data stays."]
 

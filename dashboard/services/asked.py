@@ -14,6 +14,7 @@ from dashboard.services.said import Ground
 from rights.enums import ApprovalKind, ApprovalState, Ask, Channel, Decided, IdentityKind, LetterWay
 from rights.letters import Filled
 from rights.models import Approval, Case, Identity, Submission
+from rights.selectors import progress
 from rights.services import approvals, cases, deciding, letters, proofs, searching, working
 from rights.services.cases import Claim, Contact
 
@@ -101,8 +102,8 @@ def _bring(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
         )  # fmt: skip
     if asked.until is Until.SENT:
         return
-    letter = letters.preview(case=case, name=letters.ACKNOWLEDGEMENT, at=begun)
-    _post(case, letters.ACKNOWLEDGEMENT, letter, officer, begun)
+    letter = letters.preview(case=case, name=progress.ACKNOWLEDGEMENT, at=begun)
+    _post(case, progress.ACKNOWLEDGEMENT, letter, officer, begun)
     _go_on(case, asked, officer, begun + _LAW)
 
 
