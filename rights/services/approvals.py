@@ -199,7 +199,7 @@ def ask_client(
     return row
 
 
-def _new_link(agency_id: int, client_id: int) -> tuple[str, bytes]:
+def _new_link(agency_id: int, client_id: int | None) -> tuple[str, bytes]:
     """A link's token, which stands in the mail alone, and its digest, which leads to whose it is."""
     token = secrets.token_urlsafe(32)
     digest = digest_of(token)
