@@ -158,7 +158,7 @@ def _without_arguments(_logger: WrappedLogger, _method: str, event: EventDict) -
     record, text = event["_record"], event["event"]
     arguments = event.pop("positional_args", ())
     figures = {name: getattr(record, name, None) for name in _LIBRARIES}
-    event |= {name: value for name, value in figures.items() if isinstance(value, int)}
+    event.update({name: value for name, value in figures.items() if isinstance(value, int)})
     if text not in _OF_THE_MACHINE | _PASSED_ON and text.strip() not in _texts(record.pathname):
         event["event"] = "[text]"
         event.setdefault("place", f"{record.module}:{record.lineno}")

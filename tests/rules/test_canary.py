@@ -866,7 +866,10 @@ def _a_planted_canary_is_found_in_each_store(
         EmailMessage("Call", f"Call {NAME} back, =C3=A4", to=["alice@acme.example"]).message().as_bytes()
     )
     assert SCANNER.find(message) == {"name"}
-    lines = _Lines()
-    lines.setFormatter(_ours_formatter())
-    lines.emit(logging.LogRecord("x", logging.INFO, __file__, 1, "asked by %s for %s", (NAME, NUMBER), None))
-    assert SCANNER.find(lines.text.getvalue().encode()) == {"name"}, "the mask of the logs hides numbers"
+    for formatter, seen in ((logging.Formatter(), {"name", "number"}), (_ours_formatter(), set())):
+        lines = _Lines()
+        lines.setFormatter(formatter)
+        lines.emit(
+            logging.LogRecord("x", logging.INFO, __file__, 1, "asked by %s for %s", (NAME, NUMBER), None)
+        )
+        assert SCANNER.find(lines.text.getvalue().encode()) == seen
