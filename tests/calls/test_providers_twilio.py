@@ -73,6 +73,19 @@ def test_the_published_signature_holds() -> None:
     assert twilio.verify(delivery(genuine.body, VECTOR["signature"], with_port), [VECTOR["token"]])
 
 
+@pytest.mark.parametrize(
+    "moved", [b"From%2B=14155550101", b"Fromx=1", b"Fro=m%2B14155550101", b"From=%2B1415555&%30101=x"]
+)
+def test_a_parameter_that_was_cut_elsewhere_tells_no_call(moved: bytes) -> None:
+    """The signature joins names and values: each of these may be signed like From=+14155550101."""
+    rest = b"CallSid=CA1&CallStatus=completed&Direction=inbound&SequenceNumber=3&To=%2B14155550199&"
+    whole, cut = rest + b"From=%2B14155550101", rest + moved
+    assert twilio.event_key(whole) == "call:CA1:3"
+    assert twilio.event_key(cut) != "call:CA1:3"
+    with pytest.raises((RefusedError, UnparsableError)):
+        twilio.parse(cut, {}, at=NOON)
+
+
 def test_a_signature_over_the_address_with_its_port_holds() -> None:
     signature = sign("https://example.com:443/x?y=1" + "CallSidCA1")
     assert twilio.verify(delivery(b"CallSid=CA1", signature, "https://example.com/x?y=1"), ["12345"])

@@ -7,9 +7,9 @@ MeltanoLabs/tap-calltrackingmetrics, schemas/call.json (the fields). CTM publish
 
 Not settled by any source, and therefore read generously:
 
-- How `X-CTM-Time` is written. It is signed whatever it is. Where it can be read as Unix seconds or milliseconds,
-  ISO 8601 or an e-mail's date, a delivery that is more than a day away from it is refused as a repeat; a day, because a
-  time without an offset may be that of any zone. Where it cannot be read, the signature alone decides.
+- How `X-CTM-Time` is written. It is read as Unix seconds or milliseconds, ISO 8601 or an e-mail's date. A delivery
+  that is more than a day away from it is refused as a repeat; a day, because a time without an offset may be that of
+  any zone. So is one whose time cannot be read.
 - The words of `dial_status` and `call_status`: unknown ones say nothing.
 - What stands in `inputs.menu_inputs` beyond that it is a list of texts: see `base.presses`.
 
@@ -128,7 +128,7 @@ class CallTrackingMetrics:
 
 def _is_fresh(time: str, at: datetime | None) -> bool:
     sent = _sent_at(time.strip())
-    return at is None or sent is None or abs(at - sent) <= FRESH_FOR
+    return at is None or (sent is not None and abs(at - sent) <= FRESH_FOR)
 
 
 def _sent_at(time: str) -> datetime | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -48,6 +49,7 @@ _OUTCOMES: Final = {
 _STARTED: Final = frozenset({"queued", "initiated", "ringing"})
 _ROUTED: Final = frozenset({"in-progress", "answered"})
 _INBOUND: Final = frozenset({"inbound", "trunking-originating"})
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII).fullmatch
 _NOT_TELEPHONES: Final = ("client:", "sip:", "sips:", "whatsapp:", "sim:", "app:")
 
 
@@ -89,7 +91,13 @@ class Twilio:
         sequence = params.get("SequenceNumber", "")
         if status is not None and recording is not None and len(recording) + len(status) < 100:
             return f"recording:{recording}:{status}"
-        if call is not None and sequence.isascii() and sequence.isdigit() and len(sequence) < 10:
+        if (
+            call is not None
+            and _has_parties(params)
+            and sequence.isascii()
+            and sequence.isdigit()
+            and len(sequence) < 10
+        ):
             return f"call:{call}:{int(sequence)}"
         return base.digest_key(body)
 
@@ -173,6 +181,9 @@ def _load(body: bytes) -> dict[str, str]:
     pairs = _pairs(body)
     if not pairs:
         raise UnparsableError("The body is neither a form nor JSON.")
+    # The signature covers names and values without what stands between: From=+1415 signs like From+=1415.
+    if not all(_NAME(name) for name, _ in pairs):
+        raise UnparsableError("A parameter has a name that Twilio gives none.")
     return dict(reversed(pairs))
 
 
@@ -231,6 +242,8 @@ def _addresses(url: str) -> Iterator[str]:
 
 def _call(params: dict[str, str], call: str, *, at: datetime) -> CallFacts:
     direction = _direction(params)
+    if not _has_parties(params):
+        raise RefusedError("From", "the caller's and the called number")
     ours, theirs = ("To", "From") if direction is Direction.INBOUND else ("From", "To")
     stage = _stage(params)
     length = base.seconds(params.get("CallDuration"), "CallDuration") if stage is Stage.ENDED else None
@@ -257,6 +270,11 @@ def _call(params: dict[str, str], call: str, *, at: datetime) -> CallFacts:
         stage=stage,
         revision=_sequence(params),
     )
+
+
+def _has_parties(params: Mapping[str, str]) -> bool:
+    """Whether both numbers are named, be they empty: a signature stands as well where a name was cut differently."""
+    return ("From" in params or "Caller" in params) and ("To" in params or "Called" in params)
 
 
 def _recording(params: dict[str, str], call: str, *, at: datetime) -> Parsed:
