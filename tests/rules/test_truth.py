@@ -42,9 +42,11 @@ from tests.rights.asking import ANNA, Office
 from tests.rights.test_at_the_tracker import recorded
 from tests.rights.test_portal import arrive, do, ids_on, open_page
 from tests.rules import source
+from tests.samples import new_york
 
 LATER = NOON + timedelta(minutes=5)
-NIGHT = NOON.replace(day=25, hour=3)
+NIGHT = NOON + timedelta(hours=15)
+DAY, NEXT = NOON.date(), NIGHT.date()
 """24 November, 22:00, in the client's New York."""
 
 
@@ -239,14 +241,14 @@ CLAIMS = (
     Claim("the case's erasure", "failed at the tracker", lambda g: case_page(g, at_tracker(g, WaitingState.FAILED)),
           ("Deletion at the call tracker: 0 of 1 requests sent; 1 failed",), ("tracker confirmed",)),
     Claim("the answer", "sent and downloaded, another time zone", lambda g: case_page(g, answered(g, fetched=True)),
-          ("Decided; answer sent on 24 Nov 2026; package downloaded on 24 Nov 2026", "Close request"),
-          ("being carried out", "answer sent on 25 Nov", "Write the answer Letter", "Write the answer More")),
+          (f"Decided; answer sent on {DAY:%-d %b %Y}; package downloaded on {DAY:%-d %b %Y}", "Close request"),
+          ("being carried out", f"answer sent on {NEXT:%-d %b}", "Write the answer Letter", "Write the answer More")),
     Claim("the answer", "failed", lambda g: case_page(g, answered(g, state=LetterState.FAILED)),
           ("Decided; answer not delivered", "Write the answer"), ("answer sent", "Close request")),
     Claim("the answer on the caller's page", "sent", lambda g: caller_page(answered(g)),
-          ("We sent you our answer on 24 November 2026.",), ("Our answer follows", "25 November")),
+          (f"We sent you our answer on {DAY:%-d %B %Y}.",), ("Our answer follows", f"{NEXT:%-d %B}")),
     Claim("the code", "the limit is reached", fourth_code,
-          ("No code was sent", "from 24 Nov 2026, 08:00"), ("a code is on its way",)),
+          ("No code was sent", f"from {new_york(NOON + timedelta(hours=1))}"), ("a code is on its way",)),
     Claim("the day of receipt", "it is not counted", taught,
           ("the day of receipt itself does not count", "The day of receipt does not count."),
           ("the day of receipt counts", "From the day on which it was received")),
