@@ -44,7 +44,7 @@ def calls_of(targets: Sequence[Target]) -> list[tuple[str, str]]:
 
 def _said(client: Client, call: Call) -> tuple[datetime, str, str]:
     at = call.started_at.astimezone(ZoneInfo(client.time_zone))
-    parts = [f"{at:%d %b %Y, %H:%M}", call.get_direction_display().lower(), f"{call.seconds} s"]
+    parts = [f"{at:%-d %b %Y, %H:%M}", call.get_direction_display().lower(), f"{call.seconds} s"]
     parts += filter(None, (call.source, places.name(call.country, call.region) if call.country else ""))
     return call.started_at, str(call.pk), f"{client.name}: {', '.join(map(str, parts))}"
 

@@ -33,10 +33,13 @@ from tests.cast import Cast
 from tests.consent.test_withdrawals import carry_out, connect, withdraw
 from tests.make import NOON
 from tests.rights.asking import Office
+from tests.samples import new_york
 
 LATER = NOON + timedelta(minutes=5)
-NIGHT = NOON.replace(day=25, hour=3)
-"""24 November, 22:00, in the client's New York."""
+NIGHT = NOON + timedelta(hours=15)
+"""The evening of `DAY` in the client's New York, the day after by UTC."""
+DAY, NEXT = NOON.date(), NIGHT.date()
+AT_NIGHT = new_york(NIGHT, "%-d %b %Y, %H:%M %Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +246,8 @@ MORE = (
     Claim("the withdrawal", "chosen, nothing confirmed", chosen,
           ("No step was planned at a vendor",), ("Done everywhere", "Confirmed at vendors")),
     Claim("the withdrawal", "another time zone", lambda g: withdrawal_page(g, WaitingState.SENT, WaitingState.DONE),
-          ("Last sent 24 Nov 2026, 22:00 EST", "Last confirmed 24 Nov 2026, 22:00 EST"),
-          ("Last sent 25 Nov", "Last confirmed 25 Nov")),
+          (f"Last sent {AT_NIGHT}", f"Last confirmed {AT_NIGHT}"),
+          (f"Last sent {NEXT:%-d %b}", f"Last confirmed {NEXT:%-d %b}")),
     Claim("the board of withdrawals", "partly remaining",
           lambda g: (withdrawn(g, WaitingState.DONE), page(g.cast.alice, "consent:withdrawals", "dentist"))[1],
           ("At vendors: 1 of 2 steps sent, 1 confirmed",), ("Done everywhere", "Confirmed at vendors", "2 of 2")),
@@ -264,8 +267,8 @@ MORE = (
     Claim("the copies of a certificate", "failed: past the day", lambda g: copied(g, after=timedelta(days=20)),
           ("1 of 2 removed; 1 past the day of removal",), ("All vault backups",)),
     Claim("the copies of a certificate", "removed, another time zone", lambda g: copied(g, removed_at=NIGHT),
-          ("All vault backups from before the destruction are removed: 2 of 2, the last 24 Nov 2026, 22:00 EST",),
-          ("1 of 2", "the last 25 Nov")),
+          (f"All vault backups from before the destruction are removed: 2 of 2, the last {AT_NIGHT}",),
+          ("1 of 2", f"the last {NEXT:%-d %b}")),
     Claim("the copies of a certificate", "none is recorded", lambda g: certificate_page(g, certified(g, erased=5)),
           ("No vault backup from before the destruction is recorded",), ("All vault backups", "are removed")),
     Claim("the export", "an earlier state: queued", lambda g: export_page(g, JobState.QUEUED),
@@ -282,7 +285,7 @@ MORE = (
           ("Written; the file is deleted",), ("has expired", "Take the file", "downloaded")),
     Claim("the export", "another time zone than the agency's",
           lambda g: export_page(g, JobState.QUEUED, zone="Asia/Tokyo"),
-          ("25 Nov 2026, 12:00 JST",), ("24 Nov 2026",)),
+          (f"{NEXT:%-d %b %Y}, 12:00 JST",), (f"{DAY:%-d %b %Y}",)),
     Claim("the list of exports", "expired",
           lambda g: export_page(g, JobState.DONE, is_kept=True, name="calls:export_new"),
           ("Written; the file has expired",), ("Alice Done", "file is deleted")),
@@ -293,8 +296,8 @@ MORE = (
     Claim("the backup", "past its day", lambda g: backup_page(g, days=20),
           ("Made; past the day of its removal",), ("removed with its key",)),
     Claim("the backup", "removed, another time zone", lambda g: backup_page(g, removed_at=NIGHT, passed=True),
-          ("Made, and restored by a drill that passed; removed with its key, 24 Nov 2026, 22:00 EST",),
-          ("removed with its key, 25 Nov", "past the day")),
+          (f"Made, and restored by a drill that passed; removed with its key, {AT_NIGHT}",),
+          (f"removed with its key, {NEXT:%-d %b}", "past the day")),
     Claim("the newest backup", "an earlier state: removed", lambda g: backup_page(g, removed_at=NIGHT, passed=True),
           ("Newest of the vault None",), ("Newest of the vault 1 day", "the operator has made none")),
     Claim("the backup", "hidden by permission", lambda g: backup_page(g, who=g.cast.bob),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -38,7 +39,8 @@ from tests.rights.asking import ANNA, Office
 from tests.rights.test_at_the_tracker import recorded
 from tests.rights.test_portal import arrive, do, ids_on, open_page
 from tests.rules import source
-from tests.rules.claims import LATER, MORE, NIGHT, Claim, Ground, page, text_of
+from tests.rules.claims import AT_NIGHT, DAY, LATER, MORE, NEXT, NIGHT, Claim, Ground, page, text_of
+from tests.samples import new_york
 
 
 def caller_page(case: Case, language: str = "en") -> str:
@@ -220,18 +222,18 @@ CLAIMS = (
     Claim("the case's erasure", "failed at the tracker", lambda g: case_page(g, at_tracker(g, WaitingState.FAILED)),
           ("Deletion at the call tracker: 0 of 1 requests sent; 1 failed",), ("tracker confirmed",)),
     Claim("the answer", "sent and downloaded, another time zone", lambda g: case_page(g, answered(g, fetched=True)),
-          ("Decided; answer sent on 24 Nov 2026; package downloaded on 24 Nov 2026", "Close request"),
-          ("being carried out", "answer sent on 25 Nov", "Write the answer Letter", "Write the answer More")),
+          (f"Decided; answer sent on {DAY:%-d %b %Y}; package downloaded on {DAY:%-d %b %Y}", "Close request"),
+          ("being carried out", f"answer sent on {NEXT:%-d %b}", "Write the answer Letter", "Write the answer More")),
     Claim("the answer", "failed", lambda g: case_page(g, answered(g, state=LetterState.FAILED)),
           ("Decided; answer not delivered", "Write the answer"), ("answer sent", "Close request")),
     Claim("the answer on the caller's page", "sent", lambda g: caller_page(answered(g)),
-          ("We sent you our answer on 24 November 2026.",), ("Our answer follows", "25 November")),
+          (f"We sent you our answer on {DAY:%-d %B %Y}.",), ("Our answer follows", f"{NEXT:%-d %B}")),
     Claim("the letter", "an earlier state: being sent", lambda g: letter_page(g, LetterState.WAITING),
           ("by Alice. Being sent.",), ("Being sent 2", "Sent 2", "that it was sent")),
     Claim("the letter", "failed", lambda g: letter_page(g, LetterState.FAILED),
           ("by Alice. Not delivered.",), ("Not delivered 2", "Sent 2")),
     Claim("the letter", "sent, another time zone", lambda g: letter_page(g, LetterState.SENT),
-          ("Sent 24 Nov 2026, 22:00 EST",), ("Sent 25 Nov", "Not delivered")),
+          (f"Sent {AT_NIGHT}",), (f"Sent {NEXT:%-d %b}", "Not delivered")),
     Claim("the letter on the caller's page", "an earlier state: being sent",
           lambda g: caller_page(answered(g, state=LetterState.WAITING)),
           ("We are writing to you",), ("We wrote to you", "We sent you our answer")),
@@ -244,13 +246,13 @@ CLAIMS = (
           ("heard", "Letter sent", "receipt by Sent")),
     Claim("the acknowledgement", "sent, another time zone",
           lambda g: case_page(g, acknowledged(g, LetterState.SENT)),
-          ("Acknowledge receipt by Sent 24 Nov 2026, 22:00 EST",),
-          ("receipt by Sent 25 Nov", "receipt by Sent 24 Nov 2026, 08")),
+          (f"Acknowledge receipt by Sent {AT_NIGHT}",),
+          (f"receipt by Sent {NEXT:%-d %b}", f"receipt by Sent {DAY:%-d %b %Y}, 08")),
     Claim("the acknowledgement on the caller's page", "failed",
           lambda g: caller_page(acknowledged(g, LetterState.FAILED)),
           ("Our letter to you was not delivered",), ("We wrote to you",)),
     Claim("the code", "the limit is reached", fourth_code,
-          ("No code was sent", "from 24 Nov 2026, 08:00"), ("a code is on its way",)),
+          ("No code was sent", f"from {new_york(NOON + timedelta(hours=1))}"), ("a code is on its way",)),
     Claim("the day of receipt", "it is not counted", taught,
           ("the day of receipt itself does not count", "The day of receipt does not count."),
           ("the day of receipt counts", "From the day on which it was received")),
