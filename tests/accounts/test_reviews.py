@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -32,6 +33,11 @@ from tests import make
 from tests.accounts.browsers import actions_of, signed_in
 from tests.cast import Cast
 from tests.make import NOON, PASSWORD
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of a day in the agency's zone."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo("America/New_York"))
 
 
 def by(person: Membership) -> Actor:
@@ -79,7 +85,7 @@ def test_grants_are_confirmed_or_ended_and_nobody_answers_for_their_own(cast: Ca
 def test_what_nobody_answers_ends_at_its_date_and_what_was_given_anew_stays(cast: Cast) -> None:
     make.grant(cast.carol, cast.plumber)
     review = started(cast)
-    assert review.answer_by == datetime(2026, 12, 9, 5, tzinfo=UTC), "after the 14th day, New York's midnight"
+    assert review.answer_by == midnight(NOON.date() + timedelta(days=15)), "after the 14th day"
     with job_scope(agency_id=cast.acme.pk):
         reviews.answer_lines(
             review=review,
@@ -124,15 +130,18 @@ def test_each_quarter_one_starts_by_itself_and_waits_in_the_queue(cast: Cast) ->
             work.mind_people(agency_id=cast.acme.pk, at=at)
             return list(AccessReview.objects.order_by("started_at").values_list("period", flat=True))
 
+    month = 3 * ((NOON.month - 1) // 3) + 4
+    quarter = date(NOON.year + (month > 12), (month - 1) % 12 + 1, 1)
+    starts, ends, period = midnight(quarter), midnight(quarter + timedelta(days=15)), f"{quarter:%Y-%m}"
     assert minded(NOON) == [], "who came in the middle of a quarter is asked with the next"
-    assert minded(datetime(2027, 1, 1, 4, 59, tzinfo=UTC)) == []
-    assert minded(datetime(2027, 1, 1, 5, 0, tzinfo=UTC)) == ["2027-01"]
+    assert minded(starts - timedelta(minutes=1)) == []
+    assert minded(starts) == [period]
     with job_scope(agency_id=cast.acme.pk):
         (item,) = Item.objects.open().filter(kind="access_review")
-        assert (item.count, item.due_at) == (3, datetime(2027, 1, 16, 5, tzinfo=UTC))
+        assert (item.count, item.due_at) == (3, ends)
     assert "Grants that nobody has confirmed" in signed_in(cast.alice).get("/work/").content.decode()
-    assert minded(datetime(2027, 1, 16, 5, 0, tzinfo=UTC)) == ["2027-01"]
-    assert minded(datetime(2027, 3, 31, 12, tzinfo=UTC)) == ["2027-01"]
+    assert minded(ends) == [period]
+    assert minded(starts + timedelta(days=89, hours=12)) == [period]
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="access_review").exists()
 

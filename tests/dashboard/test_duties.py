@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +34,8 @@ from callprivacy.work import tasks as work_tasks
 from callprivacy.work.models import Notification
 from consent.enums import VendorStep
 from consent.models import VendorTask
-from dashboard import selectors
+from consent.selectors.law import rules_of
+from dashboard import law, selectors
 from dashboard.duties import DUTIES, Found, Look, by_id
 from dashboard.enums import DutyState
 from dashboard.models import ClientStanding, ClientStandingDay, RecordSnapshot, Standing, StandingDay
@@ -55,7 +56,7 @@ from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 
-TODAY = date(2026, 11, 24)
+TODAY = NOON.date()
 DAY = timedelta(days=1)
 HOUSE = watch.House(
     backups={"default": 60, "vault": 60},
@@ -509,8 +510,12 @@ def test_who_is_switched_off_needs_no_rule_and_gives_the_badge_back(cast: Cast) 
 
 
 def test_rules_that_nobody_looked_over_for_half_a_year_are_due(cast: Cast) -> None:
-    assert _see("law", cast).state == DutyState.GOOD
-    assert _see("law", cast, at=NOON + 200 * DAY).state == DutyState.DUE
+    with job_scope(agency_id=cast.acme.pk):
+        rules = law.checked(rules_of(cast.acme.pk), {("US", "")})
+    first = min(row.oldest for row in rules if row.about is not law.About.WATCHED)
+    looked_over = datetime.combine(first, time(12), tzinfo=UTC)
+    assert _see("law", cast, at=looked_over).state == DutyState.GOOD
+    assert _see("law", cast, at=looked_over + law.STALE_AFTER).state == DutyState.DUE
 
 
 def test_each_client_stands_for_itself(cast: Cast) -> None:
@@ -530,7 +535,7 @@ def test_each_client_stands_for_itself(cast: Cast) -> None:
         assert [(one.client.pk, one.failing, one.overdue) for one in selectors.client_postures()] == [
             (cast.dentist.pk, 1, 1)
         ]
-        assert selectors.client_duty_chart(cast.dentist, 60, at=NOON)["rows"] == [["24 Nov", 0, 1, 1]]
+        assert selectors.client_duty_chart(cast.dentist, 60, at=NOON)["rows"] == [[f"{NOON:%-d %b}", 0, 1, 1]]
     with job_scope(agency_id=cast.acme.pk):
         Hold.objects.update(lifted_at=NOON, lifted_by_id=cast.alice.user_id)
         VendorTask.objects.all().remove()

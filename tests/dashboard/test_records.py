@@ -63,7 +63,7 @@ def test_they_follow_roles_vendors_policies_and_measures(cast: Cast) -> None:
 
     assert _told(record, "Measuring advertising by calls", "For") == "Dentist LLC"
     assert _told(record, "Dentist LLC", "Processing") == "Recording calls\nCalling and texting"
-    assert _told(record, "Dentist LLC", "Agreement of") == "2026-11-24"
+    assert _told(record, "Dentist LLC", "Agreement of") == str(NOON.date())
     assert "Recordings" in _told(record, "Dentist LLC", "Data")
     assert "CallRail (processor): United States" in _told(record, "Dentist LLC", "Vendors and transfers")
     assert "Call records, calls in: 90 days" in _told(record, "Dentist LLC", "Kept for")

@@ -117,11 +117,12 @@ def seen(page: str) -> str:
 class Office:
     """Alice at work: deeds of an officer, each in a scope of her own."""
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, cast: Cast, *, at: datetime = make.NOON) -> None:
+        self.at = at
         self.scope = {"agency_id": cast.acme.pk, "user_id": cast.alice.user_id}
         self.by = Actor.staff(user_id=cast.alice.user_id)
 
     def does(self, deed: Any, **facts: Any) -> Any:
-        """One deed at noon, unless it says when."""
+        """One deed at the office's own time, unless it says when."""
         with staff_scope(**self.scope):
-            return deed(by=self.by, at=facts.pop("at", make.NOON), **facts)
+            return deed(by=self.by, at=facts.pop("at", self.at), **facts)

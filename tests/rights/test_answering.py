@@ -750,10 +750,10 @@ def test_the_record_has_the_six_fields_of_each_request_and_nobody_in_it(cast: Ca
     assert first | {"reference": ""} == {
         "reference": "",
         "asked_of": cast.dentist.legal_name,
-        "date_of_request": "2026-11-24",
+        "date_of_request": str(make.NOON.date()),
         "nature_of_request": "Delete my data",
         "manner": "Post",
-        "date_of_response": "2026-12-03",
+        "date_of_response": str((make.NOON + timedelta(days=9)).date()),
         "nature_of_response": "Refused",
         "basis_of_denial": first["basis_of_denial"],
     }

@@ -41,7 +41,10 @@ from tests.rights.asking import ANNA, BEN, Office
 pytestmark = pytest.mark.django_db
 
 
-TOO_LATE = make.NOON + timedelta(days=31)
+WINTER = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""Noon of a day whose terms are written out: their weekends and holidays are of that winter."""
+in_winter = pytest.mark.parametrize("noon", [WINTER], ids=["winter"])
+TOO_LATE = WINTER + timedelta(days=31)
 """After the first term of a request from Germany that came in at noon."""
 
 
@@ -53,7 +56,7 @@ def actions(of: Cast | Case) -> list[str]:
 
 
 def test_what_is_asked_for_becomes_a_case_each_with_its_own_clock(cast: Cast) -> None:
-    found = asking.asked(cast.dentist, Ask.DELETE, Ask.COPY, place=("US", "CA"))
+    found = asking.asked(cast.dentist, Ask.DELETE, Ask.COPY, place=("US", "CA"), at=WINTER)
 
     copy, delete = asking.case_of(found, Ask.COPY), asking.case_of(found, Ask.DELETE)
     assert copy.reference != delete.reference
@@ -77,7 +80,7 @@ def test_an_area_code_leaves_no_state_out(cast: Cast) -> None:
 
 
 def test_where_no_law_sets_a_day_the_houses_own_does(cast: Cast) -> None:
-    found = asking.asked(cast.dentist, Ask.COMPLAIN, place=("JP", ""))
+    found = asking.asked(cast.dentist, Ask.COMPLAIN, place=("JP", ""), at=WINTER)
     case = asking.case_of(found, Ask.COMPLAIN)
     assert (case.law, case.laws) == ("", [])
     assert case.answer_by == date(2027, 1, 8)
@@ -161,16 +164,22 @@ def test_a_row_of_a_case_belongs_to_whom_the_case_belongs(cast: Cast) -> None:
 
 
 @pytest.fixture
-def office(cast: Cast) -> Office:
-    make.grant(cast.alice, cast.dentist)
-    return Office(cast)
+def noon() -> datetime:
+    """When the case comes in and the office works."""
+    return make.NOON
 
 
 @pytest.fixture
-def case(cast: Cast, office: Office) -> Case:
+def office(cast: Cast, noon: datetime) -> Office:
+    make.grant(cast.alice, cast.dentist)
+    return Office(cast, at=noon)
+
+
+@pytest.fixture
+def case(cast: Cast, office: Office, noon: datetime) -> Case:
     asking.answered_by(cast.dentist, Answerer.AGENCY)
-    found = asking.asked(cast.dentist, Ask.COPY, place=("DE", ""))
-    asking.prove(found)
+    found = asking.asked(cast.dentist, Ask.COPY, place=("DE", ""), at=noon)
+    asking.prove(found, at=noon)
     return asking.case_of(found, Ask.COPY)
 
 
@@ -220,18 +229,19 @@ def _write(
     return sent
 
 
+@in_winter
 def test_an_answer_takes_longer_once_the_letter_has_gone_that_says_so(case: Case, office: Office) -> None:
     assert (case.law, case.answer_by) == ("gdpr", date(2026, 12, 24))
     waiting = _extending(case, office)
     with pytest.raises(cases.AlreadyDoneError):
         office.does(cases.extend, case=case, ground="complexity", words="Again.")
-    letter = _write(waiting, office, LetterWay.MAIL, make.NOON)
+    letter = _write(waiting, office, LetterWay.MAIL, WINTER)
     assert (again(case).answer_by, again(case).extended_at) == (date(2026, 12, 24), None), "it has not gone"
     with job_scope(agency_id=case.agency_id):
         item = Item.objects.open().get(kind=kinds.EXTENSION_UNSENT)
         assert item.due_at == datetime(2026, 12, 25, 5, tzinfo=UTC)
 
-    gone = make.NOON + timedelta(days=3)
+    gone = WINTER + timedelta(days=3)
     letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=gone)
 
     later = again(case)
@@ -244,6 +254,7 @@ def test_an_answer_takes_longer_once_the_letter_has_gone_that_says_so(case: Case
         office.does(cases.extend, case=case, ground="complexity", words="Again.")
 
 
+@in_winter
 def test_a_letter_that_goes_after_the_first_term_extends_nothing(case: Case, office: Office) -> None:
     _write(_extending(case, office), office, LetterWay.POST, TOO_LATE, by="24 December 2026")
     assert_stands(case)
@@ -259,9 +270,10 @@ def assert_stands(case: Case) -> None:
     assert (item.kind, item.due_at) == (kinds.LATE, late.answer_due_at)
 
 
+@in_winter
 def test_a_mail_that_would_go_after_the_first_term_does_not(case: Case, office: Office) -> None:
     waiting = _extending(case, office)
-    letter = _write(waiting, office, LetterWay.MAIL, make.NOON)
+    letter = _write(waiting, office, LetterWay.MAIL, WINTER)
     with pytest.raises(letters.TooLateError):
         _write(waiting, office, LetterWay.MAIL, TOO_LATE, by="24 December 2026")
 
@@ -272,9 +284,10 @@ def test_a_mail_that_would_go_after_the_first_term_does_not(case: Case, office: 
     assert letters.claim_letters(agency_id=case.agency_id, at=TOO_LATE, limit=5) == []
 
 
+@in_winter
 @pytest.mark.thorough
 def test_a_mail_that_failed_is_not_tried_again_after_the_first_term(case: Case, office: Office) -> None:
-    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, WINTER)
     with job_scope(agency_id=case.agency_id):
         Letter.objects.update(state=LetterState.FAILED, due_at=None)
 
@@ -283,13 +296,14 @@ def test_a_mail_that_failed_is_not_tried_again_after_the_first_term(case: Case, 
     assert_stands(case)
 
 
+@in_winter
 def test_a_letter_that_has_gone_goes_once_and_extends_by_its_own_day(
     case: Case, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, WINTER)
     with monkeypatch.context() as patch:
         patch.setattr(queue, "renew", None)
-        letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=make.NOON)
+        letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=WINTER)
     with job_scope(agency_id=case.agency_id):
         letter.refresh_from_db()
     assert (letter.state, again(case).extended_at) == (LetterState.SENT, None)
@@ -298,28 +312,32 @@ def test_a_letter_that_has_gone_goes_once_and_extends_by_its_own_day(
     letters.note_extensions(agency_id=case.agency_id, at=TOO_LATE)
     letters.note_extensions(agency_id=case.agency_id, at=TOO_LATE)
 
-    assert again(case).extended_at == make.NOON
+    assert again(case).extended_at == WINTER
     assert actions(case).count("case.extended") == 1
 
 
+@in_winter
 def test_a_reason_that_does_not_open_keeps_no_letter_from_being_noted(case: Case, office: Office) -> None:
-    letter = _write(_extending(case, office), office, LetterWay.MAIL, make.NOON)
+    letter = _write(_extending(case, office), office, LetterWay.MAIL, WINTER)
     with job_scope(agency_id=case.agency_id):
         CaseEvent.objects.filter(case=case, kind=EventKind.EXTENDING).update(words=b"\x01" + bytes(60))
-    letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=make.NOON)
-    assert again(case).extended_at == make.NOON
+    letters.letter_sent(agency_id=case.agency_id, letter_id=letter.pk, at=WINTER)
+    assert again(case).extended_at == WINTER
 
 
+@in_winter
 def test_what_waits_for_a_letter_of_the_agencys_own_ends_when_it_has_gone(cast: Cast, office: Office) -> None:
-    own = asking.case_of(asking.asked(None, Ask.COPY, agency=cast.acme, place=("DE", "")), Ask.COPY)
-    letter = _write(_extending(own, office), office, LetterWay.MAIL, make.NOON)
+    own = asking.case_of(
+        asking.asked(None, Ask.COPY, agency=cast.acme, place=("DE", ""), at=WINTER), Ask.COPY
+    )
+    letter = _write(_extending(own, office), office, LetterWay.MAIL, WINTER)
     with job_scope(agency_id=cast.acme.pk):
         waiting = Item.objects.open().filter(kind=kinds.OWN_REQUEST)
         assert waiting.count() == 1
-    reminders.remind(agency_id=cast.acme.pk, at=make.NOON)
+    reminders.remind(agency_id=cast.acme.pk, at=WINTER)
     with job_scope(agency_id=cast.acme.pk):
         assert waiting.count() == 1
-    letters.letter_sent(agency_id=cast.acme.pk, letter_id=letter.pk, at=make.NOON)
+    letters.letter_sent(agency_id=cast.acme.pk, letter_id=letter.pk, at=WINTER)
     with job_scope(agency_id=cast.acme.pk):
         assert not waiting.exists()
 
@@ -349,21 +367,22 @@ def test_the_clock_stands_only_where_a_law_says_so(cast: Cast, case: Case, offic
         office.does(cases.resume_clock, case=british)
 
 
+@in_winter
 def test_the_clock_goes_on_when_the_answer_came_in_not_when_somebody_read_it(
     cast: Cast, office: Office
 ) -> None:
-    found = asking.asked(cast.dentist, Ask.COPY, place=("GB", ""))
+    found = asking.asked(cast.dentist, Ask.COPY, place=("GB", ""), at=WINTER)
     british = asking.case_of(found, Ask.COPY)
     office.does(cases.stop_clock, case=british, words="Which calls do you mean?")
     resumed = office.does(
         cases.resume_clock,
         case=british,
-        at=make.NOON + timedelta(days=10),
-        said_at=make.NOON + timedelta(days=3),
+        at=WINTER + timedelta(days=10),
+        said_at=WINTER + timedelta(days=3),
     )
     assert resumed.answer_by == date(2026, 12, 29), "the 27th is a Sunday, and Boxing Day is kept on the 28th"
     with job_scope(agency_id=cast.acme.pk):
-        assert Pause.objects.get().until == make.NOON + timedelta(days=3)
+        assert Pause.objects.get().until == WINTER + timedelta(days=3)
 
 
 def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_answer_came(
@@ -385,22 +404,23 @@ def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_a
     assert (asks.status_code, "When that came in" in asks.content.decode()) == (422, True)
 
 
+@in_winter
 @pytest.mark.parametrize(("elsewhere", "began"), [(None, 2), (3, 3)])
 def test_a_british_clock_starts_when_the_proof_came_in_not_when_staff_looked_at_it(
     cast: Cast, office: Office, elsewhere: int | None, began: int
 ) -> None:
-    found = asking.asked(cast.dentist, Ask.DELETE, place=("GB", ""), on_behalf=OnBehalf.AGENT)
+    found = asking.asked(cast.dentist, Ask.DELETE, place=("GB", ""), on_behalf=OnBehalf.AGENT, at=WINTER)
     with job_scope(agency_id=cast.acme.pk):
-        settling.add(found, ProofKind.PERMISSION, holds=False, at=make.NOON + timedelta(days=2))
+        settling.add(found, ProofKind.PERMISSION, holds=False, at=WINTER + timedelta(days=2))
         identity = Identity.objects.select_related("submission").get(submission=found)
 
     office.does(
         proofs.judge, identity=identity, holds=True, seen="The permission is signed.",
-        arrived_at=make.NOON + timedelta(days=elsewhere) if elsewhere else None, at=make.NOON + timedelta(days=9),
+        arrived_at=WINTER + timedelta(days=elsewhere) if elsewhere else None, at=WINTER + timedelta(days=9),
     )  # fmt: skip
 
     british = asking.case_of(found, Ask.DELETE)
-    assert british.identified_at == make.NOON + timedelta(days=began)
+    assert british.identified_at == WINTER + timedelta(days=began)
     assert british.answer_by == date(2026, 12, 29)
 
 

@@ -336,7 +336,7 @@ def test_findings_package_and_letter_name_recipients_and_say_what_nobody_can_kno
         row = Finding.objects.get(submission=submission, copies=Copies.RELEASES)
         assert (row.count, row.detail) == (1, {"recipients": ["Northwind Analytics"]})
         (company,) = held.companies(reach.targets_of(case), submission_id=submission.pk, laws=())
-    days = "1 Oct 2026 to 31 Oct 2026"
+    days = f"{released.FIRST:%-d %b %Y} to {released.LAST:%-d %b %Y}"
     line = f"Northwind Analytics, with a file of calls of {days} in which a code stands for you"
     assert line in company.particulars["recipients"]
 

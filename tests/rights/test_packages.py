@@ -509,7 +509,7 @@ def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
     asking.answered_by(cast.dentist, Answerer.AGENCY, dpa_on=make.NOON.date())
     assert _particulars(cast, office)["transfers"] == [
         "Twilio: where it keeps the data, and on what a transfer rests, is not written down yet.",
-        "Acme works for the company under a data processing agreement of 2026-11-24.",
+        f"Acme works for the company under a data processing agreement of {make.NOON.date()}.",
     ]
 
 

@@ -36,28 +36,37 @@ DAY = timedelta(days=1)
 HOUSE = watch.House(
     backups={}, backups_expected=False, drill_age=None, drill_passed=None, drill_expected=False
 )
+WINTER = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""Noon of a day whose terms are written out: their weekends and holidays are of that winter."""
+in_winter = pytest.mark.parametrize("noon", [WINTER], ids=["winter"])
 LATER = NOON + 45 * DAY
 """After every day of what came in at noon."""
 
 
 @pytest.fixture
-def office(cast: Cast) -> Office:
-    return Office(cast)
+def noon() -> datetime:
+    """When the case comes in and the office works."""
+    return NOON
 
 
 @pytest.fixture
-def british(cast: Cast) -> Case:
+def office(cast: Cast, noon: datetime) -> Office:
+    return Office(cast, at=noon)
+
+
+@pytest.fixture
+def british(cast: Cast, noon: datetime) -> Case:
     """A case by a law that lets the clock stand, and by no other."""
-    return asking.case_of(asking.asked(cast.dentist, Ask.COPY, place=("GB", "")), Ask.COPY)
+    return asking.case_of(asking.asked(cast.dentist, Ask.COPY, place=("GB", ""), at=noon), Ask.COPY)
 
 
 @pytest.fixture
-def both(cast: Cast) -> Case:
+def both(cast: Cast, noon: datetime) -> Case:
     """A case by that law and by one that lets no clock stand."""
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(home_country="DE")
     cast.dentist.home_country = "DE"
-    case = asking.case_of(asking.asked(cast.dentist, Ask.COPY, place=("GB", "")), Ask.COPY)
+    case = asking.case_of(asking.asked(cast.dentist, Ask.COPY, place=("GB", ""), at=noon), Ask.COPY)
     assert {"gdpr", "uk_gdpr"} <= {one["law"] for one in case.laws}
     return case
 
@@ -207,15 +216,16 @@ def test_what_waits_for_the_agencys_own_stays_while_the_person_has_not_heard(
         assert not waiting.exists()
 
 
+@in_winter
 def test_what_is_decided_while_the_clock_stands_lets_it_go_on(
     cast: Cast, british: Case, office: Office
 ) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Case.objects.filter(pk=british.pk).update(answerer=Answerer.AGENCY)
-    stop(office, british)
+    stop(office, british, at=WINTER + DAY)
     decided = office.does(
         deciding.decide, case=british, decided=Decided.REFUSE, ground="gdpr-unfounded",
-        words="The twelfth request this month.", at=NOON + 11 * DAY,
+        words="The twelfth request this month.", at=WINTER + 11 * DAY,
     )  # fmt: skip
     assert (decided.state, decided.paused_at) == (CaseState.DECIDED, None)
     assert decided.answer_by == date(2027, 1, 4), "ten days stood; the 3rd is a Sunday"
@@ -224,19 +234,21 @@ def test_what_is_decided_while_the_clock_stands_lets_it_go_on(
     assert not told.shown, "the person said nothing"
 
 
+@in_winter
 def test_a_letter_that_goes_while_the_clock_stands_is_in_time(british: Case, office: Office) -> None:
-    office.does(cases.extend, case=british, ground="number", words="Many calls.", at=NOON + DAY)
-    stopped = stop(office, british)
+    later = WINTER + 45 * DAY
+    office.does(cases.extend, case=british, ground="number", words="Many calls.", at=WINTER + DAY)
+    stopped = stop(office, british, at=WINTER + DAY)
     text = office.does(
         lambda *, by, at: letters.preview(case=stopped, name=letters.EXTENSION, at=at, said="Many.")
     )
     assert "24 February 2027" in text.body
     office.does(
-        letters.send_letter, case=stopped, name=letters.EXTENSION, way=LetterWay.POST, text=text, at=LATER
+        letters.send_letter, case=stopped, name=letters.EXTENSION, way=LetterWay.POST, text=text, at=later
     )
     longer = again(british)
-    assert (longer.extended_at, longer.answer_by) == (LATER, None)
-    resumed = office.does(cases.resume_clock, case=british, at=LATER)
+    assert (longer.extended_at, longer.answer_by) == (later, None)
+    resumed = office.does(cases.resume_clock, case=british, at=later)
     assert resumed.answer_by == date(2027, 4, 9), "44 days stood"
 
 
@@ -250,8 +262,9 @@ def test_the_letter_that_asks_says_whether_the_clock_stands(british: Case, offic
     assert _says(stop(office, british)) == stands
 
 
+@in_winter
 def test_the_letter_that_asks_names_the_day_where_it_runs_on_by_some_law(both: Case, office: Office) -> None:
-    assert _says(both) == _says(stop(office, both))
+    assert _says(both) == _says(stop(office, both, at=WINTER + DAY))
     assert "24 December 2026" in _says(both)
 
 
