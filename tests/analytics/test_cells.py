@@ -44,8 +44,10 @@ from tests.scale import some
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
-NOON = next(at for at in (make.NOON - back * DAY for back in range(31)) if at.day == 24)
-"""Noon late in a month, so that the weeks before lie in the same one."""
+NOON = next(
+    at for at in (make.NOON - back * DAY for back in range(35)) if at.weekday() == 1 and 22 <= at.day <= 28
+)
+"""Noon of a Tuesday late in a month, so that the weeks before lie in the same one."""
 LAST_WEEK = NOON - 7 * DAY
 MONTH = NOON.date().replace(day=1)
 NEXT_MONTH = (MONTH + 31 * DAY).replace(day=1)
@@ -545,7 +547,7 @@ def test_days_go_on_becoming_final_one_by_one_when_the_clients_clocks_were_set(c
     work(client)
     assert are_apart(client)
     days = {row.at: row.calls for row in ask(client, step=Step.DAY).rows}
-    assert days == {MONTH.replace(day=day): 12 for day in (2, 5, 12, 20, 24)}
+    assert days == {MONTH.replace(day=day): 12 for day in (2, 5, 12, 20, NOON.day)}
 
 
 def test_a_recording_that_comes_later_touches_its_hour_and_one_that_comes_along_once(cast: Cast) -> None:
