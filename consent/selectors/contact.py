@@ -56,7 +56,7 @@ _FACTS: Final = """
 
 # Each table is read once and by itself: whatever the planner believes of tables that were just filled, nothing is read
 # again for each caller. Of a single call only what was said lately can be about one that begins now.
-_TOLD: Final = f"""
+_OF_MANY: Final = f"""
     SELECT NULL, {", ".join(cases.EVENT_COLUMNS)}, caller_id, NULL, NULL, false
     FROM consent_consentevent
     WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[]) AND purpose = ANY(%(purposes)s)
@@ -68,6 +68,9 @@ _TOLD: Final = f"""
     SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, NULL, NULL, true
     FROM consent_minormark WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])
 """  # noqa: S608  (names of columns)
+# One caller is planned once a connection. A list is planned each time: in a plan that is kept, every row is compared
+# with the list from its beginning on, whatever its length.
+_OF_ONE: Final = _OF_MANY.replace("ANY(%(callers)s::uuid[])", "%(callers)s::uuid")
 
 
 @dataclass(slots=True)
@@ -265,11 +268,14 @@ def _told(
     found = {caller_id: _Told() for caller_id in callers}
     if not found:
         return found
-    asked = f"{{{','.join([caller_id.hex for caller_id in found])}}}"
-    # A list is planned each time: in a plan that is kept, every row is compared with the list from its beginning on.
-    with statements.cursor() if len(found) == 1 else connection.cursor() as cursor:
+    ids = ",".join([caller_id.hex for caller_id in found])
+    if len(found) == 1:
+        opened, statement, asked = statements.cursor(), _OF_ONE, ids
+    else:
+        opened, statement, asked = connection.cursor(), _OF_MANY, f"{{{ids}}}"
+    with opened as cursor:
         cursor.execute(
-            _TOLD, {"client": client.pk, "callers": asked, "purposes": list(wanted), "since": since}
+            statement, {"client": client.pk, "callers": asked, "purposes": list(wanted), "since": since}
         )
         for *event, country, region, minor in cursor.fetchall():
             told = found[event[-1]]
