@@ -64,9 +64,9 @@ def main() -> int:
     )
     print(f"decide(), places seen before:    {decided:>9,.0f} a second of processor time")
     print(
-        f"decide(), every place the first: {first:>9,.0f} ({ground_of.cache_info().currsize:,} combinations)"
+        f"decide(), every place the first: {first:>9,.0f} a second ({ground_of.cache_info().currsize:,} combinations)"
     )
-    print(f"json.loads of the same question: {read:>9,.0f}")
+    print(f"json.loads of the same question: {read:>9,.0f} a second")
     print(f"ratio of decide() to json.loads {decided / read:.2f}")
     met = min(decided, first) >= GOAL
     print("met" if met else f"missed: {GOAL:,} a second")

@@ -10,8 +10,10 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from callprivacy.calls.models import Caller
@@ -52,22 +54,23 @@ _FACTS: Final = """
             WHERE r.agency_id = %(agency)s AND r.is_active)
 """
 
-# Each caller finds its rows by an index of callers, whatever the planner believes of tables that were just filled. Of a
-# single call only what was said lately can be about one that begins now.
+# Each table is read once and by itself: whatever the planner believes of tables that were just filled, nothing is read
+# again for each caller. Of a single call only what was said lately can be about one that begins now.
 _OF_MANY: Final = f"""
-    SELECT NULL, {", ".join(f"e.{name}" for name in cases.EVENT_COLUMNS)}, asked.id,
-        p.country, p.region, m.caller_id IS NOT NULL
-    FROM unnest(%(callers)s::uuid[]) AS asked (id)
-    LEFT JOIN LATERAL (SELECT country, region FROM consent_callerplace
-        WHERE client_id = %(client)s AND caller_id = asked.id OFFSET 0) p ON true
-    LEFT JOIN LATERAL (SELECT caller_id FROM consent_minormark
-        WHERE client_id = %(client)s AND caller_id = asked.id OFFSET 0) m ON true
-    LEFT JOIN LATERAL (SELECT * FROM consent_consentevent
-        WHERE client_id = %(client)s AND caller_id = asked.id AND purpose = ANY(%(purposes)s)
-            AND (scope = 'standing' OR happened_at >= %(since)s) OFFSET 0) e ON true
+    SELECT NULL, {", ".join(cases.EVENT_COLUMNS)}, caller_id, NULL, NULL, false
+    FROM consent_consentevent
+    WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[]) AND purpose = ANY(%(purposes)s)
+        AND (scope = 'standing' OR happened_at >= %(since)s)
+    UNION ALL
+    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, country, region, false
+    FROM consent_callerplace WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])
+    UNION ALL
+    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, NULL, NULL, true
+    FROM consent_minormark WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])
 """  # noqa: S608  (names of columns)
-# A list of unknown length is planned each time; one caller is planned once.
-_OF_ONE: Final = _OF_MANY.replace("unnest(%(callers)s::uuid[])", "(VALUES (%(callers)s::uuid))")
+# One caller is planned once a connection. A list is planned each time: in a plan that is kept, every row is compared
+# with the list from its beginning on, whatever its length.
+_OF_ONE: Final = _OF_MANY.replace("ANY(%(callers)s::uuid[])", "%(callers)s::uuid")
 
 
 @dataclass(slots=True)
@@ -133,27 +136,35 @@ class Person:
     What is known of whoever has a number.
 
     :ivar place: the best that is known of where the person is; with no country where nothing is.
+    :ivar own: (country, region) of the number's plan.
     :ivar minor: whether the client knows the person to be one.
     :ivar events: of the ledger, with what the number itself said no to.
     """
 
     number: str
     place: decide.Place
+    own: tuple[str, str]
     events: tuple[Event, ...] = field(default=())
     minor: bool = False
 
     @property
     def places(self) -> tuple[decide.Place, ...]:
         """Where the person is: an address alone, else what is said and what the number says (docs/adr/0096)."""
-        if self.place.evidence in ALONE:
-            return (self.place,)
-        own = decide.Place(*phone.place_of(self.number), AREA_CODE)
-        said = decide.Place(*_plain(self.place), self.place.evidence)
-        found = places.that_count(places.of_caller([said], _plain(own)))
-        if own.country or said.evidence in {CARRIER, TRACKER}:
-            return found
-        # A number of no place may be anywhere, which a word that is no evidence does not narrow.
-        return (*found, own)
+        return _places(self.place, self.own)
+
+
+@lru_cache(maxsize=4096)
+def _places(place: decide.Place, by_number: tuple[str, str]) -> tuple[decide.Place, ...]:
+    """The same for everybody of whom the same is known: a list of numbers holds few different places."""
+    if place.evidence in ALONE:
+        return (place,)
+    own = decide.Place(*by_number, AREA_CODE)
+    said = decide.Place(*_plain(place), place.evidence)
+    found = places.that_count(places.of_caller([said], _plain(own)))
+    if own.country or said.evidence in {CARRIER, TRACKER}:
+        return found
+    # A number of no place may be anywhere, which a word that is no evidence does not narrow.
+    return (*found, own)
 
 
 def facts_of(client: Client, *, at: datetime) -> Facts:
@@ -228,20 +239,22 @@ def _person(
     told: Mapping[uuid.UUID, _Told],
     wanted: Collection[str],
 ) -> Person:
+    own = phone.place_of(asked.number)
     if known is None:
-        return Person(asked.number, _place(asked, None))
+        return Person(asked.number, _place(asked, None, own), own)
     noted = _Told() if known.caller_id is None else told[known.caller_id]
     noes = [cases.refusal(purpose, since) for purpose, since in known.noes.items() if purpose in wanted]
-    return Person(asked.number, _place(asked, noted.address), (*noted.events, *noes), noted.minor)
+    place = _place(asked, noted.address, own)
+    return Person(asked.number, place, own, (*noted.events, *noes), noted.minor)
 
 
-def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
+def _place(asked: Asked, address: tuple[str, str] | None, own: tuple[str, str]) -> decide.Place:
     """An address that the client's people wrote down, what who asks says, the number's own plan: the first there is."""
     if address is not None:
         return decide.Place(*address, ADDRESS)
     if asked.place is not None and _plain(asked.place)[0]:
         return asked.place
-    return decide.Place(*phone.place_of(asked.number), AREA_CODE)
+    return decide.Place(*own, AREA_CODE)
 
 
 def _plain(place: decide.Place) -> tuple[str, str]:
@@ -256,14 +269,17 @@ def _told(
     if not found:
         return found
     ids = ",".join([caller_id.hex for caller_id in found])
-    statement, asked = (_OF_ONE, ids) if len(found) == 1 else (_OF_MANY, f"{{{ids}}}")
-    with statements.cursor() as cursor:
+    if len(found) == 1:
+        opened, statement, asked = statements.cursor(), _OF_ONE, ids
+    else:
+        opened, statement, asked = connection.cursor(), _OF_MANY, f"{{{ids}}}"
+    with opened as cursor:
         cursor.execute(
             statement, {"client": client.pk, "callers": asked, "purposes": list(wanted), "since": since}
         )
         for *event, country, region, minor in cursor.fetchall():
             told = found[event[-1]]
-            told.minor = minor
+            told.minor |= minor
             if country is not None:
                 told.address = (country, region)
             if event[1] is not None:

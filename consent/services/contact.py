@@ -168,7 +168,8 @@ def is_quiet(*, agency_id: int, client: Client | None, number: str, at: datetime
     if client is not None:
         (answer,) = check(client=client, asked=[Asked(number)], aim=Aim.SERVICE, at=at).answers
         return any(one.code is Code.QUIET_HOURS for one in answer.obstacles)
-    person = Person(number, Place(*phone.place_of(number), AREA_CODE))
+    own = phone.place_of(number)
+    person = Person(number, Place(*own, AREA_CODE), own)
     window = _look(rules_of(agency_id), _pairs(person), number.startswith("+1"), at=at)
     return bool(window.closed) and window.is_known
 
