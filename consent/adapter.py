@@ -38,9 +38,11 @@ def take_mail(*, event: Any, esp_name: str, **_: Any) -> None:
     if message.envelope_recipient:
         del message["X-Original-To"]
         message["X-Original-To"] = message.envelope_recipient
+    # As it came: folding a long header anew takes time that grows with the square of its length.
+    raw = message.as_bytes(policy=message.policy.clone(refold_source="none"))
     try:
         outcome, agency_id = mail.take_in_by_address(
-            message.as_bytes(), trusted=settings.CALLPRIVACY_MAIL_HOOK_AUTHSERV, at=timezone.now()
+            raw, trusted=settings.CALLPRIVACY_MAIL_HOOK_AUTHSERV, at=timezone.now()
         )
     except (mail.UnreadableError, mail.NobodysError, CallerGoneError) as error:
         log.warning("mail.dropped", esp=esp_name, error=type(error).__name__)

@@ -108,7 +108,7 @@ class AgencyForm(forms.Form):
             (
                 "needs_second_for_live",
                 may_switch,
-                "There is another officer, who would no longer be asked. Only an admin turns it off.",
+                "Only a compliance officer turns it off, and only where there is no other one, active or suspended.",
             ),
         ):
             if not may:

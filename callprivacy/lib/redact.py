@@ -16,6 +16,7 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from phonenumbers import Leniency, PhoneNumberMatcher
 
@@ -122,16 +123,16 @@ _GAP: Final = re.compile(r"[^\w$€£%]{0,12}|_{1,12}")
 
 # Of a short field: what has as many digits as a telephone number and is none.
 _NO_NUMBER: Final = re.compile(
-    r"(?<!\d)(?:(?:19|20)\d{2}(?P<a>[-/._ ])(?:0?[1-9]|1[0-2])(?P=a)(?:0?[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|[12]\d|3[01])(?P<b>[-/.])(?:0?[1-9]|[12]\d|3[01])(?P=b)(?:19|20)?\d{2})(?!\d)"
+    r"(?<!\d)(?<!\d[-/.])(?:(?:19|20)\d{2}(?P<a>[-/._ ])(?:0?[1-9]|1[0-2])(?P=a)(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])(?P<b>[-/.])(?:0?[1-9]|[12]\d|3[01])(?P=b)(?:19|20)?\d{2})(?![-/.]?\d)"
     r"|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d|\s*:\s*\d)"
     r"|(?<!\d)(?:19|20)\d{2}(?:[-/, ]{1,3}(?:19|20)\d{2}){1,3}(?!\d)"
     r"|(?<!\d)\d{2}-\d{2}(?:, ?\d{2}-\d{2})+(?!\d)|(?<!\d)\d{5}/\d{5}(?!\d)"
-    r"|[$€£] ?\d{1,3}(?:[,.]?\d{3}){0,3}(?:[.,]\d{2})?(?!\d)|(?<![\d+])\d{1,3}(?:,\d{3}){2,}(?!\d)"
+    r"|[$€£] ?(?:\d{1,6}|\d{1,3}(?:[,.]\d{3}){1,3})(?:[.,]\d{2})?(?!\d)|(?<![\d+])\d{1,3}(?:,\d{3}){2,}(?!\d)"
 )
 # Ten digits, however they are grouped; seven behind a plus, or behind a zero in groups; three groups of three; seven
 # written like a number without its area code. Letters end it.
-_GAPS: Final = r"[^\w$€£%]{0,4}"
+_GAPS: Final = r"[^\w$€£%]{0,8}"
 _LIKE_A_NUMBER: Final = re.compile(
     rf"(?:\d{_GAPS}){{9}}\d|\+{_GAPS}(?:\d{_GAPS}){{6}}\d"
     rf"|(?<!\d)0\d{{1,4}}[^\w$€£%,.]{{1,4}}(?:\d{_GAPS}){{4}}\d"
@@ -180,7 +181,7 @@ def has_number(text: str) -> bool:
     """
     if sum(map(str.isnumeric, text)) < _FEWEST:
         return False
-    plain = _NO_NUMBER.sub("x", _folded(text))
+    plain = _NO_NUMBER.sub("x", _folded(unquote(text)))
     return _LIKE_A_NUMBER.search(plain) is not None or any(
         PhoneNumberMatcher(plain, "US", leniency=Leniency.VALID)
     )

@@ -32,9 +32,14 @@ _PARTS_AT_MOST: Final = 60
 _HEADER_AT_MOST: Final = 32 * 1024
 # The library's time grows with the square of the length of a header that it takes apart.
 _LONG_HEADER = re.compile(
-    rb"^(?:from|subject|authentication-results|content-(?:type|disposition))[ \t]*:(?:[^\r\n]|\r?\n[ \t]){2048}",
+    rb"^(?:from|subject|authentication-results|content-(?:type|disposition))[ \t]*:(?:[^\n]|\n[ \t]){2048}",
     re.IGNORECASE | re.MULTILINE,
 )
+# Those that mail is written in. Python knows others, such as punycode, whose time grows with the square of a text.
+_CHARSET = re.compile(
+    r"utf-?8|(?:us-)?ascii|iso-8859-(?:[1-9]|1[013-6])|windows-125[0-8]|cp125[0-8]|koi8-[ru]|gb2312|gbk|gb18030|big5"
+    r"|shift_jis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)|utf-16(?:le|be)?"
+).fullmatch
 _HEADERS_AT_MOST: Final = 1_000
 _BOUNDARIES_AT_MOST: Final = 2_000
 _NESTED = re.compile(rb"^content-type[ \t]*:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
@@ -108,6 +113,8 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     :param trusted: names of receiving servers whose findings count (`authserv-id`), such as "mx.example.com".
     :raises UnreadableError: it is none, or too large.
     """
+    # The parser takes a lone CR for the end of a line.
+    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     _refuse_unbounded(raw)
     try:
         message = email.message_from_bytes(raw, policy=_Headers())
@@ -137,7 +144,7 @@ def _refuse_unbounded(raw: bytes) -> None:
     """Bounds that hold before a library takes the message apart."""
     if len(raw) > LARGEST:
         raise UnreadableError("A message of over 2 MB is not read.")
-    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    head = raw.partition(b"\n\n")[0]
     headers = re.split(rb"\n(?![ \t])", head)
     if len(headers) > _HEADERS_AT_MOST or any(len(header) > _HEADER_AT_MOST for header in headers):
         raise UnreadableError("A message of over 1,000 headers, or with one of over 32 KB, is not read.")
@@ -332,10 +339,8 @@ def _decoded(part: Message[Any, Any]) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
-    try:
-        return payload.decode(part.get_content_charset() or "utf-8", "replace")
-    except LookupError:
-        return payload.decode("utf-8", "replace")
+    charset = part.get_content_charset() or "utf-8"
+    return payload[:_READ_AT_MOST].decode(charset if _CHARSET(charset) else "utf-8", "replace")
 
 
 class _Words(HTMLParser):

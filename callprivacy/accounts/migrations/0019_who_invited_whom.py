@@ -7,7 +7,8 @@ Those whom an operator invited need no second signature.
 from django.db import migrations
 
 _FILL = """
-UPDATE accounts_membership m SET made_by_id = i.invited_by_id, made_at = i.accepted_at
+UPDATE accounts_membership m SET made_by_id = i.invited_by_id, made_at = i.accepted_at,
+    signs_from = CASE WHEN m.role IN ('officer', 'admin') THEN i.accepted_at + interval '72 hours' END
 FROM accounts_invitation i JOIN accounts_user u ON u.email = i.email
 WHERE i.agency_id = m.agency_id AND u.id = m.user_id AND i.role = m.role AND i.accepted_at IS NOT NULL
   AND EXISTS (SELECT FROM accounts_membership o WHERE o.agency_id = i.agency_id AND o.user_id = i.invited_by_id);

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.text import slugify
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership
 from callprivacy.accounts.services import invitations, officers, people
 from callprivacy.audit import services as audit
@@ -212,7 +212,12 @@ def update_agency(
     """
     Change an agency's own settings. The trail names the fields, a limit of numbers shown with before and after, and
     whether going live takes two officers from now on.
+
+    :raises ValueError: going live would no longer take the signature of an officer who is there, or suspended.
     """
+    is_off = agency.needs_second_for_live and not needs_second_for_live
+    if is_off and (by.user_id is None or has_other_officers(agency, but=by.user_id)):
+        raise ValueError("Another officer would no longer be asked.")
     before = agency.reveals_per_hour
     values = {
         "name": name,
@@ -232,6 +237,12 @@ def update_agency(
     if "needs_second_for_live" in changed:
         limits["second_for_live"] = needs_second_for_live
     audit.record("agency.changed", subject=agency, by=by, at=at, fields=", ".join(changed), **limits)
+
+
+def has_other_officers(agency: Agency, *, but: int) -> bool:
+    """Whether somebody else is an officer; one who is suspended counts, for whoever suspends is not alone by it."""
+    found = Membership.objects.filter(agency=agency, role=Role.OFFICER).exclude(state=MembershipState.LEFT)
+    return found.exclude(user_id=but).exists()
 
 
 @transaction.atomic

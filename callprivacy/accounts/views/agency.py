@@ -19,16 +19,15 @@ from callprivacy.accounts.services import agencies
 @confirms(Deed.POLICY)
 def edit_agency(request: StaffRequest) -> HttpResponse:
     """
-    Change the agency; the limit of numbers shown is for who signs off. An officer does not turn off another one's
-    signature: an admin does, who lets no client go live.
+    Change the agency; the limit of numbers shown is for who signs off. The second officer's signature is turned off by
+    the only officer there is.
     """
     signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
-    officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=request.agency.pk)
     form = AgencyForm(
         request.POST or None,
         initial=AgencyForm.values_of(request.agency),
         may_limit=signs,
-        may_switch=not (signs and request.agency.needs_second_for_live and len(officers) > 1),
+        may_switch=signs and not agencies.has_other_officers(request.agency, but=request.user.pk),
     )
     if form.is_valid():
         agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
