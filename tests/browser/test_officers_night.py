@@ -181,7 +181,7 @@ def go_live(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open(f"/clients/{SLUG}/policies/")
     page.get_by_role("link", name="Go live").click()
-    assert figure(visitor, "Calls that leave first") == OLD
+    assert figure(visitor, "Calls to be deleted first") == OLD
     propose_going_live(visitor, CLIENT)
     the_other_officer_lets_it_go_live(visitor, CLIENT)
     visitor.open(f"/clients/{SLUG}/policies/")

@@ -133,7 +133,7 @@ def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> N
             )  # fmt: skip
     refused = browser.post(GO_LIVE, seen)
 
-    assert "has changed since you saw it. Look again, then sign." in refused.content.decode()
+    assert "has changed since you saw it. Check it again, then sign." in refused.content.decode()
     assert _dentist(cast).retention_state != RetentionState.LIVE
     assert browser.post(GO_LIVE, seen | carried(browser)).status_code == 302
 
