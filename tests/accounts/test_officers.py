@@ -425,7 +425,7 @@ def test_where_there_is_one_officer_that_one_and_the_operator_make_another(
     operator = User.objects.create_superuser("op@platform.example", make.PASSWORD, name="Otto Operator")
     row = invited(cast, "new", cast.alice, at=now())
     told = {mail.to[0]: str(mail.body) for mail in mailoutbox}
-    assert "so an operator does" in told["op@platform.example"]
+    assert "so an operator has to" in told["op@platform.example"]
     if how == "page":
         browser = signed_in(Membership(user=operator))
         page = browser.get(f"/operator/tenancy/agency/{cast.acme.pk}/change/").content.decode()
