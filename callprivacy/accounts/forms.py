@@ -274,7 +274,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(
         choices=Role.choices,
         initial=Role.REVIEWER,
-        help_text="You can give your own role and roles below it. A second officer confirms each new compliance officer.",
+        help_text="You can give your own role and roles below it. A second officer confirms each new officer.",
     )
     everything = forms.BooleanField(label="All clients there are now", required=False)
     clients = forms.MultipleChoiceField(

@@ -257,7 +257,9 @@ def _doubt(
             from_at=date_format(from_at.astimezone(timezone.get_current_timezone()), "j M Y, H:i")
         )
     elif why is not Uncounted.SELF:
-        words = f"{words} Your signature does not count as the second one. A second officer still has to sign."
+        words = (
+            f"{words} Your signature does not count as the second one. A second officer still has to sign."
+        )
     return Doubt(why, words)
 
 

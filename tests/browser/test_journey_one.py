@@ -121,7 +121,9 @@ def test_a_new_client_in_ten_minutes(visitor: Visitor) -> None:
     see_what_was_found(hand)
     make_tasks(hand)
     hand_the_words_over(hand)
-    expect(page.get_by_text("nothing leaves by its date or by quarantine").first).to_be_visible()
+    expect(
+        page.get_by_text("Nothing is deleted by its retention period or by quarantine").first
+    ).to_be_visible()
     go_live(hand, visitor)
     assert hand.actions <= MOST, hand.actions
 

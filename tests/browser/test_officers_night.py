@@ -246,7 +246,7 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
     expect(page.locator("main").get_by_text("Invoice in dispute").first).to_be_visible()
     last_copy = datetime.now(ZONE).date() + timedelta(days=15)  # noqa: TID251  (what is tested reads the same clock)
     said = page.locator("dl.facts > div").filter(has_text="Copies in backups").inner_text()
-    told = datetime.strptime(said.split("opens from")[1].strip(), "%d %B %Y").date()
+    told = datetime.strptime(said.split("opened from")[1].strip(), "%d %B %Y").date()
     assert abs((told - last_copy).days) <= 1
     key = re.search(r"--key ([0-9a-f]{64})", page.locator("main").inner_text())
     assert key is not None

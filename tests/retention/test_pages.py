@@ -156,7 +156,9 @@ def test_who_signs_is_warned_of_open_setup_steps(cast: Cast) -> None:
 
     assert "Setup steps are open" in page
     assert "no tracker is connected" in page
-    assert "observed: nothing leaves" not in page, "going live is no step that is missing here"
+    assert "dry run: nothing is deleted automatically" not in page, (
+        "going live is no step that is missing here"
+    )
 
 
 def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:

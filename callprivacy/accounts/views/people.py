@@ -122,7 +122,9 @@ def send_again(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         token = invitations.renew(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
-        messages.error(request, "This invitation was accepted or withdrawn, or waits for a second officer.")
+        messages.error(
+            request, "This invitation was accepted or withdrawn, or is waiting for a second officer."
+        )
     else:
         invitations.send_mail_on_commit(
             invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
