@@ -255,7 +255,7 @@ class Problem(Schema):
 
 
 type Number = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=LINE, description="E.164, or as dialled at home.")
+    str, Field(min_length=1, max_length=64, pattern=LINE, description="E.164 or the national format.")
 ]
 
 
@@ -454,7 +454,7 @@ class EventIn(Strict):
         min_length=8,
         max_length=100,
         pattern=LINE,
-        description="In place of the header Idempotency-Key.",
+        description="Instead of the Idempotency-Key header.",
     )
 
 

@@ -241,7 +241,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "policy_change",
-                title="A shorter policy, or going live, that needs a second officer",
+                title="A shorter retention period or going live: a second officer has to agree",
                 step="Open the policies",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
@@ -251,7 +251,7 @@ class RetentionConfig(AppConfig):
         for name, title, right in (
             (
                 "agency_policy_change",
-                "A change of the agency's policies, or going live, that needs a second officer",
+                "A change of the agency's policies or going live: a second officer has to agree",
                 AgencyRight.SIGN_OFF,
             ),
             (

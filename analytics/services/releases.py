@@ -559,7 +559,7 @@ def _decidable(release: Release, officer: Membership, at: datetime) -> Release:
     seconding.check_other(
         proposer=release.proposed_by_id,
         signer=officer.user_id,
-        words="You proposed this release; another officer signs it.",
+        words="You proposed this release. Another officer has to sign it.",
     )
     if not selectors.may_decide(release, officer, at=at):
         raise NotOpenError("It takes an officer who may release this client's data.")

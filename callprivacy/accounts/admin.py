@@ -197,7 +197,7 @@ class AgencyAdmin(ReadOnly[Agency]):
             else:
                 messages.success(
                     request,
-                    "The officer gets a link by mail. Where the agency has admins, one confirms it first.",
+                    "The officer gets a link by mail. If the agency has admins, an admin confirms it first.",
                 )
                 return redirect("admin:tenancy_agency_changelist")
         return self._form(request, form, f"New officer of {agency.name}")

@@ -96,19 +96,19 @@ class AgencyForm(forms.Form):
         label="Going live takes two officers",
         required=False,
         help_text=(
-            "One officer proposes that a client goes live, another agrees; deletion starts after that. Turn this off "
-            "where you have one officer only."
+            "One officer proposes going live, and another agrees. Deletion starts after that. Turn this off "
+            "if you have only one officer."
         ),
     )
 
     def __init__(self, *args: Any, may_limit: bool, may_switch: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, may, why in (
-            ("reveals_per_hour", may_limit, "Only a compliance officer changes it."),
+            ("reveals_per_hour", may_limit, "Only a compliance officer can change this."),
             (
                 "needs_second_for_live",
                 may_switch,
-                "Only a compliance officer turns it off, and only where there is no other one, active or suspended.",
+                "Only the sole compliance officer can turn this off. A suspended officer counts as another one.",
             ),
         ):
             if not may:
@@ -125,7 +125,7 @@ class ClientForm(forms.Form):
     """A client's profile."""
 
     name = LineField(label="Short name", max_length=120, help_text="As your people call it: Acme Dental.")
-    legal_name = LineField(max_length=200, help_text="As it stands in the contract.")
+    legal_name = LineField(max_length=200, help_text="As in the contract.")
     sector = forms.ChoiceField(choices=Sector.choices)
     time_zone = forms.ChoiceField(choices=zone_choices, help_text="Its days and dates are told in this zone.")
     home_country = LineField(
@@ -274,7 +274,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(
         choices=Role.choices,
         initial=Role.REVIEWER,
-        help_text="You give roles up to your own. A second officer confirms each compliance officer.",
+        help_text="You can give your own role and roles below it. A second officer confirms each new officer.",
     )
     everything = forms.BooleanField(label="All clients there are now", required=False)
     clients = forms.MultipleChoiceField(
@@ -665,10 +665,10 @@ class SignInPolicyForm(forms.Form):
         "Empty: from everywhere. It does not concern trackers, callers and systems with keys.",
     )
     second_after_hours = forms.IntegerField(
-        label="Hours until the signature of somebody with a new role counts as the second one",
+        label="Hours until the second signature of a person with a new role counts",
         validators=[MinValueValidator(24), MaxValueValidator(720)],
-        help_text="24 to 720. Until then a new officer cannot confirm what another officer proposes. A new value "
-        "counts for roles that are given from now on; an officer sets it.",
+        help_text="24 to 720. Until then, a new officer cannot sign what another officer proposes. A new value "
+        "applies to roles given from now on. Only an officer can change it.",
     )
     sure = forms.BooleanField(label="They may be asked at once", required=False)
 

@@ -33,8 +33,8 @@ BROWSER_FOR: Final = timedelta(days=30)
 NETWORK_FOR: Final = timedelta(hours=1)
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 _WORDS: Final = {
-    Uncounted.SELF: "You proposed this; another officer agrees to it.",
-    Uncounted.NEW: "Your role is new. Your signature counts as the second one from {from_at}.",
+    Uncounted.SELF: "You proposed this. Another officer has to agree.",
+    Uncounted.NEW: "Your role is new. Your second signature counts from {from_at}.",
     Uncounted.INVITER: "The same person gave you and the proposer your roles within 30 days.",
     Uncounted.MAILBOX: "You and the proposer have the same mailbox.",
     Uncounted.BROWSER: "You and the proposer signed in from the same browser within 30 days.",
@@ -257,7 +257,9 @@ def _doubt(
             from_at=date_format(from_at.astimezone(timezone.get_current_timezone()), "j M Y, H:i")
         )
     elif why is not Uncounted.SELF:
-        words = f"{words} Your signature does not count as the second one, and it waits for another officer."
+        words = (
+            f"{words} Your signature does not count as the second one. A second officer still has to sign."
+        )
     return Doubt(why, words)
 
 

@@ -137,11 +137,11 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
         _WAITS: "; others are notified once no legal hold applies",
     },
     (Thing.NOTIFICATIONS, Reader.CALLER, ENGLISH): {
-        _NONE: "We know of nobody else who received your data",
-        _PLANNED: "Those who received your data are being notified: 0 of {planned} sent",
-        _SENT: "Those who received your data are being notified: sent to {sent} of {planned}",
+        _NONE: "We have no record of anyone else who received your data",
+        _PLANNED: "We are notifying the recipients of your data: 0 of {planned} sent",
+        _SENT: "We are notifying the recipients of your data: sent to {sent} of {planned}",
         _ACKNOWLEDGED: ", acknowledged by {acknowledged}",
-        _DONE: "Those who received your data were notified: acknowledged by {planned} of {planned}",
+        _DONE: "The recipients of your data were notified: acknowledged by {planned} of {planned}",
         _FAILED: "; not delivered to {failed}",
         _WAITS: "; others are notified once a legal claim or an inquiry no longer needs what is kept",
     },
@@ -165,8 +165,8 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
     },
     (Thing.DELETIONS, Reader.CALLER, ENGLISH): {
         _NONE: "No deletion was requested there.",
-        _PLANNED: "They are still there: their deletion is planned, 0 of {planned} requests are sent",
-        _SENT: "Their deletion was requested: {sent} of {planned} requests are sent",
+        _PLANNED: "They are still there. Their deletion is planned: 0 of {planned} requests sent",
+        _SENT: "Their deletion was requested: {sent} of {planned} requests sent",
         _ACKNOWLEDGED: ", {acknowledged} confirmed",
         _DONE: "Their deletion there is confirmed: {planned} of {planned}",
         _FAILED: "; {failed} failed",
@@ -182,7 +182,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
         _CANCELLED: "; {cancelled} canceladas",
     },
     (Thing.WITHDRAWAL, Reader.OFFICER, ENGLISH): {
-        _NONE: "No step was planned at a vendor",
+        _NONE: "No steps planned at vendors",
         _UNKNOWN: "Steps at vendors are being planned",
         _PLANNED: "At vendors: 0 of {planned} steps sent",
         _SENT: "At vendors: {sent} of {planned} steps sent",
@@ -192,7 +192,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
         _CANCELLED: "; {cancelled} cancelled",
     },
     (Thing.DESTRUCTION, Reader.OFFICER, ENGLISH): {
-        _NONE: "No row was due",
+        _NONE: "No rows were due",
         _PLANNED: "Destroyed: 0 of {planned} rows that were due",
         _SENT: "Destroyed: {sent} of {planned} rows that were due",
         _DONE: "All rows that were due are destroyed: {planned} of {planned}",
@@ -205,7 +205,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
         _PLANNED: "Vault backups from before the destruction: 0 of {planned} removed",
         _SENT: "Vault backups from before the destruction: {sent} of {planned} removed",
         _DONE: "All vault backups from before the destruction are removed: {planned} of {planned}",
-        _LATE: "; {late} past the day of removal",
+        _LATE: "; {late} past the removal date",
     },
     (Thing.LETTER, Reader.OFFICER, ENGLISH): {
         _PLANNED: "Being sent",
@@ -235,7 +235,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
         _SENT: "Made",
         _DONE: "Made, and restored by a drill that passed",
         _FAILED: "Made; the newest drill with it failed",
-        _LATE: "; past the day of its removal",
+        _LATE: "; past its removal date",
         _GONE: "; removed with its key",
     },
 }  # fmt: skip

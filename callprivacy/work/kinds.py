@@ -112,7 +112,7 @@ def register_people() -> None:
     register(
         Kind(
             OFFICER_WAITS,
-            title="An invitation of a compliance officer: a second officer has to confirm it",
+            title="Invitation of a compliance officer: a second officer has to confirm it",
             step="Confirm or refuse",
             url_name="accounts:officers",
             right=AgencyRight.MANAGE_PEOPLE,
@@ -122,8 +122,8 @@ def register_people() -> None:
     register(
         Kind(
             NEW_OFFICER,
-            title="A new compliance officer: make sure that you know this person",
-            step="Look at the officers",
+            title="New compliance officer: make sure that you know this person",
+            step="Review the officers",
             url_name="accounts:officers",
             right=AgencyRight.SIGN_OFF,
             whom=_person_in,
@@ -132,8 +132,8 @@ def register_people() -> None:
     register(
         Kind(
             NOT_COUNTED,
-            title="A second signature that did not count: it may be the proposer's own",
-            step="Look at the signature",
+            title="Second signature that did not count: one person may have signed twice",
+            step="Review the signature",
             url_name="accounts:officers",
             right=AgencyRight.SIGN_OFF,
             whom=_person_in,

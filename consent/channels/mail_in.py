@@ -143,15 +143,15 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
 def _refuse_unbounded(raw: bytes) -> None:
     """Bounds that hold before a library takes the message apart."""
     if len(raw) > LARGEST:
-        raise UnreadableError("A message of over 2 MB is not read.")
+        raise UnreadableError("The message is over 2 MB and was not read.")
     head = raw.partition(b"\n\n")[0]
     headers = re.split(rb"\n(?![ \t])", head)
     if len(headers) > _HEADERS_AT_MOST or any(len(header) > _HEADER_AT_MOST for header in headers):
-        raise UnreadableError("A message of over 1,000 headers, or with one of over 32 KB, is not read.")
+        raise UnreadableError("The message has over 1,000 headers, or one over 32 KB, and was not read.")
     if _LONG_HEADER.search(raw):
-        raise UnreadableError("A message whose sender, subject or type is over 2 KB long is not read.")
+        raise UnreadableError("The message has a sender, subject or type over 2 KB and was not read.")
     if raw.count(b"\n--") > _BOUNDARIES_AT_MOST or len(_NESTED.findall(raw)) > _PARTS_AT_MOST:
-        raise UnreadableError("A message of too many parts is not read.")
+        raise UnreadableError("The message has too many parts and was not read.")
 
 
 # --- Who sent it ---

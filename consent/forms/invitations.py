@@ -14,7 +14,7 @@ from consent.models import NoticeVersion
 class BatchForm(forms.Form):
     """A list of people, and the words they get."""
 
-    name = LineField(max_length=120, help_text='As you find it again, such as "Customers of October".')
+    name = LineField(max_length=120, help_text='A name that you recognize, such as "October customers".')
     version = forms.ChoiceField(label="Words")
     file = forms.FileField(
         label="List",

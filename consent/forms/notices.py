@@ -96,7 +96,7 @@ class WordsForm(forms.Form):
 class NewNoticeForm(WordsForm):
     """A new notice: its name, and its words."""
 
-    name = LineField(max_length=80, help_text="As your team calls it. Callers do not see it.")
+    name = LineField(max_length=80, help_text="The name your team uses. Callers do not see it.")
     field_order = ("name",)
 
 

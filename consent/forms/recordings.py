@@ -63,7 +63,7 @@ class PlaceForm(forms.Form):
     """The state or country of a caller's address."""
 
     country = LineField(max_length=2, initial="US", help_text="Two letters, such as US or DE.")
-    region = LineField(label="State or province", required=False, max_length=8, help_text="In short: CA, ON.")
+    region = LineField(label="State or province", required=False, max_length=8, help_text="Such as CA or ON.")
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()

@@ -21,7 +21,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}").fullmatch
 class SiteForm(forms.Form):
     """A place where calls are answered."""
 
-    name = LineField(max_length=200, help_text="As your team calls it: Head office, Call centre Tampa.")
+    name = LineField(max_length=200, help_text="Such as Head office or Tampa call center.")
     country = LineField(max_length=2, help_text="Two letters, such as US or DE.")
     region = LineField(
         label="State or province",
@@ -56,7 +56,7 @@ class SiteForm(forms.Form):
 class AcknowledgementForm(forms.Form):
     """That somebody who answers calls knows of being recorded."""
 
-    person = LineField(max_length=120, help_text="Who answers calls at this site.")
+    person = LineField(max_length=120, help_text="The person who answers calls at this site.")
     acknowledged_on = DayField(label="Signed on")
     words = forms.CharField(
         max_length=2000,

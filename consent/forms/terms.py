@@ -54,7 +54,7 @@ class MoreForm(_Numbers):
 class TermsForm(_Numbers):
     """A signed document, and whom it covers."""
 
-    name = LineField(max_length=120, help_text='As you find it again, such as "New patient form 2026".')
+    name = LineField(max_length=120, help_text='A name that you recognize, such as "New patient form 2026".')
     signed_on = DayField(
         label="Signed on",
         help_text="It speaks for calls after that day. For a list, the latest of its signatures.",

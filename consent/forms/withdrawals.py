@@ -68,7 +68,7 @@ class DestinationForm(forms.Form):
     """Where numbers are sent for advertising."""
 
     name = LineField(max_length=120)
-    contact = LineField(max_length=200, required=False, help_text="Whom to write to, or which page.")
+    contact = LineField(max_length=200, required=False, help_text="The address or page to write to.")
     instructions = forms.CharField(
         max_length=1000,
         required=False,
@@ -84,7 +84,7 @@ class EndpointForm(forms.Form):
     :param may_number: whether the person may have callers' numbers sent there.
     """
 
-    name = LineField(max_length=120, help_text='As you call the system, such as "Our CRM".')
+    name = LineField(max_length=120, help_text='Your name for the system, such as "Our CRM".')
     url = forms.URLField(
         label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
     )

@@ -241,7 +241,7 @@ def _words(client: Client, marks: Mapping[str, SetupMark]) -> Step:
 def _live(client: Client) -> Step:
     if client.retention_state == RetentionState.LIVE:
         return Step(SetupStep.LIVE, DONE, "live")
-    return Step(SetupStep.LIVE, TODO, "observed: nothing leaves by itself")
+    return Step(SetupStep.LIVE, TODO, "dry run: nothing is deleted automatically")
 
 
 # --- What was found -----------------------------------------------------------------------------------------------

@@ -306,8 +306,8 @@ def discard_pack(*, pack: RulePack, by: Actor, at: datetime) -> None:
     locked = RulePack.objects.select_for_update().filter(pk=pack.pk, activated_at=None).first()
     if locked is None:
         raise NoPackError(
-            "This file was not discarded: its rules were in force, so it stays as evidence of what was decided by them."
-            " To stop deciding by them, return to the shipped rules or put another file in force."
+            "This file was not discarded. Its rules were in force, so it is kept as evidence of past decisions."
+            " To stop using them, return to the shipped rules or put another file in force."
         )
     audit.record("rules.discarded", subject=locked, by=by, at=at, digest=locked.digest)
     work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)

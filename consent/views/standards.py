@@ -72,7 +72,7 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
         nudge_decisions(client.agency_id)
         until = f" until {row.expires_on:%-d %b %Y}" if row.expires_on else ""
         label = Standard(row.standard).label
-        messages.success(request, f"{label}{until}. Recordings are decided anew within minutes.")
+        messages.success(request, f"{label}{until}. Recordings are reevaluated within minutes.")
         return redirect("consent:standard", client.slug)
     today = selectors.today_at(client, request.at)
     context = _context(request, client, form=form, now=now, until=standards.a_year_after(today))

@@ -191,7 +191,7 @@ def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse
     if follow:
         messages.success(request, "Chosen. The next step is below.")
         return redirect("consent:vendor_task", client.slug, follow[0].pk)
-    messages.success(request, "Chosen. The deletion of each later recording of this caller is requested.")
+    messages.success(request, "Saved. Deletion will be requested for each later recording of this caller.")
     return _back(client, step.task)
 
 
@@ -218,7 +218,7 @@ def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
     except vendor_tasks.NotOpenError:
         messages.info(request, "This step is not waiting to be sent any more.")
     else:
-        messages.success(request, "Saved as sent. You are reminded after 7 days, and again after 14.")
+        messages.success(request, "Saved as sent. You get a reminder after 7 days and another after 14.")
     return redirect("consent:vendor_task", client.slug, task_id)
 
 
@@ -237,7 +237,7 @@ def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResp
     except vendor_tasks.NotOpenError:
         messages.info(request, "No letter is open at this step.")
     else:
-        messages.success(request, "Answer saved. Look at the vendor's own page before you confirm the step.")
+        messages.success(request, "Answer saved. Check the vendor's own page before you confirm the step.")
     return redirect("consent:vendor_task", client.slug, task_id)
 
 
@@ -262,7 +262,7 @@ def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpRe
     else:
         nudge_withdrawals(client.agency_id)
         messages.success(
-            request, "Saved as done, with its receipt. What the vendor needed for it has been removed here."
+            request, "Saved as done, with its receipt. The details that the vendor needed are removed here."
         )
     return _back(client, step.task)
 

@@ -377,8 +377,8 @@ def _fill_reports(analyst: Actor, at: datetime) -> None:
     )
 
 
-_WHY_SHORTER: Final = "The client's contract asks that calls are kept for this long."
-_WHY_LIVE: Final = "The dry run showed the calls that we expected to be past their date."
+_WHY_SHORTER: Final = "The client's contract sets this retention period."
+_WHY_LIVE: Final = "The dry run showed the calls that we expected."
 
 
 def _set_policies(first: Membership, second: Membership, *, at: datetime) -> None:

@@ -45,7 +45,7 @@ class VendorForm(forms.Form):
     categories = forms.MultipleChoiceField(
         label="Data it gets", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
     )
-    places = LineField(label="Where the data lies", max_length=200, required=False)
+    places = LineField(label="Where the data is stored", max_length=200, required=False)
     transfer = forms.ChoiceField(label="Transfers out of the EEA rest on", choices=TransferTool.choices)
     contract_on = DayField(label="Data processing agreement signed on", required=False)
     clauses = forms.MultipleChoiceField(

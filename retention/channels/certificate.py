@@ -122,7 +122,7 @@ class _Certificate(Sheet):
     def _copies(self, said: Mapping[str, Any]) -> None:
         self.heading("From when on no copy can be opened")
         if not destroyed(said).sent:
-            self.text("The run destroyed nothing, so there is no such day.")
+            self.text("The run destroyed nothing, so this date does not apply.")
             return
         self.text(
             f"The keys were destroyed in the run. Copies of the keys' database live 14 days at most: from"

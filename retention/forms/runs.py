@@ -23,11 +23,11 @@ class LiveReasonForm(forms.Form):
     """Why a client goes live, for the officer who agrees."""
 
     reason = forms.CharField(
-        label="Why it goes live now",
+        label="Why does the client go live now?",
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. Kept, sealed, in the trail; the officer who agrees reads it.",
+        help_text="At least 15 characters. The officer who agrees reads it. The audit log keeps it encrypted.",
     )
 
 

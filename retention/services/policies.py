@@ -239,7 +239,7 @@ def refuse(*, change: PolicyChange, officer: Membership, reason: str, at: dateti
     seconding.check_other(
         proposer=change.proposed_by_id,
         signer=officer.user_id,
-        words="You proposed this change; withdraw it instead.",
+        words="You proposed this change. Withdraw it instead.",
     )
     _close(change, ChangeState.REFUSED, by=Actor.staff(user_id=officer.user_id), reason=reason, at=at)
 
@@ -323,7 +323,7 @@ def _locked(wish: Wish) -> Wish:
 def _held(change: PolicyChange) -> tuple[PolicyChange, Wish]:
     fresh = _fresh(change)
     if fresh.goes_live:
-        raise NotOpenError("You agree that a client goes live on the page that shows what leaves.")
+        raise NotOpenError("Agree on the client's Go live page, which shows the current counts.")
     return fresh, selectors.wish_of(fresh)
 
 
@@ -463,7 +463,7 @@ def propose_live(
     """
     locked = _observed(client)
     if selectors.open_live(locked) is not None:
-        raise OpenChangeError("An officer has proposed this already.")
+        raise OpenChangeError("An officer has already proposed this.")
     _compare_live(locked, shown, proposer.user_id, at)
     leaving = shown.due.calls + shown.due.recordings + shown.leaving
     change = PolicyChange(
@@ -519,7 +519,7 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     locked = _observed(client)
     change = selectors.open_live(locked)
     if change is None and locked.agency.needs_second_for_live:
-        raise NeedsSecondError("Going live takes two officers here: one proposes it, another agrees.")
+        raise NeedsSecondError("Going live takes two officers here: one proposes it, and another agrees.")
     if change is not None:
         seconding.check(
             proposer=change.proposed_by_id,
@@ -579,7 +579,7 @@ def _observed(client: Client) -> Client:
         Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency").get(pk=client.pk)
     )
     if locked.retention_state == RetentionState.LIVE:
-        raise AlreadyLiveError(f"{locked.name} is live already.")
+        raise AlreadyLiveError(f"{locked.name} is already live.")
     return locked
 
 
@@ -588,10 +588,10 @@ def _compare_live(client: Client, shown: Shown, user_id: int, at: datetime) -> N
     most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
     besides = besides_shown(client=client, user_id=user_id, at=at)
     if due != shown.due or besides != shown.besides or decisions.record_counts(client).would_leave > most:
-        raise CountsChangedError("The counts have changed since you saw them. Look again, then sign.")
+        raise CountsChangedError("The counts have changed since you saw them. Check them again, then sign.")
     if runs.terms_of(client) != shown.terms:
         raise CountsChangedError(
-            "How long something is kept, or what is deleted at the tracker, has changed since you saw it. Look again,"
+            "A retention period, or what is deleted at the tracker, has changed since you saw it. Check it again,"
             " then sign."
         )
 

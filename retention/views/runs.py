@@ -117,7 +117,7 @@ def _sign(
     except (policies.CountsChangedError, policies.OpenChangeError, policies.NeedsSecondError) as error:
         messages.warning(request, str(error))
         return None
-    messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
+    messages.success(request, f"{client.name} is live. Data that is due will be deleted with the next run.")
     return redirect("retention:policies", client.slug)
 
 

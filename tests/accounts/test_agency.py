@@ -52,7 +52,7 @@ def test_an_officer_changes_everything_and_the_trail_says_what(people: cast.Cast
 
 def test_an_admin_changes_all_but_the_limit(people: cast.Cast) -> None:
     browser = signed_in(people.carol)
-    assert "Only a compliance officer changes it." in browser.get("/agency/").content.decode()
+    assert "Only a compliance officer can change this." in browser.get("/agency/").content.decode()
     browser.post("/agency/", SETTINGS)
     assert agency_of(people) == ("Acme Media", "America/Chicago", 20)
     assert changes_of(people) == [{"fields": "name, time_zone"}]

@@ -159,7 +159,7 @@ def test_an_agency_with_an_officer_gets_none_of_the_operators(
     assert mailoutbox == []
     page = operator.get(f"/operator/tenancy/agency/{acme}/change/").content.decode()
     assert "Invite an officer" not in page
-    assert "Its officers invite further ones." in page
+    assert "Its officers invite new officers." in page
 
 
 def test_one_active_officer_is_enough(people: cast.Cast, operator: Browser) -> None:
@@ -182,10 +182,10 @@ def test_an_admin_confirms_the_officer_whom_an_operator_invites(
         row = Invitation.objects.get()
     told = {mail.to[0]: str(mail.body) for mail in mailoutbox}
     assert set(told) == {"bob@acme.example", "carol@acme.example"}, "no link is sent yet"
-    assert "confirms it under People, Officers" in told["carol@acme.example"]
+    assert "confirms the invitation under People > Officers" in told["carol@acme.example"]
     confirm = f"/operator/tenancy/agency/{people.acme.pk}/officer/{row.pk}/confirm/"
     answer = operator.post(confirm, follow=True)
-    assert "A person of the agency confirms it." in answer.content.decode()
+    assert "A person in the agency has to confirm it." in answer.content.decode()
     answer = signed_in(people.carol).post(f"/people/officers/{row.pk}/confirm/", follow=True)
     assert "Rita gets a link by mail" in answer.content.decode()
     assert mailoutbox[-1].to == ["rita@acme.example"]

@@ -237,7 +237,7 @@ def go_live(visitor: Visitor, due: int) -> None:
     page = visitor.page
     page.get_by_role("link", name="Policies").click()
     page.get_by_role("link", name="Go live").click()
-    assert figure(visitor, "Calls that leave first") == due
+    assert figure(visitor, "Calls to be deleted first") == due
     propose_going_live(visitor, CLIENT)
     the_other_officer_lets_it_go_live(visitor, CLIENT)
     visitor.open(f"/clients/{SLUG}/policies/")
@@ -247,7 +247,7 @@ def go_live(visitor: Visitor, due: int) -> None:
 def propose_going_live(visitor: Visitor, client: str) -> None:
     """The client's name and a reason, under the counts; nothing is deleted yet."""
     page = visitor.page
-    page.get_by_label("Why it goes live now").fill("The dry run showed what we expected.")
+    page.get_by_label("Why does the client go live now?").fill("The dry run showed what we expected.")
     page.get_by_label("to confirm").fill(client)
     page.get_by_role("button", name="Propose going live").click()
     expect(page.get_by_text("is not live until another officer agrees")).to_be_visible()

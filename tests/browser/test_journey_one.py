@@ -121,7 +121,9 @@ def test_a_new_client_in_ten_minutes(visitor: Visitor) -> None:
     see_what_was_found(hand)
     make_tasks(hand)
     hand_the_words_over(hand)
-    expect(page.get_by_text("nothing leaves by its date or by quarantine").first).to_be_visible()
+    expect(
+        page.get_by_text("Nothing is deleted by its retention period or by quarantine").first
+    ).to_be_visible()
     go_live(hand, visitor)
     assert hand.actions <= MOST, hand.actions
 
@@ -240,8 +242,8 @@ def go_live(hand: Hand, visitor: Visitor) -> None:
     page = hand.page
     until(page, page.get_by_role("heading", name="Go live", exact=True))
     hand.link("See the counts and sign")
-    expect(page.get_by_text(re.compile(r"withheld", re.IGNORECASE)).first).to_be_visible()
-    hand.type("Why it goes live now", "The setup is done, and the counts are as expected.")
+    expect(page.get_by_text(re.compile(r"quarantined", re.IGNORECASE)).first).to_be_visible()
+    hand.type("Why does the client go live now?", "The setup is done, and the counts are as expected.")
     hand.type("to confirm", "Golden Gate Plumbing")
     hand.button("Propose going live")
     the_other_officer_lets_it_go_live(visitor, "Golden Gate Plumbing")

@@ -104,7 +104,7 @@ def see_it_stopped(hand: Hand) -> None:
     hand.click(row.get_by_role("link", name="Choose what to do"))
     newest = page.get_by_role("table").get_by_role("row").nth(1)
     expect(newest).to_contain_text("Text message")
-    expect(newest).to_contain_text("Waits for your choice")
+    expect(newest).to_contain_text("Waiting for your choice")
     for purpose in ("Record", "Play, read, listen live", "Analyse the content", "Contact", "Share or sell"):
         expect(newest).to_contain_text(purpose)
     hand.click(newest.get_by_role("link", name="Caller "))
@@ -121,7 +121,7 @@ def choose(hand: Hand) -> None:
     hand.click(page.get_by_label("Delete after each call"))
     hand.button("Choose")
     expect(
-        page.get_by_text("The deletion of each later recording of this caller is requested.")
+        page.get_by_text("Deletion will be requested for each later recording of this caller.")
     ).to_be_visible()
 
 
@@ -136,7 +136,7 @@ def carry(hand: Hand, step: str) -> None:
     hand.button("Write down and show the number")
     expect(page.get_by_text(NUMBER)).to_be_visible()
     hand.button("I have sent it")
-    expect(page.get_by_text("You are reminded after 7 days")).to_be_visible()
+    expect(page.get_by_text("You get a reminder after 7 days")).to_be_visible()
     hand.type("The answer", "Case 48213, closed by Dana on the vendor's side.")
     hand.button("Note the answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
@@ -148,7 +148,7 @@ def carry(hand: Hand, step: str) -> None:
 def find_the_caller(hand: Hand) -> None:
     """From the withdrawal to everything that this caller said."""
     page = hand.page
-    hand.link("Everything this caller said")
+    hand.link("Consent history")
     timeline = page.get_by_role("list", name="What happened, newest first")
     expect(timeline).to_contain_text("Withdrawn: Record")
     expect(timeline).to_contain_text("Text message")

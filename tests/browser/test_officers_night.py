@@ -181,7 +181,7 @@ def go_live(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open(f"/clients/{SLUG}/policies/")
     page.get_by_role("link", name="Go live").click()
-    assert figure(visitor, "Calls that leave first") == OLD
+    assert figure(visitor, "Calls to be deleted first") == OLD
     propose_going_live(visitor, CLIENT)
     the_other_officer_lets_it_go_live(visitor, CLIENT)
     visitor.open(f"/clients/{SLUG}/policies/")
@@ -246,7 +246,7 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
     expect(page.locator("main").get_by_text("Invoice in dispute").first).to_be_visible()
     last_copy = datetime.now(ZONE).date() + timedelta(days=15)  # noqa: TID251  (what is tested reads the same clock)
     said = page.locator("dl.facts > div").filter(has_text="Copies in backups").inner_text()
-    told = datetime.strptime(said.split("opens from")[1].strip(), "%d %B %Y").date()
+    told = datetime.strptime(said.split("opened from")[1].strip(), "%d %B %Y").date()
     assert abs((told - last_copy).days) <= 1
     key = re.search(r"--key ([0-9a-f]{64})", page.locator("main").inner_text())
     assert key is not None

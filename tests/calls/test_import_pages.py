@@ -283,7 +283,7 @@ def test_a_first_line_that_is_a_call_is_no_heading(cast: Cast) -> None:
     row = the_import(cast.dentist)
     shown = text(browser.get(url("import", cast.dentist, row.pk)))
     assert "202-555-0199" not in shown
-    assert "Is the first line a heading?" in shown
+    assert "Is the first line a header?" in shown
     said = {
         "time_zone": "UTC",
         "column_started_at": "Column 1",

@@ -291,7 +291,7 @@ def test_page_of_pack_that_was_in_force_says_why_it_stays_and_what_to_do(cast: C
 
     assert answer.status_code == 200
     assert answer.redirect_chain[-1][0] == f"/law/packs/{row.pk}/"
-    assert "This file was not discarded: its rules were in force" in answer.text
+    assert "This file was not discarded. Its rules were in force" in answer.text
     with job_scope(agency_id=cast.acme.pk):
         assert RulePack.objects.filter(pk=row.pk).exists()
 

@@ -83,7 +83,7 @@ def test_a_new_client_has_everything_before_it_and_begins_with_the_blueprint(cas
         "blueprint": TODO, "engagement": TODO, "tracker": TODO, "backfill": TODO, "numbers": TODO,
         "findings": OPEN, "people": DONE, "words": TODO, "live": TODO,
     }  # fmt: skip
-    assert found["live"][1] == "observed: nothing leaves by itself"
+    assert found["live"][1] == "dry run: nothing is deleted automatically"
     with job_scope(agency_id=cast.acme.pk):
         assert selectors.setup_of(cast.dentist, at=NOON).next.step == "blueprint"  # type: ignore[union-attr]  # annotated, or the test fails here
 

@@ -56,7 +56,7 @@ def the(cast: Cast, step: VendorStep) -> VendorTask:
 def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -> None:
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
         text = alice.get(address).text
-        assert "Waits for your choice" in text
+        assert "Waiting for your choice" in text
         assert "At vendors: 0 of 2 steps sent" in text
         assert ONE not in text
 
@@ -80,7 +80,7 @@ def test_the_board_is_narrowed_in_the_address(
         Withdrawal.objects.update(target_at=NOON, outer_at=NOON)
     answer = alice.get(url("withdrawals"), {"state": state, "before": "nonsense"})
     assert answer.status_code == 200
-    assert ("Waits for your choice" in answer.text) == is_shown
+    assert ("Waiting for your choice" in answer.text) == is_shown
 
 
 @pytest.mark.thorough
@@ -168,7 +168,7 @@ def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
         VendorTask.objects.filter(pk=letter.pk).update(target_at=NOON, outer_at=NOON)
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
         assert "Withdrawals at the law’s date: 1 past it" in alice.get(address).text
-    assert "0 of 2 steps done" in alice.get(url("withdrawals"), {"state": "law"}).text
+    assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "law"}).text
     assert "Nothing here" in alice.get(url("withdrawals"), {"state": "failed"}).text
 
 
@@ -182,7 +182,7 @@ def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
             last_error="Twilio refused: answered 401.",
         )  # fmt: skip
     assert "Twilio does not stop or delete 1 recording" in alice.get(url("withdrawals")).text
-    assert "0 of 2 steps done" in alice.get(url("withdrawals"), {"state": "failed"}).text
+    assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "failed"}).text
     page = alice.get(url("vendor_task", letter.pk)).text
     for words in ("Twilio refused: answered 401.", "It was asked 24 times.", "Ask once more now"):
         assert words in page

@@ -128,14 +128,14 @@ def test_it_is_not_agreed_to_as_a_change_of_days_is(cast: Cast, erin: Membership
     change = propose(cast)
     seen = {"due_before": "0", "due_after": "0", "leaving": "0", "rules": ""}
     answer = signed_in(erin).post(f"/retention/changes/{change.pk}/approve/", seen, follow=True)
-    assert "on the page that shows what leaves" in answer.content.decode()
+    assert "which shows the current counts" in answer.content.decode()
     assert state_of(cast) == RetentionState.OBSERVE
 
 
 def test_where_there_is_no_other_officer_the_page_says_what_to_do(cast: Cast) -> None:
     text = read(signed_in(cast.alice))
     assert "There is no other officer" in text
-    assert "turn off the second officer" in text
+    assert "turn off the second signature" in text
     assert sign(signed_in(cast.alice)) == "", "the reason is missing"
     assert state_of(cast) == RetentionState.OBSERVE
 
@@ -183,7 +183,7 @@ def test_the_page_says_from_when_in_the_agencys_zone(cast: Cast) -> None:
     text = read(signed_in(cast.alice))
     assert f"starts with the next nightly run: {local.day} {local:%b %Y}, 02:00" in text
     assert "America/New_York, the agency's time zone" in text
-    assert "if another officer agrees before then" in text
+    assert "Another officer has to agree before then." in text
 
 
 def test_the_next_night_is_when_the_run_starts(cast: Cast) -> None:

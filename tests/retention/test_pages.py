@@ -133,7 +133,7 @@ def test_a_signature_needs_the_terms_that_were_shown(cast: Cast, what: str) -> N
             )  # fmt: skip
     refused = browser.post(GO_LIVE, seen)
 
-    assert "has changed since you saw it. Look again, then sign." in refused.content.decode()
+    assert "has changed since you saw it. Check it again, then sign." in refused.content.decode()
     assert _dentist(cast).retention_state != RetentionState.LIVE
     assert browser.post(GO_LIVE, seen | carried(browser)).status_code == 302
 
@@ -156,7 +156,9 @@ def test_who_signs_is_warned_of_open_setup_steps(cast: Cast) -> None:
 
     assert "Setup steps are open" in page
     assert "no tracker is connected" in page
-    assert "observed: nothing leaves" not in page, "going live is no step that is missing here"
+    assert "dry run: nothing is deleted automatically" not in page, (
+        "going live is no step that is missing here"
+    )
 
 
 def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:

@@ -87,7 +87,7 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
         change = _change()
     url = f"/retention/changes/{change.pk}/"
     mine = browser.get(url).content.decode()
-    assert "Withdraw it" in mine
+    assert "Withdraw the change" in mine
     assert "approve/" not in mine
     other = signed_in(erin)
     page = other.get(url).content.decode()
@@ -200,7 +200,7 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
     assert "Takes effect later" in carol.get("/retention/changes/").content.decode()
     url = f"/retention/changes/{change.pk}/"
     page = carol.get(url).content.decode()
-    assert "The counts are not shown to you" in page
+    assert "You cannot see the counts" in page
     assert "Rows due, as shown" not in page
     assert carol.post(f"{url}withdraw/", {"reason": "short"}).status_code == 200
     assert carol.post(f"{url}approve/", {"due_before": "0", "due_after": "0"}).status_code == 403
@@ -226,17 +226,17 @@ def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_the
     assert change.state == ChangeState.WAITING
     url = f"/retention/changes/{change.pk}/"
     for page in (shown, alice.get(url).content.decode(), signed_in(erin).get(url).content.decode()):
-        assert "No other officer may agree yet" in page
-        assert f"<strong>{erin.user}</strong> lacks it at Dentist." in page
+        assert "No other officer can agree yet" in page
+        assert f"<strong>{erin.user}</strong> does not have it at Dentist." in page
         assert "Manage retention, View calls" in page
         assert str(cast.carol.user) in page
-    assert "Withdraw it" in alice.get(url).content.decode()
+    assert "Withdraw the change" in alice.get(url).content.decode()
 
     make.grant(erin, cast.dentist)
-    assert "No other officer may agree yet" not in alice.get(url).content.decode()
+    assert "No other officer can agree yet" not in alice.get(url).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=erin.pk).update(state=MembershipState.SUSPENDED)
-    assert "There is no other officer any more" in alice.get(url).content.decode()
+    assert "There is no other officer" in alice.get(url).content.decode()
     assert alice.post(f"{url}withdraw/", {"reason": REASON}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert _change().state == ChangeState.WITHDRAWN
@@ -299,7 +299,7 @@ def test_a_signature_that_does_not_count_is_said_and_the_change_waits(cast: Cast
     other = signed_in(erin)
     other.post(f"/retention/changes/{change.pk}/reason/")
     page = other.get(f"/retention/changes/{change.pk}/").content.decode()
-    assert "Your signature does not count here" in page
+    assert "Your signature does not count" in page
     assert f"/retention/changes/{change.pk}/approve/" not in page
     seen = {"due_before": "0", "due_after": "0", "leaving": "0", "rules": ""}
     answer = other.post(f"/retention/changes/{change.pk}/approve/", seen, follow=True)

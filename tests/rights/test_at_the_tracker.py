@@ -104,13 +104,13 @@ def test_letter_counts_a_recording_as_deleted_once_the_tracker_has_confirmed_it(
     done, stays = told(submission)
     assert "tracker" not in done
     assert (
-        "Recordings at the call tracker (Twilio): 1. They are still there: their deletion is planned" in stays
+        "Recordings at the call tracker (Twilio): 1. They are still there. Their deletion is planned" in stays
     )
 
     (task,) = steps(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         VendorTask.objects.filter(pk=task.pk).update(state=WaitingState.SENT, sent_at=LATER)
-    assert "Their deletion was requested: 1 of 1 requests are sent." in told(submission)[1]
+    assert "Their deletion was requested: 1 of 1 requests sent." in told(submission)[1]
 
     with job_scope(agency_id=cast.acme.pk):
         VendorTask.objects.filter(pk=task.pk).update(state=WaitingState.DONE, done_at=LATER)

@@ -330,9 +330,7 @@ def test_the_letter_says_that_others_are_told_later_until_they_were(cast: Cast, 
         spanish = letters.facts_of(case, language=Language.SPANISH)["done"]
         shown = CaseEvent.objects.filter(kind=Happened.PASSED_ON, shown=True)
         assert not shown.exists(), "the person's page says nothing of it yet"
-    assert (
-        "Recipients of your data: Adsy. Those who received your data are being notified: 0 of 1 sent" in done
-    )
+    assert "Recipients of your data: Adsy. We are notifying the recipients of your data: 0 of 1 sent" in done
     assert "CallRail" not in done
     assert "CRM" not in done
     assert "others are notified once a legal claim" in done

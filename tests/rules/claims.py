@@ -227,7 +227,7 @@ def backup_page(
     return page(who or ground.cast.alice, "retention:backups", at=now)
 
 
-FINISHED = ("Done everywhere", "Confirmed at vendors", "No step was planned")
+FINISHED = ("Done everywhere", "Confirmed at vendors", "No steps planned")
 WHOLE = ("All rows that were due",)
 
 MORE = (
@@ -244,7 +244,7 @@ MORE = (
     Claim("the withdrawal", "given up", given_up,
           ("At vendors: 0 of 2 steps sent; 2 cancelled", "Closed"), (*FINISHED, "not yet")),
     Claim("the withdrawal", "chosen, nothing confirmed", chosen,
-          ("No step was planned at a vendor",), ("Done everywhere", "Confirmed at vendors")),
+          ("No steps planned at vendors",), ("Done everywhere", "Confirmed at vendors")),
     Claim("the withdrawal", "another time zone", lambda g: withdrawal_page(g, WaitingState.SENT, WaitingState.DONE),
           (f"Last sent {AT_NIGHT}", f"Last confirmed {AT_NIGHT}"),
           (f"Last sent {NEXT:%-d %b}", f"Last confirmed {NEXT:%-d %b}")),
@@ -259,13 +259,13 @@ MORE = (
           ("Destroyed: 3 of 5 rows that were due; stopped by a fault in 1 of its categories; 2 kept by legal holds",),
           WHOLE),
     Claim("the certificate", "nothing destroyed", lambda g: certificate_page(g, certified(g, erased=0, held=5)),
-          ("Destroyed: 0 of 5 rows that were due; 5 kept by legal holds",), (*WHOLE, "no copy opens from")),
+          ("Destroyed: 0 of 5 rows that were due; 5 kept by legal holds",), (*WHOLE, "no copy can be opened from")),
     Claim("the certificate's file", "nothing destroyed", certificate_pdf,
           ("The run destroyed nothing", "Destroyed: 0 of 5 rows"), (*WHOLE, "The keys were destroyed")),
     Claim("the copies of a certificate", "partly remaining", copied,
-          ("Vault backups from before the destruction: 1 of 2 removed",), ("All vault backups", "past the day")),
+          ("Vault backups from before the destruction: 1 of 2 removed",), ("All vault backups", "past the removal")),
     Claim("the copies of a certificate", "failed: past the day", lambda g: copied(g, after=timedelta(days=20)),
-          ("1 of 2 removed; 1 past the day of removal",), ("All vault backups",)),
+          ("1 of 2 removed; 1 past the removal date",), ("All vault backups",)),
     Claim("the copies of a certificate", "removed, another time zone", lambda g: copied(g, removed_at=NIGHT),
           (f"All vault backups from before the destruction are removed: 2 of 2, the last {AT_NIGHT}",),
           ("1 of 2", f"the last {NEXT:%-d %b}")),
@@ -294,10 +294,10 @@ MORE = (
     Claim("the backup", "failed", lambda g: backup_page(g, passed=False),
           ("Made; the newest drill with it failed",), ("restored by a drill that passed",)),
     Claim("the backup", "past its day", lambda g: backup_page(g, days=20),
-          ("Made; past the day of its removal",), ("removed with its key",)),
+          ("Made; past its removal date",), ("removed with its key",)),
     Claim("the backup", "removed, another time zone", lambda g: backup_page(g, removed_at=NIGHT, passed=True),
           (f"Made, and restored by a drill that passed; removed with its key, {AT_NIGHT}",),
-          (f"removed with its key, {NEXT:%-d %b}", "past the day")),
+          (f"removed with its key, {NEXT:%-d %b}", "past its removal date")),
     Claim("the newest backup", "an earlier state: removed", lambda g: backup_page(g, removed_at=NIGHT, passed=True),
           ("Newest of the vault None",), ("Newest of the vault 1 day", "the operator has made none")),
     Claim("the backup", "hidden by permission", lambda g: backup_page(g, who=g.cast.bob),

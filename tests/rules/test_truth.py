@@ -204,7 +204,7 @@ CLAIMS = (
     Claim("the case's step", "an earlier state: planned", lambda g: case_page(g, erased(g)),
           ("Notify recipients Being notified: 0 of 2 sent",), ("Notify recipients Done", "Recipients told")),
     Claim("the caller's timeline", "an earlier state: planned", lambda g: caller_page(erased(g)),
-          ("are being notified: 0 of 2 sent",), ("were told", "were notified", "acknowledged")),
+          ("We are notifying the recipients of your data: 0 of 2",), ("were told", "were notified", "acknowledged")),
     Claim("the case's step", "sent but not acknowledged", lambda g: case_page(g, one_sent(g)),
           ("Notify recipients Sent to 1 of 2", "by Alice"), ("Notify recipients Done", "Last acknowledged")),
     Claim("the caller's timeline", "sent but not acknowledged", lambda g: caller_page(one_sent(g), "es"),

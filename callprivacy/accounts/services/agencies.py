@@ -43,7 +43,7 @@ class HasOfficersError(ValueError):
     """An officer of the agency may invite another one: an operator does not."""
 
     def __init__(self, agency: str) -> None:
-        super().__init__(f"{agency} has compliance officers. They invite further ones.")
+        super().__init__(f"{agency} has compliance officers. They invite new officers.")
 
 
 class HasManagersError(ValueError):

@@ -22,21 +22,21 @@ from callprivacy.lib.scope import Actor, ScopeKind
 
 _AN_OPERATOR: Final = 0
 """Who has invited, where an operator did so by a command and has no name."""
-_OPERATORS: Final = "An operator sent this invitation. A person of the agency confirms it."
+_OPERATORS: Final = "An operator sent this invitation. A person in the agency has to confirm it."
 
 
 class NotWaitingError(ValueError):
     """It does not wait for a second officer any more."""
 
     def __init__(self) -> None:
-        super().__init__("This invitation does not wait for a second officer any more.")
+        super().__init__("This invitation is no longer waiting for a second officer.")
 
 
 class OfficersConfirmError(ValueError):
     """An operator was to confirm where an officer can."""
 
     def __init__(self) -> None:
-        super().__init__("Another compliance officer of this agency can confirm this. An operator does not.")
+        super().__init__("Another compliance officer of this agency can confirm this, so an operator cannot.")
 
 
 class News(StrEnum):

@@ -60,7 +60,7 @@ class OfficerNeedsTwoError(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Two people make a compliance officer: invite the person, and a second one confirms."
+            "A new compliance officer takes two people: you invite the person, and a second officer confirms."
         )
 
 

@@ -63,7 +63,7 @@ def new_client(request: StaffRequest) -> HttpResponse:
         except agencies.SlugTakenError:
             form.add_error("name", "Another client has this short name. Choose one that differs.")
         else:
-            messages.success(request, f"{client.name} is there. It is in dry run until it goes live.")
+            messages.success(request, f"{client.name} is added. It is in dry run until it goes live.")
             return redirect("accounts:client", slug=client.slug)
     return render(request, "accounts/new_client.html", {"form": form})
 

@@ -23,12 +23,12 @@ _WHY = {
     Uncounted.NETWORK: "Both were in the same network within an hour",
 }
 WHAT = {
-    "accounts.invitation": "A new compliance officer",
+    "accounts.invitation": "New compliance officer",
     "accounts.factorreset": "Removal of second factors",
-    "accounts.signinprovider": "The agency's sign-in provider",
-    "retention.policychange": "A change of a retention policy",
+    "accounts.signinprovider": "Sign-in provider",
+    "retention.policychange": "Retention policy change, or going live",
     "retention.offboarding": "Offboarding of a client",
-    "analytics.release": "A release of data",
+    "analytics.release": "Data release",
 }
 
 

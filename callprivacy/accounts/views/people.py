@@ -89,7 +89,7 @@ def _invited(request: StaffRequest, invitation: Invitation, token: str) -> HttpR
     invitations.send_mail_on_commit(
         invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
     )
-    messages.success(request, f"{invitation.name} gets a mail with a link that works once, for 7 days.")
+    messages.success(request, f"{invitation.name} gets a mail with a link. It works once, within 7 days.")
     return redirect("accounts:people")
 
 
@@ -122,7 +122,9 @@ def send_again(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         token = invitations.renew(invitation=invitation, by=request.actor, at=request.at)
     except invitations.InvitationGoneError:
-        messages.error(request, "This invitation was accepted or withdrawn, or waits for a second officer.")
+        messages.error(
+            request, "This invitation was accepted or withdrawn, or is waiting for a second officer."
+        )
     else:
         invitations.send_mail_on_commit(
             invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
@@ -235,7 +237,7 @@ def reactivate(request: StaffRequest, pk: int) -> HttpResponse:
     ) as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{membership.user} may sign in again, with the grants from before.")
+        messages.success(request, f"{membership.user} can sign in again, with the earlier grants.")
     return redirect("accounts:person", pk=pk)
 
 

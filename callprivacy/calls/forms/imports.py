@@ -97,7 +97,7 @@ class LayoutForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._format, self._is_headed = layout.format, layout.is_headed
         self.fields["is_headed"] = forms.ChoiceField(
-            label="Is the first line a heading?",
+            label="Is the first line a header?",
             choices=[("yes", "Yes, it names the columns"), ("no", "No, it is a call")],
             required=False,
             initial="no" if layout.is_headed is False else "yes",

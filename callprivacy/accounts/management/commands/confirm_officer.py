@@ -17,7 +17,7 @@ from callprivacy.tenancy.scope import job_scope
 
 
 class Command(OwnCommand):
-    help = "Confirm an officer's invitation of another one, where no other officer can. It stands in the audit log."
+    help = "Confirm the invitation of an officer if no other officer of the agency can. The audit log records it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")
