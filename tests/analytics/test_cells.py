@@ -308,14 +308,16 @@ def test_where_calls_are_many_days_and_hours_are_grouped_apart(
 
 def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) -> None:
     people = callers(cast.dentist, 12)
-    for week in (0, 1):
-        calls(cast.dentist, people[:4], at=LAST_WEEK - 7 * week * DAY)
-        calls(cast.dentist, people[4:6], at=LAST_WEEK - 7 * week * DAY + timedelta(hours=3))
-    calls(cast.dentist, people[:3], at=LAST_WEEK - 7 * DAY)
+    hour = LAST_WEEK.astimezone(ZoneInfo(cast.dentist.time_zone))
+    # The same hour of the client's clock, also where it is set in between.
+    weeks = LAST_WEEK, (hour - 7 * DAY).astimezone(UTC)
+    for week in weeks:
+        calls(cast.dentist, people[:4], at=week)
+        calls(cast.dentist, people[4:6], at=week + timedelta(hours=3))
+    calls(cast.dentist, people[:3], at=weeks[1])
     work(cast.dentist)
     by = (Dimension.WEEKDAY, Dimension.HOUR_OF_DAY)
     found = ask(cast.dentist, dimensions=by)
-    hour = LAST_WEEK.astimezone(ZoneInfo(cast.dentist.time_zone))
     # Four callers an hour are too few for an hour of a day; the same hour of two weeks has them still: too few.
     assert [row.keys for row in found.rows if row.is_whole] == []
     calls(cast.dentist, people[6:8], at=LAST_WEEK)

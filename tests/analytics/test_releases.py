@@ -483,13 +483,13 @@ def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_
 
 
 def test_no_week_of_a_report_minus_the_files_tells_of_few(cast: Cast) -> None:
-    released.fill(cast.dentist, callers=400, calls_each=1)
+    released.fill(cast.dentist, callers=120, calls_each=1)
     _refuse_to_share(cast, *range(6))
     people = [cast.alice, released.officer(cast)]
     release = released.released(released.recipient(cast.dentist, cast.alice), people, columns=("day",))
     _, rows = _file(release)
-    # Each row says a day, or a week.
-    found = Counter(date.fromisoformat(row[0][:10]).isocalendar().week for row in rows)
+    # Each row says a day, or a week, or nothing but the month where its week has few days in it.
+    found = Counter(date.fromisoformat(row[0][:10]).isocalendar().week for row in rows if len(row[0]) > 7)
     with job_scope(agency_id=cast.acme.pk):
         report = reports.report(
             reports.Asked(
@@ -502,7 +502,8 @@ def test_no_week_of_a_report_minus_the_files_tells_of_few(cast: Cast) -> None:
         )
     told = {row.at.isocalendar().week: row.calls for row in report.rows if row.at is not None}
     assert found.keys() <= told.keys()
-    assert sum(told.values()) == 400
+    assert sum(told.values()) == 120
+    assert 120 - len(rows) not in range(1, 5)
     assert all(told[week] - found[week] not in range(1, 5) for week in told)
 
 
