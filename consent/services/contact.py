@@ -208,7 +208,7 @@ def kept_until(
     try:
         return asked_at.replace(year=asked_at.year + years), rule
     except ValueError:
-        return asked_at.replace(year=asked_at.year + years, day=28), rule
+        return asked_at.replace(year=asked_at.year + years, month=3, day=1), rule
 
 
 @dataclass(frozen=True, slots=True)

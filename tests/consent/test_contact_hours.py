@@ -285,3 +285,9 @@ def test_several_places_are_open_together_when_each_is(at: datetime, where: list
         assert all(zones.is_open(hours, zoned, found, one) for hours, zoned, one in there)
     assert zones.next_open_everywhere([], at) is None
     assert zones.next_open_everywhere([*there, (US, (), [("", "")])], at) is None
+
+
+def test_a_request_of_a_leap_day_is_kept_for_whole_years() -> None:
+    asked_at = utc(2028, 2, 29, 15)
+    until, rule = contact.kept_until(load_pack(), asked_at, [("US", "NY")])
+    assert until == utc(2028 + rule.read(), 3, 1, 15)
