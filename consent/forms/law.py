@@ -82,8 +82,8 @@ class ReturnForm(forms.Form):
 class SignOffForm(forms.Form):
     """Which counsel approved a rule, and when."""
 
-    rule = forms.RegexField(r"^[a-z0-9.\-]{4,60}$", widget=forms.HiddenInput)
-    seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    rule = forms.RegexField(r"^[a-z0-9.\-]{4,60}\Z", widget=forms.HiddenInput)
+    seen = forms.RegexField(r"^[0-9a-f]{64}\Z", widget=forms.HiddenInput)
     counsel = LineField(max_length=120, help_text="Name and firm.")
     signed_on = DayField(label="Signed on")
 

@@ -129,7 +129,7 @@ class DraftForm(WordsForm):
 class SeenForm(forms.Form):
     """The digest of the words that a person was shown before publishing them."""
 
-    seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    seen = forms.RegexField(r"^[0-9a-f]{64}\Z", widget=forms.HiddenInput)
 
     def clean_seen(self) -> bytes:
         return bytes.fromhex(self.cleaned_data["seen"])

@@ -95,7 +95,7 @@ class WordsForm(forms.Form):
 class SeenForm(forms.Form):
     """The digest of what the page showed."""
 
-    seen = forms.RegexField(r"^[0-9a-f]{64}$")
+    seen = forms.RegexField(r"^[0-9a-f]{64}\Z")
 
     def clean_seen(self) -> bytes:
         """As bytes."""

@@ -28,7 +28,7 @@ class TrailForm(forms.Form):
     since = DayField(required=False, label="From")
     until = DayField(required=False, label="To")
     subject = forms.RegexField(
-        r"^[a-z]+\.[a-z]+(:[0-9A-Za-z-]{1,80})?$",
+        r"^[a-z]+\.[a-z]+(:[0-9A-Za-z-]{1,80})?\Z",
         required=False,
         help_text="As the trail writes it, such as calls.call:0193",
     )

@@ -28,6 +28,19 @@ def test_text_fields_of_forms_are_of_one_line_or_a_text_area() -> None:
     assert wrong == []
 
 
+def test_patterns_of_fields_end_where_the_text_does() -> None:
+    """`$` takes a line break behind it."""
+    wrong = [
+        f"{file.name}:{node.lineno}"
+        for file in source.files()
+        for node in source.nodes(file)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "forms.RegexField"
+        and ast.unparse(node.args[0]).rstrip("'\"").endswith("$")
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("sign", BREAKS)
 def test_a_line_takes_no_break(sign: str) -> None:
     field = LineField(max_length=80)
