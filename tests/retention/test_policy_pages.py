@@ -303,7 +303,7 @@ def test_a_signature_that_does_not_count_is_said_and_the_change_waits(cast: Cast
     assert f"/retention/changes/{change.pk}/approve/" not in page
     seen = {"due_before": "0", "due_after": "0", "leaving": "0", "rules": ""}
     answer = other.post(f"/retention/changes/{change.pk}/approve/", seen, follow=True)
-    assert "Your role is new. Your signature counts as the second one from" in answer.content.decode()
+    assert "Your role is new. Your second signature counts from" in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert PolicyChange.objects.get().state == ChangeState.WAITING
         event = Event.objects.get(action="signature.not_counted")

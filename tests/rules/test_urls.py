@@ -189,7 +189,7 @@ PUBLIC: dict[str, set[int]] = {
     "healthz": {200, 405},
     "readyz": {200, 405},
     "metrics": {404, 405},
-    "mail/": {200, 405},
+    "mail/": {404, 405},
     "demo/removed/": {200, 405},
     **{route: {405, status} for route, status in SIGNED.items()},
     **OF_CALLERS,

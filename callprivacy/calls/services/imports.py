@@ -108,7 +108,8 @@ class Layout:
     @property
     def mapping(self) -> dict[str, Any]:
         """What an import stores of it, and a connection remembers."""
-        return {"columns": dict(self.columns), "slashes": self.slashes, "is_headed": self.is_headed}
+        found = {"columns": dict(self.columns), "slashes": self.slashes}
+        return found if self.is_headed is None else found | {"is_headed": self.is_headed}
 
     def for_reading(self) -> Format:
         """
