@@ -95,7 +95,7 @@ def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: date
     Invite a compliance officer into an agency that has none, and return the link's token.
 
     It is a new agency, or one whose last officer is gone; where an admin is there, one confirms. Everybody who is
-    there is told by mail, since an officer sees every client. It enters the agency's scope itself.
+    there gets a mail, since an officer sees every client. It enters the agency's scope itself.
 
     :raises HasOfficersError: an officer is there. :raises AlreadyInvitedError: an invitation to the address is open.
     """

@@ -68,7 +68,7 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
     Confirm the invitation of an officer, as a second officer; or, where no other one can, as the operator. What an
     operator has sent is an officer's to confirm, or where none is there, an admin's.
 
-    Whoever calls sends the link (`invitations.renew`).
+    The caller of this function sends the link (`invitations.renew`).
 
     :raises NotWaitingError: it was confirmed, accepted or withdrawn, or has expired.
     :raises NotCountedError: the officer's signature does not count. :raises RoleAboveError: it is no officer.

@@ -49,7 +49,7 @@ class OwnRightsError(ValueError):
 
 
 class RoleAboveError(ValueError):
-    """Somebody was to give a role, or its bundle, that is above their own."""
+    """A person may not give a role, or its bundle, that is above their own."""
 
     def __init__(self, role: Role) -> None:
         super().__init__(f"{role.label} is above your own role. Ask a person who has that role to give it.")
@@ -405,7 +405,7 @@ def check_side(membership: Membership, role: Role) -> None:
     """
     Refuse one of the agency's people who approves for a client.
 
-    Whoever gives a bundle just now holds the membership: what was given meanwhile is seen.
+    A bundle is given while its membership is locked: what was given meanwhile is seen.
 
     :raises ApprovesError: they hold the approver's bundle, and the role is none of the client's side.
     """
