@@ -183,7 +183,7 @@ def test_the_page_says_from_when_in_the_agencys_zone(cast: Cast) -> None:
     text = read(signed_in(cast.alice))
     assert f"starts with the next nightly run: {local.day} {local:%b %Y}, 02:00" in text
     assert "America/New_York, the agency's time zone" in text
-    assert "Another officer has to agree before then." in text
+    assert "Nothing is deleted before another officer agrees." in text
 
 
 def test_the_next_night_is_when_the_run_starts(cast: Cast) -> None:
