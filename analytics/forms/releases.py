@@ -227,7 +227,7 @@ class WhyForm(forms.Form):
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. It is kept, sealed, in the trail.",
+        help_text="At least 15 characters. The audit log keeps it encrypted.",
     )
 
 

@@ -32,7 +32,7 @@ def _reason(label: str) -> forms.CharField:
         min_length=SHORTEST_REASON,
         max_length=1000,
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
-        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+        help_text="At least 15 characters. The audit log keeps it encrypted.",
     )
 
 

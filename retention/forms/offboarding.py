@@ -42,7 +42,7 @@ class AskForm(forms.Form):
         min_length=15,
         max_length=500,
         widget=forms.Textarea({"rows": 3}),
-        help_text="At least 15 characters. It is kept in the trail, sealed.",
+        help_text="At least 15 characters. The audit log keeps it encrypted.",
     )
 
     def clean_moved_to(self) -> str:

@@ -27,7 +27,7 @@ class PolicyForm(forms.Form):
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="At least 15 characters. Kept, sealed, in the trail; whoever agrees to the change reads it.",
+        help_text="At least 15 characters. The officer who agrees reads it. The audit log keeps it encrypted.",
     )
 
     def __init__(self, *args: Any, about: About, inherits: str | None, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class DecisionForm(forms.Form):
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. It is kept, sealed, in the trail.",
+        help_text="At least 15 characters. The audit log keeps it encrypted.",
     )
 
 

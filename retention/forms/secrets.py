@@ -59,7 +59,7 @@ class LimitsForm(forms.Form):
             min_length=15,
             max_length=500,
             widget=forms.Textarea(attrs={"rows": 2}),
-            help_text="At least 15 characters. It stands in the trail, sealed.",
+            help_text="At least 15 characters. The audit log keeps it encrypted.",
         )
 
     def wishes(self) -> list[Wish]:
