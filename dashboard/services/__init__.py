@@ -46,7 +46,7 @@ from retention import targets
 from retention.enums import Category
 from retention.selectors import changes
 from retention.selectors import runs as kept
-from retention.services import policies
+from retention.services import going_live, policies
 
 _BATCH: Final = 5_000
 _MAKER: Final = Actor.job("dashboard.demo")
@@ -406,17 +406,17 @@ def _set_policies(first: Membership, second: Membership, *, at: datetime) -> Non
 
 def _go_live(client: Client, first: Membership, second: Membership, *, at: datetime) -> None:
     due = targets.count_due(client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True))
-    shown = policies.Shown(
+    shown = going_live.Shown(
         due,
         allowed=0,
         withheld=0,
         leaving=0,
-        besides=policies.besides_shown(client=client, user_id=second.user_id, at=at),
+        besides=going_live.besides_shown(client=client, user_id=second.user_id, at=at),
         terms=kept.terms_of(client),
     )
-    change = policies.propose_live(client=client, shown=shown, reason=_WHY_LIVE, proposer=first, at=at)
+    change = going_live.propose(client=client, shown=shown, reason=_WHY_LIVE, proposer=first, at=at)
     policies.read_reason(change=change, by=Actor.staff(user_id=second.user_id), at=at)
-    policies.go_live(client=client, shown=shown, signed_by=second.user_id, at=at)
+    going_live.go_live(client=client, shown=shown, signed_by=second.user_id, at=at)
 
 
 class NotADemoError(ValueError):

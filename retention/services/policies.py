@@ -3,7 +3,7 @@ How long things are kept, and whether they may leave at all.
 
 No policy is shortened by one person alone: a second officer agrees, or, where the agency has no other, a day passes in
 which everybody who manages the agency is told and may stop it. What is beyond the law is refused, or wants a written
-reason. No client goes live by one officer alone, unless the agency chose so.
+reason.
 """
 
 from __future__ import annotations
@@ -22,59 +22,24 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.work import services as work
-from consent.selectors import decisions
-from consent.services import rejudging
-from retention import targets
-from retention.enums import GO_LIVE, Category, ChangeState, Then
-from retention.models import GoLive, Policy, PolicyChange
+from retention.enums import Category, ChangeState, Then
+from retention.models import Policy, PolicyChange
 from retention.selectors import changes as selectors
-from retention.selectors import preview, runs
 from retention.selectors.changes import Effect, Plan, Wish
-from retention.selectors.runs import Terms
 
 JOB: Final = Actor.job("retention.apply_policies")
 WAITING_ITEM: Final = "policy_change"
 AGENCY_ITEM: Final = "agency_policy_change"
 DELAYED_ITEM: Final = "policy_delayed"
 LAPSED: Final = "policy_lapsed"
-_MAY_GROW_BY: Final = 10
+MAY_GROW_BY: Final = 10
 """How many more rows there may be than were shown, or a tenth; calls keep coming while people read and a day passes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """
-    What a person saw before signing: what is due, recordings by what was decided of them, by what it leaves.
-
-    :ivar besides: how much of what is no call record is past its date, of what the person may see, as a form carries
-    it.
-    """
-
-    due: targets.Due
-    allowed: int
-    withheld: int
-    leaving: int
-    besides: str
-    terms: Terms
-
-
-class NeedsSecondError(ValueError):
-    """Going live takes a second officer at this agency: one proposes it, another agrees."""
-
-
-class AlreadyLiveError(ValueError):
-    """The client's expired calls leave already, by another signature."""
 
 
 class CountsChangedError(ValueError):
     """What would leave, or by what, is no longer what the person was shown; show it again."""
-
-
-# --- Changes of policies --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +150,7 @@ def propose(
     if seen.state is ChangeState.IN_FORCE:
         _put_in_force(change, plan, by=by, at=at)
     else:
-        _let_wait(change, at, may_be_agreed=seen.second is not None and bool(seen.second.may))
+        let_wait(change, at, may_be_agreed=seen.second is not None and bool(seen.second.may))
     return change
 
 
@@ -216,7 +181,7 @@ def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at
     if officer.user_id not in selectors.deciders(plan, but=change.proposed_by_id, at=at):
         raise NotYoursError("It changes something at clients that are not granted to you.")
     by = Actor.staff(user_id=officer.user_id)
-    audit.require_reason_read(event=_proposal(change), by=by)
+    audit.require_reason_read(event=proposal_of(change), by=by)
     effect = selectors.effect(plan, at)
     _compare(plan, effect, shown)
     if not set(plan.rule_ids) <= set(change.rules):
@@ -298,16 +263,16 @@ def _is_another(change: PolicyChange, plan: Plan, at: datetime) -> bool:
     if any(since is not None and since > change.proposed_at for since in gone_live):
         return True
     due = selectors.effect(plan, change.takes_effect_at or at).due_after
-    return due > change.due_after + max(_MAY_GROW_BY, change.due_after // 10)
+    return due > change.due_after + max(MAY_GROW_BY, change.due_after // 10)
 
 
 def read_reason(*, change: PolicyChange, by: Actor, at: datetime) -> str | None:
     """The words with which a change was proposed; that they were read is in the trail. None where they are erased."""
-    event = _proposal(change)
+    event = proposal_of(change)
     return None if event is None else audit.open_reason(event=event, by=by, at=at)
 
 
-def _proposal(change: PolicyChange) -> Event | None:
+def proposal_of(change: PolicyChange) -> Event | None:
     return Event.objects.filter(agency_id=change.agency_id, pk=change.event_id or 0).first()
 
 
@@ -352,7 +317,7 @@ def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) 
     category = Category(change.category)
     version = selectors.next_version(change)
     _write(change, category, version, at)
-    _decide(change, ChangeState.IN_FORCE, by=by, at=at)
+    mark_decided(change, ChangeState.IN_FORCE, by=by, at=at)
     audit.record(
         "policy.changed",
         subject=change.client or change.agency,
@@ -368,7 +333,7 @@ def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) 
     )
 
 
-def _decide(change: PolicyChange, state: ChangeState, *, by: Actor, at: datetime) -> None:
+def mark_decided(change: PolicyChange, state: ChangeState, *, by: Actor, at: datetime) -> None:
     change.state = state
     change.decided_by_id, change.decided_at = by.user_id, at
     change.save(update_fields=["state", "decided_by", "decided_at"])
@@ -398,7 +363,7 @@ def _write(change: PolicyChange, category: Category, version: int, at: datetime)
         )
 
 
-def _let_wait(change: PolicyChange, at: datetime, *, may_be_agreed: bool) -> None:
+def let_wait(change: PolicyChange, at: datetime, *, may_be_agreed: bool) -> None:
     """
     Put it into the queue of who may agree to it, or of every officer where none may yet; or tell everybody who manages
     the agency that it will come.
@@ -424,7 +389,7 @@ _DEEDS: Final = {ChangeState.REFUSED: "policy.refused", ChangeState.WITHDRAWN: "
 
 
 def _close(change: PolicyChange, state: ChangeState, *, by: Actor, reason: str, at: datetime) -> None:
-    _decide(change, state, by=by, at=at)
+    mark_decided(change, state, by=by, at=at)
     audit.record(
         _DEEDS[state] if by.user_id is not None else "policy.lapsed",
         subject=change.client or change.agency,
@@ -446,169 +411,3 @@ def _lapse(change: PolicyChange, at: datetime) -> None:
         at=at,
         key=str(change.pk),
     )
-
-
-# --- Going live -----------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def propose_live(
-    *, client: Client, shown: Shown, reason: str, proposer: Membership, at: datetime
-) -> PolicyChange:
-    """
-    Propose that a client goes live. It waits for a second officer, who is shown the counts of that moment.
-
-    :raises OpenChangeError: it is proposed already.
-    :raises AlreadyLiveError: it is live. :raises CountsChangedError: as `go_live`.
-    """
-    locked = _observed(client)
-    if selectors.open_live(locked) is not None:
-        raise OpenChangeError("An officer has already proposed this.")
-    _compare_live(locked, shown, proposer.user_id, at)
-    leaving = shown.due.calls + shown.due.recordings + shown.leaving
-    change = PolicyChange(
-        agency=locked.agency,
-        client=locked,
-        category=GO_LIVE,
-        state=ChangeState.WAITING,
-        was_days=locked.keep_for_days,
-        was_then=Then.ERASE,
-        days=locked.keep_for_days,
-        then=Then.ERASE,
-        shortens=False,
-        due_before=0,
-        due_after=leaving,
-        proposed_by_id=proposer.user_id,
-        proposed_at=at,
-    )
-    change.event_id = audit.record(
-        "policy.proposed",
-        subject=locked,
-        by=Actor.staff(user_id=proposer.user_id),
-        at=at,
-        reason=reason,
-        change=str(change.pk),
-        category=GO_LIVE,
-        leaving=leaving,
-    ).pk
-    change.save(force_insert=True)
-    seconding.proposed(user_id=proposer.user_id, at=at)
-    second = selectors.second_for_live(locked, but=proposer.user_id, at=at)
-    _let_wait(change, at, may_be_agreed=bool(second.may))
-    return change
-
-
-@seconding.seconds
-@transaction.atomic
-def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> GoLive:
-    """
-    Let a client's expired calls, and what is withheld, leave from now on, signed for with the counts that were shown.
-    Where an officer has proposed it, this is the second one's agreement.
-
-    What is withheld already becomes due as long after this as anything that is withheld later.
-
-    :param signed_by: user id of the officer.
-    :raises NeedsSecondError: no officer has proposed it, and the agency wants two.
-    :raises SamePersonError: the officer proposed it. :raises NotCountedError: their signature does not count.
-    :raises ReasonUnreadError: the officer has not opened the reason of the proposal.
-    :raises AlreadyLiveError: somebody else has signed meanwhile.
-    :raises CountsChangedError: what is due is not what was shown, much more is withheld by now, or how long something
-        is kept, the time in quarantine or what is deleted at the tracker has changed.
-    """
-    by = Actor.staff(user_id=signed_by)
-    locked = _observed(client)
-    change = selectors.open_live(locked)
-    if change is None and locked.agency.needs_second_for_live:
-        raise NeedsSecondError("Going live takes two officers here: one proposes it, and another agrees.")
-    if change is not None:
-        seconding.check(
-            proposer=change.proposed_by_id,
-            signer=signed_by,
-            agency_id=change.agency_id,
-            subject=change,
-            at=at,
-        )
-        audit.require_reason_read(event=_proposal(change), by=by)
-    _compare_live(locked, shown, signed_by, at)
-    if change is not None:
-        _decide(change, ChangeState.IN_FORCE, by=by, at=at)
-    due = shown.due
-    locked.retention_state = RetentionState.LIVE
-    locked.went_live_at = at
-    locked.save(update_fields=["retention_state", "went_live_at"])
-    signed = GoLive.objects.create(
-        agency_id=locked.agency_id,
-        client=locked,
-        signed_by_id=signed_by,
-        signed_at=at,
-        keep_for_days=locked.keep_for_days,
-        cutoff=tenancy.cutoff_of(locked, at),
-        calls_due=due.calls,
-        recordings_due=due.recordings,
-        callers_due=due.callers,
-        recordings_allowed=shown.allowed,
-        recordings_withheld=shown.withheld,
-        recordings_leaving=shown.leaving,
-        quarantine_hours=locked.quarantine_hours,
-    )
-    audit.record(
-        "client.went_live",
-        subject=locked,
-        by=by,
-        at=at,
-        calls=due.calls,
-        recordings=due.recordings,
-        callers=due.callers,
-        days=locked.keep_for_days,
-        withheld=shown.withheld,
-        leaving=shown.leaving,
-        besides=shown.besides,
-        hours=locked.quarantine_hours,
-        proposed_by=None if change is None else change.proposed_by_id,
-    )
-    work.close_item("go_live", agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
-    rejudging.of_client(client=locked, cause="went live", at=at)
-    return signed
-
-
-def _observed(client: Client) -> Client:
-    """The client, held: its changes come one after the other."""
-    Agency.objects.select_for_update(no_key=True).get(pk=client.agency_id)
-    # No key of it changes: who adds something to the client is not waited for.
-    locked = (
-        Client.objects.select_for_update(no_key=True, of=("self",)).select_related("agency").get(pk=client.pk)
-    )
-    if locked.retention_state == RetentionState.LIVE:
-        raise AlreadyLiveError(f"{locked.name} is already live.")
-    return locked
-
-
-def _compare_live(client: Client, shown: Shown, user_id: int, at: datetime) -> None:
-    due = targets.count_due(client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True))
-    most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
-    besides = besides_shown(client=client, user_id=user_id, at=at)
-    if due != shown.due or besides != shown.besides or decisions.record_counts(client).would_leave > most:
-        raise CountsChangedError("The counts have changed since you saw them. Check them again, then sign.")
-    if runs.terms_of(client) != shown.terms:
-        raise CountsChangedError(
-            "A retention period, or what is deleted at the tracker, has changed since you saw it. Check it again,"
-            " then sign."
-        )
-
-
-def besides_shown(*, client: Client, user_id: int, at: datetime) -> str:
-    """How much of what is no call record is past its date, of what one member may see, as `Shown` has it."""
-    member = Membership.objects.get(agency_id=client.agency_id, user_id=user_id)
-    return preview.of_client(client, access.permissions_on(member, client.pk, at=at), at).besides_shown
-
-
-@transaction.atomic
-def observe(*, client: Client, reason: str, by: Actor, at: datetime) -> None:
-    """
-    Stop erasing a client's expired calls and withheld recordings: runs only count from now on.
-
-    Since when it was live stays.
-    """
-    Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE)
-    rejudging.of_client(client=client, cause="observed", at=at)
-    audit.record("client.observed", subject=client, by=by, at=at, reason=reason)

@@ -29,7 +29,7 @@ from retention.forms.runs import LiveReasonForm, ReasonForm, ShownForm
 from retention.models import PolicyChange, Run
 from retention.selectors import certificates, changes, house, preview, progress
 from retention.selectors import runs as selectors
-from retention.services import errands, policies, runs
+from retention.services import errands, going_live, policies, runs
 from retention.tasks import runs as tasks
 
 _PAGE = 25
@@ -90,13 +90,13 @@ def _sign(
     request: StaffRequest,
     client: Client,
     change: PolicyChange | None,
-    shown: policies.Shown,
+    shown: going_live.Shown,
     why: LiveReasonForm | None,
 ) -> HttpResponse | None:
     """Propose that a client goes live, or let it; None: the page is shown again, with what has changed."""
     try:
         if why is not None:
-            change = policies.propose_live(
+            change = going_live.propose(
                 client=client,
                 shown=shown,
                 reason=why.cleaned_data["reason"],
@@ -105,8 +105,8 @@ def _sign(
             )
             messages.success(request, f"Proposed. {client.name} is not live until another officer agrees.")
             return redirect("retention:change", change.pk)
-        policies.go_live(client=client, shown=shown, signed_by=request.membership.user_id, at=request.at)
-    except policies.AlreadyLiveError as error:
+        going_live.go_live(client=client, shown=shown, signed_by=request.membership.user_id, at=request.at)
+    except going_live.AlreadyLiveError as error:
         messages.info(request, str(error))
         return redirect("retention:policies", client.slug)
     except seconding.SamePersonError as error:
@@ -114,14 +114,14 @@ def _sign(
     except (ReasonUnreadError, seconding.NotCountedError) as error:
         messages.warning(request, str(error))
         return redirect("retention:change", change.pk) if change is not None else None
-    except (policies.CountsChangedError, policies.OpenChangeError, policies.NeedsSecondError) as error:
+    except (policies.CountsChangedError, policies.OpenChangeError, going_live.NeedsSecondError) as error:
         messages.warning(request, str(error))
         return None
     messages.success(request, f"{client.name} is live. Data that is due will be deleted with the next run.")
     return redirect("retention:policies", client.slug)
 
 
-def _shown(seen: dict[str, Any]) -> policies.Shown:
+def _shown(seen: dict[str, Any]) -> going_live.Shown:
     due = targets.Due(calls=seen["calls"], recordings=seen["recordings"], callers=seen["callers"])
     terms = selectors.Terms(
         keep_for_days=seen["keep_for_days"],
@@ -130,7 +130,7 @@ def _shown(seen: dict[str, Any]) -> policies.Shown:
         quarantine_hours=seen["quarantine_hours"],
         at_vendor=bool(seen["at_vendor"]),
     )
-    return policies.Shown(
+    return going_live.Shown(
         due=due,
         allowed=seen["allowed"],
         withheld=seen["withheld"],
@@ -146,7 +146,7 @@ def observe(request: StaffRequest, client: Client) -> HttpResponse:
     """Stop erasing a client's calls, with a reason."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        policies.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+        going_live.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
         words = f"Nothing of {client.name} leaves by its date or by quarantine until an officer signs again."
         messages.success(request, words)
         return redirect("retention:policies", client.slug)

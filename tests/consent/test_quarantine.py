@@ -34,7 +34,7 @@ from retention import targets
 from retention.enums import LeftoverState
 from retention.models import GoLive, Leftover
 from retention.selectors import runs as kept
-from retention.services import policies, runs, sweeping
+from retention.services import going_live, policies, runs, sweeping
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.saying import fact, told
@@ -186,14 +186,14 @@ def test_a_consent_that_turns_out_to_be_none_starts_the_clock_then(cast: Cast) -
     assert recording(call).due_at == NOON + timedelta(days=33)
 
 
-def _shown(cast: Cast, *, withheld: int, leaving: int) -> policies.Shown:
+def _shown(cast: Cast, *, withheld: int, leaving: int) -> going_live.Shown:
     client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
-    return policies.Shown(
+    return going_live.Shown(
         due=targets.Due(0, 0, 0),
         allowed=0,
         withheld=withheld,
         leaving=leaving,
-        besides=policies.besides_shown(client=client, user_id=cast.alice.user_id, at=NOON),
+        besides=going_live.besides_shown(client=client, user_id=cast.alice.user_id, at=NOON),
         terms=kept.terms_of(client),
     )
 
@@ -205,14 +205,14 @@ def test_going_live_dates_what_is_withheld_already_and_observing_takes_it_away(c
     signed_at = NOON + timedelta(days=5)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         shown = _shown(cast, withheld=2, leaving=1)
-        policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=signed_at)
+        going_live.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=signed_at)
         signed = GoLive.objects.get()
     assert (signed.recordings_withheld, signed.recordings_leaving, signed.quarantine_hours) == (2, 1, 72)
     work(cast.dentist, at=signed_at)
     assert recording(call).due_at == signed_at + timedelta(hours=72)
     assert recording(late).due_at is None
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        policies.observe(client=cast.dentist, reason="We look again at it.", by=make.JOB, at=signed_at)
+        going_live.observe(client=cast.dentist, reason="We look again at it.", by=make.JOB, at=signed_at)
     work(cast.dentist, at=signed_at + timedelta(hours=1))
     assert recording(call).due_at is None
     assert items(cast.dentist, kinds.WITHHELD_RECORDINGS) == []
@@ -229,11 +229,11 @@ def test_a_signature_needs_the_counts_that_are_true(cast: Cast) -> None:
         staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id),
         pytest.raises(policies.CountsChangedError),
     ):
-        policies.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=NOON)
+        going_live.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=NOON)
     # A call that came in while the officer read does not make the page stale.
     shown = dataclasses.replace(stale, withheld=11, leaving=11)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=NOON)
+        going_live.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=NOON)
 
 
 def test_a_changed_time_moves_the_dates(cast: Cast) -> None:
@@ -298,12 +298,12 @@ def test_observing_and_going_live_again_brings_dates_nearer(cast: Cast) -> None:
     assert recording(call).due_at == NOON + timedelta(hours=2160)
 
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        policies.observe(client=cast.dentist, reason="We look again at it.", by=make.JOB, at=NOON)
+        going_live.observe(client=cast.dentist, reason="We look again at it.", by=make.JOB, at=NOON)
     work(cast.dentist, at=NOON + timedelta(minutes=3))
     again = NOON + timedelta(hours=1)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         shown = _shown(cast, withheld=1, leaving=1)
-        policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=again)
+        going_live.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=again)
     work(cast.dentist, at=again)
     assert recording(call).due_at == again + timedelta(hours=72)
 

@@ -22,7 +22,7 @@ from callprivacy.work.models import Item
 from retention.enums import ChangeState
 from retention.models import GoLive, PolicyChange
 from retention.selectors import runs as selectors
-from retention.services import policies, runs
+from retention.services import going_live, policies, runs
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -153,22 +153,22 @@ def test_the_service_lets_nobody_sign_alone(cast: Cast, erin: Membership, person
     signs = {"alice": cast.alice, "erin": erin}[person]
     with job_scope(agency_id=cast.acme.pk):
         client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
-        shown = policies.Shown(
+        shown = going_live.Shown(
             due=selectors.outlook(client, NOON).due,
             allowed=0,
             withheld=0,
             leaving=0,
-            besides=policies.besides_shown(client=client, user_id=signs.user_id, at=NOON),
+            besides=going_live.besides_shown(client=client, user_id=signs.user_id, at=NOON),
             terms=selectors.terms_of(client),
         )
-        with pytest.raises(policies.NeedsSecondError):
-            policies.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
-        change = policies.propose_live(client=client, shown=shown, reason=REASON, proposer=signs, at=NOON)
+        with pytest.raises(going_live.NeedsSecondError):
+            going_live.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
+        change = going_live.propose(client=client, shown=shown, reason=REASON, proposer=signs, at=NOON)
         policies.read_reason(change=change, by=Actor.staff(user_id=signs.user_id), at=NOON)
         with pytest.raises(seconding.SamePersonError):
-            policies.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
+            going_live.go_live(client=client, shown=shown, signed_by=signs.user_id, at=NOON)
         with pytest.raises(policies.OpenChangeError):
-            policies.propose_live(client=client, shown=shown, reason=REASON, proposer=cast.alice, at=NOON)
+            going_live.propose(client=client, shown=shown, reason=REASON, proposer=cast.alice, at=NOON)
 
 
 # --- From when ------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from retention.enums import Category, PartState, RunCause, RunState
 from retention.models import Certificate, GoLive, Leftover, Run, RunPart
 from retention.selectors import preview, progress
 from retention.selectors import runs as selectors
-from retention.services import erasing, policies, runs, sweeping, vendors
+from retention.services import erasing, going_live, policies, runs, sweeping, vendors
 from retention.tasks import runs as tasks
 from tests import make
 from tests.cast import Cast
@@ -314,7 +314,7 @@ def test_who_stops_the_erasing_of_a_client_stops_the_part_that_is_being_worked_a
         removed = erase_batch(**facts)
         with job_scope(agency_id=cast.acme.pk):
             if Call.objects.count() == 1:
-                policies.observe(client=client, reason="We look again at it.", by=make.JOB, at=make.NOON)
+                going_live.observe(client=client, reason="We look again at it.", by=make.JOB, at=make.NOON)
         return removed
 
     monkeypatch.setattr(erasing, "erase_batch", then_observe)
@@ -430,14 +430,14 @@ def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: C
     assert cutoff == datetime(2026, 10, 20, 4, 0, tzinfo=UTC)  # midnight EDT
 
 
-def _shown(cast: Cast, due: targets.Due) -> policies.Shown:
+def _shown(cast: Cast, due: targets.Due) -> going_live.Shown:
     client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
-    return policies.Shown(
+    return going_live.Shown(
         due=due,
         allowed=0,
         withheld=0,
         leaving=0,
-        besides=policies.besides_shown(client=client, user_id=cast.alice.user_id, at=make.NOON),
+        besides=going_live.besides_shown(client=client, user_id=cast.alice.user_id, at=make.NOON),
         terms=selectors.terms_of(client),
     )
 
@@ -448,9 +448,9 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         stale = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
         with pytest.raises(policies.CountsChangedError):
-            policies.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=make.NOON)
+            going_live.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=make.NOON)
         shown = _shown(cast, targets.Due(calls=1, recordings=0, callers=1))
-        signed = policies.go_live(
+        signed = going_live.go_live(
             client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON
         )
         assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
@@ -472,7 +472,7 @@ def test_who_signs_waits_for_nobody_who_adds_to_the_client(cast: Cast) -> None:
             with connection.cursor() as ours:
                 ours.execute("SET LOCAL lock_timeout = '50ms'")
             shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
-            policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON)
+            going_live.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON)
             assert GoLive.objects.count() == 1
 
 
@@ -481,8 +481,8 @@ def test_who_signs_after_another_officer_hears_that_the_client_is_live_already(c
     with job_scope(agency_id=cast.acme.pk):
         shown = _shown(cast, targets.Due(calls=0, recordings=0, callers=0))
         for at in (make.NOON, make.NOON + timedelta(seconds=1)):
-            with contextlib.suppress(policies.AlreadyLiveError):
-                policies.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=at)
+            with contextlib.suppress(going_live.AlreadyLiveError):
+                going_live.go_live(client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=at)
         assert GoLive.objects.count() == 1
         assert Client.objects.get(pk=cast.dentist.pk).went_live_at == make.NOON
 

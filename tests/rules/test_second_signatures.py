@@ -12,7 +12,7 @@ import pytest
 from analytics.services import releases
 from callprivacy.accounts.services import factors, officers, sso
 from callprivacy.accounts.views.officers import WHAT
-from retention.services import offboarding, policies
+from retention.services import going_live, offboarding, policies
 from tests.rules import source
 from tests.rules.test_fields import OURS
 
@@ -56,7 +56,7 @@ def test_every_row_of_two_people_has_its_service() -> None:
     assert {label.lower() for label in found} == WHAT.keys(), "the page of officers has words for each"
 
 
-@pytest.mark.parametrize("service", [*SERVICES.values(), policies.go_live])
+@pytest.mark.parametrize("service", [*SERVICES.values(), going_live.go_live])
 def test_a_second_signature_asks_whether_it_counts(service: Callable[..., Any]) -> None:
     assert getattr(service, "takes_second", False), "what does not count is written down"
     assert _calls(service, "check")
