@@ -4,6 +4,7 @@ The one settings module: everything that differs between machines is read from t
 A missing or wrong variable refuses to start and says what to write (callprivacy.lib.env.SettingError).
 """
 
+import hmac
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,11 @@ SECRET_KEY = env.secret(
 )
 # What these signed is still believed, and nothing is signed with them: for a change that was planned.
 SECRET_KEY_FALLBACKS = env.secrets("CALLPRIVACY_EARLIER_SECRET_KEYS", at_least=50)
+# Scopes are signed with the first; PostgreSQL believes each of them from the release step on (docs/adr/0122).
+CALLPRIVACY_SCOPE_KEYS = [
+    hmac.digest(secret.encode(), b"callprivacy.scope", "sha256")
+    for secret in (SECRET_KEY, *SECRET_KEY_FALLBACKS)
+]
 FIELD_ENCRYPTION_KEY = env.fernet_keys(
     "FIELD_ENCRYPTION_KEY",
     remedy=(

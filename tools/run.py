@@ -157,7 +157,7 @@ def _manage(*arguments: str, environ: dict[str, str], show: bool = True) -> subp
 
 
 def _fingerprint(environ: dict[str, str]) -> str:
-    """What the databases and the static files were prepared for: the code, the packages, the addresses."""
+    """What the databases and the static files were prepared for: the code, the packages, the addresses, the keys."""
     found = hashlib.sha256()
     for name in ("requirements.txt", "pyproject.toml"):
         found.update((ROOT / name).read_bytes())
@@ -167,7 +167,8 @@ def _fingerprint(environ: dict[str, str]) -> str:
     for file in sorted({*files, *static}):
         facts = file.stat()
         found.update(f"{file}|{facts.st_size}|{facts.st_mtime_ns}\n".encode())
-    found.update("".join(environ[name] for name in (*_GIVEN, "REDIS_URL")).encode())
+    keys = ("CALLPRIVACY_SECRET_KEY", "CALLPRIVACY_EARLIER_SECRET_KEYS")
+    found.update("".join(environ.get(name, "") for name in (*_GIVEN, "REDIS_URL", *keys)).encode())
     return found.hexdigest()
 
 

@@ -20,7 +20,7 @@ DEFAULT: Final = "default"
 
 class _Kept(Cursor[Any]):
     """
-    Values travel beside the statement, whose plan stays with the connection.
+    The plan of a statement stays with the connection.
 
     The driver's own count of statements is off around it: it would keep texts with their values.
     """
@@ -33,14 +33,16 @@ class _Kept(Cursor[Any]):
             self.connection.prepare_threshold = None
 
 
-def cursor(alias: str = DEFAULT) -> CursorWrapper:
-    """Open a cursor whose statements keep their plans; texts are constants, since a connection keeps a hundred."""
+def cursor(alias: str = DEFAULT, *, keeps_plan: bool = True) -> CursorWrapper:
+    """
+    Open a cursor whose values travel beside the statement, so that no other session can read them.
+
+    Its statements keep their plans where the connection may. Texts are constants, since a connection keeps a hundred.
+    """
     database: Any = connections[alias]
-    if not settings.CALLPRIVACY_KEEPS_PLANS:
-        found: CursorWrapper = database.cursor()
-        return found
     database.close_if_health_check_failed()
     database.ensure_connection()
+    kind = _Kept if keeps_plan and settings.CALLPRIVACY_KEEPS_PLANS else Cursor
     with database.wrap_database_errors:
-        kept: CursorWrapper = database._prepare_cursor(_Kept(database.connection))
-    return kept
+        found: CursorWrapper = database._prepare_cursor(kind(database.connection))
+    return found

@@ -1,15 +1,19 @@
 """
 The scope is a transaction: whoever enters one sees what PostgreSQL's row security grants that actor, and
-nothing once it is left. Settings are transaction-local only, because session-level ones were seen to
-travel with pooled connections to the next borrower.
+nothing once it is left. PostgreSQL lets nobody in whom the program did not sign, and binds what it let in to the
+transaction (docs/adr/0122): neither injected SQL nor the next borrower of a pooled connection has a use for it.
 """
 
+import hmac
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
 
@@ -21,33 +25,41 @@ from callprivacy.tenancy.enums import KeyPurpose
 
 log = logger(__name__)
 
-_SET = """
-    SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),
-           set_config('callprivacy.user', %s, true), set_config('callprivacy.client', %s, true)
-"""
-# Whose key it is and entering there are one way to the server and back, since every door for programs begins so.
-_SET_BY_KEY = f"""
-    SELECT found.agency_id, found.client_id,
-           set_config('callprivacy.kind', '{ScopeKind.CLIENT}', true),
-           set_config('callprivacy.agency', found.agency_id::text, true),
-           set_config('callprivacy.user', '', true),
-           set_config('callprivacy.client', found.client_id::text, true)
-    FROM (
-        SELECT coalesce(k.agency_id, 0) AS agency_id, coalesce(k.client_id, 0) AS client_id
-        FROM (VALUES (1)) AS always LEFT JOIN tenancy_publickey k ON k.key = %s AND k.purpose = %s
-    ) found
-"""  # noqa: S608  (a word of ours)
+# One way to the server and back, since every door for programs begins with its key. It keeps no plan: a statement of
+# injected SQL could stand in a kept one's place and take the token.
+_ENTER = "SELECT agency, client FROM enter_scope(%s)"
+_LEAVE = "SELECT set_config('callprivacy.scope', '', true)"
+_OWNS = (
+    "SELECT pg_get_userbyid(relowner) = current_user FROM pg_class"
+    " WHERE oid = to_regclass('public.tenancy_scopekey')"
+)
+GOOD_FOR = 24 * 3600
+"""Seconds within which a scope is entered after it was signed; it then lasts for its transaction."""
 
 
 class ScopeConflictError(RuntimeError):
     """A scope was entered inside a different one."""
 
 
-def _values(scope: Scope | None) -> list[str]:
-    if scope is None:
-        return ["", "", "", ""]
-    parts = [scope.kind.value, scope.agency_id, scope.user_id, scope.client_id]
-    return ["" if part is None else str(part) for part in parts]
+def token(*words: object) -> str:
+    """What enters a scope: kind, agency, user and client, or "key", a purpose and a public key; signed."""
+    signed = " ".join("" if word is None else str(word) for word in (int(time.time()) + GOOD_FOR, *words))
+    return f"{signed} {hmac.digest(settings.CALLPRIVACY_SCOPE_KEYS[0], signed.encode(), 'sha256').hex()}"
+
+
+def keep_keys(cursor: Any) -> None:
+    """Store the program's keys, and no others, where PostgreSQL checks scopes by them; nothing unless as the owner."""
+    cursor.execute(_OWNS)
+    if cursor.fetchone() != (True,):
+        return
+    pads = [key.ljust(64, b"\0") for key in settings.CALLPRIVACY_SCOPE_KEYS]
+    cursor.execute("DELETE FROM tenancy_scopekey WHERE number > %s", [len(pads)])
+    for number, pad in enumerate(pads, start=1):
+        cursor.execute(
+            "INSERT INTO tenancy_scopekey (number, inner_pad, outer_pad) VALUES (%s, %s, %s) ON CONFLICT (number)"
+            " DO UPDATE SET inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad",
+            [number, bytes(byte ^ 0x36 for byte in pad), bytes(byte ^ 0x5C for byte in pad)],
+        )
 
 
 @contextmanager
@@ -78,16 +90,20 @@ def _transaction(begin: Callable[[], Scope]) -> Iterator[Scope]:
 
 
 def _set(scope: Scope) -> Scope:
-    with statements.cursor() as cursor:
-        cursor.execute(_SET, _values(scope))
+    _sent(scope.kind, scope.agency_id, scope.user_id, scope.client_id)
     return scope
 
 
 def _set_by_key(key: str, purpose: KeyPurpose) -> Scope:
-    with statements.cursor() as cursor:
-        cursor.execute(_SET_BY_KEY, [key, purpose.value])
-        agency_id, client_id, *_ = cursor.fetchone()
+    agency_id, client_id = _sent("key", purpose, key)
     return Scope(ScopeKind.CLIENT, agency_id, client_id=client_id)
+
+
+def _sent(*words: object) -> tuple[Any, Any]:
+    with statements.cursor(keeps_plan=False) as cursor:
+        cursor.execute(_ENTER, [token(*words)])
+        agency_id, client_id, *_ = cursor.fetchone()
+    return agency_id, client_id
 
 
 def _forget_settings() -> None:
@@ -101,7 +117,7 @@ def _forget_settings() -> None:
         return
     if connection.connection.info.transaction_status == TransactionStatus.INTRANS:
         with connection.cursor() as cursor:
-            cursor.execute(_SET, _values(None))
+            cursor.execute(_LEAVE)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 Whether this process can serve: what a load balancer asks before it sends people here, and an operator after a start.
 
 Each part is looked at by itself and says in a sentence what is wrong. Strangers are told which part it is; the sentence
-is for who brings the token of the metrics. Nothing here enters a scope or reads a row of anybody.
+is for who brings the token of the metrics. Nothing here reads a row of anybody.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Final
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, ProgrammingError, connections
 from django.db.migrations.loader import MigrationLoader
 
 from callprivacy.audit.services import lineage
+from callprivacy.tenancy.scope import operator_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault.sealing import SealBrokenError
 
@@ -129,11 +130,15 @@ def pending(alias: str) -> list[str]:
 
 
 def migrations() -> str:
-    """Every migration of this version was made, in both."""
+    """Every migration of this version was made, in both, and the database believes this program's key."""
     for alias in DATABASES:
         if left := pending(alias):
             return f"The database {alias} lacks {left[0]} and {len(left) - 1} more. Run: make release."
-    return ""
+    try:
+        with operator_scope():
+            return ""
+    except ProgrammingError:
+        return "The database refuses scopes that CALLPRIVACY_SECRET_KEY signs. Run: make release."
 
 
 def keys() -> str:

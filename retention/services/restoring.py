@@ -33,7 +33,7 @@ from callprivacy.calls.services import returned as calls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, keep_keys
 from callprivacy.vault import envelopes, files
 from callprivacy.vault import selectors as vault
 from consent.enums import Purpose
@@ -208,6 +208,9 @@ def _mark_restored(access: Access) -> None:
         found = link.execute("SELECT to_regclass('audit_pulse') IS NOT NULL").fetchone()
         if found is not None and found[0]:
             link.execute("UPDATE audit_pulse SET count = -1")
+        # The dump holds the keys of its day.
+        with link.transaction(), link.cursor() as cursor:
+            keep_keys(cursor)
 
 
 # --- Making good what an old dump brought back ------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pytest_django import Settings
 from callprivacy.audit import leaves, merkle, selectors, services
 from callprivacy.audit.models import Event, Leaving, Reason, Seal
 from callprivacy.audit.services import sealing, sink
-from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope, token
 from callprivacy.vault import signing
 from tests import make
 from tests.audit.trails import (
@@ -529,8 +529,7 @@ def test_beside_what_leaves_nothing_goes_in_the_same_transaction(
 
     def attempt(statement: str) -> None:
         with owner.transaction():
-            owner.execute("SELECT set_config('callprivacy.kind', 'job', true)")
-            owner.execute("SELECT set_config('callprivacy.agency', %s, true)", [str(acme)])
+            owner.execute("SELECT agency FROM enter_scope(%s)", [token("job", acme, None, None)])
             owner.execute("SELECT audit_leave(%s, 2, %s, %s, 'x', now())", [acme, said, bytes(64)])
             owner.execute(statement.encode())
 

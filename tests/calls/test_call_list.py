@@ -402,7 +402,7 @@ def _queries(browser: Browser, **asked: str) -> list[str]:
     statements = [sql for sql in every if not sql.startswith(_CONTROL)]
     # An enclosing test transaction makes the scope clear its settings by hand; a real one ends with its
     # commit.
-    return [sql for sql in statements if "set_config('callprivacy.kind', ''" not in sql]
+    return [sql for sql in statements if "set_config('callprivacy.scope', ''" not in sql]
 
 
 def test_a_page_takes_at_most_twelve_queries_however_many_clients(cast: Cast) -> None:

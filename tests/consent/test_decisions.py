@@ -18,7 +18,7 @@ from callprivacy.calls.services import numbers
 from callprivacy.lib import figures
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
-from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope, token
 from callprivacy.vault import services as vault
 from consent.decide import words
 from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, Standard
@@ -638,10 +638,7 @@ def held_by_somebody_else(call: Call) -> Iterator[None]:
     other = connections.create_connection("default")
     with closing(other), other.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(
-            "SELECT set_config('callprivacy.kind', 'job', true), set_config('callprivacy.agency', %s, true)",
-            [str(call.agency_id)],
-        )
+        cursor.execute("SELECT agency FROM enter_scope(%s)", [token("job", call.agency_id, None, None)])
         cursor.execute("SELECT FROM calls_recording WHERE call_id = %s FOR UPDATE", [call.pk])
         assert cursor.rowcount == 1
         yield

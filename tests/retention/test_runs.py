@@ -22,7 +22,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, token
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from callprivacy.vault.models import RecordingKey
@@ -462,10 +462,7 @@ def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
 def test_who_signs_waits_for_nobody_who_adds_to_the_client(cast: Cast) -> None:
     with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(
-            "SELECT set_config('callprivacy.kind', 'job', true), set_config('callprivacy.agency', %s, true)",
-            [str(cast.acme.pk)],
-        )
+        cursor.execute("SELECT agency FROM enter_scope(%s)", [token("job", cast.acme.pk, None, None)])
         cursor.execute("SELECT FROM tenancy_client WHERE id = %s FOR KEY SHARE", [cast.dentist.pk])
         assert cursor.rowcount == 1
         with job_scope(agency_id=cast.acme.pk):

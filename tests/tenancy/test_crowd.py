@@ -18,11 +18,7 @@ from tests.scale import tell, times
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS = 8
-_LEFT = (
-    "SELECT concat_ws(',', nullif(current_setting('callprivacy.kind', true), ''),"
-    " nullif(current_setting('callprivacy.agency', true), ''), nullif(current_setting('callprivacy.user', true), ''),"
-    " nullif(current_setting('callprivacy.client', true), ''))"
-)
+_LEFT = "SELECT coalesce(current_setting('callprivacy.scope', true), '')"
 
 
 class _GaveUpError(RuntimeError):

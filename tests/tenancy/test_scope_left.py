@@ -19,7 +19,7 @@ def logged_agency() -> object:
 
 def kind_in_the_database() -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('callprivacy.kind', true)")
+        cursor.execute("SELECT coalesce(scope_kind(), current_setting('callprivacy.scope', true))")
         return str(cursor.fetchone()[0])
 
 

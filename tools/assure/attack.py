@@ -734,4 +734,29 @@ ROWS: tuple[Row, ...] = (
         broken=("accounts/test_officers.py",),
         minutes=1,
     ),
+    Row(
+        "22c",
+        "Injected SQL sees at most what the request's person sees",
+        "as the program's role: settings, seals and tokens that are forged, altered, expired or of another transaction;"
+        " the keys; tables and types of the same names; other sessions",
+        "no call of another agency; the owner runs nothing of the caller's",
+        tests=("tenancy/test_forged_scopes.py",),
+        plants=(
+            Edit(
+                "other sessions read what enters a scope",
+                "callprivacy/tenancy/scope.py",
+                "statements.cursor(keeps_plan=False)",
+                "connection.cursor()",
+            ),
+            Edit(
+                "a kept plan takes what enters a scope",
+                "callprivacy/tenancy/scope.py",
+                "statements.cursor(keeps_plan=False)",
+                "statements.cursor()",
+            ),
+        ),
+        broken=("tenancy/test_forged_scopes.py",),
+        finders=("tenancy/test_forged_scopes.py::test_a_scope_that_can_be_forged_is_found",),
+        minutes=2,
+    ),
 )  # fmt: skip

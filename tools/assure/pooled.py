@@ -30,10 +30,9 @@ THREADS, CONNECTIONS = 24, 4
 FOR_THE_SESSION = Edit(
     "the scope is set for the session",
     "callprivacy/tenancy/scope.py",
-    "SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),\n"
-    "           set_config('callprivacy.user', %s, true), set_config('callprivacy.client', %s, true)",
-    "SELECT set_config('callprivacy.kind', %s, false), set_config('callprivacy.agency', %s, false),\n"
-    "           set_config('callprivacy.user', %s, false), set_config('callprivacy.client', %s, false)",
+    "SELECT agency, client FROM enter_scope(%s)",
+    "SELECT agency, client, set_config('callprivacy.scope', current_setting('callprivacy.scope'), false)"
+    " FROM enter_scope(%s)",
 )
 
 
