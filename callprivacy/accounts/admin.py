@@ -213,7 +213,12 @@ class AgencyAdmin(ReadOnly[Agency]):
             agencies.confirm_officer(
                 agency_id=pk, invitation_id=invitation_id, by=_operator(request), at=timezone.now()
             )
-        except (officers.NotWaitingError, officers.OfficersConfirmError, SamePersonError) as error:
+        except (
+            officers.NotWaitingError,
+            officers.OfficersConfirmError,
+            officers.RemovedLatelyError,
+            SamePersonError,
+        ) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, "Confirmed. The officer gets a link by mail.")

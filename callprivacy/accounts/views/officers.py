@@ -83,7 +83,12 @@ def confirm(request: StaffRequest, pk: int) -> HttpResponse:
         invitation = officers.confirm(
             invitation=invitation_or_404(request, pk), by=request.actor, at=request.at
         )
-    except (officers.NotWaitingError, seconding.NotCountedError, RoleAboveError) as error:
+    except (
+        officers.NotWaitingError,
+        officers.RemovedLatelyError,
+        seconding.NotCountedError,
+        RoleAboveError,
+    ) as error:
         messages.error(request, str(error))
     else:
         agencies.send_confirmed(invitation, by=request.actor, at=request.at)
