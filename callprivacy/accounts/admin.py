@@ -18,10 +18,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import selectors, tasks
 from callprivacy.accounts.forms import NewAgencyForm, OfficerForm
 from callprivacy.accounts.models import Membership
-from callprivacy.accounts.seconding import SamePersonError
+from callprivacy.accounts.seconding import NotCountedError
 from callprivacy.accounts.services import agencies, invitations, officers
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -217,8 +217,9 @@ class AgencyAdmin(ReadOnly[Agency]):
             officers.NotWaitingError,
             officers.OfficersConfirmError,
             officers.RemovedLatelyError,
-            SamePersonError,
+            NotCountedError,
         ) as error:
+            tasks.wake_people()
             messages.error(request, str(error))
         else:
             messages.success(request, "Confirmed. The officer gets a link by mail.")

@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import AgencyRight, MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership
+from callprivacy.accounts.seconding import NotCountedError
 from callprivacy.accounts.services import invitations, officers, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
@@ -182,12 +183,19 @@ def confirm_officer(*, agency_id: int, invitation_id: int, by: Actor, at: dateti
     Confirm an officer's invitation as the operator, where no other officer can. It enters the agency's scope itself.
 
     :raises NotWaitingError: it waits no more. :raises OfficersConfirmError: an officer can.
+    :raises NotCountedError: the operator may be the proposer or the new officer.
     """
+    refused: NotCountedError | None = None
     with job_scope(agency_id=agency_id):
         found = selectors.unconfirmed(at=at).filter(pk=invitation_id).first()
         if found is None:
             raise officers.NotWaitingError
-        send_confirmed(officers.confirm(invitation=found, by=by, at=at), by=by, at=at)
+        try:
+            send_confirmed(officers.confirm(invitation=found, by=by, at=at), by=by, at=at)
+        except NotCountedError as error:  # what the audit log says of it is kept
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def send_confirmed(invitation: Invitation, *, by: Actor, at: datetime) -> None:

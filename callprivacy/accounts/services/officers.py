@@ -85,7 +85,7 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
     The caller of this function sends the link (`invitations.renew`).
 
     :raises NotWaitingError: it was confirmed, accepted or withdrawn, or has expired.
-    :raises NotCountedError: the officer's signature does not count. :raises RoleAboveError: it is no officer.
+    :raises NotCountedError: the signature does not count. :raises RoleAboveError: it is no officer.
     :raises OfficersConfirmError: an operator would, where an officer can. :raises RemovedLatelyError: an operator or
         admin would, where an officer was removed lately.
     """
@@ -114,6 +114,15 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
         raise seconding.SamePersonError(_OPERATORS)
     elif may_confirm(waiting, at=at):
         raise OfficersConfirmError
+    elif by.user_id is not None:
+        seconding.check(
+            proposer=proposer,
+            signer=by.user_id,
+            agency_id=waiting.agency_id,
+            subject=waiting,
+            at=at,
+            new_email=waiting.email,
+        )
     waiting.confirmed_by_id, waiting.confirmed_at = by.user_id, at
     waiting.save(update_fields=["confirmed_by", "confirmed_at"])
     audit.record("invitation.confirmed", subject=waiting, by=by, at=at, proposed_by=waiting.invited_by_id)

@@ -66,7 +66,9 @@ def list_officers(request: StaffRequest) -> HttpResponse:
                 "what": WHAT.get(row.subject_kind, row.subject_kind),
                 "signer": people.get(row.actor_user_id),
                 "proposer": people.get(row.details["proposed_by"]),
-                "why": _WHY.get(row.details["why"], row.details["why"]),
+                "why": _WHY.get(row.details["why"], row.details["why"]).replace(
+                    "Both", "The signer and the new officer" if row.details.get("of_new") else "Both"
+                ),
             }
             for row in rows
         ],
