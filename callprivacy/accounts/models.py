@@ -191,6 +191,17 @@ class Invitation(AgencyOwned):
                 condition=models.Q(confirmed_by=None) | ~models.Q(confirmed_by=models.F("invited_by")),
                 name="accounts_invitation_by_two",
             ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_at=None, confirmed_by=None)
+                | models.Q(confirmed_at__isnull=False) & ~models.Q(confirmed_by=None, invited_by=None),
+                name="accounts_invitation_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(needs_second=False)
+                | models.Q(accepted_at=None)
+                | models.Q(confirmed_at__isnull=False),
+                name="accounts_invitation_has_two",
+            ),
         )
 
     def __str__(self) -> str:

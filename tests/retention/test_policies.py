@@ -346,6 +346,17 @@ def test_one_change_of_a_policy_waits_at_a_time(cast: Cast, erin: Membership) ->
     assert _state(first) == ChangeState.WAITING
 
 
+def test_the_database_refuses_a_shorter_policy_to_which_its_proposer_agreed(
+    cast: Cast, erin: Membership
+) -> None:
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    decided = PolicyChange.objects.filter(pk=change.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        with pytest.raises(IntegrityError, match="retention_change_by_two"), transaction.atomic():
+            decided.update(state=ChangeState.IN_FORCE, decided_by_id=cast.alice.user_id)
+        decided.update(state=ChangeState.IN_FORCE, decided_by_id=erin.user_id)
+
+
 def test_a_change_is_decided_once(cast: Cast, erin: Membership) -> None:
     change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
     with staff_scope(agency_id=cast.acme.pk, user_id=erin.user_id):

@@ -123,8 +123,10 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
             at=at,
             new_email=waiting.email,
         )
-    waiting.confirmed_by_id, waiting.confirmed_at = by.user_id, at
-    waiting.save(update_fields=["confirmed_by", "confirmed_at"])
+    claimed = selectors.unconfirmed(at=at).filter(pk=waiting.pk)
+    if not claimed.update(confirmed_by=by.user_id, confirmed_at=at):
+        raise NotWaitingError
+    waiting.refresh_from_db(fields=["confirmed_by", "confirmed_at"])
     audit.record("invitation.confirmed", subject=waiting, by=by, at=at, proposed_by=waiting.invited_by_id)
     notify(waiting, News.CONFIRMED, at=at)
     return waiting
