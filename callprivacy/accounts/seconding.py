@@ -24,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.formats import date_format
 
 from callprivacy.accounts.enums import AgencyRight, Uncounted
-from callprivacy.accounts.models import Membership, SignInMark, User
+from callprivacy.accounts.models import Invitation, Membership, SignInMark, User
 from callprivacy.audit import services as audit
 from callprivacy.lib import logs
 from callprivacy.lib.scope import Actor
@@ -327,7 +327,7 @@ def _are_of_one(proposer: int, signer: int, members: dict[int, Membership], at: 
     """
     Whether one person gave both their roles within 30 days, be it through others; or one of them gave the other one's.
 
-    The latter does not count between officers: somebody else has confirmed each of those.
+    The latter does not count where somebody else has confirmed the officer.
     """
     ours, theirs = _givers(proposer, members, at), _givers(signer, members, at)
     if ours & theirs:
@@ -339,7 +339,13 @@ def _are_of_one(proposer: int, signer: int, members: dict[int, Membership], at: 
 
 
 def _is_confirmed(member: Membership | None) -> bool:
-    return member is not None and AgencyRight.SIGN_OFF in member.rights
+    """Whether another person confirmed the role: that of an officer, unless it is from before officers took two."""
+    if member is None or AgencyRight.SIGN_OFF not in member.rights:
+        return False
+    confirmed = Invitation.objects.filter(
+        agency_id=member.agency_id, role=member.role, confirmed_at__isnull=False
+    )
+    return confirmed.filter(accepted_at=member.made_at).exists()
 
 
 def _givers(user_id: int, members: dict[int, Membership], at: datetime) -> set[int]:

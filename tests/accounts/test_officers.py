@@ -183,6 +183,16 @@ def test_an_admin_whom_the_proposer_invited_alone_does_not_sign_for_them(cast: C
     assert why(cast, cast.carol, dan, at=NOON + 4 * DAY) is None
 
 
+def test_an_officer_whom_nobody_else_confirmed_does_not_sign_for_who_gave_the_role(
+    cast: Cast, erin: Membership
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(made_by=cast.alice.user, made_at=NOON)
+    assert why(cast, cast.alice, erin, at=NOON + 29 * DAY) is Uncounted.INVITER
+    assert why(cast, erin, cast.alice, at=NOON + 29 * DAY) is Uncounted.INVITER
+    assert why(cast, cast.alice, erin, at=NOON + 30 * DAY) is None
+
+
 def test_a_new_officers_signature_does_not_count_for_72_hours(cast: Cast, erin: Membership) -> None:
     new = let_in(cast, "new", erin, cast.alice)
     last = NOON + timedelta(hours=72)

@@ -17,7 +17,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import kinds
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
-from tests.accounts.browsers import now
+from tests.accounts.browsers import now, signed_in
 from tests.accounts.test_officers import by, erin, invited  # noqa: F401  (a fixture)
 from tests.cast import Cast
 from tests.make import NOON
@@ -59,6 +59,23 @@ def test_a_removed_officer_counts_as_another_one_for_72_hours_and_all_hear_of_it
             work.mind_people(agency_id=cast.acme.pk, at=NOON)
         assert Item.objects.open().filter(kind=kinds.OFFICER_REMOVED).count() == 1
         assert Notification.objects.get(kind=kinds.OFFICER_REMOVED).user_id == cast.alice.user_id
+
+
+def test_the_page_of_officers_says_what_holds_where_there_is_one(cast: Cast, erin: Membership) -> None:  # noqa: F811
+    def page() -> str:
+        return str(signed_in(cast.alice).get("/people/officers/").content.decode())
+
+    alone, removed = (
+        "This agency has one officer",
+        "Erin is no longer an officer, but counts as another officer",
+    )
+    assert (alone in page(), removed in page()) == (False, False)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        people.suspend(membership=erin, by=by(cast.alice), at=now())
+    assert (alone in page(), removed in page()) == (False, True)
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(officer_until=now())
+    assert (alone in page(), removed in page()) == (True, False)
 
 
 def test_two_steps_of_removing_an_officer_shorten_nothing(cast: Cast, erin: Membership) -> None:  # noqa: F811

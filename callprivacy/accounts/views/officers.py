@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts import seconding, selectors, tasks
+from callprivacy.accounts import access, seconding, selectors, tasks
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed, Uncounted
 from callprivacy.accounts.models import User
@@ -45,6 +45,7 @@ def list_officers(request: StaffRequest) -> HttpResponse:
     )
     context = {
         "tab": "officers",
+        "removed": access.removed_lately(AgencyRight.SIGN_OFF, agency_id=request.agency.pk, at=request.at),
         "officers": [
             (row, row.signs_from is not None and row.signs_from > request.at)
             for row in selectors.officers_of(request.agency.pk)
