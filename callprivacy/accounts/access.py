@@ -66,6 +66,8 @@ SHOWS_PEOPLE = frozenset(
     }
 )
 """What shows people in the clear, or takes them out of the house."""
+COUNTS_UNTIL: Final = {AgencyRight.SIGN_OFF: "officer_until", AgencyRight.MANAGE_PEOPLE: "manager_until"}
+"""Where a membership keeps until when a right that it lost counts for second signatures."""
 _OVERDUE: Final = "A training of yours is overdue: until you pass it, you see no numbers and take no files."
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponse]
@@ -200,6 +202,25 @@ def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:
     roles = [role for role in Role if right in RIGHTS[role]]
     rows = Membership.objects.filter(agency_id=agency_id, role__in=roles).active()
     return sorted(rows.values_list("user_id", flat=True))
+
+
+def removed_lately(
+    right: AgencyRight, *, agency_id: int, at: datetime, but: int | None = None
+) -> QuerySet[Membership]:
+    """Who lost a right so lately that their second signature is still needed, with the people."""
+    rows = Membership.objects.filter(**{f"{COUNTS_UNTIL[right]}__gt": at}, agency_id=agency_id)
+    here = people_with_right(right, agency_id=agency_id)
+    return (
+        rows.exclude(user_id__in=[*here, but or 0])
+        .select_related("user", "agency")
+        .order_by("user__name", "pk")
+    )
+
+
+def has_another(right: AgencyRight, *, agency_id: int, at: datetime, but: int) -> bool:
+    """Whether a second signature is needed: somebody else has the right, or lost it lately."""
+    here = set(people_with_right(right, agency_id=agency_id)) - {but}
+    return bool(here) or removed_lately(right, agency_id=agency_id, at=at, but=but).exists()
 
 
 def policy_of(agency: Agency) -> SignInPolicy:

@@ -18,10 +18,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import selectors, tasks
 from callprivacy.accounts.forms import NewAgencyForm, OfficerForm
 from callprivacy.accounts.models import Membership
-from callprivacy.accounts.seconding import SamePersonError
+from callprivacy.accounts.seconding import NotCountedError
 from callprivacy.accounts.services import agencies, invitations, officers
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -213,7 +213,13 @@ class AgencyAdmin(ReadOnly[Agency]):
             agencies.confirm_officer(
                 agency_id=pk, invitation_id=invitation_id, by=_operator(request), at=timezone.now()
             )
-        except (officers.NotWaitingError, officers.OfficersConfirmError, SamePersonError) as error:
+        except (
+            officers.NotWaitingError,
+            officers.OfficersConfirmError,
+            officers.RemovedLatelyError,
+            NotCountedError,
+        ) as error:
+            tasks.wake_people()
             messages.error(request, str(error))
         else:
             messages.success(request, "Confirmed. The officer gets a link by mail.")

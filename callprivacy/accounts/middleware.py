@@ -172,7 +172,8 @@ class ScopeMiddleware:
         if not request.user.is_staff or access.Through.of(request) is not None:
             raise Http404
         if request.method not in _SAFE:
-            return self.get_response(request)
+            with seconding.at_marks(marks_of(request, request.user)):
+                return self.get_response(request)
         with operator_scope():
             return self.get_response(request)
 

@@ -96,6 +96,8 @@ class Membership(AgencyOwned):
     training is overdue; a higher room writes it, and none where nothing is.
     `made_by`: who gave the present role, and `made_at`: when; empty where an operator did.
     `signs_from`: since when the person's signature counts as the second one; empty: always (see `seconding`).
+    `officer_until` and `manager_until`: until when a person who lost the right to sign off, or to manage people, counts
+    as another one whose second signature is needed.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
@@ -106,6 +108,8 @@ class Membership(AgencyOwned):
     made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", editable=False)
     made_at = models.DateTimeField(null=True, editable=False)
     signs_from = models.DateTimeField(null=True, editable=False)
+    officer_until = models.DateTimeField(null=True, editable=False)
+    manager_until = models.DateTimeField(null=True, editable=False)
 
     objects = models.Manager.from_queryset(MembershipQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -186,6 +190,17 @@ class Invitation(AgencyOwned):
             models.CheckConstraint(
                 condition=models.Q(confirmed_by=None) | ~models.Q(confirmed_by=models.F("invited_by")),
                 name="accounts_invitation_by_two",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_at=None, confirmed_by=None)
+                | models.Q(confirmed_at__isnull=False) & ~models.Q(confirmed_by=None, invited_by=None),
+                name="accounts_invitation_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(needs_second=False)
+                | models.Q(accepted_at=None)
+                | models.Q(confirmed_at__isnull=False),
+                name="accounts_invitation_has_two",
             ),
         )
 

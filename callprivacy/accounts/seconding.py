@@ -8,13 +8,15 @@ their mailboxes, and the browsers and networks from which they came. What does n
 from __future__ import annotations
 
 import ipaddress
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Final
+from typing import Final, cast
 
 from django.db.models import Model, Q
 from django.utils import timezone
@@ -22,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.formats import date_format
 
 from callprivacy.accounts.enums import AgencyRight, Uncounted
-from callprivacy.accounts.models import Membership, SignInMark
+from callprivacy.accounts.models import Invitation, Membership, SignInMark, User
 from callprivacy.audit import services as audit
 from callprivacy.lib import logs
 from callprivacy.lib.scope import Actor
@@ -36,9 +38,9 @@ _WORDS: Final = {
     Uncounted.SELF: "You proposed this. Another officer has to agree.",
     Uncounted.NEW: "Your role is new. Your second signature counts from {from_at}.",
     Uncounted.INVITER: "The same person gave you and the proposer your roles within 30 days.",
-    Uncounted.MAILBOX: "You and the proposer have the same mailbox.",
-    Uncounted.BROWSER: "You and the proposer signed in from the same browser within 30 days.",
-    Uncounted.NETWORK: "You and the proposer were in the same network within an hour.",
+    Uncounted.MAILBOX: "You and {other} have the same mailbox.",
+    Uncounted.BROWSER: "You and {other} signed in from the same browser within 30 days.",
+    Uncounted.NETWORK: "You and {other} were in the same network within an hour.",
 }
 
 
@@ -69,10 +71,15 @@ class SamePersonError(NotCountedError):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a signature does not count as the second one, and what the signer reads."""
+    """
+    Why a signature does not count as the second one, and what the signer reads.
+
+    :ivar is_of_new: the signer is compared with the new officer, and not with the proposer.
+    """
 
     why: Uncounted
     words: str
+    is_of_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def at_marks(marks: Marks) -> Iterator[None]:
 
 
 def remember(marks: Marks, *, at: datetime) -> None:
-    """Remember where a person is: at sign-in, and when they propose what takes a second signature."""
+    """Remember where a person is: at sign-in, and when they propose or sign what takes a second signature."""
     rows = [
         SignInMark(user_id=marks.user_id, digest=digest, is_network=is_network, seen_at=at)
         for digest, is_network in ((marks.browser, False), (marks.network, True))
@@ -146,8 +153,15 @@ def purge_marks(*, at: datetime) -> int:
 
 
 def mailbox_of(email: str) -> str:
-    """Where mail for an address arrives: without case, without what follows a plus, at Gmail without dots."""
-    name, _, domain = email.strip().lower().rpartition("@")
+    """
+    Where mail for an address arrives: without case, quotes and what follows a plus, at Gmail without dots, the domain
+    as it is looked up.
+    """
+    name, _, domain = unicodedata.normalize("NFKC", email).strip().casefold().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.rstrip(".").encode("idna").decode()
+    if name.startswith('"') and name.endswith('"'):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
     name = name.partition("+")[0]
     if domain in _GMAIL:
         name, domain = name.replace(".", ""), "gmail.com"
@@ -159,15 +173,28 @@ def may_second(*, proposer: int, signer: int, agency_id: int, at: datetime) -> D
     return doubts(proposer=proposer, signers=[signer], agency_id=agency_id, at=at)[signer]
 
 
-def check(*, proposer: int, signer: int | None, agency_id: int, subject: Model, at: datetime) -> None:
+def check(
+    *,
+    proposer: int,
+    signer: int | None,
+    agency_id: int,
+    subject: Model,
+    at: datetime,
+    new_email: str = "",
+) -> None:
     """
     Refuse a second signature that does not count; the service that asks is decorated with `seconds`.
 
+    :param new_email: compare the signer with the person to whom this address belongs, too.
     :raises SamePersonError: the signer proposed it. :raises NotCountedError: for another reason.
     """
     if signer is None or signer == proposer:
         raise SamePersonError
     doubt = may_second(proposer=proposer, signer=signer, agency_id=agency_id, at=at)
+    if doubt is None and new_email:
+        new = User.objects.filter(email=new_email).exclude(pk=signer).values_list("pk", flat=True).first()
+        found = doubts(proposer=new or 0, signers=[signer], agency_id=agency_id, at=at, new_email=new_email)
+        doubt = found[signer]
     if doubt is not None:
         raise NotCountedError(
             doubt, proposer=proposer, signer=signer, agency_id=agency_id, subject=subject, at=at
@@ -186,24 +213,27 @@ def check_other(*, proposer: int | None, signer: int | None, words: str) -> None
 
 def seconds[**P, R](service: Callable[P, R]) -> Callable[P, R]:
     """
-    Decorate a service that takes a second signature, outside its transaction: one that does not count stands in the
-    audit log, from where the other officers hear of it.
+    Decorate a service that takes a second signature, outside its transaction: where it is signed is remembered, and a
+    signature that does not count stands in the audit log, from where the other officers hear of it.
     """
 
     @wraps(service)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if (here := _here.get()) is not None:
+            remember(here, at=cast(datetime, kwargs["at"]))
         try:
             return service(*args, **kwargs)
         except NotCountedError as error:
             if error.signer is not None and error.at is not None:
                 audit.record(
                     ACTION,
-                    by=Actor.staff(user_id=error.signer),
+                    by=cast(Actor, kwargs.get("by", Actor.staff(user_id=error.signer))),
                     at=error.at,
                     agency_id=error.agency_id,
                     subject=error.subject,
                     why=error.doubt.why.value,
                     proposed_by=error.proposer,
+                    of_new=error.doubt.is_of_new,
                 )
             raise
 
@@ -212,16 +242,31 @@ def seconds[**P, R](service: Callable[P, R]) -> Callable[P, R]:
 
 
 def doubts(
-    *, proposer: int, signers: Collection[int], agency_id: int, at: datetime
+    *, proposer: int, signers: Collection[int], agency_id: int, at: datetime, new_email: str = ""
 ) -> dict[int, Doubt | None]:
-    """User id of each signer -> why the signature does not count beside the proposer's; two queries."""
+    """
+    User id of each signer -> why the signature does not count beside the proposer's; two queries, and one more where
+    somebody is not in the agency.
+
+    :param new_email: the proposer is in truth a new officer with this address, who may have no user id yet.
+    """
     wanted = {proposer, *signers}
     rows = Membership.objects.filter(
         Q(user_id__in=wanted) | Q(made_at__gt=at - INVITED_WITHIN), agency_id=agency_id
     )
     members = {row.user_id: row for row in rows.select_related("user", "agency")}
-    marks = {} if _is_demo(members) else _marks(wanted, at)
-    return {one: _doubt(proposer, one, members, marks, at) for one in signers}
+    marks: _Marks = {} if _is_demo(members) else _marks(wanted, at)
+    emails = {user_id: member.user.email for user_id, member in members.items()}
+    if strangers := wanted - emails.keys():
+        emails |= User.objects.filter(pk__in=strangers).values_list("pk", "email")
+    if new_email:
+        emails[proposer] = new_email
+    for user_id, email in emails.items():
+        marks.setdefault(user_id, set()).add((Uncounted.MAILBOX, mailbox_of(email)))
+    return {
+        one: _doubt(_why(proposer, one, members, marks, at), members.get(one), is_of_new=bool(new_email))
+        for one in signers
+    }
 
 
 def _is_demo(members: dict[int, Membership]) -> bool:
@@ -229,67 +274,60 @@ def _is_demo(members: dict[int, Membership]) -> bool:
     return any(row.agency.is_demo for row in members.values())
 
 
-def _marks(user_ids: Collection[int], at: datetime) -> dict[int, set[tuple[bytes, bool]]]:
+type _Marks = dict[int, set[tuple[Uncounted, bytes | str]]]
+
+
+def _marks(user_ids: Collection[int], at: datetime) -> _Marks:
     counts = Q(is_network=False, seen_at__gt=at - BROWSER_FOR) | Q(seen_at__gt=at - NETWORK_FOR)
-    found: dict[int, set[tuple[bytes, bool]]] = {}
+    found: _Marks = {}
     for row in SignInMark.objects.filter(counts, user_id__in=list(user_ids)):
-        found.setdefault(row.user_id, set()).add((bytes(row.digest), row.is_network))
+        kind = Uncounted.NETWORK if row.is_network else Uncounted.BROWSER
+        found.setdefault(row.user_id, set()).add((kind, bytes(row.digest)))
     if (here := _here.get()) is not None:
         own = found.setdefault(here.user_id, set())
-        own |= {(one, False) for one in (here.browser,) if one is not None}
-        own |= {(one, True) for one in (here.network,) if one is not None}
+        own |= {(Uncounted.BROWSER, one) for one in (here.browser,) if one is not None}
+        own |= {(Uncounted.NETWORK, one) for one in (here.network,) if one is not None}
     return found
 
 
-def _doubt(
-    proposer: int,
-    signer: int,
-    members: dict[int, Membership],
-    marks: dict[int, set[tuple[bytes, bool]]],
-    at: datetime,
-) -> Doubt | None:
-    why = _why(proposer, signer, members, marks, at)
+def _doubt(why: Uncounted | None, signer: Membership | None, *, is_of_new: bool) -> Doubt | None:
     if why is None:
         return None
-    words = _WORDS[why]
-    if why is Uncounted.NEW and (from_at := members[signer].signs_from) is not None:
-        words = words.format(
-            from_at=date_format(from_at.astimezone(timezone.get_current_timezone()), "j M Y, H:i")
-        )
-    elif why is not Uncounted.SELF:
-        words = (
-            f"{words} Your signature does not count as the second one. A second officer still has to sign."
-        )
-    return Doubt(why, words)
+    words = _WORDS[why].format(
+        other="the new officer" if is_of_new else "the proposer",
+        from_at=date_format(timezone.localtime(signer.signs_from), "j M Y, H:i")
+        if signer and signer.signs_from
+        else "",
+    )
+    if why not in {Uncounted.NEW, Uncounted.SELF}:
+        words += " Your signature does not count as the second one. A second officer still has to sign."
+    return Doubt(why, words, is_of_new)
 
 
 def _why(
     proposer: int,
     signer: int,
     members: dict[int, Membership],
-    marks: dict[int, set[tuple[bytes, bool]]],
+    marks: _Marks,
     at: datetime,
 ) -> Uncounted | None:
     if signer == proposer:
         return Uncounted.SELF
-    first, second = members.get(proposer), members.get(signer)
+    second = members.get(signer)
     if second is not None and second.signs_from is not None and at < second.signs_from:
         return Uncounted.NEW
     if _are_of_one(proposer, signer, members, at):
         return Uncounted.INVITER
-    if first and second and mailbox_of(first.user.email) == mailbox_of(second.user.email):
-        return Uncounted.MAILBOX
-    shared = marks.get(proposer, set()) & marks.get(signer, set())
-    if any(not is_network for _, is_network in shared):
-        return Uncounted.BROWSER
-    return Uncounted.NETWORK if shared else None
+    shared = {kind for kind, _ in marks.get(proposer, set()) & marks.get(signer, set())}
+    order = (Uncounted.MAILBOX, Uncounted.BROWSER, Uncounted.NETWORK)
+    return next((kind for kind in order if kind in shared), None)
 
 
 def _are_of_one(proposer: int, signer: int, members: dict[int, Membership], at: datetime) -> bool:
     """
     Whether one person gave both their roles within 30 days, be it through others; or one of them gave the other one's.
 
-    The latter does not count between officers: somebody else has confirmed each of those.
+    The latter does not count where somebody else has confirmed the officer.
     """
     ours, theirs = _givers(proposer, members, at), _givers(signer, members, at)
     if ours & theirs:
@@ -301,7 +339,13 @@ def _are_of_one(proposer: int, signer: int, members: dict[int, Membership], at: 
 
 
 def _is_confirmed(member: Membership | None) -> bool:
-    return member is not None and AgencyRight.SIGN_OFF in member.rights
+    """Whether another person confirmed the role: that of an officer, unless it is from before officers took two."""
+    if member is None or AgencyRight.SIGN_OFF not in member.rights:
+        return False
+    confirmed = Invitation.objects.filter(
+        agency_id=member.agency_id, role=member.role, confirmed_at__isnull=False
+    )
+    return confirmed.filter(accepted_at=member.made_at).exists()
 
 
 def _givers(user_id: int, members: dict[int, Membership], at: datetime) -> set[int]:

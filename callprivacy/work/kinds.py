@@ -62,6 +62,7 @@ ACCESS_REVIEW = "access_review"
 FACTOR_RESET = "factor_reset"
 OFFICER_WAITS = "officer_waits"
 NEW_OFFICER = "new_officer"
+OFFICER_REMOVED = "officer_removed"
 NOT_COUNTED = "signature_not_counted"
 
 _KINDS: dict[str, Kind] = {}
@@ -123,6 +124,16 @@ def register_people() -> None:
         Kind(
             NEW_OFFICER,
             title="New compliance officer: make sure that you know this person",
+            step="Review the officers",
+            url_name="accounts:officers",
+            right=AgencyRight.SIGN_OFF,
+            whom=_person_in,
+        )
+    )
+    register(
+        Kind(
+            OFFICER_REMOVED,
+            title="Compliance officer removed: make sure that the other officers expected it",
             step="Review the officers",
             url_name="accounts:officers",
             right=AgencyRight.SIGN_OFF,

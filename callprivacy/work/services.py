@@ -28,6 +28,7 @@ OF_A_CLOCK = timedelta(days=35)
 """How long the claim of a period that the clock names is kept: it is asked for while it lasts."""
 OF_A_THING = timedelta(days=1_096)
 """How long any other claim is kept: a hold's date or a request's stage is asked for while the thing waits."""
+_TO_THE_MICROSECOND = "%Y%m%dT%H%M%S.%f"
 DAILY_AT = time(8)
 """When the mail of a day goes to who wants one a day, in the agency's zone."""
 
@@ -241,7 +242,7 @@ def mind_people(*, agency_id: int, at: datetime) -> None:
     """
     Let an open access review, and second factors and officers that wait for a second person, wait in the queue, too.
 
-    Of each new officer, and of each second signature that did not count, the officers hear once.
+    Of each new or removed officer, and of each second signature that did not count, the officers hear once.
     """
     review = accounts.open_review()
     waiting = (
@@ -254,7 +255,14 @@ def mind_people(*, agency_id: int, at: datetime) -> None:
     _mind(kinds.OFFICER_WAITS, waiting_for, agency_id=agency_id, at=at)
     since = at - HEARD_WITHIN
     made = accounts.officers_of(agency_id).filter(made_at__gt=since)
-    news = [(kinds.NEW_OFFICER, f"{row.pk}:{row.user_id}", f"{row.made_at:%Y%m%dT%H%M%S.%f}") for row in made]
+    news = [
+        (kinds.NEW_OFFICER, f"{row.pk}:{row.user_id}", f"{row.made_at:{_TO_THE_MICROSECOND}}") for row in made
+    ]
+    removed = Membership.objects.filter(agency_id=agency_id, officer_until__gt=since)
+    news += [
+        (kinds.OFFICER_REMOVED, f"{row.pk}:{row.user_id}", f"{row.officer_until:{_TO_THE_MICROSECOND}}")
+        for row in removed
+    ]
     uncounted = accounts.uncounted(agency_id=agency_id, since=since)
     news += [(kinds.NOT_COUNTED, f"{row.pk}:{row.actor_user_id}", "") for row in uncounted]
     for kind, key, period in news:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, tasks
 from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
@@ -162,6 +162,7 @@ def see_off(request: StaffRequest, pk: int) -> HttpResponse:
         except (deeds.LastManagerError, deeds.OwnRightsError) as error:
             messages.error(request, str(error))
         else:
+            tasks.wake_people()
             messages.success(request, _said_of(str(membership.user), gone))
         return redirect("accounts:person", pk=pk)
     extent = leaving.extent_of(membership, at=request.at)

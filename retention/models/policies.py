@@ -99,6 +99,11 @@ class PolicyChange(AgencyOwned):
                 condition=models.Q(state__in=["waiting", "delayed"]),
                 name="retention_change_one_open",
             ),
+            models.CheckConstraint(
+                condition=~models.Q(state="in_force", decided_by=models.F("proposed_by"))
+                | models.Q(shortens=False) & ~models.Q(category=GO_LIVE),
+                name="retention_change_by_two",
+            ),
         )
         indexes = (
             models.Index(

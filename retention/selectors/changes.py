@@ -450,17 +450,19 @@ class Second:
 
     :param may: user ids of the officers who may. :param lacking: the other officers, where none may yet.
     :param permissions: what it takes at each client, in words. :param givers: who may grant it.
+    :param removed: who was another officer until lately, and still counts as one.
     """
 
     may: Sequence[int]
     lacking: Sequence[Lacking]
     permissions: Sequence[str]
     givers: Sequence[User]
+    removed: Sequence[Membership]
 
     @property
     def is_there(self) -> bool:
-        """Whether the agency has another active officer at all."""
-        return bool(self.may or self.lacking)
+        """Whether the agency has another officer at all, or had one until lately."""
+        return bool(self.may or self.lacking or self.removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,20 +544,25 @@ def second_person(plan: Plan, *, but: int, at: datetime) -> Second:
 
     :param but: user id of who proposes it.
     """
-    return _second(_lacks(plan, but=but, at=at), _takes(plan), plan.wish.agency.pk)
+    return _second(_lacks(plan, but=but, at=at), _takes(plan), plan.wish.agency.pk, but=but, at=at)
 
 
 def second_for_live(client: Client, *, but: int, at: datetime) -> Second:
     """Who could agree that a client goes live, as `second_person`."""
     takes = {Permission.MANAGE_RETENTION}
     lacks = _lacking({client.pk: client}, takes, agency_id=client.agency_id, but=but, at=at)
-    return _second(lacks, takes, client.agency_id)
+    return _second(lacks, takes, client.agency_id, but=but, at=at)
 
 
-def _second(lacks: Mapping[int, list[Client]], takes: set[Permission], agency_id: int) -> Second:
+def _second(
+    lacks: Mapping[int, list[Client]], takes: set[Permission], agency_id: int, *, but: int, at: datetime
+) -> Second:
     may = sorted(user_id for user_id, clients in lacks.items() if not clients)
-    if may or not lacks:
-        return Second(may, (), (), ())
+    if may:
+        return Second(may, (), (), (), ())
+    if not lacks:
+        removed = access.removed_lately(AgencyRight.SIGN_OFF, agency_id=agency_id, at=at, but=but)
+        return Second((), (), (), (), list(removed))
     officers = User.objects.filter(pk__in=list(lacks)).order_by("name", "pk")
     givers = access.people_with_right(AgencyRight.MANAGE_PEOPLE, agency_id=agency_id)
     return Second(
@@ -563,6 +570,7 @@ def _second(lacks: Mapping[int, list[Client]], takes: set[Permission], agency_id
         [Lacking(officer, lacks[officer.pk]) for officer in officers],
         sorted(permission.words for permission in takes),
         list(User.objects.filter(pk__in=givers).order_by("name", "pk")),
+        (),
     )
 
 

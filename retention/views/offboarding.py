@@ -65,7 +65,7 @@ def _show(
     :param link: that was made just now; it is shown in this answer and kept nowhere.
     :param more: what else is shown in this answer alone.
     """
-    waits = offboarding.waits_for_second(row)
+    waits = offboarding.waits_for_second(row, at=request.at)
     is_last = row.state == EndState.WRITTEN and row.taken_at is not None and not waits
     counts = offboarding.extent_of(client).stored() if is_last else row.extent
     context = {
@@ -131,7 +131,9 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
         "extent": _extent(extent),
         "counts": extent,
         "holds": offboarding.open_holds(client),
-        "is_alone": not offboarding.other_officers(client.agency_id, request.membership.user_id),
+        "is_alone": not offboarding.has_other_officer(
+            client.agency_id, request.membership.user_id, at=request.at
+        ),
     }
     return render(request, "retention/offboarding_ask.html", context)
 

@@ -288,7 +288,7 @@ class _Change:
         if shown.second is not None and not shown.second.may:
             messages.warning(
                 self.request,
-                "Proposed. No other officer may agree to it yet; the change's page says which grants they lack.",
+                "Proposed. No other officer can agree to it yet. The change's page says why.",
             )
             return
         messages.success(self.request, said[ChangeState(change.state)])

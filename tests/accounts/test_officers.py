@@ -183,6 +183,16 @@ def test_an_admin_whom_the_proposer_invited_alone_does_not_sign_for_them(cast: C
     assert why(cast, cast.carol, dan, at=NOON + 4 * DAY) is None
 
 
+def test_an_officer_whom_nobody_else_confirmed_does_not_sign_for_who_gave_the_role(
+    cast: Cast, erin: Membership
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(made_by=cast.alice.user, made_at=NOON)
+    assert why(cast, cast.alice, erin, at=NOON + 29 * DAY) is Uncounted.INVITER
+    assert why(cast, erin, cast.alice, at=NOON + 29 * DAY) is Uncounted.INVITER
+    assert why(cast, cast.alice, erin, at=NOON + 30 * DAY) is None
+
+
 def test_a_new_officers_signature_does_not_count_for_72_hours(cast: Cast, erin: Membership) -> None:
     new = let_in(cast, "new", erin, cast.alice)
     last = NOON + timedelta(hours=72)
@@ -229,6 +239,13 @@ def test_only_an_officer_sets_how_long_a_new_one_waits(cast: Cast) -> None:
         ("a.nn@gmail.com", "ann+x@googlemail.com", True),
         ("a.nn@acme.example", "ann@acme.example", False),
         ("ann@acme.example", "ann@globex.example", False),
+        ('"ann"@acme.example', "ann@acme.example", True),
+        ('"a\\nn+x"@acme.example', "ann@acme.example", True),
+        ('"a.n.n"@gmail.com', "ann@gmail.com", True),
+        ("ann@b\u00fccher.example", "ann@xn--bcher-kva.example", True),
+        ("ann@\uff41cme.example", "ann@acme.example", True),
+        ("ann@acme.example.", "ann@acme.example", True),
+        ("ann@b\u00fccher.example", "ann@bucher.example", False),
     ],
 )
 def test_two_addresses_of_one_mailbox_are_one_person(
@@ -272,7 +289,21 @@ def test_where_somebody_proposes_is_remembered_and_where_they_sign_is_compared(
     with seconding.at_marks(marks(erin, "203.0.113.77")):
         assert "same network within an hour" in agree(cast, reset, erin, at=NOON + timedelta(minutes=59))
     with seconding.at_marks(marks(erin, "198.51.100.1")):
-        assert agree(cast, reset, erin, at=NOON + timedelta(minutes=59)) == ""
+        assert "same network" in agree(cast, reset, erin, at=NOON + timedelta(minutes=59)), "remembered"
+        assert agree(cast, reset, erin, at=NOON + timedelta(minutes=119)) == ""
+
+
+def test_where_somebody_signed_is_compared_with_what_is_proposed_there_later(
+    cast: Cast, erin: Membership
+) -> None:
+    with seconding.at_marks(seconding.marks_of(user_id=erin.user_id, browser="b", address="203.0.113.5")):
+        assert agree(cast, ask(cast, cast.alice), erin) == ""
+    with seconding.at_marks(
+        seconding.marks_of(user_id=cast.alice.user_id, browser=None, address="203.0.113.9")
+    ):
+        reset = ask(cast, cast.alice, at=NOON + timedelta(minutes=59))
+    with seconding.at_marks(seconding.marks_of(user_id=erin.user_id, browser="b", address="198.51.100.1")):
+        assert "same network" in agree(cast, reset, erin, at=NOON + timedelta(minutes=59))
 
 
 def test_in_a_demo_one_visitor_plays_everybody(cast: Cast, erin: Membership) -> None:

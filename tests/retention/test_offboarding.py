@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from callprivacy.accounts import seconding
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
+from callprivacy.accounts.services import people
 from callprivacy.audit.models import Event
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.enums import JobState
@@ -151,6 +152,20 @@ def test_an_officer_alone_waits_a_day_and_who_manages_the_agency_may_stop_it(cas
     ask(cast)
     work(cast, NOON + timedelta(hours=24))
     assert now(cast).state == EndState.WRITTEN
+
+
+def test_who_suspends_the_other_officer_does_not_offboard_alone(cast: Cast, second: Membership) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        people.suspend(membership=second, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
+    assert ask(cast).due_at is None
+    work(cast, NOON + timedelta(hours=71))
+    assert now(cast).state == EndState.ASKED
+    deed(cast, "stop")
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=second.pk).update(officer_until=NOON)
+    assert ask(cast).due_at == NOON + timedelta(hours=24), (
+        "once the time is over, as where nobody else was one"
+    )
 
 
 def test_a_second_officer_who_comes_later_is_asked_before_anything_goes(cast: Cast) -> None:

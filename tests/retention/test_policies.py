@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from callprivacy.accounts import seconding
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import people
 from callprivacy.audit.models import Event, Reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
@@ -30,6 +31,7 @@ from retention.selectors.changes import Wish
 from retention.services import policies
 from retention.services.policies import ShownEffect
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 
 NOON = make.NOON
@@ -344,6 +346,17 @@ def test_one_change_of_a_policy_waits_at_a_time(cast: Cast, erin: Membership) ->
     assert _state(first) == ChangeState.WAITING
 
 
+def test_the_database_refuses_a_shorter_policy_to_which_its_proposer_agreed(
+    cast: Cast, erin: Membership
+) -> None:
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    decided = PolicyChange.objects.filter(pk=change.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        with pytest.raises(IntegrityError, match="retention_change_by_two"), transaction.atomic():
+            decided.update(state=ChangeState.IN_FORCE, decided_by_id=cast.alice.user_id)
+        decided.update(state=ChangeState.IN_FORCE, decided_by_id=erin.user_id)
+
+
 def test_a_change_is_decided_once(cast: Cast, erin: Membership) -> None:
     change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
     with staff_scope(agency_id=cast.acme.pk, user_id=erin.user_id):
@@ -504,6 +517,25 @@ def test_an_officer_who_is_suspended_is_nobody_to_wait_for(cast: Cast, erin: Mem
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=erin.pk).update(state=MembershipState.SUSPENDED)
     assert _state(_propose(cast.dentist, Category.CALL, 90, by=cast.alice)) == ChangeState.DELAYED
+
+
+def test_who_suspends_the_other_officer_waits_for_a_second_one_all_the_same(
+    cast: Cast, erin: Membership
+) -> None:
+    at = make.now()
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        people.suspend(membership=erin, by=Actor.staff(user_id=cast.alice.user_id), at=at)
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    assert (_state(change), change.takes_effect_at) == (ChangeState.WAITING, None)
+    page = signed_in(cast.alice).get(f"/retention/changes/{change.pk}/").content.decode()
+    assert "still counts as another officer" in page
+    with job_scope(agency_id=cast.acme.pk):
+        plan = selectors.plan(selectors.wish_of(selectors.changes().get()))
+        counts = [
+            selectors.second_person(plan, but=cast.alice.user_id, at=at + timedelta(hours=hours)).is_there
+            for hours in (71, 72)
+        ]
+    assert counts == [True, False]
 
 
 def test_an_admin_without_a_grant_stops_it_meanwhile(cast: Cast) -> None:

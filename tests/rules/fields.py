@@ -138,7 +138,10 @@ REGISTER: dict[str, Table] = {
     ),
     "accounts.Membership": Table(
         "A person's place in an agency",
-        _plain("id agency user role state created_at withheld_from made_by made_at signs_from"),
+        _plain(
+            "id agency user role state created_at withheld_from made_by made_at signs_from officer_until"
+            " manager_until"
+        ),
     ),
     "accounts.ClientGrant": Table(
         "One permission of one person on one client",

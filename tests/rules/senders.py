@@ -23,7 +23,7 @@ from callprivacy.accounts import providers
 from callprivacy.accounts import tasks as accounts_tasks
 from callprivacy.accounts.adapter import AccountAdapter
 from callprivacy.accounts.models import PasswordReminder, User
-from callprivacy.accounts.services import agencies, factors, invitations, officers, passwords, sso
+from callprivacy.accounts.services import agencies, factors, invitations, officers, passwords, removal, sso
 from callprivacy.calls.channels import asking
 from callprivacy.lib import outside
 from callprivacy.lib.after_commit import after_commit
@@ -169,6 +169,9 @@ def mails(canary: Canary, agency: Agency) -> dict[str, Sends]:
         ),
         f"{accounts}/officers.py::_send_mail": lambda: after_commit(
             "a", officers._send_mail, to=to, context=context | {"news": "proposed", "by": name}
+        ),
+        f"{accounts}/removal.py::_send_mail": lambda: after_commit(
+            "a", removal._send_mail, to=to, context=context | {"removed": name, "by": name}
         ),
         f"{accounts}/passwords.py::_send_link": lambda: after_commit(
             "a", passwords._send_link, to=to, context=context

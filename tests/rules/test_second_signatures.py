@@ -93,6 +93,7 @@ def test_nothing_else_compares_the_two() -> None:
 _GIVES_ROLES = {
     "callprivacy/accounts/services/invitations.py": "who accepts an invitation; an officer's was confirmed",
     "callprivacy/accounts/services/people.py": "another role, never an officer's",
+    "callprivacy/accounts/services/leaving.py": "who leaves, and until when they count for second signatures",
     "dashboard/services/__init__.py": "the invented people of the demo",
 }
 

@@ -11,8 +11,9 @@ from django.template.loader import render_to_string
 from django.utils.text import slugify
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import AgencyRight, MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership
+from callprivacy.accounts.seconding import NotCountedError
 from callprivacy.accounts.services import invitations, officers, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
@@ -182,12 +183,19 @@ def confirm_officer(*, agency_id: int, invitation_id: int, by: Actor, at: dateti
     Confirm an officer's invitation as the operator, where no other officer can. It enters the agency's scope itself.
 
     :raises NotWaitingError: it waits no more. :raises OfficersConfirmError: an officer can.
+    :raises NotCountedError: the operator may be the proposer or the new officer.
     """
+    refused: NotCountedError | None = None
     with job_scope(agency_id=agency_id):
         found = selectors.unconfirmed(at=at).filter(pk=invitation_id).first()
         if found is None:
             raise officers.NotWaitingError
-        send_confirmed(officers.confirm(invitation=found, by=by, at=at), by=by, at=at)
+        try:
+            send_confirmed(officers.confirm(invitation=found, by=by, at=at), by=by, at=at)
+        except NotCountedError as error:  # what the audit log says of it is kept
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def send_confirmed(invitation: Invitation, *, by: Actor, at: datetime) -> None:
@@ -216,7 +224,7 @@ def update_agency(
     :raises ValueError: going live would no longer take the signature of an officer who is there, or suspended.
     """
     is_off = agency.needs_second_for_live and not needs_second_for_live
-    if is_off and (by.user_id is None or has_other_officers(agency, but=by.user_id)):
+    if is_off and (by.user_id is None or has_other_officers(agency, but=by.user_id, at=at)):
         raise ValueError("Another officer would no longer be asked.")
     before = agency.reveals_per_hour
     values = {
@@ -239,10 +247,11 @@ def update_agency(
     audit.record("agency.changed", subject=agency, by=by, at=at, fields=", ".join(changed), **limits)
 
 
-def has_other_officers(agency: Agency, *, but: int) -> bool:
-    """Whether somebody else is an officer; one who is suspended counts, for whoever suspends is not alone by it."""
+def has_other_officers(agency: Agency, *, but: int, at: datetime) -> bool:
+    """Whether somebody else is an officer; one who is suspended, or was one until lately, counts."""
     found = Membership.objects.filter(agency=agency, role=Role.OFFICER).exclude(state=MembershipState.LEFT)
-    return found.exclude(user_id=but).exists()
+    removed = access.removed_lately(AgencyRight.SIGN_OFF, agency_id=agency.pk, at=at, but=but)
+    return found.exclude(user_id=but).exists() or removed.exists()
 
 
 @transaction.atomic

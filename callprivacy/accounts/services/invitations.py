@@ -222,6 +222,7 @@ def accept_as(*, invitation: Invitation, user: User, at: datetime) -> None:
     Let somebody in who has signed in with the address that was invited.
 
     :raises InvitationGoneError: the link was used, withdrawn or has expired, or is for another address.
+    :raises ApprovesError: they approve for a client by now, and an officer does not.
     """
     if user.email != invitation.email or not user.is_active:
         raise InvitationGoneError
@@ -261,6 +262,7 @@ def _join(invitation: Invitation, user: User, at: datetime) -> None:
     )
     is_raised = False
     if not is_new and AgencyRight.SIGN_OFF in RIGHTS[role]:
+        people.check_side(membership, role)
         is_raised = bool(
             Membership.objects.filter(pk=membership.pk)
             .exclude(role=role, state=MembershipState.ACTIVE)

@@ -10,7 +10,7 @@ from django.db import transaction
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, ProviderLink
-from callprivacy.accounts.services import api_keys, passwords, people
+from callprivacy.accounts.services import api_keys, passwords, people, removal
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 
@@ -36,7 +36,9 @@ def leave(*, membership: Membership, by: Actor, at: datetime) -> Left:
     :raises OwnRightsError: people do not see themselves off.
     """
     people.check_may_go(membership, by=by)
-    Membership.objects.filter(pk=membership.pk).update(state=MembershipState.LEFT)
+    removal.notify(membership, "offboarded this person", by=by)
+    kept = people.ended(membership, at=at)
+    Membership.objects.filter(pk=membership.pk).update(state=MembershipState.LEFT, **kept)
     membership.state = MembershipState.LEFT
     sessions = people.end_sessions(membership.user_id)
     keys = api_keys.end_keys_of(user_id=membership.user_id, agency_id=membership.agency_id, by=by, at=at)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
-from callprivacy.accounts import seconding, selectors
-from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Invitation, User
+from callprivacy.accounts import access, seconding, selectors
+from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.models import Invitation, Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
@@ -37,6 +40,17 @@ class OfficersConfirmError(ValueError):
 
     def __init__(self) -> None:
         super().__init__("Another compliance officer of this agency can confirm this, so an operator cannot.")
+
+
+class RemovedLatelyError(ValueError):
+    """Somebody was to confirm in place of an officer who was removed a short time ago."""
+
+    def __init__(self, member: Membership) -> None:
+        until = timezone.localtime(member.officer_until, ZoneInfo(member.agency.time_zone))
+        super().__init__(
+            f"{member.user} was a compliance officer a short time ago. Until {date_format(until, 'j M Y, H:i T')}, only"
+            " another officer can confirm this."
+        )
 
 
 class News(StrEnum):
@@ -71,16 +85,22 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
     The caller of this function sends the link (`invitations.renew`).
 
     :raises NotWaitingError: it was confirmed, accepted or withdrawn, or has expired.
-    :raises NotCountedError: the officer's signature does not count. :raises RoleAboveError: it is no officer.
-    :raises OfficersConfirmError: an operator would, where an officer can.
+    :raises NotCountedError: the signature does not count. :raises RoleAboveError: it is no officer.
+    :raises OfficersConfirmError: an operator would, where an officer can. :raises RemovedLatelyError: an operator or
+        admin would, where an officer was removed lately.
     """
     people.hold_managers(invitation.agency_id)
     waiting = selectors.unconfirmed(at=at).filter(pk=invitation.pk).first()
     if waiting is None:
         raise NotWaitingError
     proposer = waiting.invited_by_id or _AN_OPERATOR
+    has_officers = selectors.officers_of(waiting.agency_id).exists()
+    removed = access.removed_lately(
+        AgencyRight.SIGN_OFF, agency_id=waiting.agency_id, at=at, but=waiting.invited_by_id
+    ).first()
+    if removed is not None and (by.kind != ScopeKind.STAFF or not has_officers):
+        raise RemovedLatelyError(removed)
     if by.kind == ScopeKind.STAFF:
-        has_officers = selectors.officers_of(waiting.agency_id).exists()
         needed = Role.OFFICER if has_officers else Role.ADMIN
         people.check_gives(needed, agency_id=waiting.agency_id, by=by)
         seconding.check(
@@ -94,8 +114,19 @@ def confirm(*, invitation: Invitation, by: Actor, at: datetime) -> Invitation:
         raise seconding.SamePersonError(_OPERATORS)
     elif may_confirm(waiting, at=at):
         raise OfficersConfirmError
-    waiting.confirmed_by_id, waiting.confirmed_at = by.user_id, at
-    waiting.save(update_fields=["confirmed_by", "confirmed_at"])
+    elif by.user_id is not None:
+        seconding.check(
+            proposer=proposer,
+            signer=by.user_id,
+            agency_id=waiting.agency_id,
+            subject=waiting,
+            at=at,
+            new_email=waiting.email,
+        )
+    claimed = selectors.unconfirmed(at=at).filter(pk=waiting.pk)
+    if not claimed.update(confirmed_by=by.user_id, confirmed_at=at):
+        raise NotWaitingError
+    waiting.refresh_from_db(fields=["confirmed_by", "confirmed_at"])
     audit.record("invitation.confirmed", subject=waiting, by=by, at=at, proposed_by=waiting.invited_by_id)
     notify(waiting, News.CONFIRMED, at=at)
     return waiting

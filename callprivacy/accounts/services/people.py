@@ -24,7 +24,7 @@ from callprivacy.accounts.enums import (
     Role,
 )
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, PasswordHistory, User
-from callprivacy.accounts.services import api_keys
+from callprivacy.accounts.services import api_keys, removal
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -262,6 +262,13 @@ def made(role: Role, *, agency: Agency, by_id: int | None, at: datetime) -> dict
     }
 
 
+def ended(membership: Membership, *, keeps: Role | None = None, at: datetime) -> dict[str, Any]:
+    """What a membership keeps of rights that end: until when the person counts for second signatures."""
+    until = at + timedelta(hours=access.policy_of(membership.agency).second_after_hours)
+    lost = membership.rights - (RIGHTS[keeps] if keeps is not None else frozenset())
+    return {name: until for right, name in access.COUNTS_UNTIL.items() if right in lost}
+
+
 def _check_somebody_is_left(membership: Membership) -> None:
     if not selectors.managers().exclude(pk=membership.pk).exists():
         raise LastManagerError
@@ -304,11 +311,13 @@ def shut_out(
     :param replaced: whether somebody comes in their place; the trail says so.
     """
     won = Membership.objects.filter(pk=membership.pk, state=MembershipState.ACTIVE).update(
-        state=MembershipState.SUSPENDED
+        state=MembershipState.SUSPENDED, **ended(membership, at=at)
     )
     if not won:
         return
-    ended = end_sessions(membership.user_id)
+    if not replaced:
+        removal.notify(membership, "suspended this person", by=by)
+    sessions = end_sessions(membership.user_id)
     keys = api_keys.end_keys_of(
         user_id=membership.user_id,
         agency_id=membership.agency_id,
@@ -322,7 +331,7 @@ def shut_out(
         at=at,
         subject=membership,
         person=membership.user_id,
-        sessions=ended,
+        sessions=sessions,
         keys=keys,
         invitations=withdraw_invitations_of(membership, at=at),
         replaced=replaced,
@@ -386,8 +395,10 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
     if AgencyRight.SIGN_OFF in RIGHTS[role]:
         raise OfficerNeedsTwoError
     given = made(role, agency=membership.agency, by_id=by.user_id, at=at)
+    given |= ended(membership, keeps=role, at=at)
     if not Membership.objects.filter(pk=membership.pk, role=before).update(role=role, **given):
         return
+    removal.notify(membership, "gave this person another role", keeps=role, by=by)
     membership.role = role
     audit.record(
         "person.changed_role",

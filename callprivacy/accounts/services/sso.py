@@ -22,9 +22,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
-from callprivacy.accounts import providers, seconding, selectors
+from callprivacy.accounts import access, providers, seconding, selectors
 from callprivacy.accounts.access import Through
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, Refusal, Role
+from callprivacy.accounts.enums import AgencyRight, Refusal
 from callprivacy.accounts.models import Invitation, Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.providers import Party, RefusedError
 from callprivacy.accounts.services import invitations, passwords, sign_in
@@ -184,26 +184,28 @@ def _check(*, agency_id: int, by: Actor, at: datetime) -> None:
 
 def why_not_agree(row: SignInProvider, *, user_id: int, at: datetime) -> str:
     """Why a person may not be the one who agrees to the provider, in words; empty: they may."""
-    if (why := _why_not_theirs(row, user_id=user_id)) or _is_alone(row, user_id):
+    if (why := _why_not_theirs(row, user_id=user_id, at=at)) or _is_alone(row, user_id, at):
         return why
     doubt = seconding.may_second(proposer=row.proposed_by_id, signer=user_id, agency_id=row.agency_id, at=at)
     return "" if doubt is None else doubt.words
 
 
-def _why_not_theirs(row: SignInProvider, *, user_id: int) -> str:
-    if row.proposed_by_id == user_id and not _is_alone(row, user_id):
+def _why_not_theirs(row: SignInProvider, *, user_id: int, at: datetime) -> str:
+    if row.proposed_by_id == user_id and not _is_alone(row, user_id, at):
         return "Somebody else who manages people has to agree: who speaks for a provider could speak as anybody here."
-    signs_off = [role for role in Role if AgencyRight.SIGN_OFF in RIGHTS[role]]
-    officers = selectors.managers().filter(role__in=signs_off)
-    if officers.exists() and not officers.filter(user_id__in=[row.proposed_by_id, user_id]).exists():
+    two = {row.proposed_by_id, user_id}
+    officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=row.agency_id)
+    removed = access.removed_lately(AgencyRight.SIGN_OFF, agency_id=row.agency_id, at=at)
+    if two.isdisjoint(officers) and (officers or removed.exists()):
         return "A compliance officer has to be one of the two."
     return ""
 
 
-def _is_alone(row: SignInProvider, user_id: int) -> bool:
-    """Whether nobody but the proposer manages people, who then agrees alone."""
-    others = selectors.managers().exclude(user_id=row.proposed_by_id)
-    return row.proposed_by_id == user_id and not others.exists()
+def _is_alone(row: SignInProvider, user_id: int, at: datetime) -> bool:
+    """Whether nobody but the proposer manages people, or did until lately; the proposer then agrees alone."""
+    return row.proposed_by_id == user_id and not access.has_another(
+        AgencyRight.MANAGE_PEOPLE, agency_id=row.agency_id, at=at, but=user_id
+    )
 
 
 def named(row: SignInProvider) -> str:
@@ -228,9 +230,9 @@ def switch_on(*, seen: str, by: Actor, at: datetime) -> None:
     if not row.is_sound:
         raise NotReadyError("The provider was not found sound yet. Test it, and read what is written there.")
     if row.agreed_at is None:
-        if by.user_id is None or (why := _why_not_theirs(row, user_id=by.user_id)):
+        if by.user_id is None or (why := _why_not_theirs(row, user_id=by.user_id, at=at)):
             raise NotYoursError(why)
-        if not _is_alone(row, by.user_id):
+        if not _is_alone(row, by.user_id, at):
             seconding.check(
                 proposer=row.proposed_by_id, signer=by.user_id, agency_id=row.agency_id, subject=row, at=at
             )

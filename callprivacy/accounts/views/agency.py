@@ -27,7 +27,8 @@ def edit_agency(request: StaffRequest) -> HttpResponse:
         request.POST or None,
         initial=AgencyForm.values_of(request.agency),
         may_limit=signs,
-        may_switch=signs and not agencies.has_other_officers(request.agency, but=request.user.pk),
+        may_switch=signs
+        and not agencies.has_other_officers(request.agency, but=request.user.pk, at=request.at),
     )
     if form.is_valid():
         agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)

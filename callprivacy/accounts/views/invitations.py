@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from allauth.account.utils import perform_login
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +19,7 @@ from callprivacy.accounts.forms import AcceptForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
 from callprivacy.accounts.models import Invitation, User
 from callprivacy.accounts.services import invitations
+from callprivacy.accounts.services.people import ApprovesError
 from callprivacy.accounts.views.providers import INVITED
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
@@ -99,6 +101,13 @@ def _with_a_sign_in(request: HttpRequest, invitation: Invitation) -> HttpRespons
             invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
         except invitations.InvitationGoneError:
             return redirect(request.path)
+        except ApprovesError:
+            messages.error(
+                request,
+                "You approve for a client, and a compliance officer does not. Ask for another bundle there, then accept"
+                " the invitation again.",
+            )
+            return redirect("/")
         tasks.wake_people()
         request.session[AGENCY_IN_SESSION] = invitation.agency_id
         return redirect("/")

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts import seconding, selectors, tasks
+from callprivacy.accounts import access, seconding, selectors, tasks
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed, Uncounted
 from callprivacy.accounts.models import User
@@ -45,6 +45,7 @@ def list_officers(request: StaffRequest) -> HttpResponse:
     )
     context = {
         "tab": "officers",
+        "removed": access.removed_lately(AgencyRight.SIGN_OFF, agency_id=request.agency.pk, at=request.at),
         "officers": [
             (row, row.signs_from is not None and row.signs_from > request.at)
             for row in selectors.officers_of(request.agency.pk)
@@ -66,7 +67,9 @@ def list_officers(request: StaffRequest) -> HttpResponse:
                 "what": WHAT.get(row.subject_kind, row.subject_kind),
                 "signer": people.get(row.actor_user_id),
                 "proposer": people.get(row.details["proposed_by"]),
-                "why": _WHY.get(row.details["why"], row.details["why"]),
+                "why": _WHY.get(row.details["why"], row.details["why"]).replace(
+                    "Both", "The signer and the new officer" if row.details.get("of_new") else "Both"
+                ),
             }
             for row in rows
         ],
@@ -83,7 +86,12 @@ def confirm(request: StaffRequest, pk: int) -> HttpResponse:
         invitation = officers.confirm(
             invitation=invitation_or_404(request, pk), by=request.actor, at=request.at
         )
-    except (officers.NotWaitingError, seconding.NotCountedError, RoleAboveError) as error:
+    except (
+        officers.NotWaitingError,
+        officers.RemovedLatelyError,
+        seconding.NotCountedError,
+        RoleAboveError,
+    ) as error:
         messages.error(request, str(error))
     else:
         agencies.send_confirmed(invitation, by=request.actor, at=request.at)

@@ -198,6 +198,7 @@ def change_role(request: StaffRequest, pk: int) -> HttpResponse:
         ) as error:
             form.add_error("role", str(error))
         else:
+            tasks.wake_people()
             messages.success(request, f"{membership.user} is {membership.get_role_display().lower()} now.")
             return redirect("accounts:person", pk=pk)
     return _page_of(request, membership, form, status=422)
@@ -215,6 +216,7 @@ def suspend(request: StaffRequest, pk: int) -> HttpResponse:
     except (deeds.LastManagerError, deeds.OwnRightsError) as error:
         messages.error(request, str(error))
     else:
+        tasks.wake_people()
         messages.success(request, f"{membership.user} is suspended and signed out everywhere.")
     return redirect("accounts:person", pk=pk)
 

@@ -147,7 +147,7 @@ def ask(
     if not _is_as_shown(extent, shown):
         raise ExtentChangedError("There is more or less now.")
     seconding.proposed(user_id=by.user_id, at=at)
-    alone = not other_officers(client.agency_id, by.user_id)
+    alone = not has_other_officer(client.agency_id, by.user_id, at=at)
     row = Offboarding.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -175,15 +175,14 @@ def ask(
     return row
 
 
-def other_officers(agency_id: int, user_id: int) -> list[int]:
-    """The agency's officers but one: whose word a second one's is. User ids."""
-    officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)
-    return [one for one in officers if one != user_id]
+def has_other_officer(agency_id: int, user_id: int, *, at: datetime) -> bool:
+    """Whether the agency has another officer, or had one until lately."""
+    return access.has_another(AgencyRight.SIGN_OFF, agency_id=agency_id, at=at, but=user_id)
 
 
-def waits_for_second(row: Offboarding) -> bool:
-    """Whether another officer than the one who asked is there, and has not agreed."""
-    return row.agreed_by_id is None and bool(other_officers(row.agency_id, row.asked_by_id))
+def waits_for_second(row: Offboarding, *, at: datetime) -> bool:
+    """Whether another officer than the one who asked has to agree, and has not yet."""
+    return row.agreed_by_id is None and has_other_officer(row.agency_id, row.asked_by_id, at=at)
 
 
 @seconding.seconds
@@ -246,7 +245,7 @@ def begin_erasing(*, row: Offboarding, shown: Mapping[str, int], by: Actor, at: 
     # Waits for whoever is adding something, such as a hold.
     client = Client.objects.select_for_update(of=("self",)).get(pk=row.client_id)
     check_holds(client)
-    if waits_for_second(Offboarding.objects.for_client(row.client_id).get(pk=row.pk)):
+    if waits_for_second(Offboarding.objects.for_client(row.client_id).get(pk=row.pk), at=at):
         raise NotNowError("Another officer has to agree before anything is destroyed.")
     changed = Offboarding.objects.for_client(row.client_id).filter(
         pk=row.pk, state=EndState.WRITTEN, taken_at__isnull=False

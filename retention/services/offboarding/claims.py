@@ -47,8 +47,8 @@ def claim(agency_id: int, at: datetime) -> Offboarding | None:
         )
         rows = due.select_related("client__agency").order_by("asked_at")
         for row in rows.select_for_update(skip_locked=True, of=("self",)):
-            if row.state == EndState.ASKED and waits_for_second(row):
-                # Somebody has become an officer since it was asked for: it is theirs to agree.
+            if row.state == EndState.ASKED and waits_for_second(row, at=at):
+                # Another officer has come since it was asked for: it waits for the second signature.
                 row.due_at = None
                 row.save(update_fields=["due_at"])
                 continue

@@ -36,6 +36,10 @@ class Command(OwnCommand):
             agencies.confirm_officer(
                 agency_id=agency_id, invitation_id=found.pk, by=Actor.operator(user_id=None), at=at
             )
-        except (officers.NotWaitingError, officers.OfficersConfirmError) as error:
+        except (
+            officers.NotWaitingError,
+            officers.OfficersConfirmError,
+            officers.RemovedLatelyError,
+        ) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Confirmed. {email} gets a link by mail.")
