@@ -1,6 +1,7 @@
 """The worker's application and the beat's table, which is all the periodic work there is."""
 
 import os
+import sys
 import time
 from datetime import timedelta
 from typing import Any, Final
@@ -22,10 +23,12 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from callprivacy.lib import figures
+from callprivacy.lib import env, figures
 from callprivacy.lib.logs import logger
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
+if "beat" in sys.argv and "REDIS_URL" in os.environ:
+    env.fill_with_nothing()  # it asks for jobs by name
 
 
 class TogetherTask(DjangoTask):

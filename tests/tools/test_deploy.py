@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -89,14 +91,53 @@ def test_systemd_starts_what_the_procfile_starts_and_starts_it_again(name: str) 
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "beat"])
-def test_a_container_has_little_and_nothing_of_the_owners(name: str) -> None:
+def test_a_container_has_nothing_of_the_owners(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["restart"] == "always"
+    assert service["env_file"] == ([] if name == "beat" else "program.env")
+    assert service.get("environment", {}).keys() == ({"REDIS_URL"} if name == "beat" else set())
+    assert int(service["stop_grace_period"].rstrip("s")) > 25
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_container_may_do_little(name: str) -> None:
     service = COMPOSE["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["restart"] == "always"
-    assert service["env_file"] == "program.env"
-    assert "environment" not in service
-    assert int(service["stop_grace_period"].rstrip("s")) > 25
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    added = {"CHOWN", "DAC_READ_SEARCH", "NET_BIND_SERVICE", "SETGID", "SETUID"} if name == "nginx" else set()
+    assert set(service.get("cap_add", [])) == added
+
+
+@pytest.mark.parametrize(
+    "unit", sorted((ROOT / "deploy/systemd").glob("*.service")), ids=lambda unit: unit.stem
+)
+def test_a_unit_may_do_little(unit: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not on this machine")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode()[-200:]
+
+
+def test_beat_starts_with_nothing_but_the_broker(settings: Settings, tmp_path: Path) -> None:
+    assert "EnvironmentFile=/etc/callprivacy/beat.env\n" in read("deploy/systemd/callprivacy-beat.service")
+    with subprocess.Popen(
+        [sys.executable, "-m", *COMMANDS["beat"].split(), f"--schedule={tmp_path / 'beat'}"],
+        cwd=ROOT,
+        env={"REDIS_URL": settings.REDIS_URL, "PATH": os.environ["PATH"], "CALLPRIVACY_STATE": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as beat:
+        assert beat.stdout is not None
+        try:
+            assert any("beat: Starting" in line for line in beat.stdout)
+        finally:
+            beat.kill()
 
 
 def test_the_worker_may_remove_what_the_backup_writes() -> None:
