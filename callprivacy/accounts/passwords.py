@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -204,12 +205,16 @@ class Strength:
 def strength_of(
     password: str, rule: Rule, *, words: Sequence[str] = (), has_factor: bool = False
 ) -> Strength:
-    """Look at a password: a few milliseconds of work, and about a hundred at most, whatever is typed."""
+    """Look at a password: a few milliseconds of work, and about two hundred at most, whatever is typed."""
     lacking = tuple(missing(password, rule, has_factor=has_factor))
     if not password:
         return Strength(0, lacking, (), is_breached=False)
     given = [part for word in (*words, *rule.words) for part in {word.lower(), *word.lower().split()} if part]
-    found = zxcvbn(_bounded(_REPEATED.sub(r"\1\1", password)), user_inputs=given)
+    squeezed = _bounded(_REPEATED.sub(r"\1\1", password))
+    found = min(
+        (zxcvbn(one, user_inputs=given) for one in dict.fromkeys((squeezed, squeezed.lower()))),
+        key=itemgetter("score"),
+    )
     said = found["feedback"]
     hints = tuple(text for text in (said["warning"], *said["suggestions"]) if text)
     score = int(found["score"])

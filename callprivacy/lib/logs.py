@@ -15,6 +15,7 @@ import ipaddress
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -240,6 +241,12 @@ def configure() -> None:
     """Send structlog's events, and what ends a process, through the handlers that `settings()` describes."""
     logging.raiseExceptions = False  # a line that cannot be written is printed with its arguments otherwise
     sys.excepthook = _end
+    # A program that watches these itself, as the suite does, goes on doing so.
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _end_of_thread
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _end_of_thread
+    logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -257,6 +264,10 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
         sys.__excepthook__(kind, error, trace)
     else:
         logger(__name__).critical("process.failed", exc_info=(kind, error, trace))
+
+
+def _end_of_thread(failed: Any) -> None:
+    _end(failed.exc_type, failed.exc_value, failed.exc_traceback)
 
 
 def settings(*, level: str, as_json: bool) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def test_who_works_for_several_agencies_meets_the_strictest_of_their_rules() -> 
         ("Password-12345!", "guessed soon|stolen"),
         ("P@ssw0rd1234", "stolen"),
         ("Aaaaaaaaaaaa1!", "guessed soon"),
+        ("Qqwwqqwwqqww1!", "guessed soon"),
     ],
 )
 def test_what_a_guesser_would_try_is_refused(password: str, why: str) -> None:

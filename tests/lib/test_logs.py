@@ -246,6 +246,30 @@ def test_gunicorns_own_lines_pass_too(capfd: pytest.CaptureFixture[str]) -> None
     assert "7mLs" not in json.dumps(lines)
 
 
+def test_threads_finalizers_and_warnings_write_no_values(capfd: pytest.CaptureFixture[str]) -> None:
+    said = """if True:
+        import logging.config, threading, warnings
+        from callprivacy.lib import logs
+        logging.config.dictConfig(logs.settings(level="INFO", as_json=True))
+        logs.configure()
+        class Broken:
+            def __del__(self):
+                raise ValueError("nQ8x_Wq0-Zk3vYtB7mLs")
+        def fail():
+            raise ValueError("nQ8x_Wq0-Zk3vYtB7mLs")
+        failing = threading.Thread(target=fail)
+        failing.start()
+        failing.join()
+        Broken()
+        warnings.warn("nQ8x_Wq0-Zk3vYtB7mLs")
+    """
+    subprocess.run([sys.executable, "-c", said], check=False, cwd=ROOT)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines[:2]] == ["process.failed", "process.failed"]
+    assert lines[2]["logger"] == "py.warnings"
+    assert "7mLs" not in json.dumps(lines)
+
+
 def test_how_long_something_took_is_no_number(lines: StringIO) -> None:
     logging.getLogger("tests").warning(
         "%(task)s took %(runtime)ss", {"task": "purge", "runtime": 0.123456789}
