@@ -29,7 +29,7 @@ from dashboard.services import find_demo
 
 _NEWEST = 30
 _OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
-_HOST = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|testserver)(?::\d+)?").fullmatch
+_HOST = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,7 @@ def test_the_sign_in_page_links_to_mail_only_where_that_answers(
     settings.CALLPRIVACY_URL = "http://127.0.0.1:8000"
     settings.CALLPRIVACY_PROXY_COUNT = 0
     make.agency("Northlight", is_demo=True)
-    browser = Browser(REMOTE_ADDR=address)
+    browser = Browser(REMOTE_ADDR=address, HTTP_HOST="127.0.0.1:8000")
 
     page = browser.get("/accounts/login/").content.decode()
 
