@@ -70,6 +70,8 @@ CALLPRIVACY_SIGNING_KEY = env.secret_bytes(
 )
 # Public keys (64 hex digits each, with spaces between) that signed the trail before the key was changed.
 CALLPRIVACY_EARLIER_PUBLIC_KEYS = env.public_keys("CALLPRIVACY_EARLIER_PUBLIC_KEYS")
+# For so long a scope can be entered after it was signed: as far may the clocks of program and database be apart.
+CALLPRIVACY_SCOPE_HOURS = env.whole_number("CALLPRIVACY_SCOPE_HOURS", default=24, at_least=1)
 # How many proxies of ours stand in front; their forwarded addresses are believed, nobody else's.
 CALLPRIVACY_PROXY_COUNT = env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0)
 REDIS_URL = env.redis_address(

@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".state" / "test"
-OWNER, APP = "callprivacy_test_owner", "callprivacy_test_app"
-ALIASES = ("default", "vault")
+OWNER = "callprivacy_test_owner"
+ROLES = {"default": "callprivacy_test_app", "vault": "callprivacy_test_vault"}
+"""Database -> the role that the product opens it as."""
+ALIASES = tuple(ROLES)
 _VARIABLES = {"default": "DATABASE_URL", "vault": "VAULT_DATABASE_URL"}
 _OWNER_VARIABLES = {"default": "DATABASE_OWNER_URL", "vault": "VAULT_DATABASE_OWNER_URL"}
 _GIVEN_DATABASE, _GIVEN_REDIS = "CALLPRIVACY_TEST_DATABASE_URL", "CALLPRIVACY_TEST_REDIS_URL"
@@ -82,6 +84,8 @@ def prepare_environment(environ: MutableMapping[str, str]) -> None:
         "CALLPRIVACY_ROLE": "app",
         "CALLPRIVACY_URL": "http://127.0.0.1:8000",
         "CALLPRIVACY_SECRET_KEY": _kept_secret_key(),
+        # Tests move Python's clock by days, and PostgreSQL's stays.
+        "CALLPRIVACY_SCOPE_HOURS": str(50 * 365 * 24),
         "CALLPRIVACY_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "CALLPRIVACY_PROXY_COUNT": "0",
         "CALLPRIVACY_LOG_LEVEL": "INFO",
@@ -237,7 +241,13 @@ def _fingerprint() -> str:
         file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")
     }
     for file in sorted(
-        files | {ROOT / "requirements.txt", ROOT / "tools" / "migrating.py", ROOT / "tests" / "clock.py"}
+        files
+        | {
+            ROOT / "requirements.txt",
+            ROOT / "tools" / "migrating.py",
+            ROOT / "tests" / "ground.py",
+            ROOT / "tests" / "clock.py",
+        }
     ):
         if file.is_file():
             found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
@@ -266,7 +276,10 @@ class Databases:
         names = {alias: f"{prefix}_{alias}" for alias in ALIASES}
         return Pair(
             names,
-            {alias: _address(self.admin_url, user=APP, database=name) for alias, name in names.items()},
+            {
+                alias: _address(self.admin_url, user=ROLES[alias], database=name)
+                for alias, name in names.items()
+            },
             {alias: _address(self.admin_url, user=OWNER, database=name) for alias, name in names.items()},
         )
 
@@ -311,21 +324,20 @@ class Databases:
     def _make_template(self, template: Pair) -> None:
         self.admin.execute(
             services.role_statements(
-                owner=OWNER,
-                app=APP,
-                owner_password=_password(self.admin_url, OWNER),
-                app_password=_password(self.admin_url, APP),
+                {role: _password(self.admin_url, role) for role in (OWNER, *ROLES.values())}
             ).encode()
         )
         self._execute("GRANT {owner} TO CURRENT_USER", owner=OWNER)
         part = self._pair(f"cptemplate_{self.fingerprint}_part")
         for name in (*template.names.values(), *part.names.values()):
             self._drop(name)
-        for name in part.names.values():
+        for alias, name in part.names.items():
             self._execute("CREATE DATABASE {name} OWNER {owner} TEMPLATE template0", name=name, owner=OWNER)
             inside = _address_of_admin(self.admin_url, name)
             with psycopg.connect(inside, autocommit=True) as connection:
-                connection.execute(services.grant_statements(database=name, owner=OWNER, app=APP).encode())
+                connection.execute(
+                    services.grant_statements(database=name, owner=OWNER, app=ROLES[alias]).encode()
+                )
                 clock.move_database(connection)
             self._set_clock(name)
         _migrate(part)
@@ -354,7 +366,7 @@ class Databases:
             )  # fmt: skip
             self._set_clock(name)
             self._execute("REVOKE ALL ON DATABASE {name} FROM PUBLIC", name=name)
-            self._execute("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}", name=name, app=APP)
+            self._execute("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}", name=name, app=ROLES[alias])
         return pair
 
     def _set_clock(self, name: str) -> None:
@@ -420,7 +432,10 @@ def join() -> None:
     servers.join()
     state = STATE / f"run-{os.getpid()}"
     (state / "static").mkdir(parents=True, exist_ok=True)
-    nowhere = {alias: _address(servers.admin_url, user=APP, database="not_cloned_yet") for alias in ALIASES}
+    nowhere = {
+        alias: _address(servers.admin_url, user=role, database="not_cloned_yet")
+        for alias, role in ROLES.items()
+    }
     os.environ |= {
         "CALLPRIVACY_STATE": str(state),
         "REDIS_URL": servers.redis_url,
@@ -436,10 +451,6 @@ def join() -> None:
     for cache in ("default", "hints"):
         settings.CACHES[cache]["OPTIONS"] = {"socket_timeout": 20, "socket_connect_timeout": 20}
     django.setup()
-    from callprivacy.tenancy import scope
-
-    # Tests move Python's clock by days, and PostgreSQL's stays.
-    scope.GOOD_FOR = 20 * 365 * 24 * 3600
 
 
 def leave() -> None:

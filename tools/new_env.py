@@ -19,7 +19,7 @@ from tools import arguments
 
 def files(address: str) -> dict[str, dict[str, str]]:
     """Return file -> variables of one installation on one machine, every secret new."""
-    owner, app, valkey = (secrets.token_hex(24) for _ in range(3))
+    owner, app, vault, valkey = (secrets.token_hex(24) for _ in range(4))
 
     def database(role: str, password: str, name: str) -> str:
         return f"postgresql://callprivacy_{role}:{password}@postgres:5432/{name}"
@@ -29,6 +29,7 @@ def files(address: str) -> dict[str, dict[str, str]]:
             "POSTGRES_PASSWORD": secrets.token_hex(24),
             "OWNER_PASSWORD": owner,
             "APP_PASSWORD": app,
+            "VAULT_PASSWORD": vault,
             "VALKEY_PASSWORD": valkey,
             "DATABASE_OWNER_URL": database("owner", owner, "callprivacy"),
             "VAULT_DATABASE_OWNER_URL": database("owner", owner, "callprivacy_vault"),
@@ -42,7 +43,7 @@ def files(address: str) -> dict[str, dict[str, str]]:
             "CALLPRIVACY_METRICS_TOKEN": secrets.token_urlsafe(32),
             "CALLPRIVACY_PLAIN_HOSTS": "postgres valkey",
             "DATABASE_URL": database("app", app, "callprivacy"),
-            "VAULT_DATABASE_URL": database("app", app, "callprivacy_vault"),
+            "VAULT_DATABASE_URL": database("vault", vault, "callprivacy_vault"),
             "REDIS_URL": f"redis://:{valkey}@valkey:6379/0",
             "MAIL_URL": "smtp://user:password@mail.example.com:587",
         },

@@ -22,8 +22,9 @@ from pathlib import Path
 from tools import arguments, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent
-OWNER, APP = "callprivacy_owner", "callprivacy_app"
+OWNER, APP, VAULT = "callprivacy_owner", "callprivacy_app", "callprivacy_vault"
 DATABASES = {"": "callprivacy", "VAULT_": "callprivacy_vault"}
+_ROLES = {"": APP, "VAULT_": VAULT}
 _GIVEN = ("DATABASE_URL", "DATABASE_OWNER_URL", "VAULT_DATABASE_URL", "VAULT_DATABASE_OWNER_URL")
 
 
@@ -98,27 +99,31 @@ def _port() -> int:
 
 
 def _own_postgres(place: services.Place) -> tuple[services.Postgres, dict[str, str]]:
-    """Start PostgreSQL with both roles and both databases; returns it and the four addresses."""
+    """Start PostgreSQL with its roles and both databases; returns it and the four addresses."""
     postgres = services.Postgres(place, settings=_POSTGRES)
     postgres.start()
-    passwords = {role: services.kept_secret(place.state / f"{role}.secret") for role in (OWNER, APP)}
+    passwords = {role: services.kept_secret(place.state / f"{role}.secret") for role in (OWNER, APP, VAULT)}
     try:
-        postgres.sql(
-            services.role_statements(
-                owner=OWNER, app=APP, owner_password=passwords[OWNER], app_password=passwords[APP]
-            )
-        )
+        postgres.sql(services.role_statements(passwords))
         there = set(postgres.sql("SELECT datname FROM pg_database").split())
-        for name in DATABASES.values():
+        for prefix, name in DATABASES.items():
             if name not in there:
                 postgres.sql(f"CREATE DATABASE {name} OWNER {OWNER};")
-            postgres.sql(services.grant_statements(database=name, owner=OWNER, app=APP), database=name)
+            postgres.sql(
+                services.grant_statements(database=name, owner=OWNER, app=_ROLES[prefix]), database=name
+            )
+        # Where it was made before the vault had a role of its own.
+        vault = DATABASES["VAULT_"]
+        postgres.sql(
+            services.handover_statements(database=vault, owner=OWNER, old=APP, new=VAULT), database=vault
+        )
     except BaseException:
         postgres.stop()
         raise
     addresses = {}
     for prefix, name in DATABASES.items():
-        addresses[f"{prefix}DATABASE_URL"] = postgres.url(name, user=APP, password=passwords[APP])
+        role = _ROLES[prefix]
+        addresses[f"{prefix}DATABASE_URL"] = postgres.url(name, user=role, password=passwords[role])
         addresses[f"{prefix}DATABASE_OWNER_URL"] = postgres.url(name, user=OWNER, password=passwords[OWNER])
     return postgres, addresses
 
@@ -136,7 +141,7 @@ def _given_databases() -> dict[str, str] | None:
     if missing:
         raise RunError(
             f"{' and '.join(missing)} is not set, but others of the databases' addresses are. Set all four: "
-            "the app's role for DATABASE_URL and VAULT_DATABASE_URL, the owner's for the two with OWNER. "
+            "the app's role for DATABASE_URL, the vault's for VAULT_DATABASE_URL, the owner's for the two with OWNER. "
             "Or set none, and PostgreSQL is started here."
         )
     return given

@@ -393,17 +393,15 @@ class Postgres:
         return done.stdout
 
 
-def role_statements(*, owner: str, app: str, owner_password: str, app_password: str) -> str:
-    """SQL that makes the two roles, or gives them these passwords; values hold no quotes."""
-    statements = []
-    for role, password in ((owner, owner_password), (app, app_password)):
-        rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
-        statements.append(
-            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
-            f"THEN CREATE ROLE {role}; END IF; END $$;\n"
-            f"ALTER ROLE {role} WITH {rights} PASSWORD '{password}';"
-        )
-    return "\n".join(statements)
+def role_statements(passwords: Mapping[str, str]) -> str:
+    """SQL that makes these roles, or gives them these passwords; values hold no quotes."""
+    rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
+    return "\n".join(
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+        f"THEN CREATE ROLE {role}; END IF; END $$;\n"
+        f"ALTER ROLE {role} WITH {rights} PASSWORD '{password}';"
+        for role, password in passwords.items()
+    )
 
 
 def grant_statements(*, database: str, owner: str, app: str) -> str:
@@ -418,6 +416,21 @@ def grant_statements(*, database: str, owner: str, app: str) -> str:
             GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app};
         ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app};
         ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {app};
+    """
+
+
+def handover_statements(*, database: str, owner: str, old: str, new: str) -> str:
+    """SQL, run inside a database without row security, by which one role gets what another one had there."""
+    return f"""
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {new};
+        GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {new};
+        REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {old};
+        REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {old};
+        REVOKE ALL ON SCHEMA public FROM {old};
+        REVOKE ALL ON DATABASE {database} FROM {old};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public REVOKE ALL ON TABLES FROM {old};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public REVOKE ALL ON SEQUENCES FROM {old};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public REVOKE ALL ON FUNCTIONS FROM {old};
     """
 
 

@@ -33,8 +33,6 @@ _OWNS = (
     "SELECT pg_get_userbyid(relowner) = current_user FROM pg_class"
     " WHERE oid = to_regclass('public.tenancy_scopekey')"
 )
-GOOD_FOR = 24 * 3600
-"""Seconds within which a scope is entered after it was signed; it then lasts for its transaction."""
 
 
 class ScopeConflictError(RuntimeError):
@@ -43,7 +41,8 @@ class ScopeConflictError(RuntimeError):
 
 def token(*words: object) -> str:
     """What enters a scope: kind, agency, user and client, or "key", a purpose and a public key; signed."""
-    signed = " ".join("" if word is None else str(word) for word in (int(time.time()) + GOOD_FOR, *words))
+    ends_at = int(time.time()) + settings.CALLPRIVACY_SCOPE_HOURS * 3600
+    signed = " ".join("" if word is None else str(word) for word in (ends_at, *words))
     return f"{signed} {hmac.digest(settings.CALLPRIVACY_SCOPE_KEYS[0], signed.encode(), 'sha256').hex()}"
 
 

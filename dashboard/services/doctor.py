@@ -144,9 +144,26 @@ def role(_clock: Clock) -> Iterator[Finding]:
         yield _wrong(
             "CALLPRIVACY_ROLE is owner.", "Leave it out: only migrations and backups are the owner's."
         )
-    for alias in readiness.DATABASES:
+    for alias, other in zip(readiness.DATABASES, reversed(readiness.DATABASES), strict=True):
         with connections[alias].cursor() as cursor:
             yield from powers(cursor, alias)
+            yield from opens(cursor, alias, str(connections[other].settings_dict["NAME"]))
+
+
+def opens(cursor: Any, alias: str, other: str) -> Iterator[Finding]:
+    """The role behind a cursor may open the other database on its server as well."""
+    cursor.execute(
+        "SELECT has_database_privilege(oid, 'CONNECT') FROM pg_database"
+        " WHERE datname = %s AND datname <> current_database()",
+        [other],
+    )
+    if cursor.fetchone() == (True,):
+        yield _wrong(
+            f"The role of the app in {alias} may open the database {other} as well: injected SQL or one stolen password"
+            " reaches calls and keys.",
+            "Give the vault a role of its own (docs/upgrading.md, A role for the vault), and name it in"
+            " VAULT_DATABASE_URL.",
+        )
 
 
 def powers(cursor: Any, alias: str) -> Iterator[Finding]:
@@ -162,7 +179,7 @@ def powers(cursor: Any, alias: str) -> Iterator[Finding]:
         if has:
             yield _wrong(
                 f"The role of the app in {alias} {word}: what PostgreSQL refuses for us, it does not refuse here.",
-                "Make the two roles as README, Databases, says, and name the app's in DATABASE_URL and"
+                "Make the roles as README, Databases, says, and name the app's in DATABASE_URL and the vault's in"
                 " VAULT_DATABASE_URL.",
             )
             return

@@ -200,11 +200,7 @@ def _make_databases(postgres: servers.Postgres, folder: Path) -> dict[str, str]:
         app, owner = _app(f"{prefix}DATABASE_URL"), _owner(database)
         for role in (app, owner):
             passwords.setdefault(role, uuid.uuid4().hex)
-        postgres.sql(
-            servers.role_statements(
-                owner=owner, app=app, owner_password=passwords[owner], app_password=passwords[app]
-            )
-        )
+        postgres.sql(servers.role_statements({role: passwords[role] for role in (app, owner)}))
         postgres.sql(f'CREATE DATABASE {name} OWNER "{owner}";')
         postgres.sql(servers.grant_statements(database=name, owner=owner, app=app), database=name)
         environ[f"{prefix}DATABASE_URL"] = postgres.url(name, user=app, password=passwords[app])

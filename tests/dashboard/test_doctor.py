@@ -90,6 +90,9 @@ def test_a_role_that_may_too_much(cast: Cast, settings: Settings) -> None:
         with psycopg.connect(address) as connection, connection.cursor() as cursor:
             (one,) = doctor.powers(cursor, "default")
             assert word in one.fact
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as connection, connection.cursor() as cursor:
+        (one,) = doctor.opens(cursor, "default", connections["vault"].settings_dict["NAME"])
+        assert "calls and keys" in one.fact
     settings.CALLPRIVACY_ROLE = "owner"
     assert "CALLPRIVACY_ROLE" in only("the role of the app").fact
 

@@ -98,13 +98,8 @@ def carried(databases: ground.Databases, folder: Path) -> Iterator[None]:
     postgres.start()
     before = {alias: connections.settings[alias] | {} for alias in ground.ALIASES}
     try:
-        passwords = {role: secrets.token_hex(8) for role in (ground.OWNER, ground.APP)}
-        postgres.sql(
-            services.role_statements(
-                owner=ground.OWNER, app=ground.APP,
-                owner_password=passwords[ground.OWNER], app_password=passwords[ground.APP],
-            )
-        )  # fmt: skip
+        passwords = {role: secrets.token_hex(8) for role in (ground.OWNER, *ground.ROLES.values())}
+        postgres.sql(services.role_statements(passwords))
         program = str(postgres.programs / "bin" / "pg_dump"), str(postgres.programs / "bin" / "pg_restore")
         for name in here.names.values():
             postgres.sql(f"CREATE DATABASE {name} OWNER {ground.OWNER} TEMPLATE template0")
@@ -123,17 +118,17 @@ def carried(databases: ground.Databases, folder: Path) -> Iterator[None]:
                 here.names,
                 *(
                     {
-                        name: postgres.url(here.names[name], user=role, password=passwords[role])
-                        for name in here.names
+                        alias: postgres.url(here.names[alias], user=role, password=passwords[role])
+                        for alias, role in roles.items()
                     }
-                    for role in (ground.APP, ground.OWNER)
+                    for roles in (ground.ROLES, dict.fromkeys(ground.ALIASES, ground.OWNER))
                 ),
             )
         )
         for alias in ground.ALIASES:
             there = {
-                "HOST": str(postgres.place.sockets), "PORT": str(services.PORT), "USER": ground.APP,
-                "PASSWORD": passwords[ground.APP],
+                "HOST": str(postgres.place.sockets), "PORT": str(services.PORT), "USER": ground.ROLES[alias],
+                "PASSWORD": passwords[ground.ROLES[alias]],
             }  # fmt: skip
             connections.settings[alias].update(there)
             connections[alias].settings_dict.update(there)
@@ -171,7 +166,7 @@ def fresh(databases: ground.Databases, *aliases: str) -> Iterator[ground.Pair]:
         )
         with psycopg.connect(ground._address_of_admin(databases.admin_url, name), autocommit=True) as link:
             link.execute(
-                services.grant_statements(database=name, owner=ground.OWNER, app=ground.APP).encode()
+                services.grant_statements(database=name, owner=ground.OWNER, app=ground.ROLES[alias]).encode()
             )
     mixed = ground.Pair(
         {alias: (made if alias in aliases else here).names[alias] for alias in ground.ALIASES},

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.db import connection, connections, models, transaction
@@ -469,6 +470,14 @@ def test_nobody_but_our_two_roles_is_let_in(alias: str) -> None:
     ) == []  # fmt: skip
 
 
+@pytest.mark.parametrize(("alias", "other"), [("default", "vault"), ("vault", "default")])
+def test_each_role_opens_its_own_database_alone(alias: str, other: str) -> None:
+    parts = connections[alias].get_connection_params()
+    name = connections[other].settings_dict["NAME"]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(**{key: parts[key] for key in ("host", "port", "user", "password")}, dbname=name)
+
+
 def careless_functions() -> set[str]:
     """
     Functions that our role owns or whose search path a caller could choose: SECURITY DEFINER ones, and those with types
@@ -506,8 +515,6 @@ def test_every_view_asks_as_who_looks() -> None:
 @pytest.fixture
 def owner(databases: Any) -> Iterator[Any]:
     """A connection as the owner, whose changes are rolled back, and through which the lint asks."""
-    import psycopg
-
     pair = databases.current
     with psycopg.connect(pair.owner_urls["default"]) as line:
         yield line

@@ -89,7 +89,7 @@ def by_an_expired_token(world: cast.Cast) -> None:
 
 
 def by_a_key_of_ones_own(world: cast.Cast) -> None:
-    words = f"{int(time.time()) + scopes.GOOD_FOR} job {world.acme.pk}  "
+    words = f"{int(time.time()) + 60} job {world.acme.pk}  "
     asked("SELECT agency FROM enter_scope(%s)", signed_by(bytes(32), words))
     for pads in (PAD, "\\x" + "00" * 64):
         seal = asked("SELECT scope_seal(%s, %s, %s)", f"job {world.acme.pk}  ", pads, pads)
@@ -109,7 +109,7 @@ def by_the_databases_keys(world: cast.Cast) -> None:
             number,
         )
         asked("SELECT set_config('callprivacy.scope', %s, true)", f"{said} {seal}")
-        words = f"{int(time.time()) + scopes.GOOD_FOR} {said}"
+        words = f"{int(time.time()) + 60} {said}"
         mac = asked(
             "SELECT scope_mac(convert_to(%s, 'UTF8'), k.inner_pad, k.outer_pad)"
             " FROM tenancy_scopekey k WHERE number = %s",
@@ -148,7 +148,7 @@ def by_types_of_the_same_name(world: cast.Cast) -> None:
 
 def by_a_public_key(world: cast.Cast) -> None:
     asked("INSERT INTO tenancy_publickey VALUES ('mine', 'api', %s, %s)", world.acme.pk, world.dentist.pk)
-    words = f"{int(time.time()) + scopes.GOOD_FOR} key api mine"
+    words = f"{int(time.time()) + 60} key api mine"
     asked("SELECT agency FROM enter_scope(%s)", f"{words} {'0' * 64}")
 
 

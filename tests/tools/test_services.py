@@ -61,9 +61,7 @@ def test_it_starts_again_with_its_data_also_after_a_crash(postgres: services.Pos
 @pytest.mark.thorough
 def test_roles_and_grants_can_be_made_twice(postgres: services.Postgres) -> None:
     for _ in range(2):
-        postgres.sql(
-            services.role_statements(owner="o", app="a", owner_password="secret-o", app_password="secret-a")
-        )
+        postgres.sql(services.role_statements({"o": "secret-o", "a": "secret-a", "b": "secret-b"}))
     postgres.sql("CREATE DATABASE d OWNER o;")
     for _ in range(2):
         postgres.sql(services.grant_statements(database="d", owner="o", app="a"), database="d")
@@ -75,6 +73,13 @@ def test_roles_and_grants_can_be_made_twice(postgres: services.Postgres) -> None
         for refused in ("TRUNCATE t", "DROP TABLE t", "CREATE TABLE more (n int)"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 app.execute(refused)
+    postgres.sql(services.grant_statements(database="d", owner="o", app="b"), database="d")
+    for _ in range(2):
+        postgres.sql(services.handover_statements(database="d", owner="o", old="a", new="b"), database="d")
+    with psycopg.connect(postgres.url("d", user="b", password="secret-b")) as app:
+        app.execute("INSERT INTO t (n) VALUES (2)")
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(postgres.url("d", user="a", password="secret-a"))
 
 
 @pytest.mark.thorough
