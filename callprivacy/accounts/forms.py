@@ -35,6 +35,7 @@ from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
 NOTHING = "nothing"
+EVERYONE = "everyone"
 _PLACE = re.compile(r"^([A-Z]{2})(?:-([A-Z0-9]{1,5}))?$")
 
 
@@ -628,9 +629,11 @@ class SignInPolicyForm(forms.Form):
     second_factor_roles = forms.MultipleChoiceField(
         label="Roles that need a second factor",
         required=False,
-        choices=Role.choices,
+        choices=[(EVERYONE, "Everyone, whatever their role"), *Role.choices],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Who has none is led to where one is added, and nowhere else.",
+        help_text="A person with one of these roles who has no second factor can open only their own account until "
+        "they add one. A person who signs in through your own provider adds it there: to demand it, check "
+        '"It has to say that it asked for a second factor" on the provider\'s page.',
     )
     confirm = forms.MultipleChoiceField(
         label="Asks again who is there before",
@@ -703,6 +706,10 @@ class SignInPolicyForm(forms.Form):
             )
         ]
 
+    def clean_second_factor_roles(self) -> list[str]:
+        chosen: list[str] = self.cleaned_data["second_factor_roles"]
+        return list(Role.values) if EVERYONE in chosen else chosen
+
     def clean_networks(self) -> list[str]:
         """Nobody locks themselves out."""
         found: list[str] = self.cleaned_data["networks"]
@@ -729,7 +736,10 @@ class SignInPolicyForm(forms.Form):
     @classmethod
     def values_of(cls, policy: SignInPolicy) -> dict[str, Any]:
         """What the form shows of a policy as it is."""
-        return {name: getattr(policy, name) for name in cls.base_fields if name != "sure"}
+        values = {name: getattr(policy, name) for name in cls.base_fields if name != "sure"}
+        if set(Role.values) <= set(policy.second_factor_roles):
+            values["second_factor_roles"] = [EVERYONE]
+        return values
 
 
 # --- Looking over grants --------------------------------------------------------------------------------------------

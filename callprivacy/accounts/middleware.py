@@ -70,6 +70,7 @@ _OPEN = (
 )
 _IN_ROUTE = re.compile(r"<(?:\w+:)?(\w+)>")
 _OPERATOR = "/operator/"
+_OPERATORS_NEED = "Operators need"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # All that there is for who has to choose another password: the page for it, how good it would be, and the way out.
@@ -171,6 +172,8 @@ class ScopeMiddleware:
         """Reading happens in the operator's scope; a deed enters its agency's by itself."""
         if not request.user.is_staff or access.Through.of(request) is not None:
             raise Http404
+        if (to_add := _to_second_factor(request, request.user.pk, _OPERATORS_NEED)) is not None:
+            return to_add
         if request.method not in _SAFE:
             with seconding.at_marks(marks_of(request, request.user)):
                 return self.get_response(request)
@@ -364,19 +367,23 @@ def _not_through_provider(request: HttpRequest, through: access.Through) -> Http
 
 
 def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse | None:
-    """Who has to have a second factor and has none is led to where one is added, and to their own account alone."""
+    if membership.user.is_staff:
+        return _to_second_factor(request, membership.user_id, _OPERATORS_NEED)
     if membership.role not in access.policy_of(membership.agency).second_factor_roles:
         return None
+    return _to_second_factor(request, membership.user_id, f"{membership.agency.name} asks your role for")
+
+
+def _to_second_factor(request: HttpRequest, user_id: int, why: str) -> HttpResponse | None:
+    """A person who needs a second factor and has none opens their own account alone, to add one."""
     if (
         access.Through.of(request) is not None
     ):  # theirs is the provider's to ask for; there is no page to add one on
         return None
-    # Asked for where the agency asks for one: woven into the membership's query every request would pay for it.
-    if request.path.startswith(_OWN_ACCOUNT) or selectors.has_second_factor(membership.user_id):
+    # Read where one is needed: woven into the membership's query every request would pay for it.
+    if request.path.startswith(_OWN_ACCOUNT) or selectors.has_second_factor(user_id):
         return None
-    messages.warning(
-        request, f"{membership.agency.name} asks your role for a second factor. Add one to go on."
-    )
+    messages.warning(request, f"{why} a second factor. Add one to go on.")
     return _lead(request, reverse("mfa_index"))
 
 

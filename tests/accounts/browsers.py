@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime
 
+from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -52,6 +54,18 @@ def sign_in(
 def is_in(browser: Browser) -> bool:
     """Whether the session of this browser still opens a page."""
     return browser.get("/clients/").status_code == 200
+
+
+def give_codes(user: User) -> str:
+    """Give a person codes from an app, and return the seed."""
+    secret = str(totp.generate_totp_secret())
+    totp.TOTP.activate(user, secret)
+    return secret
+
+
+def code_of(secret: str) -> str:
+    """What an app shows now; one that was shown before would be right, too, until its next step."""
+    return str(totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30)))
 
 
 def inputs_of(page: str) -> dict[str, str]:

@@ -14,7 +14,6 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal import auth as totp
 from cryptography.fernet import Fernet
 from django.core import mail
 from django.db import IntegrityError, transaction
@@ -28,7 +27,7 @@ from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import fields
 from tests import ground, make
-from tests.accounts.browsers import actions_of, is_in, now, sign_in, signed_in
+from tests.accounts.browsers import actions_of, code_of, give_codes, is_in, now, sign_in, signed_in
 from tests.aside import Aside
 from tests.cast import Cast
 from tests.consent.test_expiry import text_of
@@ -43,15 +42,7 @@ def policy(of: Agency, **values: Any) -> None:
 
 
 def with_codes(person: Membership) -> str:
-    """Give a person codes from an app, and return the seed."""
-    secret = str(totp.generate_totp_secret())
-    totp.TOTP.activate(person.user, secret)
-    return secret
-
-
-def code_of(secret: str) -> str:
-    """What an app shows now; one that was shown before would be right, too, until its next step."""
-    return str(totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30)))
+    return give_codes(person.user)
 
 
 # --- codes and passkeys ---
@@ -376,6 +367,23 @@ def test_a_role_that_has_to_have_one_is_led_to_where_one_is_added_and_nowhere_el
     assert "Your role has to have a second factor" in kept
     browser.post("/accounts/2fa/totp/deactivate/")
     assert Authenticator.objects.filter(user=cast.bob.user).exists()
+
+
+def test_an_agency_asks_a_second_factor_of_everyone_by_one_box(cast: Cast) -> None:
+    alice = signed_in(cast.alice)
+    with_codes(cast.alice)
+    alice.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    form = alice.get("/people/passwords/rule/").context["form"]
+    shown = {name: value for name, value in form.initial.items() if value is not None}
+    answer = alice.post(
+        "/people/passwords/rule/", shown | {"networks": "", "second_factor_roles": ["everyone"]}
+    )
+    assert answer.status_code == 302, answer.context["form"].errors
+    for role in Role:
+        person = make.person(cast.acme, f"one-{role.value.replace('_', '-')}", role)
+        assert signed_in(person).get("/")["Location"] == "/accounts/2fa/", role
+    page = alice.get("/people/passwords/rule/")
+    assert page.context["form"].initial["second_factor_roles"] == ["everyone"]
 
 
 # --- taken away by two ---

@@ -26,7 +26,7 @@ from callprivacy.work import kinds
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
 from tests import make
-from tests.accounts.browsers import now, sign_in, signed_in
+from tests.accounts.browsers import give_codes, now, sign_in, signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -458,6 +458,7 @@ def test_where_there_is_one_officer_that_one_and_the_operator_make_another(
     told = {mail.to[0]: str(mail.body) for mail in mailoutbox}
     assert "so an operator has to" in told["op@platform.example"]
     if how == "page":
+        give_codes(operator)
         browser = signed_in(Membership(user=operator))
         page = browser.get(f"/operator/tenancy/agency/{cast.acme.pk}/change/").content.decode()
         assert "Confirm New" in page

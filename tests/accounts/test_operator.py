@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
@@ -22,8 +23,9 @@ from callprivacy.calls.models import Call
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope, operator_scope
+from callprivacy.vault.fields import open_secret
 from tests import cast, make
-from tests.accounts.browsers import BACKEND, now, sign_in, signed_in
+from tests.accounts.browsers import BACKEND, code_of, give_codes, now, sign_in, signed_in
 from tests.make import PASSWORD
 from tests.scale import some
 
@@ -45,6 +47,7 @@ def people(cast: cast.Cast) -> cast.Cast:
 @pytest.fixture
 def operator() -> Browser:
     user = User.objects.create_user("op@platform.example", PASSWORD, name="Olga", is_staff=True)
+    give_codes(user)
     browser = Browser()
     browser.force_login(user, backend=BACKEND)
     return browser
@@ -72,6 +75,22 @@ def test_an_operator_sees_agencies_and_people(people: cast.Cast, operator: Brows
     page = operator.get("/operator/accounts/membership/?q=bob").content.decode()
     assert "bob@acme.example" in page
     assert operator.get(f"/operator/accounts/membership/{people.bob.pk}/change/").status_code == 200
+
+
+def test_an_operator_without_a_second_factor_can_only_add_one(operator: Browser) -> None:
+    Authenticator.objects.all().delete()
+    for url in PAGES:
+        for method in (operator.get, operator.post):
+            assert method(url)["Location"] == "/accounts/2fa/", url
+    page = operator.get("/accounts/2fa/").content.decode()
+    assert "Your role needs a second factor" in page
+    assert operator.get("/accounts/password/change/").status_code == 200
+
+
+def test_an_operator_keeps_the_last_second_factor(operator: Browser) -> None:
+    operator.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    operator.post("/accounts/2fa/totp/deactivate/")
+    assert Authenticator.objects.exists()
 
 
 def test_nothing_is_changed_or_deleted_there(people: cast.Cast, operator: Browser) -> None:
@@ -347,7 +366,10 @@ def test_an_operators_sign_in_is_in_the_houses_log(people: cast.Cast, operator: 
     from callprivacy.audit.models import HouseEvent
 
     browser = Browser()
-    assert sign_in(browser, "op@platform.example").status_code == 302
+    assert sign_in(browser, "op@platform.example")["Location"] == "/accounts/2fa/authenticate/"
+    user = User.objects.get(email="op@platform.example")
+    seed = open_secret(Authenticator.objects.get(user=user, type="totp").data["secret"])
+    assert browser.post("/accounts/2fa/authenticate/", {"code": code_of(seed)}).status_code == 302
     assert browser.get("/operator/").status_code == 200
     with operator_scope():
         assert HouseEvent.objects.filter(action="person.signed_in", at__lte=now()).exists()
@@ -377,6 +399,10 @@ def test_a_new_operator_chooses_a_password_by_a_link_that_works_once(people: cas
     form = browser.get(path)["Location"]
     assert browser.post(form, {"password1": FRESH, "password2": FRESH}).status_code == 302
     assert sign_in(browser, "olga@platform.example", FRESH).status_code == 302
+    assert browser.get("/operator/")["Location"] == "/accounts/2fa/"
+    browser.post("/accounts/reauthenticate/", {"password": FRESH})
+    seed = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+    assert browser.post("/accounts/2fa/totp/activate/", {"code": code_of(seed)}).status_code == 302
     assert browser.get("/")["Location"] == "/operator/"
     assert browser.get("/operator/").status_code == 200
     assert browser.get("/clients/")["Location"] == "/operator/"
@@ -401,6 +427,8 @@ def test_a_person_of_an_agency_keeps_their_sign_in(people: cast.Cast) -> None:
     assert "/reset/key/" not in said
     browser = Browser()
     assert sign_in(browser, "bob@acme.example", PASSWORD).status_code == 302
+    assert browser.get("/operator/")["Location"] == "/accounts/2fa/"
+    give_codes(people.bob.user)
     assert browser.get("/operator/").status_code == 200
     assert browser.get("/clients/").status_code == 200
 

@@ -138,7 +138,7 @@ from rights.services import letters as request_letters
 from rights.services import notice as privacy
 from rights.services.cases import Claim, Contact
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import come_in, give_codes
 from tests.cast import Cast, assemble
 
 SECRET = "signing-secret-of-a-tracker"
@@ -321,6 +321,7 @@ def build() -> World:
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=dave.pk).update(state=MembershipState.SUSPENDED)
     operator = User.objects.create_user("operator@platform.example", make.PASSWORD, name="Op", is_staff=True)
+    give_codes(operator)
     people = {"alice": cast.alice, "bob": cast.bob, "carol": cast.carol, "mallory": cast.mallory}
     people["trudy"] = trudy = make.person(cast.globex, "trudy", Role.ADMIN)
     browsers = {"anonymous": Browser(raise_request_exception=False)} | {

@@ -470,9 +470,16 @@ ROWS: tuple[Row, ...] = (
                 "        if cursor.fetchone() is not None:\n",
                 "        if True:\n",
             ),
+            Edit(
+                "an operator needs no second factor",
+                "callprivacy/accounts/middleware.py",
+                "        if (to_add := _to_second_factor(request, request.user.pk, _OPERATORS_NEED)) is not None:\n",
+                "        if (to_add := None) is not None:\n",
+            ),
         ),
         broken=(
             "accounts/test_sign_in.py::test_after_five_failures_a_name_waits_longer_and_longer_but_never_over_a_minute",
+            "accounts/test_operator.py::test_an_operator_without_a_second_factor_can_only_add_one",
         ),
         minutes=1,
     ),

@@ -34,11 +34,15 @@ class Command(OwnCommand):
             raise CommandError(str(error)) from None
         where = f"{settings.CALLPRIVACY_URL.rstrip('/')}/operator/"
         if user.has_usable_password():
-            self.stdout.write(f"{user.email} is an operator, with the sign-in they have: {where}")
+            self.stdout.write(
+                f"{user.email} is an operator, with the sign-in they have: {where}. Operators need a second factor:"
+                " without one, this person can only add one."
+            )
             return
         hours = settings.PASSWORD_RESET_TIMEOUT // 3600
         self.stdout.write(
             f"{user.email} is an operator. Open this link within {hours} hours to choose a password; it works"
-            f" once. Then sign in and open {where}. Run this again for a new link."
+            f" once. Then sign in, add a second factor, which operators need, and open {where}. Run this again for a"
+            " new link."
         )
         self.stdout.write(operators.password_link(user))
