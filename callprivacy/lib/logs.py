@@ -78,7 +78,7 @@ _SECRET_PART = re.compile(
 )
 
 # What stands behind the question mark of an address: trackers write names and mail addresses there.
-_QUERY = re.compile(r"(?P<path>/[^\s?\"'<>]*)\?[^\s\"'<>]+")
+_QUERY = re.compile(r"(?<![^\s?\"'<>])(?P<path>[^\s?\"'<>/]*/[^\s?\"'<>]*)\?[^\s\"'<>]+")
 
 
 def mask_text(value: str) -> str:

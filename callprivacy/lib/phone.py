@@ -40,7 +40,9 @@ _NANP_FAST = re.compile(
 _NANP_FAST_PLUS = re.compile(r"\+1([2-9][0-9]{2}[2-9][0-9]{6})", re.ASCII).fullmatch
 _NANP_SHAPE = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}", re.ASCII).fullmatch
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII).fullmatch
-_EXTENSION = re.compile(r"[\s,;]*(?:extension|extn|ext|x|#)\.?\s*[0-9]{1,7}$", re.IGNORECASE | re.ASCII)
+_EXTENSION = re.compile(
+    r"(?<![\s,;])[\s,;]*(?:extension|extn|ext|x|#)\.?\s*[0-9]{1,7}$", re.IGNORECASE | re.ASCII
+)
 _ONLY_DIALLED = re.compile(r"[\d\s()+./\-\u2010-\u2015\u00a0]+").fullmatch
 _NANP_DEFAULTS = frozenset({"US", "CA"})
 _IGNORED_IN_WORDS = re.compile(r"[\W_]+")

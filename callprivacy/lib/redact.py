@@ -306,30 +306,31 @@ def _asks_for_secret(word: str, before: list[str]) -> bool:
 
 def _run(text: str, tokens: list[_Token], first: int) -> tuple[int, str]:
     """The last token of a number that begins at `first`, and all its digits; none where none begins there."""
-    digits, last, fillers, times = tokens[first].digits, first, 0, _TIMES.get(tokens[first].word, 1)
-    if not digits and times == 1:
+    digits, last, fillers, times = [tokens[first].digits], first, 0, _TIMES.get(tokens[first].word, 1)
+    if not digits[0] and times == 1:
         return first, ""
     for place in range(first + 1, len(tokens)):
         token = tokens[place]
         if _GAP.fullmatch(text, tokens[place - 1].end, token.start) is None:
             break
         if token.digits:
-            digits = _said(digits, token, times, tokens[place - 1])
+            _say(digits, token, times, tokens[place - 1])
             last, fillers, times = place, 0, 1
         elif token.word in _TIMES and fillers < _FILLERS_AT_MOST:
             times, fillers = _TIMES[token.word], fillers + 1
-        elif (token.word in _FILLERS or token.word == ":") and digits and fillers < _FILLERS_AT_MOST:
+        elif (token.word in _FILLERS or token.word == ":") and digits[-1] and fillers < _FILLERS_AT_MOST:
             fillers += 1
         else:
             break
-    return last, digits
+    return last, "".join(digits)
 
 
-def _said(digits: str, token: _Token, times: int, before: _Token) -> str:
-    """The digits with one more token: "twenty five" is 25, "double five" is 55."""
+def _say(digits: list[str], token: _Token, times: int, before: _Token) -> None:
+    """Add the digits of one more token: "twenty five" is 25, "double five" is 55."""
     if before.word in _TENS and token.word in _ONES and token.digits != "0":
-        return digits[:-1] + token.digits
-    return digits + token.digits * times
+        digits[-1] = digits[-1][:-1] + token.digits
+    else:
+        digits.append(token.digits * times)
 
 
 def _with_plus(text: str, start: int) -> int:

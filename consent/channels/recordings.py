@@ -41,7 +41,9 @@ HOSTS: Final[dict[str, re.Pattern[str]]] = {
     "invoca": re.compile(r"(?:[a-z0-9-]+\.)*invoca\.(?:net|com)"),
 }
 """Tracker -> the hosts that its recordings may come from."""
-SENT_ON_TO: Final = re.compile(r"(?:[a-z0-9.-]+\.)?s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com")
+SENT_ON_TO: Final = re.compile(
+    r"(?:(?!s3[.-])[a-z0-9-]+\.)*s3(?:-[a-z0-9-]+)?(?:\.[a-z0-9-]+)*\.amazonaws\.com"
+)
 """Where trackers keep the files, so that their own hosts may send us there: S3, by a bucket's name or a region's."""
 
 _OF_AUDIO: Final = re.compile(r"audio/[a-z0-9.+-]{1,40}|(?:application|binary)/octet-stream|application/ogg")

@@ -21,12 +21,12 @@ _LATER: Final = re.compile(
     re.IGNORECASE,
 )
 _HEADER: Final = re.compile(
-    r"^\s*[*>]*\s*(?:from|sent|to|subject|date|cc|de|enviado(?: el)?|para|asunto|fecha|objet|envoy[eé](?: le)?|à)"
+    r"^\s*(?:[*>]+\s*)?(?:from|sent|to|subject|date|cc|de|enviado(?: el)?|para|asunto|fecha|objet|envoy[eé](?: le)?|à)"
     r"\s*:\*?\s",
     re.IGNORECASE,
 )
 _OPENS: Final = re.compile(r"^\s*(?:on|el|le|em)\b.{4,200}$", re.IGNORECASE)
-_CLOSES: Final = re.compile(r"\b(?:wrote|escribi[oó]|a écrit|a ecrit)\s*:?\s*$", re.IGNORECASE)
+_CLOSES: Final = re.compile(r"\b(?:wrote|escribi[oó]|a écrit|a ecrit)\s*(?::\s*)?$", re.IGNORECASE)
 _QUOTE: Final = re.compile(r"^\s*[>|]")
 _DEVICE: Final = re.compile(
     r"^\s*(?:sent from (?:my|the|mail|outlook|yahoo|gmail|samsung|proton)|sent via|get outlook for|yahoo mail:"

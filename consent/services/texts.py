@@ -79,7 +79,7 @@ _BATCH: Final = 50
 LONGEST: Final = 5_000
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
-PLAIN_NO: Final = re.compile(r"\s*no(pe)?[,.!\s]*(thanks?( you)?|gracias)?[.!\s]*", re.IGNORECASE)
+PLAIN_NO: Final = re.compile(r"\s*no(?:pe)?[,.!\s]*(?:(?:thanks?(?: you)?|gracias)[.!\s]*)?", re.IGNORECASE)
 """A plain no to a question refuses what was asked, and withdraws nothing else."""
 
 # The matcher's reasons end in the person's own words.

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -308,11 +309,15 @@ def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
     :raises FileError: a line cannot be read, or lies in the future; nothing is taken.
     """
     rows = csv.DictReader(text.lstrip("\ufeff").splitlines())
-    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or [])]
-    if missing:
-        raise FileError(1, f"the columns {', '.join(missing)} are missing.")
+    try:
+        missing = [name for name in _COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise FileError(1, f"the columns {', '.join(missing)} are missing.")
+        taken = list(islice(rows, LINES_AT_MOST + 1))
+    except csv.Error:
+        raise FileError(rows.line_num, "the quotes of the line do not fit, or a cell is too long.") from None
     found = []
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(taken, 2):
         if number > LINES_AT_MOST + 1:
             raise FileError(number, f"a file has {LINES_AT_MOST:,} lines at most.")
         passing = _passing(number, row, zone)

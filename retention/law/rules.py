@@ -25,7 +25,7 @@ from retention.enums import Category
 from retention.law.categories import ABOUT
 
 _FILE: Final = Path(__file__).with_name("rules.toml")
-_TERM: Final = re.compile(r"(\d+) (year|month|day)s?")
+_TERM: Final = re.compile(r"(\d{1,4}) (year|month|day)s?")
 _FIRST_YEAR: Final = 2024
 _MONTHS_OF_A_CYCLE: Final = 48
 

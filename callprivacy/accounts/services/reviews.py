@@ -275,9 +275,14 @@ def read_seats(text: str) -> list[Read]:
     sample = text.lstrip("\ufeff")
     rows = csv.reader(io.StringIO(sample), delimiter=";" if sample.partition("\n")[0].count(";") else ",")
     try:
-        heads = [head.strip().lower() for head in next(rows)]
-    except StopIteration:
+        heads, *rest = ([cell.strip() for cell in row] for row in rows)
+    except ValueError:
         raise SeatsError("The file is empty. Expected: a first line with names of columns.") from None
+    except csv.Error:
+        raise SeatsError(
+            f"Line {rows.line_num}: the quotes or line breaks of this line do not fit."
+        ) from None
+    heads = [head.lower() for head in heads]
     places = {
         field: next((heads.index(name) for name in names if name in heads), None)
         for field, names in _COLUMNS.items()
@@ -287,8 +292,8 @@ def read_seats(text: str) -> list[Read]:
             'Line 1: no column is called "email". Expected: email, and where known name, account, role.'
         )
     found: dict[tuple[str, str], Read] = {}
-    for number, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
+    for number, row in enumerate(rest, start=2):
+        if not any(row):
             continue
         values = {field: _cell(row, place) for field, place in places.items()}
         email = values["email"].lower()
@@ -304,7 +309,7 @@ def read_seats(text: str) -> list[Read]:
 
 
 def _cell(row: list[str], place: int | None) -> str:
-    return row[place].strip() if place is not None and place < len(row) else ""
+    return row[place] if place is not None and place < len(row) else ""
 
 
 @transaction.atomic

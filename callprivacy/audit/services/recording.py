@@ -27,7 +27,7 @@ type Detail = str | int | bool | None
 
 _ACTION = re.compile(ACTION)
 _DETAIL = re.compile(r"^[a-z][a-z0-9_]*$")
-_PERSONAL = re.compile(r"\+\d[\d ().-]{6,}\d|[^@\s]+@[^@\s]+\.[^@\s]+")
+_PERSONAL = re.compile(r"\+\d[\d ().-]{6,40}\d|[^@\s]@[^@\s]{1,253}\.[^@\s]")
 _LONGEST_DETAIL = 500
 _SALT_DIGITS = 64
 _REASONS = uuid.UUID("6a1c6e0e-2f1b-4d4f-9f39-6f2f6b7f0f5d")
