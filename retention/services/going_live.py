@@ -52,9 +52,7 @@ class AlreadyLiveError(ValueError):
 
 
 @transaction.atomic
-def propose(
-    *, client: Client, shown: Shown, reason: str, proposer: Membership, at: datetime
-) -> PolicyChange:
+def propose(*, client: Client, shown: Shown, reason: str, proposer: Membership, at: datetime) -> PolicyChange:
     """
     Propose that a client goes live. It waits for a second officer, who is shown the counts of that moment.
 

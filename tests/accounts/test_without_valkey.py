@@ -17,8 +17,8 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from tests import ground
-from tests.accounts.browsers import is_in, sign_in, signed_in
-from tests.accounts.test_factors import BOB, code_of, with_codes
+from tests.accounts.browsers import code_of, is_in, sign_in, signed_in
+from tests.accounts.test_factors import BOB, with_codes
 from tests.cast import Cast
 from tests.make import NOON, PASSWORD
 

@@ -179,12 +179,10 @@ def test_reading_takes_time_in_proportion_to_the_size(name: str) -> None:
         with suppress(*parser.refuses):
             parser.read(raw)
 
-    found = [
-        wall
-        for wall in WALLS
-        if _grows(read, lambda size, wall=wall: head + wall * (size // len(wall)) + tail, parser.size)
-    ]
-    assert found == []
+    def build(wall: bytes, size: int) -> bytes:
+        return head + wall * (size // len(wall)) + tail
+
+    assert [wall for wall in WALLS if _grows(read, partial(build, wall), parser.size)] == []
 
 
 @pytest.mark.parametrize("name", PARSERS)
