@@ -295,7 +295,7 @@ def _doubt(why: Uncounted | None, signer: Membership | None, *, is_of_new: bool)
         return None
     words = _WORDS[why].format(
         other="the new officer" if is_of_new else "the proposer",
-        from_at=date_format(timezone.localtime(signer.signs_from), "j M Y, H:i")
+        from_at=date_format(signer.signs_from.astimezone(timezone.get_current_timezone()), "j M Y, H:i")
         if signer and signer.signs_from
         else "",
     )

@@ -18,7 +18,7 @@ from callprivacy.work import kinds
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from tests import make
-from tests.accounts.browsers import now, sign_in, signed_in
+from tests.accounts.browsers import give_codes, now, sign_in, signed_in
 from tests.accounts.test_officers import by, invited
 from tests.cast import Cast
 from tests.make import NOON
@@ -95,6 +95,7 @@ def test_the_operators_own_page_says_where_they_are(cast: Cast, operator: User) 
     row = invited(cast, "new", cast.alice, at=now())
     browser.post("/accounts/logout/")
     sign_in(browser, operator.email)
+    give_codes(operator)
     url = f"/operator/tenancy/agency/{cast.acme.pk}/officer/{row.pk}/confirm/"
     assert (
         "You and the proposer signed in from the same browser"

@@ -170,6 +170,7 @@ WALLS: Final = (
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PARSERS)
 def test_reading_takes_time_in_proportion_to_the_size(name: str) -> None:
     parser = PARSERS[name]
@@ -197,6 +198,7 @@ def test_what_cannot_be_read_is_refused(name: str) -> None:
             parser.read(bytes(raw))
 
 
+@pytest.mark.thorough
 def test_a_reader_that_tries_each_place_is_found() -> None:
     assert _grows(lambda text: re.search(r"a*b", text), lambda size: "a" * size, 20_000)
     assert not _grows(
@@ -307,11 +309,13 @@ def slow(pattern: re.Pattern[Any], how: str) -> str | None:
     )
 
 
+@pytest.mark.thorough
 def test_no_pattern_of_ours_takes_longer_than_the_text() -> None:
     found = {f"{name} {how}": wall for name, pattern, how in _patterns() if (wall := slow(pattern, how))}
     assert found == {}
 
 
+@pytest.mark.thorough
 def test_a_pattern_that_tries_each_place_is_found() -> None:
     assert slow(re.compile(r"\s*x"), "finditer")
     assert slow(re.compile(r"(?:a+)+b"), "fullmatch")

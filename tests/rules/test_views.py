@@ -28,11 +28,14 @@ _OF_QUERYSETS = _WRITES - {"remove", "set", "add", "clear"}
 # Raw SQL outside services, selectors and migrations, and why.
 RAW_SQL = {
     "callprivacy/tenancy/scope.py": "it is what opens a scope",
+    "callprivacy/tenancy/apps.py": "it hands the owner's cursor on, and writes no statement",
     "callprivacy/lib/beside.py": "it is an operation of migrations",
     "callprivacy/lib/statements.py": "it is what hands cursors out, and writes no statement",
 }
 # Signatures of what goes between systems, over no key of ours that opens anything, and whose they are.
 SIGNATURES = {
+    "callprivacy/settings.py": "the key that scopes are signed with, derived from one that the program has",
+    "callprivacy/tenancy/scope.py": "what enters a scope, which PostgreSQL checks",
     "callprivacy/calls/providers/callrail.py": "what the tracker signed",
     "callprivacy/calls/providers/ctm.py": "what the tracker signed",
     "callprivacy/calls/providers/mapped.py": "what the tracker signed",

@@ -742,7 +742,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("accounts/test_officers.py", "accounts/test_removed_officers.py"),
-        minutes=2,
+        minutes=1,
     ),
     Row(
         "22c",
@@ -767,6 +767,6 @@ ROWS: tuple[Row, ...] = (
         ),
         broken=("tenancy/test_forged_scopes.py",),
         finders=("tenancy/test_forged_scopes.py::test_a_scope_that_can_be_forged_is_found",),
-        minutes=2,
+        minutes=1,
     ),
 )  # fmt: skip

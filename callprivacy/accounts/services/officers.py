@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 
 from callprivacy.accounts import access, seconding, selectors
@@ -46,7 +45,8 @@ class RemovedLatelyError(ValueError):
     """Somebody was to confirm in place of an officer who was removed a short time ago."""
 
     def __init__(self, member: Membership) -> None:
-        until = timezone.localtime(member.officer_until, ZoneInfo(member.agency.time_zone))
+        zone = ZoneInfo(member.agency.time_zone)
+        until = member.officer_until.astimezone(zone) if member.officer_until else ""
         super().__init__(
             f"{member.user} was a compliance officer a short time ago. Until {date_format(until, 'j M Y, H:i T')}, only"
             " another officer can confirm this."
