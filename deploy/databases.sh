@@ -12,21 +12,14 @@ REVOKE ALL ON DATABASE callprivacy, callprivacy_vault FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE callprivacy TO callprivacy_app;
 GRANT CONNECT, TEMPORARY ON DATABASE callprivacy_vault TO callprivacy_vault;
 SQL
-psql --set=ON_ERROR_STOP=1 --dbname=callprivacy <<'SQL'
+for database in callprivacy:callprivacy_app callprivacy_vault:callprivacy_vault; do
+    psql --set=ON_ERROR_STOP=1 --set=role="${database#*:}" --dbname="${database%:*}" <<'SQL'
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO callprivacy_app;
+GRANT USAGE ON SCHEMA public TO :"role";
 ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO callprivacy_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO callprivacy_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO callprivacy_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"role";
+ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"role";
+ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO :"role";
 SQL
-psql --set=ON_ERROR_STOP=1 --dbname=callprivacy_vault <<'SQL'
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO callprivacy_vault;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO callprivacy_vault;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO callprivacy_vault;
-ALTER DEFAULT PRIVILEGES FOR ROLE callprivacy_owner IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO callprivacy_vault;
-SQL
+done

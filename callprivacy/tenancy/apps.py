@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 
+from callprivacy.tenancy.scope import keep_keys
+
 
 class TenancyConfig(AppConfig):
     name = "callprivacy.tenancy"
@@ -16,7 +18,5 @@ class TenancyConfig(AppConfig):
 
 def _keep_keys(*, using: str, **_: Any) -> None:
     """A migration by the owner stores the keys that scopes are signed with."""
-    from callprivacy.tenancy.scope import keep_keys  # noqa: PLC0415  (settings and apps are there by now)
-
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         keep_keys(cursor)

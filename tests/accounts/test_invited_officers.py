@@ -17,7 +17,7 @@ from callprivacy.accounts.services import invitations, officers
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import make
 from tests.accounts.browsers import now, signed_in
-from tests.accounts.test_officers import by, erin, invited  # noqa: F401  (a fixture)
+from tests.accounts.test_officers import by, invited
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -42,7 +42,7 @@ def test_the_database_refuses_an_officer_by_one(cast: Cast, values: dict[str, An
 
 def test_an_invitation_that_is_withdrawn_while_it_is_confirmed_is_said_to_be_gone(
     cast: Cast,
-    erin: Membership,  # noqa: F811
+    erin: Membership,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = invited(cast, "new", cast.alice, at=now())
@@ -61,7 +61,7 @@ def test_an_invitation_that_is_withdrawn_while_it_is_confirmed_is_said_to_be_gon
 @pytest.mark.as_committed
 def test_who_approves_for_a_client_by_now_does_not_become_an_officer(
     cast: Cast,
-    erin: Membership,  # noqa: F811
+    erin: Membership,
     mailoutbox: list[Any],
 ) -> None:
     approver = make.person(cast.acme, "rita", Role.APPROVER)

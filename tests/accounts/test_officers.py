@@ -38,12 +38,6 @@ def by(person: Membership) -> Actor:
     return Actor.staff(user_id=person.user_id)
 
 
-@pytest.fixture
-def erin(cast: Cast) -> Membership:
-    """A second officer of Acme, who has been here for long."""
-    return make.person(cast.acme, "erin", Role.OFFICER)
-
-
 def invited(
     cast: Cast, name: str, giver: Membership, *, role: Role = Role.OFFICER, at: Any = NOON
 ) -> Invitation:

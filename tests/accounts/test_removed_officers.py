@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.mail import EmailMessage
@@ -18,7 +18,7 @@ from callprivacy.work import kinds
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
 from tests.accounts.browsers import now, signed_in
-from tests.accounts.test_officers import by, erin, invited  # noqa: F401  (a fixture)
+from tests.accounts.test_officers import by, invited
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -35,16 +35,16 @@ def remove(how: str, member: Membership, giver: Membership) -> None:
             leaving.leave(membership=member, by=by(giver), at=NOON)
 
 
-def has_another(cast: Cast, right: AgencyRight = AgencyRight.SIGN_OFF, *, at: object = NOON) -> bool:
+def has_another(cast: Cast, right: AgencyRight = AgencyRight.SIGN_OFF, *, at: datetime = NOON) -> bool:
     with job_scope(agency_id=cast.acme.pk):
-        return access.has_another(right, agency_id=cast.acme.pk, at=at, but=cast.alice.user_id)  # type: ignore[arg-type]
+        return access.has_another(right, agency_id=cast.acme.pk, at=at, but=cast.alice.user_id)
 
 
 @pytest.mark.parametrize("how", ["suspend", "demote", "leave"])
 @pytest.mark.as_committed
 def test_a_removed_officer_counts_as_another_one_for_72_hours_and_all_hear_of_it(
     cast: Cast,
-    erin: Membership,  # noqa: F811
+    erin: Membership,
     mailoutbox: list[EmailMessage],
     how: str,
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_removed_officer_counts_as_another_one_for_72_hours_and_all_hear_of_it
         assert Notification.objects.get(kind=kinds.OFFICER_REMOVED).user_id == cast.alice.user_id
 
 
-def test_the_page_of_officers_says_what_holds_where_there_is_one(cast: Cast, erin: Membership) -> None:  # noqa: F811
+def test_the_page_of_officers_says_what_holds_where_there_is_one(cast: Cast, erin: Membership) -> None:
     def page() -> str:
         return str(signed_in(cast.alice).get("/people/officers/").content.decode())
 
@@ -78,7 +78,7 @@ def test_the_page_of_officers_says_what_holds_where_there_is_one(cast: Cast, eri
     assert (alone in page(), removed in page()) == (True, False)
 
 
-def test_two_steps_of_removing_an_officer_shorten_nothing(cast: Cast, erin: Membership) -> None:  # noqa: F811
+def test_two_steps_of_removing_an_officer_shorten_nothing(cast: Cast, erin: Membership) -> None:
     remove("demote", erin, cast.alice)
     with job_scope(agency_id=cast.acme.pk):
         erin = Membership.objects.select_related("user", "agency").get(pk=erin.pk)
@@ -88,7 +88,7 @@ def test_two_steps_of_removing_an_officer_shorten_nothing(cast: Cast, erin: Memb
 
 def test_how_long_a_removed_officer_counts_is_the_agencys_to_set(
     cast: Cast,
-    erin: Membership,  # noqa: F811
+    erin: Membership,
 ) -> None:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         passwords.change_policy(
@@ -119,7 +119,7 @@ def test_managers_who_removed_the_officers_agree_to_no_provider(cast: Cast) -> N
 
 def test_who_demoted_the_other_officers_does_not_switch_off_their_signature(
     cast: Cast,
-    erin: Membership,  # noqa: F811
+    erin: Membership,
 ) -> None:
     remove("leave", erin, cast.alice)
     with job_scope(agency_id=cast.acme.pk):
@@ -127,7 +127,7 @@ def test_who_demoted_the_other_officers_does_not_switch_off_their_signature(
         assert not agencies.has_other_officers(cast.acme, but=cast.alice.user_id, at=AFTER)
 
 
-def test_an_operator_confirms_nothing_in_place_of_a_removed_officer(cast: Cast, erin: Membership) -> None:  # noqa: F811
+def test_an_operator_confirms_nothing_in_place_of_a_removed_officer(cast: Cast, erin: Membership) -> None:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         people.suspend(membership=erin, by=by(cast.alice), at=now())
     invited(cast, "new", cast.alice, at=now())

@@ -42,7 +42,7 @@ class OfficersConfirmError(ValueError):
 
 
 class RemovedLatelyError(ValueError):
-    """Somebody was to confirm in place of an officer who was removed a short time ago."""
+    """Only an officer may confirm for a time after an officer was removed."""
 
     def __init__(self, member: Membership) -> None:
         zone = ZoneInfo(member.agency.time_zone)
