@@ -632,7 +632,7 @@ class SignInPolicyForm(forms.Form):
         choices=[(EVERYONE, "Everyone, whatever their role"), *Role.choices],
         widget=forms.CheckboxSelectMultiple,
         help_text="A person with one of these roles who has no second factor can open only their own account until "
-        "they add one. A person who signs in through your own provider adds it there: to demand it, check "
+        "they add one. A person who signs in through your own provider adds it there. To require it, check "
         '"It has to say that it asked for a second factor" on the provider\'s page.',
     )
     confirm = forms.MultipleChoiceField(
