@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
@@ -153,13 +154,19 @@ class AccountAdapter(DefaultAccountAdapter):
             sso.record_beside(user_id=person.pk, at=at)
         else:
             through.keep(request)
-        people.record_own(
-            "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
-        )
+        kept = _device_of(request)
+        device = kept.device if kept is not None else secrets.token_hex(16)
+        marks = marks_of(request, person.pk, device=device)
+        with seconding.at_marks(marks):
+            people.record_own(
+                "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
+            )
+        structlog.contextvars.bind_contextvars(person=person.pk)
         password_deeds.renew_due(user_ids=[person.pk])
         if not _is_known_device(request, person) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
-        _remember_device(request, response, person, at=at)
+        seconding.remember(marks, at=at)
+        _keep_device(response, person, device)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -613,18 +620,15 @@ def _sessions_url() -> str:
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/"
 
 
-def marks_of(request: HttpRequest, person: User, *, device: str | None = None) -> seconding.Marks:
-    """In which browser and network a person is."""
+def marks_of(request: HttpRequest, user_id: int | None, *, device: str | None = None) -> seconding.Marks:
+    """In which browser and network a person is; None: one who is not signed in."""
     kept = _device_of(request)
     browser = device or (kept.device if kept is not None else None)
-    return seconding.marks_of(user_id=person.pk, browser=browser, address=client_address(request))
+    return seconding.marks_of(user_id=user_id, browser=browser, address=client_address(request))
 
 
-def _remember_device(request: HttpRequest, response: HttpResponse, person: User, *, at: datetime) -> None:
-    """The browser keeps its word whoever signs in, so that two people in one browser are seen as that."""
-    kept = _device_of(request)
-    device = kept.device if kept is not None else secrets.token_hex(16)
-    seconding.remember(marks_of(request, person, device=device), at=at)
+def _keep_device(response: HttpResponse, person: User, device: str) -> None:
+    """The browser keeps its mark whoever signs in, so that two people in one browser are seen as that."""
     owner = selectors.digest_of_name(person.email).hex()
     response.set_cookie(
         _cookie_name(),

@@ -24,7 +24,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS: Final = frozenset({
@@ -160,6 +160,8 @@ def _without_arguments(_logger: WrappedLogger, _method: str, event: EventDict) -
     arguments = event.pop("positional_args", ())
     figures = {name: getattr(record, name, None) for name in _LIBRARIES}
     event.update({name: value for name, value in figures.items() if isinstance(value, int)})
+    if isinstance(event.get("exc_info", (None, None))[1], PermissionDenied):
+        del event["exc_info"]  # a refusal is no fault
     if text not in _OF_THE_MACHINE | _PASSED_ON and text.strip() not in _texts(record.pathname):
         event["event"] = "[text]"
         event.setdefault("place", f"{record.module}:{record.lineno}")

@@ -13,7 +13,7 @@ from django.contrib.auth import hashers
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
-from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts import access, passwords, seconding, selectors
 from callprivacy.accounts.enums import (
     CLIENT_SIDE,
     RIGHTS,
@@ -90,24 +90,26 @@ def record_own(action: str, *, user_id: int, at: datetime, agency_id: int | None
 
     :param agency_id: of this agency alone: what somebody does who came through its provider is no business of others.
 
+    Each says where the person is.
+
     Inside a scope the scope's agency gets it at once and the others when the scope has committed.
     """
     entered = lib_scope.current()
     agency_ids = [agency_id] if agency_id is not None else selectors.agency_ids_of_user(user_id)
     for one in agency_ids:
         if entered is not None and entered.agency_id == one:
-            audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+            audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=one))
         elif entered is None:
             _record_in(one, action, user_id, at)
         else:
             transaction.on_commit(partial(_record_in, one, action, user_id, at))
     if not agency_ids:
-        audit.record_house(action, at=at, person=user_id)
+        audit.record_house(action, at=at, person=user_id, **seconding.where(agency_id=None))
 
 
 def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
-        audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+        audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=agency_id))
 
 
 @contextmanager

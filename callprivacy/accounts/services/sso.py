@@ -539,7 +539,7 @@ def record_refusal(
         sign_in.start_attempt(digest=_tries_of(door, address, _kind(signs_out)), at=at)
     with job_scope(agency_id=door.agency_id):
         action = "sign_in_provider.sign_out_refused" if signs_out else "sign_in_provider.refused"
-        audit.record(action, by=_DOOR, at=at, why=why.value)
+        audit.record(action, by=_DOOR, at=at, why=why.value, **seconding.where(agency_id=door.agency_id))
 
 
 def record_no_word(*, door: Door, address: str | None, why: Refusal, at: datetime) -> None:
