@@ -39,7 +39,7 @@ from callprivacy.accounts.tasks import hint_use
 from callprivacy.audit import services as audit
 from callprivacy.lib import figures, logs, networks
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import operator_scope, staff_scope
+from callprivacy.tenancy.scope import job_scope, operator_scope, staff_scope
 
 AGENCY_IN_SESSION = "agency_id"
 SEEN_AT = "seen_at"
@@ -414,7 +414,13 @@ def _prepare(request: StaffRequest, membership: Membership, at: datetime) -> Non
 
 def _record_refusal(request: HttpRequest, user_id: int, agency_id: int, at: datetime) -> None:
     where = request.resolver_match.view_name if request.resolver_match else ""
-    with staff_scope(agency_id=agency_id, user_id=user_id):
-        audit.record(
-            "access.refused", by=Actor.staff(user_id=user_id), at=at, page=where, method=request.method or ""
+    with job_scope(agency_id=agency_id):
+        audit.record_refusal(
+            "access.refused",
+            by=Actor.staff(user_id=user_id),
+            at=at,
+            agency_id=agency_id,
+            page=where,
+            method=request.method or "",
+            **seconding.where(agency_id=agency_id),
         )

@@ -239,7 +239,7 @@ REGISTER: dict[str, Table] = {
             "id agency_id client_id actor_kind actor_user_id action subject_kind at xid epoch",
             actor_name="user:ID or a job's name, never a person's",
             subject_id="A random id, which leads nowhere once the row it named is gone",
-            details="Small facts; what looks like a number or an address is refused when it is written",
+            details="Small facts, marks of network and browser; what looks like a number or an address is refused",
             reason_hash="SHA-256 of 64 random digits and the words, so it cannot be guessed later",
         ),
     ),
@@ -266,7 +266,7 @@ REGISTER: dict[str, Table] = {
     ),
     "audit.HouseEvent": Table(
         "What has no agency, such as a failed sign-in",
-        _plain("id action at xid", details="Small facts, checked as those of an event"),
+        _plain("id action at xid", details="Small facts and marks, checked as those of an event"),
     ),
     # --- work ---
     "work.Item": Table(

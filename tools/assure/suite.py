@@ -460,10 +460,28 @@ ROWS: tuple[Row, ...] = (
     Row(
         "22",
         "Guessing at the door is slow, and keeps nobody out",
-        "wrong passwords and codes, forged addresses, known devices, unknown names, sessions after a change",
+        "wrong passwords and codes, forged addresses, known devices, unknown names, sessions after a change;"
+        " refusals that repeat",
         "every test passes",
-        tests=("accounts/test_sign_in.py", "accounts/test_addresses.py", "accounts/test_factors.py"),
+        tests=(
+            "accounts/test_sign_in.py",
+            "accounts/test_addresses.py",
+            "accounts/test_factors.py",
+            "audit/test_refusals.py",
+        ),
         plants=(
+            Edit(
+                "each refusal is an event",
+                "callprivacy/audit/services/refusals.py",
+                "    if number == 1:\n",
+                "    if number >= 1:\n",
+            ),
+            Edit(
+                "a sign-in does not say from where",
+                "callprivacy/accounts/seconding.py",
+                """    found = {} if marks is None else {"network": marks.network, "browser": marks.browser}\n""",
+                "    found: dict[str, bytes | None] = {}\n",
+            ),
             Edit(
                 "a name that must wait is let try",
                 "callprivacy/accounts/services/sign_in.py",
@@ -480,6 +498,8 @@ ROWS: tuple[Row, ...] = (
         broken=(
             "accounts/test_sign_in.py::test_after_five_failures_a_name_waits_longer_and_longer_but_never_over_a_minute",
             "accounts/test_operator.py::test_an_operator_without_a_second_factor_can_only_add_one",
+            "audit/test_refusals.py::test_fifty_refusals_in_a_minute_are_one_event_and_later_49_more",
+            "accounts/test_sign_in.py::test_sign_in_events_say_network_and_browser_by_marks_of_their_agency",
         ),
         minutes=1,
     ),
