@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
 from callprivacy.calls import tasks
 from callprivacy.calls.models import Call, KnownValue
 from callprivacy.calls.services import intake, values
@@ -227,6 +230,49 @@ def test_values_that_calls_hold_count_as_confirmed_but_numbers_do_not(cast: Cast
         rows = list(KnownValue.objects.values_list("client_id", "field", "value", "stored_as"))
 
     assert rows == [(cast.dentist.pk, "source", STATION, STATION)]
+
+
+def test_a_number_as_in_the_clients_country_is_left_out(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(home_country="ES")
+    said = {"source": "612345678", "campaign": "llama 612 34 56 78", "medium": "cpc 612345678"}
+    tags = ("urgente", "612 34 56 78")
+    for client in (cast.dentist, cast.plumber):
+        told(client, fact(**said, tags=tags))
+
+    call = the_call(cast.dentist)
+    assert (call.source, call.campaign, call.medium, call.tags) == ("", "", "", ["urgente"])
+    assert the_call(cast.plumber).campaign == said["campaign"]
+
+
+def test_stored_texts_pass_the_recognizer_again_and_are_counted(cast: Cast) -> None:
+    for place in range(3):
+        told(cast.dentist, fact(references=(("id", str(place)),), seconds=place))
+    number = "Call 415_555_0147"
+    first, second, third = (call.pk for call in calls_of(cast.dentist))
+    with job_scope(agency_id=cast.acme.pk):
+        stored = Call.objects.for_client(cast.dentist)
+        stored.filter(pk=first).update(source=number, medium=number, campaign=number, tags=["quote", number])
+        stored.filter(pk=second).update(campaign=number, on_hold=True)
+        for value in (number, STATION):
+            KnownValue.objects.create(
+                agency_id=cast.acme.pk, client=cast.dentist, field="source", value=value, stored_as=value,
+                first_seen_at=NOON, decided_at=NOON, filled_at=NOON,
+            )  # fmt: skip
+    out = StringIO()
+
+    call_command("recheck_calls", "--client", "dentist", stdout=out, stderr=StringIO())
+
+    assert "3 calls, 1 changed, 1 on hold and left, 1 known values forgotten" in out.getvalue()
+    found = {call.pk: (call.source, call.medium, call.campaign, call.tags) for call in calls_of(cast.dentist)}
+    assert found[first] == (values.OTHER, values.OTHER, "", ["quote"])
+    assert found[second][2] == number
+    assert found[third][0] == "Google Ads"
+    with job_scope(agency_id=cast.acme.pk):
+        assert KnownValue.objects.get().value == STATION
+        assert Event.objects.get(action="calls.rechecked").details == {"count": 1}
+    call_command("recheck_calls", "--client", "dentist", stdout=out, stderr=StringIO())
+    assert "3 calls, 0 changed" in out.getvalue()
 
 
 # --- The page --------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +20,9 @@ from django.db.models import F
 from callprivacy.audit import services as audit
 from callprivacy.calls.kinds import NEW_VALUES
 from callprivacy.calls.models import PLACEHOLDER, Call, KnownValue
+from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import turns
+from callprivacy.lib.redact import has_number
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -68,6 +71,21 @@ class NotKnownError(ValueError):
 def is_common(value: str) -> bool:
     """Whether a value consists of words that name channels, so that it needs no confirmation."""
     return _COMMON.issuperset(_WORD.findall(value.casefold()))
+
+
+def without_numbers(facts: CallFacts, region: str) -> CallFacts:
+    """
+    The same facts without texts that the recognizer of numbers refuses.
+
+    :param region: ISO 3166-1 of the client's country, where numbers are written without its code.
+    """
+    changes: dict[str, object] = {
+        field: "" for field in ("source", "campaign", "medium") if has_number(getattr(facts, field), region)
+    }
+    tags = tuple(tag for tag in facts.tags if not has_number(tag, region))
+    if len(tags) < len(facts.tags):
+        changes["tags"] = tags
+    return replace(facts, **changes) if changes else facts  # type: ignore[arg-type]  # each is of its field's type
 
 
 def find_or_note(
