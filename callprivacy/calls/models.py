@@ -370,6 +370,67 @@ def caller_label(caller_id: uuid.UUID) -> str:
     return f"{first}{signs[0]}-{signs[1:]}"
 
 
+class KnownValueQuerySet(ScopedQuerySet["KnownValue"]):
+    def waiting(self) -> Self:
+        """Values that nobody has decided on."""
+        return self.filter(decided_at__isnull=True)
+
+    def to_fill(self) -> Self:
+        """Values that were decided on, while calls may still hold their placeholder."""
+        return self.filter(decided_at__isnull=False, filled_at__isnull=True)
+
+
+PLACEHOLDER = "New value "
+"""What the placeholder of each value begins with."""
+
+
+class KnownValue(ClientOwned):
+    """
+    A source or medium of a client that is no common one, and what calls keep in its place (see `services.values`).
+
+    `value` is what came, or a keyed digest of it once it is refused. `stored_as` is empty until a person decides.
+    `decided_by` is empty for what calls held before there was a list. `filled_at`: calls hold no placeholder any more.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    field = models.CharField(max_length=10)
+    value = models.CharField(max_length=120)
+    stored_as = models.CharField(max_length=120, blank=True)
+    first_seen_at = models.DateTimeField()
+    decided_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    filled_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(KnownValueQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "field", "value"], name="calls_knownvalue_once_a_client"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "client"],
+                condition=models.Q(decided_at__isnull=False, filled_at__isnull=True),
+                name="calls_knownvalue_to_fill",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.pk}"
+
+    @property
+    def kept_as(self) -> str:
+        """What a call keeps: the text that a person decided on, or a placeholder that names this row."""
+        return self.stored_as or self.placeholder
+
+    @property
+    def placeholder(self) -> str:
+        return f"{PLACEHOLDER}{self.pk}, not confirmed"
+
+
 class CallQuerySet(ScopedQuerySet["Call"]):
     def in_use(self) -> Self:
         """Calls that may be shown and counted: not those of people who had their data restricted."""
@@ -460,6 +521,11 @@ class Call(ClientOwned):
             ),
             models.Index(
                 fields=["client", "id"], condition=models.Q(on_hold=True), name="calls_call_on_hold"
+            ),
+            models.Index(
+                fields=["client", "medium"],
+                condition=models.Q(medium__startswith=PLACEHOLDER),
+                name="calls_call_medium_waits",
             ),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers, pulls
+from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers, pulls, values
 
 app_name = "calls"
 
@@ -20,6 +20,9 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("connections/rejected/", connections.list_rejected, name="rejected_events"),
     path("connections/rejected/retry/", connections.retry_rejected, name="retry_rejected"),
     path("connections/rejected/discard/", connections.discard_rejected, name="discard_rejected"),
+    path("connections/values/", values.list_values, name="new_values"),
+    path("connections/values/confirm/", values.confirm_values, name="confirm_values"),
+    path("connections/values/<int:value_id>/", values.decide_value, name="decide_value"),
     path("connections/<uuid:connection_id>/", connections.show_connection, name="connection"),
     path("connections/<uuid:connection_id>/presses/", connections.map_presses, name="map_presses"),
     path("connections/<uuid:connection_id>/rotate/", connections.rotate_secret, name="rotate_secret"),

@@ -321,6 +321,15 @@ REGISTER: dict[str, Table] = {
         _plain(_OURS, "connection created_at ends_at")
         | _secret(secret="The vendor's signing key, under FIELD_ENCRYPTION_KEY"),
     ),
+    "calls.KnownValue": Table(
+        "A source or medium that is no common one, and what calls keep in its place",
+        _plain(
+            _OURS,
+            "field first_seen_at decided_by decided_at filled_at",
+            value="Passed the recognizer of numbers; of a refused one a keyed digest",
+            stored_as="What a person confirmed",
+        ),
+    ),
     "calls.Pull": Table(
         "That a tracker is asked for its calls",
         _plain(
