@@ -672,13 +672,19 @@ _EVERY_PAGE = Row(
     finders=("browser/test_axe.py::test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first",),
     minutes=5,
 )
+_OF_MAILS = (
+    "rules/test_attack.py::test_the_page_of_mails_is_for_who_sits_at_the_machine",
+    "rules/test_attack.py::test_the_page_of_mails_ends_where_a_proxy_stands_in_front",
+    "rules/test_attack.py::test_the_page_of_mails_is_a_demos",
+    "lib/test_mail_files.py",
+)
 _CROSSING = next(row for row in suite.ROWS if row.number == "13")
 
 ROWS: tuple[Row, ...] = (
     _row("30a", "The code does nothing dangerous", "bandit, medium and above", "0 findings", bandit),
     _row("30b", "The code keeps our own rules", "semgrep, tools/assure/semgrep.yml", "0 findings", semgrep, 10),
     _row("30c", "No secret in the repository", "detect-secrets over what git has", "0 secrets", secrets, 2),
-    _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history),
+    _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history, 3.5),
     _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
     _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn; names at"
          " the door", "medians less than 5 ms apart, at the door as well", watch, 6),
@@ -768,5 +774,42 @@ ROWS: tuple[Row, ...] = (
         broken=("tenancy/test_forged_scopes.py",),
         finders=("tenancy/test_forged_scopes.py::test_a_scope_that_can_be_forged_is_found",),
         minutes=1,
+    ),
+    Row(
+        "22g",
+        "A demo's mails, names and containers open nothing",
+        "the page of mails from elsewhere, through a proxy and without a demo; the folder of mails; line breaks in"
+        " every field of one line; what a container may do",
+        "404; 0700; each break refused; no right that is not listed",
+        tests=(*_OF_MAILS, "rules/test_lines.py", "tools/test_deploy.py::test_a_container_may_do_little"),
+        plants=(
+            Edit(
+                "the page of mails answers through a proxy",
+                "dashboard/views/mail.py",
+                "    if settings.CALLPRIVACY_PROXY_COUNT or any(name in request.headers for name in _OF_PROXIES):\n",
+                "    if settings.CALLPRIVACY_PROXY_COUNT:\n",
+            ),
+            Edit(
+                "the page of mails answers where no demo is",
+                "dashboard/views/mail.py",
+                "        return is_loopback and _HOST(request.get_host()) is not None and _is_demo()\n",
+                "        return is_loopback and _HOST(request.get_host()) is not None\n",
+            ),
+            Edit(
+                "every account of the machine reads the folder of mails",
+                "callprivacy/lib/mail_files.py",
+                "        folder.chmod(0o700)\n",
+                "        folder.chmod(0o755)\n",
+            ),
+            Edit(
+                "a name of two lines is taken",
+                "callprivacy/lib/forms.py",
+                "        if len(text.splitlines()) > 1:\n",
+                "        if False:\n",
+            ),
+        ),
+        broken=(*_OF_MAILS, "rules/test_lines.py"),
+        finders=("tools/test_deploy.py::test_a_container_that_may_more_is_found",),
+        minutes=1.5,
     ),
 )  # fmt: skip
