@@ -502,6 +502,28 @@ class ConfidentialCall(ClientOwned):
         return f"confidential call {self.call_id}"
 
 
+class ConfidentialRule(ClientOwned):
+    """That a rule of a client's is on, by which calls become confidential."""
+
+    id = models.BigAutoField(primary_key=True)
+    cause = models.CharField(max_length=12, choices=ConfidentialCause)
+    switched_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    switched_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "cause"], name="calls_confidentialrule_once"),
+            models.CheckConstraint(
+                condition=~models.Q(cause=ConfidentialCause.OFFICER),
+                name="calls_confidentialrule_is_no_person",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"rule {self.cause}"
+
+
 class CallGrant(ClientOwned, ObjectGrant):
     """That a person is named for a confidential call: django-guardian's permission on the call, until it ends."""
 

@@ -12,6 +12,8 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("calls/<uuid:call_id>/", calls.show_call, name="call"),
     path("calls/<uuid:call_id>/reveal/", calls.reveal, name="reveal"),
     path("calls/confidential/", confidential.list_calls, name="confidential_calls"),
+    path("calls/confidential/rules/", confidential.switch_rules, name="confidential_rules"),
+    path("calls/confidential/numbers/", confidential.change_numbers, name="employee_numbers"),
     path("calls/<uuid:call_id>/confidential/", confidential.show, name="confidential"),
     path(
         "calls/<uuid:call_id>/confidential/remove/",

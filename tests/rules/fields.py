@@ -390,6 +390,10 @@ REGISTER: dict[str, Table] = {
         | _caller("call", cause="Such as health: why staff who are not named do not see it"),
         leaves=(_ERASE,),
     ),
+    "calls.ConfidentialRule": Table(
+        "That a rule is on, by which calls become confidential",
+        _plain(_OURS, "cause switched_by switched_at"),
+    ),
     "calls.CallGrant": Table(
         "That a person is named for a confidential call",
         _plain(_OURS, "user permission granted_by granted_at ends_at") | _caller("content_object"),

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 
 from callprivacy.accounts.models import User
+from callprivacy.calls.enums import ConfidentialCause
 from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.calls.selectors.calls import first_instant
 from callprivacy.lib.forms import DayField
@@ -52,6 +53,17 @@ class MarkForm(_LastDay, ReasonForm):
     )
 
     field_order = ("people", "last_on", "reason")
+
+
+class RulesForm(forms.Form):
+    """Which rules of a client are on."""
+
+    causes = forms.MultipleChoiceField(
+        label="Rules",
+        required=False,
+        choices=[choice for choice in ConfidentialCause.choices if choice[0] != ConfidentialCause.OFFICER],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
 
 class NameForm(_LastDay):

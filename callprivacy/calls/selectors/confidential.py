@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import User
-from callprivacy.calls.models import Call, CallGrant, ConfidentialCall
+from callprivacy.calls.models import Call, CallGrant, ConfidentialCall, ConfidentialRule
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -65,6 +65,12 @@ def _named(call_ids: Collection[uuid.UUID], at: datetime) -> dict[uuid.UUID, lis
 def sees(row: ConfidentialCall) -> bool:
     """Whether the scope's person sees the call."""
     return Call.objects.filter(client_id=row.client_id, pk=row.call_id).exists()
+
+
+def rules_of(client: Client) -> list[str]:
+    """The causes whose rules are on at a client; for officers."""
+    rows = ConfidentialRule.objects.for_client(client).order_by("cause")
+    return list(rows.values_list("cause", flat=True))
 
 
 def nameable(client: Client, *, but: int, at: datetime) -> QuerySet[User]:

@@ -16,12 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.calls.forms.calls import ReasonForm
-from callprivacy.calls.forms.confidential import MarkForm, NameForm
+from callprivacy.calls.forms.calls import NumberForm, ReasonForm
+from callprivacy.calls.forms.confidential import MarkForm, NameForm, RulesForm
 from callprivacy.calls.models import ConfidentialCall
 from callprivacy.calls.selectors import confidential as selectors
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.services import confidential
+from callprivacy.calls.services import confidential_rules as rules
 from callprivacy.calls.views.calls import find_or_404
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
@@ -44,6 +45,57 @@ def list_calls(request: StaffRequest, client: Client) -> HttpResponse:
         "rows": [{"row": row, "people": people.get(row.call_id, [])} for row in page.object_list],
     }
     return render(request, "calls/confidential_list.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.VIEW_CALLS)
+def switch_rules(request: StaffRequest, client: Client) -> HttpResponse:
+    """The rules by which a client's calls become confidential."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
+    # Without any rule a form holds its token alone, and is sent all the same.
+    asked = request.POST if request.method == "POST" else None
+    form = RulesForm(asked, initial={"causes": selectors.rules_of(client)})
+    if form.is_valid():
+        rules.switch_rules(client=client, causes=form.cleaned_data["causes"], by=request.actor, at=request.at)
+        messages.success(request, "Saved. Calls that are here already are marked within a minute.")
+        return redirect("calls:confidential_rules", client.slug)
+    return _rules_page(request, client, form, NumberForm())
+
+
+@require_POST
+@never_cache
+@needs(Permission.VIEW_CALLS)
+@sensitive_post_parameters("number")
+def change_numbers(request: StaffRequest, client: Client) -> HttpResponse:
+    """Keep that a number is an employee's own, or forget it."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
+    form = NumberForm(request.POST)
+    if form.is_valid():
+        facts: dict[str, Any] = {"client": client, "number": form.cleaned_data["number"]}
+        facts |= {"by": request.actor, "at": request.at}
+        try:
+            if "remove" not in request.POST:
+                rules.add_employee_number(**facts)
+                messages.success(request, "The number is on the list.")
+            elif rules.remove_employee_number(**facts):
+                messages.success(
+                    request,
+                    "The number is off the list. Calls that it marked stay confidential.",
+                )
+            else:
+                messages.info(request, "The number was not on the list.")
+            return redirect("calls:confidential_rules", client.slug)
+        except rules.NotANumberError as error:
+            form.add_error("number", str(error))
+    return _rules_page(request, client, RulesForm(initial={"causes": selectors.rules_of(client)}), form)
+
+
+def _rules_page(
+    request: StaffRequest, client: Client, form: RulesForm, number_form: NumberForm
+) -> HttpResponse:
+    context = {"client": client, "form": form, "number_form": number_form}
+    return render(request, "calls/confidential_rules.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
