@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
@@ -307,14 +309,9 @@ def test_a_name_does_not_replace_the_grant_on_the_client(cast: Cast, call: Call)
 def test_only_a_viewer_is_named_and_until_a_time_to_come(
     cast: Cast, call: Call, change: Callable[[Cast], dict[str, Any]]
 ) -> None:
+    wanted: dict[str, Any] = {"user_id": cast.bob.user_id, "ends_at": UNTIL} | change(cast)
     with as_person(cast.alice), pytest.raises(confidential.NotNameableError):
-        confidential.name_person(
-            **{
-                "confidential": _open_row(call), "user_id": cast.bob.user_id, "ends_at": UNTIL, "by": _by(cast.alice),
-                "at": NOON,
-            }
-            | change(cast)
-        )  # fmt: skip
+        confidential.name_person(confidential=_open_row(call), by=_by(cast.alice), at=NOON, **wanted)
 
 
 def test_people_are_named_and_removed_on_record(cast: Cast, call: Call) -> None:
@@ -476,3 +473,28 @@ def test_lifting_says_who_sees_it_then_and_asks_why(cast: Cast, call: Call) -> N
     assert "Call made confidential" in text
     assert _seen(call, cast.bob)["calls_call"] == 1
     assert alice.get(page).status_code == 302
+
+
+# --- What would be found ---
+
+FAULTS = {
+    "a policy that does not look at the mark": "ALTER POLICY calls_call_read ON calls_call USING"
+    " (agency_id = (SELECT scope_agency()) AND client_id = ANY (ARRAY(SELECT scope_clients('view_calls'))))",
+    "grants that count after their end": "CREATE OR REPLACE FUNCTION scope_calls() RETURNS SETOF uuid LANGUAGE sql"
+    " STABLE SECURITY DEFINER RETURN (SELECT g.call_id FROM calls_callgrant g WHERE g.user_id = scope_user())",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_in_what_postgresql_asks_is_found(cast: Cast, fault: str) -> None:
+    made = make.call(cast.dentist, NUMBER)
+    mark(cast, made, cast.bob)
+    with job_scope(agency_id=cast.acme.pk):
+        CallGrant.objects.filter(user_id=cast.bob.user_id).update(ends_at=NOON)
+    assert _seen(made, cast.bob)["calls_call"] == 0
+
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        owner.execute(FAULTS[fault].encode())
+
+    assert _seen(made, cast.bob)["calls_call"] == 1

@@ -12,7 +12,7 @@ from django.urls import reverse
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import ConfidentialCause
-from callprivacy.calls.models import Call, CallGrant, ConfidentialCall, ConfidentialRule
+from callprivacy.calls.models import Call, Caller, CallGrant, ConfidentialCall, ConfidentialRule
 from callprivacy.calls.providers.transcripts import Words
 from callprivacy.calls.services import confidential, confidential_rules, intake, transcripts
 from callprivacy.calls.services.intake import Way
@@ -156,7 +156,7 @@ def test_other_words_are_not(text: str) -> None:
 def _minor(cast: Cast) -> None:
     call = make.call(cast.dentist, NUMBER)
     with job_scope(agency_id=cast.acme.pk):
-        minors.mark(client=cast.dentist, caller=Call.objects.get(pk=call.pk).caller, by=JOB, at=NOON)
+        minors.mark(client=cast.dentist, caller=Caller.objects.get(pk=call.caller_id), by=JOB, at=NOON)
 
 
 def _held(cast: Cast) -> None:

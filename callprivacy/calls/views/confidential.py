@@ -38,11 +38,12 @@ def list_calls(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's confidential calls: why, since when and for whom, and nothing of their content."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     page = Paginator(selectors.open_rows(client), _PAGE).get_page(request.GET.get("page"))
-    people = selectors.people_of(page.object_list, at=request.at)
+    rows = list(page.object_list)
+    people = selectors.people_of(rows, at=request.at)
     context = {
         "client": client,
         "page": page,
-        "rows": [{"row": row, "people": people.get(row.call_id, [])} for row in page.object_list],
+        "rows": [{"row": row, "people": people.get(row.call_id, [])} for row in rows],
     }
     return render(request, "calls/confidential_list.html", context)
 
