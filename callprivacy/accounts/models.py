@@ -133,16 +133,24 @@ class Membership(AgencyOwned):
         return RIGHTS[Role(self.role)] if self.is_active else frozenset()
 
 
-class ClientGrant(UserObjectPermissionBase):
-    """One permission of one person on one client, by whom, and until when."""
+class ObjectGrant(UserObjectPermissionBase):
+    """One permission of one person on one object, by whom, and until when."""
 
     id = models.BigAutoField(primary_key=True)
-    content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
-    agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
-    bundle = models.CharField(max_length=20, choices=Role)
     granted_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     granted_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class ClientGrant(ObjectGrant):
+    """One permission of one person on one client."""
+
+    content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
+    agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
+    bundle = models.CharField(max_length=20, choices=Role)
 
     objects = ScopedManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
 

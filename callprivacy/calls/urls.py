@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers, pulls, values
+from callprivacy.calls.views import (
+    calls,
+    confidential,
+    connections,
+    exports,
+    hooks,
+    imports,
+    numbers,
+    pulls,
+    values,
+)
 
 app_name = "calls"
 
 _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("calls/<uuid:call_id>/", calls.show_call, name="call"),
     path("calls/<uuid:call_id>/reveal/", calls.reveal, name="reveal"),
+    path("calls/confidential/", confidential.list_calls, name="confidential_calls"),
+    path("calls/confidential/rules/", confidential.switch_rules, name="confidential_rules"),
+    path("calls/confidential/numbers/", confidential.change_numbers, name="employee_numbers"),
+    path("calls/<uuid:call_id>/confidential/", confidential.show, name="confidential"),
+    path(
+        "calls/<uuid:call_id>/confidential/remove/",
+        confidential.remove_person,
+        name="remove_named_person",
+    ),
+    path("calls/<uuid:call_id>/confidential/lift/", confidential.lift, name="lift_confidential"),
     path("calls/export/", exports.ask, name="export_new"),
     path("calls/export/<uuid:export_id>/", exports.show, name="export"),
     path("calls/export/<uuid:export_id>/progress/", exports.progress, name="export_progress"),

@@ -386,16 +386,32 @@ REGISTER: dict[str, Table] = {
         | _caller(
             "caller caller_withheld connection tracking_number direction outcome seconds source",
             "campaign medium country region first_call qualified value_cents received_at came_late on_hold",
-            "redact_due_at",
+            "redact_due_at confidential",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",
         ),
         leaves=(_ERASE,),
     ),
+    "calls.ConfidentialCall": Table(
+        "That a call is confidential, and why",
+        _plain(_OURS, "marked_by marked_at lifted_by lifted_at")
+        | _caller("call", cause="Such as health: why staff who are not named do not see it"),
+        leaves=(_ERASE,),
+    ),
+    "calls.ConfidentialRule": Table(
+        "That a rule is on, by which calls become confidential",
+        _plain(_OURS, "cause switched_by switched_at"),
+    ),
+    "calls.CallGrant": Table(
+        "That a person is named for a confidential call",
+        _plain(_OURS, "user permission granted_by granted_at ends_at") | _caller("content_object"),
+        leaves=(_ERASE,),
+    ),
     "calls.CallRef": Table(
         "What a call is called elsewhere",
-        _plain(_OURS, "provider kind") | _caller("call", digest="Keyed digest under the client's token key"),
+        _plain(_OURS, "provider kind")
+        | _caller("call confidential", digest="Keyed digest under the client's token key"),
         leaves=(_ERASE,),
     ),
     "calls.Recording": Table(
@@ -403,7 +419,7 @@ REGISTER: dict[str, Table] = {
         _plain("agency client provider")
         | _caller(
             "id call state seconds came_late decided_at withheld_from due_at fetch_due_at fetch_attempts",
-            "file_size media_type stored_at gone_at vendor_told_at",
+            "file_size media_type stored_at gone_at vendor_told_at confidential",
             file_key="Name of the sealed copy kept here",
         )
         | _sealed(reference="The vendor's address of it, under the recording's own key"),
@@ -412,13 +428,15 @@ REGISTER: dict[str, Table] = {
     "calls.Transcript": Table(
         "What was said on a call, redacted",
         _plain("agency client provider")
-        | _caller("id call state vendor_redacted redactions received_at decided_at due_at gone_at")
+        | _caller(
+            "id call state vendor_redacted redactions received_at decided_at due_at gone_at confidential"
+        )
         | _sealed(text="Under a key of its own"),
         leaves=(_ERASE,),
     ),
     "calls.CallPress": Table(
         "A key that was pressed on a call, as its tracker says",
-        _plain(_OURS, "from_file") | _caller("call name value at handled_at"),
+        _plain(_OURS, "from_file") | _caller("call name value at handled_at confidential"),
         leaves=(_ERASE,),
     ),
     "calls.CallImport": Table(

@@ -773,7 +773,38 @@ ROWS: tuple[Row, ...] = (
         ),
         broken=("tenancy/test_forged_scopes.py",),
         finders=("tenancy/test_forged_scopes.py::test_a_scope_that_can_be_forged_is_found",),
-        minutes=1,
+        minutes=0.5,
+    ),
+    Row(
+        "22h",
+        "A confidential call is seen by those whom it names",
+        "another reviewer and another officer of the client: SQL as the program's role, lists, filters, the search, the"
+        " pages of the call, recording and transcript, exports, releases, reports",
+        "nothing of the call but how many there are",
+        tests=("calls/test_confidential.py", "calls/test_confidential_rules.py"),
+        plants=(
+            Edit(
+                "an export has every confidential call",
+                "callprivacy/calls/services/exports.py",
+                "if not call.confidential or call.pk in named",
+                "if named is not None",
+            ),
+            Edit(
+                "a release has confidential calls",
+                "consent/selectors/decisions.py",
+                ".in_use().filter(confidential=False)",
+                ".in_use()",
+            ),
+            Edit(
+                "an officer names themself",
+                "callprivacy/calls/services/confidential.py",
+                "    if user_id == by.user_id:\n",
+                "    if False:\n",
+            ),
+        ),
+        broken=("calls/test_confidential.py",),
+        finders=("calls/test_confidential.py::test_a_fault_in_what_postgresql_asks_is_found",),
+        minutes=0.5,
     ),
     Row(
         "22g",
