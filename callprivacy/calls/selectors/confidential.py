@@ -8,13 +8,26 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import User
 from callprivacy.calls.models import Call, CallGrant, ConfidentialCall, ConfidentialRule
+from callprivacy.calls.selectors.calls import MOST_COUNTED
+from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+
+
+def count_at(client: Client) -> int:
+    """How many calls of a client are confidential, seen or not, up to `MOST_COUNTED` and one."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count_confidential_calls(ARRAY[%s::bigint], %s)", [client.pk, MOST_COUNTED + 1]
+        )
+        return int(cursor.fetchone()[0])
 
 
 def named_calls(agency_id: int, user_id: int, *, at: datetime) -> set[uuid.UUID]:
