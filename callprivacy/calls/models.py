@@ -15,6 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from callprivacy.accounts.models import ObjectAccess
 from callprivacy.calls.enums import (
     Direction,
     InboxState,
@@ -470,6 +471,13 @@ class Call(ClientOwned):
     def started_at(self) -> datetime:
         """When the call started, UTC, to the millisecond: it is in the id."""
         return start_of(self.pk)
+
+
+class CallAccess(ObjectAccess):
+    """Who may view which call: who may view the calls of its client."""
+
+    id = models.CharField(max_length=60, primary_key=True)
+    content_object = models.ForeignKey(Call, models.DO_NOTHING, db_column="call_id")
 
 
 class CallRef(ClientOwned):
