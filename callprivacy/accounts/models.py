@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from django.contrib.auth.models import (
     AbstractBaseUser,
     BaseUserManager,
+    Permission,
     PermissionsMixin,
 )
 from django.contrib.postgres.fields import ArrayField
@@ -43,7 +44,8 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """An operator: no user has every permission, and the database refuses one who would."""
+        return self.create_user(email, password, is_staff=True, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -65,6 +67,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(is_superuser=False), name="accounts_user_no_superuser"),
+        )
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -152,6 +159,8 @@ class ClientGrant(ObjectGrant):
     agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
     bundle = models.CharField(max_length=20, choices=Role)
 
+    # Guardian reads `ClientAccess`, where a grant that does not count is left out.
+    enabled = False
     objects = ScopedManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
 
     class Meta:
@@ -167,6 +176,35 @@ class ClientGrant(ObjectGrant):
 
     def __str__(self) -> str:
         return f"{self.permission_id} on client {self.content_object_id}"
+
+
+class ObjectAccessManager(ScopedManager[Any]):
+    """Rows of one kind of object, in the current scope."""
+
+    def is_generic(self) -> bool:
+        return False
+
+
+class ObjectAccess(UserObjectPermissionBase):
+    """A view of the permissions that count now, where django-guardian's shortcuts read them. It stores nothing."""
+
+    user = models.ForeignKey(User, models.DO_NOTHING)
+    permission = models.ForeignKey(Permission, models.DO_NOTHING)
+
+    objects = ObjectAccessManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
+
+    class Meta:
+        abstract = True
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ()
+
+
+class ClientAccess(ObjectAccess):
+    """Grants that count: in force, of an active member, and not withheld."""
+
+    id = models.BigIntegerField(primary_key=True)
+    content_object = models.ForeignKey(Client, models.DO_NOTHING, db_column="client_id")
 
 
 class Invitation(AgencyOwned):

@@ -15,7 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from callprivacy.accounts.models import ObjectGrant
+from callprivacy.accounts.models import ObjectAccess, ObjectGrant
 from callprivacy.calls.enums import (
     ConfidentialCause,
     Direction,
@@ -613,6 +613,13 @@ class CallGrant(ClientOwned, ObjectGrant):
 
     def __str__(self) -> str:
         return f"{self.permission_id} on call {self.content_object_id}"
+
+
+class CallAccess(ObjectAccess):
+    """Who may view which call: who may view the calls of its client."""
+
+    id = models.CharField(max_length=60, primary_key=True)
+    content_object = models.ForeignKey(Call, models.DO_NOTHING, db_column="call_id")
 
 
 class CallRef(ClientOwned):

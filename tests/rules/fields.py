@@ -132,9 +132,9 @@ REGISTER: dict[str, Table] = {
         )
         | _secret(password="Argon2id digest"),
     ),
-    "accounts.User_groups": Table("Unused, comes with Django's permissions", _plain("id user group")),
+    "accounts.User_groups": Table("Comes with Django; the database refuses a row", _plain("id user group")),
     "accounts.User_user_permissions": Table(
-        "Unused, comes with Django's permissions", _plain("id user permission")
+        "Comes with Django; the database refuses a row", _plain("id user permission")
     ),
     "accounts.Membership": Table(
         "A person's place in an agency",
@@ -146,6 +146,9 @@ REGISTER: dict[str, Table] = {
     "accounts.ClientGrant": Table(
         "One permission of one person on one client",
         _plain("id agency content_object permission user bundle granted_by granted_at ends_at"),
+    ),
+    "accounts.ClientAccess": Table(
+        "A view of the grants that count now; it stores nothing", _plain("id content_object permission user")
     ),
     "accounts.Invitation": Table(
         "A single-use link for one address",
@@ -407,6 +410,10 @@ REGISTER: dict[str, Table] = {
         "That a person is named for a confidential call",
         _plain(_OURS, "user permission granted_by granted_at ends_at") | _caller("content_object"),
         leaves=(_ERASE,),
+    ),
+    "calls.CallAccess": Table(
+        "A view of who may view which call now; it stores nothing",
+        _plain("id permission user", content_object="Which call; it is gone with the call"),
     ),
     "calls.CallRef": Table(
         "What a call is called elsewhere",
@@ -1558,8 +1565,12 @@ PACKAGES: dict[str, Field] = {
     "axes.AccessAttempt": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),
     "axes.AccessAttemptExpiration": Field(Is.PLAIN, "When a lockout ends"),
     "axes.AccessLog": Field(Is.PLAIN, "Sign-ins of staff: name, address, browser"),
-    "guardian.UserObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
-    "guardian.GroupObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
+    "guardian.UserObjectPermission": Field(
+        Is.PLAIN, "The database refuses a row: grants are rows of accounts.ClientGrant"
+    ),
+    "guardian.GroupObjectPermission": Field(
+        Is.PLAIN, "The database refuses a row: grants are rows of accounts.ClientGrant"
+    ),
 }
 
 

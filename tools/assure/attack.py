@@ -843,4 +843,33 @@ ROWS: tuple[Row, ...] = (
         finders=("tools/test_deploy.py::test_a_container_that_may_more_is_found",),
         minutes=1.5,
     ),
+    Row(
+        "22e",
+        "Django and django-guardian give the permissions that the grants give, and no others",
+        "random grants, ends, suspensions and withheld permissions, by has_perm, get_perms and get_objects_for_user",
+        "0 differences",
+        tests=("accounts/test_backends.py",),
+        plants=(
+            Edit(
+                "a grant that ended gives a permission",
+                "callprivacy/accounts/access.py",
+                "    return Q(ends_at__isnull=True) | Q(ends_at__gt=at)\n",
+                "    return Q()\n",
+            ),
+            Edit(
+                "an inactive user has permissions",
+                "callprivacy/accounts/backends.py",
+                " or not user_obj.is_active:\n",
+                ":\n",
+            ),
+            Edit(
+                "any permission on a client gives its calls",
+                "callprivacy/accounts/backends.py",
+                " if permission in held}\n",
+                " if held}\n",
+            ),
+        ),
+        broken=("accounts/test_backends.py",),
+        minutes=1,
+    ),
 )  # fmt: skip
