@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
+from guardian.shortcuts import get_objects_for_user, get_perms
 
 from analytics.selectors import releasable
 from callprivacy.accounts.enums import Role
@@ -498,3 +499,15 @@ def test_a_fault_in_what_postgresql_asks_is_found(cast: Cast, fault: str) -> Non
         owner.execute(FAULTS[fault].encode())
 
     assert _seen(made, cast.bob)["calls_call"] == 1
+
+
+def test_django_and_guardian_give_a_confidential_call_to_those_it_names(cast: Cast, call: Call) -> None:
+    olive = officer(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        row = Call.objects.get(pk=call.pk)
+        for person, is_named in ((cast.alice, True), (olive, False)):
+            assert person.user.has_perm("calls.view_call", row) == is_named
+            assert ("view_call" in get_perms(person.user, row)) == is_named
+            found = get_objects_for_user(person.user, "calls.view_call", Call.objects.filter(pk=call.pk))
+            assert found.exists() == is_named

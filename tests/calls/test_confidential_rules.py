@@ -155,6 +155,7 @@ def test_other_words_are_not(text: str) -> None:
 
 def _minor(cast: Cast) -> None:
     call = make.call(cast.dentist, NUMBER)
+    assert call.caller_id is not None
     with job_scope(agency_id=cast.acme.pk):
         minors.mark(client=cast.dentist, caller=Caller.objects.get(pk=call.caller_id), by=JOB, at=NOON)
 

@@ -687,7 +687,7 @@ ROWS: tuple[Row, ...] = (
     _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history, 3.5),
     _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
     _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn; names at"
-         " the door", "medians less than 5 ms apart, at the door as well", watch, 6),
+         " the door", "medians less than 5 ms apart, at the door as well", watch, 5),
     _row("23a", "The interface for programs falls over nothing", "schemathesis by its own description", "0 of 5xx",
          schemathesis, 6),
     _row("23b", "Readers of bytes from outside fall over nothing", "atheris by coverage, 512 MB", "0 exceptions",
