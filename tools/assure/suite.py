@@ -556,8 +556,14 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "a mail is taken apart before its size is known",
                 "consent/channels/mail_in.py",
-                "    _refuse_unbounded(raw)\n    try:\n",
+                "    raw = require_bounds(raw)\n    try:\n",
                 "    try:\n",
+            ),
+            Edit(
+                "a provider's mail is taken apart before its size is known",
+                "consent/views/mail_hooks.py",
+                "        mail_in.require_bounds(whole if isinstance(whole, str) else _lines(_headers(esp_event)))\n",
+                "",
             ),
             Edit(
                 "a number in the first line of a file names a column",
@@ -570,6 +576,7 @@ ROWS: tuple[Row, ...] = (
             "calls/test_providers_callrail.py",
             "calls/test_providers_tabular.py::test_a_number_in_the_first_line_names_no_column",
             "consent/test_mail.py::test_a_header_without_end_is_not_read",
+            "consent/test_mail_doors.py::test_a_mail_over_a_bound_is_dropped_before_the_library_reads_it",
         ),
         minutes=1.5,
     ),
