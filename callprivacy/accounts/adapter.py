@@ -71,7 +71,10 @@ from callprivacy.vault.sealing import SealBrokenError
 
 BY_PROVIDER = "provider"
 """The word for it among the ways to sign in that the library keeps in a session."""
-_BEGAN_WITH = "sign_in_began_with"
+_BEGAN = "sign_in_began"
+_OVER = (
+    "You were signed out, or your password was changed, before you finished. Sign in again from the start."
+)
 _LINKS = "links for a new password"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
@@ -125,21 +128,28 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
-        request.session[_BEGAN_WITH] = cast(User, user).get_session_auth_hash()
+        began_with = cast(User, user).get_session_auth_hash()
+        request.session[_BEGAN] = [began_with, timezone.now().timestamp()]
         found: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return found
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """
-        Open a session, unless the password with which the sign-in began is another by now, or closed.
+        Open a session, unless what the sign-in began with has ended since: the password, every session of the person,
+        or those that began at the provider.
 
-        Who stands at the code's page has no session that a new password could end.
+        A person on the page for the code has no session that could end.
         """
-        began_with = request.session.pop(_BEGAN_WITH, "")
+        began_with, began_at = request.session.pop(_BEGAN, ("", 0))
         person = User.objects.filter(pk=user.pk, is_active=True).first()
-        if person is None or not constant_time_compare(began_with, person.get_session_auth_hash()):
+        through = None if person is None else _through(request, person)
+        if (
+            person is None
+            or not constant_time_compare(began_with, person.get_session_auth_hash())
+            or (through and not sso.may_complete(user_id=person.pk, through=through, began_at=began_at))
+        ):
             clear_login(request)
-            messages.error(request, str(people.PasswordChangedError()))
+            messages.error(request, _OVER)
             raise ImmediateHttpResponse(redirect("account_login"))
         super().login(request, user)
 
@@ -408,13 +418,32 @@ class AddKeyForm(AddWebAuthnForm):
         return cleaned
 
 
-class KeyAloneForm(LoginWebAuthnForm):
-    """A passkey at the door, without a password."""
+class _Key:
+    """A key's answer, to the challenge of one ceremony, with a signature count that rose."""
+
+    ceremony: Ceremony
+    cleaned_data: dict[str, Any]
 
     def clean_credential(self) -> Authenticator:
         answer = self.cleaned_data["credential"]
-        with _one_ceremony(Ceremony.DOOR):
-            factor: Authenticator = super().clean_credential()
+        with _one_ceremony(self.ceremony):
+            factor: Authenticator = super().clean_credential()  # type: ignore[misc]  # allauth's own, without types
+        signed = parse_authentication_response(answer).response.authenticator_data
+        try:
+            factor_deeds.take_count(factor=factor, count=signed.counter, at=timezone.now())
+        except (factor_deeds.CopiedKeyError, people.PasswordChangedError) as error:
+            raise ValidationError(str(error)) from None
+        return factor
+
+
+class KeyAloneForm(_Key, LoginWebAuthnForm):
+    """A passkey at the door, without a password."""
+
+    ceremony = Ceremony.DOOR
+
+    def clean_credential(self) -> Authenticator:
+        answer = self.cleaned_data["credential"]
+        factor = super().clean_credential()
         if not parse_authentication_response(answer).response.authenticator_data.is_user_verified():
             raise ValidationError("Alone a key opens only if it asks for your fingerprint, face or PIN.")
         if not selectors.opens_alone(factor):
@@ -422,22 +451,16 @@ class KeyAloneForm(LoginWebAuthnForm):
         return factor
 
 
-class KeyBesideForm(AuthenticateWebAuthnForm):
+class KeyBesideForm(_Key, AuthenticateWebAuthnForm):
     """A key at the door, beside the password."""
 
-    def clean_credential(self) -> Authenticator:
-        with _one_ceremony(Ceremony.BESIDE):
-            factor: Authenticator = super().clean_credential()
-        return factor
+    ceremony = Ceremony.BESIDE
 
 
-class KeyAgainForm(ReauthenticateWebAuthnForm):
-    """A key, from somebody who is signed in."""
+class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):
+    """A key, from a person who is signed in."""
 
-    def clean_credential(self) -> Authenticator:
-        with _one_ceremony(Ceremony.AGAIN):
-            factor: Authenticator = super().clean_credential()
-        return factor
+    ceremony = Ceremony.AGAIN
 
 
 class RemoveKeyForm(DeactivateTOTPForm):

@@ -15,6 +15,7 @@ from django.contrib.auth.models import (
 )
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.crypto import salted_hmac
 from guardian.models import UserObjectPermissionBase
 
 from callprivacy.accounts.enums import (
@@ -62,6 +63,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=8, choices=DueWhy, default="", db_default="", blank=True, editable=False
     )
     password_links = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -78,6 +80,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_full_name(self) -> str:
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """
+        What a session, and a sign-in that waits for its second step, keeps of its person.
+
+        It changes with the password, and each time that every session of theirs ends: what began before fits no more.
+        """
+        found: str = super().get_session_auth_hash()
+        if self.sessions_ended_at is None:
+            return found
+        ended = self.sessions_ended_at.isoformat()
+        return salted_hmac("callprivacy.sessions", f"{found} {ended}", algorithm="sha256").hexdigest()
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
         """
@@ -446,6 +460,8 @@ class ProviderLink(AgencyOwned):
 
     :ivar digest: of the issuer and of its name for the person, which is kept nowhere.
     :ivar with_factor: the provider said, when they last came from there, that they showed it a second factor.
+    :ivar sessions: the digests of its names for their newest sessions there, as far as it names them.
+    :ivar sessions_ended_at: no sign-in that began there by then is completed any more.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -453,6 +469,8 @@ class ProviderLink(AgencyOwned):
     linked_at = models.DateTimeField()
     last_at = models.DateTimeField()
     with_factor = models.BooleanField(default=False, db_default=False)
+    sessions = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
+    sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         base_manager_name = "objects"

@@ -25,6 +25,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, SignInFailure, User
 from callprivacy.accounts.services import people as deeds
 from callprivacy.accounts.services import sign_in as slow
+from callprivacy.accounts.services.operators import LinkTokens
 from callprivacy.accounts.tasks import purge_sign_ins
 from callprivacy.audit.models import Event, HouseEvent
 from callprivacy.lib.scope import Actor
@@ -601,3 +602,13 @@ def test_ended_sessions_are_tidied_away_and_others_stay(
     assert [session.user_id for session in UserSession.objects.all()] == [people.carol.user_id]
     purge_sign_ins()
     assert UserSession.objects.count() == 1
+
+
+def test_link_for_a_new_password_ends_with_all_sessions(cast: cast.Cast) -> None:
+    tokens, user = LinkTokens(), cast.bob.user
+    token = tokens.make_token(user)
+    assert tokens.check_token(user, token)
+    deeds.end_sessions(user.pk, at=NOON)
+    user.refresh_from_db()
+    assert not tokens.check_token(user, token)
+    assert tokens.check_token(user, tokens.make_token(user))

@@ -126,7 +126,7 @@ REGISTER: dict[str, Table] = {
         "A member of staff",
         _plain(
             "id last_login is_superuser is_active is_staff created_at password_changed_at",
-            "password_due_at password_due_why password_links",
+            "password_due_at password_due_why password_links sessions_ended_at",
             email="Of a member of staff; it is the sign-in name",
             name="Of a member of staff",
         )
@@ -195,8 +195,11 @@ REGISTER: dict[str, Table] = {
     ),
     "accounts.ProviderLink": Table(
         "Who a person of the staff is at the agency's provider",
-        _plain("id agency user linked_at last_at with_factor")
-        | _secret(digest="SHA-256 of the provider's name for them"),
+        _plain("id agency user linked_at last_at with_factor sessions_ended_at")
+        | _secret(
+            digest="SHA-256 of the provider's name for them",
+            sessions="Digests of the provider's names for their sessions there",
+        ),
     ),
     "accounts.PasswordHistory": Table(
         "A password that a person had before",
