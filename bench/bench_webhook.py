@@ -124,7 +124,7 @@ class Processes:
 
 @dataclass
 class Answers:
-    """Milliseconds from when each was due to its answer, and what was answered otherwise than 200."""
+    """Milliseconds from when each was due to its answer, and what was answered otherwise than expected."""
 
     took: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -141,7 +141,9 @@ class Answers:
         return f"{len(self.failed)} failed" + (f" ({kinds})" if kinds else "")
 
 
-async def _send(requests: Sequence[bytes], rate: float, at_second: Callable[[int], None]) -> Answers:
+async def _send(
+    requests: Sequence[bytes], rate: float, at_second: Callable[[int], None], expected: bytes
+) -> Answers:
     answers = Answers()
     began = time.perf_counter() + 0.2
 
@@ -157,7 +159,7 @@ async def _send(requests: Sequence[bytes], rate: float, at_second: Callable[[int
         except (OSError, TimeoutError) as error:
             answers.failed.append(type(error).__name__)
             return
-        if status == [b"200"]:
+        if status == [expected]:
             answers.took.append((time.perf_counter() - due) * 1000)
         else:
             answers.failed.append(b" ".join(status).decode("ascii", "replace") or "no answer")
@@ -171,9 +173,15 @@ async def _send(requests: Sequence[bytes], rate: float, at_second: Callable[[int
     return answers
 
 
-def send(requests: Sequence[bytes], rate: float, at_second: Callable[[int], None] | None = None) -> Answers:
-    """Send each request when it is due, on a connection of its own; `at_second` is told each second."""
-    return asyncio.run(_send(requests, rate, at_second or (lambda _: None)))
+def send(
+    requests: Sequence[bytes],
+    rate: float,
+    at_second: Callable[[int], None] | None = None,
+    *,
+    expected: bytes = b"200",
+) -> Answers:
+    """Send each request when it is due, on a connection of its own; `at_second` is called each second."""
+    return asyncio.run(_send(requests, rate, at_second or (lambda _: None), expected))
 
 
 def health_requests(count: int) -> list[bytes]:
