@@ -248,7 +248,7 @@ def check(world: World, counts: dict[tuple[int, int], set[Permission]], agency: 
 
 
 @settings(
-    max_examples=times(25, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=times(12, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(DRAWS)
 def test_django_and_guardian_agree_with_whatever_is_granted(world: World, draw: Draw) -> None:

@@ -47,7 +47,7 @@ from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
 from tests.consent.pages import states_of
 from tests.make import NOON
-from tests.scale import some
+from tests.scale import some, times
 
 pytestmark = pytest.mark.as_committed
 
@@ -260,13 +260,13 @@ def test_a_server_that_is_away_for_a_day_costs_no_invitation_and_the_outbox_grow
     queue(cast, f"{ADDRESS},{NUMBER}")
     with monkeypatch.context() as patch:
         tried = refusing(patch, error)
-        for minutes in range(0, 24 * 60, 11):
+        for minutes in range(0, 24 * 60, times(60, 11)):
             at = NOON + timedelta(minutes=minutes)
             with time_machine.travel(at, tick=False):
                 tasks.send_invitations(agency_id=cast.acme.pk)
             with job_scope(agency_id=cast.acme.pk):
                 assert due.outbox(cast.acme.pk, at) == (minutes * 60, 1)
-    assert len(tried) > 100
+    assert len(tried) >= 24
     row = only(cast)
     assert (row.state, row.attempts, row.address is None) == (InvitationState.QUEUED, 0, False)
     later = NOON + timedelta(days=1, minutes=11)

@@ -31,7 +31,7 @@ from retention.selectors import due
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
-from tests.scale import some
+from tests.scale import some, times
 from tests.work import waiting
 
 NUMBER = "+14045554686"
@@ -279,7 +279,7 @@ def test_the_outbox_is_as_old_as_its_oldest_mail_however_often_it_was_tried(cast
         began = work.next_daily_mail(began, cast.acme.time_zone)
         with job_scope(agency_id=cast.acme.pk):
             assert due.outbox(cast.acme.pk, began - timedelta(minutes=5)) == (None, 0)
-    for minutes in range(0, 24 * 60, 10):
+    for minutes in range(0, 24 * 60, times(60, 10)):
         at = began + timedelta(minutes=minutes)
         assert len(_claim(cast, at)) == 1
         with job_scope(agency_id=cast.acme.pk):
