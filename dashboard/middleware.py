@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
+from django.utils.csp import build_policy
 from psycopg.errors import QueryCanceled
 
 from callprivacy.lib.logs import logger
@@ -42,6 +44,7 @@ class ProbeMiddleware:
         # What the middleware below would have said of it.
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Referrer-Policy"] = "no-referrer"
+        answer.headers["Content-Security-Policy"] = build_policy(settings.SECURE_CSP)
         return answer
 
 

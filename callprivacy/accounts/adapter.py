@@ -169,7 +169,11 @@ class AccountAdapter(DefaultAccountAdapter):
         marks = marks_of(request, person.pk, device=device)
         with seconding.at_marks(marks):
             people.record_own(
-                "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
+                "person.signed_in",
+                user_id=person.pk,
+                at=at,
+                agency_id=through.agency_id if through else None,
+                **_methods_of(request, person),
             )
         structlog.contextvars.bind_contextvars(person=person.pk)
         password_deeds.renew_due(user_ids=[person.pk])
@@ -277,6 +281,16 @@ def _through(request: HttpRequest, user: User) -> access.Through | None:
         if record["method"] != "mfa" or record.get("passwordless"):
             return None
     return None
+
+
+def _methods_of(request: HttpRequest, user: User) -> dict[str, str]:
+    """The factors of the sign-in that has just ended; the library records none after an invitation."""
+    methods: list[str] = []
+    for record in reversed(get_authentication_records(request, user)):
+        methods.insert(0, record.get("type") or record["method"])
+        if record["method"] != "mfa" or record.get("passwordless"):
+            break
+    return {"methods": ", ".join(methods)} if methods else {}
 
 
 def attach_rule(user: User) -> passwords.Rule:

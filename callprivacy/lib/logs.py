@@ -81,6 +81,9 @@ _SECRET_PART = re.compile(
 _QUERY = re.compile(r"(?<![^\s?\"'<>])(?P<path>[^\s?\"'<>/]*/[^\s?\"'<>]*)\?[^\s\"'<>]+")
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def mask_text(value: str) -> str:
     """
     Replace what looks like a phone number (7 to 15 digits, however they are grouped), secrets in addresses, and what
@@ -194,6 +197,12 @@ def _only_listed(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {key: value for key, value in event.items() if key in _WRITTEN}
 
 
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What JSON does with every value: a break, or a code that a terminal obeys, forges no line."""
+    event["event"] = _CONTROL.sub(lambda found: ascii(found.group())[1:-1], str(event["event"]))
+    return event
+
+
 def _outline(error: BaseException | None) -> Iterator[str]:
     """Each error of a chain, the cause last: its class, its code and where it was raised."""
     seen: set[int] = set()
@@ -274,10 +283,13 @@ def _end_of_thread(failed: Any) -> None:
 
 def settings(*, level: str, as_json: bool) -> dict[str, Any]:
     """Return Django's LOGGING: one handler on standard error, one formatter that writes what is listed."""
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        else [
+            _on_one_line,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
     )
     return {
         "version": 1,
@@ -289,7 +301,7 @@ def settings(*, level: str, as_json: bool) -> dict[str, Any]:
                 "use_get_message": False,
                 "pass_foreign_args": True,
                 "foreign_pre_chain": [*_SHARED, _without_arguments],
-                "processors": [*_LAST, renderer],
+                "processors": [*_LAST, *renderers],
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "listed"}},

@@ -490,6 +490,15 @@ def test_a_way_back_ends_once(acme: cast.Cast, provider: Provider, key: str) -> 
     assert reasons(acme.acme) == []
 
 
+@pytest.mark.parametrize(("site", "page"), [("cross-site", "/sso/{}/?"), ("same-origin", "https://id.")])
+def test_link_on_another_site_leads_to_the_button(
+    acme: cast.Cast, provider: Provider, key: str, site: str, page: str
+) -> None:
+    """A provider that remembers the person asks nothing, so the person has to start the sign-in."""
+    answer = Browser().get(f"/sso/{key}/go/?next=/calls/", headers={"Sec-Fetch-Site": site})
+    assert answer["Location"].startswith(page.format(key))
+
+
 def test_a_code_of_another_way_is_of_no_use(acme: cast.Cast, provider: Provider, key: str) -> None:
     theirs, mine, stolen = Browser(), Browser(), ""
     for kind, why in (

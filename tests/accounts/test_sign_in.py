@@ -178,6 +178,7 @@ def test_sign_in_events_say_network_and_browser_by_marks_of_their_agency(people:
 
     (_, first), (_, out) = inside
     assert [action for action, _ in inside] == ["person.signed_in", "person.signed_out"]
+    assert first.pop("methods") == "password, totp"
     assert first == out
     assert first.keys() == {"network", "browser"}
     wrong_password, wrong_code = failed

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What a page of ours may load, and nothing from anywhere else.
-_POLICY = ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
+_POLICY = ("default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
 # Stylesheets of a client's colours, the same for everybody, which browsers keep for some minutes; and the pages of
 # callers that a site of the client's shows.
 _EMBEDDED = {
@@ -47,8 +47,8 @@ def faults(response: HttpResponse, address: Address, *, signed_in: bool) -> list
     if not headers.get("Referrer-Policy"):
         found.append("addresses travel on")
     policy = headers.get("Content-Security-Policy", "")
+    found += [f"no {part} in the policy" for part in _POLICY if part not in policy]
     if kind.startswith("text/html"):
-        found += [f"no {part} in the policy" for part in _POLICY if part not in policy]
         if "unsafe" in policy or re.search(r"(script|style|default)-src[^;]*(\*|https?:)", policy):
             found.append(f"the policy lets strangers in: {policy}")
         if headers.get("Cross-Origin-Opener-Policy") != "same-origin":
@@ -87,6 +87,7 @@ def test_a_probe_that_is_answered_before_everything_else_says_the_same(world: Wo
     headers = world.browsers["anonymous"].get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
 def test_every_page_has_the_policy(world: World) -> None:

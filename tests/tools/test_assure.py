@@ -61,9 +61,14 @@ def test_every_requirement_of_both_levels_is_there_once() -> None:
     assert len({row[0] for row in found}) == len(found) == 253
 
 
-@pytest.mark.thorough
 def test_what_the_requirements_name_is_there() -> None:
     assert asvs.faults(asvs.requirements()) == []
+
+
+def test_at_least_100_requirements_name_a_test_of_their_own() -> None:
+    named = [[one for one in row[4].split() if "::" in one] for row in asvs.requirements() if row[3] == "met"]
+    uses = Counter(one for tests in named for one in tests)
+    assert sum(any(uses[one] == 1 for one in tests) for tests in named) >= 100
 
 
 def test_what_is_done_otherwise_is_told_apart_from_what_is_met() -> None:

@@ -5,6 +5,7 @@ Runs tests of the suite for a row, with the larger numbers (ASSURE=1, see tests/
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import signal
@@ -194,6 +195,11 @@ def _sentence(node: str) -> str:
     return node.rpartition("::")[2].removeprefix("test_").replace("_", " ")
 
 
+@functools.cache
+def _top_level(file: Path) -> Sequence[ast.stmt]:
+    return ast.parse(file.read_text(encoding="utf-8")).body
+
+
 def exists(node: str) -> bool:
     """Whether a node id (without "tests/", without parameters) names a test, or a file of them."""
     name, _, rest = node.partition("::")
@@ -202,7 +208,7 @@ def exists(node: str) -> bool:
         return file.exists()
     if not file.is_file():
         return False
-    inside: Sequence[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body
+    inside = _top_level(file)
     for part in rest.partition("[")[0].split("::"):
         found = [one for one in inside if getattr(one, "name", None) == part]
         if not found:

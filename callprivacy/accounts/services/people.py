@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -91,7 +91,9 @@ class ApprovesError(ValueError):
 # --- A person's own deeds ---
 
 
-def record_own(action: str, *, user_id: int, at: datetime, agency_id: int | None = None) -> None:
+def record_own(
+    action: str, *, user_id: int, at: datetime, agency_id: int | None = None, **details: Any
+) -> None:
     """
     Write a person's own deed into the trail of each agency the person is active in; without any, into the
     house's log.
@@ -106,18 +108,21 @@ def record_own(action: str, *, user_id: int, at: datetime, agency_id: int | None
     agency_ids = [agency_id] if agency_id is not None else selectors.agency_ids_of_user(user_id)
     for one in agency_ids:
         if entered is not None and entered.agency_id == one:
-            audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=one))
+            audit.record(
+                action, by=Actor.staff(user_id=user_id), at=at, **details, **seconding.where(agency_id=one)
+            )
         elif entered is None:
-            _record_in(one, action, user_id, at)
+            _record_in(one, action, user_id, at, details)
         else:
-            transaction.on_commit(partial(_record_in, one, action, user_id, at))
+            transaction.on_commit(partial(_record_in, one, action, user_id, at, details))
     if not agency_ids:
-        audit.record_house(action, at=at, person=user_id, **seconding.where(agency_id=None))
+        audit.record_house(action, at=at, person=user_id, **details, **seconding.where(agency_id=None))
 
 
-def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
+def _record_in(agency_id: int, action: str, user_id: int, at: datetime, details: Mapping[str, Any]) -> None:
     with job_scope(agency_id=agency_id):
-        audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=agency_id))
+        where = seconding.where(agency_id=agency_id)
+        audit.record(action, by=Actor.staff(user_id=user_id), at=at, **details, **where)
 
 
 @contextmanager

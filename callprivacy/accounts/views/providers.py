@@ -17,6 +17,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -75,8 +76,11 @@ def show_door(request: HttpRequest, key: str) -> HttpResponse:
 @never_cache
 @require_GET
 def go(request: HttpRequest, key: str) -> HttpResponse:
-    """Lead to the provider."""
-    return _set_out(request, _door_or_404(key), confirms_for=None)
+    """Lead to the provider; a link on another site leads to the button, because its reader asked for no sign-in."""
+    door = _door_or_404(key)
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        return redirect(reverse("accounts:provider_door", args=[key], query={"next": _next_of(request)}))
+    return _set_out(request, door, confirms_for=None)
 
 
 @login_not_required
