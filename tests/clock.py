@@ -2,7 +2,7 @@
 One clock for the suite: Python, PostgreSQL and every process that a test starts read the same instant.
 
 A run begins at `BEGINS` whatever the day of the machine is, and its clock ticks from there. `TEST_CLOCK` names another
-instant; `python -m tools.dates` runs the suite at many. `make.NOON` follows from it.
+instant; `make dates` runs the suite at many. `make.NOON` follows from it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import batched
 from typing import Any, Final
 
 from django.db import connection
@@ -43,10 +44,18 @@ type Counted = dict[Pair, dict[Copies, Count]]
 
 _PAIRS: Final = "unnest(%(clients)s::bigint[], %(callers)s::uuid[]) AS p (client_id, caller_id)"
 _OF_CALLS: Final = "c.client_id = p.client_id AND c.caller_id = p.caller_id"
+_OF_A_CALL: Final = {
+    Copies.CALLS: "TRUE",
+    Copies.RECORDINGS: "r.state <> 'gone'",
+    Copies.TRANSCRIPTS: "t.text IS NOT NULL",
+}
+_COUNTED: Final = ", ".join(
+    f"count(c.id) FILTER (WHERE {there}), min(c.id::text) FILTER (WHERE {there}),"
+    f" max(c.id::text) FILTER (WHERE {there})"
+    for there in _OF_A_CALL.values()
+)
 _CALLS: Final = f"""
-    SELECT p.client_id, p.caller_id, count(c.id), min(c.id::text), max(c.id::text),
-        count(r.id) FILTER (WHERE r.state <> 'gone'), count(r.file_key),
-        count(r.reference) FILTER (WHERE r.state <> 'gone'), count(t.id) FILTER (WHERE t.text IS NOT NULL)
+    SELECT p.client_id, p.caller_id, count(r.file_key), count(r.reference) FILTER (WHERE r.state <> 'gone'), {_COUNTED}
     FROM {_PAIRS} JOIN calls_call c ON {_OF_CALLS}
     LEFT JOIN calls_recording r ON r.client_id = c.client_id AND r.call_id = c.id
     LEFT JOIN calls_transcript t ON t.client_id = c.client_id AND t.call_id = c.id
@@ -121,17 +130,13 @@ def of_lone_calls(
 
 
 def _count_calls(found: Counted, values: Mapping[str, Any]) -> None:
-    for client_id, caller_id, calls, first, last, recordings, files, links, transcripts in _fetch(
-        _CALLS, values
-    ):
+    for client_id, caller_id, files, links, *counts in _fetch(_CALLS, values):
         here = found[client_id, caller_id]
-        oldest, newest = start_of(uuid.UUID(first)), start_of(uuid.UUID(last))
-        _add(here[Copies.CALLS], calls, oldest, newest)
-        if recordings:
-            _add(here[Copies.RECORDINGS], recordings, oldest, newest)
+        for copies, (number, first, last) in zip(_OF_A_CALL, batched(counts, 3), strict=True):
+            if number:
+                _add(here[copies], number, start_of(uuid.UUID(first)), start_of(uuid.UUID(last)))
+        if Copies.RECORDINGS in here:
             here[Copies.RECORDINGS].detail = {"stored_here": files, "at_vendor": links}
-        if transcripts:
-            _add(here[Copies.TRANSCRIPTS], transcripts, oldest, newest)
     for client_id, caller_id, provider, calls in _fetch(_VENDORS, values):
         line = found[client_id, caller_id][Copies.VENDOR]
         line.count += calls

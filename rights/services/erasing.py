@@ -469,6 +469,7 @@ def _count_copies(target: Target, done: Done, copies: Sequence[VendorCopy], *, i
 def _count(done: Done, removed: Removed) -> None:
     done.add(Copies.CALLS, len(removed.ids))
     done.add(Copies.RECORDINGS, removed.recordings)
+    done.add(Copies.TRANSCRIPTS, removed.transcripts)
 
 
 def _forget(target: Target, at: datetime, done: Done) -> bool:

@@ -40,6 +40,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls import files
 from tests.cast import Cast
+from tests.consent.deciding import worded
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
 from tests.scale import some
@@ -86,6 +87,21 @@ def held(cast: Cast, **extent: Any) -> Iterator[None]:
             review_on=date(2027, 2, 1), ends_on=None, people=[], placed_by=cast.alice.user_id, at=make.NOON,
         )  # fmt: skip
     yield
+
+
+def test_erased_transcripts_are_counted_and_dated_by_their_own_calls(cast: Cast, office: Office) -> None:
+    """The case and the letter left them out, and dated one transcript by all calls of the person."""
+    make.call(cast.dentist, ANNA, at=YESTERDAY)
+    worded(make.call(cast.dentist, ANNA, at=make.NOON), "My tooth hurts.")
+
+    submission = ready(cast.dentist, cast)
+    found = line(submission, Copies.TRANSCRIPTS)
+    case = erase(cast, office, submission)
+
+    assert found.oldest_at == found.newest_at == make.NOON
+    assert line(submission, Copies.TRANSCRIPTS).erased == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert "Transcripts: 1" in letters.facts_of(case)["done"]
 
 
 def test_an_export_that_is_being_written_is_begun_anew_without_the_person(cast: Cast, office: Office) -> None:

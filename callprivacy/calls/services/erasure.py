@@ -512,7 +512,13 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         )
         rows = cursor.fetchall()
         delete_files_on_commit(client.pk, [file_key for file_key, *_ in rows])
-        for table in ("calls_transcript", "calls_callpress", "calls_callref"):
+        cursor.execute(
+            "DELETE FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
+            " RETURNING text IS NOT NULL",
+            scope,
+        )
+        transcripts = sum(has_text for (has_text,) in cursor.fetchall())
+        for table in ("calls_callpress", "calls_callref"):
             cursor.execute(
                 f"DELETE FROM {table} WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
                 scope,
@@ -523,6 +529,7 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         ids=tuple(leaving),
         # What left before its call was counted then.
         recordings=sum(state != RecordingState.GONE for *_, state in rows),
+        transcripts=transcripts,
         callers=callers,
         reasons=reasons,
         size=sum(size or 0 for _, size, _ in rows),
