@@ -14,7 +14,7 @@ from consent.enums import Language, Purpose
 from consent.services.web import Deed
 
 LONGEST_NUMBER: Final = 40
-_LONGEST_TOKEN: Final = 4000
+LONGEST_TOKEN: Final = 4000
 
 
 class NumberField(forms.CharField):
@@ -60,7 +60,7 @@ class AnswerForm(_Public):
     number = NumberField()
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purposes = forms.MultipleChoiceField(choices=Purpose, required=False)
-    form = LineField(max_length=_LONGEST_TOKEN)
+    form = LineField(max_length=LONGEST_TOKEN)
     everything = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class NumberForm(_Public):
 class CodeForm(_Public):
     """A code that arrived on a phone, and what the page knows of where it was sent."""
 
-    challenge = LineField(max_length=_LONGEST_TOKEN)
+    challenge = LineField(max_length=LONGEST_TOKEN)
     code = LineField(max_length=20)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,8 +102,8 @@ class SwitchForm(_Public):
 
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purpose = forms.ChoiceField(choices=[*Purpose.choices, ("everything", "everything")])
-    form = LineField(max_length=_LONGEST_TOKEN)
-    asked = LineField(max_length=_LONGEST_TOKEN, required=False)
+    form = LineField(max_length=LONGEST_TOKEN)
+    asked = LineField(max_length=LONGEST_TOKEN, required=False)
 
 
 class UpdatesForm(_Public):
