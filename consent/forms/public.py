@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.lib import phone
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import EmailLineField, LineField
 from consent.channels import words
 from consent.enums import Language, Purpose
 from consent.services.web import Deed
@@ -17,7 +17,7 @@ LONGEST_NUMBER: Final = 40
 LONGEST_TOKEN: Final = 4000
 
 
-class NumberField(forms.CharField):
+class NumberField(LineField):
     """A phone number, as E.164."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -109,7 +109,7 @@ class SwitchForm(_Public):
 class UpdatesForm(_Public):
     """Where to send news, and which."""
 
-    address = forms.EmailField(max_length=254, required=False)
+    address = EmailLineField(max_length=254, required=False)
     on_change = forms.BooleanField(required=False)
     on_notice = forms.BooleanField(required=False)
 

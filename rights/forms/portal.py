@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.calls.http import SealedUpload
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField
 from consent.enums import CodeWay, Language
 from consent.forms.public import LONGEST_TOKEN, CodeForm, NumberField
 from consent.law import places
@@ -70,7 +70,7 @@ class RequestForm(forms.Form):
     withheld_business = LineField(required=False, max_length=200)
     place = forms.ChoiceField(required=False)
     name = LineField(required=False, max_length=200)
-    mail = forms.EmailField(required=False, max_length=254)
+    mail = EmailLineField(required=False, max_length=254)
     words = LineField(required=False, max_length=4000)
 
     def __init__(

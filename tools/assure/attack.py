@@ -844,8 +844,14 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "a name of two lines is taken",
                 "callprivacy/lib/forms.py",
-                "        if len(text.splitlines()) > 1:\n",
+                "        if text.splitlines() not in ([], [text]):\n",
                 "        if False:\n",
+            ),
+            Edit(
+                "a form of the sign-in library takes a line break",
+                "callprivacy/lib/forms.py",
+                "                field.validators.append(line.clean)\n",
+                "                pass\n",
             ),
         ),
         broken=(*_OF_MAILS, "rules/test_lines.py"),
