@@ -132,7 +132,9 @@ class _Person:
         if identity is None:
             raise SystemExit("The personal page asks for no proof.")
         about = {"form": self._note(where), "identity": identity[1], "way": "text"}
-        _, third = self._timed(lambda: self.browser.post(where, {**about, "deed": "code"}))
+        asked, third = self._timed(lambda: self.browser.post(where, {**about, "deed": "code"}))
+        if sealed := re.search(r'name="challenge" value="([^"]*)"', asked.content.decode()):
+            about["challenge"] = sealed[1]
         _, fourth = self._timed(
             lambda: self.browser.post(where, {**about, "deed": "prove", "code": "000000"})
         )

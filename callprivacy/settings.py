@@ -269,6 +269,8 @@ USERSESSIONS_TRACK_ACTIVITY = False
 
 ACCOUNT_FORMS = {
     "change_password": "callprivacy.accounts.forms.ChangePasswordForm",
+    "login": "callprivacy.accounts.forms.SignInForm",
+    "reauthenticate": "callprivacy.accounts.forms.PasswordAgainForm",
     "reset_password": "callprivacy.accounts.adapter.AskForLinkForm",
     "reset_password_from_key": "callprivacy.accounts.forms.ResetPasswordForm",
 }
@@ -284,6 +286,7 @@ MFA_FORMS = {
     "add_webauthn": "callprivacy.accounts.adapter.AddKeyForm",
     "authenticate": "callprivacy.accounts.adapter.SecondFactorForm",
     "authenticate_webauthn": "callprivacy.accounts.adapter.KeyBesideForm",
+    "edit_webauthn": "callprivacy.accounts.adapter.RenameKeyForm",
     "login_webauthn": "callprivacy.accounts.adapter.KeyAloneForm",
     "reauthenticate": "callprivacy.accounts.adapter.SecondFactorAgainForm",
     "reauthenticate_webauthn": "callprivacy.accounts.adapter.KeyAgainForm",

@@ -9,6 +9,7 @@ so, and is the same. What protects a person is taken however much was asked befo
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from ninja import Header, NinjaAPI, Router, Schema
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import ApiScope
@@ -238,6 +239,7 @@ def answer_errors(api: NinjaAPI) -> None:
 
 # One line: no control characters, of which NUL is one that the database does not take.
 LINE: Final = r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*$"
+_ON_ONE_LINE: Final = re.compile(LINE[1:-1])
 
 
 class Strict(Schema):
@@ -407,7 +409,7 @@ class CallIn(Strict):
     reference: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")
 
 
-type Detail = Annotated[str, Field(max_length=events.DETAIL_AT_MOST)]
+type Detail = Annotated[str, Field(max_length=events.DETAIL_AT_MOST, pattern=r"^[^\x00]*$")]
 
 
 class ProofIn(Strict):
@@ -421,8 +423,17 @@ class ProofIn(Strict):
             f"{kind.value}: {', '.join(shown.details)}"
             for kind, shown in events.SHOWN_BY.items()
             if shown.details
-        ),
+        )
+        + ". Each is on one line, but for words.",
     )
+
+    @field_validator("details")
+    @classmethod
+    def _on_one_line(cls, details: dict[str, str]) -> dict[str, str]:
+        """What a person wrote may have several lines."""
+        if any(name != "words" and _ON_ONE_LINE.fullmatch(text) is None for name, text in details.items()):
+            raise ValueError("Write each detail but words on one line.")
+        return details
 
 
 class Said(StrEnum):
@@ -580,7 +591,10 @@ def write_events(
     request: ApiRequest,
     statement: EventIn,
     key_sent: Annotated[
-        str, Header(alias="Idempotency-Key", description="A key of your choosing, 8 to 100 characters.")
+        str,
+        Header(
+            alias="Idempotency-Key", pattern=LINE, description="A key of your choosing, 8 to 100 characters."
+        ),
     ] = "",
 ) -> HttpResponse:
     """

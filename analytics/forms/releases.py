@@ -19,14 +19,14 @@ from analytics.services.noisy import LEAST_EPSILON, MOST_EPSILON
 from analytics.services.recipients import MOST_SUPPRESSED
 from analytics.services.releases import Wish
 from callprivacy.lib import redact
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField
 
 
 class RecipientForm(forms.Form):
     """A company that data is given to, what binds it, and its budget of a year."""
 
     name = LineField(label="Company", max_length=120)
-    email = forms.EmailField(
+    email = EmailLineField(
         label="Business address",
         max_length=254,
         help_text="Is told to delete a file when it is revoked or has ended. Files are not sent there.",

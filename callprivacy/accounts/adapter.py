@@ -38,6 +38,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
     AuthenticateWebAuthnForm,
+    EditWebAuthnForm,
     LoginWebAuthnForm,
     ReauthenticateWebAuthnForm,
 )
@@ -65,6 +66,7 @@ from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in, sso
 from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.browsers import browser_of
+from callprivacy.lib.forms import OneLineTexts
 from callprivacy.lib.mail import with_html
 from callprivacy.vault import fields as vault
 from callprivacy.vault.sealing import SealBrokenError
@@ -254,7 +256,7 @@ class AccountAdapter(DefaultAccountAdapter):
         after_commit(f"mail: {template_prefix}", super().send_mail, template_prefix, email, context)
 
 
-class AskForLinkForm(ResetPasswordForm):
+class AskForLinkForm(OneLineTexts, ResetPasswordForm):
     """Links for a new password are mailed to a name, and asked for by a sender, once a minute at most after five."""
 
     def clean_email(self) -> str:
@@ -351,7 +353,7 @@ def _write_down(action: str, *, user: User, authenticator: Authenticator, **_: A
     factor_deeds.factor_changed(user=user, action=action, kind=kind, at=timezone.now())
 
 
-class ActivateCodesForm(ActivateTOTPForm):
+class ActivateCodesForm(OneLineTexts, ActivateTOTPForm):
     """The seed waits sealed in the session until its first code is shown."""
 
     secret: str
@@ -409,7 +411,7 @@ def _one_ceremony(purpose: Ceremony) -> Iterator[None]:
         session.pop(STATE_SESSION_KEY, None)
 
 
-class AddKeyForm(AddWebAuthnForm):
+class AddKeyForm(OneLineTexts, AddWebAuthnForm):
     """A passkey or a security key, in plain words. Whether it opens alone is what its owner says here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -477,6 +479,10 @@ class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):
     ceremony = Ceremony.AGAIN
 
 
+class RenameKeyForm(OneLineTexts, EditWebAuthnForm):
+    """What a person calls a key."""
+
+
 class RemoveKeyForm(DeactivateTOTPForm):
     """One's word that a key is to go; refused where the library refuses to let codes go."""
 
@@ -491,7 +497,7 @@ class SecondFactorStage(AuthenticateStage):
 _STAGE = f"{SecondFactorStage.__module__}.{SecondFactorStage.__qualname__}"
 
 
-class _Slowed:
+class _Slowed(OneLineTexts):
     """Guesses of a second factor wait like guesses of a password, counted in the database and from any address."""
 
     user: User

@@ -30,7 +30,7 @@ from callprivacy.accounts.enums import (
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews, sign_in
 from callprivacy.lib import networks, outside, phone, zones
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField, OneLineTexts, URLLineField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -45,14 +45,14 @@ def zone_choices() -> list[tuple[str, str]]:
     return [(name, name.replace("_", " ")) for name in [*names, "UTC"]]
 
 
-class PlacesField(forms.CharField):
+class PlacesField(LineField):
     """States and countries, "US-CA, US-NY, DE", as a list of (country, region)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=600, **kwargs)
 
     def to_python(self, value: Any) -> Any:
-        words = [word for word in re.split(r"[,;\s]+", str(value or "").upper()) if word]
+        words = [word for word in re.split(r"[,;\s]+", super().to_python(value).upper()) if word]
         found = []
         for word in words:
             match = _PLACE.match(word)
@@ -145,7 +145,7 @@ class ClientForm(forms.Form):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write it as #2f5d62.")],
         help_text="Of its public pages: choices, consent and requests.",
     )
-    policy_url = forms.URLField(
+    policy_url = URLLineField(
         label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."
     )
 
@@ -271,7 +271,7 @@ class InviteForm(forms.Form):
     """Who is invited, as what, and for which clients."""
 
     name = LineField(max_length=120)
-    email = forms.EmailField(label="E-mail", max_length=254)
+    email = EmailLineField(label="E-mail", max_length=254)
     role = forms.ChoiceField(
         choices=Role.choices,
         initial=Role.REVIEWER,
@@ -381,11 +381,10 @@ def explain_rule(field: forms.Field, rule: passwords.Rule, *, has_factor: bool) 
     field.widget.attrs.pop("placeholder", None)
 
 
-class _NewPassword:
+class _NewPassword(OneLineTexts):
     """The rule of whose password it is, beside the field."""
 
     user: User
-    fields: dict[str, forms.Field]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -425,6 +424,14 @@ class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
         with slowed(self.user, "present password", wrong="wrong passwords"):
             password: str = super().clean_oldpassword()
         return password
+
+
+class SignInForm(OneLineTexts, allauth_forms.LoginForm):
+    """A name and a password, on the sign-in page."""
+
+
+class PasswordAgainForm(OneLineTexts, allauth_forms.ReauthenticateForm):
+    """The password, from a person who is signed in."""
 
 
 class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
@@ -475,14 +482,14 @@ class NewAgencyForm(forms.Form):
     name = LineField(label="Agency", max_length=120)
     time_zone = forms.ChoiceField(choices=zone_choices, initial="America/New_York")
     officer_name = LineField(label="Compliance officer's name", max_length=120)
-    officer = forms.EmailField(label="Compliance officer's e-mail", max_length=254)
+    officer = EmailLineField(label="Compliance officer's e-mail", max_length=254)
 
 
 class OfficerForm(forms.Form):
     """One more compliance officer of an agency, by the platform's operator."""
 
     name = LineField(max_length=120)
-    email = forms.EmailField(label="E-mail", max_length=254)
+    email = EmailLineField(label="E-mail", max_length=254)
 
 
 def bundle_rows() -> list[tuple[Role, str]]:

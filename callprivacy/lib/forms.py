@@ -61,6 +61,27 @@ class LineField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = str(super().to_python(value) or "")
-        if len(text.splitlines()) > 1:
+        if text.splitlines() not in ([], [text]):
             raise forms.ValidationError(self.error_messages["line_break"], code="line_break")
         return text
+
+
+class EmailLineField(LineField, forms.EmailField):
+    """An e-mail address; Django's own field takes some line breaks in it."""
+
+
+class URLLineField(LineField, forms.URLField):
+    """An address on the web; Django's own field takes some line breaks in it."""
+
+
+class OneLineTexts:
+    """A library's form, whose texts are on one line as those of a `LineField` are."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        line = LineField(required=False, strip=False)
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField) and not isinstance(field, forms.JSONField):
+                field.validators.append(line.clean)

@@ -146,7 +146,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "After a STOP none comes by text until START is sent.",
         "code": "Code, 6 digits",
         "check_code": "Go on",
-        "code_wrong": "That is not the code, or it no longer counts. Look again, or ask for a new one.",
+        "code_wrong": "That is not the code this page asked for, or it no longer counts. Look again, or ask for a"
+        " new one.",
         "another": "Another number",
         "receipt": "Your receipt",
         "agreed": "You agreed",
@@ -260,7 +261,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "Después de un STOP no llega ninguno hasta que envíe START.",
         "code": "Código, 6 cifras",
         "check_code": "Continuar",
-        "code_wrong": "Ese no es el código, o ya no vale. Mire otra vez o pida uno nuevo.",
+        "code_wrong": "Ese no es el código que pidió esta página, o ya no vale. Mire otra vez o pida uno nuevo.",
         "another": "Otro número",
         "receipt": "Su comprobante",
         "agreed": "Usted aceptó",

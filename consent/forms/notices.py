@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import LineField, URLLineField
 from consent.enums import Channel, Language, Purpose
 from consent.models import NoticeVersion
 from consent.selectors import wording
@@ -74,7 +74,7 @@ class WordsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="It follows the words. Name a way that works where they stand.",
     )
-    policy_url = forms.URLField(
+    policy_url = URLLineField(
         label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."
     )
 

@@ -8,16 +8,16 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.lib import phone
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import EmailLineField, LineField
 from consent.channels import words
 from consent.enums import Language, Purpose
 from consent.services.web import Deed
 
 LONGEST_NUMBER: Final = 40
-_LONGEST_TOKEN: Final = 4000
+LONGEST_TOKEN: Final = 4000
 
 
-class NumberField(forms.CharField):
+class NumberField(LineField):
     """A phone number, as E.164."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -60,7 +60,7 @@ class AnswerForm(_Public):
     number = NumberField()
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purposes = forms.MultipleChoiceField(choices=Purpose, required=False)
-    form = LineField(max_length=_LONGEST_TOKEN)
+    form = LineField(max_length=LONGEST_TOKEN)
     everything = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class NumberForm(_Public):
 class CodeForm(_Public):
     """A code that arrived on a phone, and what the page knows of where it was sent."""
 
-    challenge = LineField(max_length=_LONGEST_TOKEN)
+    challenge = LineField(max_length=LONGEST_TOKEN)
     code = LineField(max_length=20)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,14 +102,14 @@ class SwitchForm(_Public):
 
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purpose = forms.ChoiceField(choices=[*Purpose.choices, ("everything", "everything")])
-    form = LineField(max_length=_LONGEST_TOKEN)
-    asked = LineField(max_length=_LONGEST_TOKEN, required=False)
+    form = LineField(max_length=LONGEST_TOKEN)
+    asked = LineField(max_length=LONGEST_TOKEN, required=False)
 
 
 class UpdatesForm(_Public):
     """Where to send news, and which."""
 
-    address = forms.EmailField(max_length=254, required=False)
+    address = EmailLineField(max_length=254, required=False)
     on_change = forms.BooleanField(required=False)
     on_notice = forms.BooleanField(required=False)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import LineField, URLLineField
 from consent.channels.signals import origin_of
 
 MOST_SITES: Final = 50
@@ -30,7 +30,7 @@ class SitesForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="One a line, such as https://www.example.com, without a path. Every subdomain is a site of its own.",
     )
-    swap_url = forms.URLField(
+    swap_url = URLLineField(
         label="Number-swap script of the call tracker",
         required=False,
         max_length=500,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import LineField, URLLineField
 from consent.enums import OnWithdrawal
 
 _CHOICES = [
@@ -85,7 +85,7 @@ class EndpointForm(forms.Form):
     """
 
     name = LineField(max_length=120, help_text='Your name for the system, such as "Our CRM".')
-    url = forms.URLField(
+    url = URLLineField(
         label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
     )
     with_number = forms.BooleanField(

@@ -2,8 +2,9 @@
 Proof that somebody holds a phone: six digits that arrive there, good for ten minutes and five tries.
 
 Only a keyed digest of a code is kept, the number nowhere: it travels in the page as a sealed value. Whoever asks
-learns nothing, because every number is treated alike, known or not, within its limits or beyond them. The first
-proof of a number that never called makes its caller; a key without one is swept away.
+learns nothing, because every number is treated alike, known or not, within its limits or beyond them. A code counts on
+the page that requested it: the page brings back the ids of its codes, sealed, and uses and uses up those alone. The
+first proof of a number that never called makes its caller; a key without one is swept away.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import binascii
 import json
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -57,7 +59,7 @@ _HOUR: Final = timedelta(hours=1)
 
 
 class WrongCodeError(ValueError):
-    """The code is not the newest one of that number, is used, too old, or was guessed at too often."""
+    """The code is not the newest one of that page, is used, too old, or was guessed at too often."""
 
 
 class StaleChallengeError(ValueError):
@@ -85,10 +87,16 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sending:
-    """What became of a requested code. :ivar not_now: the limit is reached. That a call stays out is not said."""
+    """
+    What became of a requested code.
 
-    challenge: str
+    :ivar code_ids: the codes that count on the page. :ivar not_now: the limit is reached. That a call stays out is not
+        said. :ivar challenge: the codes, and what they prove, as the page brings them back.
+    """
+
+    code_ids: tuple[uuid.UUID, ...]
     not_now: NotNow | None = None
+    challenge: str = ""
 
 
 def can_send(client: Client, *, at: datetime) -> bool:
@@ -128,7 +136,13 @@ def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
 
 
 def send_code(
-    *, client: Client, number: str, language: Language, at: datetime, way: CodeWay = CodeWay.TEXT
+    *,
+    client: Client,
+    number: str,
+    language: Language,
+    at: datetime,
+    way: CodeWay = CodeWay.TEXT,
+    earlier: Sequence[uuid.UUID] = (),
 ) -> Sending:
     """
     Send a code to a number (E.164), where its limits allow one more; returns the challenge for the page, and when the
@@ -136,15 +150,17 @@ def send_code(
 
     Called outside any scope: the code is committed before it is sent. The answer and its time are the same for
     every number, known or not.
+
+    :param earlier: the codes that the page requested before.
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
-        challenge = _challenge(client, number, at)
         sender = _sender_of(client, at)
         rings = sender is not None and is_rung(sender, way)
-        code = None if sender is None else _new_code(client, number, at, rings=rings)
-    if sender is None or code is None or isinstance(code, NotNow):
+        code, sending = after(earlier, None if sender is None else _new_code(client, number, at, rings=rings))
+        sending = replace(sending, challenge=_challenge(client, number, sending.code_ids, at))
+    if sender is None or code is None:
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
-        return Sending(challenge, code if isinstance(code, NotNow) else None)
+        return sending
     try:
         call = channel.bring(sender, code, number=number, name=client.name, language=language, way=way)
         if call:
@@ -153,7 +169,16 @@ def send_code(
         _note_opt_out(client, number, at)
     except NotSentError as error:
         log.warning("code.not_sent", client=client.pk, why=str(error))
-    return Sending(challenge)
+    return sending
+
+
+def after(
+    earlier: Sequence[uuid.UUID], drawn: tuple[uuid.UUID, str | None] | NotNow | None
+) -> tuple[str | None, Sending]:
+    """The code to send, if any, and what the page then knows: no more codes than one number gets in an hour."""
+    if drawn is None or isinstance(drawn, NotNow):
+        return None, Sending(tuple(earlier), drawn)
+    return drawn[1], Sending((*earlier, drawn[0])[-AN_HOUR_A_NUMBER:])
 
 
 def is_rung(sender: CodeSender, way: CodeWay) -> bool:
@@ -190,9 +215,11 @@ def _note_opt_out(client: Client, number: str, at: datetime) -> None:
             texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
 
 
-def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False) -> str | NotNow | None:
+def _new_code(
+    client: Client, number: str, at: datetime, *, rings: bool
+) -> tuple[uuid.UUID, str | None] | NotNow:
     """
-    Store a new code and return it; `NotNow` where the number or the client has had enough.
+    Store a new code and return it with its id; `NotNow` where the number or the client has had enough.
 
     :param rings: whether a call brings it: None at an hour for none, or after enough of them. That the hour is known
         may say that the person is, so nobody is told, and the request counts like any other.
@@ -218,7 +245,7 @@ def _new_code(client: Client, number: str, at: datetime, *, rings: bool = False)
         created_at=at,
         expires_at=at + GOOD_FOR if goes else at,
     )
-    return code if goes else None
+    return code_id, code if goes else None
 
 
 def take_turn(holder_id: int) -> None:
@@ -254,7 +281,7 @@ def _free_at(rows: QuerySet[Any], per: timedelta, most: int) -> datetime | None:
 
 def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Proven:
     """
-    Prove the number of a challenge by its newest code; a code proves once.
+    Prove the number of a challenge by the newest of its codes; a code proves once.
 
     Called outside any scope: a try counts whether or not it was right.
 
@@ -262,44 +289,52 @@ def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Pr
     :raises WrongCodeError: the number is not proven.
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
-        number = _number_of(client, challenge, at)
-        code_id = _try(client, number, code, at)
+        number, code_ids = _opened(client, challenge, at)
+        code_id = _try(client, number, code, code_ids, at)
         if code_id is not None:
             added = people.add_callers(client=client, numbers=[number], at=at)
             return Proven(number, added[number], code_id)
     raise WrongCodeError
 
 
-def check_number(*, client: Client, number: str, code: str, at: datetime) -> uuid.UUID:
+def check_number(
+    *, client: Client, number: str, code: str, code_ids: Collection[uuid.UUID], at: datetime
+) -> uuid.UUID:
     """
-    Prove a number (E.164) by its newest code and return that code's id; nobody becomes a caller by it.
+    Prove a number (E.164) by the newest of these codes and return that code's id; nobody becomes a caller by it.
 
     Called outside any scope: a try counts whether or not it was right.
 
     :raises WrongCodeError: the number is not proven.
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
-        code_id = _try(client, number, code, at)
+        code_id = _try(client, number, code, code_ids, at)
     if code_id is None:
         raise WrongCodeError
     return code_id
 
 
-def _try(client: Client, number: str, code: str, at: datetime) -> uuid.UUID | None:
+def _try(
+    client: Client, number: str, code: str, code_ids: Collection[uuid.UUID], at: datetime
+) -> uuid.UUID | None:
     """The id of the code that this one is, of which a try is used up."""
     caller_id = vault_selectors.find_callers([client.pk], number).get(client.pk)
     if caller_id is None:
         return None
     rows = PhoneCode.objects.for_client(client).filter(caller_id=caller_id)
-    return try_code(rows=rows, holder_id=client.pk, code=code, at=at)
+    return try_code(rows=rows, code_ids=code_ids, holder_id=client.pk, code=code, at=at)
 
 
-def try_code(*, rows: QuerySet[Any], holder_id: int, code: str, at: datetime) -> uuid.UUID | None:
+def try_code(
+    *, rows: QuerySet[Any], code_ids: Collection[uuid.UUID], holder_id: int, code: str, at: datetime
+) -> uuid.UUID | None:
     """
-    Use up a try of the newest code of a number; returns its id where it is this one. A code proves once.
+    Use up a try of the newest code that a page requested; returns its id where it is this one. A code proves once.
 
-    :param rows: every code that went to the number. :param holder_id: under whose token key its digest is.
+    :param rows: every code that went to the number. :param code_ids: those that the page requested.
+    :param holder_id: under whose token key its digest is.
     """
+    rows = rows.filter(pk__in=code_ids)
     # One whose call did not go out was over when it was made.
     newest = rows.filter(expires_at__gt=F("created_at")).order_by("-created_at").first()
     if newest is None:
@@ -324,31 +359,33 @@ def _place(client: Client) -> Place:
     return Place(client.pk, PhoneCode._meta.db_table, "challenge", client.pk)
 
 
-def _challenge(client: Client, number: str, at: datetime) -> str:
-    plain = json.dumps([number, int((at + _CHALLENGE_FOR).timestamp())]).encode()
+def _challenge(client: Client, number: str, code_ids: Collection[uuid.UUID], at: datetime) -> str:
+    until = int((at + _CHALLENGE_FOR).timestamp())
+    plain = json.dumps([number, until, [code_id.hex for code_id in code_ids]]).encode()
     key = vault.purpose_key(client_id=client.pk, purpose=_PURPOSE, at=at)
     return base64.urlsafe_b64encode(key.seal(plain, _place(client))).decode()
 
 
-def _number_of(client: Client, challenge: str, at: datetime) -> str:
+def _opened(client: Client, challenge: str, at: datetime) -> tuple[str, list[uuid.UUID]]:
     key = vault.purpose_key(client_id=client.pk, purpose=_PURPOSE, at=at)
     try:
-        number, until = json.loads(key.unseal(base64.urlsafe_b64decode(challenge.encode()), _place(client)))
+        opened = json.loads(key.unseal(base64.urlsafe_b64decode(challenge.encode()), _place(client)))
+        number, until, code_ids = opened
     except (SealBrokenError, binascii.Error, ValueError):
         raise StaleChallengeError from None
     if at.timestamp() >= until:
         raise StaleChallengeError
-    return str(number)
+    return str(number), [uuid.UUID(code_id) for code_id in code_ids]
 
 
-def number_of(*, client: Client, challenge: str, at: datetime) -> str:
+def open_challenge(*, client: Client, challenge: str, at: datetime) -> tuple[str, list[uuid.UUID]]:
     """
-    The number that a challenge is about, to send another code there. Enters the client's scope itself.
+    The number that a challenge is about, to send another code there, and its codes. Enters the client's scope itself.
 
     :raises StaleChallengeError: the page is too old, or the challenge is none of ours.
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
-        return _number_of(client, challenge, at)
+        return _opened(client, challenge, at)
 
 
 def purge(*, agency_id: int, at: datetime) -> int:

@@ -7,6 +7,7 @@ nothing of the person but what this one form said.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,10 +141,11 @@ def _number_of(client: Client, event: ConsentEvent) -> str | None:
     return (event.caller_id and number_of(client, event.caller_id)) or None
 
 
-def start_proof(*, key: str, token: str, language: Language, at: datetime) -> codes.Sending:
+def start_proof(*, key: str, token: str, challenge: str, language: Language, at: datetime) -> codes.Sending:
     """
     Send a code to the phone of a receipt, and return what the page needs. Enters the client's scope itself.
 
+    :param challenge: of the codes that the page requested before, if any.
     :raises UnknownKeyError: nobody's key.
     :raises UnknownReceiptError: no receipt of this client, or one too old to be proven.
     """
@@ -154,7 +156,10 @@ def start_proof(*, key: str, token: str, language: Language, at: datetime) -> co
         number = _number_of(client, events[0])
     if number is None:
         raise UnknownReceiptError
-    return codes.send_code(client=client, number=number, language=language, at=at)
+    earlier: list[uuid.UUID] = []
+    with contextlib.suppress(codes.StaleChallengeError):
+        earlier = codes.open_challenge(client=client, challenge=challenge, at=at)[1]
+    return codes.send_code(client=client, number=number, language=language, at=at, earlier=earlier)
 
 
 def finish_proof(*, key: str, token: str, challenge: str, code: str, visit: Visit, at: datetime) -> str:

@@ -366,8 +366,8 @@ def send_another(*, key: str, challenge: str, language: Language, at: datetime) 
     :raises StaleChallengeError: the page is too old.
     """
     client = _client_behind(key)
-    number = codes.number_of(client=client, challenge=challenge, at=at)
-    return codes.send_code(client=client, number=number, language=language, at=at)
+    number, earlier = codes.open_challenge(client=client, challenge=challenge, at=at)
+    return codes.send_code(client=client, number=number, language=language, at=at, earlier=earlier)
 
 
 def check_code(*, key: str, challenge: str, code: str, at: datetime) -> tuple[Client, codes.Proven]:

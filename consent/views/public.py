@@ -119,7 +119,7 @@ def show_receipt(request: HttpRequest, key: str, receipt: str) -> HttpResponse:
         if "code" in request.POST:
             return SeeOther(_receipt_address(key, _finish(request, shown, language, at), language))
         doors.need_room(request, f"code:{shown.look.client_id}", most=CODES, at=at, while_unknown=True)
-        sending = receipts.start_proof(key=key, token=receipt, language=language, at=at)
+        sending = receipts.start_proof(key=key, token=receipt, challenge=challenge, language=language, at=at)
     except RefusedError as refused:
         return _draw_receipt(request, shown, language, at, refused=refused, challenge=challenge)
     return _draw_receipt(request, shown, language, at, **_sent(sending, shown.look, language))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django import forms
 
 from callprivacy.calls.providers import TRACKERS
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, LineField, URLLineField
 from governance.enums import Answer, DataCategory, ReviewDecision, SubProcessorState, TransferTool, VendorRole
 from governance.forms.breaches import without_number
 from governance.law import vendors as law
@@ -54,9 +54,7 @@ class VendorForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    source = forms.URLField(
-        label="Where its terms are", max_length=300, required=False, assume_scheme="https"
-    )
+    source = URLLineField(label="Where its terms are", max_length=300, required=False, assume_scheme="https")
     is_verified = forms.BooleanField(
         label="I have checked all of this today",
         required=False,
@@ -139,7 +137,7 @@ class CertificateForm(forms.Form):
 
     name = LineField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
     valid_until = DayField(label="Valid until")
-    source = forms.URLField(label="Where it is", max_length=300, required=False, assume_scheme="https")
+    source = URLLineField(label="Where it is", max_length=300, required=False, assume_scheme="https")
 
 
 class SubProcessorForm(forms.Form):

@@ -9,6 +9,7 @@ from django import forms
 
 from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
 from callprivacy.lib import outside
+from callprivacy.lib.forms import URLLineField
 
 
 def shown_in(said: Mapping[str, Any]) -> dict[str, int]:
@@ -24,7 +25,7 @@ def shown_in(said: Mapping[str, Any]) -> dict[str, int]:
 class AskForm(forms.Form):
     """Where the client is from now on, whether numbers go along, and why."""
 
-    moved_to = forms.URLField(
+    moved_to = URLLineField(
         label="Where the client can be reached from now on",
         required=False,
         max_length=300,

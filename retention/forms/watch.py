@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django import forms
 
+from callprivacy.lib.forms import URLLineField
+
 
 class EndpointForm(forms.Form):
     """Where alerts are sent."""
 
-    url = forms.URLField(
+    url = URLLineField(
         label="Address",
         max_length=500,
         assume_scheme="https",

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import calendars, phone
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
 from rights.enums import ApprovalKind, Ask, Channel, IdentityKind, LetterWay, OnBehalf
@@ -68,7 +68,7 @@ class NewForm(forms.Form):
         widget=forms.TextInput({"autocomplete": "off", "inputmode": "tel"}),
         help_text="The number whose calls are meant. It is sealed at once; nothing is shown before it is proven.",
     )
-    email = forms.EmailField(
+    email = EmailLineField(
         label="E-mail address of the person",
         required=False,
         widget=forms.EmailInput({"autocomplete": "off"}),
@@ -286,7 +286,7 @@ class AskForm(forms.Form):
     :param known: addresses, in lower case, that are known to be of the client's people.
     """
 
-    to = forms.EmailField(
+    to = EmailLineField(
         label="Mail address of the client's person",
         widget=forms.EmailInput({"autocomplete": "off"}),
         help_text="The link goes there alone and works for one answer. It needs no account and shows no number.",

@@ -6,13 +6,13 @@ from typing import Any
 
 from django import forms
 
-from callprivacy.lib.forms import LineField
+from callprivacy.lib.forms import EmailLineField, LineField
 
 
 class PageForm(forms.Form):
     """Whom people may ask; the rest of the notice comes from what is set up."""
 
-    email = forms.EmailField(label="E-mail for questions about privacy", required=False, max_length=254)
+    email = EmailLineField(label="E-mail for questions about privacy", required=False, max_length=254)
     phone = LineField(label="Phone for questions about privacy", required=False, max_length=40)
     address = LineField(label="Postal address", required=False, max_length=300)
     officer = LineField(

@@ -10,9 +10,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from callprivacy.calls.http import SealedUpload
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField
 from consent.enums import CodeWay, Language
-from consent.forms.public import CodeForm, NumberField
+from consent.forms.public import LONGEST_TOKEN, CodeForm, NumberField
 from consent.law import places
 from rights.channels import words
 from rights.enums import Ask, OnBehalf
@@ -70,7 +70,7 @@ class RequestForm(forms.Form):
     withheld_business = LineField(required=False, max_length=200)
     place = forms.ChoiceField(required=False)
     name = LineField(required=False, max_length=200)
-    mail = forms.EmailField(required=False, max_length=254)
+    mail = EmailLineField(required=False, max_length=254)
     words = LineField(required=False, max_length=4000)
 
     def __init__(
@@ -159,12 +159,13 @@ class WayForm(forms.Form):
 
     identity = forms.UUIDField()
     way = forms.ChoiceField(choices=CodeWay)
+    challenge = LineField(max_length=LONGEST_TOKEN, required=False)
 
 
 class ProveForm(CodeForm):
     """A code that arrived, and to which number it was sent."""
 
-    challenge = LineField(required=False)
+    challenge = LineField(max_length=LONGEST_TOKEN, required=False)
     identity = forms.UUIDField()
     way = forms.ChoiceField(choices=CodeWay)
 

@@ -7,6 +7,7 @@ are brought in the name of who was asked. Neither uses up what the other may sen
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +20,7 @@ from consent.channels import codes as channel
 from consent.channels.codes import NotSentError
 from consent.enums import CodeWay, Language
 from consent.services import codes, contact
-from consent.services.codes import NotNow, WrongCodeError
+from consent.services.codes import NotNow, Sending, WrongCodeError
 from rights.channels import mail_codes
 from rights.models import HouseCode
 
@@ -35,47 +36,66 @@ def can_send() -> bool:
 
 
 def send_code(
-    *, agency: Agency, number: str, language: Language, way: CodeWay, at: datetime
-) -> NotNow | None:
+    *,
+    agency: Agency,
+    number: str,
+    language: Language,
+    way: CodeWay,
+    at: datetime,
+    earlier: Sequence[uuid.UUID] = (),
+) -> Sending:
     """
-    Send a code to a number (E.164), where its limits allow one more; returns why none goes out, where they do not.
+    Send a code to a number (E.164), where its limits allow one more; says why none goes out, where they do not.
 
     Called outside any scope: the code is committed before it is sent.
+
+    :param earlier: the codes that the page requested before.
     """
     sender = channel.of_the_house()
     rings = sender is not None and codes.is_rung(sender, way)
-    code = None if sender is None else _new_code(agency, PHONE, number, at, rings=rings)
-    if sender is None or code is None or isinstance(code, NotNow):
+    drawn = None if sender is None else _new_code(agency, PHONE, number, at, rings=rings)
+    code, sending = codes.after(earlier, drawn)
+    if sender is None or code is None:
         log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
-        return code if isinstance(code, NotNow) else None
+        return sending
     try:
         channel.bring(sender, code, number=number, name=agency.name, language=language, way=way)
     except NotSentError as error:
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
-    return None
+    return sending
 
 
-def mail_code(*, agency: Agency, name: str, address: str, language: Language, at: datetime) -> NotNow | None:
+def mail_code(
+    *,
+    agency: Agency,
+    name: str,
+    address: str,
+    language: Language,
+    at: datetime,
+    earlier: Sequence[uuid.UUID] = (),
+) -> Sending:
     """
-    Send a code to a mail address (lower case), where its limits allow one more; returns why none goes out, where they
-    do not.
+    Send a code to a mail address (lower case), where its limits allow one more; says why none goes out, where they do
+    not.
 
     Called outside any scope: the code is committed before it is sent.
+
+    :param earlier: the codes that the page requested before.
     """
-    code = _new_code(agency, MAIL, address, at)
-    if code is None or isinstance(code, NotNow):
+    code, sending = codes.after(earlier, _new_code(agency, MAIL, address, at))
+    if code is None:
         log.warning("code.not_sent", agency=agency.pk, why="limit")
-        return code
+        return sending
     try:
         mail_codes.bring(code, address=address, name=name, language=language)
     except NotSentError as error:
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
-    return None
+    return sending
 
 
 def _new_code(
     agency: Agency, what: str, number: str, at: datetime, *, rings: bool = False
-) -> str | NotNow | None:
+) -> tuple[uuid.UUID, str | None] | NotNow:
     holder = -agency.pk
     with job_scope(agency_id=agency.pk):
         is_quiet = rings and contact.is_quiet(agency_id=agency.pk, client=None, number=number, at=at)
@@ -97,13 +117,21 @@ def _new_code(
             created_at=at,
             expires_at=at + codes.GOOD_FOR if goes else at,
         )
-        return code if goes else None
+        return code_id, code if goes else None
 
 
-def check_number(*, agency: Agency, number: str, code: str, at: datetime, what: str = PHONE) -> uuid.UUID:
+def check_number(
+    *,
+    agency: Agency,
+    number: str,
+    code: str,
+    code_ids: Collection[uuid.UUID],
+    at: datetime,
+    what: str = PHONE,
+) -> uuid.UUID:
     """
-    Prove a number, or with `MAIL` a mail address, by its newest code, and return that code's id. Called outside any
-    scope: a try counts.
+    Prove a number, or with `MAIL` a mail address, by the newest of these codes, and return that code's id. Called
+    outside any scope: a try counts.
 
     :raises WrongCodeError: the number is not proven.
     """
@@ -111,7 +139,7 @@ def check_number(*, agency: Agency, number: str, code: str, at: datetime, what: 
     with job_scope(agency_id=agency.pk):
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
         rows = HouseCode.objects.filter(agency_id=agency.pk, number_digest=_digest(holder, what, number))
-        found = codes.try_code(rows=rows, holder_id=holder, code=code, at=at)
+        found = codes.try_code(rows=rows, code_ids=code_ids, holder_id=holder, code=code, at=at)
     if found is None:
         raise WrongCodeError
     return found

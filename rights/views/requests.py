@@ -130,9 +130,18 @@ def _code(request: HttpRequest, shown: Request, language: Language, at: datetime
     form = _valid(WayForm(request.POST))
     _room(request, shown, _what("code", shown, form.cleaned_data["identity"]), CODES, at)
     way, identity = CodeWay(form.cleaned_data["way"]), form.cleaned_data["identity"]
-    held = proofs.send_code(named=shown.named, identity_id=identity, language=language, way=way, at=at)
+    sending = proofs.send_code(
+        named=shown.named,
+        identity_id=identity,
+        challenge=form.cleaned_data["challenge"],
+        language=language,
+        way=way,
+        at=at,
+    )
+    held = sending.not_now
     raise _Shown(
         coding=str(identity),
+        challenge=sending.challenge,
         way=way.value,
         wants=request.POST.get("wants", ""),
         not_now=held and consent_words.when(held.next_at, shown.look.zone, language),
@@ -149,6 +158,7 @@ def _prove(request: HttpRequest, shown: Request, language: Language, at: datetim
     form = ProveForm(request.POST, language=language)
     again = {
         "coding": request.POST.get("identity", ""),
+        "challenge": request.POST.get("challenge", ""),
         "way": request.POST.get("way", ""),
         "wants": request.POST.get("wants", ""),
         "code_is_wrong": True,
@@ -163,6 +173,7 @@ def _prove(request: HttpRequest, shown: Request, language: Language, at: datetim
         proof = proofs.prove_phone(
             named=shown.named,
             identity_id=said["identity"],
+            challenge=said["challenge"],
             code=said["code"],
             way=CodeWay(said["way"]),
             at=at,

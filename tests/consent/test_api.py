@@ -212,6 +212,24 @@ def test_what_is_wrong_is_named_by_its_field(crm: System, body: dict[str, Any], 
     assert (status, named) == (422, field)
 
 
+@pytest.mark.parametrize("sign", ["\x85", "\x0b"])
+def test_an_idempotency_key_is_on_one_line(crm: System, sign: str) -> None:
+    refused = crm.refusal(
+        "consent/events", {**RECORD, "kind": "withdrawn"}, **{"Idempotency-Key": f"a-key{sign}of-mine"}
+    )
+    assert refused == (422, "invalid", "Idempotency-Key")
+
+
+@pytest.mark.parametrize(("name", "status"), [("message_id", 422), ("words", 201)])
+def test_details_of_a_proof_are_on_one_line_but_for_the_words_of_a_reply(
+    crm: System, name: str, status: int
+) -> None:
+    details = {"message_id": "SM1", "words": "YES"} | {name: "YES\nplease"}
+    said = {**RECORD, "kind": "given", "evidence": {"type": "text_reply", "details": details}}
+    answer = crm.send("consent/events", said, **{"Idempotency-Key": "a-key-of-mine"})
+    assert answer.status_code == status, answer.content
+
+
 def test_a_refusal_never_repeats_what_was_sent(crm: System) -> None:
     for body in ({"purposes": [ONE], "number": ONE}, {"purposes": ["record"], "number": f"{ONE}x{ONE}"}):
         assert ONE[2:].encode() not in crm.send("consent/check", body).content

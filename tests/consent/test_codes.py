@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.test import Client as Browser
 
@@ -47,10 +48,17 @@ def _counts_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_SALT", uuid.uuid4().hex)
 
 
-def send(client: Client, number: str = ONE, *, at: Any = NOON) -> tuple[str, str]:
-    """Ask for a code; returns the challenge and the code, "" where none came."""
+def send(client: Client, number: str = ONE, *, challenge: str = "", at: Any = NOON) -> tuple[str, str]:
+    """
+    Ask for a code; returns the challenge and the code, "" where none came.
+
+    :param challenge: of the page that requests another one.
+    """
     before = len(mail.outbox)
-    challenge = codes.send_code(client=client, number=number, language=Language.ENGLISH, at=at).challenge
+    earlier = codes.open_challenge(client=client, challenge=challenge, at=at)[1] if challenge else ()
+    challenge = codes.send_code(
+        client=client, number=number, language=Language.ENGLISH, at=at, earlier=earlier
+    ).challenge
     if len(mail.outbox) == before:
         return challenge, ""
     found = _CODE.search(str(mail.outbox[-1].body))
@@ -116,9 +124,9 @@ def test_a_code_is_good_for_ten_minutes(cast: Cast) -> None:
     assert check(cast.dentist, challenge, code, at=NOON + codes.GOOD_FOR - timedelta(seconds=1)).number == ONE
 
 
-def test_only_the_newest_code_counts(cast: Cast) -> None:
+def test_only_the_newest_code_of_a_page_counts(cast: Cast) -> None:
     challenge, first = send(cast.dentist)
-    _, second = send(cast.dentist, at=NOON + timedelta(minutes=1))
+    challenge, second = send(cast.dentist, challenge=challenge, at=NOON + timedelta(minutes=1))
     if first != second:
         with pytest.raises(WrongCodeError):
             check(cast.dentist, challenge, first, at=NOON + timedelta(minutes=2))
@@ -218,8 +226,10 @@ def test_the_hours_of_a_call_are_those_of_the_rules_that_the_agency_put_in_force
 
 
 def test_beyond_its_limit_a_number_is_answered_as_ever_and_its_last_code_still_counts(cast: Cast) -> None:
-    code = [send(cast.dentist, at=NOON + timedelta(seconds=n))[1] for n in range(3)][-1]
-    challenge, nothing = send(cast.dentist, at=NOON + timedelta(seconds=9))
+    challenge, code = "", ""
+    for n in range(3):
+        challenge, code = send(cast.dentist, challenge=challenge, at=NOON + timedelta(seconds=n))
+    challenge, nothing = send(cast.dentist, challenge=challenge, at=NOON + timedelta(seconds=9))
     assert nothing == ""
     assert check(cast.dentist, challenge, code, at=NOON + timedelta(seconds=10)).number == ONE
 
@@ -242,11 +252,13 @@ def test_call_that_does_not_go_out_counts_like_any_other_and_leaves_the_last_cod
     monkeypatch.setattr(codes, "is_rung", lambda _sender, way: way == CodeWay.CALL)
     monkeypatch.setattr("consent.services.contact.is_quiet", lambda **_: True)
     challenge, code = send(cast.dentist)
-    asked = {"client": cast.dentist, "number": ONE, "language": Language.ENGLISH}
-    calls = [
-        codes.send_code(**asked, at=NOON + timedelta(minutes=n), way=CodeWay.CALL)  # type: ignore[arg-type]
-        for n in (1, 2, 3)
-    ]
+    calls: list[codes.Sending] = []
+    for n in (1, 2, 3):
+        at = NOON + timedelta(minutes=n)
+        number, earlier = codes.open_challenge(client=cast.dentist, challenge=challenge, at=at)
+        told: dict[str, Any] = {"number": number, "language": Language.ENGLISH, "way": CodeWay.CALL}
+        calls.append(codes.send_code(client=cast.dentist, **told, at=at, earlier=earlier))
+        challenge = calls[-1].challenge
     assert [one.not_now is None for one in calls] == [True, True, False]
     assert check(cast.dentist, challenge, code, at=NOON + timedelta(minutes=4)).number == ONE
 
@@ -557,6 +569,7 @@ def test_a_phone_that_is_proven_opens_its_choices(cast: Cast, page: WebPage) -> 
     assert again.status_code == 200, "another code to the same number"
     newest = _CODE.search(str(mail.outbox[-1].body))
     assert newest is not None
+    said["challenge"] = hidden(again.content, "challenge")
     answer = browser.post(where, said | {"code": f"{newest[1][:3]} {newest[1][3:]}"})
     assert answer.status_code == 303
     assert re.match(r"/p/[\w-]{32}\.[\w-]+/\?lang=en$", answer.headers["Location"])
@@ -564,3 +577,48 @@ def test_a_phone_that_is_proven_opens_its_choices(cast: Cast, page: WebPage) -> 
     assert browser.post(where, {"form": said["form"], "challenge": "nonsense"}).status_code == 403
     assert browser.post(where, {"form": said["form"], "number": "x"}).status_code == 422
     assert browser.post(where, {"number": ONE}).status_code == 403
+
+
+def _request(where: str, **said: str) -> tuple[dict[str, str], str]:
+    """What a new browser's page knows of a code that it requested for one number, and the code."""
+    browser = Browser()
+    asked = browser.post(where, {"form": hidden(browser.get(where).content), "number": ONE} | said)
+    code = _CODE.search(str(mail.outbox[-1].body))
+    assert code is not None
+    return {"form": hidden(asked.content), "challenge": hidden(asked.content, "challenge")}, code[1]
+
+
+def test_another_page_that_knows_the_number_cannot_use_or_use_up_a_code(cast: Cast, page: WebPage) -> None:
+    where, stranger = f"/c/{page.key}/choices/", Browser()
+    mine, code = _request(where)
+    theirs, other = _request(where)
+    if code != other:
+        assert stranger.post(where, theirs | {"code": code}).status_code == 422
+    for _ in range(codes.TRIES):
+        assert stranger.post(where, theirs | {"code": wrong(other)}).status_code == 422
+    assert [row.tries for row in rows(cast.dentist)] == [0, codes.TRIES]
+    assert Browser().post(where, mine | {"code": code}).status_code == 303
+
+
+def test_a_page_that_one_goes_back_to_takes_its_own_code_while_it_is_good(cast: Cast, page: WebPage) -> None:
+    where, browser = f"/c/{page.key}/choices/", Browser()
+    first, code = _request(where)
+    _, newest = _request(where, challenge=first["challenge"])
+    if newest != code:
+        answer = browser.post(f"{where}?lang=es", first | {"code": newest})
+        assert "Ese no es el código que pidió esta página" in answer.content.decode()
+    with time_machine.travel(make.now() + codes.GOOD_FOR, tick=False):
+        assert browser.post(where, first | {"code": code}).status_code == 422
+    assert browser.post(where, first | {"code": code}).status_code == 303
+
+
+def test_a_receipt_takes_its_newest_code_when_the_limit_allows_no_more(cast: Cast, page: WebPage) -> None:
+    browser = Browser()
+    where = _give(page, browser, "record")
+    said = {"form": hidden(browser.get(where).content), "challenge": ""}
+    for _ in range(codes.AN_HOUR_A_NUMBER + 1):
+        said["challenge"] = hidden(browser.post(where, said).content, "challenge")
+    assert len(mail.outbox) == codes.AN_HOUR_A_NUMBER
+    code = _CODE.search(str(mail.outbox[-1].body))
+    assert code is not None
+    assert browser.post(where, said | {"code": code[1]}).status_code == 303

@@ -30,7 +30,7 @@ from callprivacy.vault import selectors as vault_selectors
 from consent.channels import codes as sending
 from consent.enums import Channel as Way
 from consent.enums import CodeWay, Language, Purpose
-from consent.models import ConsentEvent
+from consent.models import ConsentEvent, PhoneCode
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
@@ -128,7 +128,12 @@ def prove(browser: Browser, where: str, identity: str, *, way: str = "text") -> 
     assert asked.status_code == 200
     body = str(mail.outbox[-1].body)
     code = re.sub(r"\D", "", (_CODE if way == "text" else _SPOKEN).search(body)[1])  # type: ignore[index]  # a code is in it, or the test fails here
-    return do(browser, where, "prove", identity=identity, way=way, code=code[:6])
+    return do(browser, where, "prove", **typed(asked, identity, way=way), code=code[:6])
+
+
+def typed(asked: Any, identity: object, **more: str) -> dict[str, Any]:
+    """What the form of a page that requested a code brings back with it."""
+    return {"identity": identity, "way": "text", "challenge": hidden(asked.content, "challenge")} | more
 
 
 def case_of(where: str) -> Case:
@@ -434,12 +439,11 @@ def test_an_address_that_is_claimed_needs_a_code_of_its_own_by_mail(cast: Cast, 
         browser,
         where,
         "prove",
-        identity=address.pk,
-        way="text",
+        **typed(shown, address.pk),
         code="000000" if found[1] != "000000" else "1" * 6,
     )
     assert wrong.status_code == 422
-    assert do(browser, where, "prove", identity=address.pk, way="text", code=found[1]).status_code == 303
+    assert do(browser, where, "prove", **typed(shown, address.pk), code=found[1]).status_code == 303
     with job_scope(agency_id=cast.acme.pk):
         states = dict(Identity.objects.filter(submission=submission).values_list("kind", "state"))
         assert states == {IdentityKind.EMAIL: IdentityState.PROVEN, IdentityKind.PHONE: IdentityState.CLAIMED}
@@ -523,7 +527,7 @@ def test_a_known_and_an_unknown_number_answer_alike(cast: Cast, browser: Browser
         where = arrive(other, key, Ask.DELETE, number=number)
         (identity,) = ids_on(other, where)
         asked = do(other, where, "code", identity=identity, way="text")
-        wrong = do(other, where, "prove", identity=identity, way="text", code="000000")
+        wrong = do(other, where, "prove", **typed(asked, identity), code="000000")
         texts = [other.get(where).content, asked.content, wrong.content]
         seen.append(
             [_plain(text, where, identity) for text in texts] + [asked.status_code, wrong.status_code]
@@ -553,6 +557,7 @@ def _plain(body: bytes, where: str, identity: str) -> str:
     """A page without what differs by chance, and without the last digits that the person typed."""
     text = body.decode().replace(where, "WHERE").replace(identity, "IDENTITY")
     text = re.sub(r'name="form" value="[^"]*"', "FORM", text)
+    text = re.sub(r'name="challenge" value="([^"]*)"', lambda sealed: f"{len(sealed[1])} LETTERS", text)
     text = re.sub(r'name="case" value="[^"]*"|R-[0-9A-Z]{4}-[0-9A-Z]{4}', "CASE", text)
     return re.sub(r"••• 01\d\d|\d\d:\d\d:\d\d", "X", text)
 
@@ -560,24 +565,56 @@ def _plain(body: bytes, where: str, identity: str) -> str:
 def test_guessing_ends_after_five_tries(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
     (identity,) = ids_on(browser, where)
-    do(browser, where, "code", identity=identity, way="text")
+    said = typed(do(browser, where, "code", identity=identity, way="text"), identity)
     code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]  # a code is in it, or the test fails here
     wrong = f"{(int(code) + 1) % 10**6:06}"
     for _ in range(codes.TRIES):
-        assert do(browser, where, "prove", identity=identity, way="text", code=wrong).status_code == 422
-    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
+        assert do(browser, where, "prove", **said, code=wrong).status_code == 422
+    assert do(browser, where, "prove", **said, code=code).status_code == 422
+
+
+def test_another_request_of_the_same_number_cannot_use_or_use_up_a_code(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    mine, other = arrive(browser, key, Ask.DELETE), arrive(browser, key, Ask.SEE)
+    pages = [(where, ids_on(browser, where)[0]) for where in (mine, other, mine)]
+    asked = [do(browser, where, "code", identity=identity, way="text") for where, identity in pages]
+    sent = [_CODE.search(str(one.body))[1] for one in mail.outbox]  # type: ignore[index]  # a code is in it, or the test fails here
+    (_, identity), (_, of_other), _ = pages
+    challenges = (hidden(asked[1].content, "challenge"), hidden(asked[0].content, "challenge"), "x", "")
+    for challenge in challenges:
+        guess = {"identity": of_other, "way": "text", "challenge": challenge, "code": sent[0]}
+        assert do(browser, other, "prove", **guess).status_code == 422 or sent[0] == sent[1]
+    with job_scope(agency_id=cast.acme.pk):
+        tries = dict(PhoneCode.objects.order_by("created_at").values_list("pk", "tries"))
+    assert list(tries.values()) == [0, 1, 0]
+    assert do(browser, mine, "prove", **typed(asked[0], identity), code=sent[0]).status_code == 303
+
+
+def test_a_code_that_is_requested_again_leaves_the_last_one_where_the_limit_is_reached(
+    cast: Cast, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(sending, "of_the_house", lambda: "sender")
+    monkeypatch.setattr(sending, "bring", lambda sender, code, **_: sent.append(code))
+    where = arrive(browser, open_page(None, cast), Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    said = {"identity": identity, "way": "text", "challenge": ""}
+    for _ in range(codes.AN_HOUR_A_NUMBER + 1):
+        said["challenge"] = hidden(do(browser, where, "code", **said).content, "challenge")
+    assert len(sent) == codes.AN_HOUR_A_NUMBER
+    assert do(browser, where, "prove", **said, code=sent[-1]).status_code == 303
 
 
 @pytest.mark.thorough
 def test_a_code_is_good_for_ten_minutes_and_once(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
     (identity,) = ids_on(browser, where)
-    do(browser, where, "code", identity=identity, way="text")
+    said = typed(do(browser, where, "code", identity=identity, way="text"), identity)
     code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]  # a code is in it, or the test fails here
     with time_machine.travel(NOON + timedelta(minutes=11)):
-        assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
-    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 303
-    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
+        assert do(browser, where, "prove", **said, code=code).status_code == 422
+    assert do(browser, where, "prove", **said, code=code).status_code == 303
+    assert do(browser, where, "prove", **said, code=code).status_code == 422
 
 
 @pytest.mark.thorough
@@ -815,9 +852,11 @@ def test_the_data_are_taken_once_after_a_fresh_proof(cast: Cast, browser: Browse
     assert b"Your data" in page
     assert b'name="token"' not in page
     (identity,) = ids_on(browser, where)
-    do(browser, where, "code", identity=identity, way="text", wants="package")
+    said = typed(
+        do(browser, where, "code", identity=identity, way="text", wants="package"), identity, wants="package"
+    )
     code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]  # a code is in it, or the test fails here
-    offered = do(browser, where, "prove", identity=identity, way="text", code=code, wants="package")
+    offered = do(browser, where, "prove", **said, code=code)
     token = hidden(offered.content, "token")
     stranger = arrive(browser, open_page(cast.plumber, cast), Ask.COPY)
     assert do(browser, stranger, "download", token=token).status_code == 410
@@ -832,8 +871,12 @@ def test_the_data_are_taken_once_after_a_fresh_proof(cast: Cast, browser: Browse
 def test_a_wrong_code_offers_no_data(cast: Cast, browser: Browser) -> None:
     where = ready(cast, browser)
     (identity,) = ids_on(browser, where)
-    do(browser, where, "code", identity=identity, way="text", wants="package")
-    answer = do(browser, where, "prove", identity=identity, way="text", code="000000", wants="package")
+    said = typed(
+        do(browser, where, "code", identity=identity, way="text", wants="package"), identity, wants="package"
+    )
+    code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]  # a code is in it, or the test fails here
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    answer = do(browser, where, "prove", **said, code=wrong)
     assert answer.status_code == 422
     assert b'name="token"' not in answer.content
     assert do(browser, where, "download", token="x").status_code == 410

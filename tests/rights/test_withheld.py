@@ -169,7 +169,12 @@ def test_who_called_without_a_number_takes_the_copy_after_a_code_to_the_address_
     assert sent.to == [MAIL]
     code = re.search(r"\b(\d{6})\b", str(sent.body))
     assert code is not None
-    said = {"identity": withheld, "way": "text", "wants": "package"}
+    said = {
+        "identity": withheld,
+        "way": "text",
+        "wants": "package",
+        "challenge": hidden(asked.content, "challenge"),
+    }
     wrong = "000000" if code[1] != "000000" else "1" * 6
     assert do(browser, where, "prove", code=wrong, **said).status_code == 422
     token = hidden(do(browser, where, "prove", code=code[1], **said).content, "token")

@@ -509,8 +509,11 @@ FORMS: list[tuple[str, dict[str, str | None]]] = [
             "mail": "ann@people.example", "form": FORM,
         },
     ),
-    ("/q/{request_link}/", {"deed": "code", "identity": IDENTITY, "way": "text", "form": FORM}),
-    ("/q/{request_link}/", {"deed": "prove", "identity": IDENTITY, "way": "text", "code": "000000", "form": FORM}),
+    ("/q/{request_link}/", {"deed": "code", "identity": IDENTITY, "way": "text", "challenge": None, "form": FORM}),
+    (
+        "/q/{request_link}/",
+        {"deed": "prove", "identity": IDENTITY, "way": "text", "challenge": None, "code": "000000", "form": FORM},
+    ),
 ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def _required() -> str:
     raise forms.ValidationError("This field is required: without it nothing that arrives is believed.")
 
 
-class _AskedOfSigners(forms.CharField):
+class _AskedOfSigners(LineField):
     """A secret that a tracker which signs nothing does not have; `ConnectionForm.clean` knows which one it is."""
 
     def validate(self, value: Any) -> None:
@@ -41,9 +41,7 @@ class _AskedOfSigners(forms.CharField):
             super().validate(value)
 
 
-def _secret_field(
-    label: str, help_text: str, *, field: type[forms.CharField] = forms.CharField
-) -> forms.CharField:
+def _secret_field(label: str, help_text: str, *, field: type[LineField] = LineField) -> LineField:
     return field(
         label=label,
         max_length=400,

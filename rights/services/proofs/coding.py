@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from callprivacy.tenancy.models import Agency, Client
+from callprivacy.vault.sealing import Place, SealBrokenError
 from consent.enums import CodeWay, Language
 from consent.services import codes
-from consent.services.codes import NotNow
+from consent.services.codes import Sending
 from rights.channels.links import Named
 from rights.enums import IdentityKind, ProofKind
 from rights.models import Identity, Proof, Submission
 from rights.selectors import openers, words
-from rights.services import house_codes
+from rights.services import house_codes, sealing
 from rights.services.proofs.settling import CODED, CODES, add, scope_of, settle, submission_of
 
 FRESH_FOR: Final = timedelta(minutes=30)
@@ -28,15 +32,20 @@ class NotOfThisRequestError(LookupError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Phone:
-    """A number, or a mail address, that a code goes to, and in whose name."""
+    """
+    A number, or a mail address, that a code goes to, and in whose name.
+
+    :ivar code_ids: the codes that the page requested for it.
+    """
 
     agency: Agency
     client: Client | None
     number: str
     is_mail: bool
+    code_ids: list[uuid.UUID]
 
 
-def _phone_of(named: Named, identity_id: uuid.UUID) -> _Phone:
+def _phone_of(named: Named, identity_id: uuid.UUID, challenge: str) -> _Phone:
     with scope_of(named):
         submission = submission_of(named)
         row = _identity(submission, identity_id)
@@ -44,9 +53,35 @@ def _phone_of(named: Named, identity_id: uuid.UUID) -> _Phone:
             number = _opens_by_mail(submission, row)
         else:
             number = words.text(row.value, words.key_of(submission))
+        code_ids = _opened(submission, row.pk, challenge)
     if not number:
         raise NotOfThisRequestError
-    return _Phone(submission.agency, submission.client, number, row.kind != IdentityKind.PHONE)
+    return _Phone(submission.agency, submission.client, number, row.kind != IdentityKind.PHONE, code_ids)
+
+
+def _challenge(
+    submission: Submission, identity_id: uuid.UUID, code_ids: Sequence[uuid.UUID], *, at: datetime
+) -> str:
+    """The codes that a page requested for an identity, for that page to bring back; they count nowhere else."""
+    key = sealing.key_of(submission=submission, at=at)
+    plain = b"".join(code_id.bytes for code_id in code_ids)
+    return base64.urlsafe_b64encode(key.seal(plain, _place(submission, identity_id))).decode()
+
+
+def _opened(submission: Submission, identity_id: uuid.UUID, challenge: str) -> list[uuid.UUID]:
+    """The codes of a challenge; none where it is none of ours, or another identity's."""
+    key = words.key_of(submission)
+    if key is None:
+        return []
+    try:
+        plain = key.unseal(base64.urlsafe_b64decode(challenge.encode()), _place(submission, identity_id))
+    except (SealBrokenError, binascii.Error, ValueError):
+        return []
+    return [uuid.UUID(bytes=plain[start : start + 16]) for start in range(0, len(plain), 16)]
+
+
+def _place(submission: Submission, identity_id: uuid.UUID) -> Place:
+    return Place(submission.holder_id, Identity._meta.db_table, "challenge", identity_id)
 
 
 def _opens_by_mail(submission: Submission, row: Identity) -> str:
@@ -70,41 +105,64 @@ def can_send(submission: Submission, *, at: datetime) -> bool:
 
 
 def send_code(
-    *, named: Named, identity_id: uuid.UUID, language: Language, way: CodeWay, at: datetime
-) -> NotNow | None:
+    *,
+    named: Named,
+    identity_id: uuid.UUID,
+    challenge: str,
+    language: Language,
+    way: CodeWay,
+    at: datetime,
+) -> Sending:
     """
-    Send a code to a number of a request, where its limits allow one more; returns why none goes out, where they do not.
+    Send a code to a number of a request, where its limits allow one more; says why none goes out, where they do not.
 
     Called outside any scope.
+
+    :param challenge: of the codes that the page requested before, if any.
 
     :raises UnknownLinkError: the request is gone.
     :raises NotOfThisRequestError: it has no such number.
     """
-    to = _phone_of(named, identity_id)
+    to = _phone_of(named, identity_id, challenge)
+    earlier = to.code_ids
     if to.is_mail:
         name = to.agency.name if to.client is None else to.client.name
-        return house_codes.mail_code(agency=to.agency, name=name, address=to.number, language=language, at=at)
-    if to.client is None:
-        return house_codes.send_code(agency=to.agency, number=to.number, language=language, way=way, at=at)
-    return codes.send_code(client=to.client, number=to.number, language=language, way=way, at=at).not_now
+        sending = house_codes.mail_code(
+            agency=to.agency, name=name, address=to.number, language=language, at=at, earlier=earlier
+        )
+    elif to.client is None:
+        sending = house_codes.send_code(
+            agency=to.agency, number=to.number, language=language, way=way, at=at, earlier=earlier
+        )
+    else:
+        sending = codes.send_code(
+            client=to.client, number=to.number, language=language, way=way, at=at, earlier=earlier
+        )
+    with scope_of(named):
+        submission = submission_of(named)
+        sealed = _challenge(submission, identity_id, sending.code_ids, at=at)
+    return replace(sending, challenge=sealed)
 
 
-def prove_phone(*, named: Named, identity_id: uuid.UUID, code: str, way: CodeWay, at: datetime) -> uuid.UUID:
+def prove_phone(
+    *, named: Named, identity_id: uuid.UUID, challenge: str, code: str, way: CodeWay, at: datetime
+) -> uuid.UUID:
     """
-    Prove that who asks holds a number today, by its newest code; returns the id of the proof.
+    Prove that who asks holds a number today, by the newest code that the page requested; returns the id of the proof.
 
     Called outside any scope: a try counts whether or not it was right.
 
     :raises UnknownLinkError: the request is gone. :raises NotOfThisRequestError: it has no such number.
     :raises WrongCodeError: the number is not proven.
     """
-    to = _phone_of(named, identity_id)
-    if to.is_mail:
-        house_codes.check_number(agency=to.agency, number=to.number, code=code, at=at, what=house_codes.MAIL)
-    elif to.client is None:
-        house_codes.check_number(agency=to.agency, number=to.number, code=code, at=at)
+    to = _phone_of(named, identity_id, challenge)
+    if to.client is None or to.is_mail:
+        what = house_codes.MAIL if to.is_mail else house_codes.PHONE
+        house_codes.check_number(
+            agency=to.agency, number=to.number, code=code, code_ids=to.code_ids, at=at, what=what
+        )
     else:
-        codes.check_number(client=to.client, number=to.number, code=code, at=at)
+        codes.check_number(client=to.client, number=to.number, code=code, code_ids=to.code_ids, at=at)
     with scope_of(named):
         submission = submission_of(named)
         row = _identity(submission, identity_id)
