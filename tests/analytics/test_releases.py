@@ -860,5 +860,6 @@ def test_dropping_columns_alone_is_nowhere_called_anonymous() -> None:
     assert faults == []
     pages = [(root / "templates" / "analytics" / name).read_text(encoding="utf-8") for name in (
         "releases_all.html", "releases_client.html", "release_new.html", "release_draft.html", "release_show.html",
+        "anonymized_export.html",
     )]  # fmt: skip
     assert all("{{ caveat }}" in page for page in pages)
