@@ -55,9 +55,8 @@ def _released(release: Release, report: dict[str, Any]) -> Iterator[Step]:
 
 
 def _dropped(release: Release) -> Iterator[Step]:
-    for name, column in COLUMNS.items():
-        if name not in release.columns:
-            yield Step(column.label, "Dropped", "bad", "not selected")
+    if rest := [column.label for name, column in COLUMNS.items() if name not in release.columns]:
+        yield Step(", ".join(rest), "Dropped", "bad", "not selected")
     yield Step(_NEVER, "Dropped", "bad", "in no release")
 
 
@@ -72,8 +71,8 @@ def risk_in_words(report: dict[str, Any]) -> list[str]:
     )
     one = (
         "Risk for one caller: a person who knows that the caller is in the file, and everything that the generalized"
-        f" columns say of a call, is right about which row is the caller's at most 1 time in {people}. Before, at most"
-        f" 1 time in {_one_in(before['prosecutor'])}."
+        f" columns say of a call, is right about which row is the caller's at most 1 time in {people}. Before,"
+        f" {_before(before['prosecutor'])}."
     )
     everyone = (
         "Risk for all callers: a person who tries this for every caller is right about"
@@ -88,5 +87,6 @@ def risk_in_words(report: dict[str, Any]) -> list[str]:
     return [loss, one, everyone, *same]
 
 
-def _one_in(risk: float) -> int:
-    return max(round(1 / risk), 1) if risk else 1
+def _before(risk: float) -> str:
+    often = round(1 / risk) if risk else 1
+    return f"at most 1 time in {often}" if often > 1 else "some callers could be told for certain"
