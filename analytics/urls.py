@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from analytics.views import costs, explorer, groups, recipients, releases, rule, saved
+from analytics.views import anonymized_export, costs, explorer, groups, recipients, releases, rule, saved
 
 app_name = "analytics"
 
@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_CLIENT}costs/<uuid:cost_import_id>/take/", costs.take, name="costs_take"),
     path(f"{_CLIENT}costs/<uuid:cost_import_id>/discard/", costs.discard, name="costs_discard"),
     path(f"{_CLIENT}rule/", rule.change, name="rule"),
+    path("reports/anonymized-export/", anonymized_export.begin, name="anonymized_export"),
     path("reports/releases/", releases.show_all, name="releases"),
     path("reports/release-floor/", releases.set_floor, name="release_floor"),
     path(_OF, releases.show_client, name="client_releases"),

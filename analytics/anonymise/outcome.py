@@ -76,7 +76,7 @@ def release(table: Table, spec: Spec, problem: Problem, classes: Classes) -> Rel
     after_sizes, before_sizes = after.sizes, before.sizes
     if spec.person is not None:
         # Who has many rows is one person still, in each class.
-        people = table.columns[spec.person].codes
+        people = table.columns[spec.person].alike()
         after_sizes, before_sizes = _people(people[rows], after), _people(people, before)
     threshold = 1 / spec.k
     return Release(

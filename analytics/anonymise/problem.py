@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -21,12 +21,16 @@ from analytics.anonymise.refine import refine
 from analytics.anonymise.search import Step, Units, walk
 from analytics.anonymise.settle import settle
 from analytics.anonymise.spec import ColumnSpec, Spec
-from analytics.anonymise.table import Column, Table
+from analytics.anonymise.table import Column, Table, alike
 
 # Told what is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
 # "quick" visits few of the lattice's points and moves nothing afterwards: for a look at what a demand would cost.
 Effort = Literal["quick", "full"]
+# How much dearer the next visited point is where few are visited. What is fused and divided afterwards gains nothing
+# from more of them.
+_APART: Final = 1.002
+_APART_BEFORE_FUSING: Final = 1.01
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class Problem:
             _sensitive(name, table.columns[name], spec.columns[name]) for name in spec.named("sensitive")
         ]
         sensitive = [column for column in sensitive if column.conditions]
-        people = None if spec.person is None else table.columns[spec.person]
+        people = None if spec.person is None else table.columns[spec.person].alike()
         # Rows that are equal in all that matters are one unit.
         columns = [*leaves, *(column.codes for column in sensitive)]
         widths = [dimension.leaves for dimension in dimensions] + [column.width for column in sensitive]
         if people is not None:
-            columns.append(people.codes)
-            widths.append(len(people.values))
+            columns.append(people)
+            widths.append(int(people.max(initial=0)) + 1)
         merged = group_columns(columns, widths)
         first = merged.order[merged.starts]
         units = Units(dimensions, [codes[first] for codes in leaves], merged.sizes)
@@ -66,7 +70,7 @@ class Problem:
             spec.k,
             merged.sizes,
             [replace(column, codes=column.codes[first]) for column in sensitive],
-            None if people is None else people.codes[first],
+            None if people is None else people[first],
             [np.bincount(column.codes, minlength=column.width) for column in sensitive],
         )
         return cls(np.arange(len(table)), units, demands, merged.of())
@@ -110,7 +114,10 @@ class Problem:
         quick = effort == "quick"
         first = self.demands.of_counts()
         step = _named("Generalising", progress)
-        classes = Classes(self.units, walk(self.units, first, thin=quick, step=step))
+        apart = None
+        if quick:
+            apart = _APART if self.demands.only_counts else _APART_BEFORE_FUSING
+        classes = Classes(self.units, walk(self.units, first, apart=apart, step=step))
         classes = settle(classes, limit=limit)
         gone = classes.of_unit < 0
         if gone.any() and self._by_the_whole:
@@ -178,7 +185,7 @@ def distance_of(name: str, values: Sequence[str], spec: ColumnSpec) -> tuple[Dis
         tree = tree.within(values)
         return Hierarchical(tree), tree.places(values)
     if spec.distance == "equal":
-        return equal, np.arange(len(values))
+        return equal, alike(values)
     if spec.order:
         if missing := set(values) - set(spec.order):
             raise SpecError(f"Column {name!r}: the order does not name {min(missing)!r}.")

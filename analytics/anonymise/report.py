@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from analytics.anonymise.outcome import Release
 from analytics.anonymise.risks import Risks
@@ -15,7 +15,7 @@ CAVEAT = (
 )
 
 
-def report(table: Table, spec: Spec, release: Release) -> str:
+def report(table: Table, spec: Spec, release: Release, warnings: Sequence[str] = ()) -> str:
     """
     The report, in Markdown.
 
@@ -24,6 +24,7 @@ def report(table: Table, spec: Spec, release: Release) -> str:
     return "\n".join(
         [
             *_rows(table, spec, release),
+            *(f"- Warning: {warning}" for warning in warnings),
             "",
             *_demands(spec, release),
             "",

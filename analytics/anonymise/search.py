@@ -26,8 +26,6 @@ from analytics.anonymise.dimension import Dimension
 _POWER: Final = 1.5
 # A lattice with more points than so many is walked along a path only.
 _POINTS: Final = 60_000
-# How much dearer the next point is where few are visited.
-_STEP: Final = 1.01
 # Above so many open units a point is tried only if it promises to release at least this share of them.
 _LARGE: Final = 20_000
 _WORTH: Final = 0.08
@@ -51,12 +49,12 @@ class Units:
         return len(self.weights)
 
 
-def points(units: Units, *, thin: bool = False) -> list[tuple[int, ...]]:
+def points(units: Units, *, apart: float | None = None) -> list[tuple[int, ...]]:
     """
     The lattice's points, one rung a column, cheapest first.
 
-    :param thin: leave out what costs hardly more than the point before it. The last point, which puts everything
-        into one group, stays.
+    :param apart: leave out what does not cost at least this many times as much as the point before it. The last
+        point, which puts everything into one group, stays.
     """
     costs = []
     total = max(int(units.weights.sum()), 1)
@@ -68,14 +66,14 @@ def points(units: Units, *, thin: bool = False) -> list[tuple[int, ...]]:
         ordered = np.array(
             [sum(cost[rung] for cost, rung in zip(costs, point, strict=True)) for point in found]
         )
-        kept = _spaced(ordered) if thin else range(len(found))
+        kept = range(len(found)) if apart is None else _spaced(ordered, apart)
         return [found[place] for place in kept]
     summed: Floats = np.zeros(())
     for cost in costs:
         summed = summed[..., None] + cost
     order = np.argsort(summed, axis=None, kind="stable")
-    if thin:
-        order = order[_spaced(summed.ravel()[order])]
+    if apart is not None:
+        order = order[_spaced(summed.ravel()[order], apart)]
     return list(zip(*(places.tolist() for places in np.unravel_index(order, summed.shape)), strict=True))
 
 
@@ -102,30 +100,34 @@ def _near_a_path(costs: list[Floats]) -> list[tuple[int, ...]]:
     )
 
 
-def _spaced(costs: Floats) -> Ints:
+def _spaced(costs: Floats, apart: float) -> Ints:
     """Which of ascending costs are a step apart, the last one among them."""
     kept, last = [], -1.0
     for place, cost in enumerate(costs.tolist()):
-        if cost >= last * _STEP:
+        if cost >= last * apart:
             kept.append(place)
             last = cost
     return np.array([*kept[: -1 if kept[-1] == len(costs) - 1 else None], len(costs) - 1])
 
 
 def walk(
-    units: Units, demands: Demands, *, thin: bool = False, step: Step = lambda done, total: None
+    units: Units,
+    demands: Demands,
+    *,
+    apart: float | None = None,
+    step: Step = lambda done, total: None,
 ) -> Ints:
     """
     Find classes. Gives the class of each unit (units), -1 for those that no point let go.
 
-    :param thin: visit few of the lattice's points.
+    :param apart: visit few of the lattice's points (`points`).
     :param step: is told now and then how many units are done, of how many.
     """
     found = np.full(len(units), -1, np.int64)
     left = _Left(units, np.arange(len(units)))
     promise = _Promise(units, demands.k)
     classes = 0
-    for point in points(units, thin=thin):
+    for point in points(units, apart=apart):
         if not len(left.places):
             break
         promised = promise.of(left, point)

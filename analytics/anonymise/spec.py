@@ -32,6 +32,7 @@ A column that is not named is not released. Without it the rest is no more anony
 
 from __future__ import annotations
 
+import io
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -229,4 +230,4 @@ def _hierarchy(named: object, opener: Opener) -> tuple[Hierarchy | None, levels.
     text = opener(named["file"])
     if PurePosixPath(named["file"]).suffix == ".toml":
         return None, levels.parse(text)
-    return Hierarchy.read(text.splitlines(), delimiter=str(named.get("delimiter", ";"))), None
+    return Hierarchy.read(io.StringIO(text, newline=""), delimiter=str(named.get("delimiter", ";"))), None

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import csv
+import secrets
+import unicodedata
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Self, TextIO
 
 import numpy as np
 
-from analytics.anonymise.arrays import Codes
+from analytics.anonymise.arrays import Codes, Ints
 from analytics.anonymise.errors import AnonymiseError
+
+
+def alike(values: Sequence[str]) -> Ints:
+    """
+    For each value a number from 0 on (values), the same one for values that say the same: numbers that are equal, and
+    texts that differ in case, space or form of characters only.
+    """
+    seen: dict[str | Decimal, int] = {}
+    return np.array([seen.setdefault(_normal(value), len(seen)) for value in values], np.int64)
+
+
+def _normal(value: str) -> str | Decimal:
+    plain = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    try:
+        number = Decimal(plain)
+    except InvalidOperation:
+        return plain
+    return number if number.is_finite() else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +56,11 @@ class Column:
         rank = np.empty(len(values), np.int32)
         rank[[seen[value] for value in values]] = np.arange(len(values), dtype=np.int32)
         return cls(tuple(values), rank[np.frombuffer(codes, np.int32)] if codes else np.empty(0, np.int32))
+
+    def alike(self) -> Codes:
+        """Codes (rows) that are equal where the values say the same (`alike`)."""
+        found: Codes = alike(self.values).astype(np.int32)[self.codes]
+        return found
 
     def texts(self) -> list[str]:
         """The column's texts, one a row."""
@@ -85,6 +111,13 @@ class Table:
             raise AnonymiseError(f"Line {reader.line_num} is not CSV: {error}.") from error
         found = zip(names, seen, codes, strict=True)
         return cls({name: Column.coded(known, into) for name, known, into in found})
+
+    def shuffled(self) -> Self:
+        """The same rows in an order drawn from the system's randomness, so that no place says where a row stood."""
+        order = np.argsort(np.frombuffer(secrets.token_bytes(8 * len(self)), np.uint64))
+        return type(self)(
+            {name: Column(column.values, column.codes[order]) for name, column in self.columns.items()}
+        )
 
     def write(self, file: TextIO, *, delimiter: str = ",") -> None:
         """Write CSV with the names on top."""

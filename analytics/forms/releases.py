@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,14 +12,16 @@ from django import forms
 from analytics.models.releases import LEAST_K, Recipient, ReleaseKind
 from analytics.noise import Bounds
 from analytics.selectors import noisy
+from analytics.selectors.asked import period_of
 from analytics.selectors.noisy import BY, MEASURES, Question
 from analytics.selectors.releasable import COLUMNS
-from analytics.selectors.releases import KEPT_FOR, PSEUDONYMS_KEPT_FOR
+from analytics.selectors.releases import KEPT_FOR, PSEUDONYMS_KEPT_FOR, terms
 from analytics.services.noisy import LEAST_EPSILON, MOST_EPSILON
 from analytics.services.recipients import MOST_SUPPRESSED
 from analytics.services.releases import Wish
-from callprivacy.lib import redact
+from callprivacy.lib import calendars, redact
 from callprivacy.lib.forms import DayField, EmailLineField, LineField
+from callprivacy.tenancy.models import Client
 
 
 class RecipientForm(forms.Form):
@@ -103,6 +105,7 @@ class ReleaseForm(forms.Form):
         recipients: Sequence[Recipient],
         today: date,
         terms: Sequence[int] = KEPT_FOR,
+        kinds: Sequence[ReleaseKind] = tuple(ReleaseKind),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -110,6 +113,7 @@ class ReleaseForm(forms.Form):
         self.initial.setdefault("keep_for_days", 90 if 90 in terms else terms[-1])
         self._recipients = {str(one.pk): one for one in recipients}
         self._today = today
+        self.fields["kind"].choices = [(kind.value, kind.label) for kind in kinds]  # type: ignore[attr-defined]  # the field has choices
         self.fields["recipient"] = forms.ChoiceField(
             label="For",
             choices=[("", "Pick a recipient"), *((key, one.name) for key, one in self._recipients.items())],
@@ -156,6 +160,47 @@ class ReleaseForm(forms.Form):
             from_on=found["from_on"],
             until_on=found["last_on"] + timedelta(days=1),
             keep_for_days=found["keep_for_days"],
+        )
+
+
+class ExportForm(ReleaseForm):
+    """What a person wants of one of several clients for themselves: anonymized, and gone after a month at most."""
+
+    client = forms.ChoiceField(label="Client")
+    field_order = ("client", "from_on", "last_on", "columns", "purpose")
+
+    def __init__(
+        self, *args: Any, clients: Sequence[Client], at: datetime, time_zone: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, recipients=(), today=calendars.day_in(time_zone, at), **kwargs)
+        for name in ("recipient", "kind", "keep_for_days"):
+            del self.fields[name]
+        self._clients, self._at = {one.slug: one for one in clients}, at
+        self.fields["client"].choices = [("", "Select a client"), *((one.slug, one.name) for one in clients)]  # type: ignore[attr-defined]  # the field has choices
+        self.initial["from_on"], self.initial["last_on"] = period_of("month", self._today)
+
+    def clean_client(self) -> str:
+        slug = str(self.cleaned_data["client"])
+        # Its days begin and end by its own clock.
+        self._today = calendars.day_in(self._clients[slug].time_zone, self._at)
+        return slug
+
+    @property
+    def chosen_client(self) -> Client:
+        """Whose calls they are."""
+        return self._clients[self.cleaned_data["client"]]
+
+    @property
+    def wish(self) -> Wish:
+        """What is wanted."""
+        found = self.cleaned_data
+        return Wish(
+            kind=ReleaseKind.ANONYMISED,
+            purpose=found["purpose"],
+            columns=found["columns"],
+            from_on=found["from_on"],
+            until_on=found["last_on"] + timedelta(days=1),
+            keep_for_days=terms(self.chosen_client)[0],
         )
 
 

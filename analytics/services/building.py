@@ -325,7 +325,6 @@ def _day(release: Release, instant: datetime) -> str:
 
 
 def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Ground, keys: _Keys) -> Built:
-    texts = [found.table.columns[name].texts() for name in release.columns]
     places = found.rows.tolist()
     report = {
         "rows": len(places),
@@ -344,10 +343,17 @@ def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Grou
         "risks": _risks(found.risks),
         "risks_before": _risks(found.risks_before),
     }
-    # In the order of their texts, so that a row's place says nothing of when the call came.
-    lines = sorted([list(cells) for cells in zip(*texts, strict=True)])
-    head = [COLUMNS[name].label for name in release.columns]
-    return Built([head, *lines], report, keys.members(kept, places, found.classes.tolist()))
+    return Built(
+        [[COLUMNS[name].label for name in release.columns], *_shuffled(found.table, release.columns)],
+        report,
+        keys.members(kept, places, found.classes.tolist()),
+    )
+
+
+def _shuffled(table: Table, names: Sequence[str]) -> Iterator[list[str]]:
+    """Lines of a file, in an order that says nothing of when the calls came."""
+    columns = table.shuffled().columns
+    return map(list, zip(*(columns[name].texts() for name in names), strict=True))
 
 
 def _risks(risks: Risks) -> dict[str, float | None]:
@@ -365,14 +371,14 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
     if keys.tokens is None:
         raise TypeError("A pseudonymised file needs the recipient's key.")
     tokens = {one: holding.token(keys.tokens, one) for one in set(rows.callers)}
-    texts = [[tokens[one] for one in rows.callers], *(rows.columns[name] for name in release.columns)]
+    table = Table.of({CALLER: [tokens[one] for one in rows.callers], **rows.columns})
     report = {
         "rows": len(rows),
         "callers": rows.people,
         "population": ground.population,
     }
-    lines = sorted([list(cells) for cells in zip(*texts, strict=True)])
     head = ["Caller (token)", *(COLUMNS[name].label for name in release.columns)]
+    lines = _shuffled(table, [CALLER, *release.columns])
     # Each row can be told from every other.
     return Built([head, *lines], report, keys.members(rows, range(len(rows)), range(len(rows))))
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from analytics.forms.releases import FloorForm, ReleaseForm, SettingForm, WhyForm
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
+from analytics.selectors import plans
 from analytics.selectors import releases as selectors
 from analytics.selectors.releasable import COLUMNS
 from analytics.services import recipients, releases
@@ -98,6 +99,12 @@ def new(request: StaffRequest, client: Client) -> HttpResponse:
         recipients=found,
         today=today,
         terms=selectors.terms(client),
+        kinds=[
+            kind
+            for kind in ReleaseKind
+            if kind == ReleaseKind.ANONYMISED
+            or access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
+        ],
         initial={"recipient": request.GET.get("recipient", "")},
     )
     if request.method == "POST" and form.is_valid():
@@ -120,8 +127,12 @@ def new(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "analytics/release_new.html", context)
 
 
-def _find(client: Client, release_id: UUID) -> Release:
-    return get_object_or_404(selectors.rows(client).select_related("client__agency"), pk=release_id)
+def _find(request: StaffRequest, client: Client, release_id: UUID) -> Release:
+    """One release; a pseudonymized one holds rows of persons, so only for a person who may see the client's calls."""
+    release = get_object_or_404(selectors.rows(client).select_related("client__agency"), pk=release_id)
+    if release.kind == ReleaseKind.PSEUDONYMISED:
+        access.require(request, Permission.VIEW_CALLS, client)
+    return release
 
 
 @require_safe
@@ -129,10 +140,14 @@ def _find(client: Client, release_id: UUID) -> Release:
 @needs(Permission.RELEASE_DATA)
 def show(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """One release: as a draft with its sliders, else with its figures, its state and what can be done."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     if release.state == ReleaseState.DRAFT:
         return _draft(request, release, _setting_form(release), None)
     return _shown(request, release, WhyForm())
+
+
+def _plan(release: Release, report: dict[str, Any]) -> list[plans.Step]:
+    return plans.plan(release, report) if release.kind == ReleaseKind.ANONYMISED else []
 
 
 def _shown(request: StaffRequest, release: Release, form: WhyForm, status: int = 200) -> HttpResponse:
@@ -144,6 +159,8 @@ def _shown(request: StaffRequest, release: Release, form: WhyForm, status: int =
         "columns": [COLUMNS[name] for name in release.columns],
         "is_pseudonymised": release.kind == ReleaseKind.PSEUDONYMISED,
         "found": selectors.found(release.report) if release.report else [],
+        "plan": _plan(release, release.report),
+        "in_words": plans.risk_in_words(release.report),
         "risks": selectors.risks(release.report),
         "risk_now": selectors.risk_now(release),
         "digest": bytes(release.digest).hex() if release.digest else "",
@@ -209,6 +226,8 @@ def _tried(trial: ReleaseTrial | None) -> dict[str, Any]:
         "client": release.client,
         "is_done": is_done,
         "found": selectors.found(trial.result) if trial.result else [],
+        "plan": _plan(release, trial.result),
+        "in_words": plans.risk_in_words(trial.result),
         "risks": selectors.risks(trial.result),
         "progress": {
             "id": "trial-progress",
@@ -225,7 +244,7 @@ def _tried(trial: ReleaseTrial | None) -> dict[str, Any]:
 @needs(Permission.RELEASE_DATA)
 def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Try a setting of k, l and t; the answer is the panel that shows what it costs and risks."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     form = _setting_form(release, request.POST)
     is_part = bool(request.htmx)  # type: ignore[attr-defined]  # django-htmx sets it
     if release.kind == ReleaseKind.PSEUDONYMISED:
@@ -254,7 +273,7 @@ def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> Http
 @needs(Permission.RELEASE_DATA)
 def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
     """How far a trial is, and what it found."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     rows = ReleaseTrial.objects.for_client(client).filter(release=release)
     trial = get_object_or_404(rows, pk=trial_id)
     trial.release = release
@@ -271,7 +290,7 @@ def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUI
 @confirms(Deed.RELEASE)
 def propose(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
     """Propose a draft with what was tried, for a second person to sign."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     rows = ReleaseTrial.objects.for_client(client).filter(release=release)
     trial = get_object_or_404(rows, pk=trial_id)
     try:
@@ -293,7 +312,7 @@ def propose(request: StaffRequest, client: Client, release_id: UUID, trial_id: U
 def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Sign another person's release."""
     access.require(request, AgencyRight.SIGN_OFF, client)
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     try:
         releases.approve(release=release, officer=request.membership, at=request.at)
     except (releases.NotOpenError, seconding.NotCountedError, releases.NotReleasableError) as error:
@@ -313,7 +332,7 @@ def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResp
 def refuse(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Say no to another person's release."""
     access.require(request, AgencyRight.SIGN_OFF, client)
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     form = WhyForm(request.POST)
     if not form.is_valid():
         return _shown(request, release, form)
@@ -336,7 +355,7 @@ def refuse(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespo
 @needs(Permission.RELEASE_DATA)
 def withdraw(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Take back a draft, or what waits."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     try:
         releases.withdraw(release=release, by=request.actor, at=request.at)
     except releases.NotOpenError as error:
@@ -352,7 +371,7 @@ def withdraw(request: StaffRequest, client: Client, release_id: UUID) -> HttpRes
 @sensitive_post_parameters("reason")
 def revoke(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """End a live release before its date, with a reason; the recipient is told."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     form = WhyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -395,7 +414,7 @@ def revoke(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespo
 @confirms(Deed.RELEASE)
 def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Give out the file, once it is written down who takes it."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     try:
         file = releases.open_file(release=release, by=request.actor, at=request.at)
     except releases.GoneError:
@@ -415,7 +434,7 @@ def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespons
 @needs(Permission.RELEASE_DATA)
 def take_sheet(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """The data sheet that goes with the file."""
-    release = _find(client, release_id)
+    release = _find(request, client, release_id)
     answer = HttpResponse(selectors.sheet(release), content_type="text/markdown; charset=utf-8")
     name = f"data-sheet-{client.slug}-{release.from_on:%Y-%m-%d}.md"
     answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

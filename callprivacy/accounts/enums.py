@@ -170,7 +170,8 @@ BUNDLES: dict[Role, frozenset[P]] = {
             P.MANAGE_CONNECTIONS,
         }
     ),
-    Role.ANALYST: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS}),
+    # An analyst proposes anonymized rows, which an officer signs; pseudonymized ones take seeing calls.
+    Role.ANALYST: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS, P.RELEASE_DATA}),
     Role.REVIEWER: frozenset(
         {
             P.VIEW_CLIENT,

@@ -33,6 +33,13 @@ def test_at_5_the_loss_is_at_most_what_is_claimed(release: Release) -> None:
     assert release.measures.loss <= bench.LOSS_AT_MOST
 
 
+def test_quick_at_10_loses_at_most_what_is_claimed(adult: Table) -> None:
+    release = anonymise(adult, bench.spec(bench.Setting(10), ranges=False), effort="quick")
+
+    assert release.measures.smallest_class >= 10
+    assert release.measures.loss <= bench.QUICK_LOSS_AT_MOST
+
+
 def test_the_loss_is_counted_as_the_yardstick_says(adult: Table, release: Release) -> None:
     lost = 0.0
     for name in bench.QUASI:

@@ -96,6 +96,60 @@ def test_l_diversity_of_every_kind_holds_by_its_definition(
         assert diverse([released(release, "illness")[place][0] for place in members], kind, l)
 
 
+SPELLED = {
+    1: ("1", "1.0", "01", "1e0", " 1"),
+    2: ("2", "2.00", "+2"),
+    "flu": ("flu", "Flu", "FLU ", "ｆｌｕ"),
+    "the cold": ("the cold", "The  cold"),
+}
+
+
+@many
+@given(
+    ROWS,
+    st.integers(1, 4),
+    st.integers(2, 3),
+    st.sampled_from(["distinct", "entropy", "recursive"]),
+    st.randoms(use_true_random=False),
+)
+def test_values_that_say_the_same_are_one_value_however_spelled(
+    rows: list[tuple[str, ...]],
+    k: int,
+    l: int,  # noqa: E741  (what the papers call it)
+    kind: str,
+    chance: random.Random,
+) -> None:
+    meant = [chance.choice(list(SPELLED)) for _ in rows]
+    spelled = [
+        (*row[:4], chance.choice(SPELLED[one]), *row[5:]) for row, one in zip(rows, meant, strict=True)
+    ]
+    column = replace(SENSITIVE, l=float(l), t=0.5, diversity=kind, c=2.0)  # type: ignore[arg-type]  # words of a table
+    try:
+        release = anonymise(tables.table(spelled), tables.spec(k, illness=column))
+    except OutOfReachError:
+        assert len(rows) < k or not diverse(list(map(str, meant)), kind, l)
+        return
+
+    said = list(map(str, meant))
+    classes = [[said[place] for place in members] for members in check(spelled, release, k)]
+    assert all(diverse(values, kind, l) for values in classes)
+    spread = release.spread["illness"]
+    assert spread.distinct == min(len(set(values)) for values in classes)
+    assert spread.t_of_release == pytest.approx(max(referee.equal_distance(one, said) for one in classes))
+
+
+def test_people_whose_names_say_the_same_are_one_person() -> None:
+    rows = [
+        (*row[:6], who) for row, who in zip(tables.seeded(3, 8), ("1", "1.0", "Ann", "ANN ") * 2, strict=True)
+    ]
+
+    release = anonymise(tables.table(rows), replace(tables.spec(2), person="who"))
+
+    assert release.people == 2
+    with pytest.raises(OutOfReachError):
+        anonymise(tables.table(rows), replace(tables.spec(3), person="who"))
+
+
 def diverse(values: list[str], kind: str, l: int) -> bool:  # noqa: E741  (what the papers call it)
     if kind == "distinct":
         return len(set(values)) >= l

@@ -98,7 +98,8 @@ def test_a_release_is_tried_proposed_signed_by_another_and_built(cast: Cast) -> 
     # What pyCANON calls k, and more: callers are counted, and there are two calls of each.
     assert min(Counter(tuple(row[:4]) for row in rows).values()) >= 11
     assert release.report["people"] >= 11
-    assert rows == sorted(rows)
+    # In no order: neither as the calls came nor as their texts are.
+    assert rows != sorted(rows)
     assert release.file_key is not None
     with files.open(release.client_id, release.file_key) as file:
         assert hashlib.sha256(file.read()).digest() == bytes(release.digest or b"")
@@ -859,5 +860,6 @@ def test_dropping_columns_alone_is_nowhere_called_anonymous() -> None:
     assert faults == []
     pages = [(root / "templates" / "analytics" / name).read_text(encoding="utf-8") for name in (
         "releases_all.html", "releases_client.html", "release_new.html", "release_draft.html", "release_show.html",
+        "anonymized_export.html",
     )]  # fmt: skip
     assert all("{{ caveat }}" in page for page in pages)

@@ -43,6 +43,15 @@ def test_everything_that_can_be_said() -> None:
     assert spec.named("average") + spec.named("keep") == ["v", "m"]
 
 
+def test_line_breaks_inside_quotes_belong_to_the_value() -> None:
+    text = 'k = 2\n[columns.a]\nrole = "quasi"\nhierarchy = { file = "own.csv" }\n'
+
+    tree = parse(text, {"own.csv": '"one\ntwo";g;*\r\n"y\r\nz";g;*\r\n'}.__getitem__).columns["a"].tree
+
+    assert tree is not None
+    assert tree.leaves == ("one\ntwo", "y\r\nz")
+
+
 def test_demands_of_the_command_line_come_before_the_specs() -> None:
     spec = read("k = 5\n" + QUASI + SICK + "l = 2\n")
 

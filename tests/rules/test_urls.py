@@ -266,6 +266,7 @@ FOR_EVERY_MEMBER = {
     "notifications/read/",
     "overview/",
     "reports/",
+    "reports/anonymized-export/",
     "reports/releases/",
     "programme/",
     "programme/breaches/report/",

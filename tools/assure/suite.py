@@ -11,6 +11,13 @@ from __future__ import annotations
 from tools.assure import asvs, at_rest, core, kills, pooled, proofs
 from tools.assure.rows import Edit, Row
 
+_OF_ROWS = (
+    "analytics/test_anonymise_command.py::test_rows_are_written_in_an_order_that_is_nobodys",
+    "analytics/test_anonymise_command.py::test_ids_are_dropped_and_columns_that_order_the_rows_are_named",
+    "analytics/test_anonymise.py::test_values_that_say_the_same_are_one_value_however_spelled",
+    "analytics/test_anonymise.py::test_people_whose_names_say_the_same_are_one_person",
+)
+
 ROWS: tuple[Row, ...] = (
     Row(
         "1, 2, 4, 8",
@@ -685,5 +692,34 @@ ROWS: tuple[Row, ...] = (
             "tools/test_assure.py::test_a_door_that_takes_longer_for_names_that_there_are_is_found",
         ),
         minutes=12,
+    ),
+    Row(
+        "31",
+        "Anonymized rows claim no more than they keep",
+        "files in an order of time, ids and times that are kept, values and people in several spellings",
+        "no order of the input in a file; l, t and k counted over what values say",
+        tests=_OF_ROWS,
+        plants=(
+            Edit(
+                "rows are written in the order they came in",
+                "analytics/management/commands/anonymise.py",
+                "release.table.shuffled().write(",
+                "release.table.write(",
+            ),
+            Edit(
+                "an id is released",
+                "analytics/anonymise/traces.py",
+                "if 1 < len(table) == len(table.columns[name].values)}",
+                "if False}",
+            ),
+            Edit(
+                "equal numbers are several values",
+                "analytics/anonymise/table.py",
+                "    return number if number.is_finite() else plain\n",
+                "    return plain\n",
+            ),
+        ),
+        broken=_OF_ROWS,
+        minutes=0.5,
     ),
 )

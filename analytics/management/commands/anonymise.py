@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 
 from analytics.anonymise import AnonymiseError, Spec, Table, anonymise, parse
 from analytics.anonymise.report import report
+from analytics.anonymise.traces import warnings, without_ids
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Output, Progress
 
@@ -21,9 +22,9 @@ from callprivacy.lib.progress import Output, Progress
 class Command(OwnCommand):
     help = (
         "Generalise the rows of a CSV file until nobody stands out by the columns that the spec calls "
-        "quasi-identifying, and write them to another file. Needs no database. What the columns are and which "
-        "hierarchies they have is in the spec, described in docs/anonymiser.md. The report goes to standard output; "
-        "nothing is written where the demands cannot be met."
+        "quasi-identifying, and write them, shuffled, to another file. Needs no database. What the columns are and "
+        "which hierarchies they have is in the spec, described in docs/anonymiser.md. The report goes to standard "
+        "output; nothing is written where the demands cannot be met."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,7 +38,9 @@ class Command(OwnCommand):
         parser.add_argument("--k", type=int, help="instead of the spec's: rows, or people, in a class")
         parser.add_argument("--l", type=float, help="instead of the spec's, for every sensitive column")
         parser.add_argument("--t", type=float, help="instead of the spec's, for every sensitive column")
-        parser.add_argument("--quick", action="store_true", help="search less, and lose a little more")
+        parser.add_argument(
+            "--quick", "--fast", action="store_true", help="search less, and lose a little more"
+        )
         parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -45,16 +48,18 @@ class Command(OwnCommand):
         if target.exists() and source.exists() and target.samefile(source):
             raise CommandError("The release would overwrite what it is made from: name another file.")
         try:
-            spec = _spec(spec_path, options)
+            written = _spec(spec_path, options)
             with source.open(encoding="utf-8-sig", newline="") as file:
-                table = Table.read(file, delimiter=spec.delimiter)
+                table = Table.read(file, delimiter=written.delimiter)
+            spec = without_ids(table, written)
             with _steps(self.stderr) as step:
                 release = anonymise(
                     table, spec, effort="quick" if options["quick"] else "full", progress=step
                 )
-            text = report(table, spec, release)
+            found = list(warnings(table, written, spec))
+            text = report(table, spec, release, found)
             with _whole(target) as file:
-                release.table.write(file, delimiter=spec.delimiter)
+                release.table.shuffled().write(file, delimiter=spec.delimiter)
             if options["report"] is not None:
                 with _whole(options["report"]) as file:
                     file.write(text)
@@ -64,6 +69,8 @@ class Command(OwnCommand):
             raise CommandError(f"{source} is not UTF-8 (byte {error.start}).") from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}.") from error
+        for warning in found:
+            self.stderr.write(self.style.WARNING(warning))
         self.stdout.write(text)
 
 
@@ -71,10 +78,16 @@ def _spec(path: Path, options: dict[str, Any]) -> Spec:
     """The spec with what the command line says otherwise; files that it names lie beside it."""
     spec = parse(
         path.read_text(encoding="utf-8"),
-        lambda name: (path.parent / name).read_text(encoding="utf-8-sig"),
+        lambda name: _text(path.parent / name),
         k=options["k"],
     )
     return spec.demanding(l=options["l"], t=options["t"])
+
+
+def _text(path: Path) -> str:
+    """A file's text with its line ends as they are: one inside quotes belongs to a value."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return file.read()
 
 
 @contextlib.contextmanager
