@@ -16,6 +16,7 @@ from analytics.selectors.asked import (
     DAYS_AT_MOST,
     DAYS_WITH_DIMENSIONS,
     HOURS_AT_MOST,
+    HOURS_OF_EXACT,
     KINDS,
     LONGEST,
     OVER_TIME,
@@ -58,9 +59,10 @@ class ExploreForm(forms.Form):
         client: Client,
         today: date,
         values: Mapping[str, Sequence[tuple[str, str]]],
+        hours_at_most: int = HOURS_AT_MOST,
     ) -> None:
         super().__init__(data)
-        self.client, self.today = client, today
+        self.client, self.today, self.hours_at_most = client, today, hours_at_most
         self._offer("measure", list(showing.MEASURES.items()))
         for name in ("by", "by2", "by3"):
             self._offer(name, [("", "Nothing"), *showing.DIMENSIONS.items()])
@@ -93,9 +95,9 @@ class ExploreForm(forms.Form):
             self._clean_own(said.get("from_on"), said.get("until_on"))
         if not self.errors:
             asked = self.asked()
-            if asked.step == "hour" and asked.kind in OVER_TIME and asked.days > HOURS_AT_MOST:
+            if asked.step == "hour" and asked.kind in OVER_TIME and asked.days > self.hours_at_most:
                 self.add_error(
-                    "step", f"By the hour at most {HOURS_AT_MOST} days at once. Choose a longer step."
+                    "step", f"By the hour at most {self.hours_at_most} days at once. Choose a longer step."
                 )
             try:
                 explorer.query_of(self.client, asked).check()
@@ -170,18 +172,22 @@ class CostForm(forms.Form):
     )
 
 
-def read(data: Mapping[str, Any], client: Client, at: datetime) -> tuple[ExploreForm, Asked | None]:
+def read(
+    data: Mapping[str, Any], client: Client, at: datetime, *, is_exact: bool = False
+) -> tuple[ExploreForm, Asked | None]:
     """
     The form as it was asked, and the question; None where it has a fault.
 
     :param at: the instant whose day is "today"; a mail that is late is still of its own date.
+    :param is_exact: what is asked of an exact report, which knows every value and more hours.
     """
     today = calendars.day_in(client.time_zone, at)
     form = ExploreForm(
         {"period": usual(today)} | {name: data[name] for name in data},
         client=client,
         today=today,
-        values=showing.choices_of(client),
+        values=showing.choices_of(client, is_exact=is_exact),
+        hours_at_most=HOURS_OF_EXACT if is_exact else HOURS_AT_MOST,
     )
     return form, form.asked() if form.is_valid() else None
 

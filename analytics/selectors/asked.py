@@ -34,6 +34,8 @@ LONGEST: Final = 800
 """Days that a question may span."""
 HOURS_AT_MOST: Final = 14
 """Days of which hours are drawn at once."""
+HOURS_OF_EXACT: Final = 92
+"""The same in an exact report."""
 DAYS_AT_MOST: Final = 92
 """Days of a period that is drawn day by day where nobody says otherwise; longer ones are drawn by weeks."""
 DAYS_WITH_DIMENSIONS: Final = 14

@@ -18,7 +18,7 @@ from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, 
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, costs, counting, explorer, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
-from analytics.selectors.reports import Figure, Report, Row
+from analytics.selectors.reports import Figure, Report, Row, Source
 from callprivacy.tenancy.models import Client
 
 _NONE: Final = "–"
@@ -123,18 +123,20 @@ def _each(cents: int | None, number: float | None) -> float | None:
     return cents / number if cents is not None and number else None
 
 
-def report(client: Client, first: date, last: date, *, period: str) -> CampaignReport:
+def report(
+    client: Client, first: date, last: date, *, period: str, source: Source = reports.report
+) -> CampaignReport:
     """
     Every campaign that calls or costs name, those that cost most for a qualified call first.
 
     :param first: and :param last: days of the client's zone, both included.
     :param period: its name, for the links to the explorer.
     """
-    is_uncounted = bool(counting.among([client.pk]))
+    is_uncounted = source is reports.report and bool(counting.among([client.pk]))
     was_first, was_last = before(first, last)
-    whole = _asked(client, first, end_of(period, last))
-    now = explorer.report_of(whole, first, last)
-    weekly = reports.report(replace(whole, step=Step.WEEK))
+    whole = query_of(client, first, last, period=period)
+    now = explorer.report_of(whole, first, last, source=source)
+    weekly = source(replace(whole, step=Step.WEEK))
     spent = costs.costs_by_campaign(client, first, last)
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
@@ -188,12 +190,13 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     return made
 
 
-def _asked(client: Client, first: date, end: date) -> reports.Asked:
+def query_of(client: Client, first: date, last: date, *, period: str) -> reports.Asked:
+    """The question as `reports` understands it."""
     return reports.Asked(
         client_ids=(client.pk,),
         measures=(Measure.CALLS, Measure.CONVERSIONS, Measure.VALUE),
         first=first,
-        last=end,
+        last=end_of(period, last),
         dimensions=(Dimension.CAMPAIGN,),
     )
 

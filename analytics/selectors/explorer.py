@@ -22,7 +22,7 @@ from analytics.selectors import counting, reports
 from analytics.selectors.answers import NOT_YET, Answer, Group, Table, by_keys, groups_of, slack_of, untold_of
 from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
 from analytics.selectors.pictures import heat_of, map_of, over_time, twice
-from analytics.selectors.reports import Report, Row
+from analytics.selectors.reports import Report, Row, Source
 from analytics.selectors.sentences import say_of_groups, say_of_hours, say_of_time
 from analytics.selectors.showing import (
     DIMENSIONS,
@@ -101,7 +101,7 @@ def query_of(client: Client, asked: Asked) -> reports.Asked:
     )
 
 
-def report_of(query: reports.Asked, first: date, last: date) -> Report:
+def report_of(query: reports.Asked, first: date, last: date, *, source: Source = reports.report) -> Report:
     """
     A report, with that of the period before beside it.
 
@@ -109,21 +109,24 @@ def report_of(query: reports.Asked, first: date, last: date) -> Report:
     """
     was_first, was_last = before(first, last)
     return replace(
-        reports.report(query),
-        before=reports.report(replace(query, first=was_first, last=was_last + timedelta(days=1))),
+        source(query),
+        before=source(replace(query, first=was_first, last=was_last + timedelta(days=1))),
     )
 
 
-def answer(client: Client, asked: Asked) -> Answer:
+def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> Answer:
     """
-    Answer a question from cells alone.
+    Answer a question: from cells alone, unless another source is named.
 
     :raises ReportError: nothing answers it; the text says what to ask instead.
     """
     shown = SHOWN[asked.measure]
-    is_uncounted = bool(counting.among([client.pk]))
+    # Asked before the figures are read; what is counted from calls waits for nothing.
+    is_uncounted = source is reports.report and bool(counting.among([client.pk]))
     query = query_of(client, asked)
-    report = report_of(query, asked.first_on, asked.last_on) if asked.compare else reports.report(query)
+    report = (
+        report_of(query, asked.first_on, asked.last_on, source=source) if asked.compare else source(query)
+    )
     made = Answer(asked, shown, value_of(shown, report.total), report.k)
     if report.before is not None:
         made.total_before = value_of(shown, report.before.total)

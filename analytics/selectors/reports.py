@@ -10,7 +10,7 @@ tell, no other tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -38,7 +38,7 @@ COLUMNS: Final[dict[Dimension, Sheet]] = {
 }
 """Dimensions that are columns of a cell, by the same name -> the sheet that tells that one alone."""
 
-_FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
+FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
     Measure.ANSWERED: ("outcome", ("answered",)),
     Measure.CONVERSIONS: ("converted", ("yes",)),
     Measure.RECORDED: ("kept", tuple(RECORDED)),
@@ -160,7 +160,8 @@ class Report:
     lie in the period. :ivar hidden: calls in rows of which some key or the time is not told.
     :ivar k: fewest callers that a cell stands for, the smallest of the clients' own. :ivar before: the same of the
     period before, where it was asked for: its rows meet these by their keys, and by the number of their step.
-    :ivar grains: client id -> how finely its newest span lets dimensions be told in time.
+    :ivar grains: client id -> how finely its newest span lets dimensions be told in time. :ivar is_exact: whether it
+    was counted from calls, for people who may see them.
     """
 
     asked: Asked
@@ -171,6 +172,11 @@ class Report:
     k: int
     before: Report | None = None
     grains: dict[int, Grain] = field(default_factory=dict)
+    is_exact: bool = False
+
+
+type Source = Callable[[Asked], Report]
+"""Where a report's rows come from: cells (`report`), or the calls themselves (`exact.report`)."""
 
 
 # --- The plan: which list of cells answers ----------------------------------------------------------------------------
@@ -200,8 +206,8 @@ def _plan(columns: frozenset[str], *, timed: bool) -> _Plan:
 def _columns(asked: Asked, measure: Measure | None = None) -> frozenset[str]:
     """The columns that must be told for a figure."""
     named = {one.value for one in (*asked.dimensions, *asked.filters) if one in COLUMNS}
-    if measure in _FLAGS:
-        named.add(_FLAGS[measure][0])
+    if measure in FLAGS:
+        named.add(FLAGS[measure][0])
     return frozenset(named)
 
 
@@ -372,7 +378,7 @@ _CALLS: Final = ("sum(c.calls)", "sum(c.seconds)", "sum(c.value_cents)")
 
 
 def _flag(measure: Measure) -> tuple[str, str]:
-    column, counted = _FLAGS[measure]
+    column, counted = FLAGS[measure]
     words = ", ".join(f"'{word}'" for word in counted)
     return (
         f"sum(c.calls) FILTER (WHERE c.{column} IS NOT NULL)",
@@ -443,7 +449,7 @@ def _rows(asked: Asked, values: dict[str, Any], *, known: _Sums | None = None) -
     # One query for each list of cells, with all that is asked of it.
     plans: dict[_Plan, list[Measure]] = {(base := _plan(_columns(asked), timed=timed)): []}
     for measure in asked.measures:
-        if measure in _FLAGS:
+        if measure in FLAGS:
             plans.setdefault(_plan(_columns(asked, measure), timed=timed), []).append(measure)
     found = {base: known} if known is not None and not plans[base] else {}
     for plan, measures in sorted(plans.items(), key=lambda one: one[0] == base):

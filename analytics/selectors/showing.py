@@ -11,7 +11,7 @@ from analytics.charts import maps
 from analytics.charts.scale import compact
 from analytics.charts.shapes import Value
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
-from analytics.selectors import reports
+from analytics.selectors import exact, reports
 from analytics.selectors.reports import Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.tenancy.models import Client
@@ -208,10 +208,25 @@ def name_of(by: Sequence[str], keys: Sequence[str | None]) -> str:
     return ", ".join(in_words(dimension, key) for dimension, key in zip(by, keys, strict=True)) or "All"
 
 
-def choices_of(client: Client) -> dict[str, list[tuple[str, str]]]:
-    """Dimension -> (value, words) of what may be filtered by: values that reports tell; one query each."""
+_KNOWN: Final = {
+    "direction": Direction.values,
+    "outcome": Outcome.values,
+    "length": list(LENGTH_LABELS),
+    "repeated": [value for value in REPEATED_LABELS if value],
+}
+"""Dimensions whose values are known without a look at calls."""
+
+
+def choices_of(client: Client, *, is_exact: bool = False) -> dict[str, list[tuple[str, str]]]:
+    """
+    Dimension -> (value, words) of what may be filtered by: values that reports tell, one query each; or, for an exact
+    report, those of the calls.
+    """
+    known: Mapping[str, Sequence[str]] = {}
+    if is_exact:
+        known = _KNOWN | exact.values_of(client)
     found: dict[str, list[tuple[str, str]]] = {}
     for dimension in reports.COLUMNS:
-        values = [value for value in reports.values_of([client.pk], dimension) if value]
-        found[dimension.value] = [(value, in_words(dimension.value, value)) for value in values]
+        values = known.get(dimension.value) or reports.values_of([client.pk], dimension)
+        found[dimension.value] = [(value, in_words(dimension.value, value)) for value in values if value]
     return found

@@ -20,17 +20,16 @@ from typing import Final
 
 import numpy as np
 from django.db import connection
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from analytics import cells, groups, spans
-from analytics.enums import LENGTHS, Conversion, Grain, Sheet
+from analytics.enums import LENGTHS, Grain, Sheet
 from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
-from analytics.selectors import beside, rules
+from analytics.selectors import beside, facts, rules
 from analytics.selectors.beside import Told
 from analytics.selectors.rules import Rule
 from analytics.services import days
-from callprivacy.calls.enums import Outcome, RecordingState
 from callprivacy.calls.models import Call, first_id_at
 from callprivacy.lib import calendars
 from callprivacy.lib import scope as lib_scope
@@ -38,7 +37,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault.selectors import Stretch
-from consent.enums import Basis, Purpose
+from consent.enums import Purpose
 from consent.selectors import decisions
 
 HOURS_FOR: Final = timedelta(days=35)
@@ -309,30 +308,8 @@ class _Cut:
 # --- Calls as columns -------------------------------------------------------------------------------------------------
 
 
-_READ: Final = (
-    "pk", "caller_id", "direction", "outcome", "seconds", "source", "campaign", "medium", "country", "region",
-    "first_call", "qualified", "value_cents", "tags", "recording__state", "recording__decided_at", "judged__allowed",
-    "judged__basis",
-)  # fmt: skip
-_NAMES: Final = ", ".join("id" if name == "pk" else name.replace("__", "_") for name in _READ)
 _SEPARATOR: Final = "\x1f"
 _FREE: Final = ("source", "campaign", "medium")
-_SAID: Final[dict[str, str]] = {
-    **{name: f"c.{name}" for name in ("source", "campaign", "medium", "direction", "outcome")},
-    "region": "CASE WHEN c.region = '' THEN c.country ELSE c.country || '-' || c.region END",
-    "repeated": "CASE WHEN c.first_call THEN 'first' WHEN NOT c.first_call THEN 'repeated' ELSE '' END",
-    "kept": f"""CASE WHEN c.recording_state IS NULL THEN 'none'
-        WHEN c.recording_state = '{RecordingState.GONE}' THEN 'gone'
-        WHEN c.recording_decided_at IS NULL THEN 'undecided'
-        WHEN c.recording_state = '{RecordingState.WITHHELD}' OR c.judged_allowed IS NOT TRUE THEN 'withheld'
-        WHEN c.judged_basis IN ('{Basis.CONSENT}', '{Basis.NOTICE}') THEN c.judged_basis ELSE 'law' END""",
-}
-"""What a call says in words; how long it was is told of its seconds."""
-_CONVERTED: Final[dict[Conversion, str]] = {
-    Conversion.ANSWERED: f"c.outcome = '{Outcome.ANSWERED}' AND coalesce(c.seconds, 0) >= %s",
-    Conversion.QUALIFIED: "c.qualified IS TRUE AND %s IS NULL",
-    Conversion.TAGGED: "c.tags && %s::varchar[]",
-}
 _NO_CALLER: Final = bytes(16)
 _BANDS: Final = ("", *(name for _, name in LENGTHS))
 """The bands of lengths, the first one where no seconds are known."""
@@ -343,16 +320,10 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     The calls of a span as columns: numbers as bytes, none of which is ever written out, and what a call says as one
     text, of which there are far fewer than calls.
     """
-    rows = calls.annotate(
-        judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD))
-    )
-    inner, values = rows.order_by().values_list(*_READ).query.sql_with_params()
-    words = _SAID | {"converted": f"CASE WHEN {_CONVERTED[rule.conversion]} THEN 'yes' ELSE 'no' END"}
-    needs: int | list[str] | None = {
-        Conversion.ANSWERED: rule.seconds,
-        Conversion.QUALIFIED: None,
-        Conversion.TAGGED: sorted(rule.tags),
-    }[rule.conversion]
+    rows = facts.with_decisions(calls)
+    inner, values = rows.order_by().values_list(*facts.READ).query.sql_with_params()
+    converts, needs = facts.converts(rule)
+    words = facts.SAID | {"converted": f"CASE WHEN {converts} THEN 'yes' ELSE 'no' END"}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -361,7 +332,7 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
                 string_agg(int4send(coalesce(c.seconds, -1)), ''),
                 string_agg(int8send(coalesce(c.value_cents, 0)), ''),
                 array_agg(concat_ws(E'\\x1f', {", ".join(words.values())}))
-            FROM ({inner}) AS c ({_NAMES})
+            FROM ({inner}) AS c ({facts.names(facts.READ)})
             """,
             [needs, *values],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Final
 
 from django.core.exceptions import PermissionDenied
@@ -12,11 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analytics.channels import paper as papers
+from analytics.enums import Measure
 from analytics.forms import explorer as asking
-from analytics.selectors import agency, explorer, showing
+from analytics.selectors import agency, exact, explorer, reports, showing
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
+from analytics.selectors.reports import Source
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.lib import calendars
@@ -82,14 +85,39 @@ def home(request: StaffRequest) -> HttpResponse:
     return render(request, "analytics/home.html", context)
 
 
+def _source(request: StaffRequest, client: Client) -> Source:
+    """What a person's pages of a client are made of: its calls for people who may see them, else its cells."""
+    if access.may_see_exact(request.membership, client, at=request.at):
+        return partial(exact.report, at=request.at)
+    return reports.report
+
+
+def _of_exact(source: Source, client: Client, query: reports.Asked) -> dict[str, object]:
+    """What a page says where its figures are exact."""
+    if source is reports.report:
+        return {}
+    return {
+        "is_exact": True,
+        "confidential": exact.confidential_calls(client),
+        "not_measured": source(exact.not_measured(query)).total.figures[Measure.OPTED_OUT].value,
+    }
+
+
 @require_safe
-@needs(Permission.VIEW_ANALYTICS)
+@needs(Permission.VIEW_ANALYTICS, or_else=Permission.VIEW_EXACT_REPORTS)
 def explore(request: StaffRequest, client: Client) -> HttpResponse:
-    """One client's explorer; the question stands in the address."""
-    form, asked = asking.read(request.GET, client, request.at)
+    """
+    One client's explorer; the question stands in the address.
+
+    What was saved, and may be passed on, shows everybody the same: protected figures.
+    """
+    saved = saved_selectors.named(request.membership, client, request.GET.get("saved", ""))
+    source = reports.report if saved else _source(request, client)
+    form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
     context: dict[str, object] = {"client": client, "tab": "explore", "form": form, "asked": asked}
     if asked is not None:
-        found = explorer.answer(client, asked)
+        found = explorer.answer(client, asked, source=source)
+        context |= _of_exact(source, client, explorer.query_of(client, asked))
         context |= {
             "answer": found,
             "days": asking.days(asked),
@@ -101,7 +129,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
             ],
             "total_words": found.total_words,
             "needs_consent": found.is_empty and cases.declared_by(client) == Basis.CONSENT,
-            "saved": saved_selectors.named(request.membership, client, request.GET.get("saved", "")),
+            "saved": saved,
         }
     return render(request, "analytics/explore.html", context, status=200 if asked else 400)
 
@@ -132,10 +160,12 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
     """What each campaign brings and costs, so that one sees which to stop."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
+    source = _source(request, client)
     context = {
         "client": client,
         "tab": "campaigns",
-        "report": selectors.report(client, first, last, period=chosen),
+        "report": selectors.report(client, first, last, period=chosen, source=source),
+        **_of_exact(source, client, selectors.query_of(client, first, last, period=chosen)),
         "period": chosen,
         "periods": _periods(chosen),
         "days": asking.days_in_words(first, last),

@@ -145,6 +145,12 @@ def may(
     )
 
 
+def may_see_exact(membership: Membership, client: Client, *, at: datetime) -> bool:
+    """Whether a person's reports of a client are exact: who may not see its calls sees protected ones."""
+    needed = {Permission.VIEW_CALLS, Permission.VIEW_EXACT_REPORTS}
+    return needed <= permissions_on(membership, client.pk, at=at)
+
+
 def client_ids_with(membership: Membership, permission: Permission, *, at: datetime) -> list[int]:
     """Ids of the clients on which a person holds a permission, in order."""
     rows = grants_of(membership, at=at).filter(permission__codename=permission.value)
@@ -257,11 +263,17 @@ def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]
 
 
 def get_client_or_404(
-    request: StaffRequest, slug: str, permission: Permission, *, also_left: bool = False
+    request: StaffRequest,
+    slug: str,
+    permission: Permission,
+    *,
+    also_left: bool = False,
+    or_else: Permission | None = None,
 ) -> Client:
     """
     Return the agency's client with this slug, on which the person holds the permission.
 
+    :param or_else: another permission that is enough by itself.
     :param also_left: what is asked for is a deed on a client that has left.
     :raises Http404: there is none that the person may know of; a stranger's client looks the same.
     :raises PermissionDenied: the person may know of it, but not do this; or the client has left, and this is more than
@@ -272,7 +284,7 @@ def get_client_or_404(
     )
     if client is None:
         raise Http404
-    if not may(request.membership, permission, client, at=request.at):
+    if not any(may(request.membership, one, client, at=request.at) for one in (permission, or_else) if one):
         raise _refusal(request, permission)
     if client.archived_at is not None and not also_left and request.method not in {"GET", "HEAD"}:
         # Its keys are destroyed: what would be written now would be sealed for nobody, and open what was closed.
@@ -326,20 +338,23 @@ def needs[**P](
     permission: Permission,
     *,
     also_left: bool = False,
+    or_else: Permission | None = None,
 ) -> Callable[[View[Concatenate[Client, P]]], View[Concatenate[str, P]]]:
     """
     Decorate a view whose url names a client by `slug`: it is called with that client, or refused.
 
     :param also_left: it is a deed on a client that has left, too; such a one is looked at otherwise.
+    :param or_else: another permission that is enough by itself.
     """
 
     def decorate(view: View[Concatenate[Client, P]]) -> View[Concatenate[str, P]]:
         @wraps(view)
         def guarded(request: StaffRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            client = get_client_or_404(request, slug, permission, also_left=also_left)
+            client = get_client_or_404(request, slug, permission, also_left=also_left, or_else=or_else)
             return view(request, client, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]  # a mark on a function
+        guarded.or_else = or_else  # type: ignore[attr-defined]  # a mark on a function
         return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
 
     return decorate

@@ -156,13 +156,16 @@ RIGHTS: dict[Role, frozenset[AgencyRight]] = {
     Role.CALL_CENTRE_HEAD: frozenset(),
 }
 
+# A list of calls can be counted, so that its reports are exact.
+_CALLS: Final = frozenset({P.VIEW_CALLS, P.VIEW_EXACT_REPORTS})
+
 BUNDLES: dict[Role, frozenset[P]] = {
     Role.ADMIN: frozenset({P.VIEW_CLIENT, P.MANAGE_CONNECTIONS}),
     Role.OFFICER: frozenset(P),
     Role.ACCOUNT_MANAGER: frozenset(
         {
             P.VIEW_CLIENT,
-            P.VIEW_CALLS,
+            *_CALLS,
             P.EXPORT_CALLS,
             P.VIEW_ANALYTICS,
             P.ANSWER_CALLS,
@@ -175,14 +178,14 @@ BUNDLES: dict[Role, frozenset[P]] = {
     Role.REVIEWER: frozenset(
         {
             P.VIEW_CLIENT,
-            P.VIEW_CALLS,
+            *_CALLS,
             P.REVEAL_NUMBERS,
             P.PLAY_RECORDINGS,
             P.READ_TRANSCRIPTS,
         }
     ),
     # An agent works at the desk, and decides nothing of how a client asks for consent.
-    Role.AGENT: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.ANSWER_CALLS}),
+    Role.AGENT: frozenset({P.VIEW_CLIENT, *_CALLS, P.ANSWER_CALLS}),
     Role.APPROVER: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS, P.HANDLE_REQUESTS}),
-    Role.CALL_CENTRE_HEAD: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.VIEW_ANALYTICS}),
+    Role.CALL_CENTRE_HEAD: frozenset({P.VIEW_CLIENT, *_CALLS, P.VIEW_ANALYTICS}),
 }

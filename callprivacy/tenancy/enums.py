@@ -19,6 +19,7 @@ class Permission(StrEnum):
     MANAGE_RETENTION = "manage_retention"
     HANDLE_REQUESTS = "handle_requests"
     VIEW_ANALYTICS = "view_analytics"
+    VIEW_EXACT_REPORTS = "view_exact_reports"
     RELEASE_DATA = "release_data"
     MANAGE_CONNECTIONS = "manage_connections"
 
