@@ -30,6 +30,7 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
                 seconds=said["seconds"],
                 tags=said["tags"],
                 k=said["k"],
+                p=said["p"],
                 by=request.actor,
                 at=request.at,
             )
