@@ -2,7 +2,8 @@
 A span's cells, out of the columns of its calls: a list for each fact alone, one of time, one of those who look alike.
 
 Pure. Each list holds every call once and is made by `groups`, so that each cell is of at least k callers; what the list
-of one fact alone does not tell is told in no other list (docs/adr/0045).
+of one fact alone does not tell is told in no other list (docs/adr/0045). What calls add up to is told in lists of its
+own, whose cells are put together from those of the lists of calls, so that no caller's part follows (docs/adr/0121).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from analytics import groups, spans
-from analytics.enums import Grain, Sheet
-from analytics.groups import Fact, Flags, Ints
+from analytics.enums import Grain, Sheet, Sum
+from analytics.groups import Amounts, Fact, Flags, Ints
 
 GROUPS: Final = 300
 """About how many groups a span has at most: with more callers, groups hold more of them."""
@@ -33,6 +34,10 @@ _ORDER: Final = (
     "length", "hour",
 )  # fmt: skip
 _TIMES: Final = ("week", "day", "hour")
+# By what sums are told, what people look at first: what is told of one may keep another from being told.
+_ADDED: Final = (
+    "source", "campaign", "time", "outcome", "region", "medium", "direction", "repeated", "length",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,20 @@ NO_CALLS: Final = Columns(_NOTHING, _NOTHING, _NOTHING, _NOTHING, dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A cell on its way: its sheet, when, what it tells, and its sums."""
+    """
+    A cell on its way: its list, when, what it tells, and what it counts or adds up.
 
-    sheet: Sheet
+    :ivar sheet: a `Sheet` and a `Sum`, added up. :ivar seconds: and :ivar cents: None but in the lists of that sum.
+    """
+
+    sheet: int
     starts: int
     ends: int
     grain: Grain
     told: dict[str, str]
     calls: int
-    seconds: int
-    cents: int
+    seconds: int | None
+    cents: int | None
     callers: int
     weekday: int | None = None
     hour: int | None = None
@@ -87,11 +96,13 @@ class _Lists:
         *,
         hourly: bool,
         k: int,
+        p: int,
     ) -> None:
-        self.columns, self.grain, self.k = columns, grain, k
+        self.columns, self.grain, self.k, self.p = columns, grain, k, p
         self.starts, self.ends = spans.millis(start), spans.millis(end)
         self.codes = dict(columns.codes)
         self.of: dict[Sheet, Ints] = {}
+        self.shown: dict[Sheet, dict[str, Flags]] = {}
         self.ticks = spans.ticks(start, end, zone)
         self.times: tuple[str, ...] = ()
         if grain is not Grain.HOUR:
@@ -105,10 +116,9 @@ class _Lists:
 
     def lines(self) -> list[Line]:
         """Every cell of the span; none where it has fewer than k callers."""
-        callers = self.columns.callers
-        if not len(callers):
+        if not len(self.columns.callers):
             return []
-        every = np.ones(len(callers), np.bool_)
+        every = np.ones(len(self.columns.callers), np.bool_)
         told: dict[str, Flags] = {}
         found = self._list(Sheet.TIME, self.times, dict.fromkeys(self.times, every), told)
         if not found:
@@ -117,10 +127,27 @@ class _Lists:
             found += self._list(Sheet[name.upper()], (name,), {name: every}, told)
         found += self._days(told.get("day"))
         if "slot" in self.codes:
-            found += self._slots(told["day"])
-        names = tuple(name for name in _ORDER if name in told)
-        size = int(groups.callers_of(np.zeros(len(callers), np.int64), callers, 1)[0]) // GROUPS
-        return found + self._list(Sheet.GROUPS, names, told, {}, size=size)
+            found += self._list(Sheet.SLOTS, ("weekday", "slot"), _of_days(told["day"]), {})
+        found += self._list(Sheet.GROUPS, self._order(told), told, {}, size=self._size())
+        for of, amounts in ((Sum.SECONDS, self.columns.seconds), (Sum.VALUE, self.columns.cents)):
+            found += self._added(of, Amounts(amounts, self.p))
+        return found
+
+    def _order(self, told: dict[str, Flags]) -> tuple[str, ...]:
+        return tuple(name for name in _ORDER if name in told)
+
+    def _size(self) -> int:
+        """Callers that a group has at least, so that there are not too many groups."""
+        callers = self.columns.callers
+        return int(groups.callers_of(np.zeros(len(callers), np.int64), callers, 1)[0]) // GROUPS
+
+    def _facts(self, names: Sequence[str], may: dict[str, Flags], shown: dict[str, Flags]) -> list[Fact]:
+        facts = []
+        for name in names:
+            outer = {"day": "week", "hour": "day", "slot": "weekday"}.get(name, "")
+            within = names.index(outer) if outer in names else None
+            facts.append(Fact(self.codes[name], may[name], within, shown.get(name)))
+        return facts
 
     def _list(
         self,
@@ -131,18 +158,48 @@ class _Lists:
         *,
         size: int | None = None,
     ) -> list[Line]:
-        """One list of cells, in the order of their groups; `told` learns what is told in it."""
-        facts = []
-        for name in names:
-            outer = {"day": "week", "hour": "day", "slot": "weekday"}.get(name, "")
-            within = names.index(outer) if outer in names else None
-            facts.append(Fact(self.codes[name], may[name], within))
-        made = groups.group(facts, self.columns.callers, k=self.k, size=size)
-        told.update(zip(names, made.shown, strict=True))
-        self.of[sheet] = made.of
-        return self._cells(sheet, made, names) if made.count else []
+        """One list of calls, in the order of its groups; `told` learns what is told in it."""
+        made = groups.group(self._facts(names, may, {}), self.columns.callers, k=self.k, size=size)
+        self.of[sheet], self.shown[sheet] = made.of, dict(zip(names, made.shown, strict=True))
+        told.update(self.shown[sheet])
+        return self._cells(sheet, made, names, Sum.CALLS)
 
-    def _cells(self, sheet: Sheet, made: groups.Groups, names: Sequence[str]) -> list[Line]:
+    def _added(self, of: Sum, amounts: Amounts) -> list[Line]:
+        """The lists of a sum, each made beside those before it; none tells more of a call than that of calls does."""
+        every = np.ones(len(self.columns.callers), np.bool_)
+        told: dict[str, Flags] = {}
+        lists: list[Ints] = []
+        found: list[Line] = []
+
+        def add(
+            sheet: Sheet, names: Sequence[str], may: dict[str, Flags], *, size: int | None = None
+        ) -> bool:
+            facts = self._facts(names, may, self.shown[sheet])
+            whole = groups.group(facts, self.columns.callers, k=self.k, size=size, amounts=amounts)
+            made = groups.apart(whole, lists, self.columns.callers, k=self.k, amounts=amounts)
+            if sheet is Sheet.TIME and names[1:] and made.count < whole.count:
+                # A day that tells too much takes no week along.
+                return add(sheet, names[:-1], may)
+            if made.count:
+                lists.append(made.of)
+                if sheet is not Sheet.SLOTS:
+                    told.update(zip(names, made.shown, strict=True))
+                found.extend(self._cells(sheet, made, names, of))
+            return bool(made.count)
+
+        for name in _ADDED:
+            if name == "time":
+                add(Sheet.TIME, self.times, dict.fromkeys(self.times, every))
+            elif not add(Sheet[name.upper()], (name,), {name: every}):
+                return []
+        if "slot" in self.codes and "day" in told:
+            add(Sheet.SLOTS, ("weekday", "slot"), _of_days(told["day"]))
+        add(Sheet.GROUPS, self._order(told), told, size=self._size())
+        return found
+
+    def _cells(self, sheet: Sheet, made: groups.Groups, names: Sequence[str], sums: Sum) -> list[Line]:
+        if not made.count:
+            return []
         _, first = np.unique(made.of, return_index=True)
         calls = np.bincount(made.of, minlength=made.count)
         seconds = np.bincount(made.of, self.columns.seconds, minlength=made.count)
@@ -155,7 +212,7 @@ class _Lists:
             starts, ends, grain = self._when(one, said)
             lines.append(
                 Line(
-                    sheet,
+                    sheet + sums,
                     starts,
                     ends,
                     grain,
@@ -165,8 +222,8 @@ class _Lists:
                         if name in FACTS
                     },
                     int(calls[number]),
-                    int(seconds[number]),
-                    int(cents[number]),
+                    int(seconds[number]) if sums is Sum.SECONDS else None,
+                    int(cents[number]) if sums is Sum.VALUE else None,
                     int(callers[number]),
                     *self._slot(one, said),
                 )
@@ -191,14 +248,6 @@ class _Lists:
                 return int(edges[place]), int(edges[place + 1]), grain
         return self.starts, self.ends, self.grain
 
-    def _slots(self, told: Flags) -> list[Line]:
-        """
-        Hours of weekdays, of the calls whose day is told.
-
-        A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0046).
-        """
-        return self._list(Sheet.SLOTS, ("weekday", "slot"), {"weekday": told, "slot": told}, {})
-
     def _days(self, told: Flags | None) -> list[Line]:
         """How many different callers there were on each day that is told."""
         if self.grain is Grain.HOUR:
@@ -215,12 +264,17 @@ class _Lists:
                 Grain.DAY,
                 {},
                 int(calls[day]),
-                0,
-                0,
+                None,
+                None,
                 int(callers[day]),
             )
             for day in np.flatnonzero(callers >= self.k).tolist()
         ]
+
+
+def _of_days(told: Flags) -> dict[str, Flags]:
+    """A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0046)."""
+    return {"weekday": told, "slot": told}
 
 
 def is_slotted(columns: Columns, grain: Grain) -> bool:
@@ -233,7 +287,7 @@ class Told:
     """
     Every cell of a span; none where it has fewer than k callers.
 
-    :ivar of: for each list that holds every call once, a number for each call, equal for those of one cell.
+    :ivar of: for each list of calls that holds every call once, a number for each call, equal for those of one cell.
     """
 
     lines: list[Line]
@@ -241,13 +295,13 @@ class Told:
 
 
 def cells_of(
-    columns: Columns, start: datetime, end: datetime, zone: str, grain: Grain, *, hourly: bool, k: int
+    columns: Columns, start: datetime, end: datetime, zone: str, grain: Grain, *, hourly: bool, k: int, p: int
 ) -> Told:
     """
     What is told of a span.
 
-    :param hourly: whether hours are told.
+    :param hourly: whether hours are told. :param p: as of `groups.Amounts`.
     """
-    lists = _Lists(columns, start, end, zone, grain, hourly=hourly, k=k)
+    lists = _Lists(columns, start, end, zone, grain, hourly=hourly, k=k, p=p)
     lines = lists.lines()
     return Told(lines, lists.of if lines else {})

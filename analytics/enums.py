@@ -48,6 +48,17 @@ class Sheet(IntEnum):
     KEPT = 19
 
 
+class Sum(IntEnum):
+    """
+    What the cells of a list add up besides their calls, each in lists of its own: the number of such a list is that of
+    the list of calls (`Sheet`) and this (docs/adr/0121).
+    """
+
+    CALLS = 0
+    SECONDS = 100
+    VALUE = 200
+
+
 class Dimension(StrEnum):
     """By what a report tells calls apart. The last three need no column: they are the row's client and its time."""
 

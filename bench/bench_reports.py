@@ -45,7 +45,7 @@ SELECT s.agency_id, s.client_id, s.id, 0, w.at, least(w.at + interval '7 days', 
     CASE WHEN g.n %% 4 = 0 THEN '1_to_3m' END, CASE WHEN g.n %% 2 = 0 THEN 'first' END,
     CASE WHEN g.n %% 10 > 0 THEN CASE WHEN g.n %% 9 = 0 THEN 'yes' ELSE 'no' END END,
     CASE WHEN g.n %% 2 = 0 THEN 'notice' END,
-    %(each)s, %(each)s * 90, 0, greatest(%(each)s - 1, 5)
+    %(each)s, NULL, NULL, greatest(%(each)s - 1, 5)
 FROM analytics_span s, generate_series(1, %(groups)s) AS g(n), LATERAL (
     SELECT CASE WHEN g.n %% 5 = 0 THEN s.starts_at
             ELSE s.starts_at + make_interval(days => 7 * (g.n / 5 %% 4)) END AS at,
@@ -56,15 +56,23 @@ _TIME = """
 INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain, calls, seconds,
     value_cents, callers)
 SELECT s.agency_id, s.client_id, s.id, sheet, s.starts_at + make_interval(days => n),
-    s.starts_at + make_interval(days => n + 1), 2, %(calls)s / 30, %(calls)s * 3, 0, greatest(%(calls)s / 40, 5)
+    s.starts_at + make_interval(days => n + 1), 2, %(calls)s / 30, NULL, NULL, greatest(%(calls)s / 40, 5)
 FROM analytics_span s, generate_series(0, 27) n, unnest(ARRAY[1, 2]) AS sheet
 """
 _ALONE = """
 INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain, {name}, calls, seconds,
     value_cents, callers)
-SELECT s.agency_id, s.client_id, s.id, {sheet}, s.starts_at, s.ends_at, 0, word, %(calls)s / {count}, %(calls)s * 90, 0,
+SELECT s.agency_id, s.client_id, s.id, {sheet}, s.starts_at, s.ends_at, 0, word, %(calls)s / {count}, NULL, NULL,
     greatest(%(calls)s / {count} / 2, 5)
 FROM analytics_span s, unnest(%(words)s::text[]) AS word
+"""
+_ADDED = """
+INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain, source, campaign, medium,
+    direction, outcome, region, length, repeated, calls, seconds, value_cents, callers)
+SELECT agency_id, client_id, span_id, sheet + more, starts_at, ends_at, grain, source, campaign, medium,
+    direction, outcome, region, length, repeated, calls, CASE more WHEN 100 THEN calls * 90 END,
+    CASE more WHEN 200 THEN calls * 100 END, callers
+FROM analytics_cell, unnest(ARRAY[100, 200]) AS more WHERE sheet NOT IN (2, 18, 19)
 """
 
 
@@ -136,6 +144,7 @@ def prepare(databases: Any, calls: int, clients: int) -> Place:
         for name, said in words.items():
             statement = _ALONE.format(name=name, sheet=int(Sheet[name.upper()]), count=len(said))
             admin.execute(statement.encode(), {"calls": a_month, "words": said})
+        admin.execute(_ADDED)
         admin.execute("CREATE INDEX analytics_cell_of_sheet ON analytics_cell (client_id, sheet, starts_at)")
         admin.execute("CREATE INDEX analytics_cell_of_list ON analytics_cell (client_id, span_id, sheet)")
         # A span's lists are written at once, one span after the other, and lie together.

@@ -32,6 +32,12 @@ class RuleForm(forms.Form):
         max_value=MOST,
         help_text="No report tells what fewer callers share. More callers hide more; 5 is usual, 11 for health.",
     )
+    p = forms.IntegerField(
+        label="Percent that protects a caller's part of a sum",
+        min_value=1,
+        max_value=100,
+        help_text="A sum is shown only if every caller's part of it stays unknown by at least this much; 15 is usual.",
+    )
 
     @classmethod
     def of(cls, rule: Rule) -> RuleForm:
@@ -42,6 +48,7 @@ class RuleForm(forms.Form):
                 "seconds": rule.seconds,
                 "tags": ", ".join(sorted(rule.tags)),
                 "k": rule.k,
+                "p": rule.p,
             }
         )
 

@@ -14,7 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from analytics.enums import Conversion, Grain, Sheet
+from analytics.enums import Conversion, Grain, Sheet, Sum
 from callprivacy.tenancy.models import ClientOwned
 
 
@@ -32,6 +32,12 @@ class ReportRule(ClientOwned):
     k = models.PositiveSmallIntegerField(
         "callers that a figure needs", default=5, validators=[MinValueValidator(3), MaxValueValidator(1000)]
     )
+    p = models.PositiveSmallIntegerField(
+        "percent by which nobody may find out another caller's part of a sum",
+        default=15,
+        db_default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -42,7 +48,7 @@ class ReportRule(ClientOwned):
         )
 
     def __str__(self) -> str:
-        return f"{self.conversion}, k={self.k}"
+        return f"{self.conversion}, k={self.k}, p={self.p}"
 
 
 class Span(ClientOwned):
@@ -80,12 +86,15 @@ class Cell(ClientOwned):
     At least k callers of one span, what is told of all of them, and what they add up to. NULL: not told.
 
     `starts_at`, `ends_at` and `grain` say when: an hour, a day, a week's part within the span, or the span itself.
-    `kept`: what became of their recordings. `weekday` (1 is Monday) and `hour`: of a line of `Sheet.SLOTS`.
+    `kept`: what became of their recordings. `weekday` (1 is Monday) and `hour`: of a line of `Sheet.SLOTS`. `seconds`
+    and `value_cents`: only in the lists of that sum.
     """
 
     id = models.BigAutoField(primary_key=True)
     span = models.ForeignKey(Span, models.PROTECT, db_constraint=False, db_index=False, related_name="cells")
-    sheet = models.PositiveSmallIntegerField(choices=[(one.value, one.name) for one in Sheet])
+    sheet = models.PositiveSmallIntegerField(
+        choices=[(one + more, f"{one.name} {more.name}") for more in Sum for one in Sheet]
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     grain = models.PositiveSmallIntegerField(choices=[(one.value, one.name) for one in Grain])
@@ -102,8 +111,8 @@ class Cell(ClientOwned):
     weekday = models.PositiveSmallIntegerField(null=True)
     hour = models.PositiveSmallIntegerField(null=True)
     calls = models.PositiveIntegerField()
-    seconds = models.BigIntegerField()
-    value_cents = models.BigIntegerField()
+    seconds = models.BigIntegerField(null=True)
+    value_cents = models.BigIntegerField(null=True)
     callers = models.PositiveIntegerField()
 
     class Meta:

@@ -10,7 +10,7 @@ from analytics.charts.figure import Chart
 from analytics.charts.shapes import Value
 from analytics.enums import Measure
 from analytics.selectors.asked import Asked
-from analytics.selectors.reports import Figure, Report, Row
+from analytics.selectors.reports import SUPPRESSED, Figure, Report, Row
 from analytics.selectors.showing import Shown, changed, name_of, together
 
 NO_PATTERN: Final = "No clear pattern: no difference here passes the test."
@@ -86,8 +86,11 @@ def untold_of(report: Report) -> Row | None:
         return None
     figures = {}
     for measure, figure in report.total.figures.items():
-        known = told.figures.get(measure, Figure(0)).value if told else 0
-        value = max(0, figure.value - known)
+        known = told.figures.get(measure, Figure(0)) if told else Figure(0)
+        if figure.is_suppressed or known.is_suppressed:
+            figures[measure] = SUPPRESSED
+            continue
+        value = max(0, figure.value - known.value)
         is_sum = measure in {Measure.CALLS, Measure.SECONDS, Measure.VALUE}
         figures[measure] = Figure(value, 0 if is_sum else max(0, calls - value))
     return Row(None, tuple(None for _ in report.asked.dimensions), calls, figures)

@@ -20,7 +20,7 @@ import numpy as np
 from analytics import groups
 from analytics.groups import Flags, Ints
 
-OUT: Final = -1
+OUT: Final = groups.OUT
 """The cell of a call of which reports tell nothing, and the row of a call that is not in the release."""
 
 
@@ -70,7 +70,7 @@ def small_parts(lists: Sequence[Ints], callers: Ints, rows: Ints, *, k: int) -> 
         return found
     # What one list keeps apart, without what another keeps apart inside it.
     apart = [one for one in parts if len(np.unique(one[one != OUT])) > 1]
-    rests = (_rest(one, other) for one, other in permutations(apart, 2))
+    rests = (groups.rest(one, other) for one, other in permutations(apart, 2))
     return [small for rest in rests for small in _small(rest, callers, rows, k)]
 
 
@@ -91,17 +91,6 @@ def _parts(cells: Ints, rows: Ints) -> Ints:
         above[top(one)] = top(other)
     tops = np.array([*map(top, range(count)), OUT], np.int64)
     return tops[cells]
-
-
-def _rest(parts: Ints, others: Ints) -> Ints:
-    """Parts without those of another list that lie in them whole."""
-    count = int(others.max(initial=OUT)) + 1
-    low, high = np.full(count + 1, np.iinfo(np.int64).max), np.full(count + 1, OUT)
-    np.minimum.at(low, others, parts)
-    np.maximum.at(high, others, parts)
-    # The last place is that of calls of which the other list tells nothing.
-    lies_in_one = np.append((low == high)[:-1], False)
-    return np.where(lies_in_one[others], OUT, parts)
 
 
 def _small(parts: Ints, callers: Ints, rows: Ints, k: int) -> Iterator[Part]:

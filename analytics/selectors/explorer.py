@@ -217,7 +217,8 @@ def _table_of_groups(made: Answer, groups: Sequence[Group], *, compared: bool) -
         row = row or ["All"]
         row.append(now)
         if has_share:
-            row.append(f"{100 * (now.number or 0) / (made.total.number or 1):.0f}\N{NO-BREAK SPACE}%")
+            share = 100 * (now.number or 0) / (made.total.number or 1)
+            row.append("–" if now.number is None else f"{share:.0f}\N{NO-BREAK SPACE}%")
         if compared:
             was = value_of(shown, group.before)
             row += [was, changed(now, was)]

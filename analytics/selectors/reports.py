@@ -3,7 +3,7 @@ Reports: cells added up, and nothing else. No query here reads a call.
 
 Every cell stands for at least k callers and tells only what may be told of all of them together (docs/adr/0045), so
 nothing is held back here and any two answers may be compared, subtracted, saved and exported: what a report does not
-tell, no other tells.
+tell, no other tells. A sum is shown where the lists of the sum tell it of every call of its row (docs/adr/0121).
 """
 
 # ruff: noqa: S608  what is put into SQL are names of columns, written in this module
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step
+from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step, Sum
 from analytics.models import ReportRule, Span
 from analytics.selectors import rules
 from callprivacy.lib import scope as lib_scope
@@ -45,6 +45,8 @@ FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
     **{measure: ("kept", (kept,)) for kept, measure in RECORDED.items()},
     Measure.WITHHELD: ("kept", ("withheld",)),
 }
+_ADDED: Final = {Measure.SECONDS: (Sum.SECONDS, "seconds"), Measure.VALUE: (Sum.VALUE, "value_cents")}
+"""Measures that are sums -> their lists, and the column that these fill."""
 _SHEETS: Final = {sheet.name.lower(): sheet for sheet in Sheet if sheet >= Sheet.SOURCE}
 _BY_TIME: Final = frozenset({Dimension.WEEKDAY, Dimension.HOUR_OF_DAY})
 
@@ -116,15 +118,20 @@ class Figure:
     :ivar value: what is told. :ivar unknown: calls of the same row of which it is not told whether they count, because
     too few people would be: the true number lies between `value` and `value + unknown`. Always 0 but for what is
     counted of calls by a yes or no (answered, conversions, recorded, withheld).
+    :ivar is_suppressed: whether nothing is told at all, since too much of a sum is one caller's; `value` is 0 then.
     """
 
     value: int
     unknown: int = 0
+    is_suppressed: bool = False
 
     @property
     def is_told(self) -> bool:
         """Whether the value is all there is."""
-        return self.unknown == 0
+        return self.unknown == 0 and not self.is_suppressed
+
+
+SUPPRESSED: Final = Figure(0, is_suppressed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +225,8 @@ def _columns(asked: Asked, measure: Measure | None = None) -> frozenset[str]:
 _SPANS: Final = f"""
     WITH spans AS MATERIALIZED (
         SELECT s.client_id, s.starts_at, s.ends_at, p.zone, p.from_at, p.to_at, f.is_whole,
-            CASE WHEN %(slots)s AND s.is_slotted AND f.is_within THEN {Sheet.SLOTS.value}
-                WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END::smallint AS sheet
+            (%(sums)s + CASE WHEN %(slots)s AND s.is_slotted AND f.is_within THEN {Sheet.SLOTS.value}
+                WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END)::smallint AS sheet
         FROM unnest(%(clients)s::bigint[], %(zones)s::text[], %(from)s::timestamptz[], %(to)s::timestamptz[])
             AS p (client_id, zone, from_at, to_at)
         JOIN analytics_span s ON s.client_id = p.client_id AND s.starts_at < p.to_at AND s.ends_at > p.from_at
@@ -308,12 +315,21 @@ class _Sums:
         return _Sums({(None,): tuple(map(sum, zip(*self.rows.values(), strict=True)))} if self.rows else {})
 
 
-def _sums(asked: Asked, plan: _Plan, sums: Sequence[str], values: dict[str, Any], *, timed: bool) -> _Sums:
-    """Add cells up by step and dimensions; `sums` are SQL, of whole numbers."""
+def _sums(
+    asked: Asked,
+    plan: _Plan,
+    sums: Sequence[str],
+    values: dict[str, Any],
+    *,
+    timed: bool,
+    of: Sum = Sum.CALLS,
+) -> _Sums:
+    """Add cells up by step and dimensions; `sums` are SQL, of whole numbers, `of` says in which lists."""
     filled: dict[str, Any] = {
         **values,
         "whole": plan.whole.value,
         "cut": plan.cut.value,
+        "sums": of.value,
         # What tells weekdays or hours apart is no sum of a span.
         "step_grain": len(Grain) if timed else asked.step.grain.value,
         "slots": plan.whole is Sheet.TIME
@@ -374,7 +390,7 @@ def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: 
     )
 
 
-_CALLS: Final = ("sum(c.calls)", "sum(c.seconds)", "sum(c.value_cents)")
+_CALLS: Final = ("sum(c.calls)",)
 
 
 def _flag(measure: Measure) -> tuple[str, str]:
@@ -388,7 +404,7 @@ def _flag(measure: Measure) -> tuple[str, str]:
 
 def report(asked: Asked) -> Report:
     """
-    Answer a report: three to eleven queries over cells, whatever it spans. Inside a scope that may see the clients.
+    Answer a report: three to thirteen queries over cells, whatever it spans. Inside a scope that may see the clients.
 
     :raises ReportError: nothing answers this; the text says what to ask instead.
     """
@@ -396,7 +412,7 @@ def report(asked: Asked) -> Report:
     lib_scope.require()
     clients = list(Client.objects.filter(pk__in=asked.client_ids).order_by("pk"))
     values = _values(asked, clients)
-    rows, sums = _rows(asked, values)
+    rows, found = _rows(asked, values)
     whole = Asked(
         client_ids=asked.client_ids,
         measures=asked.measures,
@@ -405,7 +421,9 @@ def report(asked: Asked) -> Report:
         filters=asked.filters,
     )
     if asked.dimensions or asked.step is not Step.ALL:
-        totals, sums = _rows(whole, values, known=None if asked.filters else sums.as_whole)
+        totals, found = _rows(
+            whole, values, known={} if asked.filters else {of: sums.as_whole for of, sums in found.items()}
+        )
     else:
         totals = rows
     nothing = Row(None, (), 0, {measure: Figure(0) for measure in asked.measures})
@@ -419,7 +437,7 @@ def report(asked: Asked) -> Report:
         asked=asked,
         rows=tuple(rows),
         total=totals[0] if totals else nothing,
-        unplaced=sums.unplaced,
+        unplaced=found[Sum.CALLS].unplaced,
         hidden=hidden,
         k=least_callers(clients),
         before=report(asked.before) if asked.compare else None,
@@ -439,19 +457,23 @@ def _values(asked: Asked, clients: Sequence[Client]) -> dict[str, Any]:
     }
 
 
-def _rows(asked: Asked, values: dict[str, Any], *, known: _Sums | None = None) -> tuple[list[Row], _Sums]:
+def _rows(
+    asked: Asked, values: dict[str, Any], *, known: Mapping[Sum, _Sums | None] | None = None
+) -> tuple[list[Row], dict[Sum, _Sums]]:
     """
-    The rows in no order, and the sums of calls that they are made of.
+    The rows in no order, and the sums that they are made of.
 
     :param known: these sums, where they are known already.
     """
+    known = known or {}
     timed = bool(_BY_TIME & set(asked.dimensions))
     # One query for each list of cells, with all that is asked of it.
     plans: dict[_Plan, list[Measure]] = {(base := _plan(_columns(asked), timed=timed)): []}
     for measure in asked.measures:
         if measure in FLAGS:
             plans.setdefault(_plan(_columns(asked, measure), timed=timed), []).append(measure)
-    found = {base: known} if known is not None and not plans[base] else {}
+    counted = known.get(Sum.CALLS)
+    found = {base: counted} if counted is not None and not plans[base] else {}
     for plan, measures in sorted(plans.items(), key=lambda one: one[0] == base):
         if plan in found:
             continue
@@ -464,13 +486,15 @@ def _rows(asked: Asked, values: dict[str, Any], *, known: _Sums | None = None) -
         found[plan] = _sums(asked, plan, sums, values, timed=timed)
     calls = found[base].rows
     figures: dict[_Key, dict[Measure, Figure]] = {
-        key: {
-            measure: Figure(sums[place])
-            for place, measure in enumerate((Measure.CALLS, Measure.SECONDS, Measure.VALUE))
-            if measure in asked.measures
-        }
+        key: {Measure.CALLS: Figure(sums[0])} if Measure.CALLS in asked.measures else {}
         for key, sums in calls.items()
     }
+    added = {Sum.CALLS: found[base]}
+    for measure in _ADDED.keys() & set(asked.measures):
+        of, column = _ADDED[measure]
+        sums = [*_CALLS, f"sum(c.{column})"]
+        added[of] = known.get(of) or _sums(asked, base, sums, values, timed=timed, of=of)
+        _add_amounts(figures, calls, added[of].rows, measure, asked.step)
     for plan, measures in plans.items():
         _add_flags(figures, calls, found[plan].rows, measures)
     if Measure.CALLERS in asked.measures:
@@ -480,7 +504,28 @@ def _rows(asked: Asked, values: dict[str, Any], *, known: _Sums | None = None) -
     return [
         Row(_at(key[0], asked.step), key[1:], calls[key][0] if key in calls else 0, row)
         for key, row in figures.items()
-    ], found[base]
+    ], added
+
+
+def _add_amounts(
+    figures: dict[_Key, dict[Measure, Figure]],
+    calls: dict[_Key, tuple[int, ...]],
+    found: dict[_Key, tuple[int, ...]],
+    measure: Measure,
+    step: Step,
+) -> None:
+    """
+    A sum, where its lists tell it of the same calls as the row counts.
+
+    They tell no more of a call than the lists of calls do: what is wholly told in both is of the same calls where it is
+    of as many, and what is told in part where all rows are.
+    """
+    of = {key: found[key][0] if key in found else 0 for key in calls}
+    is_same = all(of[key] == row[0] for key, row in calls.items())
+    for key, row in calls.items():
+        is_whole = None not in (key[1:] if step is Step.ALL else key)
+        is_told = of[key] == row[0] and (is_same or is_whole)
+        figures[key][measure] = Figure(found[key][1]) if is_told else SUPPRESSED
 
 
 def _add_flags(

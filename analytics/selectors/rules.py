@@ -12,6 +12,9 @@ from callprivacy.tenancy.models import Client
 K: Final = 5
 """Callers that a figure needs where the client has said nothing else."""
 
+P: Final = 15
+"""Percent by which nobody may find out another caller's part of a sum, where the client has said nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -21,6 +24,7 @@ class Rule:
     seconds: int = 60
     tags: frozenset[str] = frozenset()
     k: int = K
+    p: int = P
 
     @property
     def words(self) -> str:
@@ -37,4 +41,4 @@ def rule_of(client: Client) -> Rule:
     row = ReportRule.objects.for_client(client).first()
     if row is None:
         return Rule()
-    return Rule(Conversion(row.conversion), row.seconds, frozenset(row.tags), row.k)
+    return Rule(Conversion(row.conversion), row.seconds, frozenset(row.tags), row.k, row.p)

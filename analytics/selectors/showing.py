@@ -12,13 +12,14 @@ from analytics.charts.scale import compact
 from analytics.charts.shapes import Value
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
 from analytics.selectors import exact, reports
-from analytics.selectors.reports import Figure, Row
+from analytics.selectors.reports import SUPPRESSED, Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.tenancy.models import Client
 from consent.law import places
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 UNTOLD: Final = "Not told"
+SUPPRESSED_WORDS: Final = "Suppressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ def value_of(shown: Shown, row: Row | None) -> Value:
     if row is None:
         return Value(None, "–") if shown.over else Value(0.0, shown.written(0))
     figure = row.figures.get(shown.of, Figure(0))
+    if figure.is_suppressed:
+        return Value(None, SUPPRESSED_WORDS, hidden=True)
     if shown.over is None:
         low, high = figure.value / shown.unit, (figure.value + figure.unknown) / shown.unit
         words = shown.written(low) if figure.is_told else f"{shown.written(low)} to {shown.written(high)}"
@@ -147,7 +150,12 @@ def together(rows: Sequence[Row]) -> Row | None:
     figures = {}
     for measure in names:
         found = [row.figures.get(measure, Figure(0)) for row in rows]
-        figures[measure] = Figure(sum(one.value for one in found), sum(one.unknown for one in found))
+        is_told = not any(one.is_suppressed for one in found)
+        figures[measure] = (
+            Figure(sum(one.value for one in found), sum(one.unknown for one in found))
+            if is_told
+            else SUPPRESSED
+        )
     return Row(None, (), sum(row.calls for row in rows), figures)
 
 

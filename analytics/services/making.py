@@ -23,7 +23,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from analytics import cells, groups, spans
-from analytics.enums import LENGTHS, Grain, Sheet
+from analytics.enums import LENGTHS, Grain, Sheet, Sum
 from analytics.groups import Ints
 from analytics.models import Cell, Span, Touched, Watch
 from analytics.selectors import beside, facts, rules
@@ -410,7 +410,9 @@ def _build(
     every = Call.objects.for_client(client).started_from(start).started_before(end)
     rows = open_calls.filter(pk__gte=first_id_at(start), pk__lt=first_id_at(end))
     columns = _read(rows, rule)
-    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k).lines
+    lines = cells.cells_of(
+        columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k, p=rule.p
+    ).lines
     if here is not None:
         _forget(Span.objects.for_client(client).filter(pk=here.pk))
     if not len(columns.millis) and not every.exists():
@@ -511,6 +513,7 @@ def told(*, client: Client, start: datetime, end: datetime, at: datetime) -> Tol
             Grain(span.grain),
             hourly=hourly,
             k=rule.k,
+            p=rule.p,
         )
         if span.is_final and _cells_of(made.lines) != _kept(span):
             gone.append((span.starts_at, span.ends_at))
@@ -562,24 +565,24 @@ class _Found:
 
 
 def _cells_of(lines: Iterable[cells.Line]) -> Counter[tuple[object, ...]]:
-    """What lines tell. The callers of a day whose hours were put together are not known any more."""
+    """What lists of calls tell. The callers of a day whose hours were put together are not known any more."""
     return Counter(
         (
             line.sheet, line.starts, line.ends, line.grain, *(line.told.get(name) for name in cells.FACTS),
-            line.weekday, line.hour, line.calls, line.seconds, line.cents,
+            line.weekday, line.hour, line.calls,
         )
         for line in lines
+        if line.sheet < Sum.SECONDS
     )  # fmt: skip
 
 
 def _kept(span: Span) -> Counter[tuple[object, ...]]:
     """The same of a span's cells as they are kept."""
-    rows = Cell.objects.for_client(span.client_id).filter(span_id=span.pk)
+    rows = Cell.objects.for_client(span.client_id).filter(span_id=span.pk, sheet__lt=Sum.SECONDS)
     return Counter(
         (sheet, spans.millis(starts), spans.millis(ends), *rest)
         for sheet, starts, ends, *rest in rows.values_list(
-            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "hour", "calls", "seconds",
-            "value_cents",
+            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "hour", "calls",
         )
     )  # fmt: skip
 
@@ -654,7 +657,8 @@ def _coarsen(span: Span) -> None:
         cursor.execute(
             f"""
             WITH gone AS (
-                DELETE FROM analytics_cell WHERE client_id = %(client)s AND span_id = %(span)s AND sheet IN (0, 1)
+                DELETE FROM analytics_cell
+                WHERE client_id = %(client)s AND span_id = %(span)s AND sheet %% 100 IN (0, 1)
                 RETURNING *
             ), placed AS (
                 SELECT g.*, w.day_at, w.next_at

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from analytics.enums import Conversion
 from analytics.models import ReportRule
+from analytics.selectors.rules import P
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -36,6 +37,7 @@ def set_rule(
     seconds: int,
     tags: Sequence[str],
     k: int,
+    p: int = P,
     by: Actor,
     at: datetime,
 ) -> ReportRule:
@@ -44,12 +46,16 @@ def set_rule(
 
     A trigger touches all of the client, so that its cells are made anew within a minute or so.
 
-    :raises RuleError: no tag is named where tags count, or fewer than 3 callers, or more than 1,000.
+    :param p: as of `groups.Amounts`.
+    :raises RuleError: no tag is named where tags count, fewer than 3 callers or more than 1,000, less than 1 percent or
+        more than 100.
     """
     if conversion is Conversion.TAGGED and not tags:
         raise RuleError("Name at least one tag.", "tags")
     if not LEAST <= k <= MOST:
         raise RuleError(f"A figure needs {LEAST} to {MOST} callers.", "k")
+    if not 1 <= p <= 100:
+        raise RuleError("A sum needs 1 to 100 percent.", "p")
     row, _ = ReportRule.objects.update_or_create(
         client=client,
         defaults={
@@ -58,10 +64,12 @@ def set_rule(
             "seconds": seconds,
             "tags": sorted(set(tags)),
             "k": k,
+            "p": p,
             "changed_at": at,
         },
     )
     audit.record(
-        "report_rule.changed", subject=client, by=by, at=at, conversion=conversion.value, seconds=seconds, k=k
-    )
+        "report_rule.changed", subject=client, by=by, at=at,
+        conversion=conversion.value, seconds=seconds, k=k, p=p,
+    )  # fmt: skip
     return row

@@ -19,8 +19,9 @@ from callprivacy.tenancy.models import Client
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def change(request: StaffRequest, client: Client) -> HttpResponse:
-    """Say what converts, and how many callers a figure needs."""
-    form = RuleForm(request.POST) if request.method == "POST" else RuleForm.of(selectors.rule_of(client))
+    """Say what converts, how many callers a figure needs, and what protects a caller's part of a sum."""
+    rule = selectors.rule_of(client)
+    form = RuleForm(request.POST) if request.method == "POST" else RuleForm.of(rule)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
@@ -30,6 +31,7 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
                 seconds=said["seconds"],
                 tags=said["tags"],
                 k=said["k"],
+                p=said["p"],
                 by=request.actor,
                 at=request.at,
             )
@@ -41,5 +43,5 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
                 "Saved. The figures of calls that are still here are made anew within a minute or two.",
             )
             return redirect("analytics:rule", client.slug)
-    context = {"client": client, "tab": "rule", "form": form}
+    context = {"client": client, "tab": "rule", "form": form, "k": rule.k, "p": rule.p}
     return render(request, "analytics/rule.html", context, status=400 if form.errors else 200)

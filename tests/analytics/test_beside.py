@@ -60,7 +60,7 @@ def _told(
         codes=codes,
         words=words,
     )
-    return cells.cells_of(columns, START, END, "UTC", Grain.MONTH, hourly=True, k=K)
+    return cells.cells_of(columns, START, END, "UTC", Grain.MONTH, hourly=True, k=K, p=15)
 
 
 def _lists(told: Sequence[str], **others: Any) -> list[Ints]:

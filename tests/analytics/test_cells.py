@@ -758,10 +758,13 @@ def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: 
     refused = officer.post(page, said)
     assert refused.status_code == 400
     assert "greater than or equal to 3" in refused.content.decode()
+    said |= {"p": "20"}
     assert "Name at least one tag." in officer.post(page, said | {"k": "7"}).content.decode()
+    assert "less than or equal to 100" in officer.post(page, said | {"p": "101"}).content.decode()
     assert officer.post(page, said | {"k": "7", "tags": "booked, quote , booked"}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         rule = rule_selectors.rule_of(shop)
-    assert (rule.k, rule.tags, rule.words) == (7, frozenset({"booked", "quote"}), "Tagged booked, quote")
+    assert (rule.k, rule.p) == (7, 20)
+    assert (rule.tags, rule.words) == (frozenset({"booked", "quote"}), "Tagged booked, quote")
     assert "booked, quote" in officer.get(page).content.decode()
     assert signed_in(cast.bob).post(page, said).status_code == 403

@@ -616,6 +616,37 @@ ROWS: tuple[Row, ...] = (
         minutes=1.5,
     ),
     Row(
+        "16s",
+        "No caller's part follows from the sums of reports",
+        "every list of counts and sums of random tables, and every table of a client's month, bounded by linear"
+        " programming; another caller's part known",
+        "no caller's part within 15 %",
+        tests=("analytics/test_sums.py",),
+        plants=(
+            Edit(
+                "a sum needs k callers alone",
+                "analytics/groups.py",
+                "((people >= k) & is_wide)",
+                "(people >= k)",
+            ),
+            Edit(
+                "what is left between two lists is not looked at",
+                "analytics/groups.py",
+                "    for other in others:\n        found |=",
+                "    for other in ():\n        found |=",
+            ),
+        ),
+        broken=(
+            "analytics/test_sums.py::test_a_sum_protects_the_part_of_each_caller",
+            "analytics/test_sums.py::test_parts_of_another_list_leave_no_rest_that_is_one_callers",
+        ),
+        finders=(
+            "analytics/test_sums.py::test_values_of_one_caller_that_are_planted_are_found",
+            "analytics/test_sums.py::test_the_attacker_finds_what_a_rule_for_each_cell_alone_leaves_open",
+        ),
+        minutes=2,
+    ),
+    Row(
         "24",
         "Deadlines of requests are the law's",
         "receipt dates, regimes, zones and calendars against a second way of counting",
