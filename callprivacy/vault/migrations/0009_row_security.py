@@ -1,0 +1,88 @@
+"""A role sees in the vault what the program signed for the transaction (docs/adr/0124)."""
+
+from typing import Any
+
+from django.db import connections, migrations, models
+
+from callprivacy.vault.rls import KEYS, SEALS
+
+_ENTERING = """
+-- Enters what the program signed; clients of another agency than that of the scope are an error and no empty answer.
+CREATE FUNCTION enter_vault(token text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    parts text[] := string_to_array(token, ' ', '');
+BEGIN
+    PERFORM enter_scope(token);
+    IF EXISTS (SELECT FROM vault_clientkey k WHERE k.client_id = ANY (string_to_array(parts[5], ',')::bigint[])
+            AND k.agency_id <> parts[3]::bigint) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'The scope is of an agency that does not hold this client.';
+    END IF;
+END $$;
+
+-- What was entered: kind, agency, nobody, and the ids of clients. Without a scope no row is asked for: a job must not
+-- conclude that there is none.
+CREATE FUNCTION scope_entered() RETURNS text[] LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    parts text[] := scope_parts();
+BEGIN
+    IF parts IS NULL THEN
+        RAISE insufficient_privilege USING MESSAGE = 'No scope of the vault was entered in this transaction.';
+    END IF;
+    RETURN parts;
+END $$;
+"""
+
+_NAMED = "client_id = ANY ((SELECT string_to_array((scope_entered())[4], ',')::bigint[])::bigint[])"
+_EVERYBODY = "(SELECT (scope_entered())[1]) = 'operator'"
+_OF_AGENCY = (
+    "agency_id = (SELECT CASE WHEN (scope_entered())[4] IS NULL THEN (scope_entered())[2]::bigint END)"
+)
+_IN_AGENCY = "agency_id = coalesce((SELECT (scope_entered())[2]::bigint), agency_id)"
+_ENTERED = "(SELECT scope_entered()) IS NOT NULL"
+
+_TABLES = {
+    "caller": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "recordingkey": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "tombstone": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "calltombstone": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "watermark": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "suppression": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "listednumber": (f"{_NAMED} OR {_EVERYBODY}",) * 2,
+    "clientkey": (f"{_NAMED} OR {_OF_AGENCY} OR {_EVERYBODY}", f"({_NAMED} AND {_IN_AGENCY}) OR {_EVERYBODY}"),
+    "pulse": (_ENTERED,) * 2,
+    "foldermark": (_ENTERED,) * 2,
+}
+
+
+def _fill(apps: Any, schema_editor: Any) -> None:
+    """A listed number is the agency's whose register it is on, which the other database says; else nobody's."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT list_id FROM vault_listednumber")
+        lists = [list_id for (list_id,) in cursor.fetchall()]
+        if not lists:
+            return
+        with connections["default"].cursor() as other:
+            other.execute("SELECT -agency_id, id FROM consent_numberlist WHERE id = ANY(%s)", [lists])
+            cursor.executemany("UPDATE vault_listednumber SET client_id = %s WHERE list_id = %s", other.fetchall())
+
+
+class Migration(migrations.Migration):
+    dependencies = [("vault", "0008_starts_of_erased_calls")]
+
+    operations = [
+        migrations.AddField("listednumber", "client_id", models.BigIntegerField(db_default=0)),
+        migrations.RunPython(_fill, migrations.RunPython.noop),
+        migrations.AlterField("listednumber", "client_id", models.BigIntegerField()),
+        migrations.RunSQL(KEYS),
+        migrations.RunSQL(SEALS),
+        migrations.RunSQL(_ENTERING),
+        *(
+            migrations.RunSQL(
+                f"ALTER TABLE vault_{table} ENABLE ROW LEVEL SECURITY;"
+                f" CREATE POLICY vault_{table}_scope ON vault_{table} USING ({using}) WITH CHECK ({check});"
+            )
+            for table, (using, check) in _TABLES.items()
+        ),
+    ]
