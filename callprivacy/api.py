@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
+from ninja.parser import Parser
 
 from callprivacy.accounts.enums import ApiScope
-from callprivacy.lib import openapi
+from callprivacy.lib import bounds, openapi
 from consent.api import Bearer, answer_errors, router
 from governance.api import router as premises_router
+
+
+class _Bounded(Parser):
+    """Reads bodies within the bounds of all JSON."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return bounds.from_json(request.body)
+
 
 api = NinjaAPI(
     title="CallPrivacy",
@@ -20,6 +31,7 @@ api = NinjaAPI(
     description="What may be done with callers, what they said, whether they may be called, and who entered a site.",
     urls_namespace="api",
     auth=Bearer(),
+    parser=_Bounded(),
     openapi_url="/openapi.json",
     docs_url=None,
     docs_decorator=login_not_required,

@@ -105,6 +105,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-pulls": ("calls.pull_calls", 60),
     "calls-drops": ("calls.take_drops", 60),
     "calls-exports": ("calls.sweep_exports", 60),
+    "calls-confidential": ("calls.apply_confidential_rules", 60),
     "calls-day-keys": ("calls.sweep_day_keys", 21600),
     "calls-redactions": ("calls.redact_released", 3600),
     "calls-reveal-sample": ("calls.sample_reveals", 3600),

@@ -227,6 +227,7 @@ CACHES = {
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
+    "callprivacy.accounts.backends.ObjectBackend",
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -499,6 +500,6 @@ CELERY_BEAT_SCHEDULER = "callprivacy.celery:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(CALLPRIVACY_STATE / "beat")
 
 SILENCED_SYSTEM_CHECKS = [
-    # Guardian's own backend is not used: accounts.access asks instead, with the end date of each grant.
+    # Guardian's own backend is not used: accounts.backends answers from accounts.access, with the end of each grant.
     "guardian.W001",
 ]

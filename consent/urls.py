@@ -226,16 +226,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if settings.CALLPRIVACY_TAKES_MAIL:
     # What comes by mail, and what became of letters; each view asks for the secret that the provider was given.
-    from anymail.webhooks.postmark import PostmarkInboundWebhookView, PostmarkTrackingWebhookView
-    from anymail.webhooks.sendgrid import SendGridInboundWebhookView, SendGridTrackingWebhookView
+    from anymail.webhooks.postmark import PostmarkTrackingWebhookView
+    from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
+
+    from consent.views.mail_hooks import PostmarkView, SendGridView
 
     urlpatterns += [
-        path(
-            "mail/postmark/", login_not_required(PostmarkInboundWebhookView.as_view()), name="mail_postmark"
-        ),
-        path(
-            "mail/sendgrid/", login_not_required(SendGridInboundWebhookView.as_view()), name="mail_sendgrid"
-        ),
+        path("mail/postmark/", login_not_required(PostmarkView.as_view()), name="mail_postmark"),
+        path("mail/sendgrid/", login_not_required(SendGridView.as_view()), name="mail_sendgrid"),
         path(
             "mail/postmark/news/",
             login_not_required(PostmarkTrackingWebhookView.as_view()),

@@ -147,7 +147,7 @@ def parse(text: str) -> Levels:
     """
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise HierarchyError(f"The hierarchy is not TOML: {error}.") from error
     levels = found.get("levels")
     if set(found) - {"levels", "title"} or not isinstance(levels, list) or not levels:

@@ -161,7 +161,7 @@ def parse(text: str, opener: Opener, *, k: int | None = None) -> Spec:
     """
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError(f"The spec is not TOML: {error}.") from error
     known = {"k", "suppression", "person", "population", "delimiter", "columns"}
     if surplus := set(found) - known:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from callprivacy.lib import bounds
+
 ROWS_AT_MOST: Final = 20_000
 BYTES_AT_MOST: Final = 2_000_000
 FAULTS_SHOWN: Final = 50
@@ -87,7 +89,7 @@ def read(data: bytes, *, today: date) -> list[CostRow]:
         return _rows(lines, head, places, today)
     except csv.Error as error:
         raise CostFileError(
-            [Fault(lines.line_num, "", f"The quotes of this line do not fit: {error}.")]
+            [Fault(lines.line_num, "", f"The line cannot be read: {bounds.csv_fault(error)}.")]
         ) from None
 
 

@@ -2,7 +2,7 @@
 The whole permission system: what a person may do with a client, and what a role may do for an agency.
 
 Grants are django-guardian's rows with an agency, a grantor and an end; PostgreSQL's policies read the same
-rows and the same end. Nothing else in the project decides who may see what.
+rows and the same end. Nothing else in the project decides who may see what; `user.has_perm` asks here (`backends`).
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ SHOWS_PEOPLE = frozenset(
     }
 )
 """What shows people in the clear, or takes them out of the house."""
+PERMISSIONS_ON_OBJECTS: Final[dict[str, dict[str, Permission]]] = {
+    "tenancy.Client": {f"tenancy.{permission}": permission for permission in Permission},
+    "calls.Call": {"calls.view_call": Permission.VIEW_CALLS},
+}
+"""Model -> what Django calls a permission on one of its objects, and the permission on the client that gives it."""
 COUNTS_UNTIL: Final = {AgencyRight.SIGN_OFF: "officer_until", AgencyRight.MANAGE_PEOPLE: "manager_until"}
 """Where a membership keeps until when a right that it lost counts for second signatures."""
 _OVERDUE: Final = "A training of yours is overdue: until you pass it, you see no numbers and take no files."

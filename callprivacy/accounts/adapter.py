@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
@@ -70,7 +71,10 @@ from callprivacy.vault.sealing import SealBrokenError
 
 BY_PROVIDER = "provider"
 """The word for it among the ways to sign in that the library keeps in a session."""
-_BEGAN_WITH = "sign_in_began_with"
+_BEGAN = "sign_in_began"
+_OVER = (
+    "You were signed out, or your password was changed, before you finished. Sign in again from the start."
+)
 _LINKS = "links for a new password"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
@@ -124,21 +128,28 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
-        request.session[_BEGAN_WITH] = cast(User, user).get_session_auth_hash()
+        began_with = cast(User, user).get_session_auth_hash()
+        request.session[_BEGAN] = [began_with, timezone.now().timestamp()]
         found: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return found
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """
-        Open a session, unless the password with which the sign-in began is another by now, or closed.
+        Open a session, unless what the sign-in began with has ended since: the password, every session of the person,
+        or those that began at the provider.
 
-        Who stands at the code's page has no session that a new password could end.
+        A person on the page for the code has no session that could end.
         """
-        began_with = request.session.pop(_BEGAN_WITH, "")
+        began_with, began_at = request.session.pop(_BEGAN, ("", 0))
         person = User.objects.filter(pk=user.pk, is_active=True).first()
-        if person is None or not constant_time_compare(began_with, person.get_session_auth_hash()):
+        through = None if person is None else _through(request, person)
+        if (
+            person is None
+            or not constant_time_compare(began_with, person.get_session_auth_hash())
+            or (through and not sso.may_complete(user_id=person.pk, through=through, began_at=began_at))
+        ):
             clear_login(request)
-            messages.error(request, str(people.PasswordChangedError()))
+            messages.error(request, _OVER)
             raise ImmediateHttpResponse(redirect("account_login"))
         super().login(request, user)
 
@@ -153,13 +164,19 @@ class AccountAdapter(DefaultAccountAdapter):
             sso.record_beside(user_id=person.pk, at=at)
         else:
             through.keep(request)
-        people.record_own(
-            "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
-        )
+        kept = _device_of(request)
+        device = kept.device if kept is not None else secrets.token_hex(16)
+        marks = marks_of(request, person.pk, device=device)
+        with seconding.at_marks(marks):
+            people.record_own(
+                "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
+            )
+        structlog.contextvars.bind_contextvars(person=person.pk)
         password_deeds.renew_due(user_ids=[person.pk])
         if not _is_known_device(request, person) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
-        _remember_device(request, response, person, at=at)
+        seconding.remember(marks, at=at)
+        _keep_device(response, person, device)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -401,13 +418,32 @@ class AddKeyForm(AddWebAuthnForm):
         return cleaned
 
 
-class KeyAloneForm(LoginWebAuthnForm):
-    """A passkey at the door, without a password."""
+class _Key:
+    """A key's answer, to the challenge of one ceremony, with a signature count that rose."""
+
+    ceremony: Ceremony
+    cleaned_data: dict[str, Any]
 
     def clean_credential(self) -> Authenticator:
         answer = self.cleaned_data["credential"]
-        with _one_ceremony(Ceremony.DOOR):
-            factor: Authenticator = super().clean_credential()
+        with _one_ceremony(self.ceremony):
+            factor: Authenticator = super().clean_credential()  # type: ignore[misc]  # allauth's own, without types
+        signed = parse_authentication_response(answer).response.authenticator_data
+        try:
+            factor_deeds.take_count(factor=factor, count=signed.counter, at=timezone.now())
+        except (factor_deeds.CopiedKeyError, people.PasswordChangedError) as error:
+            raise ValidationError(str(error)) from None
+        return factor
+
+
+class KeyAloneForm(_Key, LoginWebAuthnForm):
+    """A passkey at the door, without a password."""
+
+    ceremony = Ceremony.DOOR
+
+    def clean_credential(self) -> Authenticator:
+        answer = self.cleaned_data["credential"]
+        factor = super().clean_credential()
         if not parse_authentication_response(answer).response.authenticator_data.is_user_verified():
             raise ValidationError("Alone a key opens only if it asks for your fingerprint, face or PIN.")
         if not selectors.opens_alone(factor):
@@ -415,22 +451,16 @@ class KeyAloneForm(LoginWebAuthnForm):
         return factor
 
 
-class KeyBesideForm(AuthenticateWebAuthnForm):
+class KeyBesideForm(_Key, AuthenticateWebAuthnForm):
     """A key at the door, beside the password."""
 
-    def clean_credential(self) -> Authenticator:
-        with _one_ceremony(Ceremony.BESIDE):
-            factor: Authenticator = super().clean_credential()
-        return factor
+    ceremony = Ceremony.BESIDE
 
 
-class KeyAgainForm(ReauthenticateWebAuthnForm):
-    """A key, from somebody who is signed in."""
+class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):
+    """A key, from a person who is signed in."""
 
-    def clean_credential(self) -> Authenticator:
-        with _one_ceremony(Ceremony.AGAIN):
-            factor: Authenticator = super().clean_credential()
-        return factor
+    ceremony = Ceremony.AGAIN
 
 
 class RemoveKeyForm(DeactivateTOTPForm):
@@ -613,18 +643,15 @@ def _sessions_url() -> str:
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/"
 
 
-def marks_of(request: HttpRequest, person: User, *, device: str | None = None) -> seconding.Marks:
-    """In which browser and network a person is."""
+def marks_of(request: HttpRequest, user_id: int | None, *, device: str | None = None) -> seconding.Marks:
+    """In which browser and network a person is; None: one who is not signed in."""
     kept = _device_of(request)
     browser = device or (kept.device if kept is not None else None)
-    return seconding.marks_of(user_id=person.pk, browser=browser, address=client_address(request))
+    return seconding.marks_of(user_id=user_id, browser=browser, address=client_address(request))
 
 
-def _remember_device(request: HttpRequest, response: HttpResponse, person: User, *, at: datetime) -> None:
-    """The browser keeps its word whoever signs in, so that two people in one browser are seen as that."""
-    kept = _device_of(request)
-    device = kept.device if kept is not None else secrets.token_hex(16)
-    seconding.remember(marks_of(request, person, device=device), at=at)
+def _keep_device(response: HttpResponse, person: User, device: str) -> None:
+    """The browser keeps its mark whoever signs in, so that two people in one browser are seen as that."""
     owner = selectors.digest_of_name(person.email).hex()
     response.set_cookie(
         _cookie_name(),

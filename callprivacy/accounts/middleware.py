@@ -39,7 +39,7 @@ from callprivacy.accounts.tasks import hint_use
 from callprivacy.audit import services as audit
 from callprivacy.lib import figures, logs, networks
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import operator_scope, staff_scope
+from callprivacy.tenancy.scope import job_scope, operator_scope, staff_scope
 
 AGENCY_IN_SESSION = "agency_id"
 SEEN_AT = "seen_at"
@@ -87,8 +87,9 @@ class RequestLogMiddleware(RequestMiddleware):
     Writes each request into the log, by its id, which the answer's `X-Request-ID` names as well, and its agency; and
     counts how long it took.
 
-    Nothing of who asked: no person, no browser, and of the address that counts at the door the network alone. The page
-    is named by its pattern, with ids alone: other parts of an address open it, and trackers write names there.
+    Of who asked it holds the person's id once they are signed in, no name and no browser, and of the address the
+    network alone. The page is named by its pattern, with ids alone: other parts of an address open it, and trackers
+    write names there.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -126,7 +127,7 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:
-        """Who did something is written in the trail, which has its own readers."""
+        """Done where the person is known already, without a query."""
 
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:
@@ -141,10 +142,16 @@ class ScopeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(_OPEN):
-            return self.get_response(request)
-        if not request.user.is_authenticated:
-            return _as_a_whole(request, self.get_response(request))
-        response = self._answer(request, request.user)
+            with seconding.at_marks(marks_of(request, None)):
+                return self.get_response(request)
+        with seconding.at_marks(marks_of(request, request.user.pk)):
+            if not request.user.is_authenticated:
+                return _as_a_whole(request, self.get_response(request))
+            return self._answer_person(request, request.user)
+
+    def _answer_person(self, request: HttpRequest, user: User) -> HttpResponse:
+        structlog.contextvars.bind_contextvars(person=user.pk)
+        response = self._answer(request, user)
         if "no-store" not in response.get("Cache-Control", ""):
             response["Cache-Control"] = "no-store, private"
         if _is_signed_out(request):
@@ -175,8 +182,7 @@ class ScopeMiddleware:
         if (to_add := _to_second_factor(request, request.user.pk, _OPERATORS_NEED)) is not None:
             return to_add
         if request.method not in _SAFE:
-            with seconding.at_marks(marks_of(request, request.user)):
-                return self.get_response(request)
+            return self.get_response(request)
         with operator_scope():
             return self.get_response(request)
 
@@ -217,10 +223,7 @@ class ScopeMiddleware:
                     limits = (policy.idle_minutes, policy.longest_hours)
             if membership is not None and limits is None:
                 _prepare(cast(StaffRequest, request), membership, at)
-                with (
-                    timezone.override(membership.agency.time_zone),
-                    seconding.at_marks(marks_of(request, user)),
-                ):
+                with timezone.override(membership.agency.time_zone):
                     response = (
                         _from_elsewhere(request, access.policy_of(membership.agency).networks)
                         or _before_factor(request, membership)
@@ -411,7 +414,13 @@ def _prepare(request: StaffRequest, membership: Membership, at: datetime) -> Non
 
 def _record_refusal(request: HttpRequest, user_id: int, agency_id: int, at: datetime) -> None:
     where = request.resolver_match.view_name if request.resolver_match else ""
-    with staff_scope(agency_id=agency_id, user_id=user_id):
-        audit.record(
-            "access.refused", by=Actor.staff(user_id=user_id), at=at, page=where, method=request.method or ""
+    with job_scope(agency_id=agency_id):
+        audit.record_refusal(
+            "access.refused",
+            by=Actor.staff(user_id=user_id),
+            at=at,
+            agency_id=agency_id,
+            page=where,
+            method=request.method or "",
+            **seconding.where(agency_id=agency_id),
         )

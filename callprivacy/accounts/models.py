@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Self
 from django.contrib.auth.models import (
     AbstractBaseUser,
     BaseUserManager,
+    Permission,
     PermissionsMixin,
 )
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.crypto import salted_hmac
 from guardian.models import UserObjectPermissionBase
 
 from callprivacy.accounts.enums import (
@@ -43,7 +45,8 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """An operator: no user has every permission, and the database refuses one who would."""
+        return self.create_user(email, password, is_staff=True, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -60,17 +63,35 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=8, choices=DueWhy, default="", db_default="", blank=True, editable=False
     )
     password_links = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(is_superuser=False), name="accounts_user_no_superuser"),
+        )
+
     def __str__(self) -> str:
         return self.name or self.email
 
     def get_full_name(self) -> str:
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """
+        What a session, and a sign-in that waits for its second step, keeps of its person.
+
+        It changes with the password, and each time that every session of theirs ends: what began before fits no more.
+        """
+        found: str = super().get_session_auth_hash()
+        if self.sessions_ended_at is None:
+            return found
+        ended = self.sessions_ended_at.isoformat()
+        return salted_hmac("callprivacy.sessions", f"{found} {ended}", algorithm="sha256").hexdigest()
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
         """
@@ -133,17 +154,27 @@ class Membership(AgencyOwned):
         return RIGHTS[Role(self.role)] if self.is_active else frozenset()
 
 
-class ClientGrant(UserObjectPermissionBase):
-    """One permission of one person on one client, by whom, and until when."""
+class ObjectGrant(UserObjectPermissionBase):
+    """One permission of one person on one object, by whom, and until when."""
 
     id = models.BigAutoField(primary_key=True)
-    content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
-    agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
-    bundle = models.CharField(max_length=20, choices=Role)
     granted_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     granted_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        abstract = True
+
+
+class ClientGrant(ObjectGrant):
+    """One permission of one person on one client."""
+
+    content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
+    agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
+    bundle = models.CharField(max_length=20, choices=Role)
+
+    # Guardian reads `ClientAccess`, where a grant that does not count is left out.
+    enabled = False
     objects = ScopedManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
 
     class Meta:
@@ -159,6 +190,35 @@ class ClientGrant(UserObjectPermissionBase):
 
     def __str__(self) -> str:
         return f"{self.permission_id} on client {self.content_object_id}"
+
+
+class ObjectAccessManager(ScopedManager[Any]):
+    """Rows of one kind of object, in the current scope."""
+
+    def is_generic(self) -> bool:
+        return False
+
+
+class ObjectAccess(UserObjectPermissionBase):
+    """A view of the permissions that count now, where django-guardian's shortcuts read them. It stores nothing."""
+
+    user = models.ForeignKey(User, models.DO_NOTHING)
+    permission = models.ForeignKey(Permission, models.DO_NOTHING)
+
+    objects = ObjectAccessManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
+
+    class Meta:
+        abstract = True
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ()
+
+
+class ClientAccess(ObjectAccess):
+    """Grants that count: in force, of an active member, and not withheld."""
+
+    id = models.BigIntegerField(primary_key=True)
+    content_object = models.ForeignKey(Client, models.DO_NOTHING, db_column="client_id")
 
 
 class Invitation(AgencyOwned):
@@ -400,6 +460,8 @@ class ProviderLink(AgencyOwned):
 
     :ivar digest: of the issuer and of its name for the person, which is kept nowhere.
     :ivar with_factor: the provider said, when they last came from there, that they showed it a second factor.
+    :ivar sessions: the digests of its names for their newest sessions there, as far as it names them.
+    :ivar sessions_ended_at: no sign-in that began there by then is completed any more.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -407,6 +469,8 @@ class ProviderLink(AgencyOwned):
     linked_at = models.DateTimeField()
     last_at = models.DateTimeField()
     with_factor = models.BooleanField(default=False, db_default=False)
+    sessions = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
+    sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         base_manager_name = "objects"

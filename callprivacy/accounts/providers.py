@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import secrets
 import threading
 import time
@@ -25,7 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import jwt
 
 from callprivacy.accounts.enums import Refusal
-from callprivacy.lib import outside
+from callprivacy.lib import bounds, outside
 
 ALGORITHMS: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 """How a token may be signed, and the kind of key that it takes. Nothing that a secret of ours could sign."""
@@ -612,8 +611,8 @@ def _read(fetch: Fetch, url: str, *, on_4xx: Refusal = Refusal.NO_ANSWER, **aske
     if answer.status != 200:
         raise RefusedError(Refusal.NO_ANSWER, f"It answered {answer.status}.")
     try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        found = bounds.from_json(answer.body)
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise RefusedError(Refusal.NO_ANSWER, "What it answers is nothing that we can read.")

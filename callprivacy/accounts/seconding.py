@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from django.db.models import Model, Q
 from django.utils import timezone
@@ -84,9 +84,9 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where the person of a request is: keyed digests, None where it is not known."""
+    """Where the person of a request is, signed in or not: keyed digests, None where it is not known."""
 
-    user_id: int
+    user_id: int | None
     browser: bytes | None
     network: bytes | None
 
@@ -97,7 +97,7 @@ class Marks:
 _here: ContextVar[Marks | None] = ContextVar("marks of the request's person", default=None)
 
 
-def marks_of(*, user_id: int, browser: str | None, address: str | None) -> Marks:
+def marks_of(*, user_id: int | None, browser: str | None, address: str | None) -> Marks:
     """
     The marks of a browser, by the word in its cookie, and of the network of an address.
 
@@ -127,8 +127,25 @@ def at_marks(marks: Marks) -> Iterator[None]:
         _here.reset(token)
 
 
+def where(*, agency_id: int | None) -> dict[str, Any]:
+    """
+    Where the request comes from, for the audit log: marks of its network and browser that equal no other agency's.
+
+    :param agency_id: None for what has no agency.
+    """
+    marks = _here.get()
+    found = {} if marks is None else {"network": marks.network, "browser": marks.browser}
+    return {
+        name: _digest(f"{name} of agency {agency_id or 0}", digest.hex()).hex()[:16]
+        for name, digest in found.items()
+        if digest is not None
+    }
+
+
 def remember(marks: Marks, *, at: datetime) -> None:
     """Remember where a person is: at sign-in, and when they propose or sign what takes a second signature."""
+    if marks.user_id is None:
+        return
     rows = [
         SignInMark(user_id=marks.user_id, digest=digest, is_network=is_network, seen_at=at)
         for digest, is_network in ((marks.browser, False), (marks.network, True))
@@ -283,7 +300,7 @@ def _marks(user_ids: Collection[int], at: datetime) -> _Marks:
     for row in SignInMark.objects.filter(counts, user_id__in=list(user_ids)):
         kind = Uncounted.NETWORK if row.is_network else Uncounted.BROWSER
         found.setdefault(row.user_id, set()).add((kind, bytes(row.digest)))
-    if (here := _here.get()) is not None:
+    if (here := _here.get()) is not None and here.user_id is not None:
         own = found.setdefault(here.user_id, set())
         own |= {(Uncounted.BROWSER, one) for one in (here.browser,) if one is not None}
         own |= {(Uncounted.NETWORK, one) for one in (here.network,) if one is not None}

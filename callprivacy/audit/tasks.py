@@ -19,10 +19,15 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="audit.seal_events", acks_late=True)
 def seal_events(**_: Any) -> None:
-    """Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others."""
+    """
+    Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others.
+
+    Refusals whose hour is over are counted afterwards, and sealed with the next minute's events.
+    """
     in_each_agency(_seal_events_of)
     # Behind the seals, so that none of them goes up to a newer one.
     lineage.note_newest()
+    services.fold_refusals(at=timezone.now())
 
 
 def _seal_events_of(agency_id: int) -> None:

@@ -97,3 +97,13 @@ class PullKind(models.TextChoices):
     HOURLY = "hourly", "Each hour"
     NIGHTLY = "nightly", "Each night"
     BACKFILL = "backfill", "Backfill"
+
+
+class ConfidentialCause(models.TextChoices):
+    """Why a call is confidential: an officer says so, or one of the client's rules."""
+
+    OFFICER = "officer", "An officer decided"
+    HEALTH = "health", "Health words in the transcript"
+    MINOR = "minor", "The caller is a minor"
+    EMPLOYEE = "employee", "An employee's own number"
+    LITIGATION = "litigation", "A legal hold keeps it"

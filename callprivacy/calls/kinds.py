@@ -11,6 +11,7 @@ from callprivacy.work.kinds import Kind, register
 DROP_REFUSED: Final = "drop_refused"
 EXPORT_READY: Final = "export_ready"
 INBOX_REJECTED: Final = "inbox_rejected"
+NEW_VALUES: Final = "new_values"
 PULL_FAILING: Final = "pull_failing"
 REVEAL_LIMIT: Final = "reveal_limit"
 REVEAL_SAMPLE: Final = "reveal_sample"
@@ -54,7 +55,7 @@ def register_reveals() -> None:
 
 
 def register_inbox() -> None:
-    """Genuine events that could not be read: for whoever manages the client's connections."""
+    """What events bring that a person looks at: for people who manage the client's connections."""
     register(
         Kind(
             INBOX_REJECTED,
@@ -62,6 +63,16 @@ def register_inbox() -> None:
             step="Look at the events",
             url_name="calls:rejected_events",
             permission=Permission.MANAGE_CONNECTIONS,
+        )
+    )
+    register(
+        Kind(
+            NEW_VALUES,
+            title="New values of source or medium to confirm",
+            step="Review the values",
+            url_name="calls:new_values",
+            permission=Permission.MANAGE_CONNECTIONS,
+            is_closed_by_step=True,
         )
     )
 

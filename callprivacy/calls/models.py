@@ -15,7 +15,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from callprivacy.accounts.models import ObjectAccess, ObjectGrant
 from callprivacy.calls.enums import (
+    ConfidentialCause,
     Direction,
     InboxState,
     JobState,
@@ -370,6 +372,67 @@ def caller_label(caller_id: uuid.UUID) -> str:
     return f"{first}{signs[0]}-{signs[1:]}"
 
 
+class KnownValueQuerySet(ScopedQuerySet["KnownValue"]):
+    def waiting(self) -> Self:
+        """Values that nobody has decided on."""
+        return self.filter(decided_at__isnull=True)
+
+    def to_fill(self) -> Self:
+        """Values that were decided on, while calls may still hold their placeholder."""
+        return self.filter(decided_at__isnull=False, filled_at__isnull=True)
+
+
+PLACEHOLDER = "New value "
+"""What the placeholder of each value begins with."""
+
+
+class KnownValue(ClientOwned):
+    """
+    A source or medium of a client that is no common one, and what calls keep in its place (see `services.values`).
+
+    `value` is what came, or a keyed digest of it once it is refused. `stored_as` is empty until a person decides.
+    `decided_by` is empty for what calls held before there was a list. `filled_at`: calls hold no placeholder any more.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    field = models.CharField(max_length=10)
+    value = models.CharField(max_length=120)
+    stored_as = models.CharField(max_length=120, blank=True)
+    first_seen_at = models.DateTimeField()
+    decided_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    filled_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(KnownValueQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "field", "value"], name="calls_knownvalue_once_a_client"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "client"],
+                condition=models.Q(decided_at__isnull=False, filled_at__isnull=True),
+                name="calls_knownvalue_to_fill",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.pk}"
+
+    @property
+    def kept_as(self) -> str:
+        """What a call keeps: the text that a person decided on, or a placeholder that names this row."""
+        return self.stored_as or self.placeholder
+
+    @property
+    def placeholder(self) -> str:
+        return f"{PLACEHOLDER}{self.pk}, not confirmed"
+
+
 class CallQuerySet(ScopedQuerySet["Call"]):
     def in_use(self) -> Self:
         """Calls that may be shown and counted: not those of people who had their data restricted."""
@@ -395,7 +458,8 @@ class Call(ClientOwned):
     One call of one client, by the allowed fields alone.
 
     `came_late`: an import of history brought it. `on_hold`: it may not be erased, whatever is due. `redact_due_at`:
-    since when its tracker has taken the person out, while ours waits for the hold to end.
+    since when its tracker has taken the person out, while ours waits for the hold to end. `confidential`: staff see it
+    only where a `CallGrant` names them; a trigger keeps it, here and on what belongs to the call.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -434,6 +498,7 @@ class Call(ClientOwned):
     came_late = models.BooleanField(default=False, db_default=False)
     on_hold = models.BooleanField(default=False, db_default=False)
     redact_due_at = models.DateTimeField(null=True)
+    confidential = models.BooleanField(default=False, db_default=False)
 
     objects = models.Manager.from_queryset(CallQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -461,6 +526,11 @@ class Call(ClientOwned):
             models.Index(
                 fields=["client", "id"], condition=models.Q(on_hold=True), name="calls_call_on_hold"
             ),
+            models.Index(
+                fields=["client", "medium"],
+                condition=models.Q(medium__startswith=PLACEHOLDER),
+                name="calls_call_medium_waits",
+            ),
         )
 
     def __str__(self) -> str:
@@ -472,6 +542,86 @@ class Call(ClientOwned):
         return start_of(self.pk)
 
 
+class ConfidentialCall(ClientOwned):
+    """That a call is confidential, why, and since when; what is lifted counts no more."""
+
+    id = models.BigAutoField(primary_key=True)
+    call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    cause = models.CharField(max_length=12, choices=ConfidentialCause)
+    marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    marked_at = models.DateTimeField()
+    lifted_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "call"],
+                condition=models.Q(lifted_at=None),
+                name="calls_confidentialcall_once",
+            ),
+        )
+        indexes = (models.Index(fields=["client", "call"], name="calls_confidentialcall_of_call"),)
+
+    def __str__(self) -> str:
+        return f"confidential call {self.call_id}"
+
+
+class ConfidentialRule(ClientOwned):
+    """That a rule of a client's is on, by which calls become confidential."""
+
+    id = models.BigAutoField(primary_key=True)
+    cause = models.CharField(max_length=12, choices=ConfidentialCause)
+    switched_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    switched_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "cause"], name="calls_confidentialrule_once"),
+            models.CheckConstraint(
+                condition=~models.Q(cause=ConfidentialCause.OFFICER),
+                name="calls_confidentialrule_is_no_person",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"rule {self.cause}"
+
+
+class CallGrant(ClientOwned, ObjectGrant):
+    """That a person is named for a confidential call: django-guardian's permission on the call, until it ends."""
+
+    content_object = models.ForeignKey(
+        Call, models.CASCADE, db_constraint=False, db_index=False, db_column="call_id", related_name="grants"
+    )
+    ends_at = models.DateTimeField()
+
+    # Guardian's shortcuts do not read it: a grant on a call gives nothing without the one on its client.
+    enabled = False
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "content_object", "user", "permission"], name="calls_callgrant_once"
+            ),
+        )
+        indexes = (models.Index(fields=["agency", "user"], name="calls_callgrant_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.permission_id} on call {self.content_object_id}"
+
+
+class CallAccess(ObjectAccess):
+    """Who may view which call: who may view the calls of its client."""
+
+    id = models.CharField(max_length=60, primary_key=True)
+    content_object = models.ForeignKey(Call, models.DO_NOTHING, db_column="call_id")
+
+
 class CallRef(ClientOwned):
     """What a call is called elsewhere, as a keyed digest; a replay meets it."""
 
@@ -480,6 +630,7 @@ class CallRef(ClientOwned):
     kind = models.CharField(max_length=20)
     digest = models.BinaryField(max_length=32)
     call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="references")
+    confidential = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"
@@ -522,6 +673,7 @@ class Recording(ClientOwned):
     stored_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
     vendor_told_at = models.DateTimeField(null=True)
+    confidential = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"
@@ -574,6 +726,7 @@ class Transcript(ClientOwned):
     decided_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
+    confidential = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"
@@ -621,6 +774,7 @@ class CallPress(ClientOwned):
     at = models.DateTimeField()
     from_file = models.BooleanField(default=False)
     handled_at = models.DateTimeField(null=True)
+    confidential = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"

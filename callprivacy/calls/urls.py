@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers, pulls
+from callprivacy.calls.views import (
+    calls,
+    confidential,
+    connections,
+    exports,
+    hooks,
+    imports,
+    numbers,
+    pulls,
+    values,
+)
 
 app_name = "calls"
 
 _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("calls/<uuid:call_id>/", calls.show_call, name="call"),
     path("calls/<uuid:call_id>/reveal/", calls.reveal, name="reveal"),
+    path("calls/confidential/", confidential.list_calls, name="confidential_calls"),
+    path("calls/confidential/rules/", confidential.switch_rules, name="confidential_rules"),
+    path("calls/confidential/numbers/", confidential.change_numbers, name="employee_numbers"),
+    path("calls/<uuid:call_id>/confidential/", confidential.show, name="confidential"),
+    path(
+        "calls/<uuid:call_id>/confidential/remove/",
+        confidential.remove_person,
+        name="remove_named_person",
+    ),
+    path("calls/<uuid:call_id>/confidential/lift/", confidential.lift, name="lift_confidential"),
     path("calls/export/", exports.ask, name="export_new"),
     path("calls/export/<uuid:export_id>/", exports.show, name="export"),
     path("calls/export/<uuid:export_id>/progress/", exports.progress, name="export_progress"),
@@ -20,6 +40,9 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("connections/rejected/", connections.list_rejected, name="rejected_events"),
     path("connections/rejected/retry/", connections.retry_rejected, name="retry_rejected"),
     path("connections/rejected/discard/", connections.discard_rejected, name="discard_rejected"),
+    path("connections/values/", values.list_values, name="new_values"),
+    path("connections/values/confirm/", values.confirm_values, name="confirm_values"),
+    path("connections/values/<int:value_id>/", values.decide_value, name="decide_value"),
     path("connections/<uuid:connection_id>/", connections.show_connection, name="connection"),
     path("connections/<uuid:connection_id>/presses/", connections.map_presses, name="map_presses"),
     path("connections/<uuid:connection_id>/rotate/", connections.rotate_secret, name="rotate_secret"),

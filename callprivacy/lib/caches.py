@@ -20,10 +20,13 @@ django-axes counts in the database, guardian has no anonymous person to keep. Wh
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any, Final
 
+from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
+from redis import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from callprivacy.lib.logs import logger
@@ -31,6 +34,18 @@ from callprivacy.lib.logs import logger
 log = logger(__name__)
 
 _QUIET_FOR: Final = 5.0
+
+
+def client() -> Redis:
+    """What counts in Valkey beside the hints, and waits no longer than they do."""
+    cache: Any = caches["hints"]
+    return _client(cache._cache._get_connection_pool(write=True))
+
+
+@lru_cache(maxsize=32)
+def _client(pool: ConnectionPool) -> Redis:
+    """One client for each thread's connections: making one takes as long as the count does."""
+    return Redis(connection_pool=pool)
 
 
 class MayBeAwayCache(RedisCache):

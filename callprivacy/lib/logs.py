@@ -24,7 +24,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS: Final = frozenset({
@@ -68,7 +68,7 @@ _LIKE_A_NUMBER = re.compile(
     r"(?P<date>(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d"
     r"(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?)?(?!\d))"
     r"|(?P<uuid>(?<![0-9A-Za-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z]))"
-    r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
+    r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s()._\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
 # Addresses that open something for whoever has them: a person's choices or request, a receipt, an invitation, our
 # question, a client's word, a binder, what is handed over, another password.
@@ -160,6 +160,8 @@ def _without_arguments(_logger: WrappedLogger, _method: str, event: EventDict) -
     arguments = event.pop("positional_args", ())
     figures = {name: getattr(record, name, None) for name in _LIBRARIES}
     event.update({name: value for name, value in figures.items() if isinstance(value, int)})
+    if isinstance(event.get("exc_info", (None, None))[1], PermissionDenied):
+        del event["exc_info"]  # a refusal is no fault
     if text not in _OF_THE_MACHINE | _PASSED_ON and text.strip() not in _texts(record.pathname):
         event["event"] = "[text]"
         event.setdefault("place", f"{record.module}:{record.lineno}")

@@ -29,6 +29,8 @@ SHORTEST: Final = 6
 """Digits from which on something is a number that must go."""
 _CARD: Final = range(13, 20)
 _FEWEST: Final = 7
+_TO_LOOK: Final = 4
+"""Digits from which on letters may stand for the others."""
 _TATWEEL: Final = "\u0640"
 _FILLERS_AT_MOST: Final = 4
 _SECRET_WITHIN: Final = 6
@@ -67,7 +69,8 @@ _TENS: Final = {
     for number, words in enumerate((
         "twenty veinte zwanzig vingt vingts", "thirty treinta dreissig dreißig trente",
         "forty fourty cuarenta vierzig quarante", "fifty cincuenta funfzig fuenfzig cinquante",
-        "sixty sesenta sechzig soixante", "seventy setenta siebzig", "eighty ochenta achtzig", "ninety noventa neunzig",
+        "sixty sesenta sechzig soixante", "seventy setenta siebzig septante",
+        "eighty ochenta achtzig octante huitante", "ninety noventa neunzig nonante",
     ), start=2)
     for word in words.split()
 }  # fmt: skip
@@ -77,6 +80,32 @@ _TENS_AFTER: Final = {
     for one, digit in (_ONES | {"ein": "1"}).items()
     if ten.endswith(("zig", "ssig", "ßig"))
 }
+_SPANISH_HUNDREDS: Final = {
+    word: str(digit)
+    for digit, words in enumerate((
+        "doscientos doscientas", "trescientos trescientas", "cuatrocientos cuatrocientas", "quinientos quinientas",
+        "seiscientos seiscientas", "setecientos setecientas", "ochocientos ochocientas", "novecientos novecientas",
+    ), start=2)
+    for word in words.split()
+}  # fmt: skip
+# "vierhundert" adds one digit as "four" does, "vierhundertfunfzehn" all three.
+_GERMAN_HUNDREDS: Final = {f"{one}hundert": digit for one, digit in (_ONES | {"ein": "1"}).items()}
+_IN_HUNDREDS: Final = {
+    f"{hundred}{rest}": digit + value.zfill(2)
+    for hundred, digit in _GERMAN_HUNDREDS.items()
+    for rest, value in (_ONES | _TEENS | _TENS | _TENS_AFTER).items()
+}
+_SAID: Final = _IN_HUNDREDS | _GERMAN_HUNDREDS | _SPANISH_HUNDREDS | _TENS_AFTER | _TENS | _TEENS | _ONES
+# The zeros that are heard in "eight hundred" and "four thousand".
+_ZEROS: Final = dict.fromkeys(
+    {
+        *_words("hundred hundreds cien ciento cientos hundert cent cents"),
+        *_SPANISH_HUNDREDS,
+        *_GERMAN_HUNDREDS,
+    },
+    2,
+) | dict.fromkeys(_words("thousand mil tausend mille"), 3)
+_SCALES_OF_AN_AMOUNT: Final = frozenset([(2,), (3,), (2, 3), (3, 2), (2, 3, 2)])
 _TIMES: Final = {"double": 2, "doble": 2, "doppel": 2, "triple": 3, "treble": 3}
 # What stands between the digits of a number that somebody says: "hundred" adds no digit of its own, who listens says
 # "okay" after three of them, and a transcript names who speaks.
@@ -85,7 +114,7 @@ _FILLERS: Final = _words(
     " punto plus mas extension ext okay ok yes yeah yep right correct si aja bueno claro got it o hundred thousand"
     " hundreds cien ciento cientos mil comma coma that's country pais pause pausa agent agente caller customer cliente"
     " speaker representative rep operator und et bindestrich minus tiret leerzeichen espace punkt point vorwahl"
-    " indicatif genau ja oui d'accord alors dann also euh ah ahm kunde client anrufer hundert cent cents"
+    " indicatif genau ja oui d'accord alors dann also euh ah ahm kunde client anrufer hundert cent cents tausend mille"
 )
 # After these a short number is one as well: the code on a card's back, a PIN.
 _SECRETS: Final = _words("cvv cvc cvv2 cvc2 pin passcode nip ssn")
@@ -120,6 +149,18 @@ _TOKEN: Final = re.compile(r"\[(?:number|card|e-mail|code)\]|\d+|[^\W\d_]+(?:'[^
 # Between two tokens of one number: blanks, punctuation, who speaks.
 _GAP: Final = re.compile(r"[^\w$€£%]{0,12}|_{1,12}")
 
+
+_HAN: Final = {
+    char: str(digit)
+    for digit, chars in enumerate(
+        ("〇零", "一壹弌", "二贰貳弍", "三叁參", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖")
+    )
+    for char in chars
+}
+_LETTERS: Final = str.maketrans("OoIl", "0011")
+# Digits and the letters that look like some, with no other letter beside them.
+_RUN: Final = re.compile(r"(?<![^\W_])[\dOoIl]++(?![^\W_])")
+_SIGN_BETWEEN: Final = re.compile(r"(?<=\d)(?:[$€£¥₹₽₩]| [$€£¥₹₽₩] )(?=\d)")
 
 # Of a short field: what has as many digits as a telephone number and is none.
 _NO_NUMBER: Final = re.compile(
@@ -173,17 +214,22 @@ def redact(text: str) -> Redacted:
     return Redacted("".join([*parts, text[position:]]), count + len(cuts))
 
 
-def has_number(text: str) -> bool:
+def has_number(text: str, region: str = "US") -> bool:
     """
     Whether a short text, such as a campaign, holds what is written like a telephone number.
 
-    Digits of every script count, and any punctuation may stand between them.
+    Digits of every script count, letters that stand for digits, and any punctuation may stand between them.
+
+    :param region: ISO 3166-1 of the country whose numbers are written without their country code.
     """
-    if sum(map(str.isnumeric, text)) < _FEWEST:
+    if sum(map(str.isnumeric, text)) < _TO_LOOK:
         return False
-    plain = _NO_NUMBER.sub("x", _folded(unquote(text)))
+    plain = _folded(unquote(text))
+    if sum(map(str.isdecimal, plain)) < _FEWEST:
+        return False
+    plain = _NO_NUMBER.sub("x", plain)
     return _LIKE_A_NUMBER.search(plain) is not None or any(
-        PhoneNumberMatcher(plain, "US", leniency=Leniency.VALID)
+        PhoneNumberMatcher(plain, region, leniency=Leniency.VALID)
     )
 
 
@@ -197,22 +243,35 @@ def _folded(text: str) -> str:
     if not text.isascii():
         plain = "".join(_as_ascii(char) for char in text)
         text = "".join(_as_ascii(char) for char in unicodedata.normalize("NFKC", plain))
-    return text.replace("_", " ").replace("\\", "/")
+    return _with_letters_as_digits(text).replace("_", " ").replace("\\", "/")
 
 
 def _with_plain_digits(text: str) -> str:
-    """The text, place for place, with circled and raised digits as 0 to 9, and what only lengthens as a hyphen."""
-    if text.isascii():
-        return text
-    return "".join(
-        str(unicodedata.digit(char)) if char.isdigit() else "-" if char == _TATWEEL else char for char in text
-    )
+    """The text, place for place, with what else stands for a digit as 0 to 9, and what only lengthens as a hyphen."""
+    if not text.isascii():
+        text = "".join(
+            str(unicodedata.digit(char))
+            if char.isdigit()
+            else "-"
+            if char == _TATWEEL
+            else _HAN.get(char, char)
+            for char in text
+        )
+    return _with_letters_as_digits(text)
+
+
+def _with_letters_as_digits(text: str) -> str:
+    """The text, place for place: "4l5" and "O147" as digits, and a sign of money between digits as a hyphen."""
+    text = _RUN.sub(lambda found: found[0] if found[0].isalpha() else found[0].translate(_LETTERS), text)
+    return _SIGN_BETWEEN.sub(lambda found: "-" * len(found[0]), text)
 
 
 def _as_ascii(char: str) -> str:
     digit = unicodedata.digit(char, None)
     if digit is not None:
         return str(digit)
+    if char in _HAN:
+        return _HAN[char]
     kind = unicodedata.category(char)
     # An accent, a mark around a digit or what is invisible separates nothing.
     if char.isascii() or kind == "Sc" or (kind[0] in "LN" and kind != "Lm"):
@@ -290,7 +349,7 @@ def _token(found: re.Match[str]) -> _Token:
         found.start(),
         found.end(),
         word,
-        _ONES.get(word) or _TEENS.get(word) or _TENS.get(word) or _TENS_AFTER.get(word) or "",
+        _SAID.get(word, ""),
     )
 
 
@@ -309,6 +368,8 @@ def _run(text: str, tokens: list[_Token], first: int) -> tuple[int, str]:
     digits, last, fillers, times = [tokens[first].digits], first, 0, _TIMES.get(tokens[first].word, 1)
     if not digits[0] and times == 1:
         return first, ""
+    scales: list[tuple[int, int]] = []
+    _hear(scales, digits, tokens[first])
     for place in range(first + 1, len(tokens)):
         token = tokens[place]
         if _GAP.fullmatch(text, tokens[place - 1].end, token.start) is None:
@@ -316,13 +377,37 @@ def _run(text: str, tokens: list[_Token], first: int) -> tuple[int, str]:
         if token.digits:
             _say(digits, token, times, tokens[place - 1])
             last, fillers, times = place, 0, 1
+            _hear(scales, digits, token)
         elif token.word in _TIMES and fillers < _FILLERS_AT_MOST:
             times, fillers = _TIMES[token.word], fillers + 1
         elif (token.word in _FILLERS or token.word == ":") and digits[-1] and fillers < _FILLERS_AT_MOST:
             fillers += 1
+            _hear(scales, digits, token)
         else:
             break
-    return last, "".join(digits)
+    return last, "".join(digits) + "0" * _zeros(scales, digits)
+
+
+def _hear(scales: list[tuple[int, int]], digits: list[str], token: _Token) -> None:
+    """Note a "hundred" or "thousand", and how many digits were said before it."""
+    if token.word in _ZEROS:
+        scales.append((_ZEROS[token.word], len(digits)))
+
+
+def _zeros(scales: list[tuple[int, int]], digits: list[str]) -> int:
+    """
+    How many digits of a number "hundred" and "thousand" stand for: in "eight hundred, four hundred, two thousand"
+    seven, in "four hundred fifteen" none; none of an amount, which is one such number alone.
+    """
+    if not scales:
+        return 0
+    ends = [*(said for _, said in scales[1:]), len(digits)]
+    parts = [digits[said:end] for (_, said), end in zip(scales, ends, strict=True)]
+    if tuple(zeros for zeros, _ in scales) in _SCALES_OF_AN_AMOUNT and max(map(len, parts)) <= 1:
+        return 0
+    return sum(
+        0 if part and len(part[0]) > 1 else zeros for (zeros, _), part in zip(scales, parts, strict=True)
+    )
 
 
 def _say(digits: list[str], token: _Token, times: int, before: _Token) -> None:

@@ -9,7 +9,6 @@ calls claims first, commits, calls, and records. No number, no key and no accoun
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from callprivacy.calls.channels import asking
 from callprivacy.calls.providers.base import ListedPage, UnparsableError
 from callprivacy.calls.providers.callrail import listed
 from callprivacy.calls.providers.transcripts import Words, words_of
+from callprivacy.lib import bounds
 
 NAME: Final = "callrail"
 AT_ONCE: Final = 250
@@ -84,7 +84,7 @@ def list_calls(access: Access, *, following: str = "") -> ListedPage:
         said["offset"] = following
     body = _ask(access, "calls.json", said)
     try:
-        found = json.loads(body)
+        found = bounds.from_json(body)
         return listed(found if isinstance(found, dict) else {})
     except (ValueError, UnparsableError) as error:
         raise CallRailError("answered with no list") from error

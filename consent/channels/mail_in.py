@@ -36,7 +36,7 @@ _LONG_HEADER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # Those that mail is written in. Python knows others, such as punycode, whose time grows with the square of a text.
-_CHARSET = re.compile(
+is_charset = re.compile(
     r"utf-?8|(?:us-)?ascii|iso-8859-(?:[1-9]|1[013-6])|windows-125[0-8]|cp125[0-8]|koi8-[ru]|gb2312|gbk|gb18030|big5"
     r"|shift_jis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)|utf-16(?:le|be)?"
 ).fullmatch
@@ -113,9 +113,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     :param trusted: names of receiving servers whose findings count (`authserv-id`), such as "mx.example.com".
     :raises UnreadableError: it is none, or too large.
     """
-    # The parser takes a lone CR for the end of a line.
-    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    _refuse_unbounded(raw)
+    raw = require_bounds(raw)
     try:
         message = email.message_from_bytes(raw, policy=_Headers())
         if not message.keys():
@@ -140,18 +138,29 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
         raise UnreadableError("This message cannot be read.") from None
 
 
-def _refuse_unbounded(raw: bytes) -> None:
-    """Bounds that hold before a library takes the message apart."""
+def require_bounds(mail: bytes | str) -> bytes:
+    """
+    A message with its lines ended by LF, within the bounds that hold before a library takes it apart.
+
+    :raises UnreadableError: it is over one of them, which the error names.
+    """
+    # The parser takes a lone CR for the end of a line.
+    raw = mail.encode("utf-8", "surrogateescape") if isinstance(mail, str) else mail
+    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if len(raw) > LARGEST:
         raise UnreadableError("The message is over 2 MB and was not read.")
-    head = raw.partition(b"\n\n")[0]
-    headers = re.split(rb"\n(?![ \t])", head)
+    headers = re.split(rb"\n(?![ \t])", raw.partition(b"\n\n")[0])
     if len(headers) > _HEADERS_AT_MOST or any(len(header) > _HEADER_AT_MOST for header in headers):
         raise UnreadableError("The message has over 1,000 headers, or one over 32 KB, and was not read.")
     if _LONG_HEADER.search(raw):
         raise UnreadableError("The message has a sender, subject or type over 2 KB and was not read.")
-    if raw.count(b"\n--") > _BOUNDARIES_AT_MOST or len(_NESTED.findall(raw)) > _PARTS_AT_MOST:
-        raise UnreadableError("The message has too many parts and was not read.")
+    if raw.count(b"\n--") > _BOUNDARIES_AT_MOST:
+        raise UnreadableError("The message has over 2,000 parts and was not read.")
+    if len(_NESTED.findall(raw)) > _PARTS_AT_MOST:
+        raise UnreadableError(
+            "The message has over 60 messages or lists of parts inside it and was not read."
+        )
+    return raw
 
 
 # --- Who sent it ---
@@ -340,7 +349,7 @@ def _decoded(part: Message[Any, Any]) -> str:
     if not isinstance(payload, bytes):
         return ""
     charset = part.get_content_charset() or "utf-8"
-    return payload[:_READ_AT_MOST].decode(charset if _CHARSET(charset) else "utf-8", "replace")
+    return payload[:_READ_AT_MOST].decode(charset if is_charset(charset) else "utf-8", "replace")
 
 
 class _Words(HTMLParser):

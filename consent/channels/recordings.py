@@ -12,7 +12,6 @@ and whatever opened the interface stays behind.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -25,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from callprivacy.calls.channels import asking
 from callprivacy.calls.channels.asking import Access
-from callprivacy.lib import outside
+from callprivacy.lib import bounds, outside
 
 AT_MOST: Final = 256 * 1024 * 1024
 SECONDS: Final = 240.0
@@ -262,8 +261,8 @@ def _address_in(source: Source, response: Any, names: tuple[str, ...], ends_at: 
         if len(body) > _LONGEST_ADDRESS:
             break
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = bounds.from_json(body)
+    except ValueError:
         found = None
     rows = [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
     said = [row[name] for name in names for row in rows if isinstance(row.get(name), str) and row[name]]

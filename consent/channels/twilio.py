@@ -8,7 +8,6 @@ claims first, commits, calls, and records. No number and no token is in an error
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from callprivacy.calls.channels import asking
 from callprivacy.calls.providers.base import ListedPage, UnparsableError
 from callprivacy.calls.providers.twilio import listed
-from callprivacy.lib import phone
+from callprivacy.lib import bounds, phone
 
 NAME: Final = "twilio"
 SID: Final = "sid"
@@ -383,7 +382,7 @@ def _ask_at(account: Account, method: str, url: str, said: Mapping[str, str]) ->
 
 def _understood(status: int, body: bytes, retry_after: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(body) if body else {}
+        found = bounds.from_json(body) if body else {}
     except ValueError:
         found = {}
     payload: Mapping[str, Any] = found if isinstance(found, dict) else {}

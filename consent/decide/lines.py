@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from django.db.models import TextChoices
 
+from callprivacy.lib import bounds
 from consent.decide.question import Answer, CallSpan, Event, Place, Question
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
 
@@ -50,11 +51,11 @@ def read_question(line: str) -> Question:
     :raises LineError: it is none.
     """
     try:
-        found = json.loads(line, object_pairs_hook=_once, parse_constant=_no_constant)
+        found = bounds.from_json(line, object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise LineError(f"is not JSON: {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise LineError("is nested too deeply") from None
+    except bounds.TooDeepError as error:
+        raise LineError(f"cannot be read: {error}") from None
     row = _object(found, "", _QUESTION)
     return Question(
         purpose=_word(row, "purpose", Purpose),

@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from callprivacy.lib import bounds
 from consent.law import places
 from consent.law.book import Rules
 from consent.law.rule import Confidence, Rule
@@ -147,7 +148,7 @@ def read(raw: bytes | str) -> tuple[str, list[Rule], list[Fault]]:
                 rule = _row(cells, rows.line_num + 1, found)
                 rules.extend([rule] if rule is not None else [])
     except csv.Error as error:
-        found.append(Fault(f"line {rows.line_num + 1}", "row", f"is not CSV: {error}"))
+        found.append(Fault(f"line {rows.line_num + 1}", "row", f"is not CSV: {bounds.csv_fault(error)}"))
     return named[1], rules, found
 
 

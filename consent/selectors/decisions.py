@@ -33,13 +33,14 @@ from consent.selectors import cases, places, standards
 
 def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet[Call]:
     """
-    The calls of a client that may be measured: on its declared basis, without those of people who opted out.
+    The calls of a client that may be measured: on its declared basis, without those of people who opted out, and
+    without confidential ones, which are in no report and no file for others.
 
     :raises ValueError: any other purpose is judged at the moment of use (`services.decisions.may_use`).
     """
     if purpose is not Purpose.MEASURE:
         raise ValueError(f"{purpose.label} is decided call by call, when it is done.")
-    calls = Call.objects.for_client(client).in_use()
+    calls = Call.objects.for_client(client).in_use().filter(confidential=False)
     said = ConsentState.objects.for_client(client).filter(
         purpose=Purpose.MEASURE, caller_id=OuterRef("caller_id")
     )

@@ -31,7 +31,7 @@ from django.urls import reverse
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
 from callprivacy.calls.services import people
-from callprivacy.lib import phone
+from callprivacy.lib import bounds, phone
 from callprivacy.lib.mail import Fault
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
@@ -106,8 +106,9 @@ def read_list(lines: Iterable[str], *, country: str) -> Read:
     """
     found: dict[str, str] = {}
     refused = []
+    rows = csv.reader(lines)
     try:
-        for number, row in enumerate(csv.reader(lines), start=1):
+        for number, row in enumerate(rows, start=1):
             cells = [cell.strip() for cell in row if cell.strip()]
             if not cells:
                 continue
@@ -117,8 +118,8 @@ def read_list(lines: Iterable[str], *, country: str) -> Read:
             why = _take(cells, found, country)
             if why and not (number == 1 and not any("@" in cell for cell in cells)):
                 refused.append(Refusal(number, why))
-    except csv.Error:
-        refused.append(Refusal(1, "this is no list of comma-separated values"))
+    except csv.Error as error:
+        refused.append(Refusal(rows.line_num, bounds.csv_fault(error)))
     return Read(found, tuple(refused))
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from django.core.cache import caches
 from django.utils.crypto import salted_hmac
-from redis import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from callprivacy.lib.caches import client
 from callprivacy.lib.logs import logger
 
 log = logger(__name__)
@@ -48,17 +47,10 @@ def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime, weigh
     return Verdict.OPEN if count <= most else Verdict.FULL
 
 
-@lru_cache(maxsize=32)
-def _client(pool: ConnectionPool) -> Redis:
-    """One client for each thread's connections: making one takes as long as the count does."""
-    return Redis(connection_pool=pool)
-
-
 def _add(key: str, weight: int, seconds: int) -> int:
     """Count, and have the count end by itself: one way there and back, since somebody waits for it."""
-    cache: Any = caches["hints"]
-    name = cache.make_key(key)
-    with _client(cache._cache._get_connection_pool(write=True)).pipeline(transaction=False) as pipe:
+    name = caches["hints"].make_key(key)
+    with client().pipeline(transaction=False) as pipe:
         pipe.incrby(name, weight)
         pipe.expire(name, seconds, nx=True)
         return int(pipe.execute()[0])

@@ -5,7 +5,6 @@ that the client has not listed are told nothing.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
+from callprivacy.lib import bounds
 from consent.channels import signals, words
 from consent.enums import Purpose
 from consent.forms.public import AnswerForm
@@ -180,8 +180,8 @@ def _read(request: HttpRequest) -> dict[str, Any] | None:
     if request.content_type != _JSON:
         return None
     try:
-        said = json.loads(request.body)
-    except (UnreadablePostError, ValueError, RecursionError):
+        said = bounds.from_json(request.body)
+    except (UnreadablePostError, ValueError):
         return None
     return said if isinstance(said, dict) else None
 

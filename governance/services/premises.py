@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
-from callprivacy.lib import calendars
+from callprivacy.lib import bounds, calendars
 from callprivacy.lib.forms import FIRST_DAY, LAST_DAY
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
@@ -314,8 +314,8 @@ def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
         if missing:
             raise FileError(1, f"the columns {', '.join(missing)} are missing.")
         taken = list(islice(rows, LINES_AT_MOST + 1))
-    except csv.Error:
-        raise FileError(rows.line_num, "the quotes of the line do not fit, or a cell is too long.") from None
+    except csv.Error as error:
+        raise FileError(rows.line_num, f"{bounds.csv_fault(error)}.") from None
     found = []
     for number, row in enumerate(taken, 2):
         if number > LINES_AT_MOST + 1:

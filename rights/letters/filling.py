@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 
+from callprivacy.lib import bounds
 from consent.enums import Language
 from rights.enums import Kind
 from rights.letters import words
@@ -164,8 +165,8 @@ def read(text: str) -> dict[str, Letter]:
     :raises LetterFileError: with everything that is wrong.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = bounds.from_toml(text)
+    except (tomllib.TOMLDecodeError, bounds.TooDeepError) as error:
         raise LetterFileError(f"file: {error}") from error
     found: list[str] = []
     rows: dict[str, Letter] = {}

@@ -19,7 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from callprivacy.accounts import access
 from callprivacy.audit.leaves import canonical_document
-from callprivacy.calls.enums import Direction, RecordingState
+from callprivacy.calls.enums import ConfidentialCause, Direction, RecordingState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.calls.services.exports import MINOR
 from callprivacy.lib import scope as lib_scope
@@ -403,6 +403,6 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
         of_others=counted["n_others"],
         law=rule[0] if rule and counted["n_by_law"] else None,
         evidence=ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).count(),
-        refusals=tuple(sorted(set(noes) - {RESTRICTED, NOT_ASKED, MINOR})),
+        refusals=tuple(sorted(set(noes) - {RESTRICTED, NOT_ASKED, MINOR, ConfidentialCause.EMPLOYEE})),
         deletes_at_vendor=Engagement.objects.for_client(client).filter(delete_at_vendor=True).exists(),
     )

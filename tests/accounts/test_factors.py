@@ -183,8 +183,10 @@ def test_who_changes_second_factors_is_led_to_where_sessions_end(
     )
 
 
-@pytest.mark.parametrize("how", ["known", "changed", "shut out", "nothing"])
-def test_a_sign_in_that_waits_for_its_code_ends_with_its_password(cast: Cast, how: str) -> None:
+@pytest.mark.parametrize("how", ["known", "changed", "shut out", "everywhere", "suspended", "nothing"])
+def test_sign_in_that_waits_for_its_code_ends_with_the_password_and_the_sessions(
+    cast: Cast, how: str
+) -> None:
     secret = with_codes(cast.bob)
     browser = Browser()
     sign_in(browser, BOB)
@@ -196,12 +198,27 @@ def test_a_sign_in_that_waits_for_its_code_ends_with_its_password(cast: Cast, ho
         people.set_password(user=cast.bob.user, password="Another-Horse-8-Battery", at=NOON)
     elif how == "shut out":
         User.objects.filter(pk=cast.bob.user_id).update(is_active=False)
+    elif how == "everywhere":
+        signed_in(cast.bob).post("/accounts/sessions/", {"session": "all"})
+    elif how == "suspended":
+        with job_scope(agency_id=cast.acme.pk):
+            people.suspend(membership=cast.bob, by=make.JOB, at=NOON)
+            people.reactivate(membership=cast.bob, by=make.JOB, at=NOON)
     answer = browser.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
     assert is_in(browser) == (how == "nothing")
     if how != "nothing":
         assert answer["Location"] == "/accounts/login/"
         page = browser.get("/accounts/login/").content.decode()
-        assert "The password was changed or closed meanwhile" in page
+        assert "Sign in again from the start" in page
+
+
+def test_sign_in_that_begins_after_all_sessions_ended_is_completed(cast: Cast) -> None:
+    secret = with_codes(cast.bob)
+    signed_in(cast.bob).post("/accounts/sessions/", {"session": "all"})
+    browser = Browser()
+    sign_in(browser, BOB)
+    browser.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+    assert is_in(browser)
 
 
 def test_who_waits_for_a_code_while_the_factors_are_taken_away_is_led_to_the_password(cast: Cast) -> None:

@@ -136,3 +136,14 @@ def test_a_refusal_is_in_the_trail(people: cast.Cast) -> None:
         event = Event.objects.filter(action="access.refused").get()
     assert event.actor_user_id == people.bob.user_id
     assert event.details["page"] == "accounts:people"
+
+
+def test_refusals_that_repeat_are_counted_for_each_network(people: cast.Cast) -> None:
+    from callprivacy.audit.models import Event
+
+    browser = signed_in(people.bob)
+    for address in ("198.51.100.7", "198.51.100.8", "203.0.113.9"):
+        assert browser.get("/people/", REMOTE_ADDR=address).status_code == 403
+    with job_scope(agency_id=people.acme.pk):
+        found = [event.details["network"] for event in Event.objects.filter(action="access.refused")]
+    assert len(set(found)) == len(found) == 2

@@ -60,9 +60,9 @@ class Key:
         client = CollectedClientData.create(CollectedClientData.TYPE.CREATE, challenge, _SITE)
         return self._sent(client, extensions or {}, attestationObject=said)
 
-    def answer(self, challenge: str, person: Membership, *, verified: bool) -> dict[str, str]:
+    def answer(self, challenge: str, person: Membership, *, verified: bool, count: int = 0) -> dict[str, str]:
         """What a browser posts when the key is used."""
-        said = AuthenticatorData.create(_OF_SITE, _FLAG.UP | (_FLAG.UV if verified else _FLAG(0)), 0)
+        said = AuthenticatorData.create(_OF_SITE, _FLAG.UP | (_FLAG.UV if verified else _FLAG(0)), count)
         client = CollectedClientData.create(CollectedClientData.TYPE.GET, challenge, _SITE)
         signed = self.private.sign(bytes(said) + client.hash, ec.ECDSA(hashes.SHA256()))
         handle = str(person.user_id).encode()
@@ -113,6 +113,69 @@ def opens_alone(key: Key, person: Membership, *, verified: bool = True) -> bool:
     browser = Browser()
     browser.post(DOOR, key.answer(begun_at_the_door(browser), person, verified=verified))
     return is_in(browser)
+
+
+# --- what a key's signature count says ---
+
+
+def use(browser: Browser, key: Key, person: Membership, *, where: str, count: int) -> HttpResponse:
+    """Use a key with this signature count: to sign in alone, beside the password, or to confirm."""
+    if where == BESIDE:
+        sign_in(browser, person.user.email)
+    challenge = begun_at_the_door(browser) if where == DOOR else begun_on(browser, where)
+    answer = key.answer(challenge, person, verified=True, count=count)
+    return browser.post(where, answer, follow=True)  # type: ignore[return-value]  # the test client's answer
+
+
+@pytest.mark.parametrize("where", [DOOR, BESIDE])
+@pytest.mark.parametrize(
+    ("counts", "opens"),
+    [
+        ((0, 0), (True, True)),
+        ((5, 6), (True, True)),
+        ((5, 5), (True, False)),
+        ((5, 4, 6), (True, False, True)),
+        ((5, 0), (True, False)),
+        ((0, 1, 0), (True, True, False)),
+    ],
+)
+def test_key_whose_signature_count_does_not_rise_opens_nothing(
+    cast: Cast, where: str, counts: tuple[int, ...], opens: tuple[bool, ...]
+) -> None:
+    key = Key()
+    key.of(cast.bob, alone=True)
+    for count, is_open in zip(counts, opens, strict=True):
+        browser = Browser()
+        answer = use(browser, key, cast.bob, where=where, count=count)
+        assert is_in(browser) == is_open, count
+        assert ("a copy of the key may be in use" in answer.content.decode()) != is_open, count
+
+
+def test_signature_count_of_a_confirmation_rises_too(cast: Cast) -> None:
+    key, browser = Key(), signed_in(cast.bob)
+    key.of(cast.bob, alone=False)
+    for count, counts in ((7, True), (7, False), (8, True)):
+        use(browser, key, cast.bob, where=AGAIN, count=count)
+        confirmed = [
+            one for one in browser.session["account_authentication_methods"] if one.get("reauthenticated")
+        ]
+        assert len(confirmed) == (1 if count == 7 else 2), (count, counts)
+
+
+def test_key_that_may_be_copied_is_in_the_audit_log_and_mailed(
+    cast: Cast, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    key = Key()
+    key.of(cast.bob, alone=True)
+    use(Browser(), key, cast.bob, where=DOOR, count=5)
+    mailoutbox.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        use(Browser(), key, cast.bob, where=DOOR, count=5)
+    assert actions_of(cast.acme.pk).count("passkey.count_refused") == 1
+    own, officers = mailoutbox
+    assert (own.to, officers.to) == ([cast.bob.user.email], [cast.alice.user.email])
+    assert 'refused your security key or passkey "key"' in own.body
+    assert f'refused a security key or passkey "key" of {cast.bob.user}' in officers.body
 
 
 # --- what a challenge counts for ---

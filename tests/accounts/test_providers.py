@@ -24,6 +24,7 @@ from django.test import Client as Browser
 from django.test import RequestFactory
 
 from callprivacy.accounts import adapter, providers, selectors
+from callprivacy.accounts.access import Through
 from callprivacy.accounts.enums import MembershipState, Refusal, Role
 from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.services import leaving, people, sso
@@ -929,6 +930,12 @@ def _word(provider: Provider, **more: Any) -> str:
     return jwt.encode(claims, provider.key, algorithm=provider.algorithm, headers={"kid": provider.kid})
 
 
+def _through_of(acme: cast.Cast, key: str) -> Through:
+    agreed = SignInProvider.objects.get(agency_id=acme.acme.pk).agreed_at
+    assert agreed is not None
+    return Through(acme.acme.pk, key, agreed.isoformat(), 0.0)
+
+
 def _tell(key: str, token: str, **more: Any) -> HttpResponse:
     browser = Browser(enforce_csrf_checks=True)
     return browser.post(f"/sso/{key}/signed-out/", {"logout_token": token}, **more)  # type: ignore[return-value]  # the test client's answer
@@ -986,6 +993,64 @@ def test_a_word_that_is_sent_again_ends_no_newer_session(provider: Provider, key
     word = _word(provider, iat=int(time.time()) - 90)
     come(browser, provider, key)
     assert _tell(key, word).status_code == 200
+    assert browsers.is_in(browser)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "this person signs out there",
+        "this session ends there",
+        "everywhere through the provider",
+        "the link ends",
+        "not: another person signs out there",
+        "not: another session ends there",
+        "not: an earlier sign-out is sent again",
+    ],
+)
+def test_sign_in_that_waits_for_its_code_ends_with_the_session_at_the_provider(
+    acme: cast.Cast,
+    provider: Provider,
+    key: str,
+    how: str,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    secret = browsers.give_codes(acme.bob.user)
+    earlier, browser = _word(provider, iat=int(time.time()) - 90), Browser()
+    come(browser, provider, key, sid="office")
+    if how == "this person signs out there":
+        _tell(key, _word(provider))
+    elif how == "this session ends there":
+        _tell(key, _word(provider, sub=None, sid="office"))
+    elif how == "everywhere through the provider":
+        with django_capture_on_commit_callbacks(execute=True), job_scope(agency_id=acme.acme.pk):
+            through = _through_of(acme, key)
+            people.end_every_session(user_id=acme.bob.user_id, at=browsers.now(), through=through)
+    elif how == "the link ends":
+        with job_scope(agency_id=acme.acme.pk):
+            sso.unlink(membership=acme.bob, by=staff(acme.alice), at=NOON)
+    elif how == "not: another person signs out there":
+        _tell(key, _word(provider, sub="alice"))
+    elif how == "not: another session ends there":
+        _tell(key, _word(provider, sub=None, sid="home"))
+    elif how == "not: an earlier sign-out is sent again":
+        _tell(key, earlier)
+    answer = browser.post("/accounts/2fa/authenticate/", {"code": browsers.code_of(secret)})
+    assert browsers.is_in(browser) == how.startswith("not")
+    if not how.startswith("not"):
+        assert answer["Location"] == "/accounts/login/"
+        assert "Sign in again from the start" in browser.get("/accounts/login/").content.decode()
+
+
+def test_sign_out_at_the_provider_leaves_sign_in_that_began_with_a_password(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    secret = browsers.give_codes(acme.bob.user)
+    browser = Browser()
+    come(Browser(), provider, key)
+    browsers.sign_in(browser, acme.bob.user.email)
+    _tell(key, _word(provider))
+    browser.post("/accounts/2fa/authenticate/", {"code": browsers.code_of(secret)})
     assert browsers.is_in(browser)
 
 

@@ -1,4 +1,4 @@
-"""The log names each request by an id that the answer bears, and its agency; and nothing of anybody."""
+"""The log names each request by an id that the answer bears, its agency and its person's id; and no more of anybody."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def test_a_request_is_one_line_with_its_id_and_agency(cast: Cast, logged: io.Str
     assert (line["code"], line["request"]) == (200, "GET /calls/")
     assert line["milliseconds"] >= 0
     assert line["network"] == "198.51.100.0/24"
+    assert line["person"] == cast.alice.user_id
     said = logged.getvalue()
     for canary in (
         AGENT,
@@ -47,9 +48,17 @@ def test_a_request_is_one_line_with_its_id_and_agency(cast: Cast, logged: io.Str
         "forged",
         cast.alice.user.email,
         cast.alice.user.name,
-        "user_id",
     ):
         assert canary not in said
+
+
+def test_a_refusal_is_logged_without_a_traceback(cast: Cast, logged: io.StringIO) -> None:
+    browser = Browser()
+    browser.force_login(cast.bob.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert browser.get("/people/").status_code == 403
+    (line,) = [one for one in lines(logged) if one["logger"] == "django.request"]
+    assert "exception" not in line
+    assert line["status_code"] == 403
 
 
 def test_the_next_request_knows_nothing_of_the_last(cast: Cast, logged: io.StringIO) -> None:
@@ -58,6 +67,8 @@ def test_the_next_request_knows_nothing_of_the_last(cast: Cast, logged: io.Strin
     first, second = [one for one in lines(logged) if one["event"] == "request_finished"]
     assert first["request_id"] != second["request_id"]
     assert second.get("agency_id") is None
+    assert "person" in first
+    assert "person" not in second
 
 
 def test_what_fails_bears_the_id_that_the_answer_bears(

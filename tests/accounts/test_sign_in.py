@@ -25,12 +25,13 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, SignInFailure, User
 from callprivacy.accounts.services import people as deeds
 from callprivacy.accounts.services import sign_in as slow
+from callprivacy.accounts.services.operators import LinkTokens
 from callprivacy.accounts.tasks import purge_sign_ins
-from callprivacy.audit.models import HouseEvent
+from callprivacy.audit.models import Event, HouseEvent
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, operator_scope
 from tests import cast, ground
-from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
+from tests.accounts.browsers import actions_of, code_of, give_codes, is_in, sign_in, signed_in
 from tests.make import NOON, PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +153,38 @@ def test_no_name_is_in_the_houses_log(people: cast.Cast) -> None:
         event = HouseEvent.objects.get()
     assert "bob" not in str(event.details)
     assert event.details["name"] == selectors.digest_of_name(BOB).hex()[:16]
+
+
+def test_sign_in_events_say_network_and_browser_by_marks_of_their_agency(people: cast.Cast) -> None:
+    secret, browser, at = give_codes(people.bob.user), Browser(), "198.51.100.7"
+    code, authenticate = {"code": code_of(secret)}, "/accounts/2fa/authenticate/"
+
+    def sign_in_from(address: str) -> None:
+        sign_in(browser, BOB, address=address)
+        browser.post(authenticate, code, REMOTE_ADDR=address)
+
+    sign_in_from(at)
+    browser.post("/accounts/logout/", REMOTE_ADDR="198.51.100.200")
+    sign_in(browser, BOB, WRONG, address=at)
+    sign_in(browser, BOB, address=at)
+    browser.post(authenticate, {"code": "000000"}, REMOTE_ADDR="203.0.113.9")
+    with job_scope(agency_id=people.acme.pk):
+        signed = Event.objects.filter(action__in=["person.signed_in", "person.signed_out"]).order_by("id")
+        inside = [(event.action, event.details) for event in signed]
+    with operator_scope():
+        failed = [
+            event.details for event in HouseEvent.objects.filter(action="sign_in.failed").order_by("id")
+        ]
+
+    (_, first), (_, out) = inside
+    assert [action for action, _ in inside] == ["person.signed_in", "person.signed_out"]
+    assert first == out
+    assert first.keys() == {"network", "browser"}
+    wrong_password, wrong_code = failed
+    assert wrong_password["browser"] == wrong_code["browser"]
+    assert wrong_password["network"] != wrong_code["network"]
+    assert not {*first.values()} & {*wrong_password.values(), *wrong_code.values()}
+    assert all(re.fullmatch("[0-9a-f]{16}", value) for one in (first, *failed) for value in one.values())
 
 
 # --- guesses ---
@@ -569,3 +602,13 @@ def test_ended_sessions_are_tidied_away_and_others_stay(
     assert [session.user_id for session in UserSession.objects.all()] == [people.carol.user_id]
     purge_sign_ins()
     assert UserSession.objects.count() == 1
+
+
+def test_link_for_a_new_password_ends_with_all_sessions(cast: cast.Cast) -> None:
+    tokens, user = LinkTokens(), cast.bob.user
+    token = tokens.make_token(user)
+    assert tokens.check_token(user, token)
+    deeds.end_sessions(user.pk, at=NOON)
+    user.refresh_from_db()
+    assert not tokens.check_token(user, token)
+    assert tokens.check_token(user, tokens.make_token(user))

@@ -22,9 +22,9 @@ from analytics.selectors import rules as rule_selectors
 from analytics.selectors.reports import Asked, Report
 from analytics.services import making, rebuilding, rules
 from callprivacy.accounts.enums import Role
-from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.models import Call, Caller, first_id_at
-from callprivacy.calls.services import intake
+from callprivacy.calls.enums import ConfidentialCause, Direction, Outcome
+from callprivacy.calls.models import Call, Caller, ConfidentialCall, first_id_at
+from callprivacy.calls.services import confidential, intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -110,6 +110,21 @@ def test_what_comes_changes_and_leaves_is_made_anew_and_nothing_else_is(cast: Ca
     assert touched(cast.dentist) == 1, "what no cell tells touches none"
     work(cast.dentist)
     assert (total(cast.dentist), touched(cast.dentist)) == (23, 0)
+
+
+def test_a_confidential_call_is_in_no_report_until_the_mark_is_lifted(cast: Cast) -> None:
+    mine = calls(cast.dentist, callers(cast.dentist, 20), at=LAST_WEEK)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        confidential.mark_by_rule(
+            client=cast.dentist, call_ids=mine[:1], cause=ConfidentialCause.MINOR, by=make.JOB, at=NOON
+        )
+    work(cast.dentist)
+    assert total(cast.dentist) == 19
+    with job_scope(agency_id=cast.acme.pk):
+        ConfidentialCall.objects.update(lifted_at=NOON)
+    work(cast.dentist)
+    assert total(cast.dentist) == 20
 
 
 def refuse(of: Client, caller_id: uuid.UUID, state: State = State.WITHDRAWN) -> None:

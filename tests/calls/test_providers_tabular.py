@@ -350,6 +350,13 @@ def test_a_new_recording_address_holds_the_new_id() -> None:
     assert only(table(ROW | {"Recording Url": ""})).references == ()
 
 
+@pytest.mark.parametrize("is_headed", [True, False, None])
+def test_a_number_in_the_first_line_names_no_column(is_headed: bool | None) -> None:
+    found = tabular.Table(b"2026-07-01 09:30:00,+1 404-555-0123,Maps\n", is_headed=is_headed)
+    assert "0123" not in "".join(found.header)
+    assert found.header[1] == "Column 2"
+
+
 def test_what_is_kept_and_what_is_dropped_of_a_header() -> None:
     columns = tabular.columns_dropped(HEADER, generic.CALLRAIL)
     assert dict(columns.kept)["Phone Number"] == "caller"

@@ -363,7 +363,7 @@ WRONG = [
     ("[]", "expected an object"),
     ('{"purpose": "record", "purpose": "share", "at": "2026-11-25T15:00:00Z"}', 'says "purpose" twice'),
     ('{"purpose": "record", "at": NaN}', "is not JSON"),
-    ("[" * 100_000, "is nested too deeply"),
+    ("[" * 100_000, "more than 32 lists or objects inside each other"),
 ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from anymail.signals import inbound, tracking
-from anymail.webhooks.postmark import PostmarkInboundWebhookView, PostmarkTrackingWebhookView
+from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
 from django.core import mail as outbox_of
 from django.core.exceptions import SuspiciousOperation
@@ -23,6 +24,7 @@ from consent.models import ConsentEvent, Invitation, Reply
 from consent.services import invitations, mail
 from consent.services.mail import News
 from consent.tasks import mail as tasks
+from consent.views.mail_hooks import PostmarkView, SendGridView
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, asked
@@ -153,9 +155,7 @@ def test_another_agencys_key_leads_to_no_letter_here(cast: Cast) -> None:
     assert state(cast) == (InvitationState.SENT, False, [])
 
 
-@pytest.mark.parametrize(
-    "view", [PostmarkTrackingWebhookView, SendGridTrackingWebhookView, PostmarkInboundWebhookView]
-)
+@pytest.mark.parametrize("view", [PostmarkTrackingWebhookView, SendGridTrackingWebhookView, PostmarkView])
 def test_without_the_secret_nobody_is_heard(cast: Cast, view: Any) -> None:
     letter = letter_of(cast, asked(cast))
     with pytest.raises(SuspiciousOperation):
@@ -171,12 +171,65 @@ def test_mail_comes_in_by_the_providers_webhook(cast: Cast) -> None:
         "OriginalRecipient": f"reply+{key}.{secret}@clinic.example", "Subject": "Re: calls", "TextBody": "STOP",
         "MessageID": "p-1", "Headers": [{"Name": "Message-ID", "Value": "<m1@mail.example>"}],
     }  # fmt: skip
-    assert post(PostmarkInboundWebhookView, said).status_code == 200
+    assert post(PostmarkView, said).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         (reply,) = Reply.objects.for_client(cast.dentist)
     # Nobody vouches for it, so it waits, and it is known whose it may be.
     assert (reply.caller_id, reply.label) == (row.caller_id, "review")
     assert "left no findings" in reply.why
+
+
+_SENDER = {"Email": "a@b.example", "Name": "A"}
+_LONG = '"' * 20_000
+_NESTED = "".join(
+    f"Content-Type: multipart/mixed; boundary=x{depth}\n\n--x{depth}\n" for depth in range(2_000)
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"RawEmail": f'From: a@b.example\nContent-Type: text/plain; a="{_LONG}\n\nyes'},
+        {"RawEmail": f"From: a@b.example\n{_NESTED}"},
+        {
+            "RawEmail": "From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n"
+            + "--x\n\n" * 100_000
+        },
+        {"RawEmail": "From: a@b.example\n" + "A: b\n" * 2_000},
+        {"FromFull": {"Email": "a@b.example", "Name": _LONG}},
+        {"FromFull": _SENDER, "ToFull": [{"Email": "a@b.example", "Name": _LONG}]},
+        {"FromFull": _SENDER, "ReplyTo": _LONG},
+        {"FromFull": _SENDER, "Headers": [{"Name": "Content-Type", "Value": f'text/plain; a="{_LONG}'}]},
+        {"FromFull": _SENDER, "Attachments": [{"ContentType": f'text/plain; a="{_LONG}', "Content": ""}]},
+    ],
+    ids=["type", "depth", "parts", "headers", "sender", "recipients", "reply", "header", "attachment"],
+)
+def test_a_mail_over_a_bound_is_dropped_before_the_library_reads_it(cast: Cast, said: dict[str, Any]) -> None:
+    began = time.process_time()
+    assert post(PostmarkView, said).status_code == 200
+    assert time.process_time() - began < 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Reply.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"email": f'From: a@b.example\nContent-Type: text/plain; a="{_LONG}\n\nyes'},
+        {"email": f"From: a@b.example\n{_NESTED}"},
+        {"headers": "From: a@b.example\n" + "A: b\n" * 2_000, "text": "yes"},
+        {"headers": "From: a@b.example\n", "text": "a" * 1_000_000, "charsets": '{"text": "punycode"}'},
+    ],
+    ids=["type", "depth", "headers", "character set"],
+)
+def test_a_mail_by_sendgrid_over_a_bound_is_dropped_as_well(cast: Cast, said: dict[str, str]) -> None:
+    secret = base64.b64encode(SECRET.encode()).decode()
+    request = RequestFactory().post("/mail/", said, headers={"Authorization": f"Basic {secret}"})
+    began = time.process_time()
+    assert SendGridView.as_view()(request).status_code == 200
+    assert time.process_time() - began < 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Reply.objects.exists()
 
 
 def test_letters_bear_the_mark_that_providers_tell_of(cast: Cast) -> None:

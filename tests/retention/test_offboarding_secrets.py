@@ -13,7 +13,7 @@ import pytest
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.channels import folders
 from callprivacy.calls.channels.folders import FolderError
-from callprivacy.calls.models import ConnectionSecret
+from callprivacy.calls.models import ConnectionSecret, KnownValue
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
@@ -66,10 +66,14 @@ def test_no_secret_and_no_address_of_a_system_stays(cast: Cast, second: Membersh
         mine = WebhookEndpoint.objects.create(client=cast.dentist, **ours, **facts)
         other = WebhookEndpoint.objects.create(client=cast.plumber, **ours, **facts)
         assert ConnectionSecret.objects.for_client(cast.dentist).exists()
+        known = {"agency_id": cast.acme.pk, "field": "source", "value": "Radio WXYZ", "first_seen_at": NOON}
+        for client in (cast.dentist, cast.plumber):
+            KnownValue.objects.create(client=client, **known)
     left = stated(leaves(cast, second))["left"]
     assert (left["secrets"], left["endpoints"], left["vendor_steps"]) == (0, 0, 0)
     with job_scope(agency_id=cast.acme.pk):
         assert not ConnectionSecret.objects.for_client(cast.dentist).exists()
+        assert KnownValue.objects.get().client_id == cast.plumber.pk
         row = WebhookEndpoint.objects.get(pk=mine.pk)
         assert (row.is_active, row.secret) == (False, "")
         assert WebhookEndpoint.objects.get(pk=other.pk).secret == facts["secret"]

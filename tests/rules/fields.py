@@ -126,15 +126,15 @@ REGISTER: dict[str, Table] = {
         "A member of staff",
         _plain(
             "id last_login is_superuser is_active is_staff created_at password_changed_at",
-            "password_due_at password_due_why password_links",
+            "password_due_at password_due_why password_links sessions_ended_at",
             email="Of a member of staff; it is the sign-in name",
             name="Of a member of staff",
         )
         | _secret(password="Argon2id digest"),
     ),
-    "accounts.User_groups": Table("Unused, comes with Django's permissions", _plain("id user group")),
+    "accounts.User_groups": Table("Comes with Django; the database refuses a row", _plain("id user group")),
     "accounts.User_user_permissions": Table(
-        "Unused, comes with Django's permissions", _plain("id user permission")
+        "Comes with Django; the database refuses a row", _plain("id user permission")
     ),
     "accounts.Membership": Table(
         "A person's place in an agency",
@@ -146,6 +146,9 @@ REGISTER: dict[str, Table] = {
     "accounts.ClientGrant": Table(
         "One permission of one person on one client",
         _plain("id agency content_object permission user bundle granted_by granted_at ends_at"),
+    ),
+    "accounts.ClientAccess": Table(
+        "A view of the grants that count now; it stores nothing", _plain("id content_object permission user")
     ),
     "accounts.Invitation": Table(
         "A single-use link for one address",
@@ -192,8 +195,11 @@ REGISTER: dict[str, Table] = {
     ),
     "accounts.ProviderLink": Table(
         "Who a person of the staff is at the agency's provider",
-        _plain("id agency user linked_at last_at with_factor")
-        | _secret(digest="SHA-256 of the provider's name for them"),
+        _plain("id agency user linked_at last_at with_factor sessions_ended_at")
+        | _secret(
+            digest="SHA-256 of the provider's name for them",
+            sessions="Digests of the provider's names for their sessions there",
+        ),
     ),
     "accounts.PasswordHistory": Table(
         "A password that a person had before",
@@ -239,7 +245,7 @@ REGISTER: dict[str, Table] = {
             "id agency_id client_id actor_kind actor_user_id action subject_kind at xid epoch",
             actor_name="user:ID or a job's name, never a person's",
             subject_id="A random id, which leads nowhere once the row it named is gone",
-            details="Small facts; what looks like a number or an address is refused when it is written",
+            details="Small facts, marks of network and browser; what looks like a number or an address is refused",
             reason_hash="SHA-256 of 64 random digits and the words, so it cannot be guessed later",
         ),
     ),
@@ -266,7 +272,7 @@ REGISTER: dict[str, Table] = {
     ),
     "audit.HouseEvent": Table(
         "What has no agency, such as a failed sign-in",
-        _plain("id action at xid", details="Small facts, checked as those of an event"),
+        _plain("id action at xid", details="Small facts and marks, checked as those of an event"),
     ),
     # --- work ---
     "work.Item": Table(
@@ -320,6 +326,15 @@ REGISTER: dict[str, Table] = {
         "A signing secret of a connection",
         _plain(_OURS, "connection created_at ends_at")
         | _secret(secret="The vendor's signing key, under FIELD_ENCRYPTION_KEY"),
+    ),
+    "calls.KnownValue": Table(
+        "A source or medium that is no common one, and what calls keep in its place",
+        _plain(
+            _OURS,
+            "field first_seen_at decided_by decided_at filled_at",
+            value="Passed the recognizer of numbers; of a refused one a keyed digest",
+            stored_as="What a person confirmed",
+        ),
     ),
     "calls.Pull": Table(
         "That a tracker is asked for its calls",
@@ -377,16 +392,36 @@ REGISTER: dict[str, Table] = {
         | _caller(
             "caller caller_withheld connection tracking_number direction outcome seconds source",
             "campaign medium country region first_call qualified value_cents received_at came_late on_hold",
-            "redact_due_at",
+            "redact_due_at confidential",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",
         ),
         leaves=(_ERASE,),
     ),
+    "calls.ConfidentialCall": Table(
+        "That a call is confidential, and why",
+        _plain(_OURS, "marked_by marked_at lifted_by lifted_at")
+        | _caller("call", cause="Such as health: why staff who are not named do not see it"),
+        leaves=(_ERASE,),
+    ),
+    "calls.ConfidentialRule": Table(
+        "That a rule is on, by which calls become confidential",
+        _plain(_OURS, "cause switched_by switched_at"),
+    ),
+    "calls.CallGrant": Table(
+        "That a person is named for a confidential call",
+        _plain(_OURS, "user permission granted_by granted_at ends_at") | _caller("content_object"),
+        leaves=(_ERASE,),
+    ),
+    "calls.CallAccess": Table(
+        "A view of who may view which call now; it stores nothing",
+        _plain("id permission user", content_object="Which call; it is gone with the call"),
+    ),
     "calls.CallRef": Table(
         "What a call is called elsewhere",
-        _plain(_OURS, "provider kind") | _caller("call", digest="Keyed digest under the client's token key"),
+        _plain(_OURS, "provider kind")
+        | _caller("call confidential", digest="Keyed digest under the client's token key"),
         leaves=(_ERASE,),
     ),
     "calls.Recording": Table(
@@ -394,7 +429,7 @@ REGISTER: dict[str, Table] = {
         _plain("agency client provider")
         | _caller(
             "id call state seconds came_late decided_at withheld_from due_at fetch_due_at fetch_attempts",
-            "file_size media_type stored_at gone_at vendor_told_at",
+            "file_size media_type stored_at gone_at vendor_told_at confidential",
             file_key="Name of the sealed copy kept here",
         )
         | _sealed(reference="The vendor's address of it, under the recording's own key"),
@@ -403,13 +438,15 @@ REGISTER: dict[str, Table] = {
     "calls.Transcript": Table(
         "What was said on a call, redacted",
         _plain("agency client provider")
-        | _caller("id call state vendor_redacted redactions received_at decided_at due_at gone_at")
+        | _caller(
+            "id call state vendor_redacted redactions received_at decided_at due_at gone_at confidential"
+        )
         | _sealed(text="Under a key of its own"),
         leaves=(_ERASE,),
     ),
     "calls.CallPress": Table(
         "A key that was pressed on a call, as its tracker says",
-        _plain(_OURS, "from_file") | _caller("call name value at handled_at"),
+        _plain(_OURS, "from_file") | _caller("call name value at handled_at confidential"),
         leaves=(_ERASE,),
     ),
     "calls.CallImport": Table(
@@ -1531,8 +1568,12 @@ PACKAGES: dict[str, Field] = {
     "axes.AccessAttempt": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),
     "axes.AccessAttemptExpiration": Field(Is.PLAIN, "When a lockout ends"),
     "axes.AccessLog": Field(Is.PLAIN, "Sign-ins of staff: name, address, browser"),
-    "guardian.UserObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
-    "guardian.GroupObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
+    "guardian.UserObjectPermission": Field(
+        Is.PLAIN, "The database refuses a row: grants are rows of accounts.ClientGrant"
+    ),
+    "guardian.GroupObjectPermission": Field(
+        Is.PLAIN, "The database refuses a row: grants are rows of accounts.ClientGrant"
+    ),
 }
 
 

@@ -158,6 +158,9 @@ def mails(canary: Canary, agency: Agency) -> dict[str, Sends]:
         f"{accounts}/factors.py::_send_mail": lambda: after_commit(
             "a", factors._send_mail, to=to, context=context
         ),
+        f"{accounts}/factors.py::_send_copied": lambda: after_commit(
+            "a", factors._send_copied, to=to, context=context | {"person": name, "key": name, "is_own": False}
+        ),
         f"{accounts}/invitations.py::_send_mail": lambda: after_commit(
             "an invitation",
             invitations._send_mail,

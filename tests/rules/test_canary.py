@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 import pytest
 import redis
 from anymail.signals import inbound, tracking
-from anymail.webhooks.postmark import PostmarkInboundWebhookView, PostmarkTrackingWebhookView
+from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -64,6 +64,7 @@ from consent.models import (
 from consent.services import withdrawals
 from consent.tasks import registers as register_tasks
 from consent.tasks import web as consent_tasks
+from consent.views.mail_hooks import PostmarkView
 from dashboard.models import Binder
 from dashboard.services import binders, records
 from governance.law import breaches
@@ -476,7 +477,7 @@ def _by_mail(found: Found) -> None:
             "Description": f"{NAME} {NUMBER}", "BouncedAt": "2026-11-24T12:30:00Z", "Metadata": {"letter": "a.b"},
         }),
     ):  # fmt: skip
-        views = {"postmark": PostmarkInboundWebhookView, "postmark/news": PostmarkTrackingWebhookView}
+        views = {"postmark": PostmarkView, "postmark/news": PostmarkTrackingWebhookView}
         request = RequestFactory().post(
             f"/mail/{path}/", json.dumps(body), content_type="application/json",
             headers={"Authorization": "Basic " + base64.b64encode(MAIL_SECRET.encode()).decode()},

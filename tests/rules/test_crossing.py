@@ -48,6 +48,7 @@ _NUMBERED = {
     "invitation_id": re.compile(r"invit"),
     "event_id": re.compile(r"event"),
     "assignment_id": re.compile(r"assignment|asked"),
+    "value_id": re.compile(r"value"),
 }
 _THINGS = [one.name for one in fields(Things) if one.name not in _PLAIN]
 # In the suite every twelfth page; in `make assure` every one.

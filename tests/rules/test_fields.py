@@ -17,6 +17,7 @@ from django.db import connections, models
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import CallPress, CallRef, Inbox, Reveal, Transcript
+from callprivacy.calls.services import confidential
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -195,6 +196,9 @@ def _everything_of_one_call(cast: Cast) -> Client:
         )  # fmt: skip
         Transcript.objects.create(**ours, call=call, provider="callrail", received_at=OLD)
         CallPress.objects.create(**ours, call=call, name="menu", value="1", at=OLD)
+        confidential.mark_call(
+            call=call, reason="Anna spoke of her treatment.", people=[], ends_at=make.NOON, by=by, at=OLD
+        )
         assert call.caller_id
         CallerPlace.objects.create(
             **ours, caller_id=call.caller_id, country="US", region="CA", recorded_at=OLD

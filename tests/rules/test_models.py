@@ -27,8 +27,8 @@ SHARED = {
     "tenancy.Agency": "the tenant itself; its policy compares the id",
     "tenancy.PublicKey": "asked before any scope is known: a random key, and whose it is",
     "accounts.User": "one sign-in may work for several agencies",
-    "accounts.User_groups": "unused, comes with Django",
-    "accounts.User_user_permissions": "unused, comes with Django",
+    "accounts.User_groups": "comes with Django, and takes no row",
+    "accounts.User_user_permissions": "comes with Django, and takes no row",
     "accounts.PasswordHistory": "digests of one sign-in, whichever agencies it works for",
     "accounts.PasswordReminder": "one mail to one sign-in, however many agencies",
     "accounts.SignInMark": "keyed digests of browsers and networks of one sign-in, whichever agencies it works for",
@@ -41,8 +41,8 @@ SHARED = {
 }
 # Rows of one agency without Django's foreign keys: nothing on another table may touch the trail.
 TRAIL = {"audit.Event", "audit.Leaving", "audit.Reason", "audit.Seal"}
-# Grants take their columns from django-guardian's base and name agency and client themselves.
-GRANTS = {"accounts.ClientGrant"}
+# Grants take their columns from django-guardian's base and name agency and client themselves; the others are views.
+GRANTS = {"accounts.ClientGrant", "accounts.ClientAccess", "calls.CallAccess"}
 # Shared tables that still have policies.
 SHARED_WITH_POLICIES = {"tenancy.Agency", "audit.Epoch", "audit.HouseEvent"}
 # Rows that are only ever added.

@@ -74,7 +74,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "screen",
         "place_id", "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk",
         "binder_id", "door_id", "sheet", "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id",
-        "how",
+        "how", "value_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.

@@ -16,7 +16,7 @@ from tests.rules.source import ROOT, files, nodes
 
 # What talks to the outside: it asks the clock and translates, and services do the deeds.
 ENTRANCES = {
-    "views", "api", "management", "middleware", "context", "adapter", "admin", "tasks", "forms", "tables",
+    "views", "api", "management", "middleware", "context", "adapter", "backends", "admin", "tasks", "forms", "tables",
     "templatetags", "urls",
 }  # fmt: skip
 _WRITES = {

@@ -41,6 +41,7 @@ from callprivacy.calls.models import (
     Connection,
     ImportRefusal,
     Inbox,
+    KnownValue,
     PullRun,
     Recording,
     Reveal,
@@ -155,6 +156,7 @@ class Things:
     connection_id: uuid.UUID
     pull_run_id: uuid.UUID
     number_id: uuid.UUID
+    value_id: int
     announcement_id: uuid.UUID
     export_id: uuid.UUID
     import_id: uuid.UUID
@@ -257,7 +259,7 @@ class Things:
 
 NOTHING = Things(
     slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2),
-    pull_run_id=uuid.UUID(int=71), number_id=uuid.UUID(int=3),
+    pull_run_id=uuid.UUID(int=71), number_id=uuid.UUID(int=3), value_id=999_999_995,
     announcement_id=uuid.UUID(int=61),
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
     certificate_id=uuid.UUID(int=7), own_certificate_id=uuid.UUID(int=63), change_id=uuid.UUID(int=62),
@@ -408,6 +410,9 @@ def _things(
             **ours, format="generic", time_zone="UTC", created_by_id=officer.user_id, created_at=now,
             state=JobState.DONE, connection=connection, finished_at=now, refused=1,
         )  # fmt: skip
+        new_value = KnownValue.objects.create(
+            **ours, field="source", value=f"Value {mark}", first_seen_at=now
+        )
         ImportRefusal.objects.create(
             **ours, call_import=an_import, line=2, column="start", reason=f"No {mark}"
         )
@@ -479,6 +484,7 @@ def _things(
             connection_id=connection.pk,
             pull_run_id=PullRun.objects.get(pull__connection=connection).pk,
             number_id=tracking.pk,
+            value_id=new_value.pk,
             announcement_id=Announcement.objects.get(tracking_number=tracking).pk,
             export_id=export.pk,
             import_id=an_import.pk,

@@ -140,7 +140,11 @@ def test_every_row_has_a_trial_and_a_planted_fault_and_names_tests_that_are_ther
         assert row.trial or row.plants or row.finders, row.number
 
 
-@pytest.mark.parametrize("plant", [p for row in suite.ROWS for p in row.plants], ids=lambda plant: plant.name)
+@pytest.mark.parametrize(
+    "plant",
+    [plant for row in (*suite.ROWS, *attack.ROWS) for plant in row.plants],
+    ids=lambda plant: plant.name,
+)
 def test_what_a_planted_fault_replaces_stands_there_once(plant: Edit) -> None:
     source = (ROOT / plant.file).read_text(encoding="utf-8")
     compile(planting.planted(source, plant.old, plant.new, where=plant.file), plant.file, "exec")

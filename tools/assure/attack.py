@@ -672,16 +672,22 @@ _EVERY_PAGE = Row(
     finders=("browser/test_axe.py::test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first",),
     minutes=5,
 )
+_OF_MAILS = (
+    "rules/test_attack.py::test_the_page_of_mails_is_for_who_sits_at_the_machine",
+    "rules/test_attack.py::test_the_page_of_mails_ends_where_a_proxy_stands_in_front",
+    "rules/test_attack.py::test_the_page_of_mails_is_a_demos",
+    "lib/test_mail_files.py",
+)
 _CROSSING = next(row for row in suite.ROWS if row.number == "13")
 
 ROWS: tuple[Row, ...] = (
     _row("30a", "The code does nothing dangerous", "bandit, medium and above", "0 findings", bandit),
     _row("30b", "The code keeps our own rules", "semgrep, tools/assure/semgrep.yml", "0 findings", semgrep, 10),
     _row("30c", "No secret in the repository", "detect-secrets over what git has", "0 secrets", secrets, 2),
-    _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history),
+    _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history, 3.5),
     _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
     _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn; names at"
-         " the door", "medians less than 5 ms apart, at the door as well", watch, 6),
+         " the door", "medians less than 5 ms apart, at the door as well", watch, 5),
     _row("23a", "The interface for programs falls over nothing", "schemathesis by its own description", "0 of 5xx",
          schemathesis, 6),
     _row("23b", "Readers of bytes from outside fall over nothing", "atheris by coverage, 512 MB", "0 exceptions",
@@ -767,6 +773,103 @@ ROWS: tuple[Row, ...] = (
         ),
         broken=("tenancy/test_forged_scopes.py",),
         finders=("tenancy/test_forged_scopes.py::test_a_scope_that_can_be_forged_is_found",),
+        minutes=0.5,
+    ),
+    Row(
+        "22h",
+        "A confidential call is seen by those whom it names",
+        "another reviewer and another officer of the client: SQL as the program's role, lists, filters, the search, the"
+        " pages of the call, recording and transcript, exports, releases, reports",
+        "nothing of the call but how many there are",
+        tests=("calls/test_confidential.py", "calls/test_confidential_rules.py"),
+        plants=(
+            Edit(
+                "an export has every confidential call",
+                "callprivacy/calls/services/exports.py",
+                "if not call.confidential or call.pk in named",
+                "if named is not None",
+            ),
+            Edit(
+                "a release has confidential calls",
+                "consent/selectors/decisions.py",
+                ".in_use().filter(confidential=False)",
+                ".in_use()",
+            ),
+            Edit(
+                "an officer names themself",
+                "callprivacy/calls/services/confidential.py",
+                "    if user_id == by.user_id:\n",
+                "    if False:\n",
+            ),
+        ),
+        broken=("calls/test_confidential.py",),
+        finders=("calls/test_confidential.py::test_a_fault_in_what_postgresql_asks_is_found",),
+        minutes=0.5,
+    ),
+    Row(
+        "22g",
+        "A demo's mails, names and containers open nothing",
+        "the page of mails from elsewhere, through a proxy and without a demo; the folder of mails; line breaks in"
+        " every field of one line; what a container may do",
+        "404; 0700; each break refused; no right that is not listed",
+        tests=(*_OF_MAILS, "rules/test_lines.py", "tools/test_deploy.py::test_a_container_may_do_little"),
+        plants=(
+            Edit(
+                "the page of mails answers through a proxy",
+                "dashboard/views/mail.py",
+                "    if settings.CALLPRIVACY_PROXY_COUNT or any(name in request.headers for name in _OF_PROXIES):\n",
+                "    if settings.CALLPRIVACY_PROXY_COUNT:\n",
+            ),
+            Edit(
+                "the page of mails answers where no demo is",
+                "dashboard/views/mail.py",
+                "        return is_loopback and _HOST(request.get_host()) is not None and _is_demo()\n",
+                "        return is_loopback and _HOST(request.get_host()) is not None\n",
+            ),
+            Edit(
+                "every account of the machine reads the folder of mails",
+                "callprivacy/lib/mail_files.py",
+                "        folder.chmod(0o700)\n",
+                "        folder.chmod(0o755)\n",
+            ),
+            Edit(
+                "a name of two lines is taken",
+                "callprivacy/lib/forms.py",
+                "        if len(text.splitlines()) > 1:\n",
+                "        if False:\n",
+            ),
+        ),
+        broken=(*_OF_MAILS, "rules/test_lines.py"),
+        finders=("tools/test_deploy.py::test_a_container_that_may_more_is_found",),
+        minutes=1.5,
+    ),
+    Row(
+        "22e",
+        "Django and django-guardian give the permissions that the grants give, and no others",
+        "random grants, ends, suspensions and withheld permissions, by has_perm, get_perms and get_objects_for_user",
+        "0 differences",
+        tests=("accounts/test_backends.py",),
+        plants=(
+            Edit(
+                "a grant that ended gives a permission",
+                "callprivacy/accounts/access.py",
+                "    return Q(ends_at__isnull=True) | Q(ends_at__gt=at)\n",
+                "    return Q()\n",
+            ),
+            Edit(
+                "an inactive user has permissions",
+                "callprivacy/accounts/backends.py",
+                " or not user_obj.is_active:\n",
+                ":\n",
+            ),
+            Edit(
+                "any permission on a client gives its calls",
+                "callprivacy/accounts/backends.py",
+                " if permission in held}\n",
+                " if held}\n",
+            ),
+        ),
+        broken=("accounts/test_backends.py",),
         minutes=1,
     ),
 )  # fmt: skip

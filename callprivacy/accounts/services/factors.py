@@ -8,11 +8,12 @@ agency of their person, so two agree in each of them, within two days, before an
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -25,6 +26,7 @@ from callprivacy.audit import services as audit
 from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault.fields import open_secret
 
 VALID_FOR: Final = timedelta(days=2)
@@ -39,6 +41,16 @@ class AlreadyAskedError(ValueError):
 
 class CodeTakenError(ValueError):
     """A code of an app that was used already, or is older than one that was."""
+
+
+class CopiedKeyError(ValueError):
+    """The signature count of a key did not rise."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This key's signature count did not rise, so a copy of the key may be in use. Sign in another way, remove "
+            "this key, and add a new one."
+        )
 
 
 class NotYoursError(ValueError):
@@ -90,6 +102,54 @@ def take_code(*, factor: Authenticator, code: str) -> None:
             factor.save(update_fields=["data"])
             return
     raise CodeTakenError
+
+
+def take_count(*, factor: Authenticator, count: int, at: datetime) -> None:
+    """
+    Keep the signature count of a key, from an answer of the key that was verified (WebAuthn 3, 6.1.1 and 7.2).
+
+    Each answer of a key that counts has a higher count than the one before, unless two keys are copies. A key that does
+    not count always answers 0.
+
+    :raises CopiedKeyError: the count did not rise; the person and the officers are notified.
+    :raises PasswordChangedError: as `hold_factors`.
+    """
+    with transaction.atomic():
+        hold_factors(factor.user)
+        factor.refresh_from_db(fields=["data"])
+        kept = factor.data.get("count", factor.wrap().authenticator_data.counter)
+        if count > kept:
+            factor.data["count"] = count
+            factor.save(update_fields=["data"])
+        if count > kept or count == kept == 0:
+            return
+    people.record_own("passkey.count_refused", user_id=factor.user_id, at=at)
+    after_commit(
+        "notify of a key that may be copied", _notify_copied, user=factor.user, key=factor.data["name"]
+    )
+    raise CopiedKeyError
+
+
+def _notify_copied(*, user: User, key: str) -> None:
+    """Write to the person and to the officers of each of their agencies."""
+    notified = {user.pk: user}
+    for agency_id in selectors.agency_ids_of_user(user.pk):
+        with job_scope(agency_id=agency_id):
+            rows = selectors.officers_of(agency_id).select_related("user").order_by("pk")
+            notified |= {row.user_id: row.user for row in rows if row.user_id not in notified}
+    context = {
+        "person": str(user),
+        "key": key,
+        "url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/2fa/",
+    }
+    for one in notified.values():
+        more = {"name": str(one), "is_own": one.pk == user.pk}
+        after_commit("mail of a key that may be copied", _send_copied, to=one.email, context=context | more)
+
+
+def _send_copied(*, to: str, context: dict[str, Any]) -> None:
+    text = render_to_string("accounts/email/key_copied.txt", context)
+    letter("A security key for CallPrivacy may have been copied", text, [to]).send()
 
 
 def ask_for_longer(*, user_id: int, at: datetime) -> None:
@@ -168,7 +228,7 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
         return None
     taken = int(Authenticator.objects.filter(user_id=reset.user_id).delete()[0])
     ask_for_longer(user_id=reset.user_id, at=at)
-    sessions = people.end_sessions(reset.user_id)
+    sessions = people.end_sessions(reset.user_id, at=at)
     audit.record(
         "factors.reset",
         by=by,

@@ -40,7 +40,7 @@ def leave(*, membership: Membership, by: Actor, at: datetime) -> Left:
     kept = people.ended(membership, at=at)
     Membership.objects.filter(pk=membership.pk).update(state=MembershipState.LEFT, **kept)
     membership.state = MembershipState.LEFT
-    sessions = people.end_sessions(membership.user_id)
+    sessions = people.end_sessions(membership.user_id, at=at)
     keys = api_keys.end_keys_of(user_id=membership.user_id, agency_id=membership.agency_id, by=by, at=at)
     ProviderLink.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id).delete()
     held = ClientGrant.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id)

@@ -23,7 +23,10 @@ from callprivacy.audit import services as audit
 
 
 class LinkTokens(PasswordResetTokenGenerator):
-    """What opens the page for a new password: kept nowhere, and over with the next password, sign-in or link."""
+    """
+    What opens the page for a new password: kept nowhere, and over with the next password, sign-in or link, and when
+    every session of the person ends.
+    """
 
     key_salt = "callprivacy.password-link"
 
@@ -32,11 +35,12 @@ class LinkTokens(PasswordResetTokenGenerator):
         if not isinstance(user, User):
             raise TypeError("A link for a new password is a person's.")
         User.objects.filter(pk=user.pk).update(password_links=F("password_links") + 1)
-        user.refresh_from_db(fields=["password_links"])
+        user.refresh_from_db(fields=["password_links", "sessions_ended_at"])
         return super().make_token(user)
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        return f"{super()._make_hash_value(user, timestamp)}{user.password_links}"
+        found = f"{super()._make_hash_value(user, timestamp)}{user.password_links}"
+        return found if user.sessions_ended_at is None else f"{found} {user.sessions_ended_at.isoformat()}"
 
 
 class SwitchedOffError(ValueError):

@@ -137,7 +137,7 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
     for key in keys:
         key.data["credential"][selectors.OPENS_ALONE] = False
         key.save(update_fields=["data"])
-    sessions = people.end_sessions(user.pk)
+    sessions = people.end_sessions(user.pk, at=at)
     if is_last:
         user.password_due_at, user.password_due_why = at, DueWhy.KNOWN
         user.save(update_fields=["password_due_at", "password_due_why"])
@@ -230,7 +230,7 @@ def _remind(members: Collection[Membership], agency: Agency, at: datetime) -> No
 
 def _end_what_is_overdue(member: Membership, at: datetime) -> None:
     """End the sessions of who is overdue beyond the grace, and the keys that this person made here."""
-    sessions = people.end_sessions(member.user_id)
+    sessions = people.end_sessions(member.user_id, at=at)
     keys = api_keys.end_keys_of(user_id=member.user_id, agency_id=member.agency_id, by=BY, at=at)
     if sessions or keys:
         audit.record(

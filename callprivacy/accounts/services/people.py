@@ -13,7 +13,7 @@ from django.contrib.auth import hashers
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
-from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts import access, passwords, seconding, selectors
 from callprivacy.accounts.enums import (
     CLIENT_SIDE,
     RIGHTS,
@@ -23,10 +23,18 @@ from callprivacy.accounts.enums import (
     MembershipState,
     Role,
 )
-from callprivacy.accounts.models import ClientGrant, Invitation, Membership, PasswordHistory, User
+from callprivacy.accounts.models import (
+    ClientGrant,
+    Invitation,
+    Membership,
+    PasswordHistory,
+    ProviderLink,
+    User,
+)
 from callprivacy.accounts.services import api_keys, removal
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
@@ -90,24 +98,26 @@ def record_own(action: str, *, user_id: int, at: datetime, agency_id: int | None
 
     :param agency_id: of this agency alone: what somebody does who came through its provider is no business of others.
 
+    Each says where the person is.
+
     Inside a scope the scope's agency gets it at once and the others when the scope has committed.
     """
     entered = lib_scope.current()
     agency_ids = [agency_id] if agency_id is not None else selectors.agency_ids_of_user(user_id)
     for one in agency_ids:
         if entered is not None and entered.agency_id == one:
-            audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+            audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=one))
         elif entered is None:
             _record_in(one, action, user_id, at)
         else:
             transaction.on_commit(partial(_record_in, one, action, user_id, at))
     if not agency_ids:
-        audit.record_house(action, at=at, person=user_id)
+        audit.record_house(action, at=at, person=user_id, **seconding.where(agency_id=None))
 
 
 def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
-        audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+        audit.record(action, by=Actor.staff(user_id=user_id), at=at, **seconding.where(agency_id=agency_id))
 
 
 @contextmanager
@@ -190,8 +200,11 @@ def end_every_session(*, user_id: int, at: datetime, through: access.Through | N
     :param through: of a session that began at a provider, which ends those alone that began there, too.
     """
     if through is None:
-        ended = end_sessions(user_id)
+        ended = end_sessions(user_id, at=at)
     else:
+        after_commit(
+            "end sign-ins at a provider", _end_sign_ins, user_id=user_id, agency_id=through.agency_id, at=at
+        )
         found = selectors.sessions_of(user_id, through)
         for session in found:
             session.end()
@@ -205,12 +218,22 @@ def end_every_session(*, user_id: int, at: datetime, through: access.Through | N
     return ended
 
 
-def end_sessions(user_id: int) -> int:
-    """End every session of a person; returns how many. Whoever calls writes it down."""
+def end_sessions(user_id: int, *, at: datetime) -> int:
+    """
+    End every session of a person, and every sign-in that waits for its second step; returns how many sessions.
+
+    The caller records it.
+    """
+    User.objects.filter(pk=user_id).update(sessions_ended_at=at)
     sessions = list(UserSession.objects.filter(user_id=user_id))
     for session in sessions:
         session.end()
     return len(sessions)
+
+
+def _end_sign_ins(*, user_id: int, agency_id: int, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        ProviderLink.objects.filter(agency_id=agency_id, user_id=user_id).update(sessions_ended_at=at)
 
 
 def touch_session(*, session_key: str, at: datetime) -> None:
@@ -317,7 +340,7 @@ def shut_out(
         return
     if not replaced:
         removal.notify(membership, "suspended this person", by=by)
-    sessions = end_sessions(membership.user_id)
+    sessions = end_sessions(membership.user_id, at=at)
     keys = api_keys.end_keys_of(
         user_id=membership.user_id,
         agency_id=membership.agency_id,

@@ -22,6 +22,7 @@ from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import ReviewAnswer
 from callprivacy.accounts.models import AccessReview, GrantUse, ReviewLine, VendorSeat
 from callprivacy.audit import services as audit
+from callprivacy.lib import bounds
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Agency, Client
 
@@ -278,10 +279,8 @@ def read_seats(text: str) -> list[Read]:
         heads, *rest = ([cell.strip() for cell in row] for row in rows)
     except ValueError:
         raise SeatsError("The file is empty. Expected: a first line with names of columns.") from None
-    except csv.Error:
-        raise SeatsError(
-            f"Line {rows.line_num}: the quotes or line breaks of this line do not fit."
-        ) from None
+    except csv.Error as error:
+        raise SeatsError(f"Line {rows.line_num}: {bounds.csv_fault(error)}.") from None
     heads = [head.lower() for head in heads]
     places = {
         field: next((heads.index(name) for name in names if name in heads), None)

@@ -13,7 +13,7 @@ from datetime import datetime
 from axes.models import AccessAttempt
 from django.db import connection
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import seconding, selectors
 from callprivacy.accounts.models import SignInFailure
 from callprivacy.audit import services as audit
 
@@ -73,13 +73,17 @@ def lift_lockouts(*, name: str) -> None:
 
 
 def record_failure(*, digest: bytes, at: datetime) -> None:
-    """Write a failed sign-in into the house's own log; the name only as the start of its keyed digest."""
-    audit.record_house("sign_in.failed", at=at, name=digest.hex()[:16])
+    """Record a failed sign-in, which has no agency; the name only as the start of its keyed digest."""
+    _record("sign_in.failed", digest, at)
 
 
 def record_lockout(*, digest: bytes, at: datetime) -> None:
-    """Write down that a name is refused from one address for a while."""
-    audit.record_house("sign_in.locked", at=at, name=digest.hex()[:16])
+    """Record that a name is refused from one address for a while."""
+    _record("sign_in.locked", digest, at)
+
+
+def _record(action: str, digest: bytes, at: datetime) -> None:
+    audit.record_house(action, at=at, name=digest.hex()[:16], **seconding.where(agency_id=None))
 
 
 def purge_failures(*, at: datetime) -> int:

@@ -15,11 +15,12 @@ import json
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from callprivacy.accounts import access, providers, seconding, selectors
@@ -40,6 +41,8 @@ from callprivacy.tenancy.scope import job_scope
 _KEY_BYTES: Final = 16
 _IDENTITY: Final = frozenset({"issuer", "application", "domains", "wants_factor", "classes"})
 _DOOR: Final = Actor.job("sign_in")
+_NEWEST: Final = 5
+"""How many sessions at the provider a link names: those whose sign-in here may still wait for its second step."""
 
 
 class NotYoursError(ValueError):
@@ -394,24 +397,38 @@ def let_in(
         if person.email.rpartition("@")[2] not in row.domains:
             raise RefusedError(Refusal.OTHER_DOMAIN)
         _check_factor(door, person)
-        shown = providers.has_factor(person, row.classes)
+        shown, session = providers.has_factor(person, row.classes), _session_of(door, person.session)
         digest = selectors.digest_of_subject(row.issuer, person.subject)
         link = ProviderLink.objects.filter(agency_id=door.agency_id, digest=digest).first()
         if link is None:
             if invited and not User.objects.filter(email=person.email).exists():
                 _accept(invited, person, at)
             membership = _member(door.agency_id, user__email=person.email)
-            _link(membership, digest, at, with_factor=shown)
+            _link(membership, digest, at, with_factor=shown, sessions=[session] if session else [])
         else:
             membership = _member(door.agency_id, user_id=link.user_id)
-            ProviderLink.objects.filter(pk=link.pk).update(last_at=at, with_factor=shown)
+            sessions = list(filter(None, [session, *link.sessions]))[:_NEWEST]
+            ProviderLink.objects.filter(pk=link.pk).update(last_at=at, with_factor=shown, sessions=sessions)
         user = membership.user
     return user, Through(
         door.agency_id,
         door.key,
         door.agreed_at.isoformat(),
         min(person.shown_at or 0, at.timestamp()),
-        _session_of(door, person.session),
+        session,
+    )
+
+
+def may_complete(*, user_id: int, through: Through, began_at: float) -> bool:
+    """
+    Whether a sign-in that began at a provider may be completed: it did not end there since. It enters the scope itself.
+
+    :param began_at: in seconds.
+    """
+    with job_scope(agency_id=through.agency_id):
+        link = selectors.link_of(user_id)
+    return link is not None and (
+        link.sessions_ended_at is None or link.sessions_ended_at.timestamp() < began_at
     )
 
 
@@ -450,7 +467,9 @@ def _member(agency_id: int, **who: Any) -> Membership:
     return found
 
 
-def _link(membership: Membership, digest: bytes, at: datetime, *, with_factor: bool) -> None:
+def _link(
+    membership: Membership, digest: bytes, at: datetime, *, with_factor: bool, sessions: list[str]
+) -> None:
     try:
         with transaction.atomic():
             ProviderLink.objects.create(
@@ -460,6 +479,7 @@ def _link(membership: Membership, digest: bytes, at: datetime, *, with_factor: b
                 linked_at=at,
                 last_at=at,
                 with_factor=with_factor,
+                sessions=sessions,
             )
     except IntegrityError:
         raise RefusedError(Refusal.OTHER_LINK) from None
@@ -498,16 +518,22 @@ def sign_out(*, door: Door, said: providers.SignedOut, at: datetime) -> int:
     """
     End the sessions that began at the provider and that it says are over; returns how many. It enters the scope itself.
 
-    None that began after it said so: a word that is sent again ends nothing that is newer than it.
+    None that began after it said so: a word that is sent again ends nothing that is newer than it. Of a person whom it
+    names, or whose session, no sign-in is completed either that began there before and waits for its second step.
     """
     with job_scope(agency_id=door.agency_id):
         links = ProviderLink.objects.filter(agency_id=door.agency_id)
+        session, limit = _session_of(door, said.session), said.at + providers.LEEWAY.total_seconds()
         if said.subject:
             links = links.filter(digest=selectors.digest_of_subject(door.party.issuer, said.subject))
+        ended_at = min(at, datetime.fromtimestamp(limit, tz=UTC))
+        named = links if said.subject else links.filter(sessions__contains=[session])
+        named.filter(Q(sessions_ended_at=None) | Q(sessions_ended_at__lt=ended_at)).update(
+            sessions_ended_at=ended_at
+        )
         found = selectors.sessions_through(
             user_ids=list(links.values_list("user_id", flat=True)), agency_id=door.agency_id
         )
-        session, limit = _session_of(door, said.session), said.at + providers.LEEWAY.total_seconds()
         # Of a person, a session whose name there is not known is ended rather than left.
         fits = {session, ""} if said.subject else {session}
         ended = [
@@ -539,7 +565,7 @@ def record_refusal(
         sign_in.start_attempt(digest=_tries_of(door, address, _kind(signs_out)), at=at)
     with job_scope(agency_id=door.agency_id):
         action = "sign_in_provider.sign_out_refused" if signs_out else "sign_in_provider.refused"
-        audit.record(action, by=_DOOR, at=at, why=why.value)
+        audit.record(action, by=_DOOR, at=at, why=why.value, **seconding.where(agency_id=door.agency_id))
 
 
 def record_no_word(*, door: Door, address: str | None, why: Refusal, at: datetime) -> None:

@@ -36,6 +36,7 @@ from callprivacy.audit.services.recording import (
     require_reason_read,
     told_of,
 )
+from callprivacy.audit.services.refusals import fold_refusals, record_refusal
 from callprivacy.audit.services.sealing import (
     RestoredError,
     SealChangedError,
@@ -89,6 +90,7 @@ __all__ = [
     "event_of",
     "export_bundle",
     "export_table",
+    "fold_refusals",
     "ids_went_back",
     "leave",
     "leave_again",
@@ -100,6 +102,7 @@ __all__ = [
     "rebuild_checkpoints",
     "record",
     "record_house",
+    "record_refusal",
     "require_reason_read",
     "said_before",
     "seal_events",

@@ -9,7 +9,6 @@ account is in an error's text.
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -25,6 +24,8 @@ from urllib.parse import urlencode
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+from callprivacy.lib import bounds
 
 LARGEST: Final = 32 * 1024 * 1024
 LONGEST: Final = timedelta(seconds=30)
@@ -210,8 +211,8 @@ def get(url: str, said: Mapping[str, str], headers: Mapping[str, str]) -> Any:
     if len(body) > LARGEST:
         raise AskError("It answered with too much.", final=True)
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return bounds.from_json(body)
+    except ValueError:
         raise AskError("It answered with something that is no list.") from None
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -28,6 +27,7 @@ from callprivacy.calls.providers.base import (
     Stage,
     UnparsableError,
 )
+from callprivacy.lib import bounds
 
 ID: Final = "id"
 RESOURCE_ID: Final = "resource_id"
@@ -146,8 +146,10 @@ def signature(body: bytes, secret: str) -> str:
 
 def _load(body: bytes) -> dict[str, Any]:
     try:
-        payload = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        payload = bounds.from_json(body, parse_constant=_no_constant)
+    except bounds.TooDeepError as error:
+        raise UnparsableError(f"The body cannot be read: {error}.") from None
+    except ValueError:
         raise UnparsableError("The body is not JSON.") from None
     if not isinstance(payload, dict):
         raise UnparsableError("The body is not a JSON object.")

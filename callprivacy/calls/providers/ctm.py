@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -44,6 +43,7 @@ from callprivacy.calls.providers.base import (
     UnparsableError,
 )
 from callprivacy.calls.providers.tabular import Format
+from callprivacy.lib import bounds
 
 ID: Final = "id"
 SID: Final = "sid"
@@ -156,8 +156,10 @@ def _moment(time: str) -> datetime | None:
 
 def _load(body: bytes) -> dict[str, Any]:
     try:
-        payload = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        payload = bounds.from_json(body, parse_constant=_no_constant)
+    except bounds.TooDeepError as error:
+        raise UnparsableError(f"The body cannot be read: {error}.") from None
+    except ValueError:
         raise UnparsableError("The body is not JSON.") from None
     if not isinstance(payload, dict):
         raise UnparsableError("The body is not a JSON object.")

@@ -31,6 +31,7 @@ from callprivacy.calls.providers import base
 from callprivacy.calls.providers.base import Delivery, Ignored, Parsed, RefusedError, UnparsableError
 from callprivacy.calls.providers.generic import generic
 from callprivacy.calls.providers.tabular import FIELDS, REQUIRED, Table
+from callprivacy.lib import bounds
 
 SIGNED: Final = "signed"
 SHARED: Final = "shared"
@@ -184,8 +185,10 @@ def flat(body: bytes, content_type: str) -> dict[str, str]:
             raise UnparsableError("The body is no form.") from None
         return {name: value for name, value in reversed(pairs) if _is_path(name)}
     try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
+        payload = bounds.from_json(body)
+    except bounds.TooDeepError as error:
+        raise UnparsableError(f"The body cannot be read: {error}.") from None
+    except ValueError:
         raise UnparsableError("The body is not JSON.") from None
     if not isinstance(payload, dict):
         raise UnparsableError("The body is not a JSON object.")

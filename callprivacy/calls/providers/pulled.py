@@ -17,6 +17,7 @@ from typing import Any, Final
 from callprivacy.calls.providers import base, callrail, ctm, invoca, twilio
 from callprivacy.calls.providers.base import Ignored, Parsed, Stage, UnparsableError
 from callprivacy.calls.providers.tabular import Table
+from callprivacy.lib import bounds
 
 CONTENT_TYPE: Final = "application/vnd.callprivacy.pulled+json"
 """By what a row of the inbox is known as one that we asked for; no door takes it from outside."""
@@ -45,7 +46,7 @@ def _callrail(body: bytes, at: datetime) -> Parsed:
     facts = callrail.CallRail().parse(body, {}, at=at)
     if isinstance(facts, Ignored) or facts.seconds is None:
         return facts
-    payload = json.loads(body)
+    payload = bounds.from_json(body)
     return replace(facts, stage=Stage.MODIFIED, modified_only=callrail.settled(payload))
 
 
@@ -64,7 +65,7 @@ def _invoca(body: bytes, at: datetime) -> Parsed:
 
 
 def _twilio(body: bytes, at: datetime) -> Parsed:
-    payload = json.loads(body)
+    payload = bounds.from_json(body)
     if not isinstance(payload, dict):
         raise UnparsableError("The body is not a JSON object.")
     return twilio.Twilio().parse(packed(_as_callback(payload)), {}, at=at)

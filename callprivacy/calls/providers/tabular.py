@@ -38,7 +38,7 @@ from typing import Any, BinaryIO, Final, Literal, NamedTuple
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.providers import base
 from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage, UnparsableError
-from callprivacy.lib import phone
+from callprivacy.lib import bounds, phone
 from callprivacy.lib.redact import is_personal
 
 LINE_AT_MOST: Final = 1 << 20
@@ -251,8 +251,8 @@ class Table:
         delimiter = max(",;\t|", key=outside.count)
         try:
             header = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
-        except csv.Error:
-            raise UnparsableError("The first line is no header.") from None
+        except csv.Error as error:
+            raise UnparsableError(f"The first line is no header: {bounds.csv_fault(error)}.") from None
         names = tuple(name.strip() for name in header)
         if len(names) > COLUMNS_AT_MOST or any(not name.isprintable() for name in names):
             raise UnparsableError("The first line is no header.")
@@ -310,7 +310,12 @@ class Table:
             if line <= after_line:
                 continue
             if row is None:
-                yield line, RefusedError("row", "quotes that close and cells of at most 131,072 characters")
+                yield (
+                    line,
+                    RefusedError(
+                        "row", f"quotes that close and cells of at most {bounds.CELL_AT_MOST:,} characters"
+                    ),
+                )
                 continue
             if len(row) != width:
                 if any(cell.strip() for cell in row):
@@ -410,15 +415,27 @@ class _Objects:
             raise self._damaged()
         while True:
             try:
-                found, self._at = self._decoder.raw_decode(self._buffer, self._at)
+                found, end = self._decoder.raw_decode(self._buffer, self._at)
             except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or self._is_over:
+                if isinstance(error, RecursionError):
+                    raise UnparsableError(
+                        f"Object {self._place} cannot be read: {bounds.TooDeepError()}."
+                    ) from None
+                if self._is_over:
                     raise self._damaged() from None
                 if len(self._buffer) - self._at > LINE_AT_MOST:
                     raise UnparsableError(f"Object {self._place} is longer than a megabyte.") from None
                 self._more()
             else:
+                self._require_depth(self._buffer[self._at : end])
+                self._at = end
                 return found if isinstance(found, dict) else None
+
+    def _require_depth(self, found: str) -> None:
+        try:
+            bounds.require_depth(found)
+        except bounds.TooDeepError as error:
+            raise UnparsableError(f"Object {self._place} cannot be read: {error}.") from None
 
     def _skip(self) -> str:
         """The next sign that is no white space."""

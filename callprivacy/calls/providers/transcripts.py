@@ -9,7 +9,6 @@ suggest, and beside them the marks that redacting programs leave in a text count
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from callprivacy.calls.providers import base
 from callprivacy.calls.providers.base import RefusedError
+from callprivacy.lib import bounds
 
 AT_MOST: Final = 400_000
 """Characters that are kept of one call, more than a day of talking."""
@@ -56,8 +56,8 @@ def words_of(provider: str, body: bytes) -> Words | None:
     if names is None or _HINT not in body:
         return None
     try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
+        payload = bounds.from_json(body)
+    except ValueError:
         return None
     if not isinstance(payload, dict) or _said(payload, "redacted"):
         return None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from callprivacy.calls.providers.base import (
     Stage,
     UnparsableError,
 )
+from callprivacy.lib import bounds
 
 SID: Final = "sid"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -170,8 +170,10 @@ def _load(body: bytes) -> dict[str, str]:
     """The parameters of a form, or a JSON object's texts and numbers; the first of repeated names stands."""
     if body.lstrip()[:1] == b"{":
         try:
-            payload = json.loads(body)
-        except (ValueError, RecursionError):
+            payload = bounds.from_json(body)
+        except bounds.TooDeepError as error:
+            raise UnparsableError(f"The body cannot be read: {error}.") from None
+        except ValueError:
             raise UnparsableError("The body is not JSON.") from None
         return {
             key: str(value)

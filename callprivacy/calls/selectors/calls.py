@@ -41,6 +41,7 @@ LOOKS_AT = 5_000
 LOOKS_AT_LEAST = 10
 # Up to here every client is asked for a whole page; above, only those that can be on it.
 ASKED_TOGETHER = 200
+MOST_COUNTED = 1000
 # Up to here the choices of a filter come from the calls, above from the tracking numbers.
 CHOICES_FROM_CALLS = 60
 _CHOICES = 100
@@ -97,7 +98,7 @@ class CallFilters:
 class CallPage:
     """
     One page, in the order it is shown. The cursors lead to its neighbours; `looked_to` says how far it
-    looked.
+    looked. `confidential`: how many calls of the clients are, shown or not, up to `MOST_COUNTED` and one.
     """
 
     calls: list[Call]
@@ -105,6 +106,7 @@ class CallPage:
     older: str | None
     looked_to: datetime | None = None
     backwards: bool = True
+    confidential: int = 0
 
     @property
     def onward(self) -> str | None:
@@ -206,12 +208,12 @@ WITH found AS MATERIALIZED (
     ) AS ids
     FROM {clients} AS granted(id)
 ), edge AS MATERIALIZED (
-    SELECT {edge} AS id
+    SELECT {edge} AS id, count_confidential_calls(%s::bigint[], {counted}) AS confidential
 ), page AS MATERIALIZED (
     SELECT hit.id FROM found CROSS JOIN LATERAL unnest(found.ids) AS hit(id) CROSS JOIN edge
     WHERE edge.id IS NULL OR hit.id {inside} edge.id ORDER BY hit.id {way} LIMIT {size}
 )
-SELECT edge.id, {row}
+SELECT edge.id, edge.confidential, {row}
 FROM edge LEFT JOIN page ON TRUE
 LEFT JOIN calls_call c ON c.id = page.id
 LEFT JOIN calls_caller k ON k.client_id = c.client_id AND k.id = c.caller_id
@@ -261,6 +263,7 @@ def _statement(
         clients, probe = _NEXT_CLIENTS.format(**shape), walk.values
     text = _STATEMENT.format(
         edge=edge,
+        counted=MOST_COUNTED + 1,
         clients=clients,
         look=look.text,
         looks=looks,
@@ -270,7 +273,8 @@ def _statement(
     )
     if filters.caller_id is None:
         text = f"{_IN_ORDER}{text}{_AS_EVER}"
-    return _Sql(text, (*walk.values, *look.values, list(client_ids), *probe, *values))
+    ids = list(client_ids)
+    return _Sql(text, (*walk.values, *look.values, ids, *probe, *values, ids))
 
 
 def _at(cursor: uuid.UUID | None, *, backwards: bool) -> list[_Sql]:
@@ -308,7 +312,7 @@ def call_page(
             executed.nextset()
         rows = executed.fetchall()
     edge: uuid.UUID | None = rows[0][0]
-    calls = [_call(row[1:], by_id) for row in rows if row[1] is not None]
+    calls = [_call(row[2:], by_id) for row in rows if row[2] is not None]
     further = len(calls) > size
     calls = calls[:size]
     onward: uuid.UUID | None = calls[-1].pk if further else None
@@ -327,6 +331,7 @@ def call_page(
         older=older.hex if older else None,
         looked_to=start_of(edge) if edge is not None and not further else None,
         backwards=backwards,
+        confidential=rows[0][1],
     )
 
 

@@ -28,7 +28,7 @@ from callprivacy.calls import kinds
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, CallExport
 from callprivacy.calls.selectors import calls as selectors
-from callprivacy.calls.selectors import masks
+from callprivacy.calls.selectors import confidential, masks
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.cells import plain_cell
@@ -193,7 +193,9 @@ def _batches(export: CallExport, clock: Callable[[], datetime]) -> Iterator[list
     while True:
         with job_scope(agency_id=export.agency_id):
             page = selectors.call_page([client], filters, zone=client.time_zone, before=before, size=BATCH)
-            cells = _rows(_shareable(client, page.calls, clock()), client)
+            named = confidential.named_calls(export.agency_id, export.created_by_id, at=clock())
+            calls = [call for call in page.calls if not call.confidential or call.pk in named]
+            cells = _rows(_shareable(client, calls, clock()), client)
             rows += len(cells)
             held = CallExport.objects.filter(pk=export.pk, state=JobState.RUNNING).update(
                 rows=rows, due_at=clock() + _HELD_FOR

@@ -247,20 +247,22 @@ def keep_pulled(*, connection: Connection, run: PullRun, bodies: Sequence[bytes]
 
 def note_refusal(*, connection_id: UUID, agency_id: int, provider: str, at: datetime) -> None:
     """
-    Write down that nothing of a connection's signed what came; inside its client's scope.
+    Record that no secret of a connection signed a delivery; inside its client's scope.
 
-    Once a minute for each connection: whoever knows the address must not fill the trail of the house.
+    The first for each connection in an hour, then their number; where nothing counts them, one a minute.
     """
     quiet = Q(last_refused_at__isnull=True) | Q(last_refused_at__lte=at - _REFUSAL_NOTED_EVERY)
     log.warning("hook.refused", provider=provider, connection=str(connection_id))
-    if Connection.objects.filter(quiet, pk=connection_id).update(last_refused_at=at):
-        audit.record_house(
-            "hook.refused",
-            at=at,
-            provider=provider,
-            agency=agency_id,
-            connection=str(connection_id),
-        )
+    is_due = Connection.objects.filter(quiet, pk=connection_id).update(last_refused_at=at) == 1
+    audit.record_refusal(
+        "hook.refused",
+        by=None,
+        at=at,
+        is_due=is_due,
+        provider=provider,
+        agency=agency_id,
+        connection=str(connection_id),
+    )
 
 
 def _place(client_id: int, row_id: UUID) -> Place:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from callprivacy.calls.channels import folders
 from callprivacy.calls.channels.folders import FolderError
-from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.models import Connection, ConnectionSecret, KnownValue
 from callprivacy.calls.services import drops
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -30,6 +30,11 @@ class Folder:
 def forget_secrets(*, client: Client) -> int:
     """Forget what opens a client's accounts at trackers, of every connection; returns how many. In a job's scope."""
     return ConnectionSecret.objects.for_client(client).delete()[0]
+
+
+def forget_values(*, client: Client) -> int:
+    """Forget a client's sources and mediums, confirmed or not; returns how many. In a job's scope."""
+    return KnownValue.objects.for_client(client).delete()[0]
 
 
 def empty_folders(*, client: Client, until: datetime, clock: Callable[[], datetime]) -> list[Folder]:

@@ -17,8 +17,9 @@ from callprivacy.calls.enums import TranscriptState
 from callprivacy.calls.models import Call, CallRef, Transcript, start_of
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.providers.transcripts import Words
-from callprivacy.calls.services import erasure, turns
+from callprivacy.calls.services import confidential_rules, erasure, turns
 from callprivacy.lib import redact
+from callprivacy.lib.health_words import speaks_of_health
 from callprivacy.lib.redact import Redacted
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -117,6 +118,11 @@ def _keep(client: Client, provider: str, sayings: Collection[_Saying], at: datet
             count = _add(client, provider, sayings, fresh=fresh, keys=keys, at=at)
             count += sum(
                 _change(client, saying, keys.get(saying.known)) for saying in sayings if saying.known
+            )
+            confidential_rules.mark_spoken(
+                client=client,
+                call_ids=[one.call_id for one in sayings if speaks_of_health(one.said.text)],
+                at=at,
             )
             used = set(
                 Transcript.objects.for_client(client)

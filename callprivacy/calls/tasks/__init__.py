@@ -1,5 +1,25 @@
 """Tasks of calls; the worker finds those named here."""
 
-from callprivacy.calls.tasks import day_keys, drops, exports, imports, inbox, pulls, redaction
+from callprivacy.calls.tasks import (
+    confidential,
+    day_keys,
+    drops,
+    exports,
+    imports,
+    inbox,
+    pulls,
+    redaction,
+    values,
+)
 
-__all__ = ["day_keys", "drops", "exports", "imports", "inbox", "pulls", "redaction"]
+__all__ = [
+    "confidential",
+    "day_keys",
+    "drops",
+    "exports",
+    "imports",
+    "inbox",
+    "pulls",
+    "redaction",
+    "values",
+]

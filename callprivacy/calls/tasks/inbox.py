@@ -19,7 +19,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from callprivacy.calls.selectors import connections as selectors
-from callprivacy.calls.services import inbox
+from callprivacy.calls.services import inbox, values
+from callprivacy.calls.tasks.values import fill_values
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
@@ -103,14 +104,17 @@ def process_inbox(*, agency_id: int, **_: Any) -> None:
 
 @shared_task(name="calls.sweep_inbox", acks_late=True)
 def sweep_inbox(**_: Any) -> None:
-    """Wake the worker for every agency with something due, and purge what was rejected a week ago."""
+    """Wake the worker for every agency with something due, purge what was rejected a week ago, and fill calls."""
     at = timezone.now()
 
     def sweep(agency_id: int) -> None:
         inbox.purge(agency_id=agency_id, at=at)
         with job_scope(agency_id=agency_id):
             waits = selectors.has_due(agency_id, at=at)
+            to_fill = values.clients_to_fill(agency_id)
         if waits:
             process_inbox.delay(agency_id=agency_id)
+        for client_id in to_fill:
+            fill_values.delay(agency_id=agency_id, client_id=client_id)
 
     in_each_agency(sweep)

@@ -25,7 +25,7 @@ from callprivacy.calls.enums import Direction, RevealReason
 from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
 from callprivacy.calls.models import Call, Recording, caller_label
 from callprivacy.calls.selectors import calls as selectors
-from callprivacy.calls.selectors import masks
+from callprivacy.calls.selectors import confidential, masks
 from callprivacy.calls.services import reveals, searches
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission, RetentionState
@@ -84,6 +84,8 @@ def list_calls(request: StaffRequest) -> HttpResponse:
         "client": shown[0] if picked else None,
         "has_clients": bool(clients),
         "several": len(shown) > 1,
+        "most_counted": selectors.MOST_COUNTED,
+        "signs_off": access.has_right(request.membership, AgencyRight.SIGN_OFF),
         "filters": filters,
         "only_caller": caller_label(filters.caller_id) if filters.caller_id else "",
         "active": filters.count + bool(picked) + bool(form.errors),
@@ -142,7 +144,8 @@ def _length(seconds: int | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _find(client: Client, call_id: UUID) -> Call:
+def find_or_404(client: Client, call_id: UUID) -> Call:
+    """A call of the client that the person sees."""
     call = selectors.find_call(client, call_id)
     if call is None:
         raise Http404
@@ -154,7 +157,7 @@ def _find(client: Client, call_id: UUID) -> Call:
 @needs(Permission.VIEW_CALLS)
 def show_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Everything known of one call, masked, and when it leaves."""
-    call = _find(client, call_id)
+    call = find_or_404(client, call_id)
     others = selectors.other_calls(call)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     sees_trail = access.has_right(request.membership, AgencyRight.VIEW_TRAIL)
@@ -170,6 +173,8 @@ def show_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpRespo
         "other_rows": [
             {"call": other, "length": _length(other.seconds)} for other in (others.newest if others else [])
         ],
+        "signs_off": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        "named": confidential.people_of_call(call, at=request.at) if call.confidential else [],
         "may_reveal": Permission.REVEAL_NUMBERS in may and call.caller is not None,
         "events": selectors.trail_of(call) if sees_trail else None,
     }
@@ -201,7 +206,7 @@ def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
 @sensitive_post_parameters("reason")
 def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Ask why, write it down, and show the number once."""
-    call = _find(client, call_id)
+    call = find_or_404(client, call_id)
     form = RevealForm(request.POST or None)
     context: dict[str, Any] = {
         "client": client, "call": call, "form": form, "mask": masks.masks_of([call])[call.pk],

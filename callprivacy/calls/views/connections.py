@@ -24,7 +24,7 @@ from callprivacy.calls.forms.presses import press_rows
 from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.selectors import connections as selectors
-from callprivacy.calls.selectors import pulls
+from callprivacy.calls.selectors import pulls, values
 from callprivacy.calls.services import connections, drops, inbox
 from callprivacy.calls.services.imports import FORMATS
 from callprivacy.calls.tasks.drops import look_at_drop
@@ -58,6 +58,7 @@ def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
         client,
         connections=states,
         rejected=sum(state.rejected for state in states),
+        new_values=values.has_waiting(client),
         numbers=numbers,
         more=more,
         after=after,

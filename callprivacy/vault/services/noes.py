@@ -212,6 +212,16 @@ def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collect
 
 
 @of_holder
+def lift_suppressions_of(*, client_id: int, number: str, purposes: Collection[str]) -> int:
+    """Forget what is kept of a number for these purposes, whether it has a caller or not; returns how many."""
+    keys = selectors.client_keys(client_id)
+    with transaction.atomic(using=VAULT):
+        hold_keys(keys)
+        held = _held_noes(client_id, keys.tokens.forms(number), purposes)
+        return Suppression.objects.filter(pk__in=held).delete()[0]
+
+
+@of_holder
 def end_suppressions(*, client_id: int, on: date) -> int:
     """Remove a client's suppressions whose end date has come; returns how many. What is written just then stays."""
     with transaction.atomic(using=VAULT):

@@ -346,6 +346,7 @@ def _finish(row: Offboarding, folders: list[leaving.Folder], at: datetime) -> No
         _shut(row, at)
         # These are under the master key, which outlives the client's.
         leaving.forget_secrets(client=client)
+        leaving.forget_values(client=client)
         webhooks.forget_client(client=client, by=JOB, at=at)
         texts.forget_client(client=client)
         # Counted where it is done: who is killed before the statement finds none of them open.

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.enums import ConfidentialCause
 from callprivacy.calls.models import Caller, caller_label
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import job_scope
@@ -178,6 +179,7 @@ def _noes(row: Offboarding, clock: Clock) -> Iterator[list[tuple[uuid.UUID, str,
             (caller_id, purpose, since.isoformat())
             for caller_id in sorted(said)
             for purpose, since in sorted(said[caller_id].items())
+            if purpose != ConfidentialCause.EMPLOYEE
         ]
         if len(ids) < BATCH:
             return

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from callprivacy.calls.providers.base import CallFacts
-from callprivacy.calls.services.intake import preparing
+from callprivacy.calls.services.intake import held_back, preparing
 from callprivacy.calls.services.intake.items import FACTS, TRACK, Taken, facts_digest
 from callprivacy.calls.services.intake.lines import Lines, lines_of
 from callprivacy.calls.services.intake.storing import Alongside, Prepared
@@ -91,6 +91,7 @@ def prepare(
         client=client, provider=provider, connection_id=connection_id, way=way, at=at, count=len(facts)
     )
     preparing.sort_out(prepared, facts)
+    held_back.hold_back(prepared)
     preparing.seal_batch(prepared, look_first=look_first)
     prepared.is_all_new = not look_first
     return prepared

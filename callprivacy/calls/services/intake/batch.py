@@ -45,6 +45,7 @@ class Batch:
         self.caller_lines: dict[uuid.UUID, str] = {}
         self.unused: list[uuid.UUID] = []
         self.used: set[uuid.UUID] = set()
+        self.placeholders: dict[str, int] = {}
         self.is_all_new = False
         self.loaded: list[Item] = []
 

@@ -15,8 +15,9 @@ from django.db.models import Q
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import CallPress, start_of
 from callprivacy.calls.providers.base import Stage
+from callprivacy.calls.services import confidential_rules, redaction
 from callprivacy.calls.services import kept as rows
-from callprivacy.calls.services import redaction
+from callprivacy.calls.services.intake import held_back
 from callprivacy.calls.services.intake.batch import (
     Batch,
     find_erased_starts,
@@ -139,6 +140,7 @@ def _write_batch(batch: Batch) -> None:
     _leave_out_expired(batch)
     if not batch.items:
         return
+    held_back.look_again(batch)
     if not batch.loaded:
         with connection.cursor() as cursor:
             cursor.execute(TABLES)
@@ -151,6 +153,7 @@ def _write_batch(batch: Batch) -> None:
     _write_tracking_numbers(batch)
     for wave in sorted(waves):
         _write_wave(batch, waves[wave])
+    confidential_rules.mark_arrived(client=batch.client, caller_ids=batch.callers, at=batch.at)
     _note_latest(batch)
 
 
