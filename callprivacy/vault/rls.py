@@ -1,6 +1,8 @@
 """SQL by which a database believes the scopes that the program signs; both databases have it (docs/adr/0122)."""
 
-KEYS = """
+from django.db.migrations import RunSQL
+
+_KEYS = """
 -- Number 0 is the database's own key, which nobody knows; the others are the program's (callprivacy/tenancy/scope.py).
 CREATE TABLE tenancy_scopekey (
     number smallint PRIMARY KEY,
@@ -25,7 +27,7 @@ END $$;
 """
 
 # Each pins its path or is parsed once, here: no path or type of the caller's own gets into what the owner runs.
-SEALS = """
+_SEALS = """
 CREATE FUNCTION scope_mac(said bytea, inner_pad bytea, outer_pad bytea) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN encode(sha256(outer_pad || sha256(inner_pad || said)), 'hex');
 
@@ -34,43 +36,9 @@ CREATE FUNCTION scope_seal(said text, inner_pad bytea, outer_pad bytea) RETURNS 
     RETURN scope_mac(
         convert_to(said, 'UTF8') || int4send(pg_backend_pid()) || timestamptz_send(now()), inner_pad, outer_pad
     );
-
--- Kind, agency, user and client of the scope, or nothing. It is no SECURITY DEFINER: asked by the program's role, it
--- reads no key. The first use of an expression in a transaction costs most, so that there are few.
-CREATE FUNCTION scope_parts() RETURNS text[] LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
-DECLARE
-    entered text := current_setting('callprivacy.scope', true);
-    own record;
-BEGIN
-    SELECT k.inner_pad, k.outer_pad INTO own FROM tenancy_scopekey k WHERE k.number = 0;
-    RETURN CASE WHEN right(entered, 64) = scope_seal(left(entered, -65), own.inner_pad, own.outer_pad)
-        THEN string_to_array(left(entered, -65), ' ', '') END;
-END $$;
-
--- Enters the scope that the program signed, until the transaction ends; or that of the client whose public key it
--- signed, which is client 0's where there is no such key. Digests are compared: how long it takes tells nothing.
-CREATE FUNCTION enter_scope(token text, OUT agency bigint, OUT client bigint) LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = public, pg_temp AS $$
-DECLARE
-    said text := left(token, -65);
-    parts text[] := string_to_array(said, ' ', '');
-BEGIN
-    PERFORM FROM tenancy_scopekey k WHERE k.number > 0 AND sha256(convert_to(right(token, 64), 'UTF8'))
-        = sha256(convert_to(scope_mac(convert_to(said, 'UTF8'), k.inner_pad, k.outer_pad), 'UTF8'));
-    IF NOT FOUND THEN
-        RAISE insufficient_privilege USING MESSAGE = 'No key of this database signed the scope; run the release step.';
-    END IF;
-    IF to_timestamp(parts[1]::bigint) <= now() THEN
-        RAISE insufficient_privilege USING MESSAGE = 'The scope was signed too long ago; compare the clocks.';
-    END IF;
-    said := substr(said, length(parts[1]) + 2);
-    IF parts[2] = 'key' THEN
-        SELECT coalesce(k.agency_id, 0), coalesce(k.client_id, 0) INTO agency, client
-        FROM (VALUES (1)) AS always LEFT JOIN tenancy_publickey k
-            ON k.key = substr(said, length(parts[3]) + 6) AND k.purpose = parts[3];
-        said := format('client %s  %s', agency, client);
-    END IF;
-    PERFORM set_config('callprivacy.scope', said || ' ' || scope_seal(said, k.inner_pad, k.outer_pad), true)
-        FROM tenancy_scopekey k WHERE k.number = 0;
-END $$;
 """
+
+
+def signed_scopes() -> list[RunSQL]:
+    """The operations that give a database its keys, and what checks a scope by them."""
+    return [RunSQL(_KEYS), RunSQL(_SEALS)]

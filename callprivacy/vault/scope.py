@@ -25,13 +25,17 @@ from psycopg.pq import TransactionStatus
 from callprivacy.lib import scope as lib_scope
 
 _ENTER: Final = "SELECT enter_vault(%s)"
+_LEAVE: Final = "SELECT set_config('callprivacy.scope', '', true)"
+_OF_TRANSACTIONS: Final = ("SAVEPOINT", "RELEASE", "ROLLBACK")
 _VAULT: Final = "vault"
 
 type _Words = tuple[object, ...]
 EVERYBODY: Final[_Words] = ("operator", None, None, None)
+_ANY: Final[_Words] = ("any",)
+"""What a rollback may have brought back."""
 _named: ContextVar[_Words | None] = ContextVar("callprivacy_vault_scope", default=None)
 # What was entered last in the transaction of a connection.
-_entered: WeakKeyDictionary[Connection[Any], _Words] = WeakKeyDictionary()
+_entered: WeakKeyDictionary[Connection[Any], _Words | None] = WeakKeyDictionary()
 
 
 def token(*words: object) -> str:
@@ -105,15 +109,20 @@ def enter_first(
     words, status = named(), line.info.transaction_status
     if status == TransactionStatus.IDLE:
         _entered.pop(line, None)
-    if statement.startswith("ROLLBACK"):
-        # It may take back what was entered.
-        _entered.pop(line, None)
-        return execute(statement, values, many, context)
-    if words is None or status == TransactionStatus.INERROR or _entered.get(line) == words:
+    elif statement.startswith("ROLLBACK"):
+        _entered[line] = _ANY
+    if (
+        _entered.get(line) == words
+        or status == TransactionStatus.INERROR
+        or statement.startswith(_OF_TRANSACTIONS)
+    ):
         return execute(statement, values, many, context)
     with database.wrap_database_errors, line.pipeline():
         # It keeps no plan: a statement of injected SQL could stand in a kept one's place and take the token.
-        Cursor(line).execute(_ENTER, [token(*words)], prepare=False)
+        if words is None:
+            Cursor(line).execute(_LEAVE)
+        else:
+            Cursor(line).execute(_ENTER, [token(*words)], prepare=False)
         found = execute(statement, values, many, context)
     _entered[line] = words
     return found

@@ -2,7 +2,48 @@
 
 from django.db import migrations
 
-from callprivacy.vault.rls import KEYS, SEALS
+from callprivacy.vault.rls import signed_scopes
+
+_SCOPES = """
+-- Kind, agency, user and client of the scope, or nothing. It is no SECURITY DEFINER: asked by the program's role, it
+-- reads no key. The first use of an expression in a transaction costs most, so that there are few.
+CREATE FUNCTION scope_parts() RETURNS text[] LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+DECLARE
+    entered text := current_setting('callprivacy.scope', true);
+    own record;
+BEGIN
+    SELECT k.inner_pad, k.outer_pad INTO own FROM tenancy_scopekey k WHERE k.number = 0;
+    RETURN CASE WHEN right(entered, 64) = scope_seal(left(entered, -65), own.inner_pad, own.outer_pad)
+        THEN string_to_array(left(entered, -65), ' ', '') END;
+END $$;
+
+-- Enters the scope that the program signed, until the transaction ends; or that of the client whose public key it
+-- signed, which is client 0's where there is no such key. Digests are compared: how long it takes tells nothing.
+CREATE FUNCTION enter_scope(token text, OUT agency bigint, OUT client bigint) LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    said text := left(token, -65);
+    parts text[] := string_to_array(said, ' ', '');
+BEGIN
+    PERFORM FROM tenancy_scopekey k WHERE k.number > 0 AND sha256(convert_to(right(token, 64), 'UTF8'))
+        = sha256(convert_to(scope_mac(convert_to(said, 'UTF8'), k.inner_pad, k.outer_pad), 'UTF8'));
+    IF NOT FOUND THEN
+        RAISE insufficient_privilege USING MESSAGE = 'No key of this database signed the scope; run the release step.';
+    END IF;
+    IF to_timestamp(parts[1]::bigint) <= now() THEN
+        RAISE insufficient_privilege USING MESSAGE = 'The scope was signed too long ago; compare the clocks.';
+    END IF;
+    said := substr(said, length(parts[1]) + 2);
+    IF parts[2] = 'key' THEN
+        SELECT coalesce(k.agency_id, 0), coalesce(k.client_id, 0) INTO agency, client
+        FROM (VALUES (1)) AS always LEFT JOIN tenancy_publickey k
+            ON k.key = substr(said, length(parts[3]) + 6) AND k.purpose = parts[3];
+        said := format('client %s  %s', agency, client);
+    END IF;
+    PERFORM set_config('callprivacy.scope', said || ' ' || scope_seal(said, k.inner_pad, k.outer_pad), true)
+        FROM tenancy_scopekey k WHERE k.number = 0;
+END $$;
+"""
 
 _HEAD = "LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$"
 # Whether the scope's person is an active member.
@@ -62,8 +103,8 @@ class Migration(migrations.Migration):
     dependencies = [("tenancy", "0023_going_live_takes_two_officers")]
 
     operations = [
-        migrations.RunSQL(KEYS),
-        migrations.RunSQL(SEALS),
+        *signed_scopes(),
+        migrations.RunSQL(_SCOPES),
         migrations.RunSQL(_READERS),
         migrations.RunSQL(_asked("scope_knows_all_clients", "'admin', 'officer'")),
         migrations.RunSQL(_asked("scope_signs_off", "'officer'")),

@@ -4,29 +4,48 @@ from typing import Any
 
 from django.db import connections, migrations, models
 
-from callprivacy.vault.rls import KEYS, SEALS
+from callprivacy.vault.rls import signed_scopes
 
+# Each is one statement: the first use of an expression in a transaction costs most, and most have one statement more.
 _ENTERING = """
--- Enters what the program signed; clients of another agency than that of the scope are an error and no empty answer.
+-- Enters what the program signed, until the transaction ends. Clients of another agency than that of the scope are an
+-- error and no empty answer. Digests are compared: how long it takes tells nothing.
 CREATE FUNCTION enter_vault(token text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 DECLARE
-    parts text[] := string_to_array(token, ' ', '');
+    fault text;
 BEGIN
-    PERFORM enter_scope(token);
-    IF EXISTS (SELECT FROM vault_clientkey k WHERE k.client_id = ANY (string_to_array(parts[5], ',')::bigint[])
-            AND k.agency_id <> parts[3]::bigint) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'The scope is of an agency that does not hold this client.';
+    SELECT CASE
+        WHEN NOT EXISTS (
+            SELECT FROM tenancy_scopekey p WHERE p.number > 0 AND sha256(convert_to(right(token, 64), 'UTF8'))
+                = sha256(convert_to(scope_mac(convert_to(left(token, -65), 'UTF8'), p.inner_pad, p.outer_pad), 'UTF8'))
+        ) THEN 'No key of this database signed the scope; run the release step.'
+        WHEN to_timestamp(split_part(token, ' ', 1)::bigint) <= now()
+            THEN 'The scope was signed too long ago; compare the clocks.'
+        WHEN EXISTS (
+            SELECT FROM vault_clientkey c
+            WHERE c.client_id = ANY (string_to_array(nullif(split_part(token, ' ', 5), ''), ',')::bigint[])
+                AND c.agency_id <> nullif(split_part(token, ' ', 3), '')::bigint
+        ) THEN 'The scope is of an agency that does not hold this client.'
+        ELSE left(set_config('callprivacy.scope', said.words || ' '
+            || scope_seal(said.words, k.inner_pad, k.outer_pad), true), 0)
+    END INTO fault
+    FROM tenancy_scopekey k, substr(left(token, -65), strpos(token, ' ') + 1) AS said (words) WHERE k.number = 0;
+    IF fault <> '' THEN
+        RAISE insufficient_privilege USING MESSAGE = fault;
     END IF;
 END $$;
 
--- What was entered: kind, agency, nobody, and the ids of clients. Without a scope no row is asked for: a job must not
--- conclude that there is none.
+-- What was entered: kind, agency, nobody, and the ids of clients. Without a scope it is an error to look at a row: a job
+-- must not conclude that there is none.
 CREATE FUNCTION scope_entered() RETURNS text[] LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 DECLARE
-    parts text[] := scope_parts();
+    parts text[];
 BEGIN
+    SELECT string_to_array(left(said.words, -65), ' ', '') INTO parts
+    FROM tenancy_scopekey k, current_setting('callprivacy.scope', true) AS said (words)
+    WHERE k.number = 0 AND right(said.words, 64) = scope_seal(left(said.words, -65), k.inner_pad, k.outer_pad);
     IF parts IS NULL THEN
         RAISE insufficient_privilege USING MESSAGE = 'No scope of the vault was entered in this transaction.';
     END IF;
@@ -75,8 +94,7 @@ class Migration(migrations.Migration):
         migrations.AddField("listednumber", "client_id", models.BigIntegerField(db_default=0)),
         migrations.RunPython(_fill, migrations.RunPython.noop),
         migrations.AlterField("listednumber", "client_id", models.BigIntegerField()),
-        migrations.RunSQL(KEYS),
-        migrations.RunSQL(SEALS),
+        *signed_scopes(),
         migrations.RunSQL(_ENTERING),
         *(
             migrations.RunSQL(
