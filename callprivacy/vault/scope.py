@@ -30,7 +30,7 @@ _OF_TRANSACTIONS: Final = ("SAVEPOINT", "RELEASE", "ROLLBACK")
 _VAULT: Final = "vault"
 
 type _Words = tuple[object, ...]
-EVERYBODY: Final[_Words] = ("operator", None, None, None)
+EVERYBODY: Final[_Words] = (_VAULT, None, None, None)
 _ANY: Final[_Words] = ("any",)
 """What a rollback may have brought back."""
 _named: ContextVar[_Words | None] = ContextVar("callprivacy_vault_scope", default=None)
@@ -39,7 +39,10 @@ _entered: WeakKeyDictionary[Connection[Any], _Words | None] = WeakKeyDictionary(
 
 
 def token(*words: object) -> str:
-    """What enters a scope: kind, agency, user and client, or "key", a purpose and a public key; signed."""
+    """
+    What enters a scope, signed: kind, agency, user and client; "key", a purpose and a public key; or "vault", an
+    agency, "keys" for all of its keys, and the ids of clients, without which it is everybody's.
+    """
     ends_at = int(time.time()) + settings.CALLPRIVACY_SCOPE_HOURS * 3600
     signed = " ".join("" if word is None else str(word) for word in (ends_at, *words))
     return f"{signed} {hmac.digest(settings.CALLPRIVACY_SCOPE_KEYS[0], signed.encode(), 'sha256').hex()}"
@@ -64,18 +67,18 @@ def holders(holder_ids: Iterable[int]) -> Iterator[None]:
     """Reach the rows of these clients, and of agencies by their ids below zero; of one agency, inside its scope."""
     outer = lib_scope.current()
     ids = ",".join(str(int(holder_id)) for holder_id in holder_ids)
-    with _naming(_VAULT, outer and outer.agency_id, None, ids):
+    with _naming(_VAULT, outer and outer.agency_id, None, f"{{{ids}}}"):
         yield
 
 
 def house() -> Any:
     """Reach what belongs to the installation: the pulse and the marks of its folders."""
-    return _naming(_VAULT, None, None, None)
+    return _naming(_VAULT, None, None, "{}")
 
 
 def keys_of_agency(agency_id: int) -> Any:
     """Reach the keys of every client of an agency, and its own."""
-    return _naming(_VAULT, agency_id, None, None)
+    return _naming(_VAULT, agency_id, "keys", "{}")
 
 
 def everybody() -> Any:

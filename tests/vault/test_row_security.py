@@ -36,6 +36,8 @@ OURS, THEIRS, FOREIGN = 7, 8, 9
 """Two clients of Acme and one of Globex."""
 ONE, TWO = "+12125550101", "+12125550102"
 ENDS = date(NOON.year + 5, 1, 1)
+ALL = "vault   "
+"""What would be said of everybody."""
 PAD = "\\x" + "36" * 64
 TABLES = sorted(model._meta.db_table for model in apps.get_app_config("vault").get_models())
 OF_CLIENTS = sorted(set(TABLES) - {"vault_pulse", "vault_foldermark"})
@@ -157,13 +159,13 @@ def test_a_key_is_not_made_for_another_agency(injected: None) -> None:
 
 
 def by_an_unsealed_setting() -> None:
-    asked("SELECT set_config('callprivacy.scope', %s, true)", f"operator    {'0' * 64}")
+    asked("SELECT set_config('callprivacy.scope', %s, true)", f"{ALL} {'0' * 64}")
 
 
 def by_an_altered_seal() -> None:
     said = entered()
-    assert said.startswith(f"vault   {OURS} ")
-    asked("SELECT set_config('callprivacy.scope', %s, true)", f"operator   {said[-65:]}")
+    assert said.startswith(f"vault   {{{OURS}}} ")
+    asked("SELECT set_config('callprivacy.scope', %s, true)", f"{ALL}{said[-65:]}")
 
 
 def by_the_other_databases_seal() -> None:
@@ -174,22 +176,27 @@ def by_the_other_databases_seal() -> None:
 
 
 def by_an_altered_token() -> None:
-    mine = token("vault", None, None, OURS)
-    other = mine.replace(f" {OURS} ", f" {FOREIGN} ")
+    mine = token("vault", None, None, f"{{{OURS}}}")
+    other = mine.replace(f" {{{OURS}}} ", f" {{{FOREIGN}}} ")
     assert other != mine
     asked("SELECT enter_vault(%s)", other)
 
 
+def by_a_token_of_the_other_database() -> None:
+    for kind in ("operator", "job"):
+        asked("SELECT enter_vault(%s)", token(kind, None, None, None))
+
+
 def by_an_expired_token() -> None:
     now = asked("SELECT extract(epoch FROM now())::bigint")
-    asked("SELECT enter_vault(%s)", signed_by(settings.CALLPRIVACY_SCOPE_KEYS[0], f"{now - 1} operator   "))
+    asked("SELECT enter_vault(%s)", signed_by(settings.CALLPRIVACY_SCOPE_KEYS[0], f"{now - 1} {ALL}"))
 
 
 def by_a_key_of_ones_own() -> None:
-    asked("SELECT enter_vault(%s)", signed_by(bytes(32), f"{int(time.time()) + 60} operator   "))
+    asked("SELECT enter_vault(%s)", signed_by(bytes(32), f"{int(time.time()) + 60} {ALL}"))
     for pads in (PAD, "\\x" + "00" * 64):
-        seal = asked("SELECT scope_seal(%s, %s, %s)", "operator   ", pads, pads)
-        asked("SELECT set_config('callprivacy.scope', %s, true)", f"operator    {seal}")
+        seal = asked("SELECT scope_seal(%s, %s, %s)", ALL, pads, pads)
+        asked("SELECT set_config('callprivacy.scope', %s, true)", f"{ALL} {seal}")
 
 
 def by_the_databases_keys() -> None:
@@ -198,11 +205,10 @@ def by_the_databases_keys() -> None:
         asked("UPDATE tenancy_scopekey SET inner_pad = %s WHERE number = %s", PAD, number)
         asked("UPDATE tenancy_scopekey SET outer_pad = %s WHERE number = %s", PAD, number)
         seal = asked(
-            "SELECT scope_seal('operator   ', k.inner_pad, k.outer_pad) FROM tenancy_scopekey k"
-            " WHERE number = %s",
+            f"SELECT scope_seal('{ALL}', k.inner_pad, k.outer_pad) FROM tenancy_scopekey k WHERE number = %s",
             number,
         )
-        asked("SELECT set_config('callprivacy.scope', %s, true)", f"operator    {seal}")
+        asked("SELECT set_config('callprivacy.scope', %s, true)", f"{ALL} {seal}")
 
 
 def by_a_table_of_the_same_name() -> None:
@@ -210,8 +216,8 @@ def by_a_table_of_the_same_name() -> None:
     asked("ALTER TABLE pg_temp.tenancy_scopekey ADD outer_pad bytea")
     asked("UPDATE pg_temp.tenancy_scopekey SET outer_pad = inner_pad")
     asked("SET LOCAL search_path = pg_temp, public")
-    seal = asked("SELECT public.scope_seal('operator   ', %s, %s)", PAD, PAD)
-    asked("SELECT set_config('callprivacy.scope', %s, true)", f"operator    {seal}")
+    seal = asked(f"SELECT public.scope_seal('{ALL}', %s, %s)", PAD, PAD)
+    asked("SELECT set_config('callprivacy.scope', %s, true)", f"{ALL} {seal}")
     asked("SELECT public.scope_entered()")
 
 
@@ -220,6 +226,7 @@ ATTACKS: tuple[Callable[[], None], ...] = (
     by_an_altered_seal,
     by_the_other_databases_seal,
     by_an_altered_token,
+    by_a_token_of_the_other_database,
     by_an_expired_token,
     by_a_key_of_ones_own,
     by_the_databases_keys,
