@@ -783,10 +783,10 @@ ROWS: tuple[Row, ...] = (
                 "with _naming(*EVERYBODY):",
             ),
             Edit(
-                "a kept plan takes what enters the vault",
+                "other sessions read what enters the vault",
                 "callprivacy/vault/scope.py",
-                "[token(*words)], prepare=False)",
-                "[token(*words)], prepare=True)",
+                "from psycopg import Connection, Cursor\n",
+                "from psycopg import ClientCursor as Cursor, Connection\n",
             ),
         ),
         broken=("tenancy/test_forged_scopes.py", "vault/test_row_security.py"),
