@@ -89,7 +89,7 @@ class AccountAdapter(DefaultAccountAdapter):
     """People come by invitation only, and what they do at the door is recorded."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "This e-mail address and password do not belong together.",
+        "email_password_mismatch": "The email address or password is incorrect.",
         "incorrect_password": "This is not your password.",
     }
 

@@ -274,6 +274,44 @@ def seal_state(agency_id: int) -> SealState:
     return SealState(seal, len(instants), min(filter(None, instants), default=None))
 
 
+_ACTORS: Final = {
+    "accounts.purge_sign_ins": "the clock (sign-ins)",
+    "approval": "a client's approval link",
+    "binder": "an evidence pack's link",
+    "calls.process_inbox": "a tracker's event",
+    "calls.run_import": "an import",
+    "calls.sample_reveals": "the weekly sample",
+    "calls.write_export": "an export",
+    "consent.codes": "a code by text or phone",
+    "consent.email": "an email",
+    "consent.preferences": "the preferences page",
+    "consent.web": "the consent form",
+    "dashboard.demo": "the demo",
+    "dashboard.remove_demo": "the demo",
+    "handover": "a handover link",
+    "import_calls": "a command (import)",
+    "retention.run": "the retention run",
+    "retention.sweep": "the retention run",
+    "rights.portal": "the requests page",
+    "rotate_keys": "a command (new keys)",
+    "twilio.sms": "a text message",
+    "twilio.voice": "the phone menu",
+    "verify_audit": "a command (verify)",
+}
+_KEYS: Final = {"api": "an API key", "kiosk": "a kiosk", "premises": "a badge system"}
+"""Names that an id follows."""
+
+
+def actor_in_words(name: str, *, is_job: bool) -> str:
+    """What acted where no person did, such as "the requests page" or "a job (erase people)"."""
+    kind, _, own = name.partition(":")
+    if own and kind in _KEYS:
+        return _KEYS[kind]
+    if name in _ACTORS or not is_job:
+        return _ACTORS.get(name, name)
+    return f"a job ({name.rpartition('.')[2].replace('_', ' ')})"
+
+
 def actions(agency_id: int) -> list[str]:
     """Every kind of deed that the agency's trail knows, by skipping through the index."""
     with connection.cursor() as cursor:

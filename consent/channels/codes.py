@@ -19,7 +19,7 @@ from consent.channels import twilio, twiml
 from consent.enums import CodeWay, Language
 
 _WORDS: Final = {
-    Language.ENGLISH: "{name}: your code is {code}. It counts for 10 minutes. Nobody of us ever asks you for it.",
+    Language.ENGLISH: "{name}: your code is {code}. It is valid for 10 minutes. We never ask you for it.",
     Language.SPANISH: "{name}: su código es {code}. Vale 10 minutos. Nadie de nosotros se lo pedirá nunca.",
 }
 # Said by a machine: a digit at a time, and all of it three times, for who looks for a pen first.

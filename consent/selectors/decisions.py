@@ -25,6 +25,7 @@ from callprivacy.calls.models import (
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
+from consent.decide import words
 from consent.enums import NO_KINDS, NO_STATES, Basis, EventKind, Purpose, Scope, State
 from consent.law import places as law_places
 from consent.models import CallerPlace, ConsentEvent, ConsentState, Decision, Rejudgement
@@ -392,7 +393,17 @@ def said_first(decision: Decision | None) -> str:
         return "Not decided yet."
     own = [reason for reason in decision.reasons if not _OF_A_PLACE(reason)]
     said = own or decision.reasons
+    if not decision.allowed and said and said[0] in _NOTICES:
+        return next((reason for reason in said if reason in _LACKING), said[0])
     return said[0] if said else ""
+
+
+_NOTICES: Final = {words.ANNOUNCED, words.POSTED}
+"""What was said, which is no reason to withhold."""
+_LACKING: Final = {
+    words.NOT_ON_RECORDING, words.NOTICE_ALONE, words.POSTED_ALONE, words.UNTOLD, words.UNWRITTEN, words.UNSAID,
+    *words.NOT_MET.values(),
+}  # fmt: skip
 
 
 _OF_A_PLACE: Final = re.compile(

@@ -17,6 +17,7 @@ from typing import Final
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
+from callprivacy.audit import selectors as audit
 from callprivacy.calls.models import Call, Caller, caller_label
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.status import Progress, Reader, Thing, words_for
@@ -392,7 +393,9 @@ def events_of(client: Client, caller_id: uuid.UUID) -> QuerySet[ConsentEvent]:
 
 
 def _who(event: ConsentEvent) -> str:
-    return str(event.user) if event.user is not None else event.recorded_by
+    if event.user is not None:
+        return str(event.user)
+    return audit.actor_in_words(event.recorded_by, is_job=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,23 +55,6 @@ class Row:
         return [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in details.items()]
 
 
-# Jobs as a person reads them; the details of a row name the job itself.
-JOBS = {
-    "accounts.purge_sign_ins": "the clock (sign-ins)",
-    "calls.process_inbox": "a tracker's event",
-    "calls.run_import": "an import",
-    "calls.sample_reveals": "the weekly sample",
-    "calls.write_export": "an export",
-    "dashboard.demo": "the demo",
-    "dashboard.remove_demo": "the demo",
-    "import_calls": "a command (import)",
-    "retention.run": "the retention run",
-    "retention.sweep": "the retention run",
-    "rotate_keys": "a command (new keys)",
-    "verify_audit": "a command (verify)",
-}
-
-
 _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
 
 
@@ -81,13 +64,6 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     text = "none" if value is None else str(value)
     return text.replace("_", " ") if _CODE.fullmatch(text) else text
-
-
-def _job(event: Event) -> str:
-    """What did it that is no person here: one of `JOBS`, or a job by what it is called after."""
-    if event.actor_kind != ScopeKind.JOB or event.actor_name in JOBS:
-        return JOBS.get(event.actor_name, event.actor_name)
-    return f"a job ({event.actor_name.rpartition('.')[2].replace('_', ' ')})"
 
 
 def words_of(action: str) -> str:
@@ -135,7 +111,8 @@ def _page(
         Row(
             event=event,
             what=words_of(event.action) or "Cannot be read",
-            who=people.get(event.actor_user_id or 0) or _job(event),
+            who=people.get(event.actor_user_id or 0)
+            or selectors.actor_in_words(event.actor_name, is_job=event.actor_kind == ScopeKind.JOB),
             client=clients.get(event.client_id or 0),
             seal=seals.get(event.pk),
             has_words=event.pk in kept,

@@ -175,7 +175,7 @@ def test_who_changes_second_factors_is_led_to_where_sessions_end(
     for url, sent in (("activate", {"code": code_of(secret)}), ("deactivate", {})):
         mailoutbox.clear()
         page = browser.post(f"/accounts/2fa/totp/{url}/", sent, follow=True).content.decode()
-        assert "End it under Where you are signed in" in page
+        assert "End them under Where you are signed in" in page
         assert mailoutbox[0].to == [BOB]
         assert "http://127.0.0.1:8000/accounts/sessions/" in mailoutbox[0].body
     assert (

@@ -108,7 +108,7 @@ def test_an_unknown_name_a_wrong_password_and_a_closed_account_read_the_same(peo
         sign_in(Browser(), "nobody@acme.example", WRONG),
         sign_in(Browser(), "carol@acme.example", PASSWORD),
     ]
-    words = "This e-mail address and password do not belong together."
+    words = "The email address or password is incorrect."
     assert all(answer.status_code == 200 and words in answer.content.decode() for answer in answers)
     assert house_actions() == ["sign_in.failed"] * 3
 
@@ -327,11 +327,11 @@ def test_the_page_says_how_long_the_lock_still_lasts(
         assert "again in" not in tried()
         clock.shift(timedelta(minutes=4))
 
-    assert "again in 15 minutes;" in tried()
+    assert "again in 15 minutes." in tried()
     clock.shift(timedelta(minutes=1))
-    assert "again in 14 minutes;" in tried()
+    assert "again in 14 minutes." in tried()
     clock.shift(timedelta(minutes=13, seconds=30))
-    assert "again in 1 minute;" in tried(PASSWORD)
+    assert "again in 1 minute." in tried(PASSWORD)
     clock.shift(timedelta(seconds=31))
     assert sign_in(Browser(), BOB, PASSWORD, address="10.0.0.1").status_code == 302
 
@@ -345,7 +345,7 @@ def test_a_lock_lasts_until_enough_of_the_failures_are_past(
         clock.shift(timedelta(minutes=minutes))
     locked = sign_in(other, BOB, WRONG, address="10.0.0.1")
 
-    assert "again in 5 minutes;" in locked.content.decode()
+    assert "again in 5 minutes." in locked.content.decode()
     clock.shift(timedelta(minutes=5, seconds=1))
     assert sign_in(one, BOB, PASSWORD, address="10.0.0.1").status_code == 302
 

@@ -24,7 +24,7 @@ def test_the_door_says_the_same_of_every_name_and_closes(visitor: Visitor) -> No
         page.wait_for_load_state("domcontentloaded")
         said.append(page.locator("main").inner_text())
 
-    assert all("do not belong together" in answer for answer in said[:4])
+    assert all("email address or password is incorrect" in answer for answer in said[:4])
     expect(page.get_by_role("heading", name="Try again later")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("sign in again in 15 minutes")
     page.get_by_role("link", name="Back to sign in").click()

@@ -269,6 +269,18 @@ def test_another_clients_connection_cannot_be_chosen(cast: Cast) -> None:
 # --- Saying what it is -----------------------------------------------------------------------------------------------
 
 
+def test_format_is_recognized_by_the_columns(cast: Cast) -> None:
+    """A file of any other tracker was called a CallRail export unless a person chose the format."""
+    browser = signed_in(cast.alice)
+    call = (f"{NOON - timedelta(days=2):%Y-%m-%d %H:%M:%S}", "202-555-0147", "202-555-0199")
+    bring(browser, cast.dentist, table([call], ("Date", "From", "To")), format="")
+    row = the_import(cast.dentist)
+    shown = text(browser.get(url("import", cast.dentist, row.pk)))
+    assert "CallRail export" not in shown
+    assert "It cannot be read like this" not in shown
+    assert row.format == "generic"
+
+
 def test_a_first_line_that_is_a_call_is_no_heading(cast: Cast) -> None:
     """Its number was shown and stored as the name of a column."""
     browser = signed_in(cast.alice)

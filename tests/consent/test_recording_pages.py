@@ -15,8 +15,9 @@ from callprivacy.audit.models import Event
 from callprivacy.calls.models import Recording
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from consent.enums import EventKind
-from consent.models import CallerPlace, Rejudgement
+from consent.decide import words
+from consent.enums import EventKind, Standard
+from consent.models import CallerPlace, Decision, Rejudgement
 from consent.selectors import decisions as selectors
 from consent.services import store
 from tests import make
@@ -54,6 +55,23 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     assert page.context["counts"].by_basis[0].words == "Express consent"
     assert signed_in(cast.carol).get(LIST).status_code == 403
     assert signed_in(cast.mallory).get(LIST).status_code == 404
+
+
+@pytest.mark.parametrize("notice", [words.ANNOUNCED, words.POSTED])
+@pytest.mark.parametrize(
+    "lacking", [words.NOT_MET[Standard.EXPRESS], words.NOTICE_ALONE, words.NOT_ON_RECORDING]
+)
+def test_reason_to_withhold_is_what_is_lacking(notice: str, lacking: str) -> None:
+    """A notice stood there as the reason to withhold what it did not suffice for."""
+    reasons = [
+        "California: everybody on the call must agree; more.",
+        notice,
+        "Announced since June.",
+        lacking,
+    ]
+
+    assert selectors.said_first(Decision(allowed=False, reasons=reasons)) == lacking
+    assert selectors.said_first(Decision(allowed=True, reasons=reasons)) == notice
 
 
 def test_the_list_goes_on_page_by_page_in_as_many_queries(

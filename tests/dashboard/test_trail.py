@@ -13,13 +13,14 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from callprivacy.accounts.enums import Role
-from callprivacy.audit import services
+from callprivacy.audit import selectors, services
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
 from tests import cast, make
 from tests.accounts.browsers import signed_in
 from tests.audit.trails import seal
 from tests.make import JOB, NOON
+from tests.rules import source
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
@@ -368,3 +369,13 @@ def test_a_verification_that_nobody_can_read_is_not_said_to_have_held(everybody:
 
     assert "what was written of it cannot be read" in page
     assert "the trail held" not in page
+
+
+def test_every_entrance_is_named_in_words() -> None:
+    code = "\n".join(file.read_text() for file in source.files())
+    names = set(re.findall(r'Actor\.client\("([^"]+)"\)|^ACTOR: Final = "([^"]+)"', code, re.MULTILINE))
+    shown = {"".join(name): selectors.actor_in_words("".join(name), is_job=False) for name in names}
+
+    assert {"rights.portal", "twilio.sms"} <= set(shown)
+    assert [name for name, said in shown.items() if said == name] == []
+    assert selectors.actor_in_words("api:7", is_job=False) == "an API key"

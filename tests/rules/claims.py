@@ -27,11 +27,13 @@ from retention.enums import Category, PartState, RunCause, RunState
 from retention.models import Backup, Certificate, Drill, Run, RunPart
 from retention.selectors import certificates as certificate_selectors
 from retention.services import certificates
+from rights.enums import Ask
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.test_withdrawals import carry_out, connect, withdraw
 from tests.make import NOON
+from tests.rights import asking
 from tests.rights.asking import Office
 from tests.samples import new_york
 
@@ -131,6 +133,12 @@ def chosen(ground: Ground) -> str:
         assert done.update(state=WaitingState.DONE, done_at=LATER) == 1
         row = Withdrawal.objects.get()
     return page(ground.cast.alice, "consent:withdrawal", "dentist", row.pk)
+
+
+def requests_page(ground: Ground) -> str:
+    """The list with a request whose date no law sets."""
+    asking.asked(ground.cast.dentist, Ask.COMPLAIN)
+    return page(ground.cast.alice, "rights:home")
 
 
 # --- Certificates -------------------------------------------------------------------------------------------------
@@ -271,6 +279,11 @@ MORE = (
           ("1 of 2", f"the last {NEXT:%-d %b}")),
     Claim("the copies of a certificate", "none is recorded", lambda g: certificate_page(g, certified(g, erased=5)),
           ("No vault backup from before the destruction is recorded",), ("All vault backups", "are removed")),
+    Claim("the preview of a client", "in dry run: nothing leaves",
+          lambda g: page(g.cast.alice, "retention:preview", "dentist"),
+          ("What a run would delete if Dentist were live",), ("What the next run deletes", "leaves with the next run")),
+    Claim("the list of requests", "no law sets a day", requests_page,
+          ("no law sets a day", "Each has a due date"), ("Each has a day by law",)),
     Claim("the export", "an earlier state: queued", lambda g: export_page(g, JobState.QUEUED),
           ("Waiting for a worker",), ("Being written", "Take the file", "file is deleted")),
     Claim("the export", "an earlier state: running", lambda g: export_page(g, JobState.RUNNING),

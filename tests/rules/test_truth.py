@@ -203,6 +203,9 @@ def taught(_: Ground) -> str:
 CLAIMS = (
     Claim("the case's step", "an earlier state: planned", lambda g: case_page(g, erased(g)),
           ("Notify recipients Being notified: 0 of 2 sent",), ("Notify recipients Done", "Recipients told")),
+    Claim("the list of notifications", "an earlier state: planned",
+          lambda g: (erased(g), page(g.cast.alice, "rights:recipients"))[1],
+          ("is to be notified of an erasure", "Waiting"), ("is told of", "says when it is done")),
     Claim("the caller's timeline", "an earlier state: planned", lambda g: caller_page(erased(g)),
           ("We are notifying the recipients of your data: 0 of 2",), ("were told", "were notified", "acknowledged")),
     Claim("the case's step", "sent but not acknowledged", lambda g: case_page(g, one_sent(g)),

@@ -74,7 +74,7 @@ def test_one_message_a_person_with_kinds_and_a_link_to_the_notifications(cast: C
         "New for you at Acme:\n\n"
         f"- {waiting.EVENTS_TITLE}\n- {waiting.LIMIT_TITLE}\n\n"
         f"Sign in to see it: {settings.CALLPRIVACY_URL}/notifications/\n\n"
-        "How often such a mail comes is yours to say, on that page.\n"
+        "On that page, you choose how often these mails come.\n"
     )
     [(html, kind)] = message.alternatives  # type: ignore[attr-defined]  # a message as it was sent
     assert kind == "text/html"

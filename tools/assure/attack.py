@@ -457,7 +457,7 @@ APART_AT_MOST = 5.0
 
 # What a stranger reads of a thing that is there and of one that is not, and after a wrong password.
 NOT_FOUND, REFUSED = 404, 200
-REFUSAL = "This e-mail address and password do not belong together."
+REFUSAL = "The email address or password is incorrect."
 
 
 class NothingTriedError(RuntimeError):

@@ -57,7 +57,9 @@ class UploadForm(forms.Form):
             "empty": "The file is empty. Export it again.",
         },
     )
-    format = forms.ChoiceField(label="What it is", choices=list(FORMATS.items()))
+    format = forms.ChoiceField(
+        label="Format", required=False, choices=[("", "Recognize it by the columns"), *FORMATS.items()]
+    )
     connection = forms.ModelChoiceField(
         label="Connection",
         queryset=Connection.objects.none(),

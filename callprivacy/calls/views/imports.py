@@ -169,6 +169,7 @@ def _create(
 
 def _proposal(table: Table, file_format: str, time_zone: str, connection: Connection | None) -> Layout:
     """What the connection remembers, where this file has those columns; otherwise what the names suggest."""
+    file_format = file_format or imports.recognized(table.header)
     names = {name.casefold() for name in table.header}
     remembered = connection.mapping if connection is not None else {}
     columns = remembered.get("columns", {}) if remembered.get("format") == file_format else {}
