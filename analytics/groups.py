@@ -170,10 +170,14 @@ def _leaks(
 ) -> set[int]:
     """Groups to be put together with `left`, those that tell nothing; none where nothing follows."""
 
-    def few(parts: Ints) -> Ints:
-        inside = parts != OUT
-        count = int(parts.max(initial=OUT)) + 1
+    def few(rests: Ints, parts: Ints) -> Ints:
+        """The parts of which something is left that does not protect each caller."""
+        count = int(parts.max()) + 1
+        is_cut = np.bincount(parts[rests == OUT], minlength=count) > 0
+        inside = (rests != OUT) & is_cut[parts]
         is_there = np.bincount(parts[inside], minlength=count) > 0
+        if not is_there.any():
+            return np.zeros(0, np.int64)
         return np.flatnonzero(
             is_there & ~amounts.among(inside).protect(parts[inside], callers[inside], count, k=k)
         )
@@ -183,12 +187,14 @@ def _leaks(
     order = np.lexsort((calls, np.arange(left + 1) == left, calls == 0))
     place = np.empty(left + 1, np.int64)
     place[order] = np.arange(left + 1)
-    found = set(few(of).tolist())
+    untold = of == left
+    alone = amounts.among(untold).protect(np.zeros(calls[left], np.int64), callers[untold], 1, k=k)
+    found = set() if alone[0] else {left}
     for other in others:
-        found |= set(few(rest(of, other)).tolist())
+        found |= set(few(rest(of, other), of).tolist())
         # Of a group of the other list in which some of ours lie whole: the smallest of those.
         inside = rest(other, of)
-        for one in few(inside).tolist():
+        for one in few(inside, other).tolist():
             ours = np.unique(of[(other == one) & (inside == OUT)])
             found.add(int(ours[np.argmin(place[ours])]))
     if left in found:

@@ -766,5 +766,8 @@ def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: 
         rule = rule_selectors.rule_of(shop)
     assert (rule.k, rule.p) == (7, 20)
     assert (rule.tags, rule.words) == (frozenset({"booked", "quote"}), "Tagged booked, quote")
-    assert "booked, quote" in officer.get(page).content.decode()
+    shown = " ".join(officer.get(page).content.decode().split())
+    assert "booked, quote" in shown
+    assert "if at least 7 callers contribute to it" in shown
+    assert "at least 20 percent of what the largest brings" in shown
     assert signed_in(cast.bob).post(page, said).status_code == 403
