@@ -102,7 +102,9 @@ def _kept_secret_key() -> str:
     return services.kept_secret(STATE / "secret-key") * 2
 
 
-_BETWEEN = tuple(str(ROOT / name) for name in ("tests/conftest.py", "callprivacy/vault/scope.py", "callprivacy/lib"))
+_BETWEEN = tuple(
+    str(ROOT / name) for name in ("tests/conftest.py", "callprivacy/vault/scope.py", "callprivacy/lib")
+)
 
 
 def asked_by_a_test() -> bool:
