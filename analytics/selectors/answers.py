@@ -105,7 +105,7 @@ def other_of(report: Report, by: Sequence[str], shown: Shown, groups: Sequence[G
     if not by or report.is_exact:
         return None
     now = without(report.total, [one.now for one in groups if not is_hidden(shown, one.now)])
-    if not (now.calls or now.slack):
+    if not (now.calls or now.is_partial):
         return None
     was = None
     if report.before is not None:

@@ -310,9 +310,9 @@ def _of_others(
 ) -> Value:
     """What a step has besides its drawn rows; suppressed where one of these is, so that it is no part of them."""
     parts = [row for row in drawn if row is not None]
-    if any(value_of(shown, row).hidden for row in parts) or any(map(report.rest.of_step, instants)):
+    if any(value_of(shown, row).hidden for row in parts) or any(map(report.rest.may_add_to_step, instants)):
         return suppressed()
-    whole = together([replace(row, slack=0) for row in every])
+    whole = together([replace(row, is_partial=False) for row in every])
     return value_of(shown, without(whole, parts) if whole else None)
 
 
@@ -377,7 +377,7 @@ def _by_country(groups: Sequence[Group], report: Report, shown: Shown) -> list[G
 
     def whole(rows: Sequence[Row | None], of: Report | None) -> Row | None:
         row = together([row for row in rows if row is not None])
-        return None if row is None or of is None else replace(row, slack=len(of.rest.hidden))
+        return None if row is None or of is None else replace(row, is_partial=bool(of.rest.hidden))
 
     found = [
         Group((key,), in_words("region", key), now, whole([one.before for one in some], report.before))

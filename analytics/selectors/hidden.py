@@ -80,23 +80,18 @@ class Rest:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     complete: frozenset[tuple[int, str, str]] = frozenset()
 
-    def of(self, at: At, keys: Keys) -> int:
-        """How many calls may be a row's besides those that are told of it; 0: what is told is all there is."""
-        return sum(
-            1 if one.calls is None else one.calls
-            for one in self.hidden
-            if _reaches(one, at)
-            and all(part in (None, key) for part, key in zip(one.keys, keys, strict=True))
+    def may_add_to(self, at: At, keys: Keys) -> bool:
+        """Whether calls may be a row's besides those that are told of it; if not, what is told is all there is."""
+        return any(
+            _reaches(one, at)
+            and all(part is None or part == key for part, key in zip(one.keys, keys, strict=True))
             and not self._is_elsewhere(one, at, keys)
+            for one in self.hidden
         )
 
-    def of_step(self, at: At) -> int:
+    def may_add_to_step(self, at: At) -> bool:
         """The same of all rows of a step together."""
-        return sum(
-            1 if one.calls is None else one.calls
-            for one in self.hidden
-            if not one.is_placed and _reaches(one, at)
-        )
+        return any(not one.is_placed and _reaches(one, at) for one in self.hidden)
 
     def _is_elsewhere(self, one: Hidden, at: At, keys: Keys) -> bool:
         """

@@ -138,14 +138,14 @@ class Row:
     :ivar keys: a value for each dimension, in the order asked. None: not told, because too few people share it.
     "": nobody said. A client's key is its id in digits, a weekday's "1" (Monday) to "7", an hour's "0" to "23".
     :ivar calls: all calls of this row, whatever was asked for. :ivar figures: one for each measure.
-    :ivar slack: calls that may be this row's, too, of which that is hidden; its numbers are true where there are none.
+    :ivar is_partial: whether hidden calls may be this row's, too; else its numbers are true.
     """
 
     at: date | datetime | None
     keys: tuple[str | None, ...]
     calls: int
     figures: dict[Measure, Figure]
-    slack: int = 0
+    is_partial: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -181,7 +181,7 @@ class Report:
     def empty(self, at: At, keys: tuple[str | None, ...]) -> Row:
         """A row of which nothing is told: no call, or hidden ones."""
         nothing = {measure: Figure(0) for measure in self.asked.measures}
-        return Row(at, keys, 0, nothing, self.rest.of(at, keys))
+        return Row(at, keys, 0, nothing, self.rest.may_add_to(at, keys))
 
 
 type Source = Callable[[Asked], Report]
@@ -468,7 +468,7 @@ def report(asked: Asked) -> Report:
         totals = rows
     nothing = Row(None, (), 0, {measure: Figure(0) for measure in asked.measures})
     total = totals[0] if totals else nothing
-    rows = [replace(row, slack=rest.of(row.at, row.keys)) for row in rows]
+    rows = [replace(row, is_partial=rest.may_add_to(row.at, row.keys)) for row in rows]
     rows.sort(
         key=lambda row: (row.at is None, str(row.at or ""), -row.calls, tuple(str(key) for key in row.keys))
     )
@@ -478,7 +478,7 @@ def report(asked: Asked) -> Report:
     return Report(
         asked=asked,
         rows=tuple(rows),
-        total=replace(total, slack=_rest(whole, values, sums, dark, complete).of(None, ())),
+        total=replace(total, is_partial=_rest(whole, values, sums, dark, complete).may_add_to(None, ())),
         unplaced=sums.unplaced,
         hidden=hidden,
         k=least_callers(clients),

@@ -114,7 +114,7 @@ def value_of(shown: Shown, row: Row | None) -> Value:
     if row is None:
         return Value(None, "–") if shown.over else Value(0.0, shown.written(0))
     figure = row.figures.get(shown.of, Figure(0))
-    if row.slack or not figure.is_told:
+    if row.is_partial or not figure.is_told:
         return suppressed()
     if shown.over is None:
         return Value(figure.value / shown.unit, shown.written(figure.value / shown.unit))
@@ -139,7 +139,7 @@ def together(rows: Sequence[Row]) -> Row | None:
     for measure in names:
         found = [row.figures.get(measure, Figure(0)) for row in rows]
         figures[measure] = Figure(sum(one.value for one in found), sum(one.unknown for one in found))
-    return Row(None, (), sum(row.calls for row in rows), figures, sum(row.slack for row in rows))
+    return Row(None, (), sum(row.calls for row in rows), figures, any(row.is_partial for row in rows))
 
 
 def without(whole: Row, parts: Sequence[Row]) -> Row:
@@ -150,7 +150,9 @@ def without(whole: Row, parts: Sequence[Row]) -> Row:
         )
         for measure, figure in whole.figures.items()
     }
-    return Row(whole.at, whole.keys, whole.calls - sum(part.calls for part in parts), figures, whole.slack)
+    return Row(
+        whole.at, whole.keys, whole.calls - sum(part.calls for part in parts), figures, whole.is_partial
+    )
 
 
 def changed(now: Value, was: Value) -> str:
