@@ -30,6 +30,9 @@ _BOM: Final = "\ufeff"
 # XML 1.0 has no place for these signs, not even escaped.
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PERCENT: Final = re.compile("([+\N{MINUS SIGN}]?\\d+)\N{NO-BREAK SPACE}%")
+SUPPRESSED: Final = "Suppressed"
+"""What stands for a number that may not be shown."""
+_NO_NUMBER: Final = frozenset({SUPPRESSED, "–", None})
 _LONGEST: Final = 32_767
 """Signs that a cell of a workbook holds at most."""
 
@@ -84,15 +87,32 @@ def as_csv(paper: Paper) -> bytes:
 
 
 def _in_numbers(paper: Paper) -> tuple[list[str], list[list[Cell]]]:
-    """The table with percentages as numbers, which a spreadsheet counts with, and their sign in the column's head."""
-    columns, rows = list(paper.columns), [list(row) for row in paper.rows]
-    for place, name in enumerate(columns):
-        cells = [row[place] for row in rows]
+    """
+    The table with one type a column: percentages as numbers, their sign in the column's head, and behind a column with
+    suppressed numbers another one that says which.
+    """
+    columns: list[str] = []
+    rows: list[list[Cell]] = [[] for _ in paper.rows]
+    for place, name in enumerate(paper.columns):
+        cells = [row[place] for row in paper.rows]
+        flags = [cell == SUPPRESSED for cell in cells]
         found = [_PERCENT.fullmatch(cell) if isinstance(cell, str) else None for cell in cells]
-        if any(found) and all(one or cell in {"–", None} for one, cell in zip(found, cells, strict=True)):
-            columns[place] = f"{name} (%)"
-            for row, one in zip(rows, found, strict=True):
-                row[place] = int(one[1].replace("\N{MINUS SIGN}", "-")) if one else None
+        is_numbers = any(found) or any(flags) or any(isinstance(cell, int | float) for cell in cells)
+        if is_numbers and all(
+            one or cell in _NO_NUMBER or isinstance(cell, int | float)
+            for one, cell in zip(found, cells, strict=True)
+        ):
+            cells = [
+                int(one[1].replace("\N{MINUS SIGN}", "-")) if one else None if cell in _NO_NUMBER else cell
+                for one, cell in zip(found, cells, strict=True)
+            ]
+        columns.append(f"{name} (%)" if any(found) else name)
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(cell)
+        if any(flags):
+            columns.append(f"{columns[-1]}, suppressed")
+            for row, flag in zip(rows, flags, strict=True):
+                row.append("yes" if flag else "no")
     return columns, rows
 
 

@@ -65,7 +65,7 @@ def keys_of_fills(series: Sequence[Series]) -> list[Key]:
     ]
     keys = keys if len(series) > 1 else []
     if any(value.hidden for one in series for value in one.values):
-        keys.append(Key("Not told: too few people", look="plot-hidden", pattern=1))
+        keys.append(Key("Suppressed: too few people", look="plot-hidden", pattern=1))
     return keys
 
 
@@ -78,7 +78,7 @@ def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
         if int(limit) or top != int(top):
             keys.append(Key(name, look=f"plot-shade-{level}"))
     if has_hidden:
-        keys.append(Key("Not told: too few people", look="plot-untold", pattern=1))
+        keys.append(Key("Suppressed: too few people", look="plot-untold", pattern=1))
     return keys
 
 

@@ -22,6 +22,7 @@ from analytics.selectors.asked import (
     OVER_TIME,
     PERIODS,
     STEPS,
+    WHOLE,
     Asked,
     before,
     period_of,
@@ -59,10 +60,14 @@ class ExploreForm(forms.Form):
         client: Client,
         today: date,
         values: Mapping[str, Sequence[tuple[str, str]]],
-        hours_at_most: int = HOURS_AT_MOST,
+        is_exact: bool = False,
     ) -> None:
         super().__init__(data)
-        self.client, self.today, self.hours_at_most = client, today, hours_at_most
+        self.client, self.today = client, today
+        self.hours_at_most = HOURS_OF_EXACT if is_exact else HOURS_AT_MOST
+        if not is_exact:
+            offered = {*WHOLE, "own", data.get("period", "")}
+            self.fields["period"].widget.choices = [one for one in PERIODS.items() if one[0] in offered]
         self._offer("measure", list(showing.MEASURES.items()))
         for name in ("by", "by2", "by3"):
             self._offer(name, [("", "Nothing"), *showing.DIMENSIONS.items()])
@@ -187,7 +192,7 @@ def read(
         client=client,
         today=today,
         values=showing.choices_of(client, is_exact=is_exact),
-        hours_at_most=HOURS_OF_EXACT if is_exact else HOURS_AT_MOST,
+        is_exact=is_exact,
     )
     return form, form.asked() if form.is_valid() else None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from analytics.channels.paper import SUPPRESSED
 from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
@@ -14,7 +15,7 @@ from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, costs, counting, explorer, reports, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
-from analytics.selectors.reports import Figure, Row
+from analytics.selectors.reports import Report, Row
 from callprivacy.lib import calendars
 from callprivacy.tenancy.models import Client
 
@@ -115,16 +116,15 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
             days.setdefault(row.keys[0], {})[row.at.isoformat()] = row
     spent = costs.costs_of_clients([client.pk for client in clients], first, last)
     steps = explorer.steps_of(by_day.asked.step.value, first, last)
-    is_partly_told = by_day.unplaced > 0 or any(row.at is None for row in by_day.rows)
     rows = [
         _row(
             client,
-            now.get(str(client.pk)),
-            was.get(str(client.pk)),
-            days=days.get(str(client.pk), {}),
-            steps=steps,
+            now.get(str(client.pk)) or report.empty(None, (str(client.pk),)),
+            None
+            if report.before is None
+            else was.get(str(client.pk)) or report.before.empty(None, (str(client.pk),)),
+            trend=[_row_of(by_day, days, str(client.pk), step) for step in steps],
             spent=spent,
-            is_partly_told=is_partly_told,
         )
         for client in clients
     ]
@@ -142,24 +142,23 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     made.left_out = max(0, len(rows) - _LISTED)
     made.counting = counting.said_of([client.name for client in clients if client.pk in uncounted])
     made.trend_title = f"Calls of all clients by {by_day.asked.step.value}"
-    made.trend = _all_of_them(by_day.rows, by_day.asked.step.value, steps, is_partly_told=is_partly_told)
-    if by_day.unplaced or any(
-        row.at is None or not row.figures.get(Measure.CALLS, Figure(0)).is_told for row in by_day.rows
-    ):
-        made.trend_note = (
-            f"Some calls are not in this chart, so that a {by_day.asked.step.value} may have had more: those of too few"
-            " callers at a client, and those from which these could be worked out. They are in the totals alone."
-        )
+    together = [
+        showing.together([_row_of(by_day, days, str(client.pk), step) for client in clients])
+        for step in steps
+    ]
+    if by_day.rows and len(steps) > 1:
+        made.trend = _all_of_them(together, by_day.asked.step.value, steps)
     made.notes.append(
-        f"Behind each number stand at least {report.k} callers; calls that would say more are in totals alone. “Best”"
-        " and “Worst” are marked only where the change against the period before passes an exact test at 1 %, corrected"
-        " for all clients."
+        f"Behind each number stand at least {report.k} callers; suppressed are figures of fewer, and those from which"
+        " such a figure could be worked out. “Best” and “Worst” are marked only where the change against the period"
+        " before passes an exact test at 1 %, corrected for all clients."
     )
-    if report.unplaced:
-        made.notes.append(
-            f"Of {report.unplaced:,} more calls it is not told whether they lie in this period."
-        )
     return made
+
+
+def _row_of(report: Report, rows: dict[str | None, dict[str, Row]], client: str, step: str) -> Row:
+    """A client's row of a step; an empty one where it has none."""
+    return rows.get(client, {}).get(step) or report.empty(date.fromisoformat(step), (client,))
 
 
 def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
@@ -181,15 +180,20 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
             first=first,
             last=last + timedelta(days=1),
             step=Step.WEEK,
+            dimensions=(Dimension.CLIENT,),
         )
     )
-    rows = {row.at.isoformat(): row for row in report.rows if isinstance(row.at, date)}
+    rows: dict[str | None, dict[str, Row]] = {}
+    for row in report.rows:
+        if isinstance(row.at, date):
+            rows.setdefault(row.keys[0], {})[row.at.isoformat()] = row
     if not rows:
         return None
     weeks = explorer.steps_of("week", first, last)
     labels = [f"{date.fromisoformat(week):%-d %b}" for week in weeks]
     shown = [showing.SHOWN["calls"], showing.SHOWN["conversions"]]
-    series = [Series(one.words, [showing.value_of(one, rows.get(week)) for week in weeks]) for one in shown]
+    sums = [showing.together([_row_of(report, rows, str(one.pk), week) for one in clients]) for week in weeks]
+    series = [Series(one.words, [showing.value_of(one, row) for row in sums]) for one in shown]
     return Trend(
         Chart(
             line(labels, series, width=WIDE, height=240),
@@ -207,18 +211,16 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
 
 def _row(
     client: Client,
-    now: Row | None,
+    now: Row,
     was: Row | None,
     *,
-    days: dict[str, Row],
-    steps: Sequence[str],
+    trend: Sequence[Row],
     spent: dict[int, int],
-    is_partly_told: bool,
 ) -> ClientRow:
     shown = showing.SHOWN
     calls, calls_before = showing.value_of(shown["calls"], now), showing.value_of(shown["calls"], was)
     conversions = showing.value_of(shown["conversions"], now)
-    trend = [_step(days.get(step), is_partly_told=is_partly_told) for step in steps]
+    values = [showing.value_of(shown["calls"], row) for row in trend]
     return ClientRow(
         client=client,
         calls=calls,
@@ -229,25 +231,16 @@ def _row(
         ratio=calls.number / calls_before.number
         if calls.number is not None and calls_before.number
         else None,
-        per_conversion=_each(spent.get(client.pk), now),
-        trend=spark(trend),
-        trend_words=f"Calls of {client.name}: {calls.words} in {len(steps)} steps, at most"
-        f" {max((one.number or 0 for one in trend), default=0):,.0f} in one",
+        per_conversion=_each(spent.get(client.pk), conversions),
+        trend=spark(values),
+        trend_words=f"Calls of {client.name}: {', '.join(one.words for one in values)}",
     )
 
 
-def _all_of_them(
-    found: Sequence[Row], step: str, steps: Sequence[str], *, is_partly_told: bool
-) -> Trend | None:
-    """What was counted of each client and step, all clients together; None where nothing is told of any step."""
-    placed: dict[str, list[Row]] = {}
-    for row in found:
-        if isinstance(row.at, date):
-            placed.setdefault(row.at.isoformat(), []).append(row)
-    if not placed or len(steps) < 2:
-        return None
+def _all_of_them(rows: Sequence[Row | None], step: str, steps: Sequence[str]) -> Trend:
+    """What was counted of each step, all clients together."""
     labels = [explorer.label_of(step, key) for key in steps]
-    values = [_step(showing.together(placed.get(key, [])), is_partly_told=is_partly_told) for key in steps]
+    values = [showing.value_of(showing.SHOWN["calls"], row) for row in rows]
     series = [Series("Calls", values)]
     return Trend(
         twice(lambda width: columns(labels, series, width=width, height=240), keys_of_fills(series)),
@@ -259,54 +252,47 @@ def _all_of_them(
     )
 
 
-def _each(cents: int | None, now: Row | None) -> str:
-    """What a qualified call cost, in words; a range where it is not told of some calls whether they are qualified."""
-    figure = now.figures.get(Measure.CONVERSIONS, Figure(0)) if now is not None else Figure(0)
-    most = figure.value + figure.unknown
-    if not cents or not most:
+def _each(cents: int | None, conversions: Value) -> str:
+    """What a qualified call cost, in words."""
+    if not cents or conversions.number == 0:
         return "–"
-    least = f"{cents / most / 100:,.2f}"
-    if figure.is_told:
-        return least
-    return f"{least} to {cents / figure.value / 100:,.2f}" if figure.value else f"{least} or more"
-
-
-def _step(row: Row | None, *, is_partly_told: bool) -> Value:
-    """A step's calls; where some calls have no told place in time, none told is not none."""
-    if row is None and is_partly_told:
-        return Value(None, "not told", hidden=True)
-    return showing.value_of(showing.SHOWN["calls"], row)
+    return SUPPRESSED if conversions.number is None else f"{cents / conversions.number / 100:,.2f}"
 
 
 def _mark(
     rows: Sequence[ClientRow], now: dict[str | None, Row], was: dict[str | None, Row], *, length: float
 ) -> None:
-    """The client that gained most and the one that lost most, where the test passes."""
+    """The client that gained most and the one that lost most, of those whose figures are shown, by the test."""
+    told = [row for row in rows if row.ratio is not None]
     counts = [
-        [kept[str(row.client.pk)].calls if str(row.client.pk) in kept else 0 for row in rows]
+        [kept[str(row.client.pk)].calls if str(row.client.pk) in kept else 0 for row in told]
         for kept in (now, was)
     ]
     findings = headline.all_that_changed(counts[0], counts[1], length=length)
     for finding in findings:
         if finding.ratio == min(one.ratio for one in findings) and finding.ratio < 1:
-            rows[finding.place].mark = "worst"
+            told[finding.place].mark = "worst"
         elif finding.ratio == max(one.ratio for one in findings) and finding.ratio > 1:
-            rows[finding.place].mark = "best"
+            told[finding.place].mark = "best"
 
 
 def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Tile]:
     shown = showing.SHOWN
     calls = showing.value_of(shown["calls"], total)
     change = showing.changed(calls, showing.value_of(shown["calls"], before)) if before else "–"
-    most = max((row for row in rows if row.calls.number), key=lambda row: row.calls.number or 0, default=None)
-    rated = [row for row in rows if row.rate.number is not None and not row.rate.hidden]
+    # Who stands out is said where every client's figure is shown.
+    has_calls, has_rates, has_answered = (
+        not any(value.hidden for value in values)
+        for values in (
+            [row.calls for row in rows], [row.rate for row in rows], [row.answered for row in rows],
+        )
+    )  # fmt: skip
+    counted = [row for row in rows if row.calls.number and has_calls]
+    most = max(counted, key=lambda row: row.calls.number or 0, default=None)
+    rated = [row for row in rows if row.rate.number is not None and has_rates]
     best = max(rated, key=lambda row: row.rate.number or 0, default=None)
-    worst = min(
-        (row for row in rows if row.answered.number is not None),
-        key=lambda row: row.answered.number or 0,
-        default=None,
-    )
-    told = total.figures.get(Measure.CONVERSIONS, Figure(0))
+    answered = [row for row in rows if row.answered.number is not None and has_answered]
+    worst = min(answered, key=lambda row: row.answered.number or 0, default=None)
     return [
         Tile(
             "Calls",
@@ -325,9 +311,7 @@ def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Ti
         Tile(
             "Qualified calls",
             showing.value_of(shown["conversions"], total).words,
-            f"{showing.value_of(shown['conversion_rate'], total).words} of all calls"
-            if told.value
-            else "none is told",
+            f"{showing.value_of(shown['conversion_rate'], total).words} of all calls",
             best.client.name if best else "",
             "Largest share",
         ),

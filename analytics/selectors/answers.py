@@ -8,13 +8,13 @@ from typing import Final
 
 from analytics.charts.figure import Chart
 from analytics.charts.shapes import Value
-from analytics.enums import Measure
 from analytics.selectors.asked import Asked
-from analytics.selectors.reports import SUPPRESSED, Figure, Report, Row
-from analytics.selectors.showing import Shown, changed, name_of, together
+from analytics.selectors.reports import Report, Row
+from analytics.selectors.showing import Shown, changed, name_of, value_of, without
 
 NO_PATTERN: Final = "No clear pattern: no difference here passes the test."
 NOT_YET: Final = "Nothing is said before the calls are counted."
+TOO_LITTLE: Final = "No sentence is said where figures that it would compare are suppressed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,69 +63,53 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows of one set of values as one, now and in the period before."""
+    """
+    The row of one set of values, now and in the period before.
+
+    :ivar is_other: whether it is all the sets together whose numbers are suppressed, and those that have no name here.
+    """
 
     keys: tuple[str | None, ...]
     name: str
-    now: Row | None
+    now: Row
     before: Row | None
-
-    @property
-    def is_whole(self) -> bool:
-        return None not in self.keys
+    is_other: bool = False
 
 
-def untold_of(report: Report) -> Row | None:
-    """
-    What is in a report's total and in none of its rows, or in rows of which no value is told: of some group, not told
-    which.
-    """
-    told = together([row for row in report.rows if any(key is not None for key in row.keys)])
-    calls = report.total.calls - (told.calls if told else 0)
-    if calls <= 0:
+def groups_of(report: Report, by: Sequence[str], shown: Shown) -> list[Group]:
+    """A group for each set of values, most calls first, suppressed ones after them, the others' sum last."""
+    before = report.before
+    now = {row.keys: row for row in report.rows if row.is_whole}
+    was = {row.keys: row for row in before.rows if row.is_whole} if before else {}
+    found = [
+        Group(
+            keys,
+            name_of(by, keys),
+            now.get(keys) or report.empty(None, keys),
+            (was.get(keys) or before.empty(None, keys)) if before else None,
+        )
+        for keys in {**now, **was}
+    ]
+    found.sort(key=lambda group: (is_hidden(shown, group.now), -group.now.calls, group.name))
+    other = other_of(report, by, shown, found)
+    return [*found, other] if other is not None else found
+
+
+def is_hidden(shown: Shown, row: Row | None) -> bool:
+    """Whether what is shown of a row is suppressed."""
+    return row is not None and value_of(shown, row).hidden
+
+
+def other_of(report: Report, by: Sequence[str], shown: Shown, groups: Sequence[Group]) -> Group | None:
+    """What is in the total and in no group whose number is shown."""
+    if not by or report.is_exact:
         return None
-    figures = {}
-    for measure, figure in report.total.figures.items():
-        known = told.figures.get(measure, Figure(0)) if told else Figure(0)
-        if figure.is_suppressed or known.is_suppressed:
-            figures[measure] = SUPPRESSED
-            continue
-        value = max(0, figure.value - known.value)
-        is_sum = measure in {Measure.CALLS, Measure.SECONDS, Measure.VALUE}
-        figures[measure] = Figure(value, 0 if is_sum else max(0, calls - value))
-    return Row(None, tuple(None for _ in report.asked.dimensions), calls, figures)
-
-
-def slack_of(report: Report, measure: Measure) -> int:
-    """How much more of a measure any one group may have: what is not told of calls, and calls that may not belong."""
-    row = untold_of(report)
-    figure = row.figures.get(measure, Figure(0)) if row is not None else Figure(0)
-    parts = sum(
-        row.figures.get(measure, Figure(0)).value + row.figures.get(measure, Figure(0)).unknown
-        for row in report.rows
-        if None in row.keys and any(key is not None for key in row.keys)
-    )
-    return figure.value + figure.unknown + parts + report.unplaced
-
-
-def groups_of(report: Report, by: Sequence[str]) -> list[Group]:
-    """A group for each set of values, most calls first, those that are not told last."""
-    now, was = by_keys(report.rows), by_keys(report.before.rows if report.before else ())
-    if by:
-        for rows, one in ((now, report), (was, report.before)):
-            rows.pop(tuple(None for _ in by), None)
-            untold = untold_of(one) if one is not None else None
-            if untold is not None:
-                rows[untold.keys] = untold
-    found = [Group(keys, name_of(by, keys), now.get(keys), was.get(keys)) for keys in {**now, **was}]
-    return sorted(
-        found, key=lambda group: (not group.is_whole, -(group.now.calls if group.now else 0), group.name)
-    )
-
-
-def by_keys(rows: Sequence[Row]) -> dict[tuple[str | None, ...], Row]:
-    """The rows of each set of values as one."""
-    found: dict[tuple[str | None, ...], list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.keys, []).append(row)
-    return {keys: one for keys, several in found.items() if (one := together(several)) is not None}
+    now = without(report.total, [one.now for one in groups if not is_hidden(shown, one.now)])
+    if not (now.calls or now.is_partial):
+        return None
+    was = None
+    if report.before is not None:
+        rows = [one.before for one in groups if one.before and not is_hidden(shown, one.before)]
+        was = without(report.before.total, rows)
+    keys = tuple(None for _ in by)
+    return Group(keys, name_of(by, keys), now, was, is_other=True)

@@ -19,6 +19,8 @@ PERIODS: Final = {
     "year": "This year",
     "own": "Own dates",
 }
+WHOLE: Final = frozenset({"this_month", "month", "year"})
+"""Periods of whole months: of others protected reports suppress most figures, and do not offer them."""
 STEPS: Final = {"day": "Day", "hour": "Hour", "week": "Week", "month": "Month"}
 KINDS: Final = {
     "line": "Line",

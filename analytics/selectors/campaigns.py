@@ -1,24 +1,24 @@
 """
 Which campaign to stop: what each brings and costs, and which cost significantly more for a qualified call.
 
-Costs are divided by the calls that are told of a campaign. Where the campaign of some calls is not told, a campaign is
-called dear only if it would be with all of those calls added to it.
+Costs are divided by figures that are true. A campaign whose qualified calls are suppressed is compared with nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
-from analytics.channels.paper import Cell, Paper
+from analytics.channels.paper import SUPPRESSED, Cell, Paper
 from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, costs, counting, explorer, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
-from analytics.selectors.reports import Figure, Report, Row, Source
+from analytics.selectors.reports import Report, Row, Source
 from callprivacy.tenancy.models import Client
 
 _NONE: Final = "–"
@@ -30,9 +30,7 @@ class CampaignRow:
     """
     One campaign.
 
-    :ivar slack: how many qualified calls more may be its own, of which that is not told.
-    :ivar each: cents a qualified call, at least: as if all of its calls counted of which that is not told; None where
-        it has none. `at_most`: as if none of them did; None where that is not said.
+    :ivar each: cents a qualified call; None where it has none, or where that is suppressed.
     :ivar is_uncounted: whether calls of its client wait to be counted, so that no call is not none.
     :ivar verdict: "worse" or "better" than the others where the test passes, else "".
     """
@@ -43,11 +41,10 @@ class CampaignRow:
     conversions: Value
     value: Value
     cents: int | None
-    slack: int
     each: float | None
-    at_most: float | None
     each_call: float | None
-    each_before: float | None
+    before: Value
+    cents_before: int | None
     trend: Drawing
     trend_words: str
     verdict: str = ""
@@ -64,30 +61,22 @@ class CampaignRow:
         """What a qualified call cost, in words."""
         if self.cents and self.brings_none:
             return "none came"
-        if self.each is None or self.each == self.at_most:
-            return _amount(self.each)
-        return f"{_amount(self.each)} {'or more' if self.at_most is None else f'to {_amount(self.at_most)}'}"
+        return _words_of(self.cents, self.conversions)
 
     @property
     def brings_none(self) -> bool:
-        """Whether it is told that no qualified call came."""
-        is_told = not (self.is_open or self.conversions.hidden or self.is_uncounted)
-        return is_told and self.conversions.number == 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is not told of some of its calls whether they are qualified."""
-        return " to " in self.conversions.words
+        """Whether no qualified call came."""
+        return self.conversions.number == 0 and not self.is_uncounted
 
     @property
     def per_call(self) -> str:
         """What a call cost, in words."""
-        return _amount(self.each_call)
+        return _words_of(self.cents, self.calls)
 
     @property
     def per_conversion_before(self) -> str:
         """What a qualified call cost in the period before, in words."""
-        return _amount(self.each_before)
+        return _words_of(self.cents_before, self.before)
 
 
 @dataclass(slots=True)
@@ -119,6 +108,11 @@ def _amount(cents: float | None) -> str:
     return _NONE if cents is None else f"{cents / 100:,.2f}"
 
 
+def _words_of(cents: int | None, number: Value) -> str:
+    """What each of a number cost, in words."""
+    return SUPPRESSED if cents and number.hidden else _amount(_each(cents, number.number))
+
+
 def _each(cents: int | None, number: float | None) -> float | None:
     return cents / number if cents is not None and number else None
 
@@ -140,8 +134,7 @@ def report(
     spent = costs.costs_by_campaign(client, first, last)
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
-    rows_of = {row.keys[0]: row for row in now.rows if row.keys[0]}
-    untold = answers.untold_of(now)
+    rows_of: dict[str | None, Row] = {row.keys[0]: row for row in now.rows if row.keys[0]}
     by_key = {str(name).casefold(): str(name) for name in rows_of}
     by_key |= {key: name for key, (name, _) in spent.items() if key not in by_key}
     weeks = explorer.steps_of("week", first, last)
@@ -151,26 +144,25 @@ def report(
     link = Asked("conversions", (), "day", period, first, last, compare=True, kind="line")
     rows = []
     for key, name in by_key.items():
-        row = rows_of.get(name)
-        trend = [_value("conversions", steps.get((week, name))) for week in weeks]
+        row = _row_of(now, rows_of, name)
+        trend = [
+            _value("conversions", steps.get((week, name)) or weekly.empty(date.fromisoformat(week), (name,)))
+            for week in weeks
+        ]
         cents = spent[key][1] if key in spent else None
-        conversions, calls = (_of(part, row, untold) for part in ("conversions", "calls"))
+        conversions, calls = _value("conversions", row), _value("calls", row)
         rows.append(
             CampaignRow(
                 name=name,
-                query=link.query(campaign=name) if row else "",
+                query=link.query(campaign=name) if name in rows_of else "",
                 calls=calls,
                 conversions=conversions,
-                value=_value("value", row) if row else Value(None, "–"),
+                value=_value("value", row),
                 cents=cents,
-                slack=_slack(row, untold) + now.unplaced,
-                each=_each(cents, _most(row)),
-                at_most=_each(cents, conversions.number),
+                each=_each(cents, conversions.number),
                 each_call=_each(cents, calls.number),
-                each_before=_each(
-                    spent_before[key][1] if key in spent_before else None,
-                    _most(was.get(name)),
-                ),
+                before=_value("conversions", _row_of(now.before, was, name)),
+                cents_before=spent_before[key][1] if key in spent_before else None,
                 trend=spark(trend),
                 trend_words=f"Qualified calls of {name} by week: " + ", ".join(one.words for one in trend),
             )
@@ -184,7 +176,7 @@ def report(
             one.is_uncounted, one.verdict_words = True, "still being counted"
     else:
         _judge(made)
-    _summed(made, untold, now)
+    _summed(made, now)
     made.rows.sort(key=_worst_first)
     _draw(made)
     return made
@@ -201,29 +193,13 @@ def query_of(client: Client, first: date, last: date, *, period: str) -> reports
     )
 
 
+def _row_of(report: Report | None, rows: Mapping[str | None, Row], name: str) -> Row | None:
+    """A campaign's row; an empty one where it has none."""
+    return None if report is None else rows.get(name) or report.empty(None, (name,))
+
+
 def _value(name: str, row: Row | None) -> Value:
     return showing.value_of(showing.SHOWN[name], row)
-
-
-def _of(name: str, row: Row | None, untold: Row | None) -> Value:
-    """A campaign's count; where none is told of it and some calls' campaigns are not told, it is not known to be 0."""
-    if row is None and untold is not None and untold.calls:
-        return Value(None, "not told", hidden=True)
-    return _value(name, row)
-
-
-def _most(row: Row | None) -> int:
-    """How many of a campaign's calls are qualified at most."""
-    figure = row.figures.get(Measure.CONVERSIONS, Figure(0)) if row is not None else Figure(0)
-    return figure.value + figure.unknown
-
-
-def _slack(row: Row | None, untold: Row | None) -> int:
-    """How many qualified calls more may be a campaign's: of its own calls, and of those whose campaign is not told."""
-    found = [one.figures.get(Measure.CONVERSIONS, Figure(0)) for one in (row, untold) if one is not None]
-    own = found[0].unknown if row is not None else 0
-    rest = found[-1] if untold is not None else Figure(0)
-    return own + rest.value + rest.unknown
 
 
 def _worst_first(row: CampaignRow) -> tuple[int, float, str]:
@@ -240,17 +216,17 @@ def _judge(made: CampaignReport) -> None:
     judged = [row for row in made.rows if row.cents and row.conversions.number is not None]
     counts = [int(row.conversions.number or 0) for row in judged]
     spent = [float(row.cents or 0) for row in judged]
-    slack = [row.slack for row in judged]
-    worse = headline.all_that_stand_out(counts, spent, fewer=True, slack=slack)
-    better = headline.all_that_stand_out(counts, spent, slack=slack)
+    worse = headline.all_that_stand_out(counts, spent, fewer=True)
+    better = headline.all_that_stand_out(counts, spent)
+    others = "other campaigns" if len(judged) == sum(bool(row.cents) for row in made.rows) else "others shown"
     for finding, verdict in [*((one, "worse") for one in worse), *((one, "better") for one in better)]:
         row = judged[finding.place]
-        row.verdict, row.verdict_words = verdict, _words(row.name, finding.ratio, is_least=row.slack > 0)
+        row.verdict, row.verdict_words = verdict, _words(row.name, finding.ratio, others)
     for row in made.rows:
         if row.cents is None:
             row.verdict_words = "no costs known"
         elif row.conversions.hidden:
-            row.verdict_words = "too few to say"
+            row.verdict_words = "suppressed"
     if worse:
         first = judged[worse[0].place]
         made.said, made.found = (
@@ -269,20 +245,19 @@ def _judge(made: CampaignReport) -> None:
         )
 
 
-def _words(name: str, ratio: float, *, is_least: bool) -> str:
-    least = "at least " if is_least else ""
+def _words(name: str, ratio: float, others: str) -> str:
     if not ratio:
-        return f"“{name}” cost money and brought no qualified call, where the others did."
+        return f"“{name}” cost money and brought no qualified call, where the {others} did."
     if ratio == float("inf"):
-        return f"“{name}” alone brought qualified calls."
+        return f"“{name}” brought qualified calls, and the {others} brought none."
     if ratio < 1:
         times = headline.times(1 / ratio)
-        return f"A qualified call from “{name}” costs {least}{times} as much as one from the other campaigns together."
+        return f"A qualified call from “{name}” costs {times} as much as one from the {others} together."
     times = headline.times(ratio)
-    return f"For the same money “{name}” brings {least}{times} as many qualified calls as the other campaigns together."
+    return f"For the same money “{name}” brings {times} as many qualified calls as the {others} together."
 
 
-def _summed(made: CampaignReport, untold: Row | None, now: Report) -> None:
+def _summed(made: CampaignReport, now: Report) -> None:
     cents = sum(row.cents or 0 for row in made.rows)
     counted = [row for row in made.rows if row.cents and row.each is not None]
     if made.has_costs:
@@ -290,22 +265,17 @@ def _summed(made: CampaignReport, untold: Row | None, now: Report) -> None:
         spent = sum(row.cents or 0 for row in counted)
         number = sum((row.cents or 0) / row.each for row in counted if row.each)
         made.each_words = _amount(_each(spent, number))
-        made.each_note = (
-            "at least; " if any(row.is_open for row in counted) else ""
-        ) + "of campaigns with costs"
+        made.each_note = "of campaigns with costs whose figures are shown"
     made.conversions_note = "of all calls, with a campaign and without"
     made.notes.append(
         f"A qualified call is one that counts as a conversion here: {made.rule[:1].lower()}{made.rule[1:]}. Costs are"
         " as the files say, in the client's currency, by the day that they name."
     )
-    if untold is not None and untold.calls:
+    if any(one.hidden for row in made.rows for one in (row.calls, row.conversions, row.value, row.before)):
         made.notes.append(
-            f"Of {untold.calls:,} calls the campaign is not told: fewer than {now.k} people would share it, and who"
-            " knows one of them could find that person's calls. They are in no row. A campaign may have more calls than"
-            " is told, and cost less for each; it is called dear only if it would be with all of them added."
+            f"Suppressed are figures that fewer than {now.k} people would share, or from which such a figure could be"
+            " worked out. Whole months show more."
         )
-    if now.unplaced:
-        made.notes.append(f"Of {now.unplaced:,} more calls it is not told whether they lie in this period.")
 
 
 def _draw(made: CampaignReport) -> None:
@@ -327,8 +297,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
     """The campaigns as a file."""
     rows: list[list[Cell]] = [
         [
-            row.name, row.verdict_words, row.per_conversion if row.is_open else _cents(row.each),
-            _cents(row.each_before), _cents(row.each_call),
+            row.name, row.verdict_words, _paid(row.cents, row.conversions), _paid(row.cents_before, row.before),
+            _paid(row.cents, row.calls),
             None if row.cents is None else row.cents / 100, _cell(row.calls), _cell(row.conversions), _cell(row.value),
         ]
         for row in made.rows
@@ -351,8 +321,11 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
     )  # fmt: skip
 
 
-def _cents(cents: float | None) -> float | None:
-    return None if cents is None else round(cents / 100, 2)
+def _paid(cents: int | None, number: Value) -> Cell:
+    each = _each(cents, number.number)
+    if each is None:
+        return SUPPRESSED if cents and number.hidden else None
+    return round(each / 100, 2)
 
 
 def _cell(value: Value) -> Cell:

@@ -167,7 +167,8 @@ class _Query:
                 f" WHERE {' AND '.join(meets) or 'TRUE'} {f'GROUP BY {numbers}' if numbers else ''}",
                 {**self.values, **named, "client": self.asked.client_ids[0]},
             )
-            return cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
 
 
 def report(asked: Asked, *, at: datetime) -> Report:

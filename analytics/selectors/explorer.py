@@ -1,15 +1,15 @@
 """
 The explorer's answers: cells as they may be told, drawn and tabled, with the sentence that stands over them.
 
-Nothing here reads a call. `reports` tells only what may be told of several callers together; what it does not tell
-is shown here as not told, and is never guessed.
+Nothing here reads a call. A number that is shown is true: what the source of the rows hides is suppressed, or stands in
+the sum of all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,24 +19,26 @@ from analytics.charts.figure import keys_of_fills
 from analytics.charts.shapes import COLOURS, Series, Value, bars
 from analytics.enums import Dimension, Step
 from analytics.selectors import counting, reports
-from analytics.selectors.answers import NOT_YET, Answer, Group, Table, by_keys, groups_of, slack_of, untold_of
+from analytics.selectors.answers import NOT_YET, Answer, Group, Table, groups_of, is_hidden, other_of
 from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
+from analytics.selectors.hidden import At
 from analytics.selectors.pictures import heat_of, map_of, over_time, twice
 from analytics.selectors.reports import Report, Row, Source
 from analytics.selectors.sentences import say_of_groups, say_of_hours, say_of_time
 from analytics.selectors.showing import (
     DIMENSIONS,
+    OTHER,
     SHOWN,
-    UNTOLD,
     WEEKDAYS,
     Shown,
-    as_untold,
     cell_of,
     changed,
     in_words,
     place_name,
+    suppressed,
     together,
     value_of,
+    without,
 )
 from callprivacy.tenancy.models import Client
 
@@ -130,9 +132,8 @@ def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> 
     made = Answer(asked, shown, value_of(shown, report.total), report.k)
     if report.before is not None:
         made.total_before = value_of(shown, report.before.total)
-    made.is_empty = not report.rows and not report.total.calls and not report.unplaced
+    made.is_empty = not (report.rows or report.total.calls or any(one.calls for one in report.rest.hidden))
     made.chart_title = shown.words
-    made.notes = _notes(report, asked)
     if asked.kind == "heat":
         _answer_by_hours(made, report)
     elif asked.kind in {"states", "countries"}:
@@ -140,69 +141,64 @@ def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> 
     elif asked.kind == "bars":
         _answer_by_groups(made, report)
     else:
-        _answer_over_time(made, report, client)
+        whole = report
+        if asked.by:
+            query = replace(query, step=Step.ALL)
+            whole = (
+                report_of(query, asked.first_on, asked.last_on, source=source)
+                if asked.compare
+                else source(query)
+            )
+        _answer_over_time(made, report, client, whole)
+    _notes(made, report)
     if is_uncounted:
         made.counting, made.said, made.found = counting.WORDS, NOT_YET, False
     return made
 
 
-def _notes(report: Report, asked: Asked) -> list[str]:
-    notes = []
-    untold = untold_of(report) if report.asked.dimensions else None
-    hidden = max(report.hidden, untold.calls if untold is not None else 0)
-    if hidden:
-        what = (
-            "the values or the time"
-            if asked.kind in OVER_TIME and asked.by
-            else "the time"
-            if asked.kind in OVER_TIME
-            else "the values"
+def _notes(made: Answer, report: Report) -> None:
+    """What is suppressed and why, where something is."""
+    cells = [cell for table in made.tables for row in table.rows for cell in row]
+    has_other = OTHER in cells
+    if not has_other and not any(isinstance(one, Value) and one.hidden for one in [made.total, *cells]):
+        return
+    made.notes.append(
+        f"Figures that fewer than {report.k} people would share, or from which such a figure could be worked out, are"
+        " suppressed. Whole months, fewer dimensions and longer steps show more."
+    )
+    if has_other:
+        made.notes.append(f"“{OTHER}” is the sum of all that has no figure of its own here.")
+    if made.total.hidden:
+        made.notes.append(
+            "The total is suppressed, since the period or the filters cut through what may be shown as a whole only."
         )
-        notes.append(
-            f"Of {hidden:,} of these calls {what} asked for {'is' if what == 'the time' else 'are'} not told:"
-            f" fewer than {report.k} people would share them, and who knows one of them could find that person's"
-            " calls, or another hidden figure could be worked out from them. They are in the total. Fewer dimensions or"
-            " longer steps tell more of them."
-        )
-    if report.unplaced:
-        notes.append(
-            f"Of {report.unplaced:,} more calls it is not told whether they lie in this period or fit the filters: too"
-            " few people would be left. They are not counted. Whole months are told best."
-        )
-    return notes
-
-
-def _shown_of(shown: Shown, group: Group, row: Row | None) -> Value:
-    value = value_of(shown, row)
-    return value if group.is_whole else as_untold(value)
 
 
 def _answer_by_groups(made: Answer, report: Report) -> None:
-    by = made.asked.by
-    groups = groups_of(report, by)
+    by, shown = made.asked.by, made.shown
+    groups = groups_of(report, by, shown)
+    drawn = [group for group in groups if not is_hidden(shown, group.now)] or groups
     if by in {("weekday",), ("hour_of_day",)}:
-        groups.sort(key=lambda group: (not group.is_whole, int(group.keys[0] or 99)))
-    drawn = groups[:_BARS] if len(groups) > _BARS else groups
-    series = [
-        Series(
-            "This period" if report.before else made.shown.words,
-            [_shown_of(made.shown, group, group.now) for group in drawn],
-        )
-    ]
+        groups.sort(key=lambda group: (group.is_other, int(group.keys[0] or 99)))
+        drawn = groups
+    drawn = [*drawn[: _BARS - 1], drawn[-1]] if len(drawn) > _BARS else drawn
+    name = "This period" if report.before else shown.words
+    series = [Series(name, [value_of(shown, group.now) for group in drawn])]
     if report.before is not None:
-        series.append(Series("Before", [_shown_of(made.shown, group, group.before) for group in drawn]))
+        series.append(Series("Before", [value_of(shown, group.before) for group in drawn]))
     names = [group.name for group in drawn]
-    made.chart = twice(
-        lambda width: bars(names, series, width=width, words=made.shown.axis), keys_of_fills(series)
-    )
+    if drawn:
+        made.chart = twice(
+            lambda width: bars(names, series, width=width, words=shown.axis), keys_of_fills(series)
+        )
     if by:
-        made.chart_title = f"{made.shown.words} by {', '.join(DIMENSIONS[name].lower() for name in by)}"
-    if len(groups) > len(drawn):
+        made.chart_title = f"{shown.words} by {', '.join(DIMENSIONS[name].lower() for name in by)}"
+    if len(groups) > _BARS:
         made.notes.append(
-            f"Drawn are the {len(drawn)} largest of {len(groups):,}; the table has {min(len(groups), _ROWS):,}."
+            f"Drawn are {len(drawn)} of {len(groups):,}; the table has {min(len(groups), _ROWS):,}."
         )
     made.tables.append(_table_of_groups(made, groups, compared=report.before is not None))
-    say_of_groups(made, [group for group in groups if group.is_whole], report)
+    say_of_groups(made, groups, report)
 
 
 def _table_of_groups(made: Answer, groups: Sequence[Group], *, compared: bool) -> Table:
@@ -211,17 +207,20 @@ def _table_of_groups(made: Answer, groups: Sequence[Group], *, compared: bool) -
     heads = [*(DIMENSIONS[name] for name in by)] or ["All"]
     heads += [shown.words, *(["Share"] if has_share else []), *(["Before", "Change"] if compared else [])]
     rows: list[list[str | Value]] = []
-    for group in groups[:_ROWS]:
+    # What "Other" is the sum of may differ between the periods.
+    is_alike = not any(is_hidden(shown, group.now) or is_hidden(shown, group.before) for group in groups)
+    listed = groups if len(groups) <= _ROWS else [*groups[: _ROWS - 1], groups[-1]]
+    for group in listed:
         now = value_of(shown, group.now)
         row: list[str | Value] = [in_words(name, key) for name, key in zip(by, group.keys, strict=True)]
         row = row or ["All"]
         row.append(now)
         if has_share:
-            share = 100 * (now.number or 0) / (made.total.number or 1)
-            row.append("–" if now.number is None else f"{share:.0f}\N{NO-BREAK SPACE}%")
+            share = None if now.number is None else 100 * now.number / (made.total.number or 1)
+            row.append("–" if share is None else f"{share:.0f}\N{NO-BREAK SPACE}%")
         if compared:
             was = value_of(shown, group.before)
-            row += [was, changed(now, was)]
+            row += [was, changed(now, was) if is_alike or not group.is_other else "–"]
         rows.append(row)
     return Table(made.chart_title, heads, rows)
 
@@ -229,11 +228,13 @@ def _table_of_groups(made: Answer, groups: Sequence[Group], *, compared: bool) -
 # --- ... over time ------------------------------------------------------------------------------------------------
 
 
-def _answer_over_time(made: Answer, report: Report, client: Client) -> None:
+def _answer_over_time(made: Answer, report: Report, client: Client, whole: Report) -> None:
+    """:param whole: the same of the period as one step, for what the lines are told apart by."""
     asked, shown, zone = made.asked, made.shown, client.time_zone
     keys = steps_of(asked.step, asked.first_on, asked.last_on)
     labels = [label_of(asked.step, key) for key in keys]
-    names, found = _lines(report, asked.by, keys, shown, zone)
+    groups = groups_of(whole, asked.by, shown) if asked.by else []
+    names, found = _lines(report, groups, keys, shown, zone)
     dashed: list[int] = []
     series = [Series(name, values) for name, values in zip(names, found, strict=True)]
     if report.before is not None and not asked.by:
@@ -251,61 +252,79 @@ def _answer_over_time(made: Answer, report: Report, client: Client) -> None:
     ]
     heads = (
         [asked.step.capitalize(), *(one.name for one in series)]
-        if len(series) > 1
+        if len(series) > 1 or asked.by
         else [asked.step.capitalize(), shown.words]
     )
     if asked.by:
-        groups = groups_of(report, asked.by)
-        made.tables.append(_table_of_groups(made, groups, compared=report.before is not None))
-        made.tables[0] = Table(
-            f"{shown.words} of the whole period", made.tables[0].heads, made.tables[0].rows
-        )
-        say_of_groups(made, [group for group in groups if group.is_whole], report)
+        table = _table_of_groups(made, groups, compared=whole.before is not None)
+        made.tables.append(replace(table, title=f"{shown.words} of the whole period"))
+        say_of_groups(made, groups, whole)
     else:
         say_of_time(made, report, dict(zip(keys, found[0], strict=True)))
     made.tables.insert(0, Table(made.chart_title, heads, rows))
 
 
+def _instants(key: str, zone: str) -> list[At]:
+    """What rows of a step are called: its day, or the instants at which the clock shows its hour."""
+    if len(key) == len("2026-11-24"):
+        return [date.fromisoformat(key)]
+    hour = datetime.fromisoformat(f"{key}:00").replace(tzinfo=ZoneInfo(zone))
+    return list({hour.replace(fold=fold).astimezone(UTC): None for fold in (0, 1)})
+
+
 def _lines(
-    report: Report, by: Sequence[str], keys: Sequence[str], shown: Shown, zone: str
+    report: Report, groups: Sequence[Group], keys: Sequence[str], shown: Shown, zone: str
 ) -> tuple[list[str], list[list[Value]]]:
-    """Names and values of the lines to draw: the largest groups, and the others as one where they can be added."""
-    placed: dict[tuple[str | None, tuple[str | None, ...]], list[Row]] = {}
+    """Names and values of the lines to draw: the largest groups, and all others as one where they can be added."""
+    placed: dict[str | None, list[Row]] = {}
     for row in report.rows:
-        placed.setdefault((step_of_row(row, zone), row.keys), []).append(row)
-    is_partly_told = report.unplaced > 0 or any(step is None for step, _ in placed)
-    groups = groups_of(report, by) if by else [Group((), shown.words, None, None)]
-    drawn = [group for group in groups if group.is_whole][:_LINES]
+        placed.setdefault(step_of_row(row, zone), []).append(row)
+
+    def of_step(key: str, wanted: tuple[str | None, ...]) -> Row | None:
+        rows = [row for row in placed.get(key, []) if row.keys == wanted]
+        there = {row.at for row in rows}
+        rows += [report.empty(at, wanted) for at in _instants(key, zone) if at not in there]
+        return together(rows)
+
+    drawn = [group for group in groups if not (group.is_other or is_hidden(shown, group.now))][:_LINES]
+    names = [group.name for group in drawn] if groups else [shown.words]
+    wanted = [group.keys for group in drawn] if groups else [()]
+    rows = [[of_step(key, one) for key in keys] for one in wanted]
+    lines = [[value_of(shown, row) for row in line] for line in rows]
     others = [group for group in groups if group not in drawn]
+    if groups and (not drawn or (others and shown.over is None)):
+        names.append(others[0].name if len(others) == 1 else OTHER)
+        lines.append(
+            [
+                _of_others(
+                    shown, report, placed.get(key, []), [line[place] for line in rows], _instants(key, zone)
+                )
+                for place, key in enumerate(keys)
+            ]
+        )
+    return names, lines
 
-    def values(several: Sequence[Group]) -> list[Value]:
-        found = []
-        for key in keys:
-            row = together([row for group in several for row in placed.get((key, group.keys), [])])
-            is_untold = row is None and is_partly_told
-            found.append(Value(None, UNTOLD.lower(), hidden=True) if is_untold else value_of(shown, row))
-        return found
 
-    names = [group.name for group in drawn]
-    lines = [values([group]) for group in drawn]
-    if others and shown.over is None:
-        names.append(others[0].name if len(others) == 1 else f"{len(others)} others together")
-        lines.append(values(others))
-    return (names, lines) if lines else ([shown.words], [values([])])
+def _of_others(
+    shown: Shown, report: Report, every: Sequence[Row], drawn: Sequence[Row | None], instants: Sequence[At]
+) -> Value:
+    """What a step has besides its drawn rows; suppressed where one of these is, so that it is no part of them."""
+    parts = [row for row in drawn if row is not None]
+    if any(value_of(shown, row).hidden for row in parts) or any(map(report.rest.may_add_to_step, instants)):
+        return suppressed()
+    whole = together([replace(row, is_partial=False) for row in every])
+    return value_of(shown, without(whole, parts) if whole else None)
 
 
 # --- ... by hours and by place --------------------------------------------------------------------------------------
 
 
 def _answer_by_hours(made: Answer, report: Report) -> None:
-    found = by_keys(report.rows)
-    is_partly_told = report.unplaced > 0 or any(None in keys for keys in found)
+    rows = {row.keys: row for row in report.rows}
 
     def value(weekday: int, hour: int) -> Value:
-        row = found.get((str(weekday), str(hour)))
-        if row is None and is_partly_told:
-            return Value(None, UNTOLD.lower(), hidden=True)
-        return value_of(made.shown, row)
+        keys = (str(weekday), str(hour))
+        return value_of(made.shown, rows.get(keys) or report.empty(None, keys))
 
     values = [[value(weekday, hour) for hour in range(24)] for weekday in range(1, 8)]
     made.chart = heat_of(values, made.shown)
@@ -318,39 +337,25 @@ def _answer_by_hours(made: Answer, report: Report) -> None:
             [[f"{hour:02d}:00", *(row[hour] for row in values)] for hour in range(24)],
         )
     )
-    say_of_hours(made, values, slack_of(report, made.shown.of))
+    say_of_hours(made, values)
 
 
 def _answer_by_place(made: Answer, report: Report) -> None:
     kind, shown = made.asked.kind, made.shown
-    several: dict[str, list[Row]] = {}
-    for row in report.rows:
-        code = _code_of(kind, row.keys[0])
+    groups = groups_of(report, ("region",), shown)
+    if kind == "countries":
+        groups = _by_country(groups, report, shown)
+    values: dict[str, Value] = {}
+    for group in groups:
+        code = _code_of(kind, group.keys[0])
         if code is not None:
-            several.setdefault(code, []).append(row)
-    values = {code: value_of(shown, together(rows)) for code, rows in several.items()}
-    # A region of which nothing is told may have calls of a few people, as long as it is not told where some came from.
-    untold = untold_of(report)
-    is_partly_told = report.unplaced > 0 or (untold is not None and untold.calls > 0)
-    rest = Value(None, "none, or too few to tell", hidden=True) if is_partly_told else Value(0, "none")
+            values[code] = value_of(shown, group.now)
+    # A region without a value may have calls of a few people, as long as some calls' region is hidden.
+    rest = Value(None, "none, or suppressed", hidden=True) if report.rest.hidden else Value(0, "none")
     place: maps.Place = "states" if kind == "states" else "countries"
     made.chart = map_of(place, values, shown, rest=rest)
     made.chart_title = f"{shown.words} by {'state' if kind == 'states' else 'country'}"
-    groups = groups_of(report, ("region",))
-    if kind == "countries":
-        groups = _by_country(groups)
-    asked = made.asked
-    made.asked = Asked(
-        asked.measure,
-        ("region",),
-        asked.step,
-        asked.period,
-        asked.first_on,
-        asked.last_on,
-        asked.compare,
-        kind,
-        asked.filters,
-    )
+    made.asked = replace(made.asked, by=("region",))
     table = _table_of_groups(made, groups, compared=report.before is not None)
     made.tables.append(
         replace(table, heads=["Country" if kind == "countries" else "Region", *table.heads[1:]])
@@ -360,27 +365,28 @@ def _answer_by_place(made: Answer, report: Report) -> None:
         made.notes.append(
             "Not on this map, but in the table: " + ", ".join(place_name(code) for code in left[:12]) + "."
         )
-    say_of_groups(made, [group for group in groups if group.is_whole], report)
+    say_of_groups(made, groups, report)
 
 
-def _by_country(groups: Sequence[Group]) -> list[Group]:
-    """The regions of each country as one."""
-    several: dict[str | None, list[Group]] = {}
+def _by_country(groups: Sequence[Group], report: Report, shown: Shown) -> list[Group]:
+    """The regions of each country as one; true where no region is hidden, which may be of any country."""
+    several: dict[str, list[Group]] = {}
     for group in groups:
-        key = group.keys[0]
-        several.setdefault(key and key.partition("-")[0], []).append(group)
+        if not group.is_other:
+            several.setdefault((group.keys[0] or "").partition("-")[0], []).append(group)
+
+    def whole(rows: Sequence[Row | None], of: Report | None) -> Row | None:
+        row = together([row for row in rows if row is not None])
+        return None if row is None or of is None else replace(row, is_partial=bool(of.rest.hidden))
+
     found = [
-        Group(
-            (key,),
-            in_words("region", key),
-            together([one.now for one in some if one.now is not None]),
-            together([one.before for one in some if one.before is not None]),
-        )
+        Group((key,), in_words("region", key), now, whole([one.before for one in some], report.before))
         for key, some in several.items()
+        if (now := whole([one.now for one in some], report)) is not None
     ]
-    return sorted(
-        found, key=lambda group: (not group.is_whole, -(group.now.calls if group.now else 0), group.name)
-    )
+    found.sort(key=lambda group: (is_hidden(shown, group.now), -group.now.calls, group.name))
+    other = other_of(report, ("region",), shown, found)
+    return [*found, other] if other is not None else found
 
 
 def _code_of(kind: str, value: str | None) -> str | None:

@@ -47,14 +47,14 @@ def map_of(kind: maps.Place, values: Mapping[str, Value], shown: Shown, *, rest:
     """
     A map of states or of countries.
 
-    :param rest: what is said of a region without a value: that there is no call, or that it is not told.
+    :param rest: what is said of a region without a value: that there is no call, or that it is suppressed.
     """
     names = {code: place_name(f"US-{code}" if kind == "states" else code) for code in maps.codes(kind)}
     here = {code: value for code, value in values.items() if code in names}
     limits = classes((value.number or 0 for value in here.values()), SHADES)
     keys = keys_of_classes(limits, rest=upper(rest.words), is_rest_told=not rest.hidden, words=shown.axis)
     if any(value.hidden for value in here.values()) and not rest.hidden:
-        keys.append(Key("Not told: too few people", look="plot-unknown", pattern=1))
+        keys.append(Key("Suppressed: too few people", look="plot-unknown", pattern=1))
     return twice(
         lambda width: maps.outlines(
             kind, here, names, limits=limits, rest=rest, width=width, words=shown.axis

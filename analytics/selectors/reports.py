@@ -11,7 +11,7 @@ tell, no other tells. A sum is shown where the lists of the sum tell it of every
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from django.db import connection
 from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step, Sum
 from analytics.models import ReportRule, Span
 from analytics.selectors import rules
+from analytics.selectors.hidden import AT, At, Hidden, Rest, steps_of
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 
@@ -131,7 +132,7 @@ class Figure:
         return self.unknown == 0 and not self.is_suppressed
 
 
-SUPPRESSED: Final = Figure(0, is_suppressed=True)
+NO_FIGURE: Final = Figure(0, is_suppressed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,14 @@ class Row:
     :ivar keys: a value for each dimension, in the order asked. None: not told, because too few people share it.
     "": nobody said. A client's key is its id in digits, a weekday's "1" (Monday) to "7", an hour's "0" to "23".
     :ivar calls: all calls of this row, whatever was asked for. :ivar figures: one for each measure.
+    :ivar is_partial: whether hidden calls may be this row's, too; else its numbers are true.
     """
 
     at: date | datetime | None
     keys: tuple[str | None, ...]
     calls: int
     figures: dict[Measure, Figure]
+    is_partial: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -168,7 +171,7 @@ class Report:
     :ivar k: fewest callers that a cell stands for, the smallest of the clients' own. :ivar before: the same of the
     period before, where it was asked for: its rows meet these by their keys, and by the number of their step.
     :ivar grains: client id -> how finely its newest span lets dimensions be told in time. :ivar is_exact: whether it
-    was counted from calls, for people who may see them.
+    was counted from calls, for people who may see them. :ivar rest: what the rows do not tell.
     """
 
     asked: Asked
@@ -180,6 +183,12 @@ class Report:
     before: Report | None = None
     grains: dict[int, Grain] = field(default_factory=dict)
     is_exact: bool = False
+    rest: Rest = field(default_factory=Rest)
+
+    def empty(self, at: At, keys: tuple[str | None, ...]) -> Row:
+        """A row of which nothing is told: no call, or hidden ones."""
+        nothing = {measure: Figure(0) for measure in self.asked.measures}
+        return Row(at, keys, 0, nothing, self.rest.may_add_to(at, keys))
 
 
 type Source = Callable[[Asked], Report]
@@ -296,11 +305,14 @@ class _Sums:
     What one query found: key -> sums, in the order of its columns; and calls that have no sure place.
 
     :ivar has_whole: whether it met a span that lies within the period and one step, so that `_Plan.whole` answered.
+    :ivar hidden: and :ivar told: as `Rest` has them, rows by their keys here.
     """
 
     rows: dict[_Key, tuple[int, ...]] = field(default_factory=dict)
     unplaced: int = 0
     has_whole: bool = False
+    hidden: list[Hidden] = field(default_factory=list)
+    told: dict[tuple[At, _Key], set[datetime]] = field(default_factory=dict)
 
     @property
     def as_whole(self) -> _Sums | None:
@@ -344,14 +356,33 @@ def _sums(
         # Told that it groups one row, PostgreSQL would sort them, of which there are thousands.
         cursor.execute(
             "SET LOCAL enable_sort = off;"
-            + _query(by, [f"(({meets}) AND {_INSIDE}) IS TRUE", "w.is_whole"], sums, maybe)
+            + _query(
+                by, _kinds(asked, f"(({meets}) AND {_INSIDE}) IS TRUE", filled), [*sums, *_EXTENT], maybe
+            )
             + "; RESET enable_sort",
             filled,
         )
         cursor.nextset()
-        for is_sure, is_whole, *rest in cursor.fetchall():
-            key, numbers = tuple(rest[: len(by)]), tuple(int(one or 0) for one in rest[len(by) :])
+        first_key = 5 + len(asked.filters)
+        for is_sure, is_whole, sheet, *kinds in cursor.fetchall():
+            cell, filtered, rest = kinds[:5], kinds[5:first_key], kinds[first_key:]
+            key, added = tuple(rest[: len(by)]), rest[len(by) :]
+            numbers = tuple(int(one or 0) for one in added[: len(sums)])
             found.has_whole |= is_whole
+            at = _at(key[0], asked.step)
+            if not is_sure or None in key[1:] or (at is None and asked.step is not Step.ALL):
+                client_id, starts, ends, grain, span_id = cell
+                zone = filled["zones"][filled["clients"].index(client_id)]
+                low, high = (at, at) if at else steps_of(starts, ends, asked.step, zone)
+                found.hidden.append(
+                    Hidden(
+                        Sheet(sheet - of), span_id, client_id, starts, ends, Grain(grain), key[1:], numbers[0], low,
+                        high, is_placed=is_sure and (at is not None or asked.step is Step.ALL),
+                        filtered=tuple(filtered),
+                    )
+                )  # fmt: skip
+            else:
+                found.told.setdefault((at, key[1:]), set()).update(added[len(sums) :])
             if not is_sure:
                 found.unplaced += numbers[0]
                 continue
@@ -361,6 +392,31 @@ def _sums(
                 numbers if before is None else tuple(map(sum, zip(before, numbers, strict=True)))
             )
     return found
+
+
+_EXTENT: Final = ("min(c.starts_at)", "max(c.starts_at)")
+
+
+def _kinds(asked: Asked, sure: str, values: dict[str, Any]) -> list[str]:
+    """
+    What rows of a query are told apart by besides their keys: whether they are sure, from which list, and which cell
+    it was where something is hidden. Of a list of one fact each span is one for itself.
+    """
+    hidden = [f"NOT ({sure})"]
+    if asked.step is not Step.ALL:
+        hidden.append(f"NOT (c.grain >= {asked.step.grain.value} OR w.is_whole)")
+    for dimension in asked.dimensions:
+        if dimension in COLUMNS:
+            hidden.append(f"c.{dimension.value} IS NULL")
+        elif dimension is not Dimension.CLIENT:
+            name, grain = ("weekday", Grain.DAY) if dimension is Dimension.WEEKDAY else ("hour", Grain.HOUR)
+            hidden.append(f"(c.{name} IS NULL AND c.grain < {grain.value})")
+    if len(values["clients"]) == 1 or Dimension.CLIENT in asked.dimensions:
+        hidden.append(f"w.sheet - %(sums)s >= {Sheet.SOURCE.value}")
+    cell = " OR ".join(hidden)
+    names = ["c.client_id", "c.starts_at", "c.ends_at", "c.grain", "c.span_id"]
+    names += [f"c.{dimension.value}" for dimension in asked.filters]
+    return [sure, "w.is_whole", "w.sheet", *(f"CASE WHEN {cell} THEN {name} END" for name in names)]
 
 
 def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: str) -> str:
@@ -377,13 +433,13 @@ def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: 
     inner += raw
     inner += [f"{key} AS key_{place}" for place, key in enumerate(by) if not is_timed[place]]
     numbers = ", ".join(str(place) for place in range(1, len(inner) + 1))
-    inner += [f"{one} AS sum_{place}" for place, one in enumerate(sums)]
+    inner += [f"{one} AS sum_{place}" for place, one in enumerate(sums) if one not in _EXTENT]
     outer = [f"c.kind_{place}" for place in range(len(kinds))]
     outer += [
         key.replace("w.", "c.") if is_timed[place] else f"c.key_{place}" for place, key in enumerate(by)
     ]
     places = ", ".join(str(place) for place in range(1, len(outer) + 1))
-    outer += [f"sum(c.sum_{place})" for place in range(len(sums))]
+    outer += [one if one in _EXTENT else f"sum(c.sum_{place})" for place, one in enumerate(sums)]
     return (
         f"{_SPANS} SELECT {', '.join(outer)} FROM"
         f" (SELECT {', '.join(inner)} {_FROM} WHERE {meets} GROUP BY {numbers}) AS c GROUP BY {places}"
@@ -413,6 +469,9 @@ def report(asked: Asked) -> Report:
     clients = list(Client.objects.filter(pk__in=asked.client_ids).order_by("pk"))
     values = _values(asked, clients)
     rows, found = _rows(asked, values)
+    dark = _dark(asked, values)
+    complete = _complete(asked, values, found[Sum.CALLS])
+    rest = _rest(asked, values, found[Sum.CALLS], dark, complete)
     whole = Asked(
         client_ids=asked.client_ids,
         measures=asked.measures,
@@ -427,6 +486,8 @@ def report(asked: Asked) -> Report:
     else:
         totals = rows
     nothing = Row(None, (), 0, {measure: Figure(0) for measure in asked.measures})
+    total = totals[0] if totals else nothing
+    rows = [replace(row, is_partial=rest.may_add_to(row.at, row.keys)) for row in rows]
     rows.sort(
         key=lambda row: (row.at is None, str(row.at or ""), -row.calls, tuple(str(key) for key in row.keys))
     )
@@ -436,13 +497,115 @@ def report(asked: Asked) -> Report:
     return Report(
         asked=asked,
         rows=tuple(rows),
-        total=totals[0] if totals else nothing,
+        total=replace(
+            total, is_partial=_rest(whole, values, found[Sum.CALLS], dark, complete).may_add_to(None, ())
+        ),
         unplaced=found[Sum.CALLS].unplaced,
         hidden=hidden,
         k=least_callers(clients),
         before=report(asked.before) if asked.compare else None,
         grains=grains_of(clients),
+        rest=rest,
     )
+
+
+def _rest(
+    asked: Asked,
+    values: dict[str, Any],
+    sums: _Sums,
+    dark: Sequence[Hidden],
+    complete: frozenset[tuple[int, str, str]],
+) -> Rest:
+    """What a report does not tell: calls of hidden cells, and of spans that tell nothing."""
+    clients = {one.client_id for one in dark}
+    zones = dict(zip(values["clients"], values["zones"], strict=True)) if clients else {}
+    hidden = list(sums.hidden)
+    for one in dark:
+        low, high = steps_of(one.starts, one.ends, asked.step, zones[one.client_id])
+        keys = tuple(
+            str(one.client_id) if dimension is Dimension.CLIENT else None for dimension in asked.dimensions
+        )
+        filtered = tuple(None for _ in asked.filters)
+        hidden.append(replace(one, keys=keys, low=low, high=high, filtered=filtered))
+    is_apart = len(values["clients"]) == 1 or Dimension.CLIENT in asked.dimensions
+    return Rest(
+        asked.step,
+        tuple(hidden),
+        sums.told,
+        is_apart,
+        tuple(dimension.value for dimension in asked.dimensions),
+        {dimension.value: tuple(wanted) for dimension, wanted in asked.filters.items()},
+        complete,
+    )
+
+
+def _complete(asked: Asked, values: dict[str, Any], sums: _Sums) -> frozenset[tuple[int, str, str]]:
+    """As `Rest` has it, of the spans of one client whose groups hide something."""
+    spans = {one.span_id for one in sums.hidden if one.sheet is Sheet.GROUPS}
+    if not spans or len(values["clients"]) != 1:
+        return frozenset()
+    of_fact = [
+        (name, COLUMNS[Dimension(name)], f"c.{name}::text", f"c.{name} IS NOT NULL")
+        for name in sorted(_columns(asked))
+    ]
+    if asked.step is not Step.ALL:
+        bucket = (
+            "to_char(c.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI')"
+            if asked.step is Step.HOUR
+            else f"to_char(date_trunc('{asked.step.value}', {_MIDDLE} AT TIME ZONE %(zone)s), 'YYYY-MM-DD')"
+        )
+        of_fact.append((AT, Sheet.TIME, bucket, f"c.grain >= {asked.step.grain.value}"))
+    if not of_fact:
+        return frozenset()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(
+                f"""
+                SELECT c.span_id, '{name}', {value} FROM analytics_cell c
+                WHERE c.client_id = %(client)s AND c.span_id = ANY(%(spans)s) AND {is_told}
+                    AND c.sheet = ANY('{{{Sheet.GROUPS.value},{sheet.value}}}'::smallint[])
+                GROUP BY 1, 3 HAVING sum(c.calls) FILTER (WHERE c.sheet = {Sheet.GROUPS.value})
+                    = sum(c.calls) FILTER (WHERE c.sheet = {sheet.value})
+                """
+                for name, sheet, value, is_told in of_fact
+            ),
+            {"client": values["clients"][0], "spans": list(spans), "zone": values["zones"][0]},
+        )
+        return frozenset(cursor.fetchall())
+
+
+def _dark(asked: Asked, values: dict[str, Any]) -> list[Hidden]:
+    """
+    Spans that have calls and tell nothing of them, as they are of too few callers.
+
+    Where opted-out calls are asked for, those too that do not say how many they are: few, or none.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH spans AS MATERIALIZED (
+                SELECT s.id, s.client_id, s.starts_at, s.ends_at, s.grain, p.to_at,
+                    s.left_out IS NULL OR s.starts_at < p.from_at OR s.ends_at > p.to_at
+                        OR s.grain < {asked.step.grain.value} AS is_open
+                FROM unnest(%(clients)s::bigint[], %(from)s::timestamptz[], %(to)s::timestamptz[])
+                    AS p (client_id, from_at, to_at)
+                JOIN analytics_span s
+                    ON s.client_id = p.client_id AND s.starts_at < p.to_at AND s.ends_at > p.from_at
+            ), w AS MATERIALIZED (
+                SELECT client_id, min(starts_at) AS first_at, max(to_at) AS to_at FROM spans GROUP BY client_id
+            )
+            SELECT client_id, starts_at, ends_at, grain FROM spans WHERE %(of_opted_out)s AND is_open OR id NOT IN (
+                SELECT c.span_id FROM w JOIN analytics_cell c ON c.client_id = w.client_id
+                    AND c.sheet = {Sheet.DIRECTION.value}::smallint
+                    AND c.starts_at >= w.first_at AND c.starts_at < w.to_at
+            )
+            """,
+            {**values, "of_opted_out": Measure.OPTED_OUT in asked.measures},
+        )
+        return [
+            Hidden(Sheet.TIME, 0, client_id, starts, ends, Grain(grain), (), None)
+            for client_id, starts, ends, grain in cursor.fetchall()
+        ]
 
 
 def _values(asked: Asked, clients: Sequence[Client]) -> dict[str, Any]:
@@ -498,7 +661,7 @@ def _rows(
     for plan, measures in plans.items():
         _add_flags(figures, calls, found[plan].rows, measures)
     if Measure.CALLERS in asked.measures:
-        _add(figures, Measure.CALLERS, _callers(asked, values))
+        _add(figures, Measure.CALLERS, _callers(asked, values, calls))
     if Measure.OPTED_OUT in asked.measures:
         _add(figures, Measure.OPTED_OUT, _left_out(asked, values))
     return [
@@ -525,7 +688,7 @@ def _add_amounts(
     for key, row in calls.items():
         is_whole = None not in (key[1:] if step is Step.ALL else key)
         is_told = of[key] == row[0] and (is_same or is_whole)
-        figures[key][measure] = Figure(found[key][1]) if is_told else SUPPRESSED
+        figures[key][measure] = Figure(found[key][1]) if is_told else NO_FIGURE
 
 
 def _add_flags(
@@ -542,11 +705,11 @@ def _add_flags(
             figures[key][measure] = Figure(told[2 * place + 1], max(sums[0] - told[2 * place], 0))
 
 
-def _add(figures: dict[_Key, dict[Measure, Figure]], measure: Measure, found: dict[_Key, int]) -> None:
+def _add(figures: dict[_Key, dict[Measure, Figure]], measure: Measure, found: dict[_Key, Figure]) -> None:
     for row in figures.values():
         row[measure] = Figure(0)
-    for key, value in found.items():
-        figures.setdefault(key, {})[measure] = Figure(value)
+    for key, figure in found.items():
+        figures.setdefault(key, {})[measure] = figure
 
 
 def _at(found: datetime | None, step: Step) -> date | datetime | None:
@@ -555,13 +718,22 @@ def _at(found: datetime | None, step: Step) -> date | datetime | None:
     return found.date()
 
 
-def _callers(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
-    """Distinct callers of each day, added up over the days of a step; days of too few are left out."""
-    found = _sums(asked, _Plan(Sheet.DAYS, Sheet.DAYS), ("sum(c.callers)",), values, timed=False)
-    return {key: sums[0] for key, sums in found.rows.items()}
+def _callers(asked: Asked, values: dict[str, Any], calls: dict[_Key, tuple[int, ...]]) -> dict[_Key, Figure]:
+    """
+    Distinct callers of each day, added up over the days of a step.
+
+    Days of too few are left out; calls of these are unknown.
+    """
+    plan = _Plan(Sheet.DAYS, Sheet.DAYS)
+    found = _sums(asked, plan, ("sum(c.calls)", "sum(c.callers)"), values, timed=False).rows
+    return {
+        key: Figure(callers, max(0, calls[key][0] - told) if key in calls else 0)
+        for key in {**calls, **found}
+        for told, callers in [found.get(key, (0, 0))]
+    }
 
 
-def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
+def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, Figure]:
     """Calls that were not measured because people said no, of spans that lie within the period and a step."""
     local = (
         "NULL::timestamp"
@@ -584,7 +756,7 @@ def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
             """,
             values,
         )
-        return {tuple(row[:-1]): int(row[-1]) for row in cursor.fetchall()}
+        return {tuple(row[:-1]): Figure(int(row[-1])) for row in cursor.fetchall()}
 
 
 def least_callers(clients: Sequence[Client]) -> int:

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 from analytics.charts import headline
 from analytics.charts.shapes import Value
-from analytics.selectors.answers import Answer, Group, slack_of
+from analytics.selectors.answers import TOO_LITTLE, Answer, Group, is_hidden
 from analytics.selectors.asked import Asked, before
 from analytics.selectors.reports import Figure, Report, Row
-from analytics.selectors.showing import WEEKDAYS, Shown, upper
+from analytics.selectors.showing import WEEKDAYS, Shown, upper, value_of
 
 
 def _say(made: Answer, words: str) -> None:
@@ -22,38 +22,44 @@ def _counts(shown: Shown, rows: Sequence[Row | None]) -> list[int]:
 
 
 def say_of_groups(made: Answer, groups: Sequence[Group], report: Report) -> None:
-    """Of shares: a group whose share differs from all others'. Of counts: a group that changed, where it is asked."""
+    """
+    Of shares: a group whose share differs from all others'. Of counts: a group that changed, where it is asked.
+
+    Figures that are suppressed are compared with nothing; what they add up to is among all others.
+    """
     shown = made.shown
-    now = [group.now for group in groups]
+    told = [group for group in groups if not is_hidden(shown, group.now)]
     if shown.is_share:
-        counts = _counts(shown, now)
-        known = [
-            (row.calls - row.figures.get(shown.of, Figure(0)).unknown) if row is not None else 0
-            for row in now
-        ]
-        best = headline.stands_out(counts, known) or headline.stands_out(counts, known, fewer=True)
-        if best is not None:
+        if any(group.is_other for group in groups if group not in told):
+            made.said = TOO_LITTLE
+            return
+        counts = _counts(shown, [group.now for group in told])
+        calls = [group.now.calls for group in told]
+        best = headline.stands_out(counts, calls) or headline.stands_out(counts, calls, fewer=True)
+        if best is not None and not told[best.place].is_other:
             _say(
                 made,
-                f"{groups[best.place].name}: the {shown.words.lower()} is {headline.times(best.ratio)}"
-                " that of all others together, among the calls of which it is told.",
+                f"{told[best.place].name}: the {shown.words.lower()} is {headline.times(best.ratio)}"
+                " that of all others together.",
             )
         return
     if not shown.is_count:
         made.said = "No sentence is said about sums and averages: the test is one of counts."
         return
     if made.asked.by in {("weekday",), ("hour_of_day",)} and report.before is None:
-        _say_of_cycle(made, groups, slack_of(report, shown.of))
+        if len(told) < len(groups) or any(group.is_other for group in groups):
+            made.said = TOO_LITTLE
+        else:
+            _say_of_cycle(made, told)
         return
     if report.before is None:
         made.said = "Compare with the period before, and what changed is tested."
         return
-    was = _counts(shown, [group.before for group in groups])
-    slack = (slack_of(report, shown.of), slack_of(report.before, shown.of))
-    best = headline.changed(_counts(shown, now), was, length=_length(made.asked), slack=slack)
+    both = [group for group in told if not (group.is_other or is_hidden(shown, group.before))]
+    now, was = (_counts(shown, [one.now for one in both]), _counts(shown, [one.before for one in both]))
+    best = headline.changed(now, was, length=_length(made.asked))
     if best is not None:
-        least = "at least " if any(slack) and best.ratio > 1 else ""
-        _say(made, f"{groups[best.place].name}: {least}{_change_in_words(best.ratio, shown.noun)}")
+        _say(made, f"{both[best.place].name}: {_change_in_words(best.ratio, shown.noun)}")
 
 
 def _length(asked: Asked) -> float:
@@ -72,14 +78,14 @@ def _change_in_words(ratio: float, noun: str) -> str:
     return f"{ratio * 100:.0f} % or less of the {noun} of the period before."
 
 
-def _say_of_cycle(made: Answer, groups: Sequence[Group], slack: int) -> None:
+def _say_of_cycle(made: Answer, groups: Sequence[Group]) -> None:
     """A weekday, or an hour of the day, that has more than the others."""
     asked, is_day = made.asked, made.asked.by == ("weekday",)
     days = [asked.first_on + timedelta(days=back) for back in range(asked.days)]
     lengths = [float(sum(day.isoweekday() == weekday for day in days)) for weekday in range(1, 8)]
     exposures = [lengths[int(group.keys[0] or 1) - 1] if is_day else float(asked.days) for group in groups]
     counts = _counts(made.shown, [group.now for group in groups])
-    best = headline.stands_out(counts, exposures, slack=[slack] * len(counts))
+    best = headline.stands_out(counts, exposures)
     if best is not None:
         name = groups[best.place].name
         each = f"{name}s bring" if is_day else f"The hour from {name} brings"
@@ -89,10 +95,13 @@ def _say_of_cycle(made: Answer, groups: Sequence[Group], slack: int) -> None:
         )
 
 
-def say_of_hours(made: Answer, values: Sequence[Sequence[Value]], slack: int) -> None:
+def say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
     """An hour of a weekday that has more than the same hour of the other days."""
     if not made.shown.is_count:
         made.said = "No sentence is said about shares, sums and averages by the hour."
+        return
+    if any(value.hidden for row in values for value in row):
+        made.said = TOO_LITTLE
         return
     asked = made.asked
     days = [asked.first_on + timedelta(days=back) for back in range(asked.days)]
@@ -104,7 +113,7 @@ def say_of_hours(made: Answer, values: Sequence[Sequence[Value]], slack: int) ->
         )
         for hour in range(24)
     ]
-    best = headline.stands_out_within(groups, slack=slack)
+    best = headline.stands_out_within(groups)
     if best is not None:
         hour, finding = best
         _say(
@@ -120,39 +129,30 @@ def say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> Non
     if not shown.is_count:
         made.said = "No sentence is said about shares, sums and averages over time."
         return
+    totals = [value_of(shown, one.total) for one in (report, report.before) if one is not None]
+    if any(total.hidden for total in totals) or (
+        report.before is None and any(value.hidden for value in found.values())
+    ):
+        made.said = TOO_LITTLE
+        return
     days: dict[int, list[int]] = {weekday: [] for weekday in range(7)}
     if asked.step == "day":
         for key, value in found.items():
             days[date.fromisoformat(key).weekday()].append(int(value.number or 0))
     spread = headline.dispersion(list(days.values()))
     if report.before is not None:
-        both = (report, report.before)
-        counts = [one.total.figures.get(shown.of, Figure(0)) for one in both]
-        slack = [figure.unknown + one.unplaced for figure, one in zip(counts, both, strict=True)]
-        best = headline.changed(
-            [counts[0].value],
-            [counts[1].value],
-            length=_length(asked),
-            dispersion=spread,
-            slack=(slack[0], slack[1]),
-            at_least=1.2,
-        )
+        now, was = (int(total.number or 0) for total in totals)
+        best = headline.changed([now], [was], length=_length(asked), dispersion=spread, at_least=1.2)
         if best is not None:
             _say(
                 made,
-                upper(
-                    ("at least " if any(slack) and best.ratio > 1 else "")
-                    + _change_in_words(best.ratio, shown.noun)
-                ),
+                upper(_change_in_words(best.ratio, shown.noun)),
             )
         return
-    total = report.total.figures.get(shown.of, Figure(0))
-    untold = max(0, total.value + total.unknown - sum(map(sum, days.values()))) + report.unplaced
     best = headline.stands_out(
         [sum(days[weekday]) for weekday in range(7)],
         [float(len(days[weekday])) for weekday in range(7)],
         dispersion=spread,
-        slack=[untold] * 7,
     )
     if best is not None:
         _say(

@@ -6,20 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.channels.paper import Cell
+from analytics.channels.paper import SUPPRESSED, Cell
 from analytics.charts import maps
 from analytics.charts.scale import compact
 from analytics.charts.shapes import Value
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
 from analytics.selectors import exact, reports
-from analytics.selectors.reports import SUPPRESSED, Figure, Row
+from analytics.selectors.reports import NO_FIGURE, Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.tenancy.models import Client
 from consent.law import places
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-UNTOLD: Final = "Not told"
-SUPPRESSED_WORDS: Final = "Suppressed"
+OTHER: Final = "Other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,38 +107,27 @@ FILTERS: Final = {one.value: one.label for one in reports.COLUMNS}
 
 def value_of(shown: Shown, row: Row | None) -> Value:
     """
-    A row's number in words; a range where it is not told of some calls whether they count.
+    A row's number in words: the true one, or that it is suppressed.
 
     No row is no call, for a count; for a share it is nothing.
     """
     if row is None:
         return Value(None, "–") if shown.over else Value(0.0, shown.written(0))
     figure = row.figures.get(shown.of, Figure(0))
-    if figure.is_suppressed:
-        return Value(None, SUPPRESSED_WORDS, hidden=True)
+    if row.is_partial or not figure.is_told:
+        return suppressed()
     if shown.over is None:
-        low, high = figure.value / shown.unit, (figure.value + figure.unknown) / shown.unit
-        words = shown.written(low) if figure.is_told else f"{shown.written(low)} to {shown.written(high)}"
-        return Value(low, words)
+        return Value(figure.value / shown.unit, shown.written(figure.value / shown.unit))
     over = row.figures.get(shown.over, Figure(0)).value
     if not over:
         return Value(None, "–")
-    if not shown.is_share:
-        number = figure.value / over / shown.unit
-        return Value(number, shown.written(number))
-    low, high = 100 * figure.value / over, 100 * (figure.value + figure.unknown) / over
-    words = (
-        shown.written(low)
-        if shown.written(low) == shown.written(high)
-        else f"{low:.0f} to {high:.0f}\N{NO-BREAK SPACE}%"
-    )
-    known = over - figure.unknown
-    return Value(100 * figure.value / known if known > 0 else None, words, hidden=known <= 0)
+    number = figure.value / over * (100 if shown.is_share else 1) / shown.unit
+    return Value(number, shown.written(number))
 
 
-def as_untold(value: Value) -> Value:
-    """The same, as a sum of which it is not told what is behind it."""
-    return Value(value.number, value.words, hidden=True)
+def suppressed() -> Value:
+    """What stands for a number that may not be shown."""
+    return Value(None, SUPPRESSED, hidden=True)
 
 
 def together(rows: Sequence[Row]) -> Row | None:
@@ -154,9 +142,23 @@ def together(rows: Sequence[Row]) -> Row | None:
         figures[measure] = (
             Figure(sum(one.value for one in found), sum(one.unknown for one in found))
             if is_told
-            else SUPPRESSED
+            else NO_FIGURE
         )
-    return Row(None, (), sum(row.calls for row in rows), figures)
+    return Row(None, (), sum(row.calls for row in rows), figures, any(row.is_partial for row in rows))
+
+
+def without(whole: Row, parts: Sequence[Row]) -> Row:
+    """What is left of a row without parts of it whose numbers are true; it is as true as the whole."""
+    figures = {}
+    for measure, figure in whole.figures.items():
+        found = [part.figures.get(measure, Figure(0)) for part in parts]
+        is_told = not any(one.is_suppressed for one in (figure, *found))
+        figures[measure] = (
+            Figure(figure.value - sum(one.value for one in found), figure.unknown) if is_told else NO_FIGURE
+        )
+    return Row(
+        whole.at, whole.keys, whole.calls - sum(part.calls for part in parts), figures, whole.is_partial
+    )
 
 
 def changed(now: Value, was: Value) -> str:
@@ -168,7 +170,7 @@ def changed(now: Value, was: Value) -> str:
 
 def cell_of(value: Value) -> Cell:
     """A value as a cell of a file: a number where it is one, else its words."""
-    if value.number is None or " to " in value.words:
+    if value.number is None:
         return value.words
     return int(value.number) if value.number == int(value.number) else round(value.number, 2)
 
@@ -177,9 +179,9 @@ def cell_of(value: Value) -> Cell:
 
 
 def in_words(dimension: str, value: str | None) -> str:
-    """A dimension's value as it is read: a region by its name, a weekday by its own, None as not told."""
+    """A dimension's value as it is read: a region by its name, a weekday by its own, None as all others."""
     if value is None:
-        return UNTOLD
+        return OTHER
     known: dict[str, Mapping[str, str]] = {
         "length": LENGTH_LABELS,
         "repeated": REPEATED_LABELS,
@@ -212,7 +214,7 @@ def upper(name: str) -> str:
 def name_of(by: Sequence[str], keys: Sequence[str | None]) -> str:
     """The values of several dimensions as one name."""
     if keys and all(key is None for key in keys):
-        return UNTOLD
+        return OTHER
     return ", ".join(in_words(dimension, key) for dimension, key in zip(by, keys, strict=True)) or "All"
 
 

@@ -18,7 +18,7 @@ from analytics.forms import explorer as asking
 from analytics.selectors import agency, exact, explorer, reports, showing
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
-from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
+from analytics.selectors.asked import KINDS, PERIODS, WHOLE, period_of, usual
 from analytics.selectors.reports import Source
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
@@ -34,7 +34,7 @@ _TYPES: Final = {
     "csv": ("text/csv; charset=utf-8", papers.as_csv),
     "pdf": ("application/pdf", papers.as_pdf),
 }
-_CHOICES: Final = ("this_month", "month", "7", "28", "90")
+_CHOICES: Final = ("this_month", "month", "year", "7", "28", "90")
 _SAVED: Final = 20
 
 
@@ -47,8 +47,10 @@ def _period(request: StaffRequest, zone: str) -> str:
     return name if name in _CHOICES else usual(_today(request, zone))
 
 
-def _periods(chosen: str) -> list[dict[str, object]]:
-    return [{"name": name, "label": PERIODS[name], "active": name == chosen} for name in _CHOICES]
+def _periods(chosen: str, *, is_exact: bool = False) -> list[dict[str, object]]:
+    """What is offered: of protected figures whole months, and what the address names."""
+    offered = [name for name in _CHOICES if is_exact or name in WHOLE or name == chosen]
+    return [{"name": name, "label": PERIODS[name], "active": name == chosen} for name in offered]
 
 
 def _file(form: str, paper: papers.Paper, name: str) -> HttpResponse:
@@ -167,7 +169,7 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
         "report": selectors.report(client, first, last, period=chosen, source=source),
         **_of_exact(source, client, selectors.query_of(client, first, last, period=chosen)),
         "period": chosen,
-        "periods": _periods(chosen),
+        "periods": _periods(chosen, is_exact=source is not reports.report),
         "days": asking.days_in_words(first, last),
         "exports": _EXPORTS,
     }

@@ -135,7 +135,7 @@ def test_what_is_hidden_looks_the_same_whatever_it_was(width: int) -> None:
         assert any(say.endswith("fewer than 5") for say in said)
     drawing = heat(["Mon"], ["8", "9"], [[Value(40, "40 calls"), few]], width=width)
     assert [rect.look for rect in drawing.rects] == ["plot-shade-5", "plot-untold"]
-    assert [key.name for key in keys_of_fills([Series("Calls", [few])])] == ["Not told: too few people"]
+    assert [key.name for key in keys_of_fills([Series("Calls", [few])])] == ["Suppressed: too few people"]
 
 
 def test_series_differ_by_more_than_their_colour() -> None:

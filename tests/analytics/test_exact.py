@@ -108,7 +108,7 @@ def _step(step: Step, local: datetime) -> str:
     }[step]
 
 
-def _by_hand(rows: list[Call], asked: Asked, zone: str) -> dict[tuple[str, ...], Counter[Measure]]:
+def by_hand(rows: list[Call], asked: Asked, zone: str) -> dict[tuple[str, ...], Counter[Measure]]:
     """Every call looked at by itself."""
     found: dict[tuple[str, ...], Counter[Measure]] = {}
     for call in rows:
@@ -175,7 +175,7 @@ def test_exact_report_agrees_with_a_count_over_the_calls(cast: Cast, manager: Me
 
             report = exact.report(asked, at=NOON)
 
-            wanted = _by_hand(every, asked, zone)
+            wanted = by_hand(every, asked, zone)
             assert _said(report, zone) == wanted, asked
             assert report.total.calls == sum(one[Measure.CALLS] for one in wanted.values())
 

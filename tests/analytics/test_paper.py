@@ -71,15 +71,15 @@ def test_percentages_are_numbers_in_tables_that_one_counts_with() -> None:
         columns=["Source", "Share", "Change", "Kept"],
         rows=[
             ["Ads", "35\xa0%", "+16\xa0%", "3\xa0%"],
-            ["Yelp", "5\xa0%", "−38\xa0%", "3 to 9\xa0%"],
+            ["Yelp", "5\xa0%", "−38\xa0%", "Suppressed"],
             ["Web", "–", "–", "–"],
         ],
     )
     rows = list(csv.reader(io.StringIO(paper.as_csv(made).decode("utf-8-sig"))))
-    assert rows[0] == ["Source", "Share (%)", "Change (%)", "Kept"]
-    assert rows[1] == ["Ads", "35", "16", "3\xa0%"]
-    assert rows[2][1:3] == ["5", "-38"]
-    assert rows[3] == ["Web", "", "", "–"]
+    assert rows[0] == ["Source", "Share (%)", "Change (%)", "Kept (%)", "Kept (%), suppressed"]
+    assert rows[1] == ["Ads", "35", "16", "3", "no"]
+    assert rows[2][1:] == ["5", "-38", "", "yes"]
+    assert rows[3] == ["Web", "", "", "", "no"]
     with zipfile.ZipFile(io.BytesIO(paper.as_workbook(made))) as package:
         assert b'<c r="C3"><v>-38</v></c>' in package.read("xl/worksheets/sheet1.xml")
 

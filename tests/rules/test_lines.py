@@ -130,7 +130,9 @@ def test_each_field_of_each_form_takes_no_break() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [forms.CharField(), forms.EmailField(), forms.URLField(assume_scheme="https")], ids=repr
+    "field",
+    [forms.CharField(), forms.EmailField(), forms.URLField(assume_scheme="https")],
+    ids=lambda field: type(field).__name__,
 )
 def test_a_field_that_takes_a_break_is_found(field: forms.Field) -> None:
     assert _taken(field)

@@ -841,7 +841,7 @@ def test_the_walk_would_notice_a_role_that_may_too_much(
     """A person of any role who is let in without the permission is found by the rule above."""
     get = access.get_client_or_404
 
-    def lets_in(request: StaffRequest, slug: str, permission: Permission, **more: bool) -> Client:
+    def lets_in(request: StaffRequest, slug: str, permission: Permission, **more: Any) -> Client:
         lacks = request.membership.role in OTHERS and permission is Permission.MANAGE_RETENTION
         return get(request, slug, Permission.VIEW_CLIENT if lacks else permission, **more)
 
