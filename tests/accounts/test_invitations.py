@@ -93,6 +93,17 @@ def test_a_used_link_says_so(people: cast.Cast) -> None:
         assert "This link was used" in answer.content.decode()
 
 
+def test_a_newer_link_ends_the_one_before(people: cast.Cast) -> None:
+    invitation, old = invite(people)
+    with job_scope(agency_id=people.acme.pk):
+        new = invitations.renew(invitation=invitation, by=Actor.staff(user_id=people.carol.user_id), at=now())
+    for token, status in ((old, 404), (new, 200)):
+        assert Browser().get(f"/invitation/{token}/").status_code == status
+    assert Browser().post(f"/invitation/{old}/", FRESH).status_code == 404
+    assert PublicKey.objects.filter(purpose="invitation").count() == 1
+    assert new not in str(PublicKey.objects.filter(purpose="invitation").values())
+
+
 def test_an_expired_link_says_so(people: cast.Cast) -> None:
     _, token = invite(people, at=now() - timedelta(days=7, seconds=1))
     answer = Browser().post(f"/invitation/{token}/", FRESH)

@@ -328,6 +328,16 @@ def test_without_their_word_no_number_is_in_the_file_and_the_link_opens_once(cas
     assert now(cast).file_digest
 
 
+def test_only_the_digest_of_a_link_is_kept(cast: Cast) -> None:
+    filled(cast)
+    ask(cast)
+    work(cast, NOON + timedelta(days=1))
+    text = deed(cast, "new_link")
+    assert text not in str(vars(now(cast)))
+    (key,) = PublicKey.objects.filter(purpose=KeyPurpose.HANDOVER)
+    assert key.key == bytes(now(cast).link_digest or b"").hex()
+
+
 def test_a_hold_stops_it_at_every_step(cast: Cast) -> None:
     filled(cast)
     with job_scope(agency_id=cast.acme.pk):

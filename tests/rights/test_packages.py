@@ -134,6 +134,17 @@ def test_a_link_works_once_for_the_proven_and_every_download_is_written_down(
         assert (event.action, event.client_id) == ("package.fetched", cast.dentist.pk)
 
 
+def test_a_newer_link_ends_the_one_before_and_only_its_digest_is_kept(cast: Cast, office: Office) -> None:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    old, new = link(package), link(package)
+    with job_scope(agency_id=cast.acme.pk):
+        row = str(Package.objects.filter(pk=package.pk).values())
+    assert not {word for word in (old, new) if word in row}
+    with pytest.raises(packages.UsedError):
+        fetched(package, old)
+    assert fetched(package, new).namelist()
+
+
 def test_a_proof_of_another_request_opens_nothing(cast: Cast, office: Office) -> None:
     package = made(cast, office, asked(cast, client=cast.dentist))
     other = asking.asked(cast.dentist, Ask.COPY, numbers=[BEN])

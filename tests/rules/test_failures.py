@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rules import senders
 from tests.rules.senders import Canary, Sends
+from tests.scale import some
 
 pytestmark = pytest.mark.as_committed
 
@@ -135,8 +138,7 @@ def test_a_mail_that_fails_leaves_nothing_of_it_in_a_log(
 # --- Texts, webhooks, questions ------------------------------------------------------------------------------------
 
 
-def _answer(status: int, canary: Canary) -> urllib3.HTTPResponse:
-    body = canary.said.encode()
+def _answer(status: int, body: bytes, canary: Canary) -> urllib3.HTTPResponse:
     headers = {"Content-Type": "audio/mpeg", "Location": canary.link}
     return urllib3.HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
 
@@ -148,19 +150,22 @@ def test_a_text_a_webhook_or_a_question_that_fails_leaves_nothing_of_it_in_a_log
     canary = Canary()
     asks = senders.questions(canary)[site]
     pool: Any = urllib3.HTTPConnectionPool("vendor.example")
-    faults: list[Exception | int] = [
+    told = dict.fromkeys(("message", "detail", "why", "status", "error", "error_description"), canary.said)
+    # As text, and as a vendor says what it refuses and repeats.
+    bodies = (canary.said.encode(), json.dumps(told | {"code": 21610}).encode(), json.dumps([told]).encode())
+    faults: list[Exception | tuple[int, bytes]] = [
         NewConnectionError(pool, canary.said),
         ReadTimeoutError(pool, canary.link, canary.said),
         ProtocolError(canary.said, ConnectionResetError(104, canary.said)),
         ValueError(canary.said),
-        *(200, 302, 400, 401, 404, 429, 500),
+        *itertools.product((200, 302, 400, 401, 404, 429, 500), bodies),
     ]
     for fault in faults:
 
-        def urlopen(*_: Any, fault: Exception | int = fault, **__: Any) -> Any:
+        def urlopen(*_: Any, fault: Exception | tuple[int, bytes] = fault, **__: Any) -> Any:
             if isinstance(fault, Exception):
                 raise fault
-            return _answer(fault, canary)
+            return _answer(*fault, canary)
 
         with (
             mock.patch.object(urllib3.HTTPConnectionPool, "urlopen", urlopen),
@@ -215,6 +220,38 @@ def test_what_comes_in_and_fails_leaves_nothing_of_it_in_a_log(
     assert "request_finished" in all_logged.getvalue() or "request_failed" in all_logged.getvalue()
 
 
+# --- What staff type -----------------------------------------------------------------------------------------------
+
+
+def _pages(resolver: URLResolver, before: str = "/") -> Iterator[str]:
+    """Addresses of pages that a person who is signed in may send something to."""
+    for one in resolver.url_patterns:
+        route = f"{before}{one.pattern}"
+        if isinstance(one, URLResolver):
+            yield from _pages(one, route)
+        elif not getattr(one.callback, "csrf_exempt", False):
+            yield route
+
+
+PAGES: Final = sorted({page for page in _pages(get_resolver()) if not set("(^") & set(page)})
+TYPED: Final = ("detail", "details", "note", "notes", "q", "reason", "said", "what", "why", "words")
+"""What fields of free text are called."""
+
+
+@pytest.mark.parametrize("page", some(PAGES, one_in=8))
+def test_free_text_that_staff_type_is_in_no_log_when_its_page_fails(
+    cast: Cast, all_logged: io.StringIO, page: str
+) -> None:
+    canary, browser = Canary(), signed_in(cast.alice)
+    browser.raise_request_exception = False
+    address = senders.filled(page.replace("<slug:slug>", "dentist"), canary)
+    for left in (2, 12, 40):
+        with statements_fail(canary, left):
+            browser.post(address, dict.fromkeys(TYPED, canary.said))
+        holds_nothing(all_logged, canary, f"{page}, after {left} statements")
+    assert all_logged.getvalue()
+
+
 # --- Jobs ----------------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +276,7 @@ def test_a_job_that_fails_leaves_nothing_of_it_in_a_log(
 ) -> None:
     task, canary = app.tasks[name], Canary()
     said = {"to": canary.address, "link": canary.link, "name": canary.name, "number": canary.number}
+    said |= dict.fromkeys(("detail", "what", "why"), canary.said)
     request = {"kwargs": said, "kwargsrepr": repr(said), "argsrepr": canary.said}
 
     def fall(*_: Any, **__: Any) -> None:

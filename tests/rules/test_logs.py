@@ -23,6 +23,19 @@ OUR_WORDS: Final = {
     "retention/services/truth.py",
 }
 """Files that log the text of errors of ours, whose texts stand in our code with ids and figures alone."""
+TOLD: Final = frozenset({"detail", "what", "why"})
+"""Fields that are read as a sentence, and so could hold what a caller or one of the staff typed."""
+TOLD_BY_US: Final = OUR_WORDS | {
+    # What is wrong with a folder, in words of callprivacy/calls/channels/folders.py and buckets.py.
+    "callprivacy/calls/services/drops.py",
+    # Which limit, by the name that its caller gives it with an id.
+    "consent/services/limits.py",
+    # Why a recording did not come, in words of consent/channels/recordings.py.
+    "consent/services/store.py",
+    # What Twilio did, in words of consent/channels/twilio.py.
+    "consent/services/text_sending.py",
+}
+"""Files where such a field is more than a constant, whose words stand in our code too."""
 
 
 def _calls(file: Path) -> list[ast.Call]:
@@ -64,6 +77,22 @@ def words_of_errors(file: Path) -> list[str]:
     ]
 
 
+def words_of_others(file: Path) -> list[str]:
+    """Calls in which a field that is read as a sentence is more than constants and the name of a class."""
+    return [
+        ast.unparse(call)
+        for call in _calls(file)
+        for keyword in call.keywords
+        if keyword.arg in TOLD and not _is_constant(keyword.value)
+    ]
+
+
+def _is_constant(value: ast.expr) -> bool:
+    if isinstance(value, ast.IfExp):
+        return _is_constant(value.body) and _is_constant(value.orelse)
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Attribute) and value.attr == "__name__")
+
+
 def _is_only_read(value: ast.expr) -> bool:
     """Whether of an error there is the name of its class, or an attribute."""
     return isinstance(value, ast.Attribute) and (
@@ -92,6 +121,10 @@ def test_no_text_of_an_error_is_logged_but_ours() -> None:
     assert {_of(file) for file in files() if words_of_errors(file)} == OUR_WORDS
 
 
+def test_what_is_read_as_a_sentence_is_in_our_words() -> None:
+    assert {_of(file) for file in files() if words_of_others(file)} == TOLD_BY_US
+
+
 def test_nobody_has_a_logger_of_another_kind() -> None:
     assert {_of(file) for file in files() if other_loggers(file)} <= {"callprivacy/lib/logs.py"}
 
@@ -106,6 +139,9 @@ def test_nobody_has_a_logger_of_another_kind() -> None:
         ("log.error('mail.lost', why=str(error))", words_of_errors),
         ("log.error('mail.lost', why=f'{to}')", words_of_errors),
         ("log.error('mail.lost', why=repr(send))", words_of_errors),
+        ("log.error('case.refused', why=form.cleaned_data['why'])", words_of_others),
+        ("log.error('case.refused', detail=case.reason if case else '')", words_of_others),
+        ("log.error('case.refused', what=said)", words_of_others),
         ("logging.getLogger(__name__).error(to)", other_loggers),
     ],
 )
