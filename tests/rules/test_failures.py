@@ -152,7 +152,7 @@ def test_a_text_a_webhook_or_a_question_that_fails_leaves_nothing_of_it_in_a_log
     pool: Any = urllib3.HTTPConnectionPool("vendor.example")
     told = dict.fromkeys(("message", "detail", "why", "status", "error", "error_description"), canary.said)
     # As text, and as a vendor says what it refuses and repeats.
-    bodies = (canary.said.encode(), json.dumps(told | {"code": 21610}).encode(), json.dumps([told]).encode())
+    bodies = (canary.said.encode(), json.dumps(told | {"code": 20404}).encode(), json.dumps([told]).encode())
     faults: list[Exception | tuple[int, bytes]] = [
         NewConnectionError(pool, canary.said),
         ReadTimeoutError(pool, canary.link, canary.said),
