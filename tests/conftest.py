@@ -9,7 +9,6 @@ afterwards and never flushed. Subprocesses find the same databases through the e
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import io
 import logging
@@ -17,7 +16,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest import runner
@@ -112,13 +111,10 @@ def tests_reach_the_vault() -> Iterator[None]:
     from callprivacy.vault import scope
 
     named = scope.named
-
-    @functools.wraps(named)
-    def named_by_a_test() -> Any:
-        return named() or (scope.EVERYBODY if ground.asked_by_a_test() else None)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scope, "named", named_by_a_test)
+        patch.setattr(
+            scope, "named", lambda: named() or (scope.EVERYBODY if ground.asked_by_a_test() else None)
+        )
         yield
 
 

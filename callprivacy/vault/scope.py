@@ -108,7 +108,7 @@ def enter_first(
 ) -> Any:
     """Enter the scope of what is named in the statement's transaction, once, and run the statement."""
     database: BaseDatabaseWrapper = context["connection"]
-    line: Connection[Any] = database.connection
+    line: Connection[Any] = database.connection  # type: ignore[assignment]  # the driver's
     words, status = named(), line.info.transaction_status
     if status == TransactionStatus.IDLE:
         _entered.pop(line, None)

@@ -108,13 +108,11 @@ def _crowd(seconds: float) -> dict[str, Any]:
     with _pooler() as between, sites.standing(between=between):
         from django.db import connections
 
-        from callprivacy.vault import selectors as vault
         from tests import cast, make
         from tests.tenancy import test_crowd
 
         people = cast.assemble()
-        clients = (people.dentist, people.plumber, people.florist)
-        for number, client in enumerate(clients):
+        for number, client in enumerate((people.dentist, people.plumber, people.florist)):
             make.call(client, f"+1212555014{number}")
         ways, until = test_crowd._ways(people), time.monotonic() + seconds
 
@@ -123,7 +121,6 @@ def _crowd(seconds: float) -> dict[str, Any]:
             try:
                 while time.monotonic() < until and not wrong:
                     test_crowd._request(*chance.choice(ways), chance)
-                    vault.client_keys(chance.choice(clients).pk)
                     done[seed] += 1
             except AssertionError as error:
                 wrong.append(f"a request saw what is not its own: {str(error)[:200]}")

@@ -137,9 +137,7 @@ def _add_callers(
                 keys.generation,
                 at,
                 uuid_array([row[0] for row in made]),
-                selectors.byte_array([token for _, token, *_ in made]),
-                selectors.byte_array([content for _, _, content, *_ in made]),
-                selectors.byte_array([evidence for _, _, _, evidence, *_ in made]),
+                *(selectors.byte_array([row[place] for row in made]) for place in (1, 2, 3)),
             ],
         )
         if cursor.rowcount < len(made):

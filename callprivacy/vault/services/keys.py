@@ -76,7 +76,6 @@ def with_keys[T](
             keys = None
 
 
-@of_holder
 def hold_keys(keys: selectors.ClientKeys) -> None:
     """
     Keep the generation that new rows are wrapped by from being retired, and a token key from being added, before they
@@ -94,7 +93,6 @@ def hold_keys(keys: selectors.ClientKeys) -> None:
         raise StaleKeysError(f"Keys of client {keys.client_id} went on.")
 
 
-@of_holder
 def lock_keys(client_id: int) -> list[ClientKey]:
     """
     A client's keys FOR UPDATE, oldest first; waits for everybody who writes under them.
