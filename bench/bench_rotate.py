@@ -102,10 +102,8 @@ def plain_update(client_id: int) -> float:
     """Seconds of one UPDATE that writes the same columns of the same rows again."""
     from django.db import connections, transaction
 
-    from callprivacy.vault.scope import holders
-
     begin = time.perf_counter()
-    with holders([client_id]), transaction.atomic(using="vault"), connections["vault"].cursor() as cursor:
+    with transaction.atomic(using="vault"), connections["vault"].cursor() as cursor:
         cursor.execute(
             "UPDATE vault_caller SET content_key = content_key || ''::bytea, generation = generation,"
             " evidence_key = evidence_key || ''::bytea WHERE client_id = %s",
@@ -121,14 +119,12 @@ def rotate(agency_id: int, client_id: int, kind: str) -> None:
     from callprivacy.tenancy.models import Client
     from callprivacy.tenancy.scope import job_scope
     from callprivacy.vault.models import ClientKey
-    from callprivacy.vault.scope import holders
     from retention.enums import RotationState, SecretKind
     from retention.models import Rotation
     from retention.services import secrets
     from tests import make
 
-    with holders([client_id]):
-        ClientKey.objects.filter(client_id=client_id).update(created_at=_OLD, token_made_at=_OLD)
+    ClientKey.objects.filter(client_id=client_id).update(created_at=_OLD, token_made_at=_OLD)
     at = timezone.now()
     with job_scope(agency_id=agency_id):
         client = Client.objects.select_related("agency").get(pk=client_id)

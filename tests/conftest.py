@@ -105,19 +105,6 @@ def no_network() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def tests_reach_the_vault() -> Iterator[None]:
-    """Let a statement that a test itself makes reach every row of the vault; the product's reach whom it names."""
-    from callprivacy.vault import scope
-
-    named = scope.named
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            scope, "named", lambda: named() or (scope.EVERYBODY if ground.asked_by_a_test() else None)
-        )
-        yield
-
-
 @pytest.fixture(autouse=True)
 def own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """

@@ -36,7 +36,6 @@ from tools import services
 
 if TYPE_CHECKING:
     import io
-    from types import FrameType
 
     from pytest_django.plugin import DjangoDbBlocker
 
@@ -100,22 +99,6 @@ def _kept_secret_key() -> str:
     """The same for every run of this checkout: the template believes what it signs."""
     STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
     return services.kept_secret(STATE / "secret-key") * 2
-
-
-_BETWEEN = tuple(
-    str(ROOT / name) for name in ("tests/conftest.py", "callprivacy/vault/scope.py", "callprivacy/lib")
-)
-
-
-def asked_by_a_test() -> bool:
-    """Whether the statement that is about to run is a test's own: the nearest code of this checkout is one."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name.startswith(f"{ROOT}/") and "/.venv/" not in name and not name.startswith(_BETWEEN):
-            return name.startswith(f"{ROOT}/tests/")
-        frame = frame.f_back
-    return False
 
 
 # --- The servers ------------------------------------------------------------------------

@@ -4,6 +4,8 @@ nothing once it is left. PostgreSQL lets nobody in whom the program did not sign
 transaction (docs/adr/0122): neither injected SQL nor the next borrower of a pooled connection has a use for it.
 """
 
+import hmac
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +22,6 @@ from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Scope, ScopeKind
 from callprivacy.tenancy.enums import KeyPurpose
-from callprivacy.vault.scope import token
 
 log = logger(__name__)
 
@@ -36,6 +37,13 @@ _OWNS = (
 
 class ScopeConflictError(RuntimeError):
     """A scope was entered inside a different one."""
+
+
+def token(*words: object) -> str:
+    """What enters a scope: kind, agency, user and client, or "key", a purpose and a public key; signed."""
+    ends_at = int(time.time()) + settings.CALLPRIVACY_SCOPE_HOURS * 3600
+    signed = " ".join("" if word is None else str(word) for word in (ends_at, *words))
+    return f"{signed} {hmac.digest(settings.CALLPRIVACY_SCOPE_KEYS[0], signed.encode(), 'sha256').hex()}"
 
 
 def keep_keys(cursor: Any) -> None:

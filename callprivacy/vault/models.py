@@ -1,8 +1,8 @@
 """
 What opens the rest: clients' keys, callers' tokens and keys, recordings' keys, and the memory of what was erased.
 
-These tables live in a database of their own, backed up apart. Only this package's services touch them, always with the
-client named, and PostgreSQL shows them no other client's rows (`vault/scope.py`).
+These tables live in a database of their own, backed up apart. They have no row security; only this
+package's services touch them, always with the client named.
 """
 
 from __future__ import annotations
@@ -217,10 +217,9 @@ class Suppression(models.Model):
 
 
 class ListedNumber(models.Model):
-    """A number on a register that an agency uploaded, by the agency's own token; `client_id` is its id below zero."""
+    """A number on a register that an agency uploaded, by the agency's own token."""
 
     id = models.BigAutoField(primary_key=True)
-    client_id = models.BigIntegerField()
     list_id = models.UUIDField()
     token = models.BinaryField(max_length=32)
     token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)

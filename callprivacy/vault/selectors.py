@@ -25,7 +25,6 @@ from callprivacy.vault.models import (
     Tombstone,
     Watermark,
 )
-from callprivacy.vault.scope import everybody, house, keys_of_agency, of_holder
 from callprivacy.vault.sealing import KEY_BYTES, Key, Place, SealBrokenError, TokenKey
 
 DERIVER: Final = Actor.job("rights.derive_tokens")
@@ -83,7 +82,6 @@ def client_keys(client_id: int) -> ClientKeys:
     return many_client_keys([client_id])[client_id]
 
 
-@of_holder
 def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
     """
     Open several clients' keys, one query.
@@ -161,7 +159,6 @@ def open_evidence_key(keys: ClientKeys, caller_id: uuid.UUID, generation: int, w
     )
 
 
-@of_holder
 def evidence_keys(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Key]:
     """Open the evidence keys of callers of one client, erased ones too; destroyed ones are left out."""
     if not caller_ids:
@@ -194,7 +191,6 @@ def suppressed(
     return found
 
 
-@of_holder
 def suppressed_callers(
     client_id: int, caller_ids: Collection[uuid.UUID], *, on: date
 ) -> dict[uuid.UUID, dict[str, datetime]]:
@@ -214,7 +210,6 @@ def suppressed_callers(
     return found
 
 
-@of_holder
 def end_of_no(client_id: int, caller_id: uuid.UUID, purpose: str, *, on: date) -> date | None:
     """The day on which a no of a caller's number to a purpose ends; None where there is none, or it has no end."""
     with connections["vault"].cursor() as cursor:
@@ -228,7 +223,6 @@ def end_of_no(client_id: int, caller_id: uuid.UUID, purpose: str, *, on: date) -
         return None if row is None else row[0]
 
 
-@of_holder
 def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.UUID]:
     """The ids of a client's callers whose numbers have said no to a purpose, also before an erasure."""
     with connections["vault"].cursor() as cursor:
@@ -265,7 +259,6 @@ _CHANGED = """
 """
 
 
-@of_holder
 def refusals_changed(stretches: Mapping[int, Stretch], purpose: str) -> dict[int, list[uuid.UUID]]:
     """Client id -> the ids of its callers whose no to a purpose began or ended then; one query, however many."""
     found: dict[int, list[uuid.UUID]] = {}
@@ -285,7 +278,6 @@ def refusals_changed(stretches: Mapping[int, Stretch], purpose: str) -> dict[int
     return found
 
 
-@of_holder
 def tombstones(client_ids: Collection[int], number: str) -> dict[int, list[Tombstone]]:
     """
     Client id -> the tombstones of one number (E.164), newest first; two queries. Of several clients for staff alone.
@@ -305,7 +297,6 @@ def tombstones(client_ids: Collection[int], number: str) -> dict[int, list[Tombs
     return found
 
 
-@of_holder
 def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
     """
     Open the content keys of callers of several clients, two queries; erased callers are left out.
@@ -325,7 +316,6 @@ def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID
     }
 
 
-@of_holder
 def content_of(client_id: int, caller_id: uuid.UUID, sealed: Sealed) -> str | None:
     """
     What is sealed under a caller's content key, in the clear, two queries; None where that key is destroyed, or one of
@@ -343,7 +333,6 @@ def content_of(client_id: int, caller_id: uuid.UUID, sealed: Sealed) -> str | No
         return None
 
 
-@of_holder
 def recording_keys(
     client_id: int,
     recording_ids: Collection[uuid.UUID],
@@ -387,7 +376,6 @@ def token_key_of_purpose(client_id: int, purpose: str) -> TokenKey | None:
     return None if raw is None else TokenKey(raw)
 
 
-@of_holder
 def _uncalled(keys: ClientKeys, key_id: uuid.UUID) -> bytes | None:
     # Written by hand because it runs for every delivery of a tracker.
     with statements.cursor("vault") as cursor:
@@ -418,7 +406,6 @@ def day_key(keys: ClientKeys, purpose: str, day: date) -> Key | None:
     return uncalled_key(keys, purpose_id(keys.client_id, of_day(purpose, day)))
 
 
-@of_holder
 def key_days(client_id: int, purpose: str, *, before: date) -> list[date]:
     """The days before one of which a client still has a key of a purpose."""
     with connections["vault"].cursor() as cursor:
@@ -483,7 +470,6 @@ _CALLERS: Final = (
 )
 
 
-@of_holder
 def erased_up_to(client_id: int, numbers: Collection[str]) -> dict[str, datetime]:
     """Return number -> until when that person's calls were erased, for numbers with a tombstone."""
     if not Tombstone.objects.filter(client_id=client_id).exists():
@@ -516,7 +502,6 @@ _ASKED_OF_MANY = """
 """
 
 
-@of_holder
 def _look(keys: ClientKeys, numbers: Collection[str], query: str, **more: Any) -> list[tuple[Any, ...]]:
     """
     The rows of a query whose first column is a token, with the number in its place; numbers are asked for in every
@@ -536,7 +521,6 @@ def _look(keys: ClientKeys, numbers: Collection[str], query: str, **more: Any) -
     return []
 
 
-@of_holder
 def _look_at_many(client_ids: Collection[int], number: str, query: str) -> list[tuple[int, Any]]:
     """
     The same for one number at several clients: client id and what stands in the third column.
@@ -563,7 +547,6 @@ def _look_at_many(client_ids: Collection[int], number: str, query: str) -> list[
     return found
 
 
-@of_holder
 def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
     """Return which of these call references, or starts, were erased on request."""
     if not CallTombstone.objects.filter(client_id=client_id).exists():
@@ -576,7 +559,6 @@ def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
         return {bytes(digest) for (digest,) in cursor.fetchall()}
 
 
-@of_holder
 def has_entombed_starts(client_id: int) -> bool:
     """Whether anything is remembered of when a client's calls began that were erased on request."""
     return CallTombstone.objects.filter(client_id=client_id, is_start=True).exists()
@@ -587,7 +569,6 @@ def byte_array(values: Iterable[bytes | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
-@of_holder
 def watermark(client_id: int, category: str) -> datetime | None:
     """Return the instant before which a client's rows of a category have expired, if any did."""
     return (
@@ -599,7 +580,7 @@ def watermark(client_id: int, category: str) -> datetime | None:
 
 def pulse() -> int:
     """The highest count that `default` is known to have reached."""
-    with house(), connections["vault"].cursor() as cursor:
+    with connections["vault"].cursor() as cursor:
         cursor.execute("SELECT count FROM vault_pulse")
         row: tuple[int] | None = cursor.fetchone()
     return 0 if row is None else row[0]
@@ -607,17 +588,14 @@ def pulse() -> int:
 
 def folder_mark(folder: str) -> uuid.UUID | None:
     """The id that lies in a folder of files if it is ours; None where none was made yet."""
-    with house():
-        return FolderMark.objects.filter(folder=folder).values_list("mark", flat=True).first()
+    return FolderMark.objects.filter(folder=folder).values_list("mark", flat=True).first()
 
 
-@of_holder
 def watermarks(client_id: int) -> dict[str, datetime]:
     """Return category -> the instant before which a client's rows of it have expired, for those that have a line."""
     return dict(Watermark.objects.filter(client_id=client_id).values_list("category", "before"))
 
 
-@of_holder
 def behind_generation(client_id: int, generation: int) -> bool:
     """Whether any key of a client is still wrapped by a generation older than this one."""
     return (
@@ -628,7 +606,6 @@ def behind_generation(client_id: int, generation: int) -> bool:
     )
 
 
-@of_holder
 def count_wrapped(client_id: int) -> int:
     """How many keys are wrapped by a client's key: its callers', and the recordings' without a caller."""
     return (
@@ -637,7 +614,6 @@ def count_wrapped(client_id: int) -> int:
     )
 
 
-@of_holder
 def count_behind(client_id: int) -> int:
     """How many keys of a client are not yet wrapped by its newest generation."""
     newest = client_keys(client_id).generation
@@ -647,7 +623,6 @@ def count_behind(client_id: int) -> int:
     )
 
 
-@of_holder
 def count_tokens(
     client_id: int, list_ids: Collection[uuid.UUID] = (), *, older_than: int | None = None
 ) -> int:
@@ -681,7 +656,7 @@ class Ages:
 
 def ages(agency_id: int) -> dict[int, Ages]:
     """Client id (minus the agency's id for its own keys) -> how old its keys are; one query."""
-    with keys_of_agency(agency_id), connections["vault"].cursor() as cursor:
+    with connections["vault"].cursor() as cursor:
         cursor.execute(
             "SELECT client_id, max(created_at), max(token_made_at) FROM vault_clientkey"
             " WHERE agency_id = %s GROUP BY client_id",
@@ -690,9 +665,8 @@ def ages(agency_id: int) -> dict[int, Ages]:
         return {client_id: Ages(key, token) for client_id, key, token in cursor.fetchall()}
 
 
-@of_holder
-def has_older_form(client_id: int, table: str, column: str, owner: int | uuid.UUID, newest: int) -> bool:
-    """Whether a row of the client's, or of its register, stands by a token in a form older than the newest."""
+def has_older_form(table: str, column: str, owner: int | uuid.UUID, newest: int) -> bool:
+    """Whether a row of the owner stands by a token in a form older than the newest."""
     with connections["vault"].cursor() as cursor:
         cursor.execute(
             f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} = %s"  # noqa: S608  (names, from the services)
@@ -702,7 +676,6 @@ def has_older_form(client_id: int, table: str, column: str, owner: int | uuid.UU
         return bool(cursor.fetchone()[0])
 
 
-@of_holder
 def caller_ids(
     client_id: int, *, older_than: datetime, after: uuid.UUID | None, limit: int
 ) -> list[uuid.UUID]:
@@ -719,23 +692,9 @@ def caller_ids(
 
 def clients_behind_master(fingerprint: str) -> int:
     """How many client keys are not yet under the newest master key."""
-    with everybody():
-        return ClientKey.objects.exclude(master=fingerprint).count()
+    return ClientKey.objects.exclude(master=fingerprint).count()
 
 
-def open_newest_key() -> None:
-    """
-    Open the newest client's keys, where there is one, and drop them.
-
-    :raises SealBrokenError: the master key is wrong.
-    """
-    with everybody():
-        newest = ClientKey.objects.order_by("-id").values_list("client_id", flat=True).first()
-    if newest is not None:
-        client_keys(newest)
-
-
-@of_holder
 def recording_ids(
     client_id: int, *, older_than: datetime, after: uuid.UUID | None, limit: int
 ) -> list[uuid.UUID]:
@@ -822,21 +781,18 @@ def listed_numbers(
 # --- What an old copy of `default` brought back -------------------------------------------------------------------
 
 
-@of_holder
 def living_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of these callers whose content key is there."""
     rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), content_key__isnull=False)
     return set(rows.values_list("id", flat=True))
 
 
-@of_holder
 def evidenced_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of these callers whose evidence key is there, erased ones too."""
     rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), evidence_key__isnull=False)
     return set(rows.values_list("id", flat=True))
 
 
-@of_holder
 def erased_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
     """Caller id -> until when their calls were erased, for those of these ids that have a tombstone."""
     rows = Tombstone.objects.filter(client_id=client_id, erased_caller_id__in=list(caller_ids))
@@ -846,21 +802,18 @@ def erased_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uu
     return found
 
 
-@of_holder
 def callers_erased_since(client_id: int, since: datetime) -> list[uuid.UUID]:
     """Callers of a client who were erased since then and have a tombstone: whose calls merely expired has none."""
     rows = Tombstone.objects.filter(client_id=client_id, created_at__gte=since)
     return list(rows.values_list("erased_caller_id", flat=True))
 
 
-@of_holder
 def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of these recordings and transcripts whose key is there."""
     rows = RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))
     return set(rows.values_list("id", flat=True))
 
 
-@of_holder
 def entombed_page(client_id: int, *, after: int, limit: int) -> list[tuple[int, bytes]]:
     """A page of the references of calls that were erased on request: (number in the page's order, digest)."""
     rows = CallTombstone.objects.filter(client_id=client_id, id__gt=after, is_start=False).order_by("id")

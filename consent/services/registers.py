@@ -443,9 +443,7 @@ def purge(*, agency_id: int, at: datetime) -> None:
     for _, file_key in read:
         files.delete(holder, file_key or uuid.UUID(int=0))
     emptied = [
-        list_id
-        for list_id in ended
-        if vault.unlist_numbers(holder_id=holder, list_id=list_id, limit=TAKEN_OUT) < TAKEN_OUT
+        list_id for list_id in ended if vault.unlist_numbers(list_id=list_id, limit=TAKEN_OUT) < TAKEN_OUT
     ]
     with job_scope(agency_id=agency_id):
         NumberList.objects.filter(pk__in=[pk for pk, _ in read]).update(file_key=None)

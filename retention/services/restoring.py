@@ -178,7 +178,8 @@ def restore_dump(dump: Path, *, manifest: Manifest, secret: str, access: Access)
         raise BackupError(f"pg_restore refused: {text.splitlines()[0][:300] if text else 'it said nothing'}")
     if trouble or process.returncode:
         raise BackupError(trouble or "pg_restore was ended.")
-    _mark_restored(access)
+    if manifest.database == "default":
+        _mark_restored(access)
 
 
 class _Into:

@@ -24,9 +24,8 @@ from pytest_django import Settings
 from callprivacy.audit import leaves, merkle, selectors, services
 from callprivacy.audit.models import Event, Leaving, Reason, Seal
 from callprivacy.audit.services import sealing, sink
-from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope, token
 from callprivacy.vault import signing
-from callprivacy.vault.scope import token
 from tests import make
 from tests.audit.trails import (
     JOB,

@@ -18,9 +18,8 @@ from callprivacy.calls.services import numbers
 from callprivacy.lib import figures
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
-from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope, token
 from callprivacy.vault import services as vault
-from callprivacy.vault.scope import token
 from consent.decide import words
 from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, Standard
 from consent.models import (

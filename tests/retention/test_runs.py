@@ -22,11 +22,10 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, token
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from callprivacy.vault.models import RecordingKey
-from callprivacy.vault.scope import token
 from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work.models import Item
 from consent.enums import VendorStep

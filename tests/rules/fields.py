@@ -1540,7 +1540,7 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.ListedNumber": Table(
         "A number on a register that the agency uploaded",
-        _plain("id client_id list_id token_generation")
+        _plain("id list_id token_generation")
         | _evidence(
             token="HMAC-SHA256 of the number under the agency's token key", on="As the register says"
         ),

@@ -151,12 +151,11 @@ def test_every_way_to_query_a_scoped_model_asks_for_the_scope(model: type[models
 # --- Row security ---
 
 
-def tables_without_row_security(allowed: set[str], alias: str = "default") -> set[str]:
+def tables_without_row_security(allowed: set[str]) -> set[str]:
     """Tables in our schema without row security, but for those allowed."""
     rows = ask(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        " AND relkind IN ('r', 'p') AND NOT relrowsecurity",
-        alias=alias,
+        " AND relkind IN ('r', 'p') AND NOT relrowsecurity"
     )
     return {name for (name,) in rows} - allowed
 
@@ -170,27 +169,6 @@ def _allowed_without() -> set[str]:
 
 def test_every_table_of_ours_has_row_security() -> None:
     assert tables_without_row_security(_allowed_without()) == set()
-    assert tables_without_row_security({"django_migrations"}, "vault") == set()
-
-
-def vault_policy_faults() -> list[str]:
-    """Tables of the vault that do not ask, for each row that is read or written, what was entered."""
-    found: dict[str, list[Policy]] = {}
-    for policy in _policies("vault"):
-        found.setdefault(policy.table, []).append(policy)
-    tables = [model._meta.db_table for model in OURS if model._meta.app_label == "vault"]
-    return [
-        table
-        for table in tables
-        if [policy.command for policy in found.get(table, [])] != ["ALL"]
-        or any(
-            "scope_entered()" not in (text or "") for text in (found[table][0].using, found[table][0].check)
-        )
-    ]
-
-
-def test_every_table_of_the_vault_has_a_policy() -> None:
-    assert vault_policy_faults() == []
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +181,10 @@ class Policy:
     roles: str
 
 
-def _policies(alias: str = "default") -> list[Policy]:
+def _policies() -> list[Policy]:
     rows = ask(
         "SELECT tablename, cmd, qual, with_check, permissive = 'PERMISSIVE', roles::text FROM pg_policies"
-        " WHERE schemaname = 'public'",
-        alias=alias,
+        " WHERE schemaname = 'public'"
     )
     return [Policy(*row) for row in rows]
 
@@ -501,7 +478,7 @@ def test_each_role_opens_its_own_database_alone(alias: str, other: str) -> None:
         psycopg.connect(**{key: parts[key] for key in ("host", "port", "user", "password")}, dbname=name)
 
 
-def careless_functions(alias: str = "default") -> set[str]:
+def careless_functions() -> set[str]:
     """
     Functions that our role owns or whose search path a caller could choose: SECURITY DEFINER ones, and those with types
     that are looked up once a session, which one of the owner's may call later.
@@ -509,16 +486,14 @@ def careless_functions(alias: str = "default") -> set[str]:
     rows = ask(
         "SELECT proname, proowner = current_user::regrole,"
         " coalesce('search_path=public, pg_temp' = ANY (proconfig), false)"
-        " FROM pg_proc WHERE (prosecdef OR prosrc ~* 'declare') AND pronamespace = 'public'::regnamespace",
-        alias=alias,
+        " FROM pg_proc WHERE (prosecdef OR prosrc ~* 'declare') AND pronamespace = 'public'::regnamespace"
     )
     assert rows
     return {name for name, is_ours, pinned in rows if is_ours or not pinned}
 
 
-@pytest.mark.parametrize("alias", ["default", "vault"])
-def test_functions_that_see_everything_are_the_owners_and_pin_their_path(alias: str) -> None:
-    assert careless_functions(alias) == set()
+def test_functions_that_see_everything_are_the_owners_and_pin_their_path() -> None:
+    assert careless_functions() == set()
 
 
 def careless_views() -> set[str]:
@@ -575,18 +550,6 @@ def test_policies_that_are_missing_or_too_wide_are_found(as_owner: Any) -> None:
     assert any(fault.startswith("calls_planted: policies for") for fault in faults)
     assert "calls_planted INSERT" in client_policy_faults({"calls_planted"})
     assert missing_client_keys({"calls_planted"}) == {"calls_planted"}
-
-
-def test_a_table_of_the_vault_without_its_policy_is_found(
-    databases: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with psycopg.connect(databases.current.owner_urls["vault"]) as owner:
-        owner.execute("SET LOCAL lock_timeout = '5s'")
-        owner.execute("DROP POLICY vault_caller_scope ON vault_caller")
-        owner.execute("ALTER POLICY vault_pulse_scope ON vault_pulse USING (true)")
-        monkeypatch.setitem(globals(), "ask", lambda statement, alias: owner.execute(statement).fetchall())
-        assert sorted(vault_policy_faults()) == ["vault_caller", "vault_pulse"]
-        owner.rollback()
 
 
 def test_a_unique_key_over_all_agencies_is_found(as_owner: Any) -> None:

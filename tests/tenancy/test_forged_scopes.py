@@ -18,8 +18,7 @@ from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import scope as scopes
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
-from callprivacy.tenancy.scope import client_scope, job_scope, keep_keys, scope_of_key, staff_scope
-from callprivacy.vault.scope import token
+from callprivacy.tenancy.scope import client_scope, job_scope, keep_keys, scope_of_key, staff_scope, token
 from tests import cast, make
 
 pytestmark = pytest.mark.django_db

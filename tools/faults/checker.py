@@ -64,7 +64,6 @@ class Checker:
     def _keys(self, client: Any) -> list[str]:
         from callprivacy.calls.models import Caller, Recording
         from callprivacy.tenancy.scope import job_scope
-        from callprivacy.vault import scope as vault_scope
         from callprivacy.vault import selectors as vault
         from callprivacy.vault.models import RecordingKey
         from callprivacy.vault.sealing import SealBrokenError
@@ -73,8 +72,7 @@ class Checker:
         gone = [one for one, call in self.history.recordings.items() if call in due]
         kept = [one for one, call in self.history.recordings.items() if call in held]
         found = []
-        with vault_scope.holders([client.pk]):
-            left = RecordingKey.objects.filter(client_id=client.pk, pk__in=gone).count()
+        left = RecordingKey.objects.filter(client_id=client.pk, pk__in=gone).count()
         if left:
             found.append(f"{client.name}: {left} keys of due recordings are left")
         with job_scope(agency_id=client.agency_id):

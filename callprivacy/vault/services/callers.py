@@ -12,7 +12,6 @@ from django.db import connections, transaction
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import Caller, RecordingKey, Tombstone
-from callprivacy.vault.scope import holders, of_holder
 from callprivacy.vault.sealing import Key, new_key
 from callprivacy.vault.services.keys import VAULT, hold_keys, uuid_array, with_keys
 from callprivacy.vault.services.noes import bring_noes_along
@@ -46,7 +45,6 @@ def ensure_callers(*, client_id: int, numbers: Collection[str], at: datetime) ->
     return with_keys(client_id, lambda keys: _ensure(keys, numbers, at))
 
 
-@of_holder
 def _ensure(keys: selectors.ClientKeys, numbers: Collection[str], at: datetime) -> dict[str, uuid.UUID]:
     found = selectors.ids_of_numbers(keys, numbers)
     missing = {keys.tokens.token(number): number for number in numbers if number not in found}
@@ -84,7 +82,7 @@ def hold_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Iterat
 
     :raises CallerGoneError: one of them was erased in the meantime; look the numbers up again.
     """
-    with holders([client_id]), transaction.atomic(using=VAULT):
+    with transaction.atomic(using=VAULT):
         keys = selectors.client_keys(client_id)
         with connections[VAULT].cursor() as cursor:
             cursor.execute(
@@ -106,7 +104,7 @@ def holding_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
 
     :raises CallerGoneError: one of them was erased in the meantime; look the numbers up again.
     """
-    with holders([client_id]), transaction.atomic(using=VAULT):
+    with transaction.atomic(using=VAULT):
         with connections[VAULT].cursor() as cursor:
             # It only holds: nothing here has to be on the disk before somebody else goes on.
             cursor.execute(
@@ -128,7 +126,7 @@ def erasing_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
 
     Waits for writers that hold a row; a writer that comes later waits, finds it gone and makes a fresh one.
     """
-    with holders([client_id]), transaction.atomic(using=VAULT):
+    with transaction.atomic(using=VAULT):
         list(
             Caller.objects.select_for_update()
             .filter(client_id=client_id, id__in=list(caller_ids))
@@ -138,7 +136,6 @@ def erasing_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
         yield
 
 
-@of_holder
 def erase_callers(
     *, client_id: int, erasures: Collection[Erasure], at: datetime, with_recordings: bool = True
 ) -> int:
@@ -184,7 +181,6 @@ def _remember(client_id: int, erased: Sequence[tuple[Caller, Erasure]], at: date
     Tombstone.objects.bulk_create(tombs)
 
 
-@of_holder
 def destroy_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> int:
     """
     Destroy the evidence keys of erased callers whose evidence has come to its own date; returns how many.
@@ -195,7 +191,6 @@ def destroy_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> in
     return rows.delete()[0]
 
 
-@of_holder
 def renew_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> int:
     """
     Give callers who are here a fresh evidence key: what was sealed under the old one opens no more, in no copy.

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import connections, transaction
 
-from callprivacy.vault.scope import house
 from callprivacy.vault.services.keys import VAULT
 
 _INSERT: Final = "INSERT INTO vault_foldermark (folder, mark, made_at) VALUES (%s, %s, %s)"
@@ -33,6 +32,6 @@ def note_mark(folder: str, mark: UUID, *, at: datetime) -> None:
 
 
 def _note(statement: str, folder: str, mark: UUID, at: datetime) -> bool:
-    with house(), transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
         cursor.execute(statement, [folder, mark, at])
         return bool(cursor.rowcount)

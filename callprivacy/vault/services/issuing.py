@@ -1,19 +1,20 @@
-"""What a batch of calls needs, made at once: callers never seen, and a key for each recording."""
+"""What a batch of calls needs, made by COPY: callers never seen, and a key for each recording."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connections, transaction
+from psycopg.errors import UniqueViolation
 
 from callprivacy.lib import ids
 from callprivacy.vault import selectors
-from callprivacy.vault.scope import of_holder
+from callprivacy.vault.models import Caller
 from callprivacy.vault.sealing import Key, new_key
 from callprivacy.vault.services.callers import CallerGoneError
-from callprivacy.vault.services.keys import VAULT, hold_keys, uuid_array, with_keys
+from callprivacy.vault.services.keys import VAULT, hold_keys, with_keys
 from callprivacy.vault.services.noes import bring_noes_along
 
 
@@ -79,7 +80,7 @@ def issue_keys(
     keys: selectors.ClientKeys | None = None,
 ) -> Issued:
     """
-    Make what a batch of calls needs: callers never seen, and a key for each recording.
+    Make what a batch of calls needs, by COPY: callers never seen, and a key for each recording.
 
     Commits by itself, before anything in `default` rests on the keys; hold the callers before writing there.
     What nobody uses after all is given back with `destroy_recording_keys`.
@@ -90,7 +91,6 @@ def issue_keys(
     return with_keys(client_id, lambda found: _issue(found, numbers, recordings, at), keys)
 
 
-@of_holder
 def _issue(
     keys: selectors.ClientKeys,
     numbers: Collection[str],
@@ -117,31 +117,43 @@ def _issue(
 def _add_callers(
     keys: selectors.ClientKeys, missing: Mapping[bytes, str], issued: Issued, at: datetime
 ) -> None:
-    """Add fresh callers; where somebody else was quicker with one, look again."""
+    """Copy fresh callers in; where somebody else was quicker with one, add the others and look again."""
     made = []
     for (token, number), caller_id in zip(missing.items(), ids.neighbours(len(missing)), strict=True):
         raw = new_key()
         content = keys.current.seal(raw, selectors.content_place(keys.client_id, caller_id))
         evidence = keys.current.seal(new_key(), selectors.evidence_place(keys.client_id, caller_id))
         made.append((caller_id, token, content, evidence, number, raw))
-    with connections[VAULT].cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO vault_caller"
-            " (id, client_id, token, token_generation, generation, content_key, evidence_key, created_at)"
-            " SELECT id, %s, token, %s, %s, content_key, evidence_key, %s"
-            " FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[])"
-            " AS made (id, token, content_key, evidence_key) ON CONFLICT DO NOTHING",
-            [
-                keys.client_id,
-                keys.tokens.newest,
-                keys.generation,
-                at,
-                uuid_array([row[0] for row in made]),
-                *(selectors.byte_array([row[place] for row in made]) for place in (1, 2, 3)),
-            ],
+    try:
+        with transaction.atomic(using=VAULT):
+            _copy_in(
+                "COPY vault_caller"
+                " (id, client_id, token, token_generation, generation, content_key, evidence_key, created_at)"
+                " FROM STDIN",
+                (
+                    f"{caller_id.hex}\t{keys.client_id}\t\\\\x{token.hex()}\t{keys.tokens.newest}\t{keys.generation}"
+                    f"\t\\\\x{content.hex()}\t\\\\x{evidence.hex()}\t{at.isoformat()}\n"
+                    for caller_id, token, content, evidence, _, _ in made
+                ),
+            )
+    except UniqueViolation:
+        Caller.objects.bulk_create(
+            (
+                Caller(
+                    id=caller_id,
+                    client_id=keys.client_id,
+                    token=token,
+                    token_generation=keys.tokens.newest,
+                    generation=keys.generation,
+                    content_key=content,
+                    evidence_key=evidence,
+                    created_at=at,
+                )
+                for caller_id, token, content, evidence, _, _ in made
+            ),
+            ignore_conflicts=True,
         )
-        if cursor.rowcount < len(made):
-            issued.find(missing.values())
+        issued.find(missing.values())
     for caller_id, _, _, _, number, raw in made:
         if issued.callers.setdefault(number, caller_id) == caller_id:
             issued.take(number, Key(raw))
@@ -153,26 +165,24 @@ def _add_recording_keys(
     issued: Issued,
     at: datetime,
 ) -> None:
-    made: list[tuple[uuid.UUID, uuid.UUID | None, bytes]] = []
+    lines = []
+    client_id, tail = keys.client_id, f"\t{at.isoformat()}\n"
     for recording_id, number in recordings:
         raw = new_key()
-        wrapping, caller = keys.current, None
+        wrapping, caller = keys.current, "\\N"
         if number is not None:
-            wrapping, caller = issued.content_key(number), issued.callers[number]
-        wrapped = wrapping.seal(raw, selectors.recording_place(keys.client_id, recording_id))
+            wrapping, caller = issued.content_key(number), issued.callers[number].hex
+        wrapped = wrapping.seal(raw, selectors.recording_place(client_id, recording_id))
         issued.recordings.append(Key(raw))
-        made.append((recording_id, caller, wrapped))
-    with connections[VAULT].cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO vault_recordingkey (id, client_id, caller_id, generation, wrapped, created_at)"
-            " SELECT id, %s, caller_id, %s, wrapped, %s"
-            " FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[]) AS made (id, caller_id, wrapped)",
-            [
-                keys.client_id,
-                keys.generation,
-                at,
-                uuid_array([row[0] for row in made]),
-                uuid_array([row[1] for row in made]),
-                selectors.byte_array([row[2] for row in made]),
-            ],
+        lines.append(
+            f"{recording_id.hex}\t{client_id}\t{caller}\t{keys.generation}\t\\\\x{wrapped.hex()}{tail}"
         )
+    _copy_in(
+        "COPY vault_recordingkey (id, client_id, caller_id, generation, wrapped, created_at) FROM STDIN",
+        lines,
+    )
+
+
+def _copy_in(statement: str, lines: Iterable[str]) -> None:
+    with connections[VAULT].cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write("".join(lines))

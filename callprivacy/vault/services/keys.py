@@ -21,7 +21,6 @@ from callprivacy.vault.models import (
     Tombstone,
     Watermark,
 )
-from callprivacy.vault.scope import of_holder
 from callprivacy.vault.sealing import new_key
 
 VAULT = "vault"
@@ -41,7 +40,6 @@ def has_older_masters() -> bool:
     return len(settings.FIELD_ENCRYPTION_KEY) > 1
 
 
-@of_holder
 def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
     """Make a client's first key and its token key; nothing happens where they exist."""
     ClientKey.objects.bulk_create(
@@ -109,7 +107,6 @@ def lock_keys(client_id: int) -> list[ClientKey]:
         held = rows  # Who was waited for may have added one.
 
 
-@of_holder
 def destroy_client(*, client_id: int) -> None:
     """
     Destroy every key of a client: whatever it sealed anywhere is noise from now on.
@@ -147,5 +144,5 @@ def _take_in_order(table: str, order: str, client_id: int) -> None:
         )
 
 
-def uuid_array(values: Iterable[uuid.UUID | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
+def uuid_array(values: Iterable[uuid.UUID]) -> str:
+    return "{" + ",".join([value.hex for value in values]) + "}"

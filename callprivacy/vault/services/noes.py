@@ -17,7 +17,6 @@ from django.db import connections, transaction
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import Suppression
-from callprivacy.vault.scope import of_holder
 from callprivacy.vault.services.keys import VAULT, hold_keys, uuid_array, with_keys
 
 
@@ -30,7 +29,6 @@ class No:
     since: datetime
 
 
-@of_holder
 def suppress(
     *,
     client_id: int,
@@ -72,7 +70,6 @@ def suppress_callers(
     return suppress_each(client_id=client_id, said=said, ends_on=ends_on)
 
 
-@of_holder
 def suppress_each(*, client_id: int, said: Collection[No], ends_on: date | None = None) -> int:
     """Remember what several callers said, each at its time, in the order of everybody else: all at once."""
     with transaction.atomic(using=VAULT):
@@ -202,7 +199,6 @@ def _suppress_tokens(
         return sum(fresh for (fresh,) in cursor.fetchall())
 
 
-@of_holder
 def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collection[str]) -> int:
     """Forget that a caller said no for these purposes, because the person said yes again; returns how many."""
     with transaction.atomic(using=VAULT):
@@ -211,7 +207,6 @@ def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collect
         return Suppression.objects.filter(pk__in=held).delete()[0]
 
 
-@of_holder
 def lift_suppressions_of(*, client_id: int, number: str, purposes: Collection[str]) -> int:
     """Forget what is kept of a number for these purposes, whether it has a caller or not; returns how many."""
     keys = selectors.client_keys(client_id)
@@ -221,7 +216,6 @@ def lift_suppressions_of(*, client_id: int, number: str, purposes: Collection[st
         return Suppression.objects.filter(pk__in=held).delete()[0]
 
 
-@of_holder
 def end_suppressions(*, client_id: int, on: date) -> int:
     """Remove a client's suppressions whose end date has come; returns how many. What is written just then stays."""
     with transaction.atomic(using=VAULT):

@@ -11,7 +11,6 @@ from django.db import transaction
 from callprivacy.lib import statements
 from callprivacy.vault import selectors
 from callprivacy.vault.models import RecordingKey
-from callprivacy.vault.scope import of_holder
 from callprivacy.vault.sealing import Key, TokenKey, new_key
 from callprivacy.vault.services.keys import VAULT, hold_keys, with_keys
 
@@ -31,7 +30,6 @@ def create_recording_keys(
     return with_keys(client_id, lambda keys: _create_recording_keys(keys, recordings, callers, at))
 
 
-@of_holder
 def _create_recording_keys(
     keys: selectors.ClientKeys,
     recordings: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
@@ -109,14 +107,12 @@ def day_key(*, client_id: int, purpose: str, at: datetime, keys: selectors.Clien
     )
 
 
-@of_holder
 def destroy_purpose_key(*, client_id: int, purpose: str) -> bool:
     """Destroy a client's key for a purpose ("inbox/2026-11-24"); returns whether there was one."""
     key_id = selectors.purpose_id(client_id, purpose)
     return bool(RecordingKey.objects.filter(client_id=client_id, id=key_id, caller_id=None).delete()[0])
 
 
-@of_holder
 def destroy_recording_keys(*, client_id: int, recording_ids: Collection[uuid.UUID]) -> int:
     """Destroy recordings' keys; what they sealed is noise from now on, in every copy. Returns how many."""
     if not recording_ids:

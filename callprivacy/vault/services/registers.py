@@ -9,11 +9,9 @@ from datetime import date
 from django.db import connections, transaction
 
 from callprivacy.vault import selectors
-from callprivacy.vault.scope import of_holder
 from callprivacy.vault.services.keys import VAULT, hold_keys, with_keys
 
 
-@of_holder
 def list_numbers(*, holder_id: int, list_id: uuid.UUID, numbers: Mapping[str, date | None]) -> int:
     """
     Put numbers (E.164) on a register, each with the day that stands there, if any; returns how many are new on it.
@@ -55,12 +53,11 @@ def _list_tokens(keys: selectors.ClientKeys, list_id: uuid.UUID, numbers: Mappin
                 ],
             )
         cursor.execute(
-            'INSERT INTO vault_listednumber (client_id, list_id, token, token_generation, "on")'
-            " SELECT %s, %s, token, %s, day FROM unnest(%s::bytea[], %s::date[]) AS listed (token, day)"
+            'INSERT INTO vault_listednumber (list_id, token, token_generation, "on")'
+            " SELECT %s, token, %s, day FROM unnest(%s::bytea[], %s::date[]) AS listed (token, day)"
             ' ON CONFLICT (list_id, token) DO UPDATE SET "on" = excluded."on"'
             ' WHERE vault_listednumber."on" < excluded."on" RETURNING xmax = 0',
             [
-                keys.client_id,
                 list_id,
                 keys.tokens.newest,
                 selectors.byte_array([token for token, _, _ in rows]),
@@ -70,8 +67,7 @@ def _list_tokens(keys: selectors.ClientKeys, list_id: uuid.UUID, numbers: Mappin
         return sum(fresh for (fresh,) in cursor.fetchall())
 
 
-@of_holder
-def unlist_numbers(*, holder_id: int, list_id: uuid.UUID, limit: int) -> int:
+def unlist_numbers(*, list_id: uuid.UUID, limit: int) -> int:
     """Remove up to `limit` numbers of a register that no longer counts; returns how many. Repeat until it is 0."""
     with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
         cursor.execute(

@@ -11,7 +11,6 @@ from django.db import connections, transaction
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import ClientKey
-from callprivacy.vault.scope import everybody, of_holder
 from callprivacy.vault.sealing import Place, new_key
 from callprivacy.vault.services.keys import VAULT, lock_keys, master_fingerprint, uuid_array
 
@@ -23,7 +22,7 @@ def rewrap_master(*, limit: int) -> int:
     Repeat until it returns 0; then the old master key opens nothing any more.
     """
     newest = master_fingerprint()
-    with everybody(), transaction.atomic(using=VAULT):
+    with transaction.atomic(using=VAULT):
         rows = list(
             ClientKey.objects.select_for_update(skip_locked=True)
             .exclude(master=newest)
@@ -35,7 +34,6 @@ def rewrap_master(*, limit: int) -> int:
     return len(rows)
 
 
-@of_holder
 def start_generation(*, client_id: int, at: datetime) -> int:
     """Give a client a new key beside the old one; new callers are wrapped by it. Returns its number."""
     with transaction.atomic(using=VAULT):
@@ -109,7 +107,6 @@ _WRAPPED = (
 )
 
 
-@of_holder
 def _rewrap(keys: selectors.ClientKeys, kind: _Wrapped, *, limit: int, after: Any) -> tuple[int, Any]:
     """Re-wrap up to `limit` rows of a kind that come after one; returns how many, and where the last one stands."""
     names = ", ".join(kind.columns)
@@ -147,7 +144,6 @@ def _rewrap(keys: selectors.ClientKeys, kind: _Wrapped, *, limit: int, after: An
     return len(rows), rows[-1][1]
 
 
-@of_holder
 def retire_generations(*, client_id: int) -> int:
     """Destroy a client's old keys once they wrap nothing; returns how many were destroyed."""
     with transaction.atomic(using=VAULT):

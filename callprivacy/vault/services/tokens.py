@@ -10,13 +10,11 @@ from django.db import connections, transaction
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import ClientKey
-from callprivacy.vault.scope import of_holder
 from callprivacy.vault.sealing import new_key
 from callprivacy.vault.services.keys import VAULT, lock_keys, uuid_array
 from callprivacy.vault.services.noes import move_noes
 
 
-@of_holder
 def start_token_key(*, client_id: int, at: datetime) -> int:
     """
     Add a token key to a client's chain; returns the form that tokens have from now on.
@@ -66,12 +64,11 @@ def retoken_client(*, client_id: int, limit: int, list_ids: Collection[uuid.UUID
             while (step := _retoken(keys, table, column, owner, limit=limit, after=after))[0]:
                 yield step[0]
                 after = step[1]
-            if not selectors.has_older_form(client_id, table, column, owner, keys.tokens.newest):
+            if not selectors.has_older_form(table, column, owner, keys.tokens.newest):
                 break
             yield 0
 
 
-@of_holder
 def _retoken(
     keys: selectors.ClientKeys, table: str, column: str, owner: int | uuid.UUID, *, limit: int, after: bytes
 ) -> tuple[int, bytes]:
@@ -103,7 +100,6 @@ def _retoken(
     return len(rows), rows[-1][1]
 
 
-@of_holder
 def settle_tokens(*, client_id: int, list_ids: Collection[uuid.UUID] = ()) -> bool:
     """
     Stop asking for older forms where no row stands in one; returns whether none does.
@@ -118,7 +114,7 @@ def settle_tokens(*, client_id: int, list_ids: Collection[uuid.UUID] = ()) -> bo
         ("vault_suppression", "client_id", client_id),
         *(("vault_listednumber", "list_id", list_id) for list_id in list_ids),
     ]
-    if any(selectors.has_older_form(client_id, *owner, newest) for owner in owners):
+    if any(selectors.has_older_form(*owner, newest) for owner in owners):
         return False
     with transaction.atomic(using=VAULT):
         rows = [row.pk for row in lock_keys(client_id) if row.token_generation == newest]

@@ -9,11 +9,9 @@ from django.db import connections, transaction
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import CallTombstone, Tombstone
-from callprivacy.vault.scope import house, of_holder
 from callprivacy.vault.services.keys import VAULT
 
 
-@of_holder
 def entomb_calls(
     *,
     client_id: int,
@@ -35,7 +33,6 @@ def entomb_calls(
         )
 
 
-@of_holder
 def expire_tombstones(*, client_id: int, on: date) -> int:
     """Remove a client's tombstones whose end date has come; returns how many."""
     ended = [
@@ -45,7 +42,6 @@ def expire_tombstones(*, client_id: int, on: date) -> int:
     return sum(ended)
 
 
-@of_holder
 def advance_watermark(*, client_id: int, category: str, before: datetime) -> datetime:
     """Move a client's watermark forward to `before`, never back, and return where it stands."""
     with connections[VAULT].cursor() as cursor:
@@ -61,7 +57,7 @@ def advance_watermark(*, client_id: int, category: str, before: datetime) -> dat
 
 def note_pulse(count: int) -> None:
     """Note that `default` has committed this count; never a smaller one than before. Commits by itself."""
-    with house(), transaction.atomic(using=VAULT, durable=True), connections[VAULT].cursor() as cursor:
+    with transaction.atomic(using=VAULT, durable=True), connections[VAULT].cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = on")
         cursor.execute(
             "INSERT INTO vault_pulse (id, count) VALUES (1, %s)"
