@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from analytics.enums import Grain, Sheet, Step
+from callprivacy.lib import calendars
 
 type Keys = tuple[str | None, ...]
 type At = date | datetime | None
@@ -50,7 +50,7 @@ def step_of(instant: datetime, step: Step, zone: str) -> At:
     """The step of a zone that an instant lies in, as a row names it."""
     if step in {Step.ALL, Step.HOUR}:
         return None if step is Step.ALL else instant
-    day = instant.astimezone(ZoneInfo(zone)).date()
+    day = calendars.day_in(zone, instant)
     if step is Step.WEEK:
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if step is Step.MONTH else day

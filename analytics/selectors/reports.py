@@ -382,7 +382,7 @@ def _sums(
                     )
                 )  # fmt: skip
             else:
-                found.told.setdefault((at, key[1:]), set()).update(added[len(sums) :])
+                found.told[at, key[1:]] = found.told.get((at, key[1:]), set()) | {*added[len(sums) :]}
             if not is_sure:
                 found.unplaced += numbers[0]
                 continue

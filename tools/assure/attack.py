@@ -801,8 +801,8 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "a release has confidential calls",
                 "consent/selectors/decisions.py",
-                ".in_use().filter(confidential=False)",
-                ".in_use()",
+                "    if not with_confidential:\n        calls = calls.filter(confidential=False)\n",
+                "",
             ),
             Edit(
                 "an officer names themself",
