@@ -15,7 +15,9 @@ _CONFIRM_STORED = """
     SELECT agency_id, client_id, field, value, value, now(), now(), now() FROM (
         SELECT agency_id, client_id, 'source' AS field, source AS value FROM calls_call GROUP BY 1, 2, 4
         UNION ALL SELECT agency_id, client_id, 'medium', medium FROM calls_call GROUP BY 1, 2, 4) AS stored
-    WHERE value <> '' AND length(regexp_replace(value, '[^[:digit:]]', '', 'g')) < 7
+    WHERE value <> '' AND length(regexp_replace(value, '[^[:digit:]]', '', 'g')) < 7;
+    -- The table's last key is added after this, which PostgreSQL refuses while rows wait for their check.
+    SET CONSTRAINTS ALL IMMEDIATE;
 """
 
 
