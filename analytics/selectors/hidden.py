@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Final
 
 from analytics.enums import Grain, Sheet, Step
@@ -66,15 +67,15 @@ class Rest:
     """
     All that a report does not tell.
 
-    :ivar told: row -> instants at which cells of it begin: of a list of one fact alone those of each span, of the list
-    of time the first and the last one. :ivar is_apart: whether each row is of one client.
+    :ivar told: row -> instants at which cells of it begin, with their values of the filters: of a list of one fact alone
+    those of each span, of the list of time the first and the last one. :ivar is_apart: whether each row is of one client.
     :ivar names: of the dimensions. :ivar complete: span, dimension (or `AT`) and value of which the groups hide no
     call, since they add up to what the list of that fact alone tells.
     """
 
     step: Step = Step.ALL
     hidden: tuple[Hidden, ...] = ()
-    told: Mapping[tuple[At, Keys], Collection[datetime]] = field(default_factory=dict)
+    told: Mapping[tuple[At, Keys], Collection[tuple[datetime, Keys]]] = field(default_factory=dict)
     is_apart: bool = True
     names: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -106,9 +107,11 @@ class Rest:
             return self._is_complete(one, at, keys)
         begins = self.told.get((at, keys), ())
         if one.sheet >= Sheet.SOURCE:
-            return one.starts in begins
+            named = dict(zip(self.names, keys, strict=True))
+            wanted = [(named[name],) if name in named else values for name, values in self.filters.items()]
+            return all((one.starts, values) in begins for values in product(*wanted))
         if one.sheet is Sheet.TIME and self.step is not Step.ALL and one.grain < self.step.grain:
-            return any(one.starts <= instant < one.ends for instant in begins)
+            return any(one.starts <= instant < one.ends for instant, _ in begins)
         return False
 
     def _is_complete(self, one: Hidden, at: At, keys: Keys) -> bool:

@@ -21,7 +21,7 @@ from django.db import connection
 from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step, Sum
 from analytics.models import ReportRule, Span
 from analytics.selectors import rules
-from analytics.selectors.hidden import AT, At, Hidden, Rest, steps_of
+from analytics.selectors.hidden import AT, At, Hidden, Keys, Rest, steps_of
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 
@@ -312,7 +312,7 @@ class _Sums:
     unplaced: int = 0
     has_whole: bool = False
     hidden: list[Hidden] = field(default_factory=list)
-    told: dict[tuple[At, _Key], set[datetime]] = field(default_factory=dict)
+    told: dict[tuple[At, _Key], set[tuple[datetime, Keys]]] = field(default_factory=dict)
 
     @property
     def as_whole(self) -> _Sums | None:
@@ -382,7 +382,8 @@ def _sums(
                     )
                 )  # fmt: skip
             else:
-                found.told[at, key[1:]] = found.told.get((at, key[1:]), set()) | {*added[len(sums) :]}
+                begins = {(instant, tuple(filtered)) for instant in added[len(sums) :]}
+                found.told[at, key[1:]] = found.told.get((at, key[1:]), set()) | begins
             if not is_sure:
                 found.unplaced += numbers[0]
                 continue
