@@ -49,8 +49,14 @@ def when(at: datetime, zone: str) -> str:
         '<time class="tnum whitespace-nowrap" datetime="{}">{} <span class="text-muted">{}</span></time>',
         DateFormat(at.astimezone(_UTC)).format("c"),
         local.format("j M Y, H:i"),
-        local.format("T"),
+        zone_name(at, zone),
     )
+
+
+@register.filter(expects_localtime=True)
+def zone_name(at: datetime, zone: str = "") -> str:
+    """A zone as people abbreviate it at an instant. Django's own are empty, or wrong, in the hour that comes twice."""
+    return (at.astimezone(ZoneInfo(zone)) if zone else at).tzname() or ""
 
 
 _UTC = ZoneInfo("UTC")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 
 import pytest
 from django.template import loader
@@ -24,6 +26,21 @@ ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Ch
 @pytest.mark.parametrize(("at", "zone"), list(product(INSTANTS, ZONES)))
 def test_an_instant_is_written_as_its_component_writes_it(at: datetime, zone: str) -> None:
     assert rows.when(at, zone) == loader.render_to_string("components/when.html", {"at": at, "zone": zone})
+
+
+@pytest.mark.parametrize(("hour", "name"), [(5, "EDT"), (6, "EST")])
+def test_the_hour_that_comes_twice_names_its_zone(hour: int, name: str) -> None:
+    at = datetime(2026, 11, 1, hour, 30, tzinfo=UTC)
+    assert f'01:30 <span class="text-muted">{name}' in rows.when(at, "America/New_York")
+
+
+def test_no_template_writes_a_zone_by_a_format_that_can_be_empty() -> None:
+    wrong = [
+        file.name
+        for file in Path("templates").rglob("*.html")
+        if re.search(r"""date:["'][^"']*[TOZe]["']""", file.read_text())
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("tone", ["", "good", "warn", "bad", "info", "sealed", "neutral"])

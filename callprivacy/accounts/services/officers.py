@@ -46,9 +46,10 @@ class RemovedLatelyError(ValueError):
 
     def __init__(self, member: Membership) -> None:
         zone = ZoneInfo(member.agency.time_zone)
-        until = member.officer_until.astimezone(zone) if member.officer_until else ""
+        until = member.officer_until.astimezone(zone) if member.officer_until else None
+        words = f"{date_format(until, 'j M Y, H:i')} {until.tzname()}" if until else "then"
         super().__init__(
-            f"{member.user} was a compliance officer a short time ago. Until {date_format(until, 'j M Y, H:i T')}, only"
+            f"{member.user} was a compliance officer a short time ago. Until {words}, only"
             " another officer can confirm this."
         )
 
