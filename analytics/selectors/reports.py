@@ -41,6 +41,10 @@ COLUMNS: Final[dict[Dimension, Sheet]] = {
 
 FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
     Measure.ANSWERED: ("outcome", ("answered",)),
+    Measure.MISSED: ("outcome", ("missed",)),
+    Measure.VOICEMAIL: ("outcome", ("voicemail",)),
+    Measure.FIRST: ("repeated", ("first",)),
+    Measure.REPEATED: ("repeated", ("repeated",)),
     Measure.CONVERSIONS: ("converted", ("yes",)),
     Measure.RECORDED: ("kept", tuple(RECORDED)),
     **{measure: ("kept", (kept,)) for kept, measure in RECORDED.items()},

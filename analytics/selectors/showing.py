@@ -84,9 +84,17 @@ SHOWN: Final = {
     "calls": Shown("Calls", Measure.CALLS, _count),
     "answered": Shown("Calls answered", Measure.ANSWERED, _count),
     "answered_share": Shown("Share answered", Measure.ANSWERED, _percent, over=Measure.CALLS),
+    "missed": Shown("Calls missed", Measure.MISSED, _count),
+    "missed_share": Shown("Share missed", Measure.MISSED, _percent, over=Measure.CALLS),
+    "voicemail": Shown("Calls to voicemail", Measure.VOICEMAIL, _count),
+    "first": Shown("First calls", Measure.FIRST, _count),
+    "repeated": Shown("Calls of repeated callers", Measure.REPEATED, _count),
     "conversions": Shown("Qualified calls", Measure.CONVERSIONS, _count),
     "conversion_rate": Shown("Share qualified", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
     "value": Shown("Value", Measure.VALUE, _money, unit=100),
+    "value_each": Shown(
+        "Value per qualified call", Measure.VALUE, _money, over=Measure.CONVERSIONS, unit=100
+    ),
     "minutes": Shown("Minutes on the phone", Measure.SECONDS, _minutes, unit=60),
     "length": Shown("Average length", Measure.SECONDS, _minutes, over=Measure.CALLS, unit=60),
     "callers": Shown("Callers a day, added up", Measure.CALLERS, _count),
@@ -118,10 +126,12 @@ def value_of(shown: Shown, row: Row | None) -> Value:
         return suppressed()
     if shown.over is None:
         return Value(figure.value / shown.unit, shown.written(figure.value / shown.unit))
-    over = row.figures.get(shown.over, Figure(0)).value
-    if not over:
+    over = row.figures.get(shown.over, Figure(0))
+    if not over.is_told:
+        return suppressed()
+    if not over.value:
         return Value(None, "–")
-    number = figure.value / over * (100 if shown.is_share else 1) / shown.unit
+    number = figure.value / over.value * (100 if shown.is_share else 1) / shown.unit
     return Value(number, shown.written(number))
 
 

@@ -87,7 +87,7 @@ def home(request: StaffRequest) -> HttpResponse:
     return render(request, "analytics/home.html", context)
 
 
-def _source(request: StaffRequest, client: Client) -> Source:
+def source_of(request: StaffRequest, client: Client) -> Source:
     """What a person's pages of a client are made of: its calls for people who may see them, else its cells."""
     if access.may_see_exact(request.membership, client, at=request.at):
         return partial(exact.report, at=request.at)
@@ -114,7 +114,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
     What was saved, and may be passed on, shows everybody the same: protected figures.
     """
     saved = saved_selectors.named(request.membership, client, request.GET.get("saved", ""))
-    source = reports.report if saved else _source(request, client)
+    source = reports.report if saved else source_of(request, client)
     form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
     context: dict[str, object] = {"client": client, "tab": "explore", "form": form, "asked": asked}
     if asked is not None:
@@ -162,7 +162,7 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
     """What each campaign brings and costs, so that one sees which to stop."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
-    source = _source(request, client)
+    source = source_of(request, client)
     context = {
         "client": client,
         "tab": "campaigns",

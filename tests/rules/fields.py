@@ -923,6 +923,10 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "analytics.CampaignCost": Table("What a campaign cost on a day", _plain(_OURS, "day campaign cents")),
+    "analytics.Goal": Table(
+        "What a client's calls should reach in a week or a month",
+        _plain(_OURS, "measure missed hundredths period created_by created_at alerted_on"),
+    ),
     "analytics.CostImport": Table(
         "A file of costs, and what became of it",
         _plain(
