@@ -60,7 +60,10 @@ class Sum(IntEnum):
 
 
 class Dimension(StrEnum):
-    """By what a report tells calls apart. The last three need no column: they are the row's client and its time."""
+    """
+    By what a report tells calls apart. The client and the time of a row need no column of a cell; landing pages and
+    keywords are in exact reports alone.
+    """
 
     SOURCE = "source"
     CAMPAIGN = "campaign"
@@ -73,6 +76,8 @@ class Dimension(StrEnum):
     CLIENT = "client"
     WEEKDAY = "weekday"
     HOUR_OF_DAY = "hour_of_day"
+    LANDING_PAGE = "landing_page"
+    KEYWORD = "keyword"
 
     @property
     def label(self) -> str:
@@ -81,6 +86,7 @@ class Dimension(StrEnum):
             "length": "Length",
             "repeated": "First or repeated",
             "hour_of_day": "Hour of day",
+            "landing_page": "Landing page",
         }.get(self.value, self.value.capitalize())
 
 

@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_CLIENT}goals/", goals.show, name="goals"),
     path(f"{_CLIENT}goals/<uuid:goal_id>/remove/", goals.remove, name="remove_goal"),
     path(f"{_CLIENT}rule/", rule.change, name="rule"),
+    path(f"{_CLIENT}attribution/", rule.switch_attribution, name="attribution"),
     path("reports/anonymized-export/", anonymized_export.begin, name="anonymized_export"),
     path("reports/releases/", releases.show_all, name="releases"),
     path("reports/release-floor/", releases.set_floor, name="release_floor"),

@@ -107,6 +107,7 @@ SHOWN: Final = {
 }
 MEASURES: Final = {name: shown.words for name, shown in SHOWN.items()}
 DIMENSIONS: Final = {one.value: one.label for one in Dimension if one is not Dimension.CLIENT}
+EXACT_ONLY: Final = frozenset(one.value for one in reports.EXACT_ONLY)
 FILTERS: Final = {one.value: one.label for one in reports.COLUMNS}
 
 
@@ -205,7 +206,7 @@ def in_words(dimension: str, value: str | None) -> str:
         return f"{int(value):02d}:00"
     if dimension == "region" and value:
         return place_name(value)
-    return value or ("Not known" if dimension == "region" else f"No {dimension}")
+    return value or ("Not known" if dimension == "region" else f"No {DIMENSIONS[dimension].lower()}")
 
 
 def place_name(value: str) -> str:
@@ -235,6 +236,12 @@ _KNOWN: Final = {
     "repeated": [value for value in REPEATED_LABELS if value],
 }
 """Dimensions whose values are known without a look at calls."""
+
+
+def dimensions_of(client: Client, *, is_exact: bool) -> dict[str, str]:
+    """The dimensions that a report of a client offers."""
+    left_out = frozenset() if is_exact and client.keeps_attribution else EXACT_ONLY
+    return {name: words for name, words in DIMENSIONS.items() if name not in left_out}
 
 
 def choices_of(client: Client, *, is_exact: bool = False) -> dict[str, list[tuple[str, str]]]:

@@ -124,7 +124,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
             "answer": found,
             "days": asking.days(asked),
             "query": asked.query(),
-            "exports": _EXPORTS,
+            "exports": () if showing.EXACT_ONLY & set(asked.by) else _EXPORTS,
             "kinds": [
                 {"label": label, "query": asked.query(kind=kind), "active": kind == asked.kind}
                 for kind, label in KINDS.items()
