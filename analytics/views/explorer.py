@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from analytics.channels import paper as papers
 from analytics.enums import Measure
 from analytics.forms import explorer as asking
-from analytics.selectors import agency, exact, explorer, reports, showing
+from analytics.selectors import agency, exact, explorer, league, reports, showing
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, WHOLE, period_of, usual
@@ -73,8 +73,10 @@ def home(request: StaffRequest) -> HttpResponse:
     if not clients:
         raise PermissionDenied("Reports are not granted to you for any client.")
     first, last = period_of(chosen, _today(request, request.agency.time_zone))
+    sort = league.sort_of(request.GET.get("sort", ""))
     context = {
-        "overview": agency.overview(clients, chosen, at=request.at),
+        "overview": agency.overview(clients, chosen, at=request.at, sort=sort),
+        "sort": sort,
         "days": asking.days_in_words(first, last),
         "periods": _periods(chosen),
         "may_release": bool(
