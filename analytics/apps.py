@@ -10,3 +10,4 @@ class AnalyticsConfig(AppConfig):
         from analytics import kinds  # noqa: PLC0415  (apps are loaded now)
 
         kinds.register_releases()
+        kinds.register_goals()

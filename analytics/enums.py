@@ -60,7 +60,10 @@ class Sum(IntEnum):
 
 
 class Dimension(StrEnum):
-    """By what a report tells calls apart. The last three need no column: they are the row's client and its time."""
+    """
+    By what a report tells calls apart. The client and the time of a row need no column of a cell; landing pages and
+    keywords are in exact reports alone.
+    """
 
     SOURCE = "source"
     CAMPAIGN = "campaign"
@@ -73,6 +76,8 @@ class Dimension(StrEnum):
     CLIENT = "client"
     WEEKDAY = "weekday"
     HOUR_OF_DAY = "hour_of_day"
+    LANDING_PAGE = "landing_page"
+    KEYWORD = "keyword"
 
     @property
     def label(self) -> str:
@@ -81,6 +86,7 @@ class Dimension(StrEnum):
             "length": "Length",
             "repeated": "First or repeated",
             "hour_of_day": "Hour of day",
+            "landing_page": "Landing page",
         }.get(self.value, self.value.capitalize())
 
 
@@ -92,6 +98,10 @@ class Measure(StrEnum):
 
     CALLS = "calls"
     ANSWERED = "answered"
+    MISSED = "missed"
+    VOICEMAIL = "voicemail"
+    FIRST = "first"
+    REPEATED = "repeated"
     CONVERSIONS = "conversions"
     SECONDS = "seconds"
     VALUE = "value"
@@ -174,3 +184,47 @@ class Every(models.TextChoices):
     DAY = "day", "Every morning"
     WEEK = "week", "Every Monday"
     MONTH = "month", "On the first of each month"
+
+
+class GoalMeasure(models.TextChoices):
+    """What a goal is about; all but the last are measures of the explorer under the same name."""
+
+    ANSWERED_SHARE = "answered_share", "Share answered (percent)"
+    MISSED = "missed", "Calls missed"
+    CALLS = "calls", "Calls"
+    CONVERSIONS = "conversions", "Qualified calls"
+    CONVERSION_RATE = "conversion_rate", "Share qualified (percent)"
+    COST_EACH = "cost_each", "Cost per qualified call"
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it only grows within a period."""
+        return self in {GoalMeasure.MISSED, GoalMeasure.CALLS, GoalMeasure.CONVERSIONS}
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a percentage."""
+        return self in {GoalMeasure.ANSWERED_SHARE, GoalMeasure.CONVERSION_RATE}
+
+
+class GoalSide(models.TextChoices):
+    """On which side of its value a goal is missed."""
+
+    BELOW = "below", "below"
+    ABOVE = "above", "above"
+
+
+class GoalPeriod(models.TextChoices):
+    """Whose figure a goal is about, by the client's own days."""
+
+    WEEK = "week", "a week"
+    MONTH = "month", "a month"
+
+
+class GoalState(StrEnum):
+    """Where a goal is in one period. UNKNOWN: what may be shown does not say it."""
+
+    MET = "met"
+    MISSED = "missed"
+    OPEN = "open"
+    UNKNOWN = "unknown"

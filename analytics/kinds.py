@@ -1,4 +1,4 @@
-"""What of releases may wait for a person; `ready()` makes the kinds known."""
+"""What of releases and goals may wait for a person; `ready()` makes the kinds known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ RELEASE_WAITS: Final = "release_waits"
 RELEASE_DECIDED: Final = "release_decided"
 RELEASE_REFUSED: Final = "release_refused"
 RELEASE_RISEN: Final = "release_risen"
+GOAL_MISSED: Final = "goal_missed"
 
 
 def register_releases() -> None:
@@ -37,3 +38,16 @@ def register_releases() -> None:
                 right=right,
             )
         )
+
+
+def register_goals() -> None:
+    """A goal that was missed concerns people who read the client's reports."""
+    register(
+        Kind(
+            GOAL_MISSED,
+            title="Goal missed",
+            step="Open the goals",
+            url_name="analytics:goals",
+            permission=Permission.VIEW_ANALYTICS,
+        )
+    )

@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from analytics.views import anonymized_export, costs, explorer, groups, recipients, releases, rule, saved
+from analytics.views import (
+    anonymized_export,
+    costs,
+    explorer,
+    goals,
+    groups,
+    recipients,
+    releases,
+    rule,
+    saved,
+)
 
 app_name = "analytics"
 
@@ -27,7 +37,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_CLIENT}costs/<uuid:cost_import_id>/", costs.show, name="costs_show"),
     path(f"{_CLIENT}costs/<uuid:cost_import_id>/take/", costs.take, name="costs_take"),
     path(f"{_CLIENT}costs/<uuid:cost_import_id>/discard/", costs.discard, name="costs_discard"),
+    path(f"{_CLIENT}goals/", goals.show, name="goals"),
+    path(f"{_CLIENT}goals/<uuid:goal_id>/remove/", goals.remove, name="remove_goal"),
     path(f"{_CLIENT}rule/", rule.change, name="rule"),
+    path(f"{_CLIENT}attribution/", rule.switch_attribution, name="attribution"),
     path("reports/anonymized-export/", anonymized_export.begin, name="anonymized_export"),
     path("reports/releases/", releases.show_all, name="releases"),
     path("reports/release-floor/", releases.set_floor, name="release_floor"),

@@ -70,7 +70,7 @@ class ExploreForm(forms.Form):
             self.fields["period"].widget.choices = [one for one in PERIODS.items() if one[0] in offered]
         self._offer("measure", list(showing.MEASURES.items()))
         for name in ("by", "by2", "by3"):
-            self._offer(name, [("", "Nothing"), *showing.DIMENSIONS.items()])
+            self._offer(name, [("", "Nothing"), *showing.dimensions_of(client, is_exact=is_exact).items()])
         for dimension, words in showing.FILTERS.items():
             self.fields[dimension] = forms.ChoiceField(
                 label=words, required=False, choices=[("", "Any"), *values.get(dimension, ())]

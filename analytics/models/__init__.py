@@ -2,6 +2,7 @@
 
 from analytics.models.cells import Cell, ReportRule, Span, Touched, Watch
 from analytics.models.costs import CampaignCost, CostImport
+from analytics.models.goals import Goal
 from analytics.models.releases import (
     NoisyAnswer,
     OwnGroups,
@@ -22,6 +23,7 @@ __all__ = [
     "CostImport",
     "DailyTotal",
     "DayCount",
+    "Goal",
     "NoisyAnswer",
     "OwnGroups",
     "Recipient",

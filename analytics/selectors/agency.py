@@ -12,7 +12,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import answers, costs, counting, explorer, reports, showing
+from analytics.selectors import answers, costs, counting, explorer, league, reports, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Report, Row
@@ -84,11 +84,12 @@ class Overview:
     counting: str = ""
 
 
-def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overview:
+def overview(clients: Sequence[Client], period: str, *, at: datetime, sort: str = "") -> Overview:
     """
     The clients that a person may see reports of, those that lost most first; as many queries for two as for fifty.
 
     :param period: a named one; each client's days are those of its own zone, "today" is that of the first.
+    :param sort: another order (`league.sort_of`).
     """
     uncounted = counting.among([client.pk for client in clients])
     zone = clients[0].time_zone if clients else "UTC"
@@ -135,6 +136,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     else:
         _mark(rows, now, was, length=length)
         rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
+    rows = league.in_order(rows, sort)
     made = Overview(
         rows[:_LISTED],
         _tiles([] if uncounted else rows, report.total, report.before.total if report.before else None),
@@ -151,7 +153,8 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     made.notes.append(
         f"Behind each number stand at least {report.k} callers; suppressed are figures of fewer, and those from which"
         " such a figure could be worked out. “Best” and “Worst” are marked only where the change against the period"
-        " before passes an exact test at 1 %, corrected for all clients."
+        " before passes an exact test at 1 %, corrected for all clients. Costs are in each client's own currency, and"
+        " are neither added up nor compared."
     )
     return made
 

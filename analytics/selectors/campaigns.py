@@ -16,7 +16,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import answers, costs, counting, explorer, reports, rules, showing
+from analytics.selectors import answers, changes, costs, counting, explorer, missed, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Report, Row, Source
 from callprivacy.tenancy.models import Client
@@ -32,12 +32,14 @@ class CampaignRow:
 
     :ivar each: cents a qualified call; None where it has none, or where that is suppressed.
     :ivar is_uncounted: whether calls of its client wait to be counted, so that no call is not none.
-    :ivar verdict: "worse" or "better" than the others where the test passes, else "".
+    :ivar verdict: "worse" or "better" than the others where the test passes, else "". :ivar change: the same against
+        the period before.
     """
 
     name: str
     query: str
     calls: Value
+    missed: Value
     conversions: Value
     value: Value
     cents: int | None
@@ -49,6 +51,8 @@ class CampaignRow:
     trend_words: str
     verdict: str = ""
     verdict_words: str = "no clear difference"
+    change: str = ""
+    change_words: str = changes.NO_CHANGE
     is_uncounted: bool = False
 
     @property
@@ -72,6 +76,12 @@ class CampaignRow:
     def per_call(self) -> str:
         """What a call cost, in words."""
         return _words_of(self.cents, self.calls)
+
+    @property
+    def spent_on_missed(self) -> str:
+        """What its missed calls cost, in words: an estimate."""
+        hidden = self.cents and (self.calls.hidden or self.missed.hidden)
+        return SUPPRESSED if hidden else _amount(missed.spent_on_missed(self))
 
     @property
     def per_conversion_before(self) -> str:
@@ -102,6 +112,8 @@ class CampaignReport:
     chart_title: str = "Cost of a qualified call"
     notes: list[str] = field(default_factory=list)
     counting: str = ""
+    missed: missed.MissedCalls | None = None
+    changed: str = ""
 
 
 def _amount(cents: float | None) -> str:
@@ -130,7 +142,9 @@ def report(
     was_first, was_last = before(first, last)
     whole = query_of(client, first, last, period=period)
     now = explorer.report_of(whole, first, last, source=source)
-    weekly = source(replace(whole, step=Step.WEEK))
+    weekly = source(
+        replace(whole, measures=(Measure.CALLS, Measure.CONVERSIONS, Measure.VALUE), step=Step.WEEK)
+    )
     spent = costs.costs_by_campaign(client, first, last)
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
@@ -156,6 +170,7 @@ def report(
                 name=name,
                 query=link.query(campaign=name) if name in rows_of else "",
                 calls=calls,
+                missed=_value("missed", row),
                 conversions=conversions,
                 value=_value("value", row),
                 cents=cents,
@@ -173,9 +188,12 @@ def report(
     if is_uncounted:
         made.counting, made.said = counting.WORDS, answers.NOT_YET
         for one in made.rows:
-            one.is_uncounted, one.verdict_words = True, "still being counted"
+            one.is_uncounted, one.verdict_words, one.change_words = True, *["still being counted"] * 2
     else:
         _judge(made)
+        length = ((last - first).days + 1) / ((was_last - was_first).days + 1)
+        made.changed = changes.mark(made.rows, length=length)
+    made.missed = missed.missed_calls(now, made.rows)
     _summed(made, now)
     made.rows.sort(key=_worst_first)
     _draw(made)
@@ -186,11 +204,13 @@ def query_of(client: Client, first: date, last: date, *, period: str) -> reports
     """The question as `reports` understands it."""
     return reports.Asked(
         client_ids=(client.pk,),
-        measures=(Measure.CALLS, Measure.CONVERSIONS, Measure.VALUE),
+        measures=(
+            Measure.CALLS, Measure.CONVERSIONS, Measure.VALUE, Measure.ANSWERED, Measure.MISSED,
+        ),
         first=first,
         last=end_of(period, last),
         dimensions=(Dimension.CAMPAIGN,),
-    )
+    )  # fmt: skip
 
 
 def _row_of(report: Report | None, rows: Mapping[str | None, Row], name: str) -> Row | None:
@@ -299,7 +319,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         [
             row.name, row.verdict_words, _paid(row.cents, row.conversions), _paid(row.cents_before, row.before),
             _paid(row.cents, row.calls),
-            None if row.cents is None else row.cents / 100, _cell(row.calls), _cell(row.conversions), _cell(row.value),
+            None if row.cents is None else row.cents / 100, _cell(row.calls), _cell(row.missed), _spent_on_missed(row),
+            _cell(row.conversions), row.change_words, _cell(row.value),
         ]
         for row in made.rows
     ]  # fmt: skip
@@ -313,7 +334,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         counting=made.counting,
         columns=[
             "Campaign", "Compared with the others", "Cost of a qualified call", "Cost of one before", "Cost of a call",
-            "Cost", "Calls", "Qualified calls", "Value",
+            "Cost", "Calls", "Missed calls", "Cost of missed calls (estimate)", "Qualified calls",
+            "Against the period before", "Value",
         ],
         rows=rows,
         drawing=made.chart.wide if made.chart else None,
@@ -326,6 +348,12 @@ def _paid(cents: int | None, number: Value) -> Cell:
     if each is None:
         return SUPPRESSED if cents and number.hidden else None
     return round(each / 100, 2)
+
+
+def _spent_on_missed(row: CampaignRow) -> Cell:
+    cents = missed.spent_on_missed(row)
+    hidden = row.cents and (row.calls.hidden or row.missed.hidden)
+    return SUPPRESSED if hidden else None if cents is None else round(cents / 100, 2)
 
 
 def _cell(value: Value) -> Cell:

@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 
 from analytics import spans
 from analytics.enums import LENGTHS, Dimension, Measure, Step
-from analytics.selectors import facts, rules
+from analytics.selectors import facts, reports, rules
 from analytics.selectors.reports import FLAGS, Asked, Figure, Report, Row
 from callprivacy.calls.models import Call, first_id_at
 from callprivacy.calls.selectors import confidential
@@ -39,7 +39,9 @@ _LENGTH: Final = (
     + " ".join(f"WHEN c.seconds >= {start} THEN '{name}'" for start, name in reversed(LENGTHS))
     + " ELSE '' END"
 )
-_WORDS: Final = facts.SAID | {"length": _LENGTH}
+_WORDS: Final = (
+    facts.SAID | {"length": _LENGTH} | {one.value: f"c.{one.value}" for one in sorted(reports.EXACT_ONLY)}
+)
 _SUMS: Final = {
     Measure.CALLS: "count(*)",
     Measure.SECONDS: "coalesce(sum(c.seconds), 0)",
@@ -153,6 +155,7 @@ class _Query:
         read = facts.READ if needs_decisions else facts.OF_CALL
         if needs_decisions:
             calls = facts.with_decisions(calls)
+        read = (*read, *sorted(reports.EXACT_ONLY & set(self.asked.dimensions)))
         inner, bound = calls.order_by().values_list(*read).query.sql_with_params()
         named = {f"call_{number}": value for number, value in enumerate(bound)}
         inner %= tuple(f"%({name})s" for name in named)

@@ -41,6 +41,10 @@ COLUMNS: Final[dict[Dimension, Sheet]] = {
 
 FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
     Measure.ANSWERED: ("outcome", ("answered",)),
+    Measure.MISSED: ("outcome", ("missed",)),
+    Measure.VOICEMAIL: ("outcome", ("voicemail",)),
+    Measure.FIRST: ("repeated", ("first",)),
+    Measure.REPEATED: ("repeated", ("repeated",)),
     Measure.CONVERSIONS: ("converted", ("yes",)),
     Measure.RECORDED: ("kept", tuple(RECORDED)),
     **{measure: ("kept", (kept,)) for kept, measure in RECORDED.items()},
@@ -49,6 +53,8 @@ FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
 _ADDED: Final = {Measure.SECONDS: (Sum.SECONDS, "seconds"), Measure.VALUE: (Sum.VALUE, "value_cents")}
 """Measures that are sums -> their lists, and the column that these fill."""
 _SHEETS: Final = {sheet.name.lower(): sheet for sheet in Sheet if sheet >= Sheet.SOURCE}
+EXACT_ONLY: Final = frozenset({Dimension.LANDING_PAGE, Dimension.KEYWORD})
+"""Dimensions that no cell tells: each value stands for few callers, and more columns would tell less of the others."""
 _BY_TIME: Final = frozenset({Dimension.WEEKDAY, Dimension.HOUR_OF_DAY})
 
 
@@ -466,6 +472,8 @@ def report(asked: Asked) -> Report:
     :raises ReportError: nothing answers this; the text says what to ask instead.
     """
     asked.check()
+    if EXACT_ONLY & set(asked.dimensions):
+        raise ReportError("Landing pages and keywords are in exact reports only.")
     lib_scope.require()
     clients = list(Client.objects.filter(pk__in=asked.client_ids).order_by("pk"))
     values = _values(asked, clients)

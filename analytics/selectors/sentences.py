@@ -126,6 +126,9 @@ def say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
 def say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> None:
     """Against the period before where it is asked, else a weekday that has more than the others."""
     shown, asked = made.shown, made.asked
+    if shown.is_share and report.before is not None:
+        _say_of_share(made, report.total, report.before.total)
+        return
     if not shown.is_count:
         made.said = "No sentence is said about shares, sums and averages over time."
         return
@@ -160,3 +163,18 @@ def say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> Non
             f"{WEEKDAYS[best.place]}s bring {headline.times(best.ratio)} as many {shown.noun} as the average of other"
             " days.",
         )
+
+
+def _say_of_share(made: Answer, now: Row, was: Row) -> None:
+    """A share of all calls against that of the period before: two places whose calls are their exposure."""
+    shown = made.shown
+    if value_of(shown, now).hidden or value_of(shown, was).hidden:
+        made.said = TOO_LITTLE
+        return
+    best = headline.stands_out(_counts(shown, [now, was]), [now.calls, was.calls], at_least=1.2)
+    if best is not None:
+        if best.place == 0:
+            words = f"is {headline.times(best.ratio)} that of the period before."
+        else:
+            words = f"was {headline.times(best.ratio)} as high in the period before."
+        _say(made, f"The {shown.words.lower()} {words}")

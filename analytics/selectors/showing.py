@@ -84,9 +84,17 @@ SHOWN: Final = {
     "calls": Shown("Calls", Measure.CALLS, _count),
     "answered": Shown("Calls answered", Measure.ANSWERED, _count),
     "answered_share": Shown("Share answered", Measure.ANSWERED, _percent, over=Measure.CALLS),
+    "missed": Shown("Calls missed", Measure.MISSED, _count),
+    "missed_share": Shown("Share missed", Measure.MISSED, _percent, over=Measure.CALLS),
+    "voicemail": Shown("Calls to voicemail", Measure.VOICEMAIL, _count),
+    "first": Shown("First calls", Measure.FIRST, _count),
+    "repeated": Shown("Calls of repeated callers", Measure.REPEATED, _count),
     "conversions": Shown("Qualified calls", Measure.CONVERSIONS, _count),
     "conversion_rate": Shown("Share qualified", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
     "value": Shown("Value", Measure.VALUE, _money, unit=100),
+    "value_each": Shown(
+        "Value per qualified call", Measure.VALUE, _money, over=Measure.CONVERSIONS, unit=100
+    ),
     "minutes": Shown("Minutes on the phone", Measure.SECONDS, _minutes, unit=60),
     "length": Shown("Average length", Measure.SECONDS, _minutes, over=Measure.CALLS, unit=60),
     "callers": Shown("Callers a day, added up", Measure.CALLERS, _count),
@@ -99,6 +107,7 @@ SHOWN: Final = {
 }
 MEASURES: Final = {name: shown.words for name, shown in SHOWN.items()}
 DIMENSIONS: Final = {one.value: one.label for one in Dimension if one is not Dimension.CLIENT}
+EXACT_ONLY: Final = frozenset(one.value for one in reports.EXACT_ONLY)
 FILTERS: Final = {one.value: one.label for one in reports.COLUMNS}
 
 
@@ -118,10 +127,12 @@ def value_of(shown: Shown, row: Row | None) -> Value:
         return suppressed()
     if shown.over is None:
         return Value(figure.value / shown.unit, shown.written(figure.value / shown.unit))
-    over = row.figures.get(shown.over, Figure(0)).value
-    if not over:
+    over = row.figures.get(shown.over, Figure(0))
+    if not over.is_told:
+        return suppressed()
+    if not over.value:
         return Value(None, "–")
-    number = figure.value / over * (100 if shown.is_share else 1) / shown.unit
+    number = figure.value / over.value * (100 if shown.is_share else 1) / shown.unit
     return Value(number, shown.written(number))
 
 
@@ -195,7 +206,7 @@ def in_words(dimension: str, value: str | None) -> str:
         return f"{int(value):02d}:00"
     if dimension == "region" and value:
         return place_name(value)
-    return value or ("Not known" if dimension == "region" else f"No {dimension}")
+    return value or ("Not known" if dimension == "region" else f"No {DIMENSIONS[dimension].lower()}")
 
 
 def place_name(value: str) -> str:
@@ -225,6 +236,12 @@ _KNOWN: Final = {
     "repeated": [value for value in REPEATED_LABELS if value],
 }
 """Dimensions whose values are known without a look at calls."""
+
+
+def dimensions_of(client: Client, *, is_exact: bool) -> dict[str, str]:
+    """The dimensions that a report of a client offers."""
+    left_out = frozenset() if is_exact and client.keeps_attribution else EXACT_ONLY
+    return {name: words for name, words in DIMENSIONS.items() if name not in left_out}
 
 
 def choices_of(client: Client, *, is_exact: bool = False) -> dict[str, list[tuple[str, str]]]:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
-from analytics.services import days, making
+from analytics.services import days, goals, making
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 SECONDS: Final = 50
@@ -40,13 +41,15 @@ def make_client(*, agency_id: int, client_id: int, **_: Any) -> None:
 
 @shared_task(name="analytics.roll_cells", acks_late=True)
 def roll_cells(**_: Any) -> None:
-    """Let what is older than 35 days tell days alone, and counts of days go that no page shows."""
+    """Let what is older than 35 days tell days alone, counts of days go that no page shows, and alert of goals."""
 
     def roll(agency_id: int) -> None:
         at = timezone.now()
         making.roll(agency_id=agency_id, at=at)
         with job_scope(agency_id=agency_id):
             days.let_go(agency_id=agency_id, at=at)
+        with job_scope(agency_id=agency_id):
+            goals.alert_missed(agency_id=agency_id, by=Actor.job("analytics.roll_cells"), at=at)
 
     in_each_agency(roll)
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from analytics.channels import paper as papers
 from analytics.enums import Measure
 from analytics.forms import explorer as asking
-from analytics.selectors import agency, exact, explorer, reports, showing
+from analytics.selectors import agency, exact, explorer, league, reports, showing
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, WHOLE, period_of, usual
@@ -73,8 +73,10 @@ def home(request: StaffRequest) -> HttpResponse:
     if not clients:
         raise PermissionDenied("Reports are not granted to you for any client.")
     first, last = period_of(chosen, _today(request, request.agency.time_zone))
+    sort = league.sort_of(request.GET.get("sort", ""))
     context = {
-        "overview": agency.overview(clients, chosen, at=request.at),
+        "overview": agency.overview(clients, chosen, at=request.at, sort=sort),
+        "sort": sort,
         "days": asking.days_in_words(first, last),
         "periods": _periods(chosen),
         "may_release": bool(
@@ -87,7 +89,7 @@ def home(request: StaffRequest) -> HttpResponse:
     return render(request, "analytics/home.html", context)
 
 
-def _source(request: StaffRequest, client: Client) -> Source:
+def source_of(request: StaffRequest, client: Client) -> Source:
     """What a person's pages of a client are made of: its calls for people who may see them, else its cells."""
     if access.may_see_exact(request.membership, client, at=request.at):
         return partial(exact.report, at=request.at)
@@ -114,7 +116,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
     What was saved, and may be passed on, shows everybody the same: protected figures.
     """
     saved = saved_selectors.named(request.membership, client, request.GET.get("saved", ""))
-    source = reports.report if saved else _source(request, client)
+    source = reports.report if saved else source_of(request, client)
     form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
     context: dict[str, object] = {"client": client, "tab": "explore", "form": form, "asked": asked}
     if asked is not None:
@@ -124,7 +126,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
             "answer": found,
             "days": asking.days(asked),
             "query": asked.query(),
-            "exports": _EXPORTS,
+            "exports": () if showing.EXACT_ONLY & set(asked.by) else _EXPORTS,
             "kinds": [
                 {"label": label, "query": asked.query(kind=kind), "active": kind == asked.kind}
                 for kind, label in KINDS.items()
@@ -162,7 +164,7 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
     """What each campaign brings and costs, so that one sees which to stop."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
-    source = _source(request, client)
+    source = source_of(request, client)
     context = {
         "client": client,
         "tab": "campaigns",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from analytics.enums import Conversion
 from analytics.forms.rule import RuleForm
 from analytics.selectors import rules as selectors
 from analytics.services import rules
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.services import attribution
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -45,3 +46,16 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("analytics:rule", client.slug)
     context = {"client": client, "tab": "rule", "form": form, "k": rule.k, "p": rule.p}
     return render(request, "analytics/rule.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def switch_attribution(request: StaffRequest, client: Client) -> HttpResponse:
+    """Keep landing pages and keywords of calls from now on, or no more."""
+    keeps = request.POST.get("keeps") == "yes"
+    attribution.switch_attribution(client=client, keeps=keeps, by=request.actor, at=request.at)
+    if keeps:
+        messages.success(request, "Saved. Calls from now on keep their landing page and keyword.")
+    else:
+        messages.success(request, "Saved. Calls from now on keep neither landing page nor keyword.")
+    return redirect("analytics:rule", client.slug)

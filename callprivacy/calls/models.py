@@ -487,6 +487,8 @@ class Call(ClientOwned):
     source = models.CharField(max_length=120, blank=True)
     campaign = models.CharField(max_length=120, blank=True)
     medium = models.CharField(max_length=60, blank=True)
+    landing_page = models.CharField(max_length=120, blank=True, db_default="")
+    keyword = models.CharField(max_length=120, blank=True, db_default="")
     country = models.CharField(max_length=2, blank=True)
     region = models.CharField(max_length=8, blank=True)
     first_call = models.BooleanField(null=True)

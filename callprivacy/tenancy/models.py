@@ -199,6 +199,9 @@ class Client(AgencyOwned):
     )
     stores_recordings = models.BooleanField("store recordings here", default=False, db_default=False)
     takes_transcripts = models.BooleanField("take transcripts in", default=False, db_default=False)
+    keeps_attribution = models.BooleanField(
+        "keep landing pages and keywords", default=False, db_default=False
+    )
     went_live_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_call_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()

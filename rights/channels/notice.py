@@ -55,6 +55,7 @@ class Facts:
     :ivar systems: the client's own systems that are told. :ivar sells: whether data are sold or shared for advertising.
     :ivar european, british, american, californian: whose law reaches the client.
     :ivar page: where requests are made. :ivar choices: where consent is given and taken back, "" where nowhere.
+    :ivar attributes: whether calls keep the page and the search that led to them.
     :ivar taken_out: what is taken out of words before they are kept; none where no words are taken in.
     :ivar more: what staff added, by language.
     """
@@ -82,6 +83,7 @@ class Facts:
     californian: bool
     page: str
     choices: str
+    attributes: bool = False
     taken_out: Sequence[str] = ()
     policy_url: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +93,8 @@ class Facts:
         found = asdict(self) | {"kept": [asdict(one) for one in self.kept]}
         if not self.taken_out:
             del found["taken_out"]
+        if not self.attributes:
+            del found["attributes"]
         return found
 
 
@@ -139,6 +143,7 @@ def _who(facts: Facts, say: _Say, _: Language) -> _Part:
 def _what(facts: Facts, say: _Say, _: Language) -> _Part:
     lines = [say["data_call"]] if facts.counts else []
     lines += [say["data_swap"]] if facts.swaps else []
+    lines += [say["data_attribution"]] if facts.attributes else []
     lines += [say["data_records"]] if facts.records else []
     lines += [say["data_words"]] if facts.transcribes else []
     lines += [say["data_consent"], say["data_source"]]
@@ -245,6 +250,7 @@ _SAY: Final[dict[Language, dict[str, str]]] = {
         "data_call": "Your number, when you called and for how long, whether the call was answered, which number you"
         " dialled and which advertisement showed it, and the region that the number belongs to.",
         "data_swap": "On the website, the page shows a number that tells which advertisement brought you there.",
+        "data_attribution": "The page of the website that you saw first, and what you searched for before.",
         "data_records": "A recording of the call, where it may be made.",
         "data_words": "What was said, in writing, where it may be made: with phone numbers, card numbers and e-mail"
         " addresses taken out; names stay in it.",
@@ -335,6 +341,7 @@ _SAY: Final[dict[Language, dict[str, str]]] = {
         "data_call": "Su número, cuándo llamó y cuánto tiempo, si se contestó, qué número marcó y qué anuncio lo"
         " mostraba, y la región a la que pertenece el número.",
         "data_swap": "En el sitio web, la página muestra un número que dice qué anuncio le trajo.",
+        "data_attribution": "La primera página del sitio web que vio y lo que buscó antes.",
         "data_records": "Una grabación de la llamada, cuando se puede hacer.",
         "data_words": "Lo que se dijo, por escrito, cuando se puede hacer: sin números de teléfono ni de tarjeta ni"
         " direcciones de correo; los nombres quedan.",

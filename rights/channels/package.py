@@ -25,7 +25,8 @@ DATA, PAGE, PDF, README = "data.json", "index.html", "particulars.pdf", "README.
 
 CALLS: Final = (
     "client", "id", "started_at", "direction", "outcome", "seconds", "number_called", "source", "campaign", "medium",
-    "country", "region", "first_call", "qualified", "value", "tags", "recording", "transcript",
+    "landing_page", "keyword", "country", "region", "first_call", "qualified", "value", "tags", "recording",
+    "transcript",
 )  # fmt: skip
 CONSENTS: Final = (
     "client", "id", "happened_at", "purpose", "kind", "basis", "channel", "strength", "recorded_by",

@@ -131,6 +131,8 @@ def _calls(found: Mapping[int, Company], targets: Collection[Target], lone: Coll
                 "source": call.source,
                 "campaign": call.campaign,
                 "medium": call.medium,
+                "landing_page": call.landing_page,
+                "keyword": call.keyword,
                 "country": call.country,
                 "region": call.region,
                 "first_call": call.first_call,
@@ -416,6 +418,8 @@ def _categories(company: Company) -> list[str]:
     lines = ["Your phone number"]
     if company.calls:
         lines.append("That you called, when, how long, from which advertisement")
+    if any(call["landing_page"] or call["keyword"] for call in company.calls):
+        lines.append("The page of the website that you saw first, and what you searched for")
     if company.recordings:
         lines.append("Recordings of calls")
     if any(call.get("words") for call in company.calls):

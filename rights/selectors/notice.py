@@ -94,6 +94,7 @@ def facts_of(client: Client, page: RequestPage, *, at: datetime) -> Facts:
         records=_records(client, (records for _, records in numbers)),
         stores=client.stores_recordings,
         transcribes=client.takes_transcripts,
+        attributes=client.keeps_attribution,
         swaps=bool(consent_page and consent_page.swap_url),
         kept=_kept(client),
         trackers=sorted({TRACKERS.get(name, name) for name in (*ways, *(one for one, _ in numbers)) if name}),

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from analytics.enums import LENGTHS, Dimension, Every, Measure, Step
-from analytics.selectors import exact
+from analytics.selectors import exact, reports
 from analytics.selectors.reports import Asked, Report
 from analytics.services import saved
 from analytics.tasks import reports as tasks
@@ -78,6 +78,8 @@ def _scatter(of: Client, around: date, chance: random.Random) -> None:
             region=chance.choice(["CA", ""]),
             seconds=chance.choice([None, 0, 12, 59, 60, 800]),
             first_call=chance.choice([True, False, None]),
+            landing_page=chance.choice(["/", "/roofs", ""]),
+            keyword=chance.choice(["roof repair", ""]),
             value_cents=chance.choice([None, 0, 12_345]),
         )
 
@@ -335,3 +337,39 @@ def test_an_exact_report_asks_as_much_of_the_database_for_a_year_as_for_a_week(
             browser.get(f"{PAGE}?period={period}&by=campaign&compare=on")
         counts.append(len(queries))
     assert counts[1] <= counts[0] <= 75, counts
+
+
+# --- Landing pages and keywords ---
+
+
+def test_landing_pages_are_offered_where_they_are_kept_and_figures_are_exact(
+    cast: Cast, manager: Membership, nina: Membership
+) -> None:
+    calls(cast.dentist, callers(cast.dentist, 3), at=make.now() - 2 * DAY, landing_page="/roofs")
+    work(cast.dentist, make.now())
+    asked = f"{PAGE}?by=landing_page&kind=bars&period=7"
+    assert signed_in(manager).get(asked).status_code == 400
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(keeps_attribution=True)
+
+    page = signed_in(manager).get(asked)
+
+    assert page.status_code == 200
+    assert "/roofs" in page.text
+    # Files and saved reports are protected, and there is none of these.
+    assert f"{PAGE}export/" not in page.text
+    assert signed_in(manager).get(f"{PAGE}export/csv/?by=landing_page").status_code == 404
+    refused = signed_in(nina).get(asked)
+    assert (refused.status_code, "/roofs" in refused.text) == (400, False)
+
+
+def test_protected_report_refuses_landing_pages(cast: Cast) -> None:
+    asked = Asked(
+        client_ids=(cast.dentist.pk,),
+        measures=(Measure.CALLS,),
+        first=NOON.date(),
+        last=NOON.date() + DAY,
+        dimensions=(Dimension.LANDING_PAGE,),
+    )
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(reports.ReportError, match="exact reports only"):
+        reports.report(asked)

@@ -81,6 +81,7 @@ EXPECTED = CallFacts(
     source="Google Ads",
     campaign="Spring Service",
     medium="cpc",
+    landing_page="/",
     region="GA",
     country="US",
     first_call=True,
@@ -119,8 +120,8 @@ def test_each_cell_becomes_the_fact_of_its_own_field() -> None:
     cells = {
         "started_at": "2026-07-01 09:30:00", "caller": "+14045550123", "tracking_number": "+18005550199",
         "seconds": "73", "direction": "outbound", "outcome": "busy", "source": "Google", "campaign": "Spring",
-        "medium": "cpc", "country": "CA", "region": "NS", "first_call": "yes", "qualified": "no",
-        "value_cents": "12.34", "tags": "hot", "reference": "CALL7",
+        "medium": "cpc", "landing_page": "/roofs", "keyword": "roof repair", "country": "CA", "region": "NS",
+        "first_call": "yes", "qualified": "no", "value_cents": "12.34", "tags": "hot", "reference": "CALL7",
         "recording_reference": "https://vendor.example/7", "account": "ACC7", "presses": "1",
     }  # fmt: skip
     assert [*cells] == [*tabular.FIELDS]
@@ -140,6 +141,8 @@ def test_each_cell_becomes_the_fact_of_its_own_field() -> None:
             source="Google",
             campaign="Spring",
             medium="cpc",
+            landing_page="/roofs",
+            keyword="roof repair",
             country="CA",
             region="NS",
             first_call=True,
@@ -358,7 +361,8 @@ def test_a_number_in_the_first_line_names_no_column(is_headed: bool | None) -> N
 
 
 def test_what_is_kept_and_what_is_dropped_of_a_header() -> None:
-    columns = tabular.columns_dropped(HEADER, generic.CALLRAIL)
+    assert len(tabular.columns_dropped(HEADER, generic.CALLRAIL).kept) == 18
+    columns = tabular.columns_dropped(HEADER, generic.CALLRAIL.without(tabular.ATTRIBUTION))
     assert dict(columns.kept)["Phone Number"] == "caller"
     assert len(columns.kept) == 16
     assert len(columns.kept) + len(columns.dropped) == 42
@@ -368,6 +372,7 @@ def test_what_is_kept_and_what_is_dropped_of_a_header() -> None:
         "Agent Name",
         "Agent Number",
         "Landing Page",
+        "Keywords",
         "Referrer",
         "Google Ads gclid",
         "Facebook fbclid",

@@ -101,7 +101,7 @@ REGISTER: dict[str, Table] = {
             "id agency slug name legal_name time_zone sector brand_colour policy_url home_country",
             "keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
             "retention_state went_live_at created_at archived_at",
-            "quarantine_hours stores_recordings takes_transcripts",
+            "quarantine_hours stores_recordings takes_transcripts keeps_attribution",
             shut_at="Since when its ways in are shut for good, because it leaves",
             last_call_at="The newest call's start, of whichever caller",
         ),
@@ -393,6 +393,8 @@ REGISTER: dict[str, Table] = {
             "caller caller_withheld connection tracking_number direction outcome seconds source",
             "campaign medium country region first_call qualified value_cents received_at came_late on_hold",
             "redact_due_at confidential",
+            landing_page="Path without host and query; empty unless the client keeps it",
+            keyword="Empty unless the client keeps it",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",
@@ -923,6 +925,10 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "analytics.CampaignCost": Table("What a campaign cost on a day", _plain(_OURS, "day campaign cents")),
+    "analytics.Goal": Table(
+        "What a client's calls should reach in a week or a month",
+        _plain(_OURS, "measure missed hundredths period created_by created_at alerted_on"),
+    ),
     "analytics.CostImport": Table(
         "A file of costs, and what became of it",
         _plain(

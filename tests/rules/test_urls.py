@@ -69,7 +69,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id", "call_back_id", "check_id",
         "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id", "destination_id", "endpoint_id",
         "delivery_id", "secret", "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id",
-        "trial_id", "recipient_id", "privacy_id", "asks", "number", "report_id", "cost_import_id", "paper",
+        "trial_id", "recipient_id", "privacy_id", "asks", "number", "report_id", "cost_import_id", "goal_id", "paper",
         "breach_id", "told_id", "vendor_id", "engaged_id", "vouched_id", "completion_id", "assignment_id", "course",
         "screen",
         "place_id", "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk",

@@ -21,10 +21,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from analytics.channels.cost_file import CostRow
+from analytics.enums import GoalMeasure, GoalPeriod, GoalSide
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
 from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
-from analytics.services import costs, noisy, recipients, releases, saved
+from analytics.services import costs, goals, noisy, recipients, releases, saved
 from callprivacy.accounts import selectors
 from callprivacy.accounts.access import STARTED_AT
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
@@ -216,6 +217,7 @@ class Things:
     privacy_id: uuid.UUID
     report_id: uuid.UUID
     cost_import_id: uuid.UUID
+    goal_id: uuid.UUID
     breach_id: uuid.UUID
     told_id: uuid.UUID
     vendor_id: uuid.UUID
@@ -280,7 +282,7 @@ NOTHING = Things(
     release_id=uuid.UUID(int=51), released_id=uuid.UUID(int=55), trial_id=uuid.UUID(int=52),
     recipient_id=uuid.UUID(int=53), spend_id=uuid.UUID(int=54),
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
-    report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
+    report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72), goal_id=uuid.UUID(int=73),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
     vouched_id=uuid.UUID(int=83),
     completion_id=uuid.UUID(int=75), assignment_id=999_999_996,
@@ -473,6 +475,10 @@ def _things(
         brought = costs.bring_costs(
             client=client, rows=[CostRow(now.date(), f"Campaign {mark}", 1250)], by=by, at=now
         )
+        goal = goals.set_goal(
+            client=client, measure=GoalMeasure.MISSED, missed=GoalSide.ABOVE, hundredths=4_000_000,
+            period=GoalPeriod.WEEK, by=by, at=now,
+        )  # fmt: skip
         report = saved.save_report(
             client=client, name=f"Report {mark}", query="measure=calls", is_shared=False, by=by, at=now
         )
@@ -480,6 +486,7 @@ def _things(
             slug=client.slug,
             report_id=report.pk,
             cost_import_id=brought.pk,
+            goal_id=goal.pk,
             call_id=call.pk,
             connection_id=connection.pk,
             pull_run_id=PullRun.objects.get(pull__connection=connection).pk,

@@ -145,12 +145,14 @@ class Access:
 
     :ivar account: CallRail's and CTM's account, Twilio's `AC...`, Invoca's network. :ivar company: of CallRail's
         account, "" for all. :ivar login: CTM's access key; the first word of Invoca's host. :ivar secret: the key.
+    :ivar attribution: whether landing pages and keywords are asked for.
     """
 
     account: str
     company: str
     login: str
     secret: str
+    attribution: bool = False
 
     def __repr__(self) -> str:
         """Without the key."""

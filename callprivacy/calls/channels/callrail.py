@@ -23,6 +23,8 @@ FIELDS: Final = (
     "company_id", "company_time_zone", "source_name", "source", "campaign", "medium", "utm_source", "utm_medium",
     "utm_campaign", "tags", "value", "lead_status", "first_call", "call_type",
 )  # fmt: skip
+ATTRIBUTION: Final = ("landing_page_url", "keywords", "utm_term")
+"""Asked for where the client keeps them."""
 _ID = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII).fullmatch
 
 
@@ -41,7 +43,7 @@ def list_calls(access: Access, window: Window, following: str) -> Page:
         "order": "desc",
         "start_date": (window.from_at - timedelta(days=1)).date().isoformat(),
         "end_date": (window.until_at + timedelta(days=1)).date().isoformat(),
-        "fields": ",".join(FIELDS),
+        "fields": ",".join((*FIELDS, *ATTRIBUTION) if access.attribution else FIELDS),
     }
     if access.company:
         said["company_id"] = access.company

@@ -12,9 +12,10 @@ from django import forms
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import FIELDS, REQUIRED
+from callprivacy.calls.providers.tabular import ATTRIBUTION, FIELDS, REQUIRED
 from callprivacy.lib import phone, zones
 
+IF_KEPT: Final = "Dropped, unless this client keeps landing pages and keywords."
 _COUNTRIES: Final = ("US", "CA", "GB", "AU", "IE", "NZ", "DE", "FR", "ES", "MX")
 
 
@@ -110,7 +111,12 @@ class FieldsForm(forms.Form):
         choices = [("", "it does not send that"), *((path, _label(path, paths)) for path in known)]
         ours = {}
         for name in mapped.MAPPABLE:
-            ours[name] = forms.ChoiceField(label=FIELDS[name], choices=choices, required=name in REQUIRED)
+            ours[name] = forms.ChoiceField(
+                label=FIELDS[name],
+                choices=choices,
+                required=name in REQUIRED,
+                help_text=IF_KEPT if name in ATTRIBUTION else "",
+            )
         self.fields = {**ours, **self.fields}
 
     def clean(self) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from django import forms
 from django.db.models import QuerySet
 
+from callprivacy.calls.forms.fields import IF_KEPT
 from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import FORMATS as PRESETS
-from callprivacy.calls.providers.tabular import FIELDS, REQUIRED
+from callprivacy.calls.providers.tabular import ATTRIBUTION, FIELDS, REQUIRED
 from callprivacy.calls.services.imports import FORMATS, Layout
 from callprivacy.lib import zones
 
@@ -122,6 +123,7 @@ class LayoutForm(forms.Form):
                 required=field in REQUIRED,
                 choices=[("", "Not in this file"), *((name, name) for name in names)],
                 initial=initial.get(layout.columns.get(field, "").strip().casefold(), ""),
+                help_text=IF_KEPT if field in ATTRIBUTION else "",
                 error_messages={"required": "Without this column no row can be read."},
             )
 

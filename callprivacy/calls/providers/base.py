@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.lib import phone
@@ -81,6 +81,8 @@ class CallFacts:
     :ivar tracking_number: E.164 of the agency's number.
     :ivar source: `source`, `campaign`, `medium` are plain words of at most 120, 120 and 60 characters (see
         `plain_text`).
+    :ivar landing_page: path of the page on which the call began, without host and query (see `landing_path`).
+    :ivar keyword: what was searched for, plain words. Both are dropped unless the client keeps them.
     :ivar region: ISO 3166-2 without its country, "NS|PE" where an area code serves both; `country` ISO
         3166-1.
     :ivar references: (kind, value), what the provider calls the call; kinds are the provider module's.
@@ -108,6 +110,8 @@ class CallFacts:
     source: str = ""
     campaign: str = ""
     medium: str = ""
+    landing_page: str = ""
+    keyword: str = ""
     region: str = ""
     country: str = ""
     first_call: bool | None = None
@@ -336,9 +340,11 @@ def merge(known: CallFacts, news: CallFacts) -> CallFacts:
 
 
 def anonymous(facts: CallFacts) -> CallFacts:
-    """The same call without the person: no number, no recording, no tags."""
+    """The same call without the person: no number, no recording, no tags, no page and keyword."""
     return replace(
         facts,
+        landing_page="",
+        keyword="",
         caller=None,
         caller_withheld=True,
         recording_reference=None,
@@ -394,6 +400,24 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
     ):
         return ""
     return text[:length].rstrip()
+
+
+def landing_path(raw: object) -> str:
+    """
+    The path of a page's address: no host, no query, no fragment. "" where it is none, or could name a person.
+
+    A path passes `plain_text` once it is decoded, so that numbers, addresses and ids in it drop all of it.
+    """
+    if not isinstance(raw, str) or not (address := raw.strip()[:2000]):
+        return ""
+    if "://" not in address and not address.startswith("/"):
+        address = f"//{address}"
+    try:
+        path = unquote(urlsplit(address).path)
+    except ValueError:
+        return ""
+    text = plain_text(path.rstrip("/") or "/")
+    return text if text.startswith("/") and "%" not in text and "@" not in text else ""
 
 
 def tags(raw: object) -> tuple[str, ...]:

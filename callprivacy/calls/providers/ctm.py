@@ -210,6 +210,8 @@ def _facts(
         campaign=base.plain_text(payload.get("campaign")) or base.plain_text(paid.get("campaign")),
         medium=base.plain_text(payload.get("medium"), base.MEDIUM_LENGTH)
         or base.plain_text(paid.get("medium"), base.MEDIUM_LENGTH),
+        landing_page=base.landing_path(payload.get("location")),
+        keyword=base.plain_text(payload.get("search")),
         region=region,
         country=country,
         first_call=base.answer(payload.get("is_new_caller"), "is_new_caller"),
@@ -336,6 +338,8 @@ EXPORT: Final = Format(
         "source": ("source", "Source", "Tracking Source"),
         "campaign": ("campaign", "Campaign"),
         "medium": ("medium", "Medium"),
+        "landing_page": ("location", "Location", "Landing Page"),
+        "keyword": ("search", "Search", "Keyword"),
         "country": ("country", "Country"),
         "region": ("state", "State"),
         "first_call": ("is_new_caller", "New Caller"),

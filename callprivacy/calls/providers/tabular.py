@@ -27,8 +27,8 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from operator import itemgetter
@@ -58,6 +58,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "source": "Source",
     "campaign": "Campaign",
     "medium": "Medium",
+    "landing_page": "Landing page",
+    "keyword": "Keyword",
     "country": "Country",
     "region": "Region",
     "first_call": "First call",
@@ -72,6 +74,8 @@ FIELDS: Final[Mapping[str, str]] = {
 """The fields that a column may be mapped to, with their titles."""
 
 REQUIRED: Final = ("started_at", "caller")
+ATTRIBUTION: Final = ("landing_page", "keyword")
+"""Fields that are dropped unless the client keeps them."""
 
 JSON_NAMES_FROM: Final = 100
 
@@ -106,6 +110,10 @@ class Format:
     also: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     is_call: Callable[[Mapping[str, str]], bool] | None = None
     finish: Callable[[CallFacts, Mapping[str, str]], CallFacts] | None = None
+
+    def without(self, fields: Collection[str]) -> Format:
+        """The same without the columns of some fields."""
+        return replace(self, columns={key: names for key, names in self.columns.items() if key not in fields})
 
 
 class Columns(NamedTuple):
@@ -725,6 +733,7 @@ def _row_reader(
         lambda raw: base.number(raw, names.get("tracking_number", ""), region_of_numbers)
     )
     texts = _Remembered[str, str](base.plain_text)
+    pages = _Remembered[str, str](base.landing_path)
     media = _Remembered[str, str](lambda raw: base.plain_text(raw, base.MEDIUM_LENGTH))
     first_calls = _Remembered[str, bool | None](lambda raw: base.answer(raw, names.get("first_call", "")))
     qualifieds = _Remembered[str, bool | None](lambda raw: base.answer(raw, names.get("qualified", "")))
@@ -754,6 +763,8 @@ def _row_reader(
             source,
             campaign,
             medium,
+            page,
+            keyword,
             country,
             region,
             first,
@@ -788,6 +799,8 @@ def _row_reader(
             source=texts[source],
             campaign=texts[campaign],
             medium=media[medium],
+            landing_page=pages[page],
+            keyword=texts[keyword],
             region=said_region,
             country=said_country,
             first_call=first_calls[first],

@@ -126,6 +126,8 @@ class Kept:
     source: str
     campaign: str
     medium: str
+    landing_page: str
+    keyword: str
     country: str
     region: str
     first_call: bool | None
@@ -176,6 +178,8 @@ def updated(
         "source": facts.source,
         "campaign": facts.campaign,
         "medium": facts.medium,
+        "landing_page": facts.landing_page,
+        "keyword": facts.keyword,
         "first_call": facts.first_call,
     }
     changes = {

@@ -464,7 +464,8 @@ def access_to(connection: Connection, at: datetime) -> Access | None:
 
 
 def _access(pull: Pull, at: datetime) -> Access:
-    return Access(pull.account, pull.company, pull.login, _secret(pull, at))
+    keeps = Client.objects.filter(pk=pull.client_id, keeps_attribution=True).exists()
+    return Access(pull.account, pull.company, pull.login, _secret(pull, at), keeps)
 
 
 def _secret(pull: Pull, at: datetime) -> str:

@@ -1,14 +1,14 @@
 """
 Texts of calls that were stored before the recognizer of numbers knew what it knows now: each passes it again.
 
-A source or medium with a number becomes "Other", a campaign or tag is removed, and a known value is forgotten. A call
-on hold stays as it is and is counted. Safe to run twice, and to go on after a crash.
+A source or medium with a number becomes "Other", a campaign, page, keyword or tag is removed, and a known value is
+forgotten. A call on hold stays as it is and is counted. Safe to run twice, and to go on after a crash.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -24,7 +24,8 @@ from callprivacy.tenancy.scope import job_scope
 
 JOB: Final = Actor.job("calls.recheck")
 _AT_ONCE: Final = 2000
-_FIELDS: Final = ("source", "campaign", "medium", "tags")
+_REPLACED: Final = ("source", "medium")
+_REMOVED: Final = ("campaign", "landing_page", "keyword")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +60,32 @@ def recheck(*, client: Client, at: datetime, step: Callable[[int], object]) -> R
                 Call.objects.for_client(client)
                 .filter(pk__gt=after)
                 .order_by("pk")
-                .values_list("pk", "on_hold", *_FIELDS)[:_AT_ONCE]
+                .values("pk", "on_hold", "tags", *_REPLACED, *_REMOVED)[:_AT_ONCE]
             )
             wrong: dict[uuid.UUID, dict[str, Any]] = {}
-            for pk, held, source, campaign, medium, tags in rows:
-                kept = _kept(source, campaign, medium, tags, is_clean)
-                on_hold += bool(kept and held)
-                if kept and not held:
-                    wrong[pk] = kept
+            for row in rows:
+                kept = _kept(row, is_clean)
+                on_hold += bool(kept and row["on_hold"])
+                if kept and not row["on_hold"]:
+                    wrong[row["pk"]] = kept
             for pk, kept in wrong.items():
                 Call.objects.for_client(client).filter(pk=pk, on_hold=False).update(**kept)
             if wrong:
                 audit.record("calls.rechecked", subject=client, by=JOB, at=at, count=len(wrong))
         calls, changed = calls + len(rows), changed + len(wrong)
         is_more = len(rows) == _AT_ONCE
-        after = rows[-1][0] if rows else after
+        after = rows[-1]["pk"] if rows else after
         passes.clear()
         step(len(rows))
     return Rechecked(calls, changed, on_hold, _forget_values(client, is_clean, at))
 
 
-def _kept(
-    source: str, campaign: str, medium: str, tags: list[str], is_clean: Callable[[str], bool]
-) -> dict[str, Any]:
+def _kept(row: Mapping[str, Any], is_clean: Callable[[str], bool]) -> dict[str, Any]:
     """What of a call's texts is to be stored instead; nothing where all may stay."""
-    kept: dict[str, Any] = {
-        name: values.OTHER for name, text in (("source", source), ("medium", medium)) if not is_clean(text)
-    }
-    if not is_clean(campaign):
-        kept["campaign"] = ""
-    left = [tag for tag in tags if is_clean(tag)]
-    return kept | {"tags": left} if len(left) < len(tags) else kept
+    kept: dict[str, Any] = {name: values.OTHER for name in _REPLACED if not is_clean(row[name])}
+    kept |= {name: "" for name in _REMOVED if not is_clean(row[name])}
+    left = [tag for tag in row["tags"] if is_clean(tag)]
+    return kept | {"tags": left} if len(left) < len(row["tags"]) else kept
 
 
 def _forget_values(client: Client, is_clean: Callable[[str], bool], at: datetime) -> int:

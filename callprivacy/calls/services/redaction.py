@@ -40,6 +40,7 @@ def _named(client: Client, call_ids: Collection[uuid.UUID]) -> CallQuerySet:
     recorded = Recording.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
     written = Transcript.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
     holds = Q(caller__isnull=False) | Q(tags__len__gt=0) | Q(caller_withheld=False)
+    holds |= ~Q(landing_page="", keyword="")
     return (
         Call.objects.for_client(client)
         .filter(pk__in=list(call_ids))
@@ -103,7 +104,9 @@ def finish(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> 
         event_ids=list(reveals.values_list("event_id", flat=True)),
     )
     calls = Call.objects.for_client(client).filter(pk__in=named)
-    count = calls.update(caller=None, caller_withheld=True, tags=[], redact_due_at=None)
+    count = calls.update(
+        caller=None, caller_withheld=True, tags=[], landing_page="", keyword="", redact_due_at=None
+    )
     audit.record(
         "calls.redacted", subject=client, by=JOB, at=at, calls=count, recordings=removed, reasons=words
     )

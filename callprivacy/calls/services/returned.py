@@ -65,7 +65,13 @@ def entombed_calls(client: Client, digests: list[bytes]) -> Chosen:
     calls = (
         Call.objects.for_client(client)
         .filter(pk__in=refs.values("call_id"))
-        .filter(Q(caller__isnull=False) | Q(tags__len__gt=0) | Exists(recorded) | Exists(written))
+        .filter(
+            Q(caller__isnull=False)
+            | Q(tags__len__gt=0)
+            | ~Q(landing_page="", keyword="")
+            | Exists(recorded)
+            | Exists(written)
+        )
     )
     return _with_recordings(
         client, list(calls.filter(on_hold=False).order_by("pk").values_list("pk", flat=True))

@@ -80,7 +80,9 @@ def without_numbers(facts: CallFacts, region: str) -> CallFacts:
     :param region: ISO 3166-1 of the client's country, where numbers are written without its code.
     """
     changes: dict[str, object] = {
-        field: "" for field in ("source", "campaign", "medium") if has_number(getattr(facts, field), region)
+        field: ""
+        for field in ("source", "campaign", "medium", "landing_page", "keyword")
+        if has_number(getattr(facts, field), region)
     }
     tags = tuple(tag for tag in facts.tags if not has_number(tag, region))
     if len(tags) < len(facts.tags):

@@ -26,7 +26,14 @@ from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped, columns_found
+from callprivacy.calls.providers.tabular import (
+    ATTRIBUTION,
+    FIELDS,
+    Columns,
+    Table,
+    columns_dropped,
+    columns_found,
+)
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import drops, imports
 from callprivacy.calls.services.imports import FORMATS, Layout, NotReadyError
@@ -222,6 +229,8 @@ def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
             table = Table(source, is_headed=layout.is_headed)
             header = table.header
             reading = layout.for_reading()
+            if not client.keeps_attribution:
+                reading = reading.without(ATTRIBUTION)
             columns = columns_dropped(header, reading)
             for line, facts in islice(table.rows(reading, zone=layout.zone, at=at), PREVIEWED):
                 rows.append(_preview_row(line, facts, ZoneInfo(client.time_zone)))

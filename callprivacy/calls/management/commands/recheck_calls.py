@@ -15,9 +15,9 @@ from callprivacy.tenancy import selectors as tenancy
 
 class Command(OwnCommand):
     help = (
-        "Pass the source, campaign, medium and tags of stored calls through the recognizer of telephone numbers, once "
-        "after an update that recognizes more. Texts with a number are removed; calls on hold stay as they are. Safe "
-        "to run again."
+        "Pass the source, campaign, medium, landing page, keyword and tags of stored calls through the recognizer of "
+        "telephone numbers, once after an update that recognizes more. Texts with a number are removed; calls on hold "
+        "stay as they are. Safe to run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

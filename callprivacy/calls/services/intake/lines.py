@@ -25,13 +25,15 @@ class Lines:
 
     :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its retention period where the client
     is live, or past what has already been erased. :ivar recordings: its recording, and :ivar identities: a person of
-    whom nothing newer is known, because they have been erased until then.
+    whom nothing newer is known, because they have been erased until then. :ivar attribution: whether landing pages and
+    keywords are let in.
     """
 
     calls: datetime
     calls_out: datetime
     recordings: datetime
     identities: datetime
+    attribution: bool = False
 
     def refuse(self, facts: CallFacts) -> bool:
         """Whether a call stays out. One whose direction nobody says stays out where either kind would."""
@@ -41,7 +43,9 @@ class Lines:
         return facts.started_at < (self.calls_out if is_out else self.calls)
 
     def keep_out(self, facts: CallFacts) -> CallFacts:
-        """The same call without a recording whose time is over."""
+        """The same call without a recording whose time is over, and without what the client does not keep."""
+        if not self.attribution and (facts.landing_page or facts.keyword):
+            facts = replace(facts, landing_page="", keyword="")
         if facts.recording_reference is None or facts.started_at >= self.recordings:
             return facts
         return replace(facts, recording_reference=None, recording_seconds=None)
@@ -59,4 +63,5 @@ def lines_of(client: Client, *, at: datetime) -> Lines:
         calls_out=calls_out,
         recordings=stand.get(erasure.RECORDING, EPOCH),
         identities=stand.get(erasure.IDENTITY, EPOCH),
+        attribution=client.keeps_attribution,
     )

@@ -24,7 +24,8 @@ TABLES: Final = """
         (call_id uuid, name text, value text, at timestamptz) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_call
         (index integer, id uuid, caller_id uuid, caller_withheld boolean, tracking_number_id uuid, direction text,
-         outcome text, seconds integer, source text, campaign text, medium text, country text, region text,
+         outcome text, seconds integer, source text, campaign text, medium text, landing_page text, keyword text,
+         country text, region text,
          first_call boolean, qualified boolean, value_cents bigint, tags text[], sequence bigint,
          recording_id uuid, recording bytea, recording_seconds integer) ON COMMIT DELETE ROWS;
 """
@@ -126,6 +127,7 @@ def _call_lines(batch: Batch, items: Iterable[Item]) -> list[str]:
             f"\t{tracking_id.hex if tracking_id else NULL}"
             f"\t{facts.direction._value_ if facts.direction else NULL}\t{rows.first_outcome(facts)}"
             f"\t{or_null(facts.seconds)}\t{text[facts.source]}\t{text[facts.campaign]}\t{text[facts.medium]}"
+            f"\t{text[facts.landing_page]}\t{text[facts.keyword]}"
             f"\t{facts.country}\t{facts.region}\t{or_null(facts.first_call)}\t{or_null(facts.qualified)}"
             f"\t{or_null(facts.value_cents)}\t{array(facts.tags) if facts.tags else '{}'}"
             f"\t{rows.first_sequence(facts, way)}"

@@ -171,6 +171,7 @@ def _write_changes(batch: Batch, changed: Sequence[Kept]) -> None:
         f"0\t{row.id.hex}\t{row.caller_id.hex if row.caller_id else NULL}\t{row.caller_withheld}"
         f"\t{row.tracking_number_id.hex if row.tracking_number_id else NULL}\t{row.direction}\t{row.outcome}"
         f"\t{or_null(row.seconds)}\t{text[row.source]}\t{text[row.campaign]}\t{text[row.medium]}"
+        f"\t{text[row.landing_page]}\t{text[row.keyword]}"
         f"\t{row.country}\t{row.region}\t{or_null(row.first_call)}\t{or_null(row.qualified)}"
         f"\t{or_null(row.value_cents)}\t{array(row.tags)}\t{row.sequence}\t{NULL}\t{NULL}\t{NULL}\n"
         for row in changed
