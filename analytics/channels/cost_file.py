@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any, Final
 
 from callprivacy.lib import bounds
+from callprivacy.lib.money import Money
 
 ROWS_AT_MOST: Final = 20_000
 BYTES_AT_MOST: Final = 2_000_000
@@ -24,8 +25,6 @@ _NAMES: Final = {
     "campaign": ("campaign", "campaign name", "campaign_name"),
     "cost": ("cost", "costs", "spend", "amount", "amount spent", "cost_amount"),
 }
-_AMOUNT: Final = re.compile(r"\d{1,9}(?:\.\d{1,2})?")
-_GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?")
 _CAMPAIGN_AT_MOST: Final = 120
 _FIRST_DAY: Final = date(2000, 1, 1)
 
@@ -62,11 +61,12 @@ class CostFileError(ValueError):
         super().__init__(f"{len(faults)} faults")
 
 
-def read(data: bytes, *, today: date) -> list[CostRow]:
+def read(data: bytes, *, today: date, money: Money) -> list[CostRow]:
     """
     Read a file of costs, in UTF-8 with commas, semicolons or tabs.
 
     :param today: the client's; costs of later days are refused.
+    :param money: the client's; costs of another currency are refused.
     :raises CostFileError: something is wrong, with all that is.
     """
     if len(data) > BYTES_AT_MOST:
@@ -86,7 +86,7 @@ def read(data: bytes, *, today: date) -> list[CostRow]:
         places, faults = _places(head)
         if faults:
             raise CostFileError(faults)
-        return _rows(lines, head, places, today)
+        return _rows(lines, head, places, today, money)
     except csv.Error as error:
         raise CostFileError(
             [Fault(lines.line_num, "", f"The line cannot be read: {bounds.csv_fault(error)}.")]
@@ -113,7 +113,7 @@ def _places(head: list[str]) -> tuple[dict[str, int], list[Fault]]:
     return places, faults
 
 
-def _rows(reader: Any, head: list[str], places: dict[str, int], today: date) -> list[CostRow]:
+def _rows(reader: Any, head: list[str], places: dict[str, int], today: date, money: Money) -> list[CostRow]:
     faults: list[Fault] = []
     found: dict[tuple[date, str], tuple[int, CostRow]] = {}
     for cells in reader:
@@ -123,7 +123,7 @@ def _rows(reader: Any, head: list[str], places: dict[str, int], today: date) -> 
         if len(found) >= ROWS_AT_MOST:
             faults.append(Fault(line, "", f"More than {ROWS_AT_MOST:,} rows. Send the file in parts."))
             break
-        row = _row(cells, head, places, line=line, today=today, faults=faults)
+        row = _row(cells, head, places, line=line, today=today, money=money, faults=faults)
         if row is None:
             continue
         key = (row.day, row.campaign.casefold())
@@ -146,6 +146,7 @@ def _row(
     *,
     line: int,
     today: date,
+    money: Money,
     faults: list[Fault],
 ) -> CostRow | None:
     if len(cells) < len(head) or any(cell.strip() for cell in cells[len(head) :]):
@@ -154,16 +155,17 @@ def _row(
         return None
     said = {name: cells[place].strip() for name, place in places.items()}
     before = len(faults)
-    day, cents = _day(said["date"], today), _cents(said["cost"])
+    day, cents = _day(said["date"], today), money.read(said["cost"])
     if isinstance(day, str):
         faults.append(Fault(line, head[places["date"]], day))
     campaign = " ".join(said["campaign"].split())
     if not campaign or len(campaign) > _CAMPAIGN_AT_MOST or not campaign.isprintable():
         what = f"Write the campaign's name as the tracker has it, in 1 to {_CAMPAIGN_AT_MOST} signs."
         faults.append(Fault(line, head[places["campaign"]], what))
-    if isinstance(cents, str):
-        faults.append(Fault(line, head[places["cost"]], cents))
-    if len(faults) > before or isinstance(day, str) or isinstance(cents, str):
+    if cents is None:
+        what = f"Write the cost in {money.currency}, as {money.number(1250.5, 2)} or 1250.50, not below zero."
+        faults.append(Fault(line, head[places["cost"]], what))
+    if len(faults) > before or isinstance(day, str) or cents is None:
         return None
     return CostRow(day, campaign, cents)
 
@@ -178,13 +180,3 @@ def _day(text: str, today: date) -> date | str:
     if day > today:
         return "The day lies in the future."
     return "The day lies before the year 2000." if day < _FIRST_DAY else day
-
-
-def _cents(text: str) -> int | str:
-    plain = text.removeprefix("$").removeprefix("€").removeprefix("£").strip()
-    if _GROUPED.fullmatch(plain):
-        plain = plain.replace(",", "")
-    if not _AMOUNT.fullmatch(plain) or not plain.isascii():
-        return "Write the cost as 1250.50, with a point, not below zero and without words."
-    whole, _, part = plain.partition(".")
-    return int(whole) * 100 + int(part.ljust(2, "0") or 0)

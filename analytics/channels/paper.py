@@ -1,9 +1,8 @@
 """
 A report as a file: CSV, a workbook (Office Open XML), PDF.
 
-What a file holds is what the page shows, suppressed cells as words. No cell is taken for a formula: in CSV by the
-rule of the calls' export, in a workbook because texts are written as texts. The workbook is written here, in the few
-parts that ECMA-376 asks for, so that no library has to be trusted with it.
+What a file holds is what the page shows. No cell is taken for a formula: in CSV by the rule of the calls' export, in a
+workbook because texts are written as texts.
 """
 
 from __future__ import annotations
@@ -11,20 +10,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final
-from xml.sax.saxutils import escape
+from datetime import date, datetime
+from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+import xlsxwriter
 
 from analytics.charts.figure import Key
 from analytics.charts.shapes import Area, Dot, Drawing, Rect, Text
 from callprivacy.lib.cells import plain_cell
+from callprivacy.lib.money import DOLLARS, Money
 from consent.channels.sheet import Sheet
 
-type Cell = str | int | float | None
+type Cell = str | int | float | date | None
 
 _BOM: Final = "\ufeff"
 # XML 1.0 has no place for these signs, not even escaped.
@@ -44,7 +44,8 @@ class Paper:
 
     :ivar facts: what the figures are of: client, period, filters.
     :ivar notes: sentences below the table, such as why a cell says "fewer than 5".
-    :ivar columns: heads of the table; `rows` have a cell for each.
+    :ivar columns: heads of the table; `rows` have a cell for each. :ivar amounts: places of the columns whose numbers
+        are amounts of `money`, in its units.
     :ivar counting: says that many calls wait to be counted, where they do.
     """
 
@@ -60,6 +61,8 @@ class Paper:
     drawing_title: str = ""
     keys: Sequence[Key] = field(default_factory=tuple)
     counting: str = ""
+    money: Money = DOLLARS
+    amounts: Collection[int] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -67,146 +70,132 @@ class Paper:
         return [*filter(None, [self.counting]), *self.notes]
 
 
-def as_csv(paper: Paper) -> bytes:
-    """
-    The table alone, with its heads, in UTF-8 with a mark, as spreadsheets expect; every text is quoted.
+@dataclass(slots=True)
+class _Column:
+    """Cells of one type: texts, numbers, amounts of money or dates; `head` names the unit of numbers."""
 
-    While calls wait to be counted the first line below the heads says so.
-    """
+    head: str
+    cells: list[Cell]
+    is_money: bool = False
+
+
+def as_csv(paper: Paper) -> bytes:
+    """The table alone, with its heads, in UTF-8 with a mark, as spreadsheets expect; every text is quoted."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    columns, rows = _in_numbers(paper)
-    writer.writerow([plain_cell(column) for column in columns])
-    if paper.counting:
-        writer.writerow([paper.counting, *[""] * (len(columns) - 1)])
-    for row in rows:
+    columns = _columns(paper)
+    writer.writerow([plain_cell(column.head) for column in columns])
+    for row in zip(*(column.cells for column in columns), strict=True):
         writer.writerow(
             [plain_cell(cell) if isinstance(cell, str) else "" if cell is None else cell for cell in row]
         )
     return (_BOM + out.getvalue()).encode()
 
 
-def _in_numbers(paper: Paper) -> tuple[list[str], list[list[Cell]]]:
+def _columns(paper: Paper) -> list[_Column]:
     """
-    The table with one type a column: percentages as numbers, their sign in the column's head, and behind a column with
-    suppressed numbers another one that says which.
+    The table with one type a column: percentages as numbers, the unit in the column's head, behind a column with
+    suppressed numbers another one that says which, and a last one while calls wait to be counted.
     """
-    columns: list[str] = []
-    rows: list[list[Cell]] = [[] for _ in paper.rows]
+    found: list[_Column] = []
     for place, name in enumerate(paper.columns):
         cells = [row[place] for row in paper.rows]
         flags = [cell == SUPPRESSED for cell in cells]
-        found = [_PERCENT.fullmatch(cell) if isinstance(cell, str) else None for cell in cells]
-        is_numbers = any(found) or any(flags) or any(isinstance(cell, int | float) for cell in cells)
+        shares = [_PERCENT.fullmatch(cell) if isinstance(cell, str) else None for cell in cells]
+        is_money = place in paper.amounts
+        is_numbers = (
+            is_money or any(shares) or any(flags) or any(isinstance(one, int | float) for one in cells)
+        )
         if is_numbers and all(
-            one or cell in _NO_NUMBER or isinstance(cell, int | float)
-            for one, cell in zip(found, cells, strict=True)
+            share or cell in _NO_NUMBER or isinstance(cell, int | float)
+            for share, cell in zip(shares, cells, strict=True)
         ):
             cells = [
-                int(one[1].replace("\N{MINUS SIGN}", "-")) if one else None if cell in _NO_NUMBER else cell
-                for one, cell in zip(found, cells, strict=True)
+                int(share[1].replace("\N{MINUS SIGN}", "-"))
+                if share
+                else None
+                if cell in _NO_NUMBER
+                else cell
+                for share, cell in zip(shares, cells, strict=True)
             ]
-        columns.append(f"{name} (%)" if any(found) else name)
-        for row, cell in zip(rows, cells, strict=True):
-            row.append(cell)
+        unit = paper.money.currency if is_money else "%" if any(shares) else ""
+        found.append(_Column(f"{name} ({unit})" if unit else name, cells, is_money))
         if any(flags):
-            columns.append(f"{columns[-1]}, suppressed")
-            for row, flag in zip(rows, flags, strict=True):
-                row.append("yes" if flag else "no")
-    return columns, rows
+            found.append(
+                _Column(f"{found[-1].head}, suppressed", ["yes" if flag else "no" for flag in flags])
+            )
+    if paper.counting:
+        found.append(_Column("Calls wait to be counted", ["yes" for _ in paper.rows]))
+    return found
 
 
 # --- A workbook ---------------------------------------------------------------------------------------------------
 
-_HEAD: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_RELATED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
-_PARTS: Final = {
-    "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/>'
-    '<Override PartName="/xl/workbook.xml"'
-    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-    '<Override PartName="/xl/styles.xml"'
-    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>'
-    + "".join(
-        f'<Override PartName="/xl/worksheets/sheet{number}.xml"'
-        ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
-        for number in (1, 2)
-    )
-    + "</Types>",
-    "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="rId1" Type="{_RELATED}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATED}"><sheets>'
-    '<sheet name="Report" sheetId="1" r:id="rId1"/><sheet name="About" sheetId="2" r:id="rId2"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="rId1" Type="{_RELATED}/worksheet" Target="worksheets/sheet1.xml"/>'
-    f'<Relationship Id="rId2" Type="{_RELATED}/worksheet" Target="worksheets/sheet2.xml"/>'
-    f'<Relationship Id="rId3" Type="{_RELATED}/styles" Target="styles.xml"/></Relationships>',
-    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}">'
-    '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
-    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
-    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="2"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/></cellXfs></styleSheet>',
-}
+_OPTIONS: Final = {
+    "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
+}  # fmt: skip
 
 
 def as_workbook(paper: Paper) -> bytes:
     """The table on one sheet, what it is of on the other; the same paper gives the same bytes."""
-    about: list[list[Cell]] = [[paper.title]]
-    about += [[label, value] for label, value in (*paper.facts, ("What stands out", paper.headline))]
-    about += [[note] for note in paper.sentences]
-    columns, rows = _in_numbers(paper)
-    parts = {
-        **_PARTS,
-        "xl/worksheets/sheet1.xml": _sheet([columns, *rows], widths=[26, *[14] * 30]),
-        "xl/worksheets/sheet2.xml": _sheet(about, widths=[26, 90]),
-    }
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, text in parts.items():
-            package.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), _HEAD + text, zipfile.ZIP_DEFLATED)
+    with xlsxwriter.Workbook(out, _OPTIONS) as book:
+        book.set_properties({"title": _text(paper.title), "created": paper.made_at.replace(tzinfo=None)})
+        formats = {
+            "": None,
+            "head": book.add_format({"bold": True, "text_wrap": True, "valign": "top"}),
+            "money": book.add_format({"num_format": paper.money.sheet}),
+            "date": book.add_format({"num_format": "yyyy-mm-dd", "align": "left"}),
+            "hour": book.add_format({"num_format": "yyyy-mm-dd hh:mm", "align": "left"}),
+            "words": book.add_format({"text_wrap": True, "valign": "top"}),
+        }
+        columns = _columns(paper)
+        sheet = book.add_worksheet("Report")
+        sheet.set_column(0, 0, 26)
+        sheet.set_column(1, max(1, len(columns) - 1), 16)
+        sheet.freeze_panes(1, 1)
+        sheet.autofilter(0, 0, len(paper.rows), max(0, len(columns) - 1))
+        for place, column in enumerate(columns):
+            sheet.write_string(0, place, _text(column.head), formats["head"])
+        for number, cells in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
+            for place, cell in enumerate(cells):
+                _write(sheet, number, place, cell, formats, is_money=columns[place].is_money)
+        about = book.add_worksheet("About")
+        about.set_column(0, 0, 26)
+        about.set_column(1, 1, 90)
+        lines = [
+            (paper.title,),
+            *paper.facts,
+            ("What stands out", paper.headline),
+            *((one,) for one in paper.sentences),
+        ]
+        for number, line in enumerate(lines):
+            for place, words in enumerate(line):
+                style = "head" if not number else "words" if place else ""
+                _write(about, number, place, words, formats, style=style)
     return out.getvalue()
 
 
-def _sheet(rows: Sequence[Sequence[Cell]], *, widths: Sequence[int]) -> str:
-    columns = max((len(row) for row in rows), default=1)
-    wide = "".join(
-        f'<col min="{place}" max="{place}" width="{width}" customWidth="1"/>'
-        for place, width in enumerate(widths[:columns], 1)
-    )
-    body = "".join(
-        f'<row r="{number}">'
-        + "".join(
-            _cell(f"{_letters(place)}{number}", cell, bold=number == 1) for place, cell in enumerate(row)
-        )
-        + "</row>"
-        for number, row in enumerate(rows, 1)
-    )
-    return f'<worksheet xmlns="{_MAIN}"><cols>{wide}</cols><sheetData>{body}</sheetData></worksheet>'
-
-
-def _cell(place: str, cell: Cell, *, bold: bool) -> str:
-    style = ' s="1"' if bold else ""
-    if cell is None:
-        return ""
+def _write(
+    sheet: Any,
+    row: int,
+    place: int,
+    cell: Cell,
+    formats: Mapping[str, Any],
+    *,
+    is_money: bool = False,
+    style: str = "",
+) -> None:
     if isinstance(cell, str):
-        text = escape(_NOT_XML.sub("", cell)[:_LONGEST])
-        return f'<c r="{place}"{style} t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
-    return f'<c r="{place}"{style}><v>{cell!r}</v></c>'
+        sheet.write_string(row, place, _text(cell), formats[style])
+    elif isinstance(cell, date):
+        sheet.write_datetime(row, place, cell, formats["hour" if isinstance(cell, datetime) else "date"])
+    elif cell is not None:
+        sheet.write_number(row, place, cell, formats["money" if is_money else ""])
 
 
-def _letters(place: int) -> str:
-    letters = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
+def _text(words: str) -> str:
+    return _NOT_XML.sub("", words)[:_LONGEST]
 
 
 # --- Paper --------------------------------------------------------------------------------------------------------
@@ -337,7 +326,7 @@ class _Report(Sheet):
             if self.pdf.get_y() > self.pdf.h - _BREAK - _LINE:
                 self.pdf.add_page()
                 self._row(list(paper.columns), widths, bold=True)
-            self._row([_written(cell) for cell in row], widths)
+            self._row([_written(paper, place, cell) for place, cell in enumerate(row)], widths)
 
     def _row(self, cells: Sequence[str], widths: Sequence[float], *, bold: bool = False) -> None:
         self._use(size=8, bold=bold, quiet=bold)
@@ -368,9 +357,14 @@ def _number(look: str) -> int:
     return int(found[1]) if found else 1
 
 
-def _written(cell: Cell) -> str:
+def _written(paper: Paper, place: int, cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
         return cell
-    return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}"
+    if isinstance(cell, date):
+        hour = " %H:%M" if isinstance(cell, datetime) else ""
+        return f"{cell:{'%b %Y' if paper.columns[place] == 'Month' else '%-d %b %Y'}{hour}}"
+    if place in paper.amounts:
+        return paper.money.amount(cell)
+    return paper.money.number(cell, 0 if isinstance(cell, int) else 2)

@@ -59,10 +59,7 @@ def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> li
 
 def keys_of_fills(series: Sequence[Series]) -> list[Key]:
     """The legend of columns and bars, with the box of what may not be shown where there is one."""
-    keys = [
-        Key(one.name, look=f"plot-fill-{place % COLOURS + 1}", pattern=place % COLOURS)
-        for place, one in enumerate(series)
-    ]
+    keys = [Key(one.name, look=one.fill(place), pattern=place % COLOURS) for place, one in enumerate(series)]
     keys = keys if len(series) > 1 else []
     if any(value.hidden for one in series for value in one.values):
         keys.append(Key("Suppressed: too few people", look="plot-hidden", pattern=1))

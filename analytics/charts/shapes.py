@@ -43,10 +43,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Numbers of one name, one for each label of the chart."""
+    """Numbers of one name, one for each label of the chart; `look`: a class for its boxes, else that of its place."""
 
     name: str
     values: Sequence[Value]
+    look: str = ""
+
+    def fill(self, place: int) -> str:
+        """The class of its boxes as the series of this place, from 0."""
+        return self.look or f"plot-fill-{place % COLOURS + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,17 +327,13 @@ def columns(
                         high,
                         round(each, 1),
                         round(max(1.0, foot - high), 1),
-                        _fill(index, value),
+                        "plot-hidden" if value.hidden else one.fill(index),
                         say,
                         pattern=1 if value.hidden else index % COLOURS,
                     )
                 )
                 ground += value.number if stacked else 0
     return drawing
-
-
-def _fill(index: int, value: Value) -> str:
-    return "plot-hidden" if value.hidden else f"plot-fill-{index % COLOURS + 1}"
 
 
 def bars(
@@ -380,7 +381,7 @@ def bars(
                         y,
                         round(max(1.0, end - at), 1),
                         each - 4,
-                        _fill(index, value),
+                        "plot-hidden" if value.hidden else one.fill(index),
                         say,
                         pattern=1 if value.hidden else index % COLOURS,
                     )

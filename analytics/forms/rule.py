@@ -7,6 +7,7 @@ from django import forms
 from analytics.enums import Conversion
 from analytics.selectors.rules import Rule
 from analytics.services.rules import LEAST, MOST
+from callprivacy.lib import money
 from callprivacy.lib.forms import LineField
 
 
@@ -39,6 +40,17 @@ class RuleForm(forms.Form):
         help_text="A sum is shown only if every caller's part of it stays unknown by at least this much; 15 is usual.",
     )
 
+    currency = forms.ChoiceField(
+        required=False,
+        choices=[("", "As in the client's country"), *((code, code) for code in money.CURRENCIES)],
+        help_text="Of call values and costs. Amounts are never converted: a change only names them differently.",
+    )
+    number_format = forms.ChoiceField(
+        required=False,
+        choices=[("", "As in the client's country"), *money.choices_of_formats()],
+        help_text="How reports, files and mails of this client write numbers.",
+    )
+
     @classmethod
     def of(cls, rule: Rule) -> RuleForm:
         """The form as the rule stands."""
@@ -49,6 +61,8 @@ class RuleForm(forms.Form):
                 "tags": ", ".join(sorted(rule.tags)),
                 "k": rule.k,
                 "p": rule.p,
+                "currency": rule.currency,
+                "number_format": rule.number_format,
             }
         )
 

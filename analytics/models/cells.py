@@ -19,7 +19,12 @@ from callprivacy.tenancy.models import ClientOwned
 
 
 class ReportRule(ClientOwned):
-    """What a client counts as a conversion, and how many callers a figure needs; one a client, or the defaults."""
+    """
+    What a client counts as a conversion, how many callers a figure needs, and how money is written; one a client, or
+    the defaults.
+
+    :ivar currency: its code in ISO 4217; with `number_format` empty where it is as in the client's country.
+    """
 
     id = models.BigAutoField(primary_key=True)
     conversion = models.CharField(max_length=10, choices=Conversion, default=Conversion.ANSWERED)
@@ -38,6 +43,8 @@ class ReportRule(ClientOwned):
         db_default=15,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
+    number_format = models.CharField(max_length=5, blank=True, default="", db_default="")
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -45,6 +52,9 @@ class ReportRule(ClientOwned):
         constraints = (
             models.UniqueConstraint(fields=["client"], name="analytics_reportrule_one_a_client"),
             models.CheckConstraint(condition=models.Q(k__gte=3), name="analytics_reportrule_k"),
+            models.CheckConstraint(
+                condition=models.Q(currency__regex=r"^([A-Z]{3})?$"), name="analytics_reportrule_currency"
+            ),
         )
 
     def __str__(self) -> str:

@@ -12,11 +12,12 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import answers, costs, counting, explorer, league, reports, showing
+from analytics.selectors import answers, costs, counting, explorer, league, reports, rules, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Report, Row
 from callprivacy.lib import calendars
+from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 
 _LISTED: Final = 100
@@ -116,6 +117,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime, sort: str 
         if isinstance(row.at, date):
             days.setdefault(row.keys[0], {})[row.at.isoformat()] = row
     spent = costs.costs_of_clients([client.pk for client in clients], first, last)
+    money = rules.money_of_clients(clients)
     steps = explorer.steps_of(by_day.asked.step.value, first, last)
     rows = [
         _row(
@@ -126,6 +128,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime, sort: str 
             else was.get(str(client.pk)) or report.before.empty(None, (str(client.pk),)),
             trend=[_row_of(by_day, days, str(client.pk), step) for step in steps],
             spent=spent,
+            money=money[client.pk],
         )
         for client in clients
     ]
@@ -219,6 +222,7 @@ def _row(
     *,
     trend: Sequence[Row],
     spent: dict[int, int],
+    money: Money,
 ) -> ClientRow:
     shown = showing.SHOWN
     calls, calls_before = showing.value_of(shown["calls"], now), showing.value_of(shown["calls"], was)
@@ -234,7 +238,7 @@ def _row(
         ratio=calls.number / calls_before.number
         if calls.number is not None and calls_before.number
         else None,
-        per_conversion=_each(spent.get(client.pk), conversions),
+        per_conversion=_each(spent.get(client.pk), conversions, money),
         trend=spark(values),
         trend_words=f"Calls of {client.name}: {', '.join(one.words for one in values)}",
     )
@@ -255,11 +259,11 @@ def _all_of_them(rows: Sequence[Row | None], step: str, steps: Sequence[str]) ->
     )
 
 
-def _each(cents: int | None, conversions: Value) -> str:
+def _each(cents: int | None, conversions: Value, money: Money) -> str:
     """What a qualified call cost, in words."""
     if not cents or conversions.number == 0:
         return "–"
-    return SUPPRESSED if conversions.number is None else f"{cents / conversions.number / 100:,.2f}"
+    return SUPPRESSED if conversions.number is None else money.cents(cents / conversions.number)
 
 
 def _mark(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from analytics.charts.figure import Chart
@@ -19,11 +20,16 @@ TOO_LITTLE: Final = "No sentence is said where figures that it would compare are
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the page: heads, and rows of words and values."""
+    """
+    A table of the page: heads, and rows of words and values.
+
+    :ivar steps: of a table over time, what the first column names: a day, or an hour of the client's clock.
+    """
 
     title: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str | Value]]
+    steps: Sequence[date] = ()
 
 
 @dataclass(slots=True)

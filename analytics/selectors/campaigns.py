@@ -19,6 +19,7 @@ from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, changes, costs, counting, explorer, missed, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Report, Row, Source
+from callprivacy.lib.money import DOLLARS, Money
 from callprivacy.tenancy.models import Client
 
 _NONE: Final = "–"
@@ -54,18 +55,19 @@ class CampaignRow:
     change: str = ""
     change_words: str = changes.NO_CHANGE
     is_uncounted: bool = False
+    money: Money = DOLLARS
 
     @property
     def cost(self) -> str:
         """What it cost, in words."""
-        return _NONE if self.cents is None else f"{self.cents / 100:,.2f}"
+        return _amount(self.cents, self.money)
 
     @property
     def per_conversion(self) -> str:
         """What a qualified call cost, in words."""
         if self.cents and self.brings_none:
             return "none came"
-        return _words_of(self.cents, self.conversions)
+        return _words_of(self.cents, self.conversions, self.money)
 
     @property
     def brings_none(self) -> bool:
@@ -75,18 +77,18 @@ class CampaignRow:
     @property
     def per_call(self) -> str:
         """What a call cost, in words."""
-        return _words_of(self.cents, self.calls)
+        return _words_of(self.cents, self.calls, self.money)
 
     @property
     def spent_on_missed(self) -> str:
         """What its missed calls cost, in words: an estimate."""
         hidden = self.cents and (self.calls.hidden or self.missed.hidden)
-        return SUPPRESSED if hidden else _amount(missed.spent_on_missed(self))
+        return SUPPRESSED if hidden else _amount(missed.spent_on_missed(self), self.money)
 
     @property
     def per_conversion_before(self) -> str:
         """What a qualified call cost in the period before, in words."""
-        return _words_of(self.cents_before, self.before)
+        return _words_of(self.cents_before, self.before, self.money)
 
 
 @dataclass(slots=True)
@@ -114,15 +116,16 @@ class CampaignReport:
     counting: str = ""
     missed: missed.MissedCalls | None = None
     changed: str = ""
+    money: Money = DOLLARS
 
 
-def _amount(cents: float | None) -> str:
-    return _NONE if cents is None else f"{cents / 100:,.2f}"
+def _amount(cents: float | None, money: Money) -> str:
+    return _NONE if cents is None else money.cents(cents)
 
 
-def _words_of(cents: int | None, number: Value) -> str:
+def _words_of(cents: int | None, number: Value, money: Money) -> str:
     """What each of a number cost, in words."""
-    return SUPPRESSED if cents and number.hidden else _amount(_each(cents, number.number))
+    return SUPPRESSED if cents and number.hidden else _amount(_each(cents, number.number), money)
 
 
 def _each(cents: int | None, number: float | None) -> float | None:
@@ -139,6 +142,7 @@ def report(
     :param period: its name, for the links to the explorer.
     """
     is_uncounted = source is reports.report and bool(counting.among([client.pk]))
+    money = rules.money_of_client(client)
     was_first, was_last = before(first, last)
     whole = query_of(client, first, last, period=period)
     now = explorer.report_of(whole, first, last, source=source)
@@ -160,30 +164,39 @@ def report(
     for key, name in by_key.items():
         row = _row_of(now, rows_of, name)
         trend = [
-            _value("conversions", steps.get((week, name)) or weekly.empty(date.fromisoformat(week), (name,)))
+            _value(
+                "conversions",
+                steps.get((week, name)) or weekly.empty(date.fromisoformat(week), (name,)),
+                money,
+            )
             for week in weeks
         ]
         cents = spent[key][1] if key in spent else None
-        conversions, calls = _value("conversions", row), _value("calls", row)
+        conversions, calls = _value("conversions", row, money), _value("calls", row, money)
         rows.append(
             CampaignRow(
                 name=name,
                 query=link.query(campaign=name) if name in rows_of else "",
                 calls=calls,
-                missed=_value("missed", row),
+                missed=_value("missed", row, money),
                 conversions=conversions,
-                value=_value("value", row),
+                value=_value("value", row, money),
                 cents=cents,
                 each=_each(cents, conversions.number),
                 each_call=_each(cents, calls.number),
-                before=_value("conversions", _row_of(now.before, was, name)),
+                before=_value("conversions", _row_of(now.before, was, name), money),
                 cents_before=spent_before[key][1] if key in spent_before else None,
                 trend=spark(trend),
                 trend_words=f"Qualified calls of {name} by week: " + ", ".join(one.words for one in trend),
+                money=money,
             )
         )
     made = CampaignReport(
-        rows, bool(spent), _value("conversions", now.total), rule=rules.rule_of(client).words
+        rows,
+        bool(spent),
+        _value("conversions", now.total, money),
+        rule=rules.rule_of(client).words,
+        money=money,
     )
     if is_uncounted:
         made.counting, made.said = counting.WORDS, answers.NOT_YET
@@ -193,7 +206,7 @@ def report(
         _judge(made)
         length = ((last - first).days + 1) / ((was_last - was_first).days + 1)
         made.changed = changes.mark(made.rows, length=length)
-    made.missed = missed.missed_calls(now, made.rows)
+    made.missed = missed.missed_calls(now, made.rows, made.money)
     _summed(made, now)
     made.rows.sort(key=_worst_first)
     _draw(made)
@@ -218,8 +231,8 @@ def _row_of(report: Report | None, rows: Mapping[str | None, Row], name: str) ->
     return None if report is None else rows.get(name) or report.empty(None, (name,))
 
 
-def _value(name: str, row: Row | None) -> Value:
-    return showing.value_of(showing.SHOWN[name], row)
+def _value(name: str, row: Row | None, money: Money) -> Value:
+    return showing.value_of(showing.shown_of(name, money), row)
 
 
 def _worst_first(row: CampaignRow) -> tuple[int, float, str]:
@@ -281,15 +294,15 @@ def _summed(made: CampaignReport, now: Report) -> None:
     cents = sum(row.cents or 0 for row in made.rows)
     counted = [row for row in made.rows if row.cents and row.each is not None]
     if made.has_costs:
-        made.cost_words, made.cost_note = f"{cents / 100:,.2f}", "in the client's currency"
+        made.cost_words, made.cost_note = made.money.cents(cents), "as the files say"
         spent = sum(row.cents or 0 for row in counted)
         number = sum((row.cents or 0) / row.each for row in counted if row.each)
-        made.each_words = _amount(_each(spent, number))
+        made.each_words = _amount(_each(spent, number), made.money)
         made.each_note = "of campaigns with costs whose figures are shown"
     made.conversions_note = "of all calls, with a campaign and without"
     made.notes.append(
         f"A qualified call is one that counts as a conversion here: {made.rule[:1].lower()}{made.rule[1:]}. Costs are"
-        " as the files say, in the client's currency, by the day that they name."
+        f" as the files say, in {made.money.currency}, by the day that they name."
     )
     if any(one.hidden for row in made.rows for one in (row.calls, row.conversions, row.value, row.before)):
         made.notes.append(
@@ -309,7 +322,9 @@ def _draw(made: CampaignReport) -> None:
     ]
     names = [row.name for row in drawn]
     made.chart = Chart(
-        bars(names, series, width=WIDE), bars(names, series, width=NARROW), keys_of_fills(series)
+        bars(names, series, width=WIDE, words=made.money.amount),
+        bars(names, series, width=NARROW, words=made.money.amount),
+        keys_of_fills(series),
     )
 
 
@@ -338,6 +353,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
             "Against the period before", "Value",
         ],
         rows=rows,
+        money=made.money,
+        amounts={2, 3, 4, 5, 8, 11},
         drawing=made.chart.wide if made.chart else None,
         drawing_title=made.chart_title,
     )  # fmt: skip

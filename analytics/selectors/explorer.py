@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.channels.paper import Paper
+from analytics.channels.paper import Cell, Paper
 from analytics.charts import maps
 from analytics.charts.figure import keys_of_fills
 from analytics.charts.shapes import COLOURS, Series, Value, bars
@@ -24,6 +24,7 @@ from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
 from analytics.selectors.hidden import At
 from analytics.selectors.pictures import heat_of, map_of, over_time, twice
 from analytics.selectors.reports import Report, Row, Source
+from analytics.selectors.rules import money_of_client
 from analytics.selectors.sentences import say_of_groups, say_of_hours, say_of_time
 from analytics.selectors.showing import (
     DIMENSIONS,
@@ -35,6 +36,7 @@ from analytics.selectors.showing import (
     changed,
     in_words,
     place_name,
+    shown_of,
     suppressed,
     together,
     value_of,
@@ -122,7 +124,7 @@ def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> 
 
     :raises ReportError: nothing answers it; the text says what to ask instead.
     """
-    shown = SHOWN[asked.measure]
+    shown = shown_of(asked.measure, money_of_client(client))
     # Asked before the figures are read; what is counted from calls waits for nothing.
     is_uncounted = source is reports.report and bool(counting.among([client.pk]))
     query = query_of(client, asked)
@@ -261,7 +263,12 @@ def _answer_over_time(made: Answer, report: Report, client: Client, whole: Repor
         say_of_groups(made, groups, whole)
     else:
         say_of_time(made, report, dict(zip(keys, found[0], strict=True)))
-    made.tables.insert(0, Table(made.chart_title, heads, rows))
+    made.tables.insert(0, Table(made.chart_title, heads, rows, [_began(key) for key in keys]))
+
+
+def _began(key: str) -> date:
+    """When a step began: its day, or its hour as the client's clock shows it."""
+    return date.fromisoformat(key) if len(key) == len("2026-11-24") else datetime.fromisoformat(f"{key}:00")
 
 
 def _instants(key: str, zone: str) -> list[At]:
@@ -402,6 +409,10 @@ def _code_of(kind: str, value: str | None) -> str | None:
 # --- Papers -------------------------------------------------------------------------------------------------------
 
 
+def _cell_of(cell: str | Value) -> Cell:
+    return cell if isinstance(cell, str) else cell_of(cell)
+
+
 def paper_of(made: Answer, *, title: str, facts: Sequence[tuple[str, str]], zone: str, at: datetime) -> Paper:
     """An answer as a file: its first table, and its picture."""
     table = made.tables[0] if made.tables else Table(made.chart_title, [made.shown.words], [])
@@ -414,7 +425,14 @@ def paper_of(made: Answer, *, title: str, facts: Sequence[tuple[str, str]], zone
         notes=made.notes,
         counting=made.counting,
         columns=list(table.heads),
-        rows=[[cell if isinstance(cell, str) else cell_of(cell) for cell in row] for row in table.rows],
+        rows=[
+            [*table.steps[place : place + 1], *map(_cell_of, row[len(table.steps[:1]) :])]
+            for place, row in enumerate(table.rows)
+        ],
+        money=made.shown.money,
+        amounts={place for row in table.rows for place, cell in enumerate(row) if isinstance(cell, Value)}
+        if made.shown.is_money
+        else frozenset(),
         drawing=made.chart.wide if made.chart else None,
         drawing_title=made.chart_title,
         keys=made.chart.keys if made.chart else [],

@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 from analytics.charts.shapes import Value
 from analytics.enums import GoalMeasure, GoalSide, GoalState, Measure
 from analytics.models import Goal
-from analytics.selectors import costs, reports, showing
+from analytics.selectors import costs, reports, rules, showing
 from analytics.selectors.reports import Report, Source
 from callprivacy.lib import calendars
+from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 
 _DAY: Final = timedelta(days=1)
@@ -73,7 +74,7 @@ def rows_of(client: Client, *, at: datetime, source: Source = reports.report) ->
     found: dict[tuple[date, date], Report] = {}
     spent: dict[tuple[date, date], int | None] = {}
     rows = []
-    today = calendars.day_in(client.time_zone, at)
+    today, money = calendars.day_in(client.time_zone, at), rules.money_of_client(client)
     for goal in goals_of(client):
         now = goal.days_around(today)
         before = goal.days_around(now[0] - _DAY)
@@ -84,20 +85,20 @@ def rows_of(client: Client, *, at: datetime, source: Source = reports.report) ->
         rows.append(
             GoalRow(
                 goal,
-                in_words(goal),
-                _standing(goal, now, found[now], spent[now], is_over=False),
-                _standing(goal, before, found[before], spent[before], is_over=True),
+                in_words(goal, money),
+                _standing(goal, now, found[now], spent[now], money, is_over=False),
+                _standing(goal, before, found[before], spent[before], money, is_over=True),
             )
         )
     return rows
 
 
-def in_words(goal: Goal) -> str:
+def in_words(goal: Goal, money: Money) -> str:
     """When a goal is missed: "Share answered below 80 % in a week"."""
     measure = GoalMeasure(goal.measure)
     name = measure.label.removesuffix(" (percent)")
     number = goal.hundredths / 100
-    written = f"{number:,.2f}" if measure is GoalMeasure.COST_EACH else f"{number:,.10g}"
+    written = money.amount(number) if measure is GoalMeasure.COST_EACH else f"{number:,.10g}"
     percent = "\N{NO-BREAK SPACE}%" if measure.is_share else ""
     return f"{name} {goal.get_missed_display()} {written}{percent} in {goal.get_period_display()}"
 
@@ -112,9 +113,9 @@ def query_of(client: Client, first: date, end: date) -> reports.Asked:
 
 
 def _standing(
-    goal: Goal, days: tuple[date, date], report: Report, cents: int | None, *, is_over: bool
+    goal: Goal, days: tuple[date, date], report: Report, cents: int | None, money: Money, *, is_over: bool
 ) -> Standing:
-    figure = _figure(goal, report, cents)
+    figure = _figure(goal, report, cents, money)
     first, last = days[0], days[1] - _DAY
     number = figure.number
     if number is None:
@@ -128,7 +129,7 @@ def _standing(
     return Standing(first, last, figure, GoalState.MET if is_over else GoalState.OPEN)
 
 
-def _figure(goal: Goal, report: Report, cents: int | None) -> Value:
+def _figure(goal: Goal, report: Report, cents: int | None, money: Money) -> Value:
     """
     A goal's figure. A client that paid and got no qualified call paid infinitely much for each.
     """
@@ -142,7 +143,7 @@ def _figure(goal: Goal, report: Report, cents: int | None) -> Value:
     if not conversions.number:
         return Value(float("inf"), "None came") if cents else Value(None, "–")
     each = cents / conversions.number / 100
-    return Value(each, f"{each:,.2f}")
+    return Value(each, money.amount(each))
 
 
 def missed_in(rows: Sequence[GoalRow]) -> list[tuple[Goal, date]]:

@@ -67,10 +67,10 @@ class Rest:
     """
     All that a report does not tell.
 
-    :ivar told: row -> instants at which cells of it begin, with their values of the filters: of a list of one fact alone
-    those of each span, of the list of time the first and the last one. :ivar is_apart: whether each row is of one client.
-    :ivar names: of the dimensions. :ivar complete: span, dimension (or `AT`) and value of which the groups hide no
-    call, since they add up to what the list of that fact alone tells.
+    :ivar told: row -> instants at which cells of it begin, with their values of the filters: of a list of one fact
+    alone those of each span, of the list of time the first and the last one. :ivar is_apart: whether each row is of one
+    client. :ivar names: of the dimensions. :ivar complete: span, dimension (or `AT`) and value of which the groups hide
+    no call, since they add up to what the list of that fact alone tells.
     """
 
     step: Step = Step.ALL

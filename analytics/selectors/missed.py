@@ -10,6 +10,7 @@ from analytics.channels.paper import SUPPRESSED
 from analytics.charts.shapes import Value
 from analytics.selectors import showing
 from analytics.selectors.reports import Report
+from callprivacy.lib.money import Money
 
 _NONE = "–"
 
@@ -45,7 +46,7 @@ def spent_on_missed(row: Paid) -> float | None:
     return row.missed.number * row.cents / row.calls.number
 
 
-def missed_calls(report: Report, rows: Sequence[Paid]) -> MissedCalls:
+def missed_calls(report: Report, rows: Sequence[Paid], money: Money) -> MissedCalls:
     """The totals of a report by campaign, and the sum of its campaigns' estimates."""
     shown = showing.SHOWN
     calls, answered, value = (
@@ -59,21 +60,24 @@ def missed_calls(report: Report, rows: Sequence[Paid]) -> MissedCalls:
         note = "No costs known"
     elif without:
         note += f"; {without} of {len(paid)} campaigns suppressed and left out"
-    lost, lost_note = _lost(calls, answered, value)
+    lost, lost_note = _lost(calls, answered, value, money)
     return MissedCalls(
         calls.words,
         f"{showing.value_of(shown['missed_share'], report.total).words} of all calls",
-        f"about {sum(spent) / 100:,.2f}" if spent else SUPPRESSED if without else _NONE,
+        f"about {money.cents(sum(spent))}" if spent else SUPPRESSED if without else _NONE,
         note,
         lost,
         lost_note,
     )
 
 
-def _lost(calls: Value, answered: Value, value: Value) -> tuple[str, str]:
+def _lost(calls: Value, answered: Value, value: Value, money: Money) -> tuple[str, str]:
     if calls.hidden or answered.hidden or value.hidden:
         return SUPPRESSED, "Missed calls × value per answered call"
     if not (calls.number and answered.number and value.number):
         return _NONE, "No value known of answered calls" if calls.number else "No missed calls"
     each = value.number / answered.number
-    return f"about {calls.number * each:,.2f}", f"Missed calls × {each:,.2f}, the value per answered call"
+    return (
+        f"about {money.amount(calls.number * each)}",
+        f"Missed calls × {money.amount(each)}, the value per answered call",
+    )

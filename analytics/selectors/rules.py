@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from analytics.enums import Conversion
 from analytics.models import ReportRule
+from callprivacy.lib.money import Money, money_of
 from callprivacy.tenancy.models import Client
 
 K: Final = 5
@@ -25,6 +27,8 @@ class Rule:
     tags: frozenset[str] = frozenset()
     k: int = K
     p: int = P
+    currency: str = ""
+    number_format: str = ""
 
     @property
     def words(self) -> str:
@@ -41,4 +45,29 @@ def rule_of(client: Client) -> Rule:
     row = ReportRule.objects.for_client(client).first()
     if row is None:
         return Rule()
-    return Rule(Conversion(row.conversion), row.seconds, frozenset(row.tags), row.k, row.p)
+    return Rule(
+        Conversion(row.conversion),
+        row.seconds,
+        frozenset(row.tags),
+        row.k,
+        row.p,
+        row.currency,
+        row.number_format,
+    )
+
+
+def money_of_clients(clients: Sequence[Client]) -> dict[int, Money]:
+    """Client id -> in which currency and format its money is written; one query."""
+    rows = ReportRule.objects.filter(client_id__in=[client.pk for client in clients])
+    said = {row.client_id: row for row in rows.only("client_id", "currency", "number_format")}
+    return {
+        client.pk: money_of(client.home_country, currency=row.currency, numbers=row.number_format)
+        if (row := said.get(client.pk))
+        else money_of(client.home_country)
+        for client in clients
+    }
+
+
+def money_of_client(client: Client) -> Money:
+    """In which currency and format a client's money is written; one query."""
+    return money_of_clients([client])[client.pk]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analytics.channels.paper import SUPPRESSED, Cell
@@ -14,6 +14,7 @@ from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
 from analytics.selectors import exact, reports
 from analytics.selectors.reports import NO_FIGURE, Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.lib.money import DOLLARS, Money
 from callprivacy.tenancy.models import Client
 from consent.law import places
 
@@ -32,9 +33,19 @@ class Shown:
 
     words: str
     of: Measure
-    written: Callable[[float], str]
+    write: Callable[[Money, float], str]
     over: Measure | None = None
     unit: float = 1
+    money: Money = DOLLARS
+
+    def written(self, number: float) -> str:
+        """A number as the client's readers write it."""
+        return self.write(self.money, number)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it is an amount of the client's currency."""
+        return self.of is Measure.VALUE
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -54,7 +65,9 @@ class Shown:
     @property
     def axis(self) -> Callable[[float], str]:
         """How it is written beside an axis."""
-        return _percent if self.is_share else compact
+        if self.is_money:
+            return lambda number: self.money.short_amount(compact(number))
+        return self.written if self.is_share else lambda number: self.money.short(compact(number))
 
     @property
     def noun(self) -> str:
@@ -64,20 +77,16 @@ class Shown:
         )
 
 
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
+def _count(money: Money, number: float) -> str:
+    return money.number(number)
 
 
-def _percent(number: float) -> str:
+def _percent(_: Money, number: float) -> str:
     return f"{number:.0f}\N{NO-BREAK SPACE}%"
 
 
-def _money(number: float) -> str:
-    return f"{number:,.2f}"
-
-
-def _minutes(number: float) -> str:
-    return f"{number:,.1f} min"
+def _minutes(money: Money, number: float) -> str:
+    return f"{money.number(number, 1)} min"
 
 
 SHOWN: Final = {
@@ -91,9 +100,9 @@ SHOWN: Final = {
     "repeated": Shown("Calls of repeated callers", Measure.REPEATED, _count),
     "conversions": Shown("Qualified calls", Measure.CONVERSIONS, _count),
     "conversion_rate": Shown("Share qualified", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
-    "value": Shown("Value", Measure.VALUE, _money, unit=100),
+    "value": Shown("Value", Measure.VALUE, Money.amount, unit=100),
     "value_each": Shown(
-        "Value per qualified call", Measure.VALUE, _money, over=Measure.CONVERSIONS, unit=100
+        "Value per qualified call", Measure.VALUE, Money.amount, over=Measure.CONVERSIONS, unit=100
     ),
     "minutes": Shown("Minutes on the phone", Measure.SECONDS, _minutes, unit=60),
     "length": Shown("Average length", Measure.SECONDS, _minutes, over=Measure.CALLS, unit=60),
@@ -105,6 +114,13 @@ SHOWN: Final = {
     "withheld": Shown("Recordings withheld", Measure.WITHHELD, _count),
     "opted_out": Shown("Not measured: opted out", Measure.OPTED_OUT, _count),
 }
+
+
+def shown_of(measure: str, money: Money) -> Shown:
+    """A measure as one client's readers see it."""
+    return replace(SHOWN[measure], money=money)
+
+
 MEASURES: Final = {name: shown.words for name, shown in SHOWN.items()}
 DIMENSIONS: Final = {one.value: one.label for one in Dimension if one is not Dimension.CLIENT}
 EXACT_ONLY: Final = frozenset(one.value for one in reports.EXACT_ONLY)

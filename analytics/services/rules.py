@@ -38,11 +38,13 @@ def set_rule(
     tags: Sequence[str],
     k: int,
     p: int = P,
+    currency: str = "",
+    number_format: str = "",
     by: Actor,
     at: datetime,
 ) -> ReportRule:
     """
-    Say what a client counts as a conversion, and how many callers a figure needs.
+    Say what a client counts as a conversion, how many callers a figure needs, and how its money is written.
 
     A trigger touches all of the client, so that its cells are made anew within a minute or so.
 
@@ -65,11 +67,13 @@ def set_rule(
             "tags": sorted(set(tags)),
             "k": k,
             "p": p,
+            "currency": currency,
+            "number_format": number_format,
             "changed_at": at,
         },
     )
     audit.record(
         "report_rule.changed", subject=client, by=by, at=at,
-        conversion=conversion.value, seconds=seconds, k=k, p=p,
+        conversion=conversion.value, seconds=seconds, k=k, p=p, currency=currency, number_format=number_format,
     )  # fmt: skip
     return row

@@ -17,6 +17,7 @@ from analytics.forms.explorer import CostForm
 from analytics.models import CostImport
 from analytics.selectors import costs as selectors
 from analytics.selectors import showing
+from analytics.selectors.rules import money_of_client
 from analytics.services import costs
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.lib import calendars
@@ -32,12 +33,15 @@ _SHOWN: Final = 100
 def bring(request: StaffRequest, client: Client) -> HttpResponse:
     """Bring a file; what was brought before."""
     form = CostForm(request.POST or None, request.FILES or None)
+    money = money_of_client(client)
     faults: list[cost_file.Fault] = []
     more = 0
     if request.method == "POST" and form.is_valid():
         today = calendars.day_in(client.time_zone, request.at)
         try:
-            rows = cost_file.read(form.cleaned_data["file"].read(cost_file.BYTES_AT_MOST + 1), today=today)
+            rows = cost_file.read(
+                form.cleaned_data["file"].read(cost_file.BYTES_AT_MOST + 1), today=today, money=money
+            )
         except cost_file.CostFileError as error:
             faults, more = error.faults, error.more
         else:
@@ -49,6 +53,8 @@ def bring(request: StaffRequest, client: Client) -> HttpResponse:
         "form": form,
         "faults": faults,
         "more": more,
+        "money": money,
+        "example": [money.number(cost, 2) for cost in (120.5, 1118)],
         "known": selectors.known_costs(client),
         "page": Paginator(selectors.brought(client), _PAGE).get_page(request.GET.get("page")),
     }
@@ -67,13 +73,14 @@ def _brought(client: Client, cost_import_id: UUID) -> CostImport:
 def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpResponse:
     """A file before it counts: its lines, what it replaces, campaigns that no call names; or what became of it."""
     brought = _brought(client, cost_import_id)
+    money = money_of_client(client)
     context: dict[str, Any] = {"client": client, "tab": "costs", "brought": brought}
     if brought.state == CostState.DRAFT:
         names = {campaign.casefold(): campaign for _, campaign, _ in brought.rows}
         known = {value.casefold() for value, _ in showing.choices_of(client)["campaign"]}
         context |= {
             "rows": [
-                {"day": day, "campaign": campaign, "amount": cents / 100}
+                {"day": day, "campaign": campaign, "amount": money.cents(cents)}
                 for day, campaign, cents in brought.rows[:_SHOWN]
             ],
             "more": max(0, brought.count - _SHOWN),
@@ -81,7 +88,11 @@ def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpRes
             "unknown": sorted(name for key, name in names.items() if key not in known)[:_SHOWN],
             "campaigns": len(names),
         }
-    return render(request, "analytics/costs_show.html", context | {"amount": brought.cents / 100})
+    return render(
+        request,
+        "analytics/costs_show.html",
+        context | {"amount": money.cents(brought.cents), "currency": money.currency},
+    )
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from analytics.enums import GoalMeasure, GoalPeriod, GoalSide
 from analytics.forms.goals import GoalForm
-from analytics.selectors import counting, reports
+from analytics.selectors import counting, reports, rules
 from analytics.selectors import goals as selectors
 from analytics.services import goals
 from analytics.views.explorer import source_of
@@ -39,7 +39,8 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
         except goals.GoalError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"Goal set. It is missed when: {selectors.in_words(goal)}.")
+            words = selectors.in_words(goal, rules.money_of_client(client))
+            messages.success(request, f"Goal set. It is missed when: {words}.")
             return redirect("analytics:goals", client.slug)
     source = source_of(request, client)
     is_exact = source is not reports.report

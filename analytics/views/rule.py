@@ -20,7 +20,7 @@ from callprivacy.tenancy.models import Client
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def change(request: StaffRequest, client: Client) -> HttpResponse:
-    """Say what converts, how many callers a figure needs, and what protects a caller's part of a sum."""
+    """Say what converts, how many callers a figure needs, what protects a sum, and how money is written."""
     rule = selectors.rule_of(client)
     form = RuleForm(request.POST) if request.method == "POST" else RuleForm.of(rule)
     if request.method == "POST" and form.is_valid():
@@ -33,6 +33,8 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
                 tags=said["tags"],
                 k=said["k"],
                 p=said["p"],
+                currency=said["currency"],
+                number_format=said["number_format"],
                 by=request.actor,
                 at=request.at,
             )

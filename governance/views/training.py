@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.views.pages import page_of
-from governance import charts
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
 from governance.forms.training import (
@@ -256,11 +255,11 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
         "done": sum(one.done for one in courses),
         "overdue": sum(one.overdue for one in courses),
         "reminded": sum(month.get(name, 0) for name in names),
-        "days": days,
-        "bars": charts.bars_of(days),
-        "tallest": charts.tallest(days),
-        "width": charts.WIDTH,
-        "height": charts.HEIGHT,
+        "chart": {
+            "series": ["Overdue", "Due", "Done"],
+            "more": ["Reminders"],
+            "rows": [[f"{day.on:%-d %b}", day.overdue, day.due, day.done, day.reminders] for day in days],
+        },
         "page": page_of(request, left, size=_PAGE),
         "of_role": Role(wanted["role"]).label if wanted.get("role") else "",
     }

@@ -32,12 +32,20 @@ def show_calendar(request: StaffRequest) -> HttpResponse:
         "own": own,
         "chosen": chosen[0] if len(chosen) == 1 else None,
         "found": found,
-        "picture": selectors.draw(found),
-        "table": [
-            {"day": day, "numbers": [day.counts.get(category, 0) for category in found.drawn]}
-            for day in found.days
-        ],
-        "sums": [(category, found.sum_of(category)) for category in found.drawn],
+        "chart": {
+            "series": [f"{category.label}: {found.sum_of(category):,}" for category in found.drawn],
+            "looks": [f"due-{category.value}" for category in found.drawn],
+            "more": ["All"],
+            "rows": [
+                [
+                    f"{day.on:%a %-d %b}",
+                    *(day.counts.get(category, 0) for category in found.drawn),
+                    day.total,
+                ]
+                for day in found.days
+            ],
+        },
+        "summary": f"{found.total:,} in all, {found.most:,} on the fullest day",
         "days": selectors.DAYS,
         "query": request.GET.urlencode(),
         "observed": sum(client.retention_state != "live" for client in chosen),

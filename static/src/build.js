@@ -14,7 +14,7 @@ const inter = join(modules, "@fontsource-variable/inter/files");
 // What other sites load. A released version never changes: a new one is a new file (consent/channels/embed.py names it).
 const embed = join(root, "static/consent/embed.v1.js");
 const fonts = { "inter-latin.woff2": "inter-latin-wght-normal.woff2", "inter-latin-ext.woff2": "inter-latin-ext-wght-normal.woff2" };
-const licences = { "Chart.js": "chart.js/LICENSE.md", "@kurkle/color": "@kurkle/color/LICENSE.md", "Tailwind CSS": "tailwindcss/LICENSE",
+const licences = { "Tailwind CSS": "tailwindcss/LICENSE",
   daisyUI: "daisyui/LICENSE", "Inter": "@fontsource-variable/inter/LICENSE" };
 
 async function buildEmbed(outfile) {
@@ -30,7 +30,7 @@ async function build(out) {
   execFileSync(process.execPath, [join(modules, "@tailwindcss/cli/dist/index.mjs"), "-i", join(src, "app.pcss"), "-o", join(out, "app.css"), "--minify"],
     { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
   await esbuild.build({
-    entryPoints: ["app.js", "chart.js", "passkeys.js", "phone.js", "theme.js"].map((name) => join(src, name)),
+    entryPoints: ["app.js", "passkeys.js", "phone.js", "theme.js"].map((name) => join(src, name)),
     outdir: out, bundle: true, minify: true, format: "iife", target: "es2022", legalComments: "none", logLevel: "warning",
   });
   const texts = Object.entries(licences).map(([name, file]) => `${name}\n${"=".repeat(name.length)}\n${readFileSync(join(modules, file), "utf8").trim()}\n`);

@@ -26,6 +26,7 @@ from callprivacy.calls.enums import ConfidentialCause, Direction, Outcome
 from callprivacy.calls.models import Call, Caller, ConfidentialCall, first_id_at
 from callprivacy.calls.services import confidential, intake
 from callprivacy.calls.services.intake import Taken, Way
+from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
@@ -771,3 +772,18 @@ def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: 
     assert "if at least 7 callers contribute to it" in shown
     assert "at least 20 percent of what the largest brings" in shown
     assert signed_in(cast.bob).post(page, said).status_code == 403
+
+
+def test_an_account_manager_sets_the_currency_and_the_number_format(cast: Cast, shop: Client) -> None:
+    make.grant(cast.alice, shop, bundle=Role.ACCOUNT_MANAGER)
+    said = {"conversion": "answered", "seconds": "60", "tags": "", "k": "5", "p": "15"}
+    page = "/reports/clients/dentist/rule/"
+    assert signed_in(cast.alice).post(page, said | {"currency": "euro"}).status_code == 400
+    chosen = said | {"currency": "CHF", "number_format": "de-ch"}
+    assert signed_in(cast.alice).post(page, chosen).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert rule_selectors.money_of_client(shop) == Money("CHF", "de-ch")
+    assert signed_in(cast.alice).post(page, said).status_code == 302
+    shop.home_country = "FR"
+    with job_scope(agency_id=cast.acme.pk):
+        assert rule_selectors.money_of_client(shop) == Money("EUR", "fr"), "as in its country"

@@ -6,9 +6,15 @@ from datetime import date
 
 import pytest
 
-from analytics.channels.cost_file import FAULTS_SHOWN, CostFileError, CostRow, read
+from analytics.channels import cost_file
+from analytics.channels.cost_file import FAULTS_SHOWN, CostFileError, CostRow
+from callprivacy.lib.money import DOLLARS, Money
 
 TODAY = date(2026, 11, 24)
+
+
+def read(data: bytes, *, today: date, money: Money = DOLLARS) -> list[CostRow]:
+    return cost_file.read(data, today=today, money=money)
 
 
 def _faults(text: str | bytes) -> list[tuple[int, str, str]]:
@@ -35,6 +41,18 @@ def test_a_file_is_read_whatever_separates_its_cells(separator: str) -> None:
 def test_grouped_amounts_are_read_where_they_are_quoted() -> None:
     text = 'date,campaign,cost\n2026-11-01,Roofs,"1,200.05"\n'
     assert read(text.encode(), today=TODAY)[0].cents == 120_005
+
+
+@pytest.mark.parametrize("cost", ["1.200,05", "1200,05", "1200.05", "€ 1.200,05", "1200,05 EUR"])
+def test_amounts_are_read_in_the_clients_number_format_and_with_a_plain_point(cost: str) -> None:
+    text = f"date;campaign;cost\n2026-11-01;Roofs;{cost}\n"
+    assert read(text.encode(), today=TODAY, money=Money("EUR", "de"))[0].cents == 120_005
+
+
+def test_an_amount_of_another_currency_is_refused() -> None:
+    with pytest.raises(CostFileError) as caught:
+        read(b"date,campaign,cost\n2026-11-01,Roofs,$12.50\n", today=TODAY, money=Money("EUR", "de"))
+    assert caught.value.faults[0].what.startswith("Write the cost in EUR, as 1.250,50 or 1250.50")
 
 
 def test_all_that_is_wrong_is_said_with_its_line_and_column() -> None:

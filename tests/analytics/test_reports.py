@@ -465,6 +465,35 @@ def _costs_text(roofs: int, drains: int) -> str:
     return "date,campaign,cost\n" + "".join(lines)
 
 
+def test_money_is_written_in_the_clients_currency_and_format_wherever_it_stands(
+    cast: Cast, nina: Membership
+) -> None:
+    _fill(cast.dentist)
+    day = (make.now().replace(day=1) - 2 * DAY).date()
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(home_country="DE")
+        costs.take_costs(
+            brought=costs.bring_costs(
+                client=cast.dentist,
+                rows=[CostRow(day, name, 1_234_550) for name in ("Roofs", "Drains")],
+                by=make.JOB,
+                at=make.NOON,
+            ),
+            by=make.JOB,
+            at=make.NOON,
+        )
+    browser = signed_in(nina)
+    where = "/reports/clients/dentist/"
+    assert "12.345,50\xa0€" in browser.get(f"{where}campaigns/?period=month").content.decode()
+    assert "\xa0€" in browser.get(f"{where}?measure=value&period=month").content.decode()
+    assert "in EUR" in browser.get(f"{where}costs/").content.decode()
+    assert re.search(r"\d,\d\d\xa0€", browser.get("/reports/?period=month").content.decode())
+    heads = browser.get(f"{where}campaigns/csv/?period=month").content.decode("utf-8-sig").splitlines()[0]
+    assert '"Cost (EUR)"' in heads
+    assert '"Value (EUR)"' in heads
+    assert "&quot;€&quot;" in _text_of(browser.get(f"{where}campaigns/xlsx/?period=month").content)
+
+
 def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
     browser = signed_in(nina)
@@ -691,7 +720,7 @@ def test_a_report_made_private_again_ends_the_mails_of_others(
 # --- All clients ---
 
 
-@pytest.mark.parametrize(("qualified", "each"), [(3, "Suppressed"), (12, "0.83")])
+@pytest.mark.parametrize(("qualified", "each"), [(3, "Suppressed"), (12, "$0.83")])
 def test_cost_of_a_qualified_call_is_suppressed_where_the_calls_are(
     cast: Cast, nina: Membership, qualified: int, each: str
 ) -> None:

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -525,31 +525,6 @@ def test_many_clients_with_the_same_days_are_counted_together(cast: Cast) -> Non
         with CaptureQueriesContext(connections["default"]) as many:
             calendar.calendar(clients, make.NOON)
     assert len(many) == len(few)
-
-
-def test_the_picture_stacks_each_day_to_its_height_and_stays_inside() -> None:
-    days = [
-        calendar.Day(date(2026, 11, 25) + timedelta(days=number), counts)
-        for number, counts in enumerate(
-            [{Category.CALL: 30, Category.RECORDING: 10}, {}, {Category.CALL: 40}]
-        )
-    ]
-    picture = calendar.draw(calendar.Calendar(days))
-    assert [line.label for line in picture.lines] == ["0", "10", "20", "30", "40"]
-    first, empty, last = picture.bars
-    assert sum(piece.height for piece in first.pieces) == pytest.approx(last.pieces[0].height)
-    assert first.pieces[1].y + first.pieces[1].height == pytest.approx(first.pieces[0].y)
-    assert empty.pieces == []
-    for bar in picture.bars:
-        for piece in bar.pieces:
-            assert piece.y >= 0
-            assert piece.x + piece.width <= picture.width
-
-
-@pytest.mark.parametrize(("most", "end"), [(0, "4"), (5, "8"), (9, "20"), (81, "200"), (900, "2,000")])
-def test_the_scale_ends_at_a_round_number(most: int, end: str) -> None:
-    day = calendar.Day(date(2026, 11, 25), {Category.CALL: most})
-    assert calendar.draw(calendar.Calendar([day])).lines[-1].label == end
 
 
 def test_the_calendar_is_a_picture_and_a_table_and_filters_by_client(cast: Cast) -> None:

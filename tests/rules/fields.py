@@ -833,7 +833,7 @@ REGISTER: dict[str, Table] = {
     ),
     "analytics.ReportRule": Table(
         "What a client counts as a conversion, and how many callers a figure needs",
-        _plain(_OURS, "conversion seconds tags k p changed_at"),
+        _plain(_OURS, "conversion seconds tags k p currency number_format changed_at"),
     ),
     "analytics.Span": Table(
         "A stretch of a client's time whose calls are grouped together",

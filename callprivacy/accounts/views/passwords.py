@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from callprivacy.accounts import access, charts, passwords, selectors
+from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
@@ -81,11 +81,13 @@ def list_due(request: StaffRequest) -> HttpResponse:
         "rows": [_row(member, request, reminded, keys) for member in page],
         "policy": policy,
         "profile": policy.get_profile_display(),
-        "bars": charts.bars_of(days),
-        "days": days[::-1],
-        "tallest": max([day.overdue + day.soon for day in days], default=0) or 1,
-        "width": charts.WIDTH,
-        "height": charts.HEIGHT,
+        "chart": {
+            "series": ["Overdue", "Due soon"],
+            "more": ["People", "Without a second factor"],
+            "rows": [
+                [f"{day.on:%-d %b}", day.overdue, day.soon, day.people, day.without_factor] for day in days
+            ],
+        },
         "resets": selectors.open_resets(at=request.at),
         "roles": [role.replace("_", " ") for role in policy.second_factor_roles],
     }

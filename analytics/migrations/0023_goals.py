@@ -11,7 +11,7 @@ from callprivacy.tenancy import rls
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analytics", "0021_sums_that_protect_callers"),
+        ("analytics", "0022_currency_and_number_format"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
