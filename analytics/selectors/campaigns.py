@@ -349,7 +349,7 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         counting=made.counting,
         columns=[
             "Campaign", "Compared with the others", "Cost of a qualified call", "Cost of one before", "Cost of a call",
-            "Cost", "Calls", "Missed calls", "Cost of missed calls (estimate)", "Qualified calls",
+            "Cost", "Calls", "Missed calls", "Estimated cost of missed calls", "Qualified calls",
             "Against the period before", "Value",
         ],
         rows=rows,

@@ -139,11 +139,11 @@ def test_page_states_estimates_with_their_formulas(cast: Cast) -> None:
 
     page = browser.get("/reports/clients/dentist/campaigns/?period=month").content.decode()
 
-    # 20 of 80 calls for 400.00; 600.00 of 80 answered calls.
-    assert "about 100.00" in page
+    # 20 of 80 calls for $400.00; $600.00 of 80 answered calls.
+    assert "about $100.00" in page
     assert "Missed calls × cost per call, campaign by campaign" in page
-    assert "about 150.00" in page
-    assert "Missed calls × 7.50, the value per answered call" in page
+    assert "about $150.00" in page
+    assert "Missed calls × $7.50, the value per answered call" in page
 
 
 @pytest.mark.django_db
@@ -155,7 +155,7 @@ def test_file_of_campaigns_has_missed_calls_and_their_cost(cast: Cast, nina: Mem
     (row,) = [
         one for one in csv.DictReader(text.decode("utf-8-sig").splitlines()) if one["Campaign"] == "Roofs"
     ]
-    assert (row["Missed calls"], row["Cost of missed calls (estimate)"]) == ("20", "100.0")
+    assert (row["Missed calls"], row["Estimated cost of missed calls (USD)"]) == ("20", "100.0")
 
 
 @pytest.mark.django_db

@@ -122,7 +122,7 @@ def test_cost_goal_compares_all_costs_with_all_qualified_calls(cast: Cast) -> No
 
     (row,) = _rows(cast)
 
-    assert (row.before.figure_words, row.before.state) == ("50.00", GoalState.MISSED)
+    assert (row.before.figure_words, row.before.state) == ("$50.00", GoalState.MISSED)
 
 
 def test_one_alert_goes_out_for_each_period_and_names_no_figure(cast: Cast, nina: Membership) -> None:
