@@ -196,7 +196,7 @@ class EventKind(models.TextChoices):
     LIFTED = "lifted", "Restriction ended"
     CARRIED = "carried", "Recorded at the clients"
     GIVEN_TO_CLIENTS = "given_to_clients", "Opened for each client that answers"
-    PASSED_ON = "passed_on", "Recipient notifications started"
+    PASSED_ON = "passed_on", "Recipient notifications planned"
     NOTICE_SENT = "notice_sent", "Recipient notification sent"
     NOTICE_ACKNOWLEDGED = "notice_acknowledged", "Recipient notification acknowledged"
     WRITTEN = "written", "Letter sent"

@@ -101,7 +101,11 @@ def _cut(
 
 
 def _cutting(found: Standing, cut: Event) -> list[str]:
-    return [words.cut(cut), words.THIS_CALL_FIRST] if cut is found.refusal else [words.cut(cut)]
+    return (
+        [words.cut(cut, found.zone), words.THIS_CALL_FIRST]
+        if cut is found.refusal
+        else [words.cut(cut, found.zone)]
+    )
 
 
 def _measure(question: Question) -> Answer:
@@ -112,7 +116,15 @@ def _measure(question: Question) -> Answer:
     if question.declared == Basis.CONSENT and found.yes is None:
         return Answer(False, False, False, None, None, (), (words.DECLARED_CONSENT,))
     if found.yes is not None:
-        return Answer(True, True, True, Basis.CONSENT, found.yes, (), (words.stands(found.yes, at=found.at),))
+        return Answer(
+            True,
+            True,
+            True,
+            Basis.CONSENT,
+            found.yes,
+            (),
+            (words.stands(found.yes, found.zone, at=found.at),),
+        )
     return Answer(True, True, True, question.declared, None, (), (words.OPT_OUT,))
 
 
@@ -145,6 +157,7 @@ def _read(
         until=until,
         outset=outset,
         posted=question.posted_notice,
+        zone=question.zone,
     )
 
 
@@ -197,13 +210,13 @@ def _why(question: Question, ground: Ground, found: Standing, *, lawful: bool, m
 
 
 def _refusal(found: Standing) -> list[str]:
-    said = [words.forbids(found.no, at=found.at)] if found.no is not None else []
+    said = [words.forbids(found.no, found.zone, at=found.at)] if found.no is not None else []
     return [*said, words.THIS_CALL_FIRST] if found.of_this_call else said
 
 
 def _evidence(ground: Ground, found: Standing) -> list[str]:
     if found.yes is not None:
-        return [words.stands(found.yes, at=found.at)]
+        return [words.stands(found.yes, found.zone, at=found.at)]
     said = []
     if found.announced:
         said.append(words.ANNOUNCED)
@@ -212,9 +225,9 @@ def _evidence(ground: Ground, found: Standing) -> list[str]:
     if found.posted:
         said.append(words.POSTED)
     if found.late is not None:
-        said.append(words.too_late(found.late))
+        said.append(words.too_late(found.late, found.zone))
     if found.unfit is not None:
-        said.append(words.unfit(found.unfit, written=ground.written))
+        said.append(words.unfit(found.unfit, found.zone, written=ground.written))
     return said or [words.NO_EVIDENCE]
 
 

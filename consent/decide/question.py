@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
 
@@ -77,6 +77,7 @@ class Question:
     :ivar events: what the ledger knows of the person at this client, in any order, of any purpose.
     :ivar posted_notice: a sign or page told of the purpose when the call came.
     :ivar declared: on what the client rests measuring; only that purpose looks at it.
+    :ivar zone: in which the reasons show instants.
     """
 
     purpose: Purpose
@@ -89,6 +90,7 @@ class Question:
     minor: bool = False
     health: bool = False
     declared: Basis = Basis.LEGITIMATE_INTERESTS
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ withdrawal, for good or for one call: it counts where none stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from consent.decide.ground import Ground
@@ -37,7 +37,8 @@ _IN_WRITING: Final = frozenset(
 @dataclass(slots=True)
 class Standing:
     """
-    :ivar at: the instant. :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
+    :ivar at: the instant. :ivar zone: in which texts show instants.
+    :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
     :ivar of_this_call: whether that refusal was for this call. :ivar announced: heard on this call, at its outset.
     :ivar on_recording: and the recording holds it. :ivar heard: the event of it, if there is one.
     :ivar posted: a notice was there before; :ivar seen: its event.
@@ -48,6 +49,7 @@ class Standing:
     """
 
     at: datetime
+    zone: tzinfo = UTC
     yes: Event | None = None
     no: Event | None = None
     of_this_call: bool = False
@@ -105,6 +107,7 @@ def read(
     until: datetime,
     outset: datetime,
     posted: bool,
+    zone: tzinfo = UTC,
 ) -> Standing:
     """
     What the events of one purpose leave standing at `begins`, and what happens after it up to `until`.
@@ -113,7 +116,7 @@ def read(
     """
     announced = call is not None and call.announcement
     on_recording = announced and call is not None and call.announced_on_recording
-    found = Standing(begins, announced=announced, on_recording=on_recording, posted=posted)
+    found = Standing(begins, zone=zone, announced=announced, on_recording=on_recording, posted=posted)
     of_call, standing = _Newest(), _Newest()
     for event in events:
         if event.purpose != purpose or event.at > until:

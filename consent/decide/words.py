@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from consent.decide.question import Event
@@ -45,38 +45,40 @@ _DID: Final = {
 }
 
 
-def stands(event: Event, *, at: datetime) -> str:
+def stands(event: Event, zone: tzinfo, *, at: datetime) -> str:
     """The consent in force at an instant."""
-    return f"{_happened(event)}; in force on {_when(at)}."
+    return f"{_happened(event, zone)}; in force on {_when(at, zone)}."
 
 
-def forbids(event: Event, *, at: datetime) -> str:
+def forbids(event: Event, zone: tzinfo, *, at: datetime) -> str:
     """The refusal or withdrawal that held at an instant."""
-    return f"{_happened(event)}; no later consent lifted it by {_when(at)}."
+    return f"{_happened(event, zone)}; no later consent lifted it by {_when(at, zone)}."
 
 
-def too_late(event: Event) -> str:
+def too_late(event: Event, zone: tzinfo) -> str:
     """A consent that cannot heal what was begun without it."""
-    return f"{_happened(event)}, after the recording had begun, which it cannot heal."
+    return f"{_happened(event, zone)}, after the recording had begun, which it cannot heal."
 
 
-def unfit(event: Event, *, written: bool) -> str:
+def unfit(event: Event, zone: tzinfo, *, written: bool) -> str:
     """A consent without the form that is asked for."""
     if written:
-        return f"{_happened(event)}, but not in writing."
-    return f"{_happened(event)}, but not as a consent that counts here: it is no more than a notice."
+        return f"{_happened(event, zone)}, but not in writing."
+    return f"{_happened(event, zone)}, but not as a consent that counts here: it is no more than a notice."
 
 
-def cut(event: Event) -> str:
+def cut(event: Event, zone: tzinfo) -> str:
     """What ends a recording on its call."""
-    return f"{_happened(event)}, on the call: what follows is withheld."
+    return f"{_happened(event, zone)}, on the call: what follows is withheld."
 
 
-def _happened(event: Event) -> str:
+def _happened(event: Event, zone: tzinfo) -> str:
     if event.channel is None:
-        return f"Withdrawn: on the opt-out list since {_when(event.at)}"
-    return f"{_DID[event.kind]} on {_when(event.at)} ({_CHANNELS[event.channel]}, {_SCOPES[event.scope]})"
+        return f"Withdrawn: on the opt-out list since {_when(event.at, zone)}"
+    return (
+        f"{_DID[event.kind]} on {_when(event.at, zone)} ({_CHANNELS[event.channel]}, {_SCOPES[event.scope]})"
+    )
 
 
-def _when(at: datetime) -> str:
-    return f"{at.astimezone(UTC).isoformat(' ', 'seconds')[:19]} UTC"
+def _when(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -177,6 +177,7 @@ class _Batch:
             minor=self.presumes_minors or call.caller_id in self.minors,
             health=self.health,
             declared=self.declared,
+            zone=self.zone,
         )
 
 

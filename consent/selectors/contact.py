@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -118,6 +119,7 @@ class Facts:
     :ivar sites: where its calls are answered, or everywhere it does business.
     :ivar minors: whether its trade has everybody who calls taken for a minor.
     :ivar rules: of the law, as its agency put them in force.
+    :ivar zone: the client's, in which texts show days.
     """
 
     standard: Standard
@@ -128,6 +130,7 @@ class Facts:
     health: bool
     minors: bool
     rules: Rules
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -193,6 +196,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
         health=client.sector in cases.HEALTH,
         minors=minors.are_presumed(client),
         rules=law.load_pack() if pack is None else rules_in(RulePack(pk=uuid.UUID(pack[0]), digest=pack[1])),
+        zone=ZoneInfo(client.time_zone),
     )
 
 

@@ -297,6 +297,7 @@ class _Desk:
                 standard=self.facts.standard,
                 minor=person.minor or self.facts.minors,
                 health=self.facts.health,
+                zone=self.facts.zone,
             ),
             self.rules,
         )
@@ -304,13 +305,16 @@ class _Desk:
     def _do_not_call(self, person: Person, asked_at: datetime) -> Obstacle:
         """Nothing ends such a request but the person; the date is until when the law has it kept at least."""
         until, rule = kept_until(self.rules, asked_at, _pairs(person))
-        at_least = "without end" if until is None else f"until {_day(until.date())} at least"
+        at_least = "without end" if until is None else f"until {self._day_of(until)} at least"
         return Obstacle(
             Code.DO_NOT_CALL,
-            f"Asked on {_day(asked_at.date())} not to be contacted. It holds until the person says otherwise; the law"
+            f"Asked on {self._day_of(asked_at)} not to be contacted. It holds until the person says otherwise; the law"
             f" has it kept {at_least} ({rule.citation}).",
             rule=rule.id,
         )
+
+    def _day_of(self, at: datetime) -> str:
+        return _day(at.astimezone(self.facts.zone).date())
 
     def _registers(
         self,
@@ -336,7 +340,7 @@ class _Desk:
             elif consent.allowed and consent.event is not None:
                 notes.append(
                     f"On “{register.name}” of {_day(register.as_of)}; the consent of"
-                    f" {_day(consent.event.at.date())} counts."
+                    f" {self._day_of(consent.event.at)} counts."
                 )
             else:
                 found.append(Obstacle(Code.REGISTER, f"On “{register.name}” as of {_day(register.as_of)}."))

@@ -274,6 +274,8 @@ def timeline_of(case: Case, key: Key | None) -> list[dict[str, Any]]:
 
 
 def _title(row: CaseEvent, letter: Progress | None) -> str:
+    if row.kind == EventKind.PASSED_ON and row.details.get("recipients") == 0:
+        return words_for(Progress(), Reader.OFFICER)
     if letter is None:
         return row.get_kind_display()
     what = "Acknowledgement" if row.kind == EventKind.ACKNOWLEDGED else "Letter"

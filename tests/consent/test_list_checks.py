@@ -42,7 +42,7 @@ from tests.calls import files
 from tests.cast import Cast, assemble
 from tests.consent.systems import system_of
 from tests.make import NOON
-from tests.samples import local
+from tests.samples import local, new_york
 from tests.scale import some
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +159,16 @@ def test_the_same_rows_come_back_in_their_order_each_with_its_verdict(cast: Cast
     assert (done.state, done.allowed, done.blocked, done.refused) == (JobState.DONE, 1, 2, 0)
     assert done.reasons == {"do_not_call": 1, "no_consent": 1}
     assert done.checked_at == DAY
+
+
+def test_do_not_call_request_is_dated_in_the_clients_zone(cast: Cast) -> None:
+    night = NOON.replace(hour=2)
+    say(cast, NO, EventKind.WITHDRAWN, at=night)
+    check = bring(cast)
+
+    assert run(check)
+
+    assert f"Asked on {new_york(night - timedelta(days=1), '%-d %b %Y')} not" in rows_of(check)[0]["reason"]
 
 
 def test_the_verdicts_are_those_of_the_interface_for_programs(cast: Cast) -> None:

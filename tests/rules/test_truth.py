@@ -20,7 +20,7 @@ from django.test import Client as Browser
 from callprivacy.lib.status import TEXTS, Progress, Reader, Thing, words_for
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope
-from consent.enums import Language, VendorStep, WaitingState
+from consent.enums import EventKind, Language, VendorStep, WaitingState
 from consent.models import VendorTask
 from consent.services import destinations, limits
 from rights.channels import links
@@ -32,6 +32,8 @@ from rights.selectors import letters as letter_selectors
 from rights.services import deciding, letters, passing
 from tests import make
 from tests.cast import Cast
+from tests.consent.deciding import recorded as recorded_call
+from tests.consent.deciding import say, work
 from tests.make import NOON
 from tests.retention.test_vendors import live
 from tests.rights import asking
@@ -160,6 +162,17 @@ def answered(ground: Ground, *, state: LetterState = LetterState.SENT, fetched: 
     return asking.case_of(submission, Ask.COPY)
 
 
+# --- Decisions ----------------------------------------------------------------------------------------------------
+
+
+def decided_call(ground: Ground) -> str:
+    """A recorded call whose caller agreed in the client's evening."""
+    call = recorded_call(ground.cast.dentist)
+    say(ground.cast.dentist, EventKind.GIVEN, call.caller_id, happened_at=NIGHT - timedelta(days=3))
+    work(ground.cast.dentist)
+    return page(ground.cast.alice, "calls:call", "dentist", call.pk)
+
+
 # --- Letters ------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +216,11 @@ def taught(_: Ground) -> str:
 CLAIMS = (
     Claim("the case's step", "an earlier state: planned", lambda g: case_page(g, erased(g)),
           ("Notify recipients Being notified: 0 of 2 sent",), ("Notify recipients Done", "Recipients told")),
+    Claim("the case's timeline", "an earlier state: planned", lambda g: case_page(g, erased(g)),
+          ("Recipient notifications planned",), ("Recipient notifications started",)),
+    Claim("the case's timeline", "nobody to notify",
+          lambda g: (make.call(g.cast.dentist, ANNA), case_page(g, carried_out(g)))[1],
+          ("No recipients to notify",), ("Recipient notifications planned", "notifications started")),
     Claim("the list of notifications", "an earlier state: planned",
           lambda g: (erased(g), page(g.cast.alice, "rights:recipients"))[1],
           ("is to be notified of an erasure", "Waiting"), ("is told of", "says when it is done")),
@@ -254,6 +272,9 @@ CLAIMS = (
     Claim("the acknowledgement on the caller's page", "failed",
           lambda g: caller_page(acknowledged(g, LetterState.FAILED)),
           ("Our letter to you was not delivered",), ("We wrote to you",)),
+    Claim("the call's decision", "another time zone", decided_call,
+          (f"Agreed on {new_york(NIGHT - timedelta(days=3), '%Y-%m-%d %H:%M:%S %Z')}", "in force on"),
+          (f"{NIGHT - timedelta(days=3):%H:%M:%S} UTC", f"{NOON - timedelta(days=1):%H:%M:%S} UTC")),
     Claim("the code", "the limit is reached", fourth_code,
           ("No code was sent", f"from {new_york(NOON + timedelta(hours=1))}"), ("a code is on its way",)),
     Claim("the day of receipt", "it is not counted", taught,
