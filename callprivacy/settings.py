@@ -155,6 +155,7 @@ MIDDLEWARE = [
     "callprivacy.accounts.middleware.ScopeMiddleware",
     # Within the scope, which says whether a member asks.
     "dashboard.middleware.FormAddressMiddleware",
+    "dashboard.middleware.ChosenClientMiddleware",
     # Last: it turns a locked-out sign-in into its answer.
     "axes.middleware.AxesMiddleware",
     # Nearest to the page: it turns a statement that took too long into a plain answer.

@@ -7,16 +7,23 @@ place of a page whose statement the database cut off, and at an address that tak
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.csp import build_policy
 from psycopg.errors import QueryCanceled
 
+from callprivacy.accounts import access
+from callprivacy.accounts.models import Membership
 from callprivacy.lib.logs import logger
+from callprivacy.tenancy.enums import Permission
+from dashboard import navigation
+from dashboard.navigation import CHOSEN
 from dashboard.views import health
 from retention.middleware import FOR_PROGRAMS
 
@@ -92,6 +99,54 @@ def _above(path: str) -> str:
             continue
         return "../" * up
     return ""
+
+
+class ChosenClientMiddleware:
+    """
+    Keeps the client that a person chose until it is cleared. The address carries it: a list that takes `?client=` and
+    is opened without it leads on to the one that is narrowed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
+        """Keep a client that the address chooses, forget one that it clears, or lead on to the one that is kept."""
+        membership: Membership | None = getattr(request, "membership", None)
+        place = navigation.place_of(request.resolver_match)
+        if (
+            request.method != "GET"
+            or request.headers.get("HX-Request")
+            or membership is None
+            or place is None
+        ):
+            return None
+        kept, match = request.session.get(CHOSEN, ""), request.resolver_match
+        if (asked := request.GET.get("client")) is not None:
+            is_here = place.page.narrows or match is None or match.kwargs.get("slug") == asked
+            if not asked:
+                request.session.pop(CHOSEN, None)
+            elif is_here and asked != kept and asked.isprintable() and _may_see(request, membership, asked):
+                request.session[CHOSEN] = asked
+        elif kept and match is not None and place.page.narrows and match.view_name == place.page.name:
+            needs = [need for need in place.page.needs if isinstance(need, Permission)]
+            if _may_see(request, membership, kept, *needs):
+                query = request.GET.copy()
+                query["client"] = kept
+                return redirect(f"{request.path}?{query.urlencode()}")
+        return None
+
+
+def _may_see(request: HttpRequest, membership: Membership, slug: str, *needs: Permission) -> bool:
+    """Whether a person sees a client, and holds each of these permissions there."""
+    at: datetime = request.at  # type: ignore[attr-defined]  # the scope's middleware sets it
+    seen = access.visible_clients(membership, at=at).filter(slug=slug)
+    return seen.exists() and all(
+        access.clients_with(membership, need, at=at).filter(slug=slug).exists() for need in needs
+    )
 
 
 class TooSlowMiddleware:

@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The board and a case
     path("requests/", board.home, name="home"),
     path("requests/new/", cases.new_request, name="new"),
+    path("requests/decisions/", approvals.list_decisions, name="decisions"),
     path("requests/figures/", metrics.show_year, name="metrics"),
     path("requests/figures.csv", metrics.take_year, name="metrics_file"),
     path("requests/record.csv", metrics.take_record, name="record_file"),

@@ -90,6 +90,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("calls/", calls.list_calls, name="list"),
     path("calls/search/", calls.search, name="search"),
+    path("calls/import/", imports.choose_client, name="import_client"),
     path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     path("reveals/", calls.list_reveals, name="reveals"),
     path("reveals/finished/", calls.finish_sample, name="finish_sample"),

@@ -31,6 +31,9 @@ class Landing:
 
 
 OVERVIEW: Final = Landing("dashboard:overview")
+INBOX: Final = Landing("work:queue")
+PEOPLE: Final = Landing("accounts:people")
+DECISIONS: Final = Landing("rights:decisions", Permission.HANDLE_REQUESTS)
 CLIENTS: Final = Landing("accounts:clients")
 CALLS: Final = Landing("calls:list", Permission.VIEW_CALLS)
 REPORTS: Final = Landing("analytics:home", Permission.VIEW_ANALYTICS)
@@ -39,13 +42,13 @@ ONE_CLIENT: Final = Landing("accounts:client", Permission.VIEW_CLIENT, of_client
 
 # The first of a row that is there; the overview is there for everybody.
 LANDINGS: Final[dict[Role, tuple[Landing, ...]]] = {
-    Role.OFFICER: (OVERVIEW,),
-    Role.ADMIN: (OVERVIEW,),
-    Role.ACCOUNT_MANAGER: (CLIENTS,),
+    Role.OFFICER: (INBOX,),
+    Role.ADMIN: (PEOPLE,),
+    Role.ACCOUNT_MANAGER: (ONE_CLIENT, CLIENTS),
     Role.ANALYST: (REPORTS, OVERVIEW),
     Role.REVIEWER: (CALLS, OVERVIEW),
     Role.AGENT: (DESK, CALLS, OVERVIEW),
-    Role.APPROVER: (ONE_CLIENT, CLIENTS),
+    Role.APPROVER: (DECISIONS, ONE_CLIENT, CLIENTS),
     Role.CALL_CENTRE_HEAD: (ONE_CLIENT, CLIENTS),
 }
 

@@ -45,10 +45,7 @@ def _form(
     *,
     lede: str = "",
 ) -> HttpResponse:
-    crumbs = [
-        ("Training", reverse("governance:training_matrix")),
-        ("Own courses", reverse("governance:own_courses")),
-    ]
+    crumbs = [("Own courses", reverse("governance:own_courses"))]
     if course is not None:
         crumbs.append(("The course", reverse("governance:own_course", args=[course.pk])))
     return show_form(request, form, section="training", title=title, lede=lede, button=button, crumbs=crumbs)

@@ -37,7 +37,7 @@ def show_form(
         "lede": lede,
         "button": button,
         "is_final": is_final,
-        "crumbs": crumbs,
+        "crumbs": crumbs[1:],
         "back": crumbs[-1][1],
     }
     return render(request, "governance/deed.html", context)

@@ -22,7 +22,16 @@ from callprivacy.lib import phone
 from callprivacy.lib.redact import redact
 from callprivacy.lib.status import Progress, Reader, Thing, words_for
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, Copies, EventKind, IdentityKind, IdentityState, StepKind, StepState
+from rights.enums import (
+    ApprovalState,
+    Ask,
+    Copies,
+    EventKind,
+    IdentityKind,
+    IdentityState,
+    StepKind,
+    StepState,
+)
 from rights.models import (
     Approval,
     Case,
@@ -483,6 +492,12 @@ def notices_of(case: Case) -> list[RecipientNotice]:
         .select_related("sent_by")
         .order_by("created_at", "recipient")
     )
+
+
+def decisions_awaiting(client_ids: Collection[int], *, at: datetime) -> QuerySet[Approval]:
+    """The questions that the client's side has not answered, earliest due first."""
+    found = Approval.objects.filter(client_id__in=client_ids, state=ApprovalState.WAITING, expires_at__gt=at)
+    return found.select_related("case__client").order_by("expires_at", "id")
 
 
 def people_who_may(user_ids: Collection[int]) -> QuerySet[User]:

@@ -14,18 +14,21 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import client_address
+from callprivacy.tenancy.enums import Permission
 from consent.services.limits import Verdict, knock
 from rights.enums import ApprovalKind
 from rights.forms.cases import AnswerForm, AskForm
 from rights.models import Approval, Case
+from rights.selectors import casebook
 from rights.selectors import letters as letter_selectors
 from rights.services import approvals
 from rights.views.cases import page
-from rights.views.doors import of_case, work_of_case, works
+from rights.views.doors import clients_of, of_case, work_of_case, works
 
 LOOKS: Final = 60
 """How often an hour one address may open links, so that nobody guesses at them."""
@@ -90,6 +93,20 @@ def take_back(request: StaffRequest, case: Case, approval_id: UUID) -> HttpRespo
     else:
         messages.success(request, "The question is taken back; its link opens nothing any more.")
     return redirect("rights:case", case.pk)
+
+
+@require_safe
+def list_decisions(request: StaffRequest) -> HttpResponse:
+    """What waits for the answer of the client's person, earliest due first, and the reports of the company."""
+    if works(request):
+        raise PermissionDenied("Only the client's side has decisions here; yours are in the inbox.")
+    clients = clients_of(request)
+    reports = access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
+    context = {
+        "decisions": casebook.decisions_awaiting([client.pk for client in clients], at=request.at),
+        "reports": list(reports),
+    }
+    return render(request, "rights/decisions.html", context)
 
 
 @require_POST

@@ -50,7 +50,7 @@ document.addEventListener(
 );
 
 // ---- tabs: on a narrow screen the current one is in view -------------------------------------------------------------
-for (const tab of document.querySelectorAll(":is(.tabs, .parts) [aria-current]")) {
+for (const tab of document.querySelectorAll(":is(.tabs, .sections) [aria-current]")) {
   const row = tab.closest("nav");
   if (row.scrollWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
 }

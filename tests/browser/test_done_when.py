@@ -101,7 +101,7 @@ def bring_a_file(visitor: Visitor) -> None:
     page = visitor.page
     page.get_by_role("link", name="Clients", exact=True).first.click()
     page.get_by_role("link", name=CLIENT, exact=True).first.click()
-    page.get_by_role("link", name="Numbers and connections").click()
+    page.get_by_role("link", name="Integrations", exact=True).click()
     page.get_by_role("link", name="Files of calls").click()
     page.get_by_role("link", name="Import a file").click()
     page.get_by_label("File").set_input_files(
@@ -158,7 +158,8 @@ def reveal_one(visitor: Visitor) -> None:
 def find_it_in_the_trail(visitor: Visitor) -> None:
     """The newest row says who, what and for which client; the words behind it are opened on demand."""
     page = visitor.page
-    page.get_by_role("link", name="Proof and settings").first.click()
+    page.get_by_role("link", name="Compliance", exact=True).first.click()
+    page.get_by_role("link", name="Audit log", exact=True).first.click()
     row = page.get_by_role("row").filter(has_text=re.compile("reveal", re.IGNORECASE)).first
     expect(row).to_contain_text("Olivia Reyes")
     expect(row).to_contain_text(CLIENT)
@@ -172,7 +173,7 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
     """The effect is shown before anything is saved; a second person agrees; the client still only observes."""
     page = visitor.page
     visitor.open(f"/clients/{SLUG}/")
-    page.get_by_role("link", name="Policies").click()
+    page.get_by_role("link", name="Data and retention", exact=True).first.click()
     before = figure(visitor, "Calls past their date")
     page.get_by_role("link", name="Change Call records, calls in").click()
     page.get_by_label("Keep for (days)").fill(str(KEPT_FOR))
@@ -210,6 +211,7 @@ def the_other_officer_reads(visitor: Visitor, client: str) -> Iterator[Page]:
     with sites.visiting(browser, visitor.site) as other:
         other.sign_in(OTHER_OFFICER)
         page = other.page
+        page.get_by_role("link", name="Compliance", exact=True).first.click()
         page.get_by_role("link", name="Retention", exact=True).first.click()
         page.get_by_role("link", name="Changes", exact=True).click()
         waiting = page.get_by_role("region", name="Changes that wait").get_by_role("row")
@@ -235,7 +237,7 @@ def see_what_would_go(visitor: Visitor) -> int:
 def go_live(visitor: Visitor, due: int) -> None:
     """One officer proposes it under the counts, another agrees."""
     page = visitor.page
-    page.get_by_role("link", name="Policies").click()
+    page.get_by_role("link", name="Data and retention", exact=True).first.click()
     page.get_by_role("link", name="Go live").click()
     assert figure(visitor, "Calls to be deleted first") == due
     propose_going_live(visitor, CLIENT)
@@ -265,6 +267,7 @@ def the_other_officer_lets_it_go_live(visitor: Visitor, client: str) -> None:
 def see_it_go(visitor: Visitor, due: int) -> None:
     """A run started by hand erases exactly what was signed for, and nothing is due afterwards."""
     page = visitor.page
+    page.get_by_role("link", name="Compliance", exact=True).first.click()
     page.get_by_role("link", name="Retention", exact=True).first.click()
     page.get_by_role("link", name="Start a run now").click()
     page.get_by_role("button", name="Erase what is due").click()

@@ -94,7 +94,7 @@ def call(phone: Page) -> None:
 def see_it_stopped(hand: Hand) -> None:
     """The queue names the choice; the board says since when nothing counts any more, and which purposes."""
     page = hand.page
-    hand.click(page.get_by_role("link", name="Work queue").first)
+    hand.click(page.get_by_role("link", name="Inbox", exact=True).first)
     row = (
         page.get_by_role("row")
         .filter(has_text=CLIENT)

@@ -113,8 +113,9 @@ def refused_as_too_old(visitor: Visitor) -> int:
 def set_the_matrix(visitor: Visitor) -> None:
     """From its cell in the matrix: the effect before it is saved, then another officer's word."""
     page = visitor.page
+    page.get_by_role("link", name="Compliance", exact=True).first.click()
     page.get_by_role("link", name="Retention", exact=True).first.click()
-    page.get_by_role("link", name="Policies", exact=True).click()
+    page.get_by_role("link", name="Rules", exact=True).click()
     page.get_by_role("link", name=re.compile(f"Call records, calls in of {CLIENT}")).first.click()
     page.get_by_label("Keep for (days)").fill(str(KEPT_FOR))
     page.get_by_label("Why this changes").fill("The contract of this month says thirty days.")
@@ -136,7 +137,7 @@ def set_the_matrix(visitor: Visitor) -> None:
 def see_ninety_days(visitor: Visitor) -> None:
     """The calls of today stand on the day on which their thirty days are over."""
     page = visitor.page
-    page.get_by_role("link", name="Calendar", exact=True).click()
+    page.get_by_role("link", name="Schedule", exact=True).click()
     page.locator("main").get_by_label(re.compile("^Client")).select_option(label=CLIENT)
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("heading", name="What falls due in the next 90 days")).to_be_visible()
@@ -192,6 +193,7 @@ def watch_the_night(visitor: Visitor) -> None:
     """The run of the night, and its page until it has ended."""
     page = visitor.page
     night_comes(visitor)
+    page.get_by_role("link", name="Compliance", exact=True).first.click()
     page.get_by_role("link", name="Retention", exact=True).first.click()
     run = page.get_by_role("region", name="Runs").get_by_role("row").filter(has_text="Each night").first
     run.get_by_role("link").click()

@@ -80,18 +80,18 @@ def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) 
         expect(drawer).to_be_hidden()
         page.get_by_role("button", name="Menu", exact=True).tap()
         entries = texts(drawer.get_by_role("link"))
-        assert {"Overview", "Work queue", "Clients", "Calls", "Retention", "Proof and settings"} <= {
+        assert {"Inbox", "Clients", "Calls", "Requests", "Consent", "Reports", "Compliance", "Settings"} <= {
             entry.strip() for entry in entries
         }
-        drawer.get_by_role("link", name="Retention").tap()
+        drawer.get_by_role("link", name="Requests").tap()
 
-        expect(page.get_by_role("heading", name="Retention", level=1)).to_be_visible()
+        expect(page.get_by_role("heading", name="Requests", level=1)).to_be_visible()
         expect(drawer).to_be_hidden()
         page.wait_for_load_state()  # how wide it is goes by the stylesheet
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         # A client's last tab is in view where it is the current one.
-        visitor.open("/clients/harbor-dental/policies/")
-        expect(page.get_by_role("link", name="Policies")).to_be_in_viewport(ratio=0.9)
+        visitor.open("/clients/harbor-dental/connections/")
+        expect(page.get_by_role("link", name="Integrations")).to_be_in_viewport(ratio=0.9)
 
 
 def test_what_is_done_with_ticked_rows_is_in_view_wherever_they_are(browser: Browser, site: Site) -> None:
@@ -209,7 +209,7 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     page.wait_for_load_state()
     said = page.locator("main").inner_text()
     assert "That you looked is in the trail" in said
-    page.get_by_role("link", name="Work queue", exact=True).first.click()
+    page.get_by_role("link", name="Inbox", exact=True).first.click()
     expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
     page.go_back()
 

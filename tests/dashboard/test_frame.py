@@ -26,8 +26,49 @@ def test_a_page_about_clients_leaves_the_switcher_alone(cast: Cast, path: str) -
     links = re.findall(
         r'href="([^"]*)"( aria-current="true")?>\s*(?:<span class="truncate">)?([^<]+)<', switcher
     )
-    assert links == [
-        ("/clients/", ' aria-current="true"', "All clients"),
-        ("/clients/dentist/", "", "Dentist"),
-        ("/clients/plumber/", "", "Plumber"),
+    assert [(current, name) for _, current, name in links] == [
+        (' aria-current="true"', "All clients"),
+        ("", "Dentist"),
+        ("", "Plumber"),
     ]
+
+
+def _links(page: str, label: str) -> dict[str, str]:
+    block = re.search(rf'<nav[^>]*aria-label="{label}".*?</nav>', page, re.DOTALL)
+    found = re.findall(
+        r'href="([^"]*)".*?>\s*([^<>]+?)\s*</(?:span|a)>', block[0] if block else "", re.DOTALL
+    )
+    return {words: url for url, words in found}
+
+
+def test_chosen_client_scopes_every_entry_until_it_is_cleared(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+    browser.get("/calls/?client=dentist")
+
+    narrowed = browser.get("/calls/")
+    elsewhere = _links(browser.get("/people/").content.decode(), "Main")
+    cleared = browser.get("/calls/?client=")
+
+    assert (narrowed.status_code, narrowed["Location"]) == (302, "/calls/?client=dentist")
+    assert elsewhere["Inbox"] == "/work/?client=dentist"
+    assert elsewhere["Clients"] == "/clients/dentist/"
+    assert elsewhere["Calls"] == "/calls/?client=dentist"
+    assert cleared.status_code == 200
+    assert _links(browser.get("/people/").content.decode(), "Main")["Calls"] == "/calls/"
+
+
+def test_switcher_stays_on_the_page_that_exists_for_a_client(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+
+    pages = {path: browser.get(path).content.decode() for path in ("/clients/dentist/notices/", "/people/")}
+
+    assert 'href="/clients/plumber/notices/?client=plumber"' in pages["/clients/dentist/notices/"]
+    assert 'href="/clients/plumber/?client=plumber"' in pages["/people/"]
+
+
+def test_client_of_another_agency_is_never_chosen(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+
+    browser.get("/work/?client=florist")
+
+    assert "client" not in browser.session

@@ -83,13 +83,13 @@ def test_every_role_has_its_row() -> None:
     ("role", "page"),
     some(
         [
-            (Role.OFFICER, "/overview/"),
-            (Role.ADMIN, "/overview/"),
-            (Role.ACCOUNT_MANAGER, "/clients/"),
+            (Role.OFFICER, "/work/"),
+            (Role.ADMIN, "/people/"),
+            (Role.ACCOUNT_MANAGER, "/clients/dentist/"),
             (Role.ANALYST, "/overview/"),
             (Role.REVIEWER, "/calls/"),
             (Role.AGENT, "/calls/"),
-            (Role.APPROVER, "/clients/dentist/"),
+            (Role.APPROVER, "/requests/decisions/"),
             (Role.CALL_CENTRE_HEAD, "/clients/dentist/"),
         ],
         one_in=8,
@@ -116,18 +116,25 @@ def test_agents_and_analysts_land_on_their_own_page_once_there_is_one(cast: Cast
     ),
 )
 def test_who_was_granted_nothing_lands_on_a_page_that_opens(cast: Cast, role: Role) -> None:
-    expected = {Role.ACCOUNT_MANAGER, Role.APPROVER, Role.CALL_CENTRE_HEAD}
+    listed = {Role.ACCOUNT_MANAGER, Role.APPROVER, Role.CALL_CENTRE_HEAD}
+    expected = dict.fromkeys(listed, "/clients/") | {Role.OFFICER: "/work/", Role.ADMIN: "/people/"}
 
     landed = _landed(make.person(cast.acme, f"none-{role.value}", role))
 
-    assert landed == ("/clients/" if role in expected else "/overview/")
+    assert landed == expected.get(role, "/overview/")
 
 
-def test_a_client_side_person_of_two_clients_chooses(cast: Cast) -> None:
-    person = _person(cast, Role.APPROVER)
+def test_call_centre_head_of_two_clients_chooses(cast: Cast) -> None:
+    person = _person(cast, Role.CALL_CENTRE_HEAD)
     make.grant(person, cast.plumber)
 
     assert _landed(person) == "/clients/"
+
+
+def test_client_list_of_a_person_with_one_client_leads_to_its_workspace(cast: Cast) -> None:
+    answer = signed_in(_person(cast, Role.ACCOUNT_MANAGER)).get("/clients/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/clients/dentist/")
 
 
 def test_a_grant_that_has_ended_leads_nowhere(cast: Cast) -> None:

@@ -15,16 +15,13 @@ SAMPLES = Path(__file__).parent / "samples"
 NOON = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 
 LABELS = [
-    ("Overview", "overview", None),
-    ("Work queue", "queue", 12),
+    ("Inbox", "queue", 12),
     ("Clients", "clients", None),
     ("Calls", "calls", None),
-    ("Consent", "consent", None),
     ("Requests", "requests", 3),
+    ("Consent", "consent", None),
     ("Reports", "reports", None),
-    ("Retention", "retention", None),
-    ("Programme", "programme", None),
-    ("Proof and settings", "proof", None),
+    ("Compliance", "proof", None),
 ]
 NAMES = ["Acme Dental", "Blue Harbour Plumbing", "Calder & Finch Solicitors", "Delft Outdoor Retail"]
 SOURCES = ["Google Ads", "Organic search", "Facebook", "Direct mail"]
@@ -81,6 +78,13 @@ def shell(**more: Any) -> dict[str, Any]:
             {"label": label, "url": "#", "icon": icon, "active": label == "Calls", "count": count}
             for label, icon, count in LABELS
         ],
+        "nav_settings": {"label": "Settings", "url": "#", "icon": "settings", "active": False},
+        "nav_crumbs": [{"label": "Clients", "url": "#"}],
+        "nav_tabs": [
+            {"label": "Calls", "url": "#", "active": True},
+            {"label": "Imports", "url": "#", "active": False},
+        ],
+        "nav_sections": [],
         "switcher_clients": clients,
         "clients_url": "/clients/",
         "current_client": clients[1],

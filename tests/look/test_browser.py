@@ -145,7 +145,7 @@ def test_menu_opens_on_a_narrow_screen_and_closes_with_escape(browser: Browser, 
     page, _ = opened(browser, f"{address}/calls", width=390, theme="light")
     page.get_by_role("button", name="Menu", exact=True).click()
     drawer = page.get_by_role("dialog", name="Menu")
-    assert drawer.get_by_role("link", name="Retention").is_visible()
+    assert drawer.get_by_role("link", name="Settings").is_visible()
 
     page.keyboard.press("Escape")
 

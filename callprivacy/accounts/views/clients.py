@@ -24,6 +24,12 @@ PAGE = 50
 @require_GET
 def list_clients(request: StaffRequest) -> HttpResponse:
     """The clients a person may know of, worst first."""
+    if not {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & request.membership.rights:
+        slugs = list(
+            access.visible_clients(request.membership, at=request.at).values_list("slug", flat=True)[:2]
+        )
+        if len(slugs) == 1:
+            return redirect("accounts:client", slugs[0])
     form = ClientFilter(request.GET)
     wanted: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
     found = (

@@ -12,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.imports import LayoutForm, UploadForm
@@ -81,6 +83,17 @@ def _context(client: Client, row: CallImport | None = None, **more: Any) -> dict
             "format_title": FORMATS.get(row.format, row.format),
         }
     return context
+
+
+@require_safe
+def choose_client(request: StaffRequest) -> HttpResponse:
+    """Whose calls are imported; straight to the form for a person who may import for one client."""
+    clients = list(access.clients_with(request.membership, Permission.MANAGE_CONNECTIONS, at=request.at))
+    if not clients:
+        raise PermissionDenied("Importing calls is not granted to you for any client.")
+    if len(clients) == 1:
+        return redirect("calls:import_new", clients[0].slug)
+    return render(request, "calls/import_client.html", {"import_clients": clients})
 
 
 @require_safe
