@@ -104,6 +104,10 @@ def _one(label: str, *args: str, **more: object) -> Tab:
     return _tab(label, Page(label, *args, **more))  # type: ignore[arg-type]  # as Page takes them
 
 
+def _is_officer(membership: Membership) -> bool:
+    return R.SIGN_OFF in membership.rights
+
+
 def _is_client_side(membership: Membership) -> bool:
     return membership.role in CLIENT_SIDE
 
@@ -203,7 +207,7 @@ CALLS: Final = Entry(
             "Confidential calls",
             of_client="calls:confidential_calls",
             needs=(P.VIEW_CALLS,),
-            who=lambda membership: R.SIGN_OFF in membership.rights,
+            who=_is_officer,
         ),
         _one("Imports", "calls:import_client", "calls:imports", needs=(P.MANAGE_CONNECTIONS,)),
         _one("Export", of_client="calls:export_new", needs=(P.EXPORT_CALLS,)),
@@ -248,7 +252,12 @@ CONSENT: Final = Entry(
             "List checks",
             Page("List checks", "consent:list_checks", "consent:client_lists", needs=(P.MANAGE_CONSENT,)),
             Page("Do-not-call and reassigned-number lists", "consent:registers", needs=(R.SIGN_OFF,)),
-            Page("Numbers for a list", of_client="consent:numbers_out", needs=(P.REVEAL_NUMBERS,)),
+            Page(
+                "Numbers for a list",
+                of_client="consent:numbers_out",
+                needs=(P.REVEAL_NUMBERS,),
+                who=_is_officer,
+            ),
         ),
         _one(
             "Desk",

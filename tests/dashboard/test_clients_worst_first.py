@@ -103,18 +103,21 @@ def test_nobody_is_told_what_is_not_granted(cast: Cast) -> None:
     _connection(cast.plumber, last=None)
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     make.call(cast.plumber, ANNA, at=make.now() - timedelta(days=400))
-    # Carol manages clients and is granted none; Bob may read the dentist's calls, not mend its trackers.
-    assert _rows(cast.carol) == [("Dentist", "nothing"), ("Plumber", "nothing")]
-    assert _rows(cast.bob) == [("Dentist", "1 call past its date")]
+    barber = make.client(cast.acme, "Barber")
+    make.grant(cast.bob, barber)
+    # Carol manages clients and is granted none; Bob may read the dentist's calls, not repair its trackers.
+    assert _rows(cast.carol) == [("Barber", "nothing"), ("Dentist", "nothing"), ("Plumber", "nothing")]
+    assert _rows(cast.bob) == [("Dentist", "1 call past its date"), ("Barber", "nothing")]
     assert _rows(cast.mallory) == [("Florist", "nothing")]
 
 
 def test_an_analyst_learns_of_a_silent_tracker_but_counts_no_calls(cast: Cast) -> None:
     dora = make.person(cast.acme, "dora", Role.ANALYST)
     make.grant(dora, cast.dentist)
+    make.grant(dora, cast.plumber)
     _connection(cast.dentist, last=None)
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
-    assert _rows(dora) == [("Dentist", "Tracker has sent nothing yet")]
+    assert _rows(dora) == [("Dentist", "Tracker has sent nothing yet"), ("Plumber", "nothing")]
 
 
 @pytest.mark.thorough
