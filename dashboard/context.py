@@ -21,9 +21,11 @@ from callprivacy.work import selectors as work
 from dashboard import navigation
 from dashboard.access import may_remove_demo
 from dashboard.navigation import CHOSEN, Entry, Page, Tab
+from dashboard.selectors.search import Hit
 from dashboard.views import mail
 
 _SWITCHER_SHOWS = 50
+_PAGES_FOUND = 8
 _SAID_BEFORE = timedelta(days=7)
 
 
@@ -37,7 +39,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
         return {"mail_url": lambda: _url("dashboard:mail") if mail.is_here(request) else ""}
-    frame = _Frame(request, membership)
+    frame = Frame(request, membership)
     return {
         "nav": frame.nav,
         "nav_settings": frame.nav_settings,
@@ -61,7 +63,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-class _Frame:
+class Frame:
     """One page's frame, each part of it asked for once at most."""
 
     def __init__(self, request: HttpRequest, membership: Membership) -> None:
@@ -270,6 +272,16 @@ class _Frame:
     def sections(self) -> list[dict[str, Any]]:
         """The pages of the tab, on a page that is one of them."""
         return self._sections
+
+    def pages_called(self, words: str) -> list[Hit]:
+        """The pages with these words in their name that the person may open."""
+        wanted = words.lower()
+        found: dict[str, Hit] = {}
+        for place in navigation.places():
+            name = f"{place.entry.label} {place.tab.label} {place.page.label}"
+            if wanted in name.lower() and (url := self._link(place.page, self._scope)):
+                found.setdefault(url, Hit(place.entry.label, place.page.label, url))
+        return sorted(found.values(), key=lambda hit: wanted not in hit.label.lower())[:_PAGES_FOUND]
 
     @cached_property
     def _crumbs(self) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from dashboard.views import binders, demo, health, home, law, mail, overview, posture, records, trail
+from dashboard.views import binders, demo, health, home, law, mail, overview, posture, records, search, trail
 
 app_name = "dashboard"
 
@@ -20,6 +20,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.show_home, name="home"),
     path("overview/", overview.show_overview, name="overview"),
+    path("find/", search.find, name="find"),
     path("posture/", posture.show_posture, name="posture"),
     path("programme/law/", law.show_changes, name="law_changes"),
     path("programme/records/", records.show_records, name="records"),

@@ -6,6 +6,7 @@ A call's id is its time (UUIDv7's layout), so one index on (client_id, id) serve
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -370,6 +371,22 @@ def caller_label(caller_id: uuid.UUID) -> str:
     for _ in range(4):
         signs, value = signs + _SIGNS[value % len(_SIGNS)], value // len(_SIGNS)
     return f"{first}{signs[0]}-{signs[1:]}"
+
+
+LABELS = len(_SIGNS[8:]) * len(_SIGNS) ** 4
+"""How many stable names there are."""
+
+
+def label_number(label: str) -> int | None:
+    """The remainder by `LABELS` of the ids with this stable name; None for what is no name."""
+    match = re.fullmatch(r"([A-Z])([2-9A-Z])-([2-9A-Z]{3})", label.strip().upper().removeprefix("CALLER "))
+    signs = "".join(match.groups()) if match else ""
+    if not signs or any(sign not in _SIGNS for sign in signs):
+        return None
+    number = 0
+    for sign in reversed(signs[1:]):
+        number = number * len(_SIGNS) + _SIGNS.index(sign)
+    return number * len(_SIGNS[8:]) + _SIGNS[8:].index(signs[0])
 
 
 class KnownValueQuerySet(ScopedQuerySet["KnownValue"]):

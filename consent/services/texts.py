@@ -737,7 +737,7 @@ def _refuse(
 
 
 def renew_items(*, agency_id: int, at: datetime) -> None:
-    """Keep one item a client in the work queue while replies wait there. Enters the agency's scope itself."""
+    """Keep one item a client in the inbox while replies wait there. Enters the agency's scope itself."""
     with job_scope(agency_id=agency_id):
         waiting = {
             row["client_id"]: row

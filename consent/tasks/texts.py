@@ -19,7 +19,7 @@ _WORK_FOR: Final = 15.0
 
 @shared_task(name="consent.send_texts", acks_late=True)
 def send_texts(*, agency_id: int, **_: Any) -> None:
-    """Send the answers and invitations of one agency that are due, and renew its items in the work queue."""
+    """Send the answers and invitations of one agency that are due, and renew its items in the inbox."""
     texts.renew_items(agency_id=agency_id, at=timezone.now())
     until = time.monotonic() + _WORK_FOR
     for claim in (text_sending.claim_answers, text_sending.claim_invitations):

@@ -41,13 +41,13 @@ class _PeopleForm(forms.Form):
 
     review_on = DayField(
         label="Look at it again on",
-        help_text="A hold is nobody's to forget: on this day it stands in the work queue.",
+        help_text="A hold is nobody's to forget: on this day it stands in the inbox.",
         error_messages={"required": "Name a day: nothing may be held without being looked at again."},
     )
     ends_on = DayField(
         label="Planned end",
         required=False,
-        help_text="If there is one. The hold then stands in the work queue; it never ends by itself.",
+        help_text="If there is one. The hold then stands in the inbox; it never ends by itself.",
     )
     people = forms.MultipleChoiceField(
         label="People to tell",

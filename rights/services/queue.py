@@ -1,4 +1,4 @@
-"""The work queue's one line a client for its open requests: how many, and the soonest date."""
+"""The inbox's one line a client for its open requests: how many, and the soonest date."""
 
 from __future__ import annotations
 

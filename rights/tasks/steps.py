@@ -56,7 +56,7 @@ def work_steps(**_: Any) -> None:
 
 @shared_task(name="rights.renew_queue", acks_late=True)
 def renew_queue(**_: Any) -> None:
-    """Bring the work queue's lines for open requests up to date."""
+    """Bring the inbox's lines for open requests up to date."""
 
     def deed(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):

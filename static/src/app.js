@@ -64,6 +64,30 @@ document.addEventListener("keydown", (event) => {
   button.click();
 });
 
+// ---- the command palette: Ctrl+K opens it, arrows go through what it found, Enter opens the first -----------------------
+document.addEventListener("keydown", (event) => {
+  const dialog = document.getElementById("palette");
+  if (!dialog) return;
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (!dialog.open) dialog.showModal();
+    dialog.querySelector("input[type=search]").select();
+    return;
+  }
+  if (!dialog.open || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
+  const input = dialog.querySelector("input[type=search]");
+  const stops = [input, ...dialog.querySelectorAll("#palette-results :is(a, button)")];
+  const now = stops.indexOf(document.activeElement);
+  if (event.key === "Enter") {
+    if (now > 0) return;
+    if (stops.length > 1) stops[1].click();
+    if (stops.length > 1 || !dialog.querySelector("form[action]")) event.preventDefault();
+    return;
+  }
+  event.preventDefault();
+  stops[(now + (event.key === "ArrowDown" ? 1 : -1) + stops.length) % stops.length].focus();
+});
+
 // ---- theme ---------------------------------------------------------------------------------------------------------
 const themeNow = () => document.documentElement.dataset.theme ?? "system";
 const markTheme = () => {

@@ -299,6 +299,7 @@ def what_was_erased_stays_away(visitor: Visitor) -> None:
     visitor.open(f"/calls/?client={SLUG}&until_on={a_month_ago:%Y-%m-%d}")
     expect(page.get_by_role("region", name="Calls").locator("tbody tr")).to_have_count(HELD)
     for number, calls in ((ERASED, None), (IN_DISPUTE, str(HELD))):
+        page.keyboard.press("Control+k")
         page.locator("#number-search").fill(number)
         page.locator("#number-search").press("Enter")
         if calls is None:

@@ -70,6 +70,19 @@ def test_a_number_is_revealed_without_a_mouse(visitor: Visitor) -> None:
     assert number not in page.content()
 
 
+def test_the_palette_finds_a_page_without_a_mouse(visitor: Visitor) -> None:
+    visitor.sign_in(REVIEWER)
+    page = visitor.page
+    visitor.open("/calls/?client=harbor-dental")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("harb")
+    expect(page.locator("#palette-results a").first).to_contain_text("Harbor Dental")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/clients/harbor-dental/")
+
+
 def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) -> None:
     with sites.visiting(
         browser, site, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
@@ -203,6 +216,7 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     visitor.sign_in()
     page = visitor.page
     visitor.open("/calls/")
+    page.keyboard.press("Control+k")
     page.locator("#number-search").fill("(213) 555-0123")
     page.locator("#number-search").press("Enter")
     expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
@@ -210,7 +224,7 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     said = page.locator("main").inner_text()
     assert "That you looked is in the trail" in said
     page.get_by_role("link", name="Inbox", exact=True).first.click()
-    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Inbox", level=1)).to_be_visible()
     page.go_back()
 
     expect(page.get_by_role("heading", name="Find a number")).to_be_visible()
@@ -219,7 +233,7 @@ def test_who_goes_back_to_what_a_search_found_finds_it(visitor: Visitor) -> None
     assert all("405" in said for said in visitor.complaints)
     visitor.complaints.clear()
     page.get_by_role("link", name="Go to that page").click()
-    expect(page.get_by_role("heading", name="Work queue", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Inbox", level=1)).to_be_visible()
 
 
 def test_a_passkey_is_added_opens_alone_and_is_removed(visitor: Visitor) -> None:

@@ -70,10 +70,10 @@ def test_who_sees_no_calls_is_told_so_and_has_no_box_to_look_with(cast: Cast) ->
         assert "No calls for you to look in" in page
         assert "That is no phone number" not in page
         assert "That you looked is in the trail" not in page
-        assert 'name="number"' not in page
+        assert 'id="number-search"' not in page
     with job_scope(agency_id=cast.acme.pk):
         assert not Event.objects.filter(action="number.searched").exists()
-    assert 'id="number-search"' in signed_in(cast.bob).get("/clients/").content.decode()
+    assert 'id="number-search"' in signed_in(cast.bob).get("/calls/").content.decode()
 
 
 def test_a_stranger_is_sent_to_sign_in() -> None:

@@ -19,8 +19,8 @@ from tests.cast import Cast
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 OUTSIDE = {
-    # it leads on, and draws nothing
-    "dashboard:home",
+    # one leads on, the other is a part of every page
+    "dashboard:home", "dashboard:find",
     # of a demo and of a developer's machine, from the demo's banner
     "consent:demo_phone", "consent:demo_sign", "consent:demo_heard", "dashboard:remove_demo",
     # of a person's own account, and opened from pages of it

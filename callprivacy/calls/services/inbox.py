@@ -643,7 +643,7 @@ def _count_pulled(settlement: _Settlement, rows: Sequence[_Claimed]) -> None:
 
 
 def _renew_item(*, agency_id: int, client_id: int, by: Actor, at: datetime) -> None:
-    """Let what was rejected wait in the work queue until its purge, or close it when nothing is left."""
+    """Let what was rejected wait in the inbox until its purge, or close it when nothing is left."""
     found = (
         Inbox.objects.rejected()
         .filter(client_id=client_id)
@@ -713,7 +713,7 @@ def discard_rejected(*, client: Client, seen: int, by: Actor, at: datetime) -> i
 
 
 def renew_rejected(*, client: Client, by: Actor, at: datetime) -> None:
-    """Let what is left of a client's rejected events wait in the work queue, or close the item."""
+    """Let what is left of a client's rejected events wait in the inbox, or close the item."""
     _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)
 
 
