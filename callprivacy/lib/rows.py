@@ -7,7 +7,7 @@ Every template has them without loading anything.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,19 @@ def when(at: datetime, zone: str) -> str:
         DateFormat(at.astimezone(_UTC)).format("c"),
         local.format("j M Y, H:i"),
         zone_name(at, zone),
+    )
+
+
+@register.simple_tag
+def due(at: datetime, zone: str) -> str:
+    """A deadline in a zone: at midnight the day before it is the last one."""
+    local = at.astimezone(ZoneInfo(zone))
+    if (local.hour, local.minute) != (0, 0):
+        return when(at, zone)
+    return format_html(
+        'end of <time class="tnum whitespace-nowrap" datetime="{}">{}</time>',
+        DateFormat(at.astimezone(_UTC)).format("c"),
+        DateFormat(local.date() - timedelta(days=1)).format("j M Y"),
     )
 
 

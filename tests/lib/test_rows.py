@@ -34,6 +34,12 @@ def test_the_hour_that_comes_twice_names_its_zone(hour: int, name: str) -> None:
     assert f'01:30 <span class="text-muted">{name}' in rows.when(at, "America/New_York")
 
 
+def test_deadline_at_midnight_is_the_end_of_the_day_before() -> None:
+    midnight = datetime(2026, 12, 18, 6, 0, tzinfo=UTC)
+    assert re.sub("<.*?>", "", rows.due(midnight, "America/Chicago")) == "end of 17 Dec 2026"
+    assert rows.due(midnight, "UTC") == rows.when(midnight, "UTC")
+
+
 def test_no_template_writes_a_zone_by_a_format_that_can_be_empty() -> None:
     wrong = [
         file.name
