@@ -210,7 +210,7 @@ def _frame(
     longest = max((len(label) for label in labels), default=1) * _SIGN + 10
     apart = every(len(labels), room=room, each=longest)
     for place in range(0, len(labels), apart):
-        x = min(max(middle(place), left + longest / 2 - 10), width - longest / 2 + 5)
+        x = min(max(middle(place), longest / 2 - 5), width - longest / 2 + 5)
         drawing.texts.append(Text(round(x, 1), height - 8, labels[place], "middle"))
     return drawing, y, middle, step
 

@@ -31,6 +31,7 @@ from analytics.channels import cost_file
 from callprivacy.accounts.services import reviews
 from callprivacy.calls.providers import FORMATS, PROVIDERS, base, tabular
 from callprivacy.lib import bounds, phone, redact
+from callprivacy.lib.money import DOLLARS
 from consent.channels import mail_in, number_files, twilio
 from consent.decide import lines
 from consent.law import pack
@@ -138,7 +139,7 @@ PARSERS: Final = {
         b"415-555-0147,~\n",
     ),
     "costs": Parser(
-        partial(cost_file.read, today=NOON.date()),
+        partial(cost_file.read, today=NOON.date(), money=DOLLARS),
         (cost_file.CostFileError,),
         b"date,campaign,cost\n2026-11-20,~,1\n",
     ),
