@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from django.core.validators import slug_re
 from django.db.models import Case, Count, Max, Min, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -74,11 +75,11 @@ class Frame:
 
     # --- The client
 
-    @property
+    @cached_property
     def _asked(self) -> str:
-        """The client that a list of several clients' things is narrowed to."""
+        """The client that a list of several clients' things is narrowed to; nothing that is typed is repeated."""
         asked = self.request.GET.get("client", "")
-        return asked if asked.isprintable() else ""
+        return asked if slug_re.match(asked) and self._visible.filter(slug=asked).exists() else ""
 
     @property
     def _chosen(self) -> str:

@@ -117,7 +117,7 @@ INBOX: Final = Entry(
     "queue",
     (
         _one("Decisions awaiting you", "rights:decisions", needs=(P.HANDLE_REQUESTS,), who=_is_client_side),
-        _one("Inbox", "work:queue", narrows=True),
+        _one("Inbox", "work:queue"),
         _one("Notifications", "work:notifications"),
     ),
 )

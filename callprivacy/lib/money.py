@@ -133,10 +133,11 @@ class Money:
         for mark in {self.symbol, self.currency}:
             plain = plain.removeprefix(mark).removesuffix(mark).strip()
         thousand = {_NBSP: " ", "\N{NARROW NO-BREAK SPACE}": " "}.get(thousand, thousand)
-        grouped = rf"\d{{1,3}}(?:[{re.escape(thousand)}']\d{{3}})+(?:{re.escape(point)}\d{{1,2}})?\Z"
-        if re.match(grouped, plain):
+        pattern = rf"\d{{1,3}}(?:[{re.escape(thousand)}']\d{{3}})+(?:{re.escape(point)}\d{{1,2}})?\Z"
+        if re.match(pattern, plain):
             plain = plain.replace(thousand, "").replace("'", "")
-        if not plain.isascii() or not re.match(rf"\d{{1,9}}(?:[.{re.escape(point)}]\d{{1,2}})?\Z", plain):
+        pattern = rf"\d{{1,9}}(?:[.{re.escape(point)}]\d{{1,2}})?\Z"
+        if not plain.isascii() or not re.match(pattern, plain):
             return None
         whole, _, part = plain.replace(point, ".").partition(".")
         return int(whole) * 100 + int(part.ljust(2, "0") or 0)

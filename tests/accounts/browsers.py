@@ -53,7 +53,7 @@ def sign_in(
 
 def is_in(browser: Browser) -> bool:
     """Whether the session of this browser still opens a page."""
-    return browser.get("/clients/").status_code == 200
+    return browser.get("/work/").status_code == 200
 
 
 def give_codes(user: User) -> str:

@@ -430,7 +430,7 @@ def test_a_person_of_an_agency_keeps_their_sign_in(people: cast.Cast) -> None:
     assert browser.get("/operator/")["Location"] == "/accounts/2fa/"
     give_codes(people.bob.user)
     assert browser.get("/operator/").status_code == 200
-    assert browser.get("/clients/").status_code == 200
+    assert browser.get("/work/").status_code == 200
 
 
 def test_no_operator_is_made_of_a_word_or_of_a_sign_in_that_is_off(people: cast.Cast) -> None:

@@ -42,7 +42,7 @@ def invitation_of(people: cast.Cast) -> Invitation:
 MANAGERS = {ALICE: 200, BOB: 403, CAROL: 200}
 READ = {
     # name -> (arguments, what alice, bob, carol and mallory get)
-    "clients": ((), {ALICE: 200, BOB: 200, CAROL: 200, MALLORY: 200}),
+    "clients": ((), {ALICE: 200, BOB: 302, CAROL: 200, MALLORY: 200}),
     "new_client": ((), MANAGERS | {MALLORY: 200}),
     "client": (("plumber",), {ALICE: 200, BOB: 404, CAROL: 200, MALLORY: 404}),
     "edit_client": (("plumber",), {ALICE: 200, BOB: 403, CAROL: 200, MALLORY: 404}),
@@ -115,8 +115,8 @@ def test_an_unknown_client_and_a_strangers_look_the_same(people: cast.Cast) -> N
     assert foreign.content == none.content
 
 
-def test_bob_sees_the_dentist_in_his_list_and_nothing_else(people: cast.Cast) -> None:
-    page = signed_in(people.bob).get("/clients/").content.decode()
+def test_bob_is_led_to_the_dentist_and_sees_nothing_else(people: cast.Cast) -> None:
+    page = signed_in(people.bob).get("/clients/", follow=True).content.decode()
     assert "Dentist" in page
     assert "Plumber" not in page
     assert signed_in(people.bob).get("/clients/dentist/").status_code == 200

@@ -78,8 +78,8 @@ def test_who_works_for_two_agencies_is_in_both_trails_and_may_change(people: cas
     for agency in (people.acme, people.globex):
         assert "person.signed_in" in actions_of(agency.pk)
     link = 'href="/agencies/"'
-    assert link in browser.get("/clients/").content.decode()
-    assert link not in signed_in(people.alice).get("/clients/").content.decode()
+    assert link in browser.get("/work/").content.decode()
+    assert link not in signed_in(people.alice).get("/work/").content.decode()
     page = browser.get("/agencies/").content.decode()
     assert "Acme" in page
     assert "Change to Globex" in page

@@ -53,7 +53,8 @@ def test_who_may_release_finds_the_releases_and_nobody_else_is_led_there(cast: C
     blind = make.person(cast.acme, "boris", Role.ACCOUNT_MANAGER)
     make.grant(blind, cast.dentist, Role.OFFICER, without=Permission.VIEW_ANALYTICS)
     browser = signed_in(blind)
-    assert where in browser.get(reverse("dashboard:overview")).content.decode()
+    own = f'href="{reverse("analytics:client_releases", args=["dentist"])}"'
+    assert own in browser.get(reverse("dashboard:overview")).content.decode()
     page = browser.get(reverse("analytics:releases"))
     assert page.status_code == 200
     assert f'href="{reverse("analytics:home")}"' not in page.content.decode()

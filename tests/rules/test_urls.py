@@ -246,6 +246,7 @@ FOR_EVERY_MEMBER = {
     "",
     "agencies/",
     "calls/",
+    "calls/import/",
     "calls/search/",
     "clients/",
     "clients/<slug:slug>/",
@@ -255,6 +256,7 @@ FOR_EVERY_MEMBER = {
     "consent/lists/",
     "consent/withdrawals/",
     "demo/remove/",
+    "find/",
     "desk/",
     "desk/find/",
     "desk/running/",
@@ -299,6 +301,7 @@ FOR_EVERY_MEMBER = {
     "work/",
     "work/items/",
     "work/items/<uuid:item_id>/",
+    "requests/decisions/",
 }
 # Nobody gets in here with things as they are, and why.
 SHUT = {
