@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,8 +17,14 @@ from analytics.selectors import goals as selectors
 from analytics.services import goals
 from analytics.views.explorer import source_of
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.enums import CLIENT_SIDE
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+
+
+def _require_agency(request: StaffRequest) -> None:
+    if request.membership.role in CLIENT_SIDE:
+        raise PermissionDenied("The agency sets the goals of its clients.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -25,6 +32,8 @@ from callprivacy.tenancy.models import Client
 def show(request: StaffRequest, client: Client) -> HttpResponse:
     """The goals, as the person's own reports show them, and a form for another."""
     form = GoalForm(request.POST or None)
+    if request.method == "POST":
+        _require_agency(request)
     if request.method == "POST" and form.is_valid():
         try:
             goal = goals.set_goal(
@@ -50,6 +59,7 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
         "form": form,
         "rows": selectors.rows_of(client, at=request.at, source=source),
         "is_exact": is_exact,
+        "may_set": request.membership.role not in CLIENT_SIDE,
         "counting": "" if is_exact or not counting.among([client.pk]) else counting.WORDS,
     }
     return render(request, "analytics/goals.html", context, status=400 if form.errors else 200)
@@ -59,6 +69,7 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_ANALYTICS)
 def remove(request: StaffRequest, client: Client, goal_id: UUID) -> HttpResponse:
     """Remove a goal."""
+    _require_agency(request)
     goal = selectors.goals_of(client).filter(pk=goal_id).first()
     if goal is None:
         raise Http404

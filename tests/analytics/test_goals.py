@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.core import mail
@@ -224,3 +225,16 @@ def test_person_who_sees_calls_sees_goals_exactly(cast: Cast) -> None:
 
     assert "Exact: for people who may see this client" in page
     assert NOT_ENOUGH not in page
+
+
+def test_people_of_the_client_read_goals_and_change_none(cast: Cast) -> None:
+    paul = make.person(cast.acme, "paul", Role.APPROVER)
+    make.grant(paul, cast.dentist)
+    browser = signed_in(paul)
+
+    page = browser.get("/reports/clients/dentist/goals/")
+
+    assert page.status_code == 200
+    assert "Set goal" not in page.content.decode()
+    assert browser.post("/reports/clients/dentist/goals/", {}).status_code == 403
+    assert browser.post(f"/reports/clients/dentist/goals/{uuid4()}/remove/").status_code == 403

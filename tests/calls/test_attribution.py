@@ -70,6 +70,7 @@ def _kept(client: Client) -> tuple[str, str]:
         ("https://example.com/mail/jane%2540example.com", ""),
         ("https://example.com/s/0f8fad5b-d9cb-469f-a165-70867728950e", ""),
         ("https://example.com/a;session=1234", ""),
+        ("https://example.com/a%23token=abc", ""),
         ("https://[example", ""),
         ("", ""),
         (None, ""),

@@ -9,9 +9,9 @@ import pytest
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
-from callprivacy.calls.models import LABELS, caller_label, label_number
+from callprivacy.calls.models import LABELS, Caller, caller_label, label_number
 from callprivacy.calls.selectors.named import callers_named
-from callprivacy.tenancy.scope import staff_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -47,6 +47,16 @@ def test_a_caller_is_found_by_name_at_granted_clients_alone(cast: Cast) -> None:
     assert caller.pk == caller_id
     assert f"/clients/plumber/callers/{caller_id}/" in _found(cast.alice, caller.label)
     assert "Nothing you can open has this name." in _found(cast.bob, caller.label)
+
+
+@pytest.mark.django_db
+def test_a_restricted_caller_is_not_found(cast: Cast) -> None:
+    caller_id = make.call(cast.dentist, ANNA).caller_id
+    assert caller_id is not None
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.filter(pk=caller_id).update(restricted_at=make.NOON)
+
+    assert "Nothing you can open has this name." in _found(cast.alice, caller_label(caller_id))
 
 
 @pytest.mark.django_db

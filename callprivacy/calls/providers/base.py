@@ -404,7 +404,7 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
 
 def landing_path(raw: object) -> str:
     """
-    The path of a page's address: no host, no query, no fragment. "" where it is none, or could name a person.
+    The path of a page's address: no host, no query, no fragment. "" where it is none, or holds more.
 
     A path passes `plain_text` once it is decoded, so that numbers, addresses and ids in it drop all of it.
     """
@@ -417,7 +417,7 @@ def landing_path(raw: object) -> str:
     except ValueError:
         return ""
     text = plain_text(path.rstrip("/") or "/")
-    return text if text.startswith("/") and "%" not in text and "@" not in text else ""
+    return text if text.startswith("/") and not set(text) & set("%@#?;=&") else ""
 
 
 def tags(raw: object) -> tuple[str, ...]:

@@ -28,9 +28,11 @@ class _LabelNumber(Func):
 
 
 def callers_named(client_ids: Collection[int], label: str) -> QuerySet[Caller]:
-    """The callers of these clients with this name; none for what is no name. Every caller's id is read."""
+    """
+    The callers of these clients with this name who are not restricted; none for what is no name. Every id is read.
+    """
     number = label_number(label)
     if number is None:
         return Caller.objects.none()
-    found = Caller.objects.filter(client_id__in=client_ids).annotate(named=_LabelNumber(F("id")))
-    return found.filter(named=number).select_related("client")
+    found = Caller.objects.filter(client_id__in=client_ids, restricted_at__isnull=True)
+    return found.annotate(named=_LabelNumber(F("id"))).filter(named=number).select_related("client")
