@@ -314,7 +314,7 @@ COMPLIANCE: Final = Entry(
             "Training",
             Page("Your training", "governance:training"),
             Page(
-                "Training of people",
+                "Team training",
                 "governance:training_matrix",
                 needs=(R.MANAGE_CLIENTS,),
                 also=("governance:training_assign", "governance:training_outside"),
@@ -330,7 +330,7 @@ COMPLIANCE: Final = Entry(
         ),
         _tab(
             "Law",
-            Page("Changes of the law", "dashboard:law_changes", needs=(R.MANAGE_CLIENTS,)),
+            Page("Law changes", "dashboard:law_changes", needs=(R.MANAGE_CLIENTS,)),
             Page("Rules by place", "consent:law"),
             Page("Rule packs", "consent:packs", needs=(R.SIGN_OFF,)),
         ),

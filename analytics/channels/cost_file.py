@@ -163,7 +163,7 @@ def _row(
         what = f"Write the campaign's name as the tracker has it, in 1 to {_CAMPAIGN_AT_MOST} signs."
         faults.append(Fault(line, head[places["campaign"]], what))
     if cents is None:
-        what = f"Write the cost in {money.currency}, as {money.number(1250.5, 2)} or 1250.50, not below zero."
+        what = f"Write the cost in {money.currency}, as {money.number(1250.5, 2)} or 1250.50, zero or more."
         faults.append(Fault(line, head[places["cost"]], what))
     if len(faults) > before or isinstance(day, str) or cents is None:
         return None

@@ -20,7 +20,7 @@ class GoalForm(forms.Form):
         min_value=0,
         max_value=10_000_000,
         decimal_places=2,
-        help_text="A share in percent, such as 80. A cost in the client's currency.",
+        help_text="Enter a share in percent, such as 80, or a cost in the client's currency.",
     )
     period = forms.ChoiceField(label="In", choices=GoalPeriod.choices)
 
@@ -30,7 +30,7 @@ class GoalForm(forms.Form):
         if value is None or measure is None:
             return found
         if GoalMeasure(measure).is_share and value > 100:
-            self.add_error("value", "A share is at most 100 percent.")
+            self.add_error("value", "A share cannot exceed 100 percent. Enter 100 or less.")
         if GoalMeasure(measure).is_count and value != int(value):
             self.add_error("value", "Enter a whole number of calls.")
         return found

@@ -43,12 +43,12 @@ class RuleForm(forms.Form):
     currency = forms.ChoiceField(
         required=False,
         choices=[("", "As in the client's country"), *((code, code) for code in money.CURRENCIES)],
-        help_text="Of call values and costs. Amounts are never converted: a change only names them differently.",
+        help_text="For call values and costs. Amounts are never converted; a change only relabels them.",
     )
     number_format = forms.ChoiceField(
         required=False,
         choices=[("", "As in the client's country"), *money.choices_of_formats()],
-        help_text="How reports, files and mails of this client write numbers.",
+        help_text="How this client's reports, files and mails write numbers.",
     )
 
     @classmethod

@@ -154,9 +154,9 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime, sort: str 
     if by_day.rows and len(steps) > 1:
         made.trend = _all_of_them(together, by_day.asked.step.value, steps)
     made.notes.append(
-        f"Behind each number stand at least {report.k} callers; suppressed are figures of fewer, and those from which"
-        " such a figure could be worked out. “Best” and “Worst” are marked only where the change against the period"
-        " before passes an exact test at 1 %, corrected for all clients. Costs are in each client's own currency, and"
+        f"Each number covers at least {report.k} callers. Figures of fewer callers are suppressed, and so are figures"
+        " that would reveal them. “Best” and “Worst” are marked only where the change from the previous period"
+        " passes an exact test at 1 %, corrected for all clients. Costs are in each client's own currency, and"
         " are neither added up nor compared."
     )
     return made

@@ -111,7 +111,7 @@ class CampaignReport:
     each_words: str = _NONE
     each_note: str = ""
     chart: Chart | None = None
-    chart_title: str = "Cost of a qualified call"
+    chart_title: str = "Cost per qualified call"
     notes: list[str] = field(default_factory=list)
     counting: str = ""
     missed: missed.MissedCalls | None = None
@@ -316,9 +316,7 @@ def _draw(made: CampaignReport) -> None:
     if len(drawn) < 2:
         return
     series = [
-        Series(
-            "Cost of a qualified call", [Value((row.each or 0) / 100, row.per_conversion) for row in drawn]
-        )
+        Series("Cost per qualified call", [Value((row.each or 0) / 100, row.per_conversion) for row in drawn])
     ]
     names = [row.name for row in drawn]
     made.chart = Chart(
@@ -348,9 +346,9 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         notes=made.notes,
         counting=made.counting,
         columns=[
-            "Campaign", "Compared with the others", "Cost of a qualified call", "Cost of one before", "Cost of a call",
-            "Cost", "Calls", "Missed calls", "Estimated cost of missed calls", "Qualified calls",
-            "Against the period before", "Value",
+            "Campaign", "Compared with the others", "Cost per qualified call", "Cost per qualified call before",
+            "Cost per call", "Cost", "Calls", "Missed calls", "Estimated cost of missed calls", "Qualified calls",
+            "Change from the previous period", "Value",
         ],
         rows=rows,
         money=made.money,

@@ -13,7 +13,7 @@ SUPPRESSED: Final = "suppressed"
 
 
 class Compared(Protocol):
-    """A campaign now and in the period before."""
+    """A campaign now and in the previous period."""
 
     name: str
     conversions: Value
@@ -65,12 +65,12 @@ def _exposure(row: Compared, length: float) -> float | None:
 def _words(row: Compared, ratio: float) -> str:
     is_paid = bool(row.cents)
     if ratio == float("inf"):
-        return "qualified calls, where there were none in the period before."
+        return "there are qualified calls; the previous period had none."
     if not ratio:
-        return "no qualified call, where there were some in the period before."
+        return "there are no qualified calls; the previous period had some."
     if ratio < 1 and is_paid:
-        return f"a qualified call costs {headline.times(1 / ratio)} as much as in the period before."
+        return f"a qualified call costs {headline.times(1 / ratio)} as much as in the previous period."
     if ratio < 1:
-        return f"{ratio * 100:.0f} % of the qualified calls of the period before."
+        return f"{ratio * 100:.0f} % of the qualified calls of the previous period."
     same = " for the same money" if is_paid else ""
-    return f"{headline.times(ratio)} as many qualified calls{same} as in the period before."
+    return f"{headline.times(ratio)} as many qualified calls{same} as in the previous period."

@@ -19,12 +19,12 @@ from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 
 _DAY: Final = timedelta(days=1)
-_NO_COSTS: Final = "No costs known"
+_NO_COSTS: Final = "No costs imported"
 _WORDS: Final = {
     GoalState.MET: "Met",
     GoalState.MISSED: "Missed",
-    GoalState.OPEN: "Not over yet",
-    GoalState.UNKNOWN: "Not enough calls to say",
+    GoalState.OPEN: "In progress",
+    GoalState.UNKNOWN: "Not enough calls",
 }
 
 
@@ -141,7 +141,7 @@ def _figure(goal: Goal, report: Report, cents: int | None, money: Money) -> Valu
     if conversions.number is None:
         return conversions
     if not conversions.number:
-        return Value(float("inf"), "None came") if cents else Value(None, "–")
+        return Value(float("inf"), "No qualified calls") if cents else Value(None, "–")
     each = cents / conversions.number / 100
     return Value(each, money.amount(each))
 

@@ -57,7 +57,7 @@ def missed_calls(report: Report, rows: Sequence[Paid], money: Money) -> MissedCa
     without = sum(row.calls.hidden or row.missed.hidden for row in paid)
     note = "Missed calls × cost per call, campaign by campaign"
     if not paid:
-        note = "No costs known"
+        note = "No costs imported"
     elif without:
         note += f"; {without} of {len(paid)} campaigns suppressed and left out"
     lost, lost_note = _lost(calls, answered, value, money)
@@ -75,7 +75,7 @@ def _lost(calls: Value, answered: Value, value: Value, money: Money) -> tuple[st
     if calls.hidden or answered.hidden or value.hidden:
         return SUPPRESSED, "Missed calls × value per answered call"
     if not (calls.number and answered.number and value.number):
-        return _NONE, "No value known of answered calls" if calls.number else "No missed calls"
+        return _NONE, "No answered call has a value" if calls.number else "No missed calls"
     each = value.number / answered.number
     return (
         f"about {money.amount(calls.number * each)}",

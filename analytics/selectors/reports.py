@@ -473,7 +473,7 @@ def report(asked: Asked) -> Report:
     """
     asked.check()
     if EXACT_ONLY & set(asked.dimensions):
-        raise ReportError("Landing pages and keywords are in exact reports only.")
+        raise ReportError("Landing pages and keywords appear in exact reports only.")
     lib_scope.require()
     clients = list(Client.objects.filter(pk__in=asked.client_ids).order_by("pk"))
     values = _values(asked, clients)

@@ -174,7 +174,7 @@ def _say_of_share(made: Answer, now: Row, was: Row) -> None:
     best = headline.stands_out(_counts(shown, [now, was]), [now.calls, was.calls], at_least=1.2)
     if best is not None:
         if best.place == 0:
-            words = f"is {headline.times(best.ratio)} that of the period before."
+            words = f"is {headline.times(best.ratio)} that of the previous period."
         else:
-            words = f"was {headline.times(best.ratio)} as high in the period before."
+            words = f"was {headline.times(best.ratio)} as high in the previous period."
         _say(made, f"The {shown.words.lower()} {words}")

@@ -97,9 +97,9 @@ SHOWN: Final = {
     "missed_share": Shown("Share missed", Measure.MISSED, _percent, over=Measure.CALLS),
     "voicemail": Shown("Calls to voicemail", Measure.VOICEMAIL, _count),
     "first": Shown("First calls", Measure.FIRST, _count),
-    "repeated": Shown("Calls of repeated callers", Measure.REPEATED, _count),
+    "repeated": Shown("Calls from repeat callers", Measure.REPEATED, _count),
     "conversions": Shown("Qualified calls", Measure.CONVERSIONS, _count),
-    "conversion_rate": Shown("Share qualified", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
+    "conversion_rate": Shown("Conversion rate", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
     "value": Shown("Value", Measure.VALUE, Money.amount, unit=100),
     "value_each": Shown(
         "Value per qualified call", Measure.VALUE, Money.amount, over=Measure.CONVERSIONS, unit=100

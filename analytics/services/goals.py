@@ -63,7 +63,7 @@ def set_goal(
         with transaction.atomic():
             goal.save(force_insert=True)
     except IntegrityError:
-        raise GoalError("This client has such a goal. Remove it first.") from None
+        raise GoalError("This client already has this goal. Remove it first.") from None
     audit.record(
         "goal.set", subject=goal, by=by, at=at,
         measure=measure.value, missed=missed.value, hundredths=hundredths, period=period.value,

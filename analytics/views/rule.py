@@ -57,7 +57,7 @@ def switch_attribution(request: StaffRequest, client: Client) -> HttpResponse:
     keeps = request.POST.get("keeps") == "yes"
     attribution.switch_attribution(client=client, keeps=keeps, by=request.actor, at=request.at)
     if keeps:
-        messages.success(request, "Saved. Calls from now on keep their landing page and keyword.")
+        messages.success(request, "Saved. New calls keep their landing page and keyword.")
     else:
-        messages.success(request, "Saved. Calls from now on keep neither landing page nor keyword.")
+        messages.success(request, "Saved. New calls keep neither landing page nor keyword.")
     return redirect("analytics:rule", client.slug)

@@ -57,19 +57,19 @@ def forbids(event: Event, zone: tzinfo, *, at: datetime) -> str:
 
 def too_late(event: Event, zone: tzinfo) -> str:
     """A consent that cannot heal what was begun without it."""
-    return f"{_happened(event, zone)}, after the recording had begun, which it cannot heal."
+    return f"{_happened(event, zone)}, after the recording began. It does not cover that recording."
 
 
 def unfit(event: Event, zone: tzinfo, *, written: bool) -> str:
     """A consent without the form that is asked for."""
     if written:
         return f"{_happened(event, zone)}, but not in writing."
-    return f"{_happened(event, zone)}, but not as a consent that counts here: it is no more than a notice."
+    return f"{_happened(event, zone)}, but it is a notice only and does not count as consent here."
 
 
 def cut(event: Event, zone: tzinfo) -> str:
     """What ends a recording on its call."""
-    return f"{_happened(event, zone)}, on the call: what follows is withheld."
+    return f"{_happened(event, zone)}, on the call. The rest of the recording is quarantined."
 
 
 def _happened(event: Event, zone: tzinfo) -> str:

@@ -30,7 +30,7 @@ AT_MOST: Final = 1000
 FRESH_FOR: Final = timedelta(days=31)
 """How old a do-not-call register may be: 16 CFR 310.4(b)(3)(iv), 47 CFR 64.1200(c)(2)(i)(D)."""
 FOR_EVER: Final = 99
-"""Years from which on a rule means "without end"."""
+"""Years from which on a rule means "indefinitely"."""
 
 __all__ = ["AT_MOST", "Aim", "Asked", "Code", "Contact", "Contacts", "Obstacle", "check", "kept_until"]
 
@@ -305,11 +305,11 @@ class _Desk:
     def _do_not_call(self, person: Person, asked_at: datetime) -> Obstacle:
         """Nothing ends such a request but the person; the date is until when the law has it kept at least."""
         until, rule = kept_until(self.rules, asked_at, _pairs(person))
-        at_least = "without end" if until is None else f"until {self._day_of(until)} at least"
+        at_least = "indefinitely" if until is None else f"at least until {self._day_of(until)}"
         return Obstacle(
             Code.DO_NOT_CALL,
-            f"Asked on {self._day_of(asked_at)} not to be contacted. It holds until the person says otherwise; the law"
-            f" has it kept {at_least} ({rule.citation}).",
+            f"Asked on {self._day_of(asked_at)} not to be contacted. It applies until the person says otherwise;"
+            f" the law requires it to be kept {at_least} ({rule.citation}).",
             rule=rule.id,
         )
 

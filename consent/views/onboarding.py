@@ -235,7 +235,7 @@ def accept_fixes(request: StaffRequest, client: Client) -> HttpResponse:
         return _show(request, client, step=SetupStep.FINDINGS, form=form)
     made = setup.accept_fixes(client=client, fixes=form.fixes(), by=request.actor, at=request.at)
     tasks = f"{len(made)} task{'' if len(made) == 1 else 's'}"
-    messages.success(request, f"{tasks} at the tracker; they wait in the inbox.")
+    messages.success(request, f"{tasks} to do at the tracker. Find them in the inbox.")
     return redirect(_url(client))
 
 

@@ -250,7 +250,7 @@ _SAY: Final[dict[Language, dict[str, str]]] = {
         "data_call": "Your number, when you called and for how long, whether the call was answered, which number you"
         " dialled and which advertisement showed it, and the region that the number belongs to.",
         "data_swap": "On the website, the page shows a number that tells which advertisement brought you there.",
-        "data_attribution": "The page of the website that you saw first, and what you searched for before.",
+        "data_attribution": "The first page of the website that you visited, and what you searched for before.",
         "data_records": "A recording of the call, where it may be made.",
         "data_words": "What was said, in writing, where it may be made: with phone numbers, card numbers and e-mail"
         " addresses taken out; names stay in it.",

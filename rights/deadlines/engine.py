@@ -269,7 +269,7 @@ def _answer(
     if term.extension is None:
         return first, None
     count.why.append(
-        f"An extension of {term.extension} requires that the person knows why by {_words(first.day)}."
+        f"An extension of {term.extension} requires that you notify the person of the reason by {_words(first.day)}."
     )
     if not extended:
         return first, first

@@ -419,7 +419,7 @@ def _categories(company: Company) -> list[str]:
     if company.calls:
         lines.append("That you called, when, how long, from which advertisement")
     if any(call["landing_page"] or call["keyword"] for call in company.calls):
-        lines.append("The page of the website that you saw first, and what you searched for")
+        lines.append("The first page of the website that you visited, and what you searched for")
     if company.recordings:
         lines.append("Recordings of calls")
     if any(call.get("words") for call in company.calls):

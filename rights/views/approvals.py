@@ -99,7 +99,7 @@ def take_back(request: StaffRequest, case: Case, approval_id: UUID) -> HttpRespo
 def list_decisions(request: StaffRequest) -> HttpResponse:
     """What waits for the answer of the client's person, earliest due first, and the reports of the company."""
     if works(request):
-        raise PermissionDenied("Only the client's side has decisions here; yours are in the inbox.")
+        raise PermissionDenied("This page is for the client's people. Your open items are in the inbox.")
     clients = clients_of(request)
     reports = access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
     context = {

@@ -68,7 +68,7 @@ def test_campaign_that_changed_beyond_chance_is_marked_and_others_are_not() -> N
 
     assert [row.change for row in rows] == ["worse", "", ""]
     assert [row.change_words for row in rows[1:]] == [changes.NO_CHANGE, "suppressed"]
-    assert said == "“Roofs”: 25 % of the qualified calls of the period before."
+    assert said == "“Roofs”: 25 % of the qualified calls of the previous period."
 
 
 def test_campaign_with_costs_is_compared_by_its_money() -> None:
@@ -79,7 +79,7 @@ def test_campaign_with_costs_is_compared_by_its_money() -> None:
     said = changes.mark([same, dearer, unlike], length=1.0)
 
     assert (same.change, dearer.change, unlike.change) == ("", "worse", "")
-    assert said == "“Drains”: a qualified call costs 3 times as much as in the period before."
+    assert said == "“Drains”: a qualified call costs 3 times as much as in the previous period."
 
 
 def test_each_further_campaign_makes_the_test_stricter() -> None:
@@ -104,8 +104,8 @@ def test_explorer_compares_a_share_where_the_test_passes(cast: Cast, nina: Membe
 
     found = browser.get(f"{asked}answered_share&compare=on").content.decode()
 
-    assert "The share answered was 2.2 times as high in the period before." in found
-    assert "in the period before." not in browser.get(f"{asked}answered_share").content.decode()
+    assert "The share answered was 2.2 times as high in the previous period." in found
+    assert "in the previous period." not in browser.get(f"{asked}answered_share").content.decode()
 
 
 # --- Missed calls ---

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 PAGE = "/reports/clients/dentist/goals/"
 DAY = timedelta(days=1)
-NOT_ENOUGH = "Not enough calls to say"
+NOT_ENOUGH = "Not enough calls"
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_goal_is_set_and_removed_on_its_page(cast: Cast, nina: Membership) -> No
     assert "Share answered below 80\N{NO-BREAK SPACE}% in a week" in page
     assert "Protected figures" in page
     again = browser.post(PAGE, said)
-    assert (again.status_code, "has such a goal" in again.content.decode()) == (400, True)
+    assert (again.status_code, "already has this goal" in again.content.decode()) == (400, True)
     assert "at most 100" in browser.post(PAGE, said | {"value": "101"}).content.decode()
     assert "whole number" in browser.post(PAGE, said | {"measure": "calls", "value": "1.5"}).content.decode()
 
@@ -223,7 +223,7 @@ def test_person_who_sees_calls_sees_goals_exactly(cast: Cast) -> None:
 
     page = signed_in(cast.alice).get(PAGE).content.decode()
 
-    assert "Exact: for people who may see this client" in page
+    assert "Exact figures, because you may see this client" in page
     assert NOT_ENOUGH not in page
 
 

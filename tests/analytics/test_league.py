@@ -43,4 +43,4 @@ def test_clients_are_sorted_by_a_figure_and_suppressed_ones_come_last(cast: Cast
 def test_unknown_sort_is_ignored(cast: Cast) -> None:
     page = signed_in(cast.alice).get("/reports/?sort=cost")
 
-    assert (page.status_code, "In your order" in page.text) == (200, False)
+    assert (page.status_code, "Sorted as you selected" in page.text) == (200, False)

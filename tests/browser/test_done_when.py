@@ -102,7 +102,7 @@ def bring_a_file(visitor: Visitor) -> None:
     page.get_by_role("link", name="Clients", exact=True).first.click()
     page.get_by_role("link", name=CLIENT, exact=True).first.click()
     page.get_by_role("link", name="Integrations", exact=True).click()
-    page.get_by_role("link", name="Files of calls").click()
+    page.get_by_role("link", name="Import calls").click()
     page.get_by_role("link", name="Import a file").click()
     page.get_by_label("File").set_input_files(
         {"name": "calls.csv", "mimeType": "text/csv", "buffer": a_file(datetime.now(UTC))}  # noqa: TID251  (what is tested reads the same clock)
@@ -140,7 +140,7 @@ def reveal_one(visitor: Visitor) -> None:
     page = visitor.page
     page.get_by_role("row").filter(has_text=CAMPAIGN).first.get_by_role("link").first.click()
     expect(page.locator("body")).not_to_contain_text(NUMBER)
-    page.get_by_role("link", name="Show the number").click()
+    page.get_by_role("link", name="Reveal number").click()
     page.get_by_label("What for").select_option(index=1)
     page.get_by_label("In a sentence").fill("because")
     page.get_by_role("button", name="Write down and show").click()

@@ -314,7 +314,7 @@ def test_a_clients_binder_verifies_on_another_machine(visitor: Visitor, tmp_path
     visitor.open("/binders/")
     key = page.locator("#public-key-1").inner_text()
     visitor.open("/clients/lone-star-hvac/proof/")
-    page.get_by_role("button", name="Build a binder").click()
+    page.get_by_role("button", name="Build evidence pack").click()
     page.get_by_role("button", name="Take the PDF").wait_for(timeout=JOBS)
     for form in ("PDF", "JSON"):
         with page.expect_download() as download:

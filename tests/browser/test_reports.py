@@ -89,7 +89,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     page = visitor.page
     seen: list[str] = []
     page.get_by_role("row", name="Lakeshore Roofing").get_by_role("link", name="Campaigns").click()
-    page.get_by_role("link", name="Bring costs").first.click()
+    page.get_by_role("link", name="Import costs").first.click()
     today = make.now().astimezone(ZONE).date()
     days = [today - timedelta(days=back) for back in range(27, 0, -1)]
     lines = [
@@ -105,7 +105,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     page.wait_for_load_state("domcontentloaded")
     seen.append(page.locator("main").inner_text())
     page.get_by_role("button", name="Take them in").click()
-    page.get_by_text("What each campaign brings, and what it costs").wait_for()
+    page.get_by_text("What each campaign brings in and costs").wait_for()
     period, _ = told(today)
     visitor.open(f"/reports/clients/lakeshore-roofing/campaigns/?period={period}")
     first, last = period_of(period, today)

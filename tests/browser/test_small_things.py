@@ -53,7 +53,7 @@ def test_a_number_is_revealed_without_a_mouse(visitor: Visitor) -> None:
     reach(page, "Caller ")
     page.keyboard.press("Enter")
     page.wait_for_url("**/clients/harbor-dental/calls/*/")
-    reach(page, "Show the number")
+    reach(page, "Reveal number")
     page.keyboard.press("Enter")
     page.wait_for_url("**/reveal/")
     page.get_by_label("What for").focus()

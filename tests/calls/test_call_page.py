@@ -120,7 +120,7 @@ def test_a_call_of_nobody_has_no_others_and_no_reveal(cast: Cast) -> None:
     page = signed_in(cast.bob).get(_address(make.call(cast.dentist, None))).content.decode()
 
     assert "nothing connects this call with others" in page
-    assert "Show the number" not in page
+    assert "Reveal number" not in page
 
 
 def test_an_erased_number_says_so(cast: Cast) -> None:

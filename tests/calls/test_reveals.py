@@ -78,7 +78,7 @@ def test_who_sees_calls_but_may_not_reveal_is_refused(cast: Cast, call: Call) ->
 
     assert signed_in(dave).post(_address(call), WHY).status_code == 403
     assert (
-        "Show the number"
+        "Reveal number"
         not in signed_in(dave).get(reverse("calls:call", args=["dentist", call.pk])).content.decode()
     )
     assert not _shown(cast)

@@ -233,7 +233,7 @@ class TestOverTheCall:
         assert answer.withheld_from == NOON + 2 * MINUTE
         assert answer.event is not None
         assert answer.event.kind == "withdrawn"
-        assert "on the call: what follows is withheld." in " ".join(answer.reasons)
+        assert "on the call. The rest of the recording is quarantined." in " ".join(answer.reasons)
 
     def test_a_withdrawal_at_its_first_instant_withholds_all_of_it(self) -> None:
         answer = ask("record", GIVEN, event("withdrawn", NOON))
@@ -280,7 +280,7 @@ class TestOverTheCall:
                 answer = ask("record", given, standard="express", at=late)
                 assert not answer.allowed, (late, scope)
         answer = ask("record", event("given", NOON + MINUTE), standard="express")
-        assert "after the recording had begun, which it cannot heal." in " ".join(answer.reasons)
+        assert "after the recording began. It does not cover that recording." in " ".join(answer.reasons)
         assert answer.withheld_from == NOON
 
     def test_evidence_that_arrives_late_counts_from_when_it_happened(self) -> None:

@@ -251,7 +251,7 @@ class TestReasons:
     def test_say_why_a_consent_does_not_count(self) -> None:
         told = event("given", NOON - DAY, channel="posted")
         assert any(
-            reason.endswith("but not as a consent that counts here: it is no more than a notice.")
+            reason.endswith("but it is a notice only and does not count as consent here.")
             for reason in ask("record", told).reasons
         )
 

@@ -86,7 +86,7 @@ def test_every_shipped_word_opts_out() -> None:
 
 @pytest.mark.parametrize(
     ("number", "least"),
-    [("+12145550101", "until 25 Nov 2031 at least"), ("+17035550101", "until 25 Nov 2036 at least")],
+    [("+12145550101", "at least until 25 Nov 2031"), ("+17035550101", "at least until 25 Nov 2036")],
 )
 def test_a_request_not_to_be_called_never_ends_by_itself(cast: Cast, number: str, least: str) -> None:
     """Five years, in Virginia ten, are what the law asks at least; nothing ends it here but the person."""
@@ -103,5 +103,5 @@ def test_a_request_not_to_be_called_never_ends_by_itself(cast: Cast, number: str
         (obstacle,) = (one for one in answer.obstacles if one.code is Code.DO_NOT_CALL)
         assert not answer.allowed
         assert obstacle.until is None
-        assert "It holds until the person says otherwise" in obstacle.text
+        assert "It applies until the person says otherwise" in obstacle.text
         assert least in obstacle.text

@@ -593,7 +593,7 @@ def test_a_duty_that_is_not_good_leads_where_who_looks_may_go_and_says_who_answe
     with job_scope(agency_id=cast.acme.pk):
         Standing.objects.update(state=DutyState.DUE)
     told = {
-        cast.carol: "An officer answers for this",
+        cast.carol: "A compliance officer handles this",
         erin: "Not granted to you for any client",
         cast.alice: ".",
     }

@@ -46,7 +46,7 @@ def test_a_caller_is_found_by_name_at_granted_clients_alone(cast: Cast) -> None:
 
     assert caller.pk == caller_id
     assert f"/clients/plumber/callers/{caller_id}/" in _found(cast.alice, caller.label)
-    assert "Nothing you can open has this name." in _found(cast.bob, caller.label)
+    assert "No results that you can open." in _found(cast.bob, caller.label)
 
 
 @pytest.mark.django_db
@@ -82,5 +82,5 @@ def test_pages_are_found_that_the_person_may_open(cast: Cast) -> None:
 def test_digits_offer_the_search_by_number_and_stay_out_of_the_answer(cast: Cast) -> None:
     page = _found(cast.bob, "(213) 555-0123")
 
-    assert "Find calls of this phone number" in page
+    assert "Find calls from this phone number" in page
     assert "555" not in page

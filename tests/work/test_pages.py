@@ -200,7 +200,7 @@ def test_the_page_says_when_it_rings_and_when_mail_follows(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     page = browser.get("/notifications/").content.decode()
 
-    assert "What entered your inbox, was handed to you, or is ready for you." in page
-    assert "unread for about a minute" in page
-    assert "names no client and no caller" in page
+    assert "New inbox items, work assigned to you, and files that are ready." in page
+    assert "within about a minute" in page
+    assert "never name a client or a caller" in page
     assert "asks you to sign in" in browser.get("/notifications/mail/").content.decode()

@@ -49,7 +49,7 @@ class RemovedLatelyError(ValueError):
         until = member.officer_until.astimezone(zone) if member.officer_until else None
         words = f"{date_format(until, 'j M Y, H:i')} {until.tzname()}" if until else "then"
         super().__init__(
-            f"{member.user} was a compliance officer a short time ago. Until {words}, only"
+            f"{member.user} was recently a compliance officer. Until {words}, only"
             " another officer can confirm this."
         )
 

@@ -15,7 +15,7 @@ from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, U
 from callprivacy.calls.providers.tabular import ATTRIBUTION, FIELDS, REQUIRED
 from callprivacy.lib import phone, zones
 
-IF_KEPT: Final = "Dropped, unless this client keeps landing pages and keywords."
+IF_KEPT: Final = "Dropped unless this client keeps landing pages and keywords."
 _COUNTRIES: Final = ("US", "CA", "GB", "AU", "IE", "NZ", "DE", "FR", "ES", "MX")
 
 

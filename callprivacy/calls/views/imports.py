@@ -90,7 +90,7 @@ def choose_client(request: StaffRequest) -> HttpResponse:
     """Whose calls are imported; straight to the form for a person who may import for one client."""
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONNECTIONS, at=request.at))
     if not clients:
-        raise PermissionDenied("Importing calls is not granted to you for any client.")
+        raise PermissionDenied("You cannot import calls for any client. Ask an admin for access.")
     if len(clients) == 1:
         return redirect("calls:import_new", clients[0].slug)
     return render(request, "calls/import_client.html", {"import_clients": clients})
