@@ -168,7 +168,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"choices": "callprivacy.lib.choices"},
+            "libraries": {"charts": "callprivacy.lib.charts.tags", "choices": "callprivacy.lib.choices"},
             "builtins": ["callprivacy.lib.rows"],
             "context_processors": [
                 "django.template.context_processors.request",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.core.validators import slug_re
 from django.db.models import Case, Count, Max, Min, QuerySet, Value, When
@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
@@ -37,10 +38,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     What has to be asked of the database is a callable, which a template calls where it stands: a part of a page, and a
     page without the frame, ask nothing.
     """
-    membership: Membership | None = getattr(request, "membership", None)
-    if membership is None:
+    if getattr(request, "membership", None) is None:
         return {"mail_url": lambda: _url("dashboard:mail") if mail.is_here(request) else ""}
-    frame = Frame(request, membership)
+    frame = Frame(cast("StaffRequest", request))
     return {
         "nav": frame.nav,
         "nav_settings": frame.nav_settings,
@@ -54,12 +54,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Read by tags as well, which call nothing.
         "may_here": SimpleLazyObject(frame.may_here),
         "bell_count": frame.bell_count,
-        "is_demo": membership.agency.is_demo,
+        "is_demo": frame.membership.agency.is_demo,
         "may_remove_demo": frame.may_remove_demo,
         "may_search": frame.may_search,
         "new_menu": frame.new_menu,
         "imports_url": frame.imports_url,
-        "membership": membership,
+        "membership": frame.membership,
         "password_due_soon": frame.is_password_due_soon,
     }
 
@@ -67,8 +67,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 class Frame:
     """One page's frame, each part of it asked for once at most."""
 
-    def __init__(self, request: HttpRequest, membership: Membership) -> None:
-        self.request, self.membership = request, membership
+    def __init__(self, request: StaffRequest) -> None:
+        self.request, self.membership = request, request.membership
         self.match = request.resolver_match
         self.slug = str(self.match.kwargs.get("slug", "")) if self.match else ""
         self.place = navigation.place_of(self.match)
@@ -88,14 +88,13 @@ class Frame:
 
     @cached_property
     def _held(self) -> _Held:
-        return _permissions(self.membership, self.slug or self._chosen, at=self._at)
+        return _permissions(self.membership, self.slug or self._chosen, at=self.request.at)
 
     @cached_property
     def _sole(self) -> str:
         """The only client of a person who sees one."""
-        if {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & self.membership.rights:
-            return ""
-        return self._held.only.get(Permission.VIEW_CLIENT, "")
+        every = access.sees_every_client(self.membership)
+        return "" if every else self._held.only.get(Permission.VIEW_CLIENT, "")
 
     @cached_property
     def _scope(self) -> str:
@@ -104,7 +103,7 @@ class Frame:
 
     @cached_property
     def _visible(self) -> QuerySet[Client]:
-        return access.visible_clients(self.membership, at=self._at)
+        return access.visible_clients(self.membership, at=self.request.at)
 
     @cached_property
     def _shown(self) -> list[Client]:
@@ -134,7 +133,9 @@ class Frame:
         wanted = {need for need in page.needs if isinstance(need, Permission)} if page else set()
         if not wanted or any(self._held.counts.get(need, 0) >= len(slugs) for need in wanted):
             return slugs
-        granted = access.grants_of(self.membership, at=self._at).filter(permission__codename__in=wanted)
+        granted = access.grants_of(self.membership, at=self.request.at).filter(
+            permission__codename__in=wanted
+        )
         return slugs & set(granted.values_list("content_object__slug", flat=True))
 
     def clients(self) -> list[dict[str, str]]:
@@ -180,7 +181,7 @@ class Frame:
 
     def _holds(self, together: tuple[Permission, ...]) -> bool:
         clients = (
-            access.grants_of(self.membership, at=self._at)
+            access.grants_of(self.membership, at=self.request.at)
             .filter(permission__codename__in=together)
             .order_by()
             .values("content_object_id")
@@ -202,9 +203,7 @@ class Frame:
         return next((url for page in tab.pages if (url := self._link(page, slug))), "")
 
     def _entry(self, entry: Entry) -> dict[str, Any]:
-        # What waits for a person is one list, until the person chooses a client.
-        slug = self._chosen if entry is navigation.INBOX else self._scope
-        url = next((url for tab in entry.tabs if (url := self._first(tab, slug))), "")
+        url = next((url for tab in entry.tabs if (url := self._first(tab, self._scope))), "")
         active = self.place is not None and self.place.entry is entry
         return {"label": entry.label, "url": url, "icon": entry.icon, "active": active, "count": None}
 
@@ -319,11 +318,6 @@ class Frame:
     def _unread(self) -> int:
         return work.unread_count(self.membership)
 
-    @property
-    def _at(self) -> datetime:
-        at: datetime = self.request.at  # type: ignore[attr-defined]  # the scope's middleware sets it
-        return at
-
     def bell_count(self) -> int:
         """How many notifications are not read."""
         return self._unread
@@ -361,7 +355,7 @@ class Frame:
         is_there = self.match is not None and self.match.url_name == "account_change_password"
         if due is None or is_there or access.Through.of(self.request) is not None:
             return False
-        return due <= self._at + _SAID_BEFORE
+        return due <= self.request.at + _SAID_BEFORE
 
 
 @dataclass(frozen=True, slots=True)

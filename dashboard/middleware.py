@@ -7,10 +7,10 @@ place of a page whose statement the database cut off, and at an address that tak
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 from django.conf import settings
+from django.core.validators import slug_re
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -19,11 +19,11 @@ from django.utils.csp import build_policy
 from psycopg.errors import QueryCanceled
 
 from callprivacy.accounts import access
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.enums import Permission
 from dashboard import navigation
-from dashboard.navigation import CHOSEN
+from dashboard.navigation import CHOSEN, Page
 from dashboard.views import health
 from retention.middleware import FOR_PROGRAMS
 
@@ -115,38 +115,41 @@ class ChosenClientMiddleware:
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
         """Keep a client that the address chooses, forget one that it clears, or lead on to the one that is kept."""
-        membership: Membership | None = getattr(request, "membership", None)
-        place = navigation.place_of(request.resolver_match)
-        if (
-            request.method != "GET"
-            or request.headers.get("HX-Request")
-            or membership is None
-            or place is None
-        ):
+        place, match = navigation.place_of(request.resolver_match), request.resolver_match
+        is_page = request.method == "GET" and not request.headers.get("HX-Request")
+        if not is_page or place is None or match is None or getattr(request, "membership", None) is None:
             return None
-        kept, match = request.session.get(CHOSEN, ""), request.resolver_match
-        if (asked := request.GET.get("client")) is not None:
-            is_here = place.page.narrows or match is None or match.kwargs.get("slug") == asked
-            if not asked:
-                request.session.pop(CHOSEN, None)
-            elif is_here and asked != kept and asked.isprintable() and _may_see(request, membership, asked):
-                request.session[CHOSEN] = asked
-        elif kept and match is not None and place.page.narrows and match.view_name == place.page.name:
-            needs = [need for need in place.page.needs if isinstance(need, Permission)]
-            if _may_see(request, membership, kept, *needs):
-                query = request.GET.copy()
+        staff = cast("StaffRequest", request)
+        kept, asked = staff.session.get(CHOSEN, ""), staff.GET.get("client")
+        if asked is None:
+            if (
+                kept
+                and place.page.narrows
+                and match.view_name == place.page.name
+                and _opens(staff, kept, place.page)
+            ):
+                query = staff.GET.copy()
                 query["client"] = kept
-                return redirect(f"{request.path}?{query.urlencode()}")
+                return redirect(f"{staff.path}?{query.urlencode()}")
+        # A link of another site chooses nothing.
+        elif staff.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}:
+            is_here = place.page.narrows or match.kwargs.get("slug") == asked
+            if not asked:
+                staff.session.pop(CHOSEN, None)
+            elif is_here and asked != kept and slug_re.match(asked) and _opens(staff, asked):
+                staff.session[CHOSEN] = asked
         return None
 
 
-def _may_see(request: HttpRequest, membership: Membership, slug: str, *needs: Permission) -> bool:
-    """Whether a person sees a client, and holds each of these permissions there."""
-    at: datetime = request.at  # type: ignore[attr-defined]  # the scope's middleware sets it
-    seen = access.visible_clients(membership, at=at).filter(slug=slug)
-    return seen.exists() and all(
-        access.clients_with(membership, need, at=at).filter(slug=slug).exists() for need in needs
-    )
+def _opens(request: StaffRequest, slug: str, page: Page | None = None) -> bool:
+    """Whether a person sees a client, and holds there each permission that a page needs."""
+    membership, at = request.membership, request.at
+    needs = [need for need in page.needs if isinstance(need, Permission)] if page else []
+    found = [
+        access.visible_clients(membership, at=at),
+        *(access.clients_with(membership, one, at=at) for one in needs),
+    ]
+    return all(clients.filter(slug=slug).exists() for clients in found)
 
 
 class TooSlowMiddleware:

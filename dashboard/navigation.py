@@ -15,15 +15,15 @@ from typing import Final
 from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver
 
 from callprivacy.accounts.enums import CLIENT_SIDE
-from callprivacy.accounts.enums import AgencyRight as R
+from callprivacy.accounts.enums import AgencyRight as Right
 from callprivacy.accounts.models import Membership
-from callprivacy.tenancy.enums import Permission as P  # noqa: N817  (the table below stays readable)
+from callprivacy.tenancy.enums import Permission as May
 from dashboard.access import may_see_proof
 
 CHOSEN: Final = "client"
 """Under which name a session keeps the client that the person works in."""
 
-type Need = P | R
+type Need = May | Right
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Page:
     name: str = ""
     of_client: str = ""
     needs: tuple[Need, ...] = ()
-    together: tuple[P, ...] = ()
+    together: tuple[May, ...] = ()
     who: Callable[[Membership], bool] | None = None
     narrows: bool = False
     also: tuple[str, ...] = ()
@@ -94,18 +94,16 @@ class Place:
     page: Page
 
 
-def _tab(label: str, *parts: Page | Section) -> Tab:
-    if all(isinstance(part, Section) for part in parts):
-        return Tab(label, parts)  # type: ignore[arg-type]  # all are sections
-    return Tab(label, (Section("", parts),))  # type: ignore[arg-type]  # all are pages
+def _tab(label: str, *pages: Page) -> Tab:
+    return Tab(label, (Section("", pages),))
 
 
-def _one(label: str, *args: str, **more: object) -> Tab:
-    return _tab(label, Page(label, *args, **more))  # type: ignore[arg-type]  # as Page takes them
+def _one(page: Page) -> Tab:
+    return _tab(page.label, page)
 
 
 def _is_officer(membership: Membership) -> bool:
-    return R.SIGN_OFF in membership.rights
+    return Right.SIGN_OFF in membership.rights
 
 
 def _is_client_side(membership: Membership) -> bool:
@@ -116,44 +114,54 @@ INBOX: Final = Entry(
     "Inbox",
     "queue",
     (
-        _one("Decisions awaiting you", "rights:decisions", needs=(P.HANDLE_REQUESTS,), who=_is_client_side),
-        _one("Inbox", "work:queue"),
-        _one("Notifications", "work:notifications"),
+        _one(
+            Page(
+                "Decisions awaiting you",
+                "rights:decisions",
+                needs=(May.HANDLE_REQUESTS,),
+                who=_is_client_side,
+            )
+        ),
+        _one(Page("Inbox", "work:queue")),
+        _one(Page("Notifications", "work:notifications")),
     ),
 )
 
 _NOTICES: Final = Section(
     "Notices",
     (
-        Page("Notices", of_client="consent:notices", needs=(P.VIEW_CLIENT,)),
-        Page("Posted notices", of_client="consent:posted", needs=(P.VIEW_CLIENT,)),
-        Page("Copy snippets", of_client="consent:words", needs=(P.VIEW_CLIENT,)),
-        Page("Privacy notice", of_client="rights:notice", needs=(P.VIEW_CLIENT,)),
-        Page("Web page and form", of_client="consent:web", needs=(P.MANAGE_CONSENT,)),
-        Page("Requests page", of_client="rights:page", needs=(P.MANAGE_CONSENT,)),
-        Page("Phone menus and texts", of_client="consent:menus", needs=(P.MANAGE_CONSENT,)),
+        Page("Notices", of_client="consent:notices", needs=(May.VIEW_CLIENT,)),
+        Page("Posted notices", of_client="consent:posted", needs=(May.VIEW_CLIENT,)),
+        Page("Copy snippets", of_client="consent:words", needs=(May.VIEW_CLIENT,)),
+        Page("Privacy notice", of_client="rights:notice", needs=(May.VIEW_CLIENT,)),
+        Page("Web page and form", of_client="consent:web", needs=(May.MANAGE_CONSENT,)),
+        Page("Requests page", of_client="rights:page", needs=(May.MANAGE_CONSENT,)),
+        Page("Phone menus and texts", of_client="consent:menus", needs=(May.MANAGE_CONSENT,)),
         Page(
-            "Messages", of_client="consent:replies", needs=(P.MANAGE_CONSENT,), also=("consent:ask_by_text",)
+            "Messages",
+            of_client="consent:replies",
+            needs=(May.MANAGE_CONSENT,),
+            also=("consent:ask_by_text",),
         ),
-        Page("Invitations", of_client="consent:invitations", needs=(P.MANAGE_CONSENT,)),
-        Page("Signed terms", of_client="consent:terms", needs=(P.MANAGE_CONSENT,)),
-        Page("Answering sites", of_client="consent:sites", needs=(P.VIEW_CLIENT,)),
+        Page("Invitations", of_client="consent:invitations", needs=(May.MANAGE_CONSENT,)),
+        Page("Signed terms", of_client="consent:terms", needs=(May.MANAGE_CONSENT,)),
+        Page("Answering sites", of_client="consent:sites", needs=(May.VIEW_CLIENT,)),
     ),
 )
 _LEGAL_BASIS: Final = Section(
     "Legal basis",
     (
-        Page("Standard and basis", of_client="consent:standard", needs=(P.VIEW_CLIENT,)),
-        Page("Applicable law", of_client="consent:client_law", needs=(P.VIEW_CLIENT,)),
-        Page("Thresholds", of_client="rights:reach", needs=(P.VIEW_CLIENT,)),
-        Page("Consent expiry", of_client="consent:ages", needs=(P.MANAGE_CONSENT,)),
+        Page("Standard and basis", of_client="consent:standard", needs=(May.VIEW_CLIENT,)),
+        Page("Applicable law", of_client="consent:client_law", needs=(May.VIEW_CLIENT,)),
+        Page("Thresholds", of_client="rights:reach", needs=(May.VIEW_CLIENT,)),
+        Page("Consent expiry", of_client="consent:ages", needs=(May.MANAGE_CONSENT,)),
     ),
 )
 _OPT_OUTS: Final = Section(
     "Opt-outs",
     (
-        Page("Withdrawals", of_client="consent:withdrawals", needs=(P.MANAGE_CONSENT,)),
-        Page("Advertising", of_client="consent:destinations", needs=(P.MANAGE_CONSENT,)),
+        Page("Withdrawals", of_client="consent:withdrawals", needs=(May.MANAGE_CONSENT,)),
+        Page("Advertising", of_client="consent:destinations", needs=(May.MANAGE_CONSENT,)),
     ),
 )
 
@@ -169,30 +177,32 @@ CLIENTS: Final = Entry(
                 "accounts:client",
                 also=("accounts:new_client", "accounts:edit_client", "accounts:edit_engagement"),
             ),
-            Page("Setup", of_client="consent:setup", needs=(P.MANAGE_CONSENT,)),
+            Page("Setup", of_client="consent:setup", needs=(May.MANAGE_CONSENT,)),
         ),
-        _tab("Consent and notices", _NOTICES, _LEGAL_BASIS, _OPT_OUTS),
+        Tab("Consent and notices", (_NOTICES, _LEGAL_BASIS, _OPT_OUTS)),
         _tab(
             "Data and retention",
-            Page("Retention rules", of_client="retention:policies", needs=(P.MANAGE_RETENTION,)),
-            Page("Legal holds", of_client="retention:holds", needs=(P.MANAGE_RETENTION,)),
-            Page("Deletion certificates", of_client="retention:certificates", needs=(P.MANAGE_RETENTION,)),
-            Page("Deletions at vendors", of_client="retention:errands", needs=(P.MANAGE_RETENTION,)),
-            Page("Copies at vendors", of_client="retention:leftovers", needs=(P.MANAGE_RETENTION,)),
-            Page("Evidence packs", of_client="dashboard:proof", needs=(P.VIEW_CLIENT,), who=may_see_proof),
-            Page("Offboarding", of_client="retention:offboarding", needs=(P.MANAGE_RETENTION,)),
+            Page("Retention rules", of_client="retention:policies", needs=(May.MANAGE_RETENTION,)),
+            Page("Legal holds", of_client="retention:holds", needs=(May.MANAGE_RETENTION,)),
+            Page("Deletion certificates", of_client="retention:certificates", needs=(May.MANAGE_RETENTION,)),
+            Page(
+                "Deletions at vendors", of_client="retention:vendor_deletions", needs=(May.MANAGE_RETENTION,)
+            ),
+            Page("Copies at vendors", of_client="retention:leftovers", needs=(May.MANAGE_RETENTION,)),
+            Page("Evidence packs", of_client="dashboard:proof", needs=(May.VIEW_CLIENT,), who=may_see_proof),
+            Page("Offboarding", of_client="retention:offboarding", needs=(May.MANAGE_RETENTION,)),
         ),
-        _one("People", of_client="accounts:client_people"),
+        _one(Page("People", of_client="accounts:client_people")),
         _tab(
             "Integrations",
             Page(
                 "Numbers and connections",
                 of_client="calls:client_connections",
-                needs=(P.MANAGE_CONNECTIONS,),
+                needs=(May.MANAGE_CONNECTIONS,),
                 also=("calls:add_number", "calls:describe_number", "consent:describe_account"),
             ),
-            Page("API keys", of_client="accounts:api_keys", needs=(P.MANAGE_CONNECTIONS,)),
-            Page("Webhooks", of_client="consent:endpoints", needs=(P.MANAGE_CONNECTIONS,)),
+            Page("API keys", of_client="accounts:api_keys", needs=(May.MANAGE_CONNECTIONS,)),
+            Page("Webhooks", of_client="consent:endpoints", needs=(May.MANAGE_CONNECTIONS,)),
         ),
     ),
 )
@@ -201,16 +211,18 @@ CALLS: Final = Entry(
     "Calls",
     "calls",
     (
-        _one("Calls", "calls:list", needs=(P.VIEW_CALLS,), narrows=True, also=("calls:call",)),
-        _one("Recordings", of_client="consent:recordings", needs=(P.VIEW_CALLS,)),
+        _one(Page("Calls", "calls:list", needs=(May.VIEW_CALLS,), narrows=True, also=("calls:call",))),
+        _one(Page("Recordings", of_client="consent:recordings", needs=(May.VIEW_CALLS,))),
         _one(
-            "Confidential calls",
-            of_client="calls:confidential_calls",
-            needs=(P.VIEW_CALLS,),
-            who=_is_officer,
+            Page(
+                "Confidential calls",
+                of_client="calls:confidential_calls",
+                needs=(May.VIEW_CALLS,),
+                who=_is_officer,
+            )
         ),
-        _one("Imports", "calls:import_client", "calls:imports", needs=(P.MANAGE_CONNECTIONS,)),
-        _one("Export", of_client="calls:export_new", needs=(P.EXPORT_CALLS,)),
+        _one(Page("Imports", "calls:import_client", "calls:imports", needs=(May.MANAGE_CONNECTIONS,))),
+        _one(Page("Export", of_client="calls:export_new", needs=(May.EXPORT_CALLS,))),
     ),
 )
 
@@ -219,25 +231,33 @@ REQUESTS: Final = Entry(
     "requests",
     (
         _one(
-            "Requests",
-            "rights:home",
-            needs=(P.HANDLE_REQUESTS, R.SIGN_OFF),
-            narrows=True,
-            also=("rights:board",),
+            Page(
+                "Requests",
+                "rights:home",
+                needs=(May.HANDLE_REQUESTS, Right.SIGN_OFF),
+                narrows=True,
+                also=("rights:board",),
+            )
         ),
         _one(
-            "Withdrawals",
-            "consent:all_withdrawals",
-            needs=(P.MANAGE_CONSENT,),
-            narrows=True,
-            also=("consent:withdrawal", "consent:vendor_task"),
+            Page(
+                "Withdrawals",
+                "consent:all_withdrawals",
+                needs=(May.MANAGE_CONSENT,),
+                narrows=True,
+                also=("consent:withdrawal", "consent:vendor_task"),
+            )
         ),
-        _one("Recipient notifications", "rights:recipients", needs=(P.HANDLE_REQUESTS, R.SIGN_OFF)),
         _one(
-            "Figures",
-            "rights:metrics",
-            needs=(P.HANDLE_REQUESTS, R.SIGN_OFF),
-            also=("rights:metrics_file", "rights:record_file"),
+            Page("Recipient notifications", "rights:recipients", needs=(May.HANDLE_REQUESTS, Right.SIGN_OFF))
+        ),
+        _one(
+            Page(
+                "Figures",
+                "rights:metrics",
+                needs=(May.HANDLE_REQUESTS, Right.SIGN_OFF),
+                also=("rights:metrics_file", "rights:record_file"),
+            )
         ),
     ),
 )
@@ -246,25 +266,27 @@ CONSENT: Final = Entry(
     "Consent",
     "consent",
     (
-        _one("Coverage", "consent:home", needs=(P.MANAGE_CONSENT,), narrows=True),
-        _one("Callers", of_client="consent:callers", needs=(P.VIEW_CALLS,)),
+        _one(Page("Coverage", "consent:home", needs=(May.MANAGE_CONSENT,), narrows=True)),
+        _one(Page("Callers", of_client="consent:callers", needs=(May.VIEW_CALLS,))),
         _tab(
             "List checks",
-            Page("List checks", "consent:list_checks", "consent:client_lists", needs=(P.MANAGE_CONSENT,)),
-            Page("Do-not-call and reassigned-number lists", "consent:registers", needs=(R.SIGN_OFF,)),
+            Page("List checks", "consent:list_checks", "consent:client_lists", needs=(May.MANAGE_CONSENT,)),
+            Page("Do-not-call and reassigned-number lists", "consent:registers", needs=(Right.SIGN_OFF,)),
             Page(
                 "Numbers for a list",
                 of_client="consent:numbers_out",
-                needs=(P.REVEAL_NUMBERS,),
+                needs=(May.REVEAL_NUMBERS,),
                 who=_is_officer,
             ),
         ),
         _one(
-            "Desk",
-            "consent:desk",
-            needs=(P.ANSWER_CALLS,),
-            narrows=True,
-            also=("consent:desk_tap", "consent:desk_call_back", "consent:desk_call_back_state"),
+            Page(
+                "Desk",
+                "consent:desk",
+                needs=(May.ANSWER_CALLS,),
+                narrows=True,
+                also=("consent:desk_tap", "consent:desk_call_back", "consent:desk_call_back_state"),
+            )
         ),
     ),
 )
@@ -273,25 +295,29 @@ REPORTS: Final = Entry(
     "Reports",
     "reports",
     (
-        _one("Overview", "dashboard:overview", needs=(P.VIEW_ANALYTICS, R.MANAGE_CLIENTS)),
-        _one("Campaigns", "analytics:home", "analytics:campaigns", needs=(P.VIEW_ANALYTICS,)),
+        _one(Page("Overview", "dashboard:overview", needs=(May.VIEW_ANALYTICS, Right.MANAGE_CLIENTS))),
+        _one(Page("Campaigns", "analytics:home", "analytics:campaigns", needs=(May.VIEW_ANALYTICS,))),
         _one(
-            "Explorer",
-            of_client="analytics:explore",
-            needs=(P.VIEW_ANALYTICS, P.VIEW_EXACT_REPORTS),
-            also=("analytics:save",),
+            Page(
+                "Explorer",
+                of_client="analytics:explore",
+                needs=(May.VIEW_ANALYTICS, May.VIEW_EXACT_REPORTS),
+                also=("analytics:save",),
+            )
         ),
-        _one("Saved reports", of_client="analytics:saved", needs=(P.VIEW_ANALYTICS,)),
-        _one("Goals", of_client="analytics:goals", needs=(P.VIEW_ANALYTICS,)),
-        _one("Costs", of_client="analytics:costs", needs=(P.VIEW_ANALYTICS,)),
+        _one(Page("Saved reports", of_client="analytics:saved", needs=(May.VIEW_ANALYTICS,))),
+        _one(Page("Goals", of_client="analytics:goals", needs=(May.VIEW_ANALYTICS,))),
+        _one(Page("Costs", of_client="analytics:costs", needs=(May.VIEW_ANALYTICS,))),
         _one(
-            "Releases",
-            "analytics:releases",
-            "analytics:client_releases",
-            needs=(P.RELEASE_DATA,),
-            also=("analytics:release_floor", "analytics:anonymized_export"),
+            Page(
+                "Releases",
+                "analytics:releases",
+                "analytics:client_releases",
+                needs=(May.RELEASE_DATA,),
+                also=("analytics:release_floor", "analytics:anonymized_export"),
+            )
         ),
-        _one("Conversion rule", of_client="analytics:rule", needs=(P.MANAGE_CONSENT,)),
+        _one(Page("Conversion rule", of_client="analytics:rule", needs=(May.MANAGE_CONSENT,))),
     ),
 )
 
@@ -301,70 +327,76 @@ COMPLIANCE: Final = Entry(
     (
         _tab(
             "Status",
-            Page("Controls", "dashboard:posture", needs=(R.MANAGE_CLIENTS,)),
+            Page("Controls", "dashboard:posture", needs=(Right.MANAGE_CLIENTS,)),
             Page("Governance", "governance:home"),
         ),
         _tab(
             "Breaches",
-            Page("Breaches", "governance:breaches", needs=(R.MANAGE_CLIENTS,), also=("governance:touched",)),
+            Page(
+                "Breaches", "governance:breaches", needs=(Right.MANAGE_CLIENTS,), also=("governance:touched",)
+            ),
             Page("Report a breach", "governance:report_breach"),
         ),
-        _one("Vendors", "governance:vendors", needs=(R.MANAGE_CLIENTS,)),
+        _one(Page("Vendors", "governance:vendors", needs=(Right.MANAGE_CLIENTS,))),
         _tab(
             "Training",
             Page("Your training", "governance:training"),
             Page(
                 "Team training",
                 "governance:training_matrix",
-                needs=(R.MANAGE_CLIENTS,),
+                needs=(Right.MANAGE_CLIENTS,),
                 also=("governance:training_assign", "governance:training_outside"),
             ),
-            Page("Progress", "governance:training_campaign", needs=(R.MANAGE_CLIENTS,)),
-            Page("Own courses", "governance:own_courses", needs=(R.MANAGE_CLIENTS,)),
+            Page("Progress", "governance:training_campaign", needs=(Right.MANAGE_CLIENTS,)),
+            Page("Own courses", "governance:own_courses", needs=(Right.MANAGE_CLIENTS,)),
         ),
         _tab(
             "Records",
-            Page("Records of processing", "dashboard:records", needs=(R.SIGN_OFF,)),
-            Page("Premises", "governance:entries", needs=(R.MANAGE_CLIENTS,)),
+            Page("Records of processing", "dashboard:records", needs=(Right.SIGN_OFF,)),
+            Page("Premises", "governance:entries", needs=(Right.MANAGE_CLIENTS,)),
             Page("Your visitors", "governance:visitors"),
         ),
         _tab(
             "Law",
-            Page("Law changes", "dashboard:law_changes", needs=(R.MANAGE_CLIENTS,)),
+            Page("Law changes", "dashboard:law_changes", needs=(Right.MANAGE_CLIENTS,)),
             Page("Rules by place", "consent:law"),
-            Page("Rule packs", "consent:packs", needs=(R.SIGN_OFF,)),
+            Page("Rule packs", "consent:packs", needs=(Right.SIGN_OFF,)),
         ),
         _tab(
             "Audit log",
-            Page("Audit log", "dashboard:trail", needs=(R.VIEW_TRAIL,), narrows=True),
-            Page("Reveal log", "calls:reveals", needs=(R.SIGN_OFF,)),
+            Page("Audit log", "dashboard:trail", needs=(Right.VIEW_TRAIL,), narrows=True),
+            Page("Reveal log", "calls:reveals", needs=(Right.SIGN_OFF,)),
         ),
-        _one("Evidence", "dashboard:binders", needs=(R.VIEW_TRAIL,)),
+        _one(Page("Evidence", "dashboard:binders", needs=(Right.VIEW_TRAIL,))),
         _tab(
             "Retention",
             Page(
                 "Due now",
                 "retention:home",
-                needs=(P.MANAGE_RETENTION, R.RUN_JOBS),
+                needs=(May.MANAGE_RETENTION, Right.RUN_JOBS),
                 also=("retention:start_run",),
             ),
             Page(
                 "Schedule",
                 "retention:calendar",
-                together=(P.MANAGE_RETENTION, P.VIEW_CALLS),
+                together=(May.MANAGE_RETENTION, May.VIEW_CALLS),
                 narrows=True,
             ),
-            Page("Rules", "retention:policy_matrix", needs=(P.MANAGE_RETENTION, R.SIGN_OFF)),
-            Page("Changes", "retention:changes", needs=(P.MANAGE_RETENTION, R.SIGN_OFF, R.MANAGE_CLIENTS)),
-            Page("Holds", "retention:all_holds", needs=(P.MANAGE_RETENTION,)),
+            Page("Rules", "retention:policy_matrix", needs=(May.MANAGE_RETENTION, Right.SIGN_OFF)),
+            Page(
+                "Changes",
+                "retention:changes",
+                needs=(May.MANAGE_RETENTION, Right.SIGN_OFF, Right.MANAGE_CLIENTS),
+            ),
+            Page("Holds", "retention:all_holds", needs=(May.MANAGE_RETENTION,)),
             Page(
                 "Preview",
                 "retention:preview_all",
-                needs=(P.MANAGE_RETENTION, R.RUN_JOBS),
+                needs=(May.MANAGE_RETENTION, Right.RUN_JOBS),
                 also=("retention:preview_own",),
             ),
-            Page("Agency certificates", "retention:own_certificates", needs=(R.SIGN_OFF,)),
-            Page("Offboarding", "retention:leaving", needs=(R.MANAGE_CLIENTS,)),
+            Page("Agency certificates", "retention:own_certificates", needs=(Right.SIGN_OFF,)),
+            Page("Offboarding", "retention:leaving", needs=(Right.MANAGE_CLIENTS,)),
         ),
     ),
 )
@@ -375,34 +407,36 @@ SETTINGS: Final = Entry(
     (
         _tab(
             "People and access",
-            Page("People", "accounts:people", needs=(R.MANAGE_PEOPLE,)),
-            Page("Officers", "accounts:officers", needs=(R.MANAGE_PEOPLE,)),
-            Page("Permission matrix", "accounts:matrix", needs=(R.MANAGE_PEOPLE,)),
-            Page("Access reviews", "accounts:reviews", needs=(R.MANAGE_PEOPLE,), also=("accounts:seats",)),
+            Page("People", "accounts:people", needs=(Right.MANAGE_PEOPLE,)),
+            Page("Officers", "accounts:officers", needs=(Right.MANAGE_PEOPLE,)),
+            Page("Permission matrix", "accounts:matrix", needs=(Right.MANAGE_PEOPLE,)),
+            Page(
+                "Access reviews", "accounts:reviews", needs=(Right.MANAGE_PEOPLE,), also=("accounts:seats",)
+            ),
         ),
         _tab(
             "Security",
             Page(
                 "Passwords",
                 "accounts:passwords",
-                needs=(R.MANAGE_PEOPLE,),
+                needs=(Right.MANAGE_PEOPLE,),
                 also=("accounts:password_known", "accounts:reset_factors", "accounts:decide_reset"),
             ),
-            Page("Single sign-on", "accounts:provider", needs=(R.MANAGE_PEOPLE,)),
-            Page("Keys and secrets", "retention:secrets", needs=(R.MANAGE_CLIENTS,)),
+            Page("Single sign-on", "accounts:provider", needs=(Right.MANAGE_PEOPLE,)),
+            Page("Keys and secrets", "retention:secrets", needs=(Right.MANAGE_CLIENTS,)),
         ),
         _tab(
             "Agency",
-            Page("Agency", "accounts:agency", needs=(R.MANAGE_PEOPLE,)),
-            Page("Requests page", "rights:agency_page", needs=(R.SIGN_OFF,)),
-            Page("Consent expiry", "consent:agency_ages", needs=(R.SIGN_OFF,)),
-            Page("Blueprints", "consent:blueprints", needs=(R.MANAGE_CLIENTS,)),
+            Page("Agency", "accounts:agency", needs=(Right.MANAGE_PEOPLE,)),
+            Page("Requests page", "rights:agency_page", needs=(Right.SIGN_OFF,)),
+            Page("Consent expiry", "consent:agency_ages", needs=(Right.SIGN_OFF,)),
+            Page("Blueprints", "consent:blueprints", needs=(Right.MANAGE_CLIENTS,)),
         ),
-        _one("Integrations and API", "api_docs", needs=(R.MANAGE_CLIENTS, P.MANAGE_CONNECTIONS)),
+        _one(Page("Integrations and API", "api_docs", needs=(Right.MANAGE_CLIENTS, May.MANAGE_CONNECTIONS))),
         _tab(
             "System health",
-            Page("Monitoring", "retention:watch", needs=(R.MANAGE_CLIENTS,)),
-            Page("Backups", "retention:backups", needs=(R.MANAGE_CLIENTS,)),
+            Page("Monitoring", "retention:watch", needs=(Right.MANAGE_CLIENTS,)),
+            Page("Backups", "retention:backups", needs=(Right.MANAGE_CLIENTS,)),
         ),
     ),
 )
@@ -411,9 +445,9 @@ ACCOUNT: Final = Entry(
     "Your account",
     "people",
     (
-        _one("Password", "account_change_password", also=("account_set_password",)),
-        _one("Second factor", "mfa_index"),
-        _one("Active sessions", "usersessions_list", also=("accounts:sessions",)),
+        _one(Page("Password", "account_change_password", also=("account_set_password",))),
+        _one(Page("Second factor", "mfa_index")),
+        _one(Page("Active sessions", "usersessions_list", also=("accounts:sessions",))),
     ),
 )
 """A person's own pages: in the person's menu, not in the sidebar."""

@@ -34,7 +34,7 @@ class RetentionConfig(AppConfig):
                 "vendor_deletion",
                 title="Recordings to delete at the vendor",
                 step="Open the deletions",
-                url_name="retention:errands",
+                url_name="retention:vendor_deletions",
                 permission=Permission.MANAGE_RETENTION,
             )
         )

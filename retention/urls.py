@@ -46,8 +46,8 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("copies/gone/", vendors.note_leftovers, name="note_leftovers"),
     path("copies/<uuid:connection_id>/", vendors.open_list, name="open_list"),
     path("copies/<uuid:connection_id>/close/", vendors.close_list, name="close_list"),
-    path("errands/", runs.show_errands, name="errands"),
-    path("errands/<uuid:errand_id>/", runs.show_reference, name="errand"),
+    path("errands/", runs.show_errands, name="vendor_deletions"),
+    path("errands/<uuid:errand_id>/", runs.show_reference, name="vendor_deletion"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

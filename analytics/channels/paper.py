@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
-from analytics.charts.figure import Key
-from analytics.charts.shapes import Area, Dot, Drawing, Rect, Text
 from callprivacy.lib.cells import plain_cell
+from callprivacy.lib.charts.figure import Key
+from callprivacy.lib.charts.shapes import Area, Dot, Drawing, Rect, Text
 from callprivacy.lib.money import DOLLARS, Money
 from consent.channels.sheet import Sheet
 

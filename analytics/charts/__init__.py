@@ -1,6 +1,1 @@
-"""
-Pictures of numbers as plain shapes, computed here and drawn by a template as SVG: no script, no style.
-
-Each drawing is made twice, for a wide page and for a telephone, so that its letters keep their size. Series differ by
-dash or pattern as well as by colour, and every shape carries the sentence that a reader is told about it.
-"""
+"""What reports draw besides: maps of states and countries, and the sentence over a chart."""

@@ -16,8 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from analytics.charts.scale import compact
-from analytics.charts.shapes import WIDE, Area, Drawing, Outline, Rect, Text, Value, Words, level_of
+from callprivacy.lib.charts.scale import compact
+from callprivacy.lib.charts.shapes import WIDE, Area, Drawing, Outline, Rect, Text, Value, Words, level_of
 
 type Place = Literal["states", "countries"]
 

@@ -9,14 +9,14 @@ from typing import Final
 
 from analytics.channels.paper import SUPPRESSED
 from analytics.charts import headline
-from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
-from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, costs, counting, explorer, league, reports, rules, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Report, Row
 from callprivacy.lib import calendars
+from callprivacy.lib.charts.figure import Chart, keys_of_fills, keys_of_lines
+from callprivacy.lib.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from analytics.charts.figure import Chart
-from analytics.charts.shapes import Value
 from analytics.selectors.asked import Asked
 from analytics.selectors.reports import Report, Row
 from analytics.selectors.showing import Shown, changed, name_of, value_of, without
+from callprivacy.lib.charts.figure import Chart
+from callprivacy.lib.charts.shapes import Value
 
 NO_PATTERN: Final = "No clear pattern: no difference here passes the test."
 NOT_YET: Final = "Nothing is said before the calls are counted."

@@ -13,12 +13,12 @@ from typing import Final
 
 from analytics.channels.paper import SUPPRESSED, Cell, Paper
 from analytics.charts import headline
-from analytics.charts.figure import Chart, keys_of_fills
-from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, changes, costs, counting, explorer, missed, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Report, Row, Source
+from callprivacy.lib.charts.figure import Chart, keys_of_fills
+from callprivacy.lib.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from callprivacy.lib.money import DOLLARS, Money
 from callprivacy.tenancy.models import Client
 

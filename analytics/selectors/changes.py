@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from analytics.charts import headline
-from analytics.charts.shapes import Value
+from callprivacy.lib.charts.shapes import Value
 
 NO_CHANGE: Final = "no clear change"
 SUPPRESSED: Final = "suppressed"

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 
 from analytics.channels.paper import Cell, Paper
 from analytics.charts import maps
-from analytics.charts.figure import keys_of_fills
-from analytics.charts.shapes import COLOURS, Series, Value, bars
 from analytics.enums import Dimension, Step
 from analytics.selectors import counting, reports
 from analytics.selectors.answers import NOT_YET, Answer, Group, Table, groups_of, is_hidden, other_of
@@ -42,6 +40,8 @@ from analytics.selectors.showing import (
     value_of,
     without,
 )
+from callprivacy.lib.charts.figure import keys_of_fills
+from callprivacy.lib.charts.shapes import COLOURS, Series, Value, bars
 from callprivacy.tenancy.models import Client
 
 _BARS: Final = 20

@@ -9,12 +9,12 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from analytics.charts.shapes import Value
 from analytics.enums import GoalMeasure, GoalSide, GoalState, Measure
 from analytics.models import Goal
 from analytics.selectors import costs, reports, rules, showing
 from analytics.selectors.reports import Report, Source
 from callprivacy.lib import calendars
+from callprivacy.lib.charts.shapes import Value
 from callprivacy.lib.money import Money
 from callprivacy.tenancy.models import Client
 

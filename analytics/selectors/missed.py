@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analytics.channels.paper import SUPPRESSED
-from analytics.charts.shapes import Value
 from analytics.selectors import showing
 from analytics.selectors.reports import Report
+from callprivacy.lib.charts.shapes import Value
 from callprivacy.lib.money import Money
 
 _NONE = "–"

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from analytics.charts import maps
-from analytics.charts.figure import Chart, Key, keys_of_classes, keys_of_fills, keys_of_lines, keys_of_shades
-from analytics.charts.scale import classes
-from analytics.charts.shapes import NARROW, SHADES, WIDE, Drawing, Series, Value, columns, heat, line
 from analytics.selectors.showing import WEEKDAYS, Shown, place_name, upper
+from callprivacy.lib.charts.figure import (
+    Chart,
+    Key,
+    keys_of_classes,
+    keys_of_fills,
+    keys_of_lines,
+    keys_of_shades,
+)
+from callprivacy.lib.charts.scale import classes
+from callprivacy.lib.charts.shapes import NARROW, SHADES, WIDE, Drawing, Series, Value, columns, heat, line
 
 
 def twice(draw: Callable[[int], Drawing], keys: list[Key]) -> Chart:

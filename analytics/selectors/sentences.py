@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from analytics.charts import headline
-from analytics.charts.shapes import Value
 from analytics.selectors.answers import TOO_LITTLE, Answer, Group, is_hidden
 from analytics.selectors.asked import Asked, before
 from analytics.selectors.reports import Figure, Report, Row
 from analytics.selectors.showing import WEEKDAYS, Shown, upper, value_of
+from callprivacy.lib.charts.shapes import Value
 
 
 def _say(made: Answer, words: str) -> None:

@@ -8,12 +8,12 @@ from typing import Final
 
 from analytics.channels.paper import SUPPRESSED, Cell
 from analytics.charts import maps
-from analytics.charts.scale import compact
-from analytics.charts.shapes import Value
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
 from analytics.selectors import exact, reports
 from analytics.selectors.reports import NO_FIGURE, Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.lib.charts.scale import compact
+from callprivacy.lib.charts.shapes import Value
 from callprivacy.lib.money import DOLLARS, Money
 from callprivacy.tenancy.models import Client
 from consent.law import places

@@ -49,7 +49,6 @@ def bring(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("analytics:costs_show", client.slug, brought.pk)
     context = {
         "client": client,
-        "tab": "costs",
         "form": form,
         "faults": faults,
         "more": more,
@@ -74,7 +73,7 @@ def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpRes
     """A file before it counts: its lines, what it replaces, campaigns that no call names; or what became of it."""
     brought = _brought(client, cost_import_id)
     money = money_of_client(client)
-    context: dict[str, Any] = {"client": client, "tab": "costs", "brought": brought}
+    context: dict[str, Any] = {"client": client, "brought": brought}
     if brought.state == CostState.DRAFT:
         names = {campaign.casefold(): campaign for _, campaign, _ in brought.rows}
         known = {value.casefold() for value, _ in showing.choices_of(client)["campaign"]}

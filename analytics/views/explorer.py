@@ -118,7 +118,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
     saved = saved_selectors.named(request.membership, client, request.GET.get("saved", ""))
     source = reports.report if saved else source_of(request, client)
     form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
-    context: dict[str, object] = {"client": client, "tab": "explore", "form": form, "asked": asked}
+    context: dict[str, object] = {"client": client, "form": form, "asked": asked}
     if asked is not None:
         found = explorer.answer(client, asked, source=source)
         context |= _of_exact(source, client, explorer.query_of(client, asked))
@@ -167,7 +167,6 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
     source = source_of(request, client)
     context = {
         "client": client,
-        "tab": "campaigns",
         "report": selectors.report(client, first, last, period=chosen, source=source),
         **_of_exact(source, client, selectors.query_of(client, first, last, period=chosen)),
         "period": chosen,

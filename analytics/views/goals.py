@@ -55,7 +55,6 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
     is_exact = source is not reports.report
     context = {
         "client": client,
-        "tab": "goals",
         "form": form,
         "rows": selectors.rows_of(client, at=request.at, source=source),
         "is_exact": is_exact,

@@ -46,7 +46,7 @@ def change(request: StaffRequest, client: Client) -> HttpResponse:
                 "Saved. The figures of calls that are still here are made anew within a minute or two.",
             )
             return redirect("analytics:rule", client.slug)
-    context = {"client": client, "tab": "rule", "form": form, "k": rule.k, "p": rule.p}
+    context = {"client": client, "form": form, "k": rule.k, "p": rule.p}
     return render(request, "analytics/rule.html", context, status=400 if form.errors else 200)
 
 

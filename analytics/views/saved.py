@@ -31,7 +31,6 @@ def list_saved(request: StaffRequest, client: Client) -> HttpResponse:
     rows = list(selectors.reports_of(request.membership, [client.pk])[:_SHOWN])
     context = {
         "client": client,
-        "tab": "saved",
         "rows": [
             {
                 "report": row,
@@ -73,7 +72,6 @@ def save(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("analytics:saved", client.slug)
     context = {
         "client": client,
-        "tab": "saved",
         "form": naming,
         "said": asking.in_words(form, asked),
         "query": asked.query(),
@@ -140,5 +138,5 @@ def remove_saved(request: StaffRequest, client: Client, report_id: UUID) -> Http
         saved.remove_report(report=report, by=request.actor, at=request.at)
         messages.success(request, f"“{report.name}” is removed.")
         return redirect("analytics:saved", client.slug)
-    context = {"client": client, "tab": "saved", "report": report, "mails": selectors.mails_of(report)}
+    context = {"client": client, "report": report, "mails": selectors.mails_of(report)}
     return render(request, "analytics/saved_remove.html", context)

@@ -252,12 +252,14 @@ def may_give(membership: Membership, role: Role) -> bool:
     return RIGHTS[role] <= membership.rights
 
 
+def sees_every_client(membership: Membership) -> bool:
+    """Whether a person may know of each client of the agency, as people who manage clients or people do."""
+    return bool({AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & membership.rights)
+
+
 def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]:
-    """
-    The clients whose existence a person may know: granted ones, and all for who manages clients or
-    people.
-    """
-    if {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & membership.rights:
+    """The clients whose existence a person may know: granted ones, or every one."""
+    if sees_every_client(membership):
         return Client.objects.filter(agency_id=membership.agency_id).order_by("name")
     return clients_with(membership, Permission.VIEW_CLIENT, at=at)
 

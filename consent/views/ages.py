@@ -69,8 +69,6 @@ def choose_for_client(request: StaffRequest, client: Client) -> HttpResponse:
     form = AgesForm(request.POST or None, now=now, of_agency=behind)
     context: dict[str, Any] = {
         "client": client,
-        "tab": "consent",
-        "part": "ages",
         "form": form,
         "rows": _rows(now),
         "may_choose": may_choose,

@@ -26,7 +26,7 @@ from consent.services import destinations, webhooks
 @needs(Permission.MANAGE_CONNECTIONS)
 def list_endpoints(request: StaffRequest, client: Client) -> HttpResponse:
     """Who is told, and how that goes."""
-    context = {"client": client, "tab": "connections", "endpoints": selectors.endpoints(client)}
+    context = {"client": client, "endpoints": selectors.endpoints(client)}
     return render(request, "consent/endpoints.html", context)
 
 
@@ -37,7 +37,7 @@ def add_endpoint(request: StaffRequest, client: Client) -> HttpResponse:
     """Have an address told; its secret is shown this once. Numbers are sent where an officer says so."""
     may_number = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     form = EndpointForm(request.POST or None, may_number=may_number)
-    context: dict[str, Any] = {"client": client, "tab": "connections", "form": form}
+    context: dict[str, Any] = {"client": client, "form": form}
     if request.method == "POST" and form.is_valid():
         try:
             row, secret = webhooks.add_endpoint(
@@ -62,7 +62,6 @@ def show_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
     row = _find(client, endpoint_id)
     context = {
         "client": client,
-        "tab": "connections",
         "row": row,
         "deliveries": selectors.deliveries(row),
         "may_number": access.has_right(request.membership, AgencyRight.SIGN_OFF),
@@ -86,7 +85,7 @@ def rotate_secret(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
     """Give it another secret, shown this once."""
     row = _find(client, endpoint_id)
     secret = webhooks.rotate_secret(endpoint=row, by=request.actor, at=request.at)
-    context = {"client": client, "tab": "connections", "row": row, "secret": secret}
+    context = {"client": client, "row": row, "secret": secret}
     return render(request, "consent/endpoint_secret.html", context)
 
 
@@ -141,8 +140,6 @@ def list_destinations(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("consent:destinations", client.slug)
     context = {
         "client": client,
-        "tab": "consent",
-        "part": "ads",
         "form": form,
         "rows": selectors.ad_destinations(client),
     }

@@ -51,7 +51,7 @@ _SAID: Final = {
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "invitations", **more}
+    return {"client": client, **more}
 
 
 @require_safe

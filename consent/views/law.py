@@ -95,8 +95,6 @@ def show_client_law(request: StaffRequest, client: Client) -> HttpResponse:
     rules = selectors.rules_of(client.agency_id)
     context = {
         "client": client,
-        "tab": "consent",
-        "part": "law",
         "rows": selectors.places_of(client, rules, standards.today_at(client, request.at)),
         "standard": standards.standard_of(client, at=request.at),
     }

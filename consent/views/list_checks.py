@@ -56,7 +56,7 @@ _TONES: Final = {
 
 def _context(client: Client, check: ListCheck | None = None, **more: Any) -> dict[str, Any]:
     context = {
-        "client": client, "tab": "consent", "part": "lists", "days": list_checks.KEPT_FOR.days, **more
+        "client": client, "days": list_checks.KEPT_FOR.days, **more
     }  # fmt: skip
     if check is not None:
         context |= {"check": check, "words": _WORDS[JobState(check.state)], "aim": check.purpose}

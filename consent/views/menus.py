@@ -53,7 +53,7 @@ def _addresses(connection: Connection) -> Addresses:
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "menus", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, menu_id: UUID) -> PhoneMenu:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,11 +21,9 @@ from consent.selectors import notices as selectors
 from consent.selectors import wording
 from consent.services import notices
 
-_TAB: Final = "consent"
-
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": _TAB, "part": "notices", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, notice_id: UUID) -> Notice:

@@ -66,7 +66,6 @@ def _show(
     held = access.permissions_on(request.membership, client.pk, at=request.at)
     context: dict[str, Any] = {
         "client": client,
-        "tab": "setup",
         "setup": state,
         "current": current,
         "is_next": current == state.next,
@@ -280,7 +279,6 @@ def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
         return redirect(_url(client))
     context = {
         "client": client,
-        "tab": "setup",
         "blueprint": blueprint,
         "plans": [plan],
         "form": form,

@@ -25,12 +25,11 @@ from consent.selectors import standards
 from consent.services import posted
 from consent.tasks.decisions import nudge_decisions
 
-_TAB: Final = "consent"
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": _TAB, "part": "posted", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, posted_id: UUID) -> PostedNotice:

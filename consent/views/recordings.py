@@ -33,7 +33,6 @@ from consent.services import addresses, playing, quarantine, store, transcripts
 from consent.services.playing import NotHereError, Opened, Sound
 from consent.tasks.decisions import nudge_decisions
 
-_TAB: Final = "consent"
 _PIECE: Final = 1 << 20
 _WITH_SOUND: Final = {**settings.SECURE_CSP, "media-src": [CSP.SELF]}
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))").fullmatch
@@ -63,8 +62,6 @@ def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
     masked = masks.masks_of([row.call for row in page.rows])
     context = {
         "client": client,
-        "tab": _TAB,
-        "part": "recordings",
         "counts": selectors.record_counts(client),
         "is_live": selectors.is_live(client),
         "shown": shown,
@@ -104,8 +101,6 @@ def change_handling(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("consent:recordings", client.slug)
     context = {
         "client": client,
-        "tab": _TAB,
-        "part": "recordings",
         "form": form,
         "counts": selectors.record_counts(client),
         "is_live": selectors.is_live(client),

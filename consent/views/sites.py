@@ -24,12 +24,11 @@ from consent.selectors import standards, wording
 from consent.services import sites
 from consent.tasks.decisions import nudge_decisions
 
-_TAB: Final = "consent"
 _NOT_YOURS: Final = "Tracking numbers name this site. Who manages connections may change its name."
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": _TAB, "part": "sites", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, site_id: UUID) -> AnsweringSite:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -22,14 +22,10 @@ from consent.selectors import wording
 from consent.services import declarations, standards
 from consent.tasks.decisions import nudge_decisions
 
-_TAB: Final = "consent"
-
 
 def _context(request: StaffRequest, client: Client, **more: Any) -> dict[str, Any]:
     return {
         "client": client,
-        "tab": _TAB,
-        "part": "standard",
         "may_lower": access.has_right(request.membership, AgencyRight.SIGN_OFF),
         **more,
     }

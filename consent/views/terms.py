@@ -30,7 +30,7 @@ _CHANGED: Final = "Somebody on it was erased at this moment. Send it again; noth
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "terms", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, document_id: UUID) -> TermsDocument:

@@ -95,7 +95,7 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "replies", **more}
+    return {"client": client, **more}
 
 
 @require_safe

@@ -26,7 +26,7 @@ _GPC: Final = '{"gpc": true, "lastUpdate": "2026-11-24"}'
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "web", **more}
+    return {"client": client, **more}
 
 
 def _initial(client: Client, page: WebPage | None) -> dict[str, Any]:

@@ -51,7 +51,6 @@ def list_binders(request: StaffRequest) -> HttpResponse:
     rows = found.newest_by_client(request.membership, at=request.at)
     context = {
         "rows": rows,
-        "tab": "binders",
         "keys": [key.hex() for key in signing.public_keys().values()],
         "zone": request.agency.time_zone,
     }
@@ -67,7 +66,6 @@ def show_proof(request: StaffRequest, client: Client) -> HttpResponse:
     page = found.page_of(client, request.GET.get("page"))
     context = {
         "client": client,
-        "tab": "proof",
         "page": page,
         "may_make": may_make_binders(request.membership),
         "building": Binder.objects.for_client(client)
@@ -168,7 +166,7 @@ def make_link(request: StaffRequest, client: Client, binder_id: UUID) -> HttpRes
     except binders.BinderGoneError as error:
         messages.info(request, str(error))
         return redirect("dashboard:binder", client.slug, row.pk)
-    context = {"client": client, "binder": row, "address": binders.url_of(token), "tab": "proof"}
+    context = {"client": client, "binder": row, "address": binders.url_of(token)}
     return render(request, "dashboard/binder_link.html", context)
 
 
@@ -205,7 +203,7 @@ def withdraw_binder(request: StaffRequest, client: Client, binder_id: UUID) -> H
             messages.success(request, "The binder is withdrawn. Its links open nothing any more.")
         return redirect("dashboard:binder", client.slug, row.pk)
     links = [link for link in found.links_of(row) if link.ended_at is None and link.expires_at > request.at]
-    context = {"client": client, "binder": row, "tab": "proof", "links": len(links)}
+    context = {"client": client, "binder": row, "links": len(links)}
     return render(request, "dashboard/binder_withdraw.html", context)
 
 
@@ -281,7 +279,6 @@ def _context(
     part = proof.PARTS[row.part][0] if row.part in proof.PARTS else ""
     return {
         "client": client,
-        "tab": "proof",
         "binder": row,
         "form": form or LinkForm(),
         "links": found.links_of(row),

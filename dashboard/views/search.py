@@ -26,7 +26,7 @@ _NUMBER: Final = 7
 def find(request: StaffRequest) -> HttpResponse:
     """Pages and settings by name, then what carries the name."""
     words = " ".join(request.POST.get("number", "").replace("\0", "").split())[:_LONGEST]
-    frame = Frame(request, request.membership)
+    frame = Frame(request)
     pages: list[search.Hit] = []
     things: list[search.Hit] = []
     if len(words) >= _SHORTEST:

@@ -30,7 +30,7 @@ from retention.services import certificates
 def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's certificates, newest first."""
     page = selectors.page_of(client, request.GET.get("page"))
-    context = {"client": client, "tab": "policies", "page": page, "rows": _rows(page.object_list)}
+    context = {"client": client, "page": page, "rows": _rows(page.object_list)}
     return render(request, "retention/certificates.html", context)
 
 
@@ -38,7 +38,7 @@ def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.MANAGE_RETENTION)
 def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID) -> HttpResponse:
     """What one certificate states."""
-    context = {"client": client, "tab": "policies", **_shown(request, _find(client, certificate_id))}
+    context = {"client": client, **_shown(request, _find(client, certificate_id))}
     return render(request, "retention/certificate.html", context)
 
 

@@ -59,7 +59,6 @@ def list_holds(request: StaffRequest, client: Client) -> HttpResponse:
     page = Paginator(found, _PAGE).get_page(request.GET.get("page"))
     context = {
         "client": client,
-        "tab": "policies",
         "page": page,
         "rows": selectors.lines(page.object_list, may_count=_counted(request)),
         "state": state,
@@ -117,7 +116,7 @@ def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("retention:hold", client.slug, hold.pk)
     if posted:
         form.forget_numbers()
-    context = {"client": client, "tab": "policies", "form": form, "calls": calls}
+    context = {"client": client, "form": form, "calls": calls}
     return render(request, "retention/hold_new.html", context)
 
 
@@ -185,7 +184,6 @@ def _show(request: StaffRequest, client: Client, hold: Hold, **more: Any) -> Htt
     masked = masks.masks_of(sample)
     context = {
         "client": client,
-        "tab": "policies",
         "line": line,
         "hold": hold,
         "last_day": selectors.last_day(hold),
@@ -232,7 +230,7 @@ def review_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRes
                 request, f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
             )
             return redirect("retention:hold", client.slug, hold.pk)
-    context = {"client": client, "tab": "policies", "hold": hold, "form": form}
+    context = {"client": client, "hold": hold, "form": form}
     return render(request, "retention/hold_review.html", context)
 
 
@@ -280,7 +278,6 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
             return redirect("retention:hold", client.slug, hold.pk)
     context = {
         "client": client,
-        "tab": "policies",
         "hold": hold,
         "line": selectors.lines([hold], may_count=[])[0],
         "last_day": selectors.last_day(hold),

@@ -70,7 +70,6 @@ def _show(
     counts = offboarding.extent_of(client).stored() if is_last else row.extent
     context = {
         "client": client,
-        "tab": "policies",
         "row": row,
         "counts": counts,
         "extent": _extent(counts),
@@ -126,7 +125,6 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
     extent = offboarding.extent_of(client).stored()
     context = {
         "client": client,
-        "tab": "policies",
         "form": form,
         "extent": _extent(extent),
         "counts": extent,

@@ -138,7 +138,6 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
         "retention/policies.html",
         {
             "client": client,
-            "tab": "policies",
             "cells": [(cell, law[cell.category]) for cell in row.cells],
             "own_dates": kinds.own_dates(),
             "open_changes": history.filter(state__in=selectors.OPEN),
@@ -303,7 +302,6 @@ class _Change:
         plan = shown.plan if shown is not None else None
         return {
             "client": self.client,
-            "tab": "policies",
             "section": "matrix",
             "about": categories.ABOUT[self.category],
             "now": kept.resolve(self._levels())[self.category],

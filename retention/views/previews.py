@@ -152,7 +152,6 @@ def show_preview(request: StaffRequest, client: Client) -> HttpResponse:
         sample = samples.sample(line, category, after=_uuid(request.GET.get("after")))
     context = {
         "client": client,
-        "tab": "policies",
         "preview": found,
         "row": row,
         "sample": sample,

@@ -64,7 +64,6 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
     )
     context = {
         "client": client,
-        "tab": "policies",
         "outlook": selectors.outlook(client, request.at),
         "others": found.besides,
         "besides_shown": found.besides_shown,
@@ -150,7 +149,7 @@ def observe(request: StaffRequest, client: Client) -> HttpResponse:
         words = f"Nothing of {client.name} leaves by its date or by quarantine until an officer signs again."
         messages.success(request, words)
         return redirect("retention:policies", client.slug)
-    return render(request, "retention/observe.html", {"client": client, "tab": "policies", "form": form})
+    return render(request, "retention/observe.html", {"client": client, "form": form})
 
 
 @require_POST
@@ -226,10 +225,10 @@ def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
             messages.success(request, noted)
         else:
             messages.warning(request, "Nothing was ticked. Tick what you have deleted at the vendor.")
-        return redirect("retention:errands", client.slug)
+        return redirect("retention:vendor_deletions", client.slug)
     page = Paginator(selectors.errands_of(client), _PAGE).get_page(request.GET.get("page"))
     rows = [{"errand": errand, "vendor": title_of(errand.provider)} for errand in page.object_list]
-    context = {"client": client, "tab": "policies", "page": page, "rows": rows}
+    context = {"client": client, "page": page, "rows": rows}
     return render(request, "retention/errands.html", context)
 
 
@@ -242,7 +241,7 @@ def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> Ht
     if errand is None:
         raise Http404
     reference = errands.show_reference(errand=errand, by=request.actor, at=request.at)
-    context = {"client": client, "tab": "policies", "errand": errand, "reference": reference}
+    context = {"client": client, "errand": errand, "reference": reference}
     context["vendor"] = title_of(errand.provider)
     return render(request, "retention/errand.html", context)
 

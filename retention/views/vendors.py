@@ -41,7 +41,6 @@ def list_leftovers(request: StaffRequest, client: Client) -> HttpResponse:
     address.pop("page", None)
     context = {
         "client": client,
-        "tab": "policies",
         "form": form,
         "checks": checks,
         "ways": list({checked.connection.provider: checked for checked in checks}.values()),
@@ -132,7 +131,7 @@ def open_list(request: StaffRequest, client: Client, connection_id: UUID) -> Htt
         else:
             messages.success(request, "Sealed. The list is asked within minutes, and then each night.")
             return redirect("retention:leftovers", client.slug)
-    context = {"client": client, "tab": "policies", "way": way, "title": title_of(way.provider), "form": form}
+    context = {"client": client, "way": way, "title": title_of(way.provider), "form": form}
     return render(request, "retention/leftovers_access.html", context)
 
 

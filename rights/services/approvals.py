@@ -494,7 +494,7 @@ def sweep(*, agency_id: int, at: datetime) -> int:
     Let answers wait for who acts on them, give questions back that nobody answered in time, and forget links whose
     receipt is over; returns how many were given back.
 
-    The case goes on without the client's word only by a person: it stands in the inbox.
+    Where the client does not answer, a person decides: the case stays in the inbox.
     """
     with job_scope(agency_id=agency_id):
         answered = Approval.objects.answered().filter(answered_at__gt=at - LATELY)

@@ -26,8 +26,6 @@ def show_reach(request: StaffRequest, client: Client) -> HttpResponse:
     ) and access.has_right(request.membership, AgencyRight.SIGN_OFF)
     context = {
         "client": client,
-        "tab": "consent",
-        "part": "reach",
         "rows": selectors.standings(client, at=request.at),
         "said": selectors.said_by(client),
         "may_set": may_set,
@@ -46,6 +44,6 @@ def set_facts(request: StaffRequest, client: Client) -> HttpResponse:
         figures.set_facts(client=client, said=form.said(row), by=request.actor, at=request.at)
         messages.success(request, "Written down. It holds for requests that come in from now on.")
         return redirect("rights:reach", client.slug)
-    context = {"client": client, "tab": "consent", "part": "reach", "form": form}
+    context = {"client": client, "form": form}
     status = 422 if request.method == "POST" else 200
     return render(request, "rights/reach_facts.html", context, status=status)

@@ -20,7 +20,7 @@ from rights.services import notice
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "privacy_notice", **more}
+    return {"client": client, **more}
 
 
 def _language(request: StaffRequest) -> Language:

@@ -28,7 +28,7 @@ _OF_FORM: Final = ("email", "phone", "address", "officer", "sells", "others", "m
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", "part": "requests_page", **more}
+    return {"client": client, **more}
 
 
 def _initial(page: RequestPage | None) -> dict[str, Any]:

@@ -116,3 +116,15 @@ def test_it_shows_how_the_limit_is_used(people: cast.Cast) -> None:
     assert "<dt>Shown</dt><dd>6</dd>" in page
     assert "3 of 20 allowed" in page
     assert "<dt>Stopped by the limit</dt><dd>1 time</dd>" in page
+
+
+def test_the_frame_leads_only_where_a_person_may_go(people: cast.Cast) -> None:
+    links = ("/trail/", "/reveals/", "/people/", "/people/matrix/", "/agency/")
+    for person, wanted in ((people.alice, set(links)), (people.carol, set(links) - {"/reveals/"})):
+        browser = signed_in(person)
+        drawn = "".join(browser.get(link).content.decode() for link in ("/trail/", "/people/", "/posture/"))
+        found = {link for link in links if f'href="{link}"' in drawn}
+        assert found == wanted
+        assert all(browser.get(link).status_code == 200 for link in found)
+    page = signed_in(people.alice).get("/reveals/").content.decode()
+    assert 'href="/reveals/" aria-current="page"' in page

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from analytics.charts.shapes import Value
 from analytics.enums import Measure
 from analytics.models import CampaignCost
 from analytics.selectors import changes, missed, showing
@@ -16,6 +15,7 @@ from analytics.selectors.reports import Figure, Row
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import Outcome
+from callprivacy.lib.charts.shapes import Value
 from callprivacy.tenancy.scope import job_scope
 from tests import make
 from tests.accounts.browsers import signed_in

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.charts import maps
-from analytics.charts.figure import keys_of_classes, keys_of_fills, keys_of_shades
-from analytics.charts.scale import Scale, classes, compact, every, ticks
-from analytics.charts.shapes import (
+from callprivacy.lib.charts.figure import keys_of_classes, keys_of_fills, keys_of_shades
+from callprivacy.lib.charts.scale import Scale, classes, compact, every, ticks
+from callprivacy.lib.charts.shapes import (
     NARROW,
     WIDE,
     Drawing,

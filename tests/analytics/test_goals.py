@@ -206,7 +206,7 @@ def test_goal_is_set_and_removed_on_its_page(cast: Cast, nina: Membership) -> No
     assert "Protected figures" in page
     again = browser.post(PAGE, said)
     assert (again.status_code, "already has this goal" in again.content.decode()) == (400, True)
-    assert "at most 100" in browser.post(PAGE, said | {"value": "101"}).content.decode()
+    assert "Enter 100 or less" in browser.post(PAGE, said | {"value": "101"}).content.decode()
     assert "whole number" in browser.post(PAGE, said | {"measure": "calls", "value": "1.5"}).content.decode()
 
     with job_scope(agency_id=cast.acme.pk):

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 from analytics.channels import paper
 from analytics.charts import maps
-from analytics.charts.figure import Key, keys_of_classes
-from analytics.charts.shapes import Series, Value, columns, heat, line
+from callprivacy.lib.charts.figure import Key, keys_of_classes
+from callprivacy.lib.charts.shapes import Series, Value, columns, heat, line
 from callprivacy.lib.money import Money
 from tests.make import NOON
 

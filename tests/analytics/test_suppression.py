@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from analytics.charts.shapes import Value
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import agency, campaigns, exact, explorer, reports
 from analytics.selectors.answers import Table
@@ -25,6 +24,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call
+from callprivacy.lib.charts.shapes import Value
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import make

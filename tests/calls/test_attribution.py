@@ -71,6 +71,8 @@ def _kept(client: Client) -> tuple[str, str]:
         ("https://example.com/s/0f8fad5b-d9cb-469f-a165-70867728950e", ""),
         ("https://example.com/a;session=1234", ""),
         ("https://example.com/a%23token=abc", ""),
+        ("https://example.com/t/5551234", ""),
+        ("https://example.com/reset/abcdefghijklmnopqrstuvwxyz", ""),
         ("https://[example", ""),
         ("", ""),
         (None, ""),

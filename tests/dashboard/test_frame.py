@@ -66,6 +66,17 @@ def test_switcher_stays_on_the_page_that_exists_for_a_client(cast: Cast) -> None
     assert 'href="/clients/plumber/?client=plumber"' in pages["/people/"]
 
 
+def test_a_link_of_another_site_chooses_no_client(cast: Cast) -> None:
+    browser = signed_in(cast.alice)
+    browser.get("/calls/?client=dentist")
+
+    for asked in ("plumber", ""):
+        answer = browser.get(f"/calls/?client={asked}", headers={"Sec-Fetch-Site": "cross-site"})
+
+        assert answer.status_code == 200
+        assert browser.session["client"] == "dentist"
+
+
 def test_client_of_another_agency_is_never_chosen(cast: Cast) -> None:
     browser = signed_in(cast.alice)
 

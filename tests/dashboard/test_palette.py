@@ -56,7 +56,7 @@ def test_a_restricted_caller_is_not_found(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Caller.objects.filter(pk=caller_id).update(restricted_at=make.NOON)
 
-    assert "Nothing you can open has this name." in _found(cast.alice, caller_label(caller_id))
+    assert "No results that you can open." in _found(cast.alice, caller_label(caller_id))
 
 
 @pytest.mark.django_db
@@ -79,8 +79,12 @@ def test_pages_are_found_that_the_person_may_open(cast: Cast) -> None:
 
 
 @pytest.mark.django_db
-def test_digits_offer_the_search_by_number_and_stay_out_of_the_answer(cast: Cast) -> None:
+def test_digits_offer_the_search_by_number_and_stay_out_of_answer_and_log(
+    cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
     page = _found(cast.bob, "(213) 555-0123")
 
     assert "Find calls from this phone number" in page
     assert "555" not in page
+    assert "request_finished" in caplog.text
+    assert "555" not in caplog.text

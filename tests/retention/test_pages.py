@@ -12,9 +12,10 @@ from django.db import connections
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
-from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.tenancy.scope import job_scope
 from retention.enums import Category, RunState
@@ -48,6 +49,30 @@ def carried(browser: Browser) -> dict[str, str]:
 def _dentist(cast: Cast) -> Client:
     with job_scope(agency_id=cast.acme.pk):
         return Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+
+
+def test_the_sections_are_of_what_the_person_may_open(cast: Cast) -> None:
+    erin = make.person(cast.acme, "erin", Role.OFFICER)  # signs, and is granted no client
+    dave = make.person(cast.acme, "dave", Role.OFFICER)
+    make.grant(dave, cast.dentist, without=Permission.VIEW_CALLS)
+    first, last = (
+        ["Due now", "Schedule", "Rules", "Changes", "Holds", "Preview"],
+        ["Agency certificates", "Offboarding"],
+    )
+    shown = {
+        cast.alice: [*first, *last],
+        cast.carol: ["Changes", "Offboarding"],
+        erin: ["Due now", "Rules", "Changes", "Preview", *last],
+        dave: ["Due now", "Rules", "Changes", "Holds", "Preview", *last],
+    }
+    for person, sections in shown.items():
+        browser = signed_in(person)
+        page = browser.get("/retention/changes/").content.decode()
+        nav = page.split('<nav class="sections"')[1].split("</nav>")[0]
+        found = {label: address for address, label in re.findall(r'href="([^"]+)"[^>]*>([^<]+)</a>', nav)}
+        assert list(found) == sections
+        for address in found.values():
+            assert browser.get(address).status_code == 200, address
 
 
 def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -> None:

@@ -25,7 +25,7 @@ from callprivacy.tenancy.models import Client
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "keys", **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, api_key_id: UUID) -> ApiKey:

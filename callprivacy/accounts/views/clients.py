@@ -24,19 +24,14 @@ PAGE = 50
 @require_GET
 def list_clients(request: StaffRequest) -> HttpResponse:
     """The clients a person may know of, worst first."""
-    if not {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & request.membership.rights:
-        slugs = list(
-            access.visible_clients(request.membership, at=request.at).values_list("slug", flat=True)[:2]
-        )
+    visible = access.visible_clients(request.membership, at=request.at)
+    if not access.sees_every_client(request.membership):
+        slugs = list(visible.values_list("slug", flat=True)[:2])
         if len(slugs) == 1:
             return redirect("accounts:client", slugs[0])
     form = ClientFilter(request.GET)
     wanted: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
-    found = (
-        access.visible_clients(request.membership, at=request.at)
-        .filter(archived_at=None)
-        .select_related("agency")
-    )
+    found = visible.filter(archived_at=None).select_related("agency")
     if wanted.get("q"):
         found = found.filter(name__icontains=wanted["q"])
     if wanted.get("sector"):
@@ -103,7 +98,6 @@ def show_client(request: StaffRequest, slug: str) -> HttpResponse:
     client = _known_client_or_404(request, slug)
     context = {
         "client": client,
-        "tab": "profile",
         "places": list(Place.objects.for_client(client).order_by("country", "region")),
         "engagement": Engagement.objects.for_client(client).first(),
         "may_edit": access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS),
@@ -124,7 +118,7 @@ def edit_client(request: StaffRequest, slug: str) -> HttpResponse:
         agencies.update_client(client=client, by=request.actor, at=request.at, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("accounts:client", slug=client.slug)
-    context = {"form": form, "client": client, "tab": "profile", "title": "Profile"}
+    context = {"form": form, "client": client, "title": "Profile"}
     return render(request, "accounts/edit_client.html", context)
 
 
@@ -150,7 +144,7 @@ def edit_engagement(request: StaffRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("accounts:client", slug=client.slug)
-    context = {"form": form, "client": client, "tab": "profile", "title": "Engagement"}
+    context = {"form": form, "client": client, "title": "Engagement"}
     return render(request, "accounts/edit_client.html", context)
 
 
@@ -160,7 +154,6 @@ def list_people(request: StaffRequest, slug: str) -> HttpResponse:
     client = _known_client_or_404(request, slug)
     context = {
         "client": client,
-        "tab": "people",
         "watchers": selectors.people_who_see(client, at=request.at),
         "may_change": access.has_right(request.membership, AgencyRight.MANAGE_PEOPLE),
     }

@@ -44,7 +44,6 @@ def list_officers(request: StaffRequest) -> HttpResponse:
         {user_id for row in rows for user_id in (row.actor_user_id, row.details["proposed_by"])}
     )
     context = {
-        "tab": "officers",
         "removed": access.removed_lately(AgencyRight.SIGN_OFF, agency_id=request.agency.pk, at=request.at),
         "officers": [
             (row, row.signs_from is not None and row.signs_from > request.at)

@@ -76,7 +76,6 @@ def list_due(request: StaffRequest) -> HttpResponse:
     days = selectors.password_days(since=(request.at - DRAWN).date())
     policy = access.policy_of(request.agency)
     context = {
-        "tab": "passwords",
         "page": page,
         "rows": [_row(member, request, reminded, keys) for member in page],
         "policy": policy,
@@ -142,7 +141,7 @@ def edit_policy(request: StaffRequest) -> HttpResponse:
             )
             messages.success(request, "Saved." if changed else "Nothing was changed.")
             return redirect("accounts:sign_in_policy")
-    context = {"tab": "passwords", "form": form, "standards": passwords.STANDARDS, "policy": policy}
+    context = {"form": form, "standards": passwords.STANDARDS, "policy": policy}
     return render(request, "accounts/sign_in_policy.html", context)
 
 

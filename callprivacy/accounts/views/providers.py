@@ -243,7 +243,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
             request, "Saved, and looked at: see what was found." if changed else "Nothing was changed."
         )
         return redirect("accounts:provider")
-    context: dict[str, Any] = {"tab": "passwords", "form": form, "provider": row}
+    context: dict[str, Any] = {"form": form, "provider": row}
     if row is not None:
         linked, people = selectors.count_links()
         context |= {

@@ -43,7 +43,6 @@ def list_reviews(request: StaffRequest) -> HttpResponse:
     unused = selectors.unused_grants(days=policy.unused_days, at=request.at)
     strays = selectors.stray_seats(at=request.at)
     context = {
-        "tab": "reviews",
         "page": page_of(request, selectors.reviews(), size=SHOWN),
         "open": selectors.open_review(),
         "policy": policy,
@@ -82,7 +81,6 @@ def show_review(request: StaffRequest, review_id: UUID) -> HttpResponse:
     }
     counted = selectors.reviews().get(pk=review.pk)
     context = {
-        "tab": "reviews",
         "review": counted,
         "form": form,
         "active": sum(bool(value) for value in wanted.values()),
@@ -133,7 +131,6 @@ def bring_seats(request: StaffRequest) -> HttpResponse:
     strays = {stray.seat.pk: stray.short for stray in selectors.stray_seats(at=request.at)}
     page = page_of(request, selectors.seats_of(), size=PAGE)
     context = {
-        "tab": "reviews",
         "form": form,
         "page": page,
         "rows": [(seat, strays.get(seat.pk, "")) for seat in page],

@@ -402,11 +402,16 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
     return text[:length].rstrip()
 
 
+_NO_PATH: Final = re.compile(r"[%@#?;=&]|\d{6}|[^/_-]{25}")
+"""What a page's path has no use for: what an address holds besides, and runs as long as a number or a secret."""
+
+
 def landing_path(raw: object) -> str:
     """
     The path of a page's address: no host, no query, no fragment. "" where it is none, or holds more.
 
-    A path passes `plain_text` once it is decoded, so that numbers, addresses and ids in it drop all of it.
+    A path passes `plain_text` once it is decoded. Numbers, addresses, ids and secrets in it drop all of it; a name does
+    not.
     """
     if not isinstance(raw, str) or not (address := raw.strip()[:2000]):
         return ""
@@ -417,7 +422,7 @@ def landing_path(raw: object) -> str:
     except ValueError:
         return ""
     text = plain_text(path.rstrip("/") or "/")
-    return text if text.startswith("/") and not set(text) & set("%@#?;=&") else ""
+    return text if text.startswith("/") and not _NO_PATH.search(text) else ""
 
 
 def tags(raw: object) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ The client's tab "Numbers and connections": ways in, their secrets, what pressed
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -32,11 +32,9 @@ from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
-_TAB: Final = "connections"
-
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": _TAB, **more}
+    return {"client": client, **more}
 
 
 def _find(client: Client, connection_id: UUID) -> Connection:

@@ -74,7 +74,7 @@ def _find(client: Client, import_id: UUID) -> CallImport:
 
 
 def _context(client: Client, row: CallImport | None = None, **more: Any) -> dict[str, Any]:
-    context = {"client": client, "tab": "connections", **more}
+    context = {"client": client, **more}
     if row is not None:
         context |= {
             "row": row,

@@ -47,7 +47,7 @@ def add_number(request: StaffRequest, client: Client) -> HttpResponse:
             else:
                 messages.success(request, "The number is written down.")
                 return redirect("calls:client_connections", client.slug)
-        context = {"client": client, "tab": "connections", "form": form}
+        context = {"client": client, "form": form}
         return render(request, "calls/number_new.html", context)
 
 
@@ -71,7 +71,6 @@ def describe_number(request: StaffRequest, client: Client, number_id: UUID) -> H
                 return redirect("calls:client_connections", client.slug)
         context = {
             "client": client,
-            "tab": "connections",
             "number": number,
             "form": form,
             "heard": selectors.heard_on(number),
@@ -103,7 +102,6 @@ def strike_announcement(
     may_count = access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
     context = {
         "client": client,
-        "tab": "connections",
         "row": row,
         "form": form,
         "recordings": selectors.recordings_under(row) if may_count else None,

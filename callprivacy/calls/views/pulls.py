@@ -26,7 +26,6 @@ from callprivacy.tenancy.models import Client
 def _context(client: Client, connection: Connection, **more: Any) -> dict[str, Any]:
     return {
         "client": client,
-        "tab": "connections",
         "connection": connection,
         "provider_title": ways.title_of(connection.provider),
         "calls_us": ways.calls_us(connection.provider),

@@ -29,7 +29,6 @@ def list_values(request: StaffRequest, client: Client) -> HttpResponse:
 def _context(client: Client, **more: Any) -> dict[str, Any]:
     return {
         "client": client,
-        "tab": "connections",
         "waiting": selectors.waiting_of(client),
         "confirmed": selectors.confirmed_of(client),
         "most": values.WAITING_AT_MOST,

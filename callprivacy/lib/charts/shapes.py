@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from analytics.charts.scale import Scale, compact, every, ticks
+from callprivacy.lib.charts.scale import Scale, compact, every, ticks
 
 WIDE: Final = 1040
 NARROW: Final = 340

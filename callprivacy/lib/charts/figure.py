@@ -1,4 +1,4 @@
-"""A chart as its page shows it: both sizes of the drawing, what its colours mean, and how it is read by keyboard."""
+"""A chart as its page shows it: both sizes of the drawing, what its colors mean, and how it is read by keyboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from analytics.charts.shapes import COLOURS, SHADES, Dot, Drawing, Outline, Series, Words, level_of
+from callprivacy.lib.charts.shapes import COLOURS, SHADES, Dot, Drawing, Outline, Series, Words, level_of
 
 HELP: Final = (
     "Point at the chart, or press the arrow keys in it, to read single values. The table has them all."

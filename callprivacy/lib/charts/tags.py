@@ -7,8 +7,8 @@ from typing import Final, TypedDict
 
 from django import template
 
-from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
-from analytics.charts.shapes import NARROW, WIDE, Series, Value, columns, line
+from callprivacy.lib.charts.figure import Chart, keys_of_fills, keys_of_lines
+from callprivacy.lib.charts.shapes import NARROW, WIDE, Series, Value, columns, line
 
 register = template.Library()
 _HEIGHTS: Final = {"sm": 190, "md": 260, "lg": 330}
@@ -30,7 +30,7 @@ class Data(TypedDict, total=False):
 
 @register.inclusion_tag("components/chart.html")
 def chart(
-    id: str,  # noqa: A002  (what HTML calls it)
+    key: str,
     title: str,
     data: Data,
     *,
@@ -60,7 +60,7 @@ def chart(
         )
         keys = keys_of_fills(series)
     return {
-        "id": id, "title": title, "summary": summary, "chart": Chart(wide, narrow, keys), "patterns": patterns,
+        "id": key, "title": title, "summary": summary, "chart": Chart(wide, narrow, keys), "patterns": patterns,
         "heads": [*data["series"], *data.get("more", ())], "rows": data["rows"],
     }  # fmt: skip
 
