@@ -313,6 +313,8 @@ class Visitor:
         since, cookies = self.site.sessions.get(name, (-KEPT_FOR, []))
         if time.monotonic() - since < KEPT_FOR:
             self.context.add_cookies(cookies)
+            # The session keeps the client that a visitor before chose.
+            self.open("/work/?client=")
             self.open("/")
             if not self.page.url.startswith(f"{self.site.url}/accounts/"):
                 return
