@@ -53,7 +53,7 @@ class TrailForm(forms.Form):
         offers: dict[str, Sequence[tuple[str, str]]] = {
             "client": [("", "Any client"), *((slug, name) for _, slug, name in clients)],
             "who": [("", "Anybody"), *((str(key), name) for key, name in people.items()), *_AUTOMATIC],
-            "what": [("", "Any deed"), *actions],
+            "what": [("", "Any action"), *actions],
         }
         for name, choices in offers.items():
             field = self.fields[name]
