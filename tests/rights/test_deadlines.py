@@ -126,7 +126,9 @@ def test_the_notice_of_an_extension_is_due_by_the_first_date() -> None:
     plain, longer = uk(), uk(extended=True)
     assert shown(plain.extend_before) == shown(plain.answer_by) == shown(longer.extend_before) == "2026-04-07"
     assert shown(longer.answer_by) == "2026-06-05"
-    assert any(line.endswith("notify the person of the reason by Tuesday 7 April 2026.") for line in plain.why)
+    assert any(
+        line.endswith("notify the person of the reason by Tuesday 7 April 2026.") for line in plain.why
+    )
 
 
 @pytest.mark.parametrize(
