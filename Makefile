@@ -10,29 +10,29 @@ test:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.check
 
 bench:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m bench.run
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.bench.run
 
 faults:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure faults
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure faults
 
 # What tries the promises; ARGS="--minutes 20 --rows 11,13" for a part of it. What came of it: docs/assurance.md.
 assure:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure assure
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure assure
 
 upgrade:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure upgrade
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure upgrade
 
 dates:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure dates
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure dates
 
 attack:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure attack
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure attack
 
 load:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure load
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure load
 
 soak:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure soak
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m lab.assure soak
 
 # What a deployment runs once before its processes start; it never makes a demo.
 release:

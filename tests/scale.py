@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def times[T](few: T, many: T) -> T:
-    """How often: `few` in the suite, `many` where promises are tried (tools/assure)."""
+    """How often: `few` in the suite, `many` where promises are tried (lab/assure)."""
     return many if os.environ.get("ASSURE") == "1" else few
 
 

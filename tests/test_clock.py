@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from lab.assure import dates
 from tests import clock, make
-from tools.assure import dates
 
 _NOW = "import datetime; print(datetime.datetime.now(datetime.UTC).isoformat())"
 _SOON = timedelta(seconds=30)

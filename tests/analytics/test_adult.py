@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from analytics.anonymise import Release, Table, anonymise
-from bench import bench_anonymise as bench
-from bench import referees
+from lab.bench import bench_anonymise as bench
+from lab.bench import referees
 from tests.analytics import referee
 
 

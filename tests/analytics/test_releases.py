@@ -115,7 +115,7 @@ def test_a_release_is_tried_proposed_signed_by_another_and_built(cast: Cast) -> 
 
 @pytest.mark.thorough
 def test_the_report_is_what_pycanon_finds_in_the_file(cast: Cast, tmp_path: Path) -> None:
-    from bench import referees
+    from lab.bench import referees
 
     released.fill(cast.dentist, callers=80, calls_each=1)
     to = released.recipient(cast.dentist, cast.alice)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bench import referees
+from lab.bench import referees
 from tests import make
 from tests.browser import site as sites
 from tests.browser.site import JOBS, OFFICER, Site

@@ -3,9 +3,9 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 
-from bench import callrail_csv
 from callprivacy.calls.providers import generic, tabular
 from callprivacy.calls.providers.base import CallFacts
+from lab.bench import callrail_csv
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

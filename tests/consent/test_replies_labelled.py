@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench import bench_replies as bench
 from consent.replies import LABELS, classify
+from lab.bench import bench_replies as bench
 
 WRITTEN = bench.phrases("written_from")
 HELD = bench.phrases("held_out")

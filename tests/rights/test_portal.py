@@ -518,7 +518,7 @@ def test_a_form_that_is_sent_twice_is_one_request(cast: Cast, browser: Browser) 
 
 
 def test_a_known_and_an_unknown_number_answer_alike(cast: Cast, browser: Browser) -> None:
-    """Words, status and what is written; how long it takes is measured by bench/portal.py."""
+    """Words, status and what is written; how long it takes is measured by lab/bench/portal.py."""
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
     key = open_page(cast.dentist, cast)
     seen = []

@@ -47,7 +47,7 @@ def test_every_public_name_is_used_by_our_own_code() -> None:
     files = {file.relative_to(source.ROOT): file.read_text(encoding="utf-8") for file in source.files()}
     others = [
         file.read_text(encoding="utf-8")
-        for folder in ("templates", "bench", "tools")
+        for folder in ("templates", "lab", "tools")
         for file in (source.ROOT / folder).rglob("*.*")
         if file.suffix in {".py", ".html", ".txt"}
     ]

@@ -19,8 +19,8 @@ NAMES = {
     "consent/selectors/blueprints.py": "what is usual in a trade, which a page shows beside what holds",
     "retention/models/__init__.py": "it hands the model on",
     "retention/selectors/policies.py": "it reads what holds; a selector writes nothing",
-    "bench/bench_purge.py": "it fills a database of its own, which is measured and dropped",
-    "tools/faults/history.py": "it fills a database of its own, in which clients differ from the start",
+    "lab/bench/bench_purge.py": "it fills a database of its own, which is measured and dropped",
+    "lab/faults/history.py": "it fills a database of its own, in which clients differ from the start",
 }
 # Raw SQL that writes a table of days.
 _SQL = re.compile(
@@ -57,7 +57,7 @@ def found_in(file: Path) -> list[str]:
 
 
 def test_retention_days_are_written_by_one_module() -> None:
-    beside = (file for folder in ("bench", "tools") for file in (source.ROOT / folder).rglob("*.py"))
+    beside = (file for folder in ("lab", "tools") for file in (source.ROOT / folder).rglob("*.py"))
     found = {str(file.relative_to(source.ROOT)): found_in(file) for file in (*source.files(), *beside)}
     elsewhere = {
         name: lines for name, lines in found.items() if lines and name != WRITER and name not in NAMES

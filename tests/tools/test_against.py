@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import against
+from lab.bench import against
 
 CHECK = """
 milliseconds, at 200 a second                     p50      p95      p99
@@ -84,9 +84,11 @@ def test_where_no_figure_is_in_both_nothing_passes() -> None:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An earlier version that takes 10 ms and a present one, not committed, that takes 20."""
-    module = tmp_path / "bench" / "bench_one.py"
-    module.parent.mkdir()
-    module.write_text("print('one 10 ms')", encoding="utf-8")
+    earlier = tmp_path / "bench" / "bench_one.py"
+    module = tmp_path / "lab" / "bench" / "bench_one.py"
+    earlier.parent.mkdir()
+    module.parent.mkdir(parents=True)
+    earlier.write_text("print('one 10 ms')", encoding="utf-8")
     git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.com", "-C", str(tmp_path))
     for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "One"), ("tag", "v1")):
         subprocess.run([*git, *words], check=True)
@@ -99,12 +101,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_both_versions_run_in_turn_and_no_worktree_stays(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    code = against.compare("v1", ["bench.bench_one", "bench.bench_new"], 2)
+    code = against.compare("v1", ["lab.bench.bench_one", "lab.bench.bench_new"], 2)
 
     printed = capfd.readouterr().out
     ran = [line.split(", ")[1] for line in printed.splitlines() if line.startswith("---")]
     assert ran == ["earlier version", "present version", "present version", "earlier version"]
-    assert "bench.bench_new is not in that version and is left out." in printed
+    assert "lab.bench.bench_new is not in that version and is left out." in printed
     assert "Slower by more than 10 %: one: one." in printed
     assert code == 1
     assert not against.TREE.exists()
@@ -117,5 +119,5 @@ def test_both_versions_run_in_turn_and_no_worktree_stays(
 @pytest.mark.parametrize("commit", ["v2", "", "--all"])
 def test_what_is_no_version_is_refused(repository: Path, commit: str) -> None:
     with pytest.raises(against.AgainstError):
-        against.compare(commit, ["bench.bench_one"], 1)
+        against.compare(commit, ["lab.bench.bench_one"], 1)
     assert not against.TREE.exists()

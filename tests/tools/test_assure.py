@@ -24,8 +24,7 @@ from pathlib import Path
 import pytest
 
 from callprivacy.accounts.adapter import AccountAdapter
-from tests.scale import some
-from tools.assure import (
+from lab.assure import (
     __main__,
     asvs,
     at_rest,
@@ -45,8 +44,9 @@ from tools.assure import (
     telling,
     tools,
 )
-from tools.assure.rows import Edit, Figure, Outcome, Row
-from tools.assure.weak import weak
+from lab.assure.rows import Edit, Figure, Outcome, Row
+from lab.assure.weak import weak
+from tests.scale import some
 
 ROOT = rows.ROOT
 # How many requirements of level 1 and 2 each chapter of ASVS 5.0.0 has.
@@ -671,12 +671,12 @@ def test_a_goal_is_kept_only_where_every_trial_of_it_ran_and_at_full_size_only_w
 
 def test_the_page_is_made_of_the_results() -> None:
     text = rows.PAGE.read_text(encoding="utf-8")
-    assert results.written(results.read()) in text, "python -m tools.assure page makes it again"
+    assert results.written(results.read()) in text, "python -m lab.assure page makes it again"
 
 
 def test_the_readmes_table_is_made_of_the_results() -> None:
     readme = results.README.read_text(encoding="utf-8")
-    assert results.in_short(results.read()) in readme, "python -m tools.assure page makes it again"
+    assert results.in_short(results.read()) in readme, "python -m lab.assure page makes it again"
     assert set(results.TRIES) == set(results.MODULES)
 
 

@@ -257,7 +257,7 @@ def test_the_image_runs_as_nobody_in_particular_and_holds_what_runs() -> None:
     assert "HEALTHCHECK" in image
     assert f'CMD ["{COMMANDS["web"].replace(" ", chr(34) + ", " + chr(34))}"]' in image
     taken = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
-    packages = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    packages = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests", "lab"}
     assert taken == packages | {"static", "templates", "gunicorn.conf.py", "manage.py", "requirements.txt"}
 
 

@@ -9,8 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from tools.assure import edge
-from tools.assure.rows import ROOT
+from lab.assure import edge
+from lab.assure.rows import ROOT
 
 CONF = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tools.faults import checker, nights, product, site, trackers
-from tools.faults.clock import Clock
-from tools.faults.history import History
+from lab.faults import checker, nights, product, site, trackers
+from lab.faults.clock import Clock
+from lab.faults.history import History
 
 FIRST = trackers.FIRST
 

@@ -1,4 +1,4 @@
-"""Every program of `tools` and `bench` says what it does, and refuses an argument that it does not know."""
+"""Every program of `tools` and `lab` says what it does, and refuses an argument that it does not know."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ for module in sys.argv[1:]:
         print(module, given, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 # Its packages are in an environment of its own.
-_ELSEWHERE: Final = {"bench.ask_referees"}
+_ELSEWHERE: Final = {"lab.bench.ask_referees"}
 
 
 def _programs() -> list[str]:
-    files = [file for folder in ("tools", "bench") for file in sorted((ROOT / folder).rglob("*.py"))]
+    files = [file for folder in ("tools", "lab") for file in sorted((ROOT / folder).rglob("*.py"))]
     named = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
         for file in files

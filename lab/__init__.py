@@ -1,0 +1,1 @@
+"""Trials and benchmarks of the product: outside the image and the wheel."""
