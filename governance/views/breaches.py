@@ -243,10 +243,9 @@ def make_real(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
     invalid="Write something, in up to 4,000 characters.",
     secret=("text",),
 )
-def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> str:
+def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> None:
     """Add a note."""
     breaches.note(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
-    return ""
 
 
 @action(

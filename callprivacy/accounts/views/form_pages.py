@@ -33,8 +33,8 @@ RETYPE: Final = "Type it as it is shown, to confirm."
 
 type Text = str | Callable[[Any], str]
 type Crumbs = Callable[[Any], Sequence[tuple[str, str]]]
-type Errors = Mapping[type[Exception], str | int | None]
-type Post = Callable[[StaffRequest, Any, Any], str | Done | HttpResponse]
+type Errors = Mapping[Any, str | int | None]
+type Post = Callable[[StaffRequest, Any, Any], str | Done | HttpResponse | None]
 type View = Callable[..., HttpResponse]
 
 
@@ -185,7 +185,7 @@ def action(
             if filled.is_valid():
                 answer = _carry_out(post, request, subject, filled, known, back=where)
             if answer is None:
-                messages.warning(request, next(iter(filled.non_field_errors()), invalid))
+                messages.warning(request, str(next(iter(filled.non_field_errors()), invalid)))
             return answer or redirect(where)
 
         return _guarded(view, right, confirms, second, secret)
@@ -229,10 +229,12 @@ def _carry_out(
             form.add_error(target, str(error))
             return None
         done = Done(str(error), level=target)
-    if isinstance(done, str):
-        done = Done(done)
+    if done is None and form.errors:
+        return None
     if isinstance(done, HttpResponse):
         return done
+    if not isinstance(done, Done):
+        done = Done(done or "")
     if done.text:
         messages.add_message(request, done.level, done.text)
     return redirect(done.to or back)
