@@ -107,7 +107,6 @@ def list_breaches(request: StaffRequest) -> HttpResponse:
     drills = {"no": False, "only": True}.get(wanted.get("drills", ""))
     page = page_of(request, selectors.register(state=wanted.get("state", ""), drills=drills), size=_PAGE)
     context = {
-        "section": "breaches",
         "form": form,
         "active": sum(bool(value) for value in wanted.values()),
         "page": page,
@@ -150,7 +149,6 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     notices = selectors.notices(breach, at=request.at)
     noted = page_of(request, selectors.notes(breach), size=_PAGE, key="notes")
     context = {
-        "section": "breaches",
         "breach": breach,
         "said": said,
         "notices": notices,
@@ -314,7 +312,6 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
                 return redirect("governance:breach", breach.pk)
     context = {
         "earlier": earlier,
-        "section": "breaches",
         "breach": breach,
         "line": line,
         "form": form,
@@ -421,7 +418,6 @@ def show_impact(request: StaffRequest) -> HttpResponse:
     left = trail.left(request.agency.pk)
     begins = left.before if left is not None else None
     context = {
-        "section": "breaches",
         "form": form,
         "impact": found,
         "begins": begins if found and begins and form.cleaned_data["since"] < begins else None,
@@ -453,7 +449,6 @@ def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
     callers = Caller.objects.for_client(client).in_bulk([row.caller_id for row in rows])
     opened = masks.numbers_masked(callers.values())
     context = {
-        "section": "breaches",
         "client": client,
         "asked": _asked(form),
         "rows": [

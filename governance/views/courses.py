@@ -92,7 +92,7 @@ def list_courses(request: StaffRequest) -> HttpResponse:
         }
         for course in selectors.own_courses()
     ]
-    return render(request, "governance/own_courses.html", {"section": "training", "rows": rows})
+    return render(request, "governance/own_courses.html", {"rows": rows})
 
 
 @_page(
@@ -119,7 +119,6 @@ def show_course(request: StaffRequest, own_id: UUID) -> HttpResponse:
     shown = draft or versions[0]
     made = selectors.as_course(shown)
     context = {
-        "section": "training",
         "course": course,
         "shown": shown,
         "draft": draft,

@@ -57,7 +57,8 @@ def open_site_or_404(site_id: UUID) -> Site:
     return found
 
 
-def _load(request: StaffRequest, place_id: UUID) -> Site:
+def load_site(request: StaffRequest, place_id: UUID) -> Site:
+    """A site of the agency, for a page with a form."""
     return site_or_404(place_id)
 
 
@@ -108,7 +109,6 @@ def list_entries(request: StaffRequest) -> HttpResponse:
     found = selectors.entries(flagged=show == "flagged", inside=show == "inside")
     page = page_of(request, found, size=_PAGE)
     context = {
-        "section": "premises",
         "days": ends.entries_for(request.agency),
         "sites": selectors.sites(),
         "page": page,
@@ -126,7 +126,7 @@ def list_entries(request: StaffRequest) -> HttpResponse:
 def show_visitors(request: StaffRequest) -> HttpResponse:
     """Who came to visit whoever looks."""
     found = selectors.visitors_of(request.membership.user_id, since=request.at - _VISITORS_FOR)
-    context = {"section": "home", "rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
+    context = {"rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
     return render(request, "governance/visitors.html", context)
 
 
@@ -157,7 +157,6 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     inside = selectors.entries(site=site, inside=True)[:_PAGE]
     hours = selectors.hours(site)
     context = {
-        "section": "premises",
         "site": site,
         "days": spans.days_of(site.weekdays),
         "badges": [
@@ -179,7 +178,7 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
 
 @site_page(
     SiteFactsForm,
-    load=_load,
+    load=load_site,
     title=lambda site: f"Change {site.name}",
     button="Save",
     fill=lambda _, site: {"initial": {name: getattr(site, name) for name in SiteFactsForm.base_fields}},

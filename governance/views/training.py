@@ -51,7 +51,6 @@ def show_mine(request: StaffRequest) -> HttpResponse:
     """A person's own courses, what is due first, and what was passed."""
     user_id = request.membership.user_id
     context = {
-        "section": "training",
         "mine": selectors.mine(user_id, today=today(request)),
         "passed": selectors.titled(selectors.completions(user_id)),
         "withheld_from": request.membership.withheld_from,
@@ -67,7 +66,6 @@ def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse
     if not 1 <= screen <= len(found.screens):
         raise Http404
     context = {
-        "section": "training",
         "course": found,
         "screen": found.screens[screen - 1],
         "html": found.html(screen),
@@ -114,9 +112,7 @@ def answer(request: StaffRequest, course: str) -> HttpResponse:
         else:
             tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
         return redirect("governance:result", found.id)
-    return render(
-        request, "governance/questions.html", {"section": "training", "course": found, "form": form}
-    )
+    return render(request, "governance/questions.html", {"course": found, "form": form})
 
 
 @require_GET
@@ -130,7 +126,6 @@ def show_result(request: StaffRequest, course: str) -> HttpResponse:
     drawn = draw(taken, attempt.seed) if taken is not None else []
     passed = is_passed(attempt.right or 0, attempt.asked)
     context = {
-        "section": "training",
         "course": found,
         "attempt": attempt,
         "passed": passed,
@@ -174,7 +169,6 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     page = page_of(request, people, size=_PAGE)
     offered = selectors.catalogue()
     context = {
-        "section": "training",
         "page": page,
         "courses": list(offered.values()),
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
@@ -195,7 +189,6 @@ def show_person(request: StaffRequest, pk: int) -> HttpResponse:
         raise Http404
     titles = selectors.titles_offered()
     context = {
-        "section": "training",
         "member": member,
         "asked": [(row, titles.get(row.course, row.course)) for row in selectors.asked_of(member.user_id)],
         "passed": selectors.titled(selectors.completions(member.user_id)),
@@ -255,7 +248,6 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
     days = selectors.training_days(list(names), since=on - timedelta(days=179))
     left = selectors.still_open(chosen, names, today=on)
     context = {
-        "section": "training",
         "form": form,
         "active": sum(bool(value) for value in wanted.values()),
         "courses": [(one, month.get(one.name, 0)) for one in courses if one.of or len(names) == 1],

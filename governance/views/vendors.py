@@ -86,7 +86,6 @@ def list_vendors(request: StaffRequest) -> HttpResponse:
     ended = request.GET.get("show") == "ended"
     page = page_of(request, selectors.register(ended=ended), size=_PAGE)
     context = {
-        "section": "vendors",
         "page": page,
         "rows": selectors.lines(list(page.object_list), today=today(request)),
         "ended": ended,
@@ -154,7 +153,6 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     vendor = _vendor_or_404(vendor_id)
     day = today(request)
     context = {
-        "section": "vendors",
         "vendor": vendor,
         "today": day,
         "is_due": vendor.ended_on is None and (vendor.next_review_on is None or vendor.next_review_on <= day),

@@ -90,6 +90,7 @@ def form_page(
     once: bool = False,
     is_final: bool = False,
     template: str = "form_page.html",
+    refused: int = 200,
 ) -> Callable[[Post], View]:
     """
     Declare a page with one form.
@@ -106,6 +107,7 @@ def form_page(
     :param secret: fields that no report of an error holds.
     :param once: the form brings a fresh id as `once`; the service creates its row under it and refuses the second.
     :param is_final: it cannot be taken back, and the button looks like that.
+    :param refused: the status of a form that comes back with its errors.
     """
     known = _known(errors, second)
     made = _with_once(form) if once else form
@@ -144,7 +146,7 @@ def form_page(
                 "subject": subject,
                 **(more(request, subject) if more else {}),
             }
-            return render(request, template, context)
+            return render(request, template, context, status=refused if sent else 200)
 
         return _guarded(view, right, confirms, second, secret)
 
