@@ -8,9 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -22,15 +24,18 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.form_pages import FORM, WARNING, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.audit import selectors as trail
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
+from callprivacy.lib.rows import when
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from governance import letters
 from governance.enums import PHASED, BreachState, DataCategory, NoticeState
 from governance.forms.breaches import (
     AssessForm,
+    BreachFilter,
     CloseForm,
     ContainForm,
     ImpactForm,
@@ -38,7 +43,6 @@ from governance.forms.breaches import (
     NoticeForm,
     PhasedNoticeForm,
     ReasonForm,
-    RegisterForm,
     ReportForm,
 )
 from governance.models import Breach, BreachNotice
@@ -98,20 +102,74 @@ def _clients(request: StaffRequest) -> list[Client]:
     return list(access.visible_clients(request.membership, at=request.at))
 
 
-@require_GET
-@needs_right(_MANAGE)
-def list_breaches(request: StaffRequest) -> HttpResponse:
+_STATES: Final = {
+    BreachState.REPORTED: ("Not looked at yet", "bad"),
+    BreachState.OPEN: ("Being handled", "warn"),
+    BreachState.CLOSED: ("Closed", "good"),
+}
+
+
+def _still_to_tell(breach: Any) -> str:
+    if breach.state != BreachState.OPEN or not breach.to_tell:
+        return ""
+    if not breach.next_due:
+        return str(breach.to_tell)
+    return format_html("{}, first by {}", breach.to_tell, when(breach.next_due, breach.agency.time_zone))
+
+
+def _sent(breach: Any) -> str:
+    later = f"{breach.further} with what became known later" if breach.further else ""
+    sent = f"{breach.told} notice{'s' * (breach.told != 1)} sent" if breach.told else ""
+    return "; ".join(filter(None, (later, sent)))
+
+
+_REPORT: Final = reverse_lazy("governance:report_breach")
+_BREACHES: Final = Table(
+    label="Breaches",
+    columns=(
+        Column(
+            "Breach",
+            lambda breach: f"{breach.number}: {breach.title}",
+            link=_address,
+            note=lambda breach: f"reported by {breach.reported_by}",
+            sort="number",
+        ),
+        Column(
+            "State",
+            lambda breach: Pill(*_STATES.get(breach.state, ("No breach", ""))),
+            note=lambda breach: "Drill" if breach.is_drill else "",
+        ),
+        Column("Aware since", "aware_at", sort="aware_at", nothing="not said yet"),
+        Column("Risk", "get_risk_display", nothing="not judged yet"),
+        Column("People", "people", sort="people", nothing="unknown", is_number=True),
+        Column("Still to tell", _still_to_tell, note=_sent, nothing="nobody"),
+    ),
+    filters=BreachFilter,
+    empty=Empty(
+        "No breach so far",
+        "Anybody in the agency may report one. A drill shows whether all of it works: report one as a drill.",
+        link=Link("Report a breach or a drill", _REPORT),
+    ),
+    size=_PAGE,
+    file="breaches",
+)
+
+
+@list_page(
+    _BREACHES,
+    right=_MANAGE,
+    lede=(
+        "Every breach stands here, also those that nobody has to be told of (GDPR article 33(5)), and drills beside"
+        " them."
+    ),
+    actions=lambda _: [
+        Link("What was touched", reverse("governance:impact")),
+        Link("Report a breach", reverse("governance:report_breach"), tone="primary"),
+    ],
+)
+def list_breaches(request: StaffRequest) -> QuerySet[Breach]:
     """The register of all breaches and drills."""
-    form = RegisterForm(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    drills = {"no": False, "only": True}.get(wanted.get("drills", ""))
-    page = page_of(request, selectors.register(state=wanted.get("state", ""), drills=drills), size=_PAGE)
-    context = {
-        "form": form,
-        "active": sum(bool(value) for value in wanted.values()),
-        "page": page,
-    }
-    return render(request, "governance/breaches.html", context)
+    return selectors.register()
 
 
 @form_page(

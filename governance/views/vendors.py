@@ -6,16 +6,18 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
+from django.utils.formats import date_format
+from django.views.decorators.http import require_GET
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.form_pages import FORM, INFO, WARNING, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from governance.enums import DataCategory, ReviewDecision, SubProcessorState
 from governance.forms.vendors import (
     CertificateForm,
@@ -79,37 +81,72 @@ def _above(subject: Vendor | VendorCertificate) -> list[tuple[str, str]]:
 _page = partial(form_page, right=_MANAGE, load=_load, crumbs=_above)
 
 
-@require_GET
-@needs_right(_MANAGE)
-def list_vendors(request: StaffRequest) -> HttpResponse:
+def _next_review(line: selectors.Line) -> object:
+    if line.row.ended_on:
+        return f"not used since {date_format(line.row.ended_on, 'j M Y')}"
+    return Pill("Due", "warn") if line.is_due else line.row.next_review_on
+
+
+def _announced(line: selectors.Line) -> str:
+    return f"announces {line.waiting} sub-processor{'s' * (line.waiting != 1)}" if line.waiting else ""
+
+
+_NEW: Final = Link("Add a vendor", reverse_lazy("governance:new_vendor"), tone="primary")
+_VENDORS: Final = Table(
+    label="Vendors",
+    columns=(
+        Column("Vendor", "row.name", link=lambda line: _address(line.row), note="row.what_for", sort="name"),
+        Column("Acts as", "row.get_role_display"),
+        Column(
+            "Agreement",
+            lambda line: line.row.contract_on or Pill("None written down", "warn"),
+            note=lambda line: f"{line.clauses} of 8 clauses" if line.row.contract_on else "",
+        ),
+        Column(
+            "Newest review",
+            lambda line: line.review and Pill(line.review.get_decision_display(), line.tone),
+            note=lambda line: f"{line.review.score} of 100" if line.review else "",
+            nothing="never",
+        ),
+        Column("Next review", _next_review, note=_announced, sort="next_review_on"),
+    ),
+    empty=Empty(
+        "No vendor yet",
+        "Start with the trackers: there are sheets for the usual ones, each to be verified by you.",
+        "connections",
+        _NEW,
+    ),
+    lines=lambda request, rows: selectors.lines(rows, today=today(request)),
+    size=_PAGE,
+    file="vendors",
+)
+_NONE_ENDED: Final = Empty(
+    "No vendor has ended", "When one is not used any more, its row and reviews stay here."
+)
+
+
+@list_page(
+    _VENDORS,
+    right=_MANAGE,
+    lede="Who else holds the data of the people called, what they promised, and when they were last reviewed.",
+    actions=lambda _: [_NEW],
+    tabs=[("", "In use", _VENDORS.empty), ("ended", "Not used any more", _NONE_ENDED)],
+    template="governance/vendors.html",
+)
+def list_vendors(request: StaffRequest) -> QuerySet[Vendor]:
     """The register of vendors, what is due first."""
-    ended = request.GET.get("show") == "ended"
-    page = page_of(request, selectors.register(ended=ended), size=_PAGE)
-    context = {
-        "page": page,
-        "rows": selectors.lines(list(page.object_list), today=today(request)),
-        "ended": ended,
-        "views": [
-            {"url": "?", "label": "In use", "active": not ended},
-            {"url": "?show=ended", "label": "Not used any more", "active": ended},
-        ],
-    }
-    return render(request, "governance/vendors.html", context)
+    return selectors.register(ended=request.GET.get("show") == "ended")
 
 
-@require_POST
-@needs_right(_MANAGE)
-def require_reviews(request: StaffRequest) -> HttpResponse:
+@action(right=_MANAGE, back=lambda _: reverse("governance:vendors"))
+def require_reviews(request: StaffRequest, _: None, form: Any) -> str:
     """Have connections opened for reviewed vendors alone, or for any."""
     on = request.POST.get("on") == "yes"
-    if vendors.require_reviews(agency=request.agency, on=on, by=request.actor, at=request.at):
-        messages.success(
-            request,
-            "Connections open for reviewed vendors alone from now on. Those that are open stay open."
-            if on
-            else "Connections open for any vendor again.",
-        )
-    return redirect("governance:vendors")
+    if not vendors.require_reviews(agency=request.agency, on=on, by=request.actor, at=request.at):
+        return ""
+    if on:
+        return "Connections open for reviewed vendors alone from now on. Those that are open stay open."
+    return "Connections open for any vendor again."
 
 
 def _sheet(request: StaffRequest) -> law.Sheet | None:
