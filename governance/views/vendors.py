@@ -129,7 +129,7 @@ _NONE_ENDED: Final = Empty(
     _VENDORS,
     right=_MANAGE,
     lede="Who else holds the data of the people called, what they promised, and when they were last reviewed.",
-    actions=lambda _: [_NEW],
+    actions=lambda _: [Link("Certificates", reverse("governance:vendor_certificates")), _NEW],
     tabs=[("", "In use", _VENDORS.empty), ("ended", "Not used any more", _NONE_ENDED)],
     template="governance/vendors.html",
 )

@@ -14,12 +14,13 @@ from callprivacy.lib import keyset
 from callprivacy.tenancy.scope import job_scope
 from governance.models import Vendor
 from governance.selectors import vendors as selectors
-from governance.services import breaches
+from governance.services import breaches, vendors
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.governance.test_vendors import TODAY, _add
 from tests.make import NOON
+from tests.rules.source import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +116,28 @@ def test_a_person_from_whom_files_are_withheld_takes_no_list(cast: Cast) -> None
     alice, url = signed_in(cast.alice), reverse("governance:vendors")
     assert alice.get(url).status_code == 200
     assert alice.get(f"{url}?file=csv").status_code == 403
+
+
+def test_the_list_that_contributors_copy_is_the_real_one_and_short(cast: Cast) -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    assert code in (ROOT / "governance/views/vendor_certificates.py").read_text(encoding="utf-8")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 30
+    with job_scope(agency_id=cast.acme.pk):
+        vendor = _add(cast)
+        for name, days in (("SOC 2", 10), ("ISO 27001", 400)):
+            vendors.add_certificate(
+                vendor=vendor,
+                name=name,
+                valid_until=TODAY + timedelta(days=days),
+                source="",
+                by=make.JOB,
+                at=NOON,
+            )
+    alice, url = signed_in(cast.alice), reverse("governance:vendor_certificates")
+    narrowed = f"{url}?valid_until={TODAY + timedelta(days=30)}&vendor={vendor.pk}"
+    assert "ISO 27001" in alice.get(url).content.decode()
+    page = alice.get(narrowed).content.decode()
+    assert ("SOC 2" in page, "ISO 27001" in page) == (True, False)
+    assert len(alice.get(f"{narrowed}&file=csv").content.decode().splitlines()) == 2
+    assert signed_in(cast.bob).get(url).status_code == 403

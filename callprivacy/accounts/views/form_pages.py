@@ -36,6 +36,7 @@ type Crumbs = Callable[[Any], Sequence[tuple[str, str]]]
 type Errors = Mapping[Any, str | int | None]
 type Post = Callable[[StaffRequest, Any, Any], str | Done | HttpResponse | None]
 type View = Callable[..., HttpResponse]
+type Right = Permission | AgencyRight | Callable[[View], View] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def form_page(
     title: Text,
     button: Text,
     crumbs: Crumbs,
-    right: Permission | AgencyRight | None,
+    right: Right,
     lede: Text = "",
     load: Callable[..., Any] | None = None,
     fill: Callable[[StaffRequest, Any], dict[str, Any]] | None = None,
@@ -95,7 +96,8 @@ def form_page(
     """
     Declare a page with one form.
 
-    :param right: a permission on the client that the address names, a right in the agency, or None: any member.
+    :param right: a permission on the client that the address names, a right in the agency, a decorator that asks for
+        more, or None: any member.
     :param load: address -> what the form is about; raises Http404, or returns the answer where there is no form.
     :param fill: further arguments of the form, its `initial` among them.
     :param more: what a template of its own needs.
@@ -157,7 +159,7 @@ def action(
     form: Callable[..., forms.Form] = forms.Form,
     *,
     back: Text,
-    right: Permission | AgencyRight | None,
+    right: Right,
     load: Callable[..., Any] | None = None,
     fill: Callable[[StaffRequest, Any], dict[str, Any]] | None = None,
     invalid: str = "Pick one of the buttons.",
@@ -242,18 +244,20 @@ def _carry_out(
     return redirect(done.to or back)
 
 
+def guarded(view: View, right: Right) -> View:
+    """A view behind its right, with the mark that the rules read."""
+    if isinstance(right, AgencyRight):
+        return access.needs_right(right)(view)
+    if isinstance(right, Permission):
+        return access.needs(right)(view)
+    return view if right is None else right(view)
+
+
 def _guarded(
-    view: View,
-    right: Permission | AgencyRight | None,
-    confirms: Deed | None,
-    second: Callable[..., Any] | None,
-    secret: Sequence[str],
+    view: View, right: Right, confirms: Deed | None, second: Callable[..., Any] | None, secret: Sequence[str]
 ) -> View:
     view.second = second  # type: ignore[attr-defined]  # a mark on a function
     if confirms is not None:
         view = access.confirms(confirms)(view)
-    if isinstance(right, AgencyRight):
-        view = access.needs_right(right)(view)
-    elif right is not None:
-        view = access.needs(right)(view)
+    view = guarded(view, right)
     return sensitive_post_parameters(*secret)(view) if secret else view

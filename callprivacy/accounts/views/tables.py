@@ -28,11 +28,10 @@ from django_filters import FilterSet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import Right, guarded
 from callprivacy.lib import keyset
 from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.rows import pill, when
-from callprivacy.tenancy.enums import Permission
 
 ROWS_OF_A_FILE: Final = 50_000
 
@@ -222,7 +221,7 @@ class Table:
 def list_page(
     table: Table,
     *,
-    right: Permission | AgencyRight | None,
+    right: Right,
     lede: str = "",
     actions: Callable[[StaffRequest], Sequence[Link]] | None = None,
     tabs: Sequence[tuple[str, str, Empty]] = (),
@@ -258,11 +257,7 @@ def list_page(
             return render(request, template, context)
 
         view.table = table  # type: ignore[attr-defined]  # a mark on a function
-        if right is None:
-            return view
-        guard: Any = access.needs_right if isinstance(right, AgencyRight) else access.needs
-        guarded: View = guard(right)(view)
-        return guarded
+        return guarded(view, right)
 
     return decorate
 
