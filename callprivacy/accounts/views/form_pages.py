@@ -122,11 +122,7 @@ def form_page(
             if isinstance(subject, HttpResponse):
                 return subject
             sent = request.method == "POST"
-            filled = made(
-                request.POST if sent else None,
-                request.FILES if sent else None,
-                **(fill(request, subject) if fill else {}),
-            )
+            filled = made(*_sent(request), **(fill(request, subject) if fill else {}))
             above = crumbs(subject)
             asked = confirm(request, subject) if confirm else None
             if sent and asked and request.POST.get("phrase", "").strip() != asked.phrase:
@@ -184,7 +180,7 @@ def action(
             if isinstance(subject, HttpResponse):
                 return subject
             where = _text(back, subject)
-            filled = form(request.POST, request.FILES, **(fill(request, subject) if fill else {}))
+            filled = form(*_sent(request), **(fill(request, subject) if fill else {}))
             answer = None
             if filled.is_valid():
                 answer = _carry_out(post, request, subject, filled, known, back=where)
@@ -199,6 +195,12 @@ def action(
 
 def _text(text: Text, subject: Any) -> str:
     return text if isinstance(text, str) else text(subject)
+
+
+def _sent(request: StaffRequest) -> tuple[Any, ...]:
+    if request.method != "POST":
+        return (None,)
+    return (request.POST, request.FILES) if request.FILES else (request.POST,)
 
 
 def _load(load: Callable[..., Any] | None, request: StaffRequest, args: Any, kwargs: Any) -> Any:

@@ -125,7 +125,7 @@ class Table:
 
     :ivar label: what the rows are, as a heading says it.
     :ivar lines: makes of the rows of a page what the columns read, in one go.
-    :ivar links: what may be done with one row. :ivar bulk: and with ticked rows, which come as `row`.
+    :ivar links: what may be done with one row. :ivar pick: under which name ids of ticked rows come.
     :ivar file: the name of its CSV; empty: there is none.
     """
 
@@ -136,13 +136,18 @@ class Table:
     size: int = 50
     lines: Callable[[StaffRequest, list[Any]], Iterable[Any]] | None = None
     links: Callable[[Any], Sequence[Link]] | None = None
-    bulk: Sequence[Link] = ()
+    pick: str = "row"
     file: str = ""
 
     def draw(
-        self, request: StaffRequest, rows: QuerySet[Any] | Sequence[Any], *, empty: Empty | None = None
+        self,
+        request: StaffRequest,
+        rows: QuerySet[Any] | Sequence[Any],
+        *,
+        empty: Empty | None = None,
+        bulk: Sequence[Link] = (),
     ) -> dict[str, Any]:
-        """What `components/table.html` draws. A sequence is shown whole and as it stands."""
+        """What `components/table.html` draws, with `bulk` for ticked rows. A sequence is shown whole as it stands."""
         rows, form, active = self._filtered(request, rows)
         sort, before, after = "", None, None
         if isinstance(rows, QuerySet):
@@ -167,7 +172,8 @@ class Table:
                 for line in self._lines(request, shown)
             ],
             "has_links": self.links is not None,
-            "bulk": self.bulk,
+            "bulk": bulk,
+            "pick": self.pick,
             "empty": empty or self.empty,
             "before": before,
             "after": after,
