@@ -115,7 +115,7 @@ def form_page(
     made = _with_once(form) if once else form
 
     def decorate(post: Post) -> View:
-        @require_http_methods(["GET", "POST"])
+        @require_http_methods(["GET", "HEAD", "POST"])
         @wraps(post)
         def view(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             subject = _load(load, request, args, kwargs)
