@@ -14,7 +14,9 @@ from governance.models import Vendor, VendorCertificate
 
 
 class CertificateFilter(FilterSet):
-    vendor = ModelChoiceFilter(label="Vendor", queryset=lambda _: Vendor.objects.current().order_by("name"))
+    vendor = ModelChoiceFilter(
+        label="Vendor", queryset=lambda _: Vendor.objects.current().order_by("name"), empty_label="All"
+    )
     valid_until = DayFilter(label="Expires by", lookup_expr="lte")
 
 
