@@ -11,6 +11,7 @@ from governance.views import (
     kiosks,
     premises,
     training,
+    vendor_certificates,
     vendors,
 )
 
@@ -128,6 +129,11 @@ urlpatterns = [
     path("k/<str:kiosk>/leave/", kiosks.leave, name="door_leave"),
     path("programme/vendors/", vendors.list_vendors, name="vendors"),
     path("programme/vendors/new/", vendors.new_vendor, name="new_vendor"),
+    path(
+        "programme/vendors/certificates/",
+        vendor_certificates.list_certificates,
+        name="vendor_certificates",
+    ),
     path("programme/vendors/rule/", vendors.require_reviews, name="require_reviews"),
     path("programme/vendors/<uuid:vendor_id>/", vendors.show_vendor, name="vendor"),
     path("programme/vendors/<uuid:vendor_id>/change/", vendors.change_vendor, name="change_vendor"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import INFO, Done, action, form_page
 from callprivacy.lib import calendars
 from dashboard.channels import record as parts
 from dashboard.channels import record_files as files
@@ -33,7 +34,7 @@ def show_records(request: StaffRequest) -> HttpResponse:
     """What the records say now, and how that differs from the newest snapshot."""
     present = selectors.present()
     kept = list(selectors.snapshots()[:_LISTED])
-    context: dict[str, Any] = {"section": "records", "present": present, "snapshots": kept}
+    context: dict[str, Any] = {"present": present, "snapshots": kept}
     if present is not None:
         context |= {
             "lists": _lists(present.record),
@@ -54,36 +55,39 @@ def _lists(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "of": list(lists[name].items())} for name in order if name in lists]
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.SIGN_OFF)
-def set_words(request: StaffRequest) -> HttpResponse:
+@form_page(
+    WordsForm,
+    right=AgencyRight.SIGN_OFF,
+    title="Text of the records",
+    lede=(
+        "What cannot be read from the configuration: the representatives of clients are among it. A client's contact"
+        " and data protection officer stand on its requests page."
+    ),
+    button="Write down",
+    crumbs=lambda _: [("Records", reverse("dashboard:records"))],
+    fill=lambda *_: {"row": RecordWords.objects.first(), "clients": selectors.clients()},
+    refused=422,
+)
+def set_words(request: StaffRequest, _: None, form: WordsForm) -> str:
     """The parts that people write."""
-    form = WordsForm(request.POST or None, row=RecordWords.objects.first(), clients=selectors.clients())
-    if request.method == "POST" and form.is_valid():
-        records.set_words(agency=request.agency, said=form.said(), by=request.actor, at=request.at)
-        messages.success(request, "Written down. Keep a snapshot when the records are right.")
-        return redirect("dashboard:records")
-    status = 422 if request.method == "POST" else 200
-    return render(request, "dashboard/record_words.html", {"section": "records", "form": form}, status=status)
+    records.set_words(agency=request.agency, said=form.said(), by=request.actor, at=request.at)
+    return "Written down. Keep a snapshot when the records are right."
 
 
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-def keep_records(request: StaffRequest) -> HttpResponse:
+@action(
+    SeenForm,
+    right=AgencyRight.SIGN_OFF,
+    back=lambda _: reverse("dashboard:records"),
+    invalid="Look at the records first, then keep them.",
+    errors={records.ChangedMeanwhileError: INFO, records.NothingNewError: INFO},
+)
+def keep_records(request: StaffRequest, _: None, form: SeenForm) -> Done:
     """Keep the records as they were shown."""
-    form = SeenForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Look at the records first, then keep them.")
-        return redirect("dashboard:records")
-    try:
-        row = records.take_snapshot(
-            agency=request.agency, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
-        )
-    except (records.ChangedMeanwhileError, records.NothingNewError) as error:
-        messages.info(request, str(error))
-        return redirect("dashboard:records")
-    messages.success(request, f"Snapshot {row.number} is kept. Nobody can change it.")
-    return redirect("dashboard:record", row.number)
+    row = records.take_snapshot(
+        agency=request.agency, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+    )
+    text = f"Snapshot {row.number} is kept. Nobody can change it."
+    return Done(text, reverse("dashboard:record", args=[row.number]))
 
 
 @require_safe
@@ -95,7 +99,6 @@ def show_snapshot(request: StaffRequest, number: int) -> HttpResponse:
         raise Http404
     present = selectors.present()
     context = {
-        "section": "records",
         "snapshot": row,
         "lists": _lists(row.record),
         "digest": bytes(row.digest).hex(),

@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import QuerySet
+from django_filters import ChoiceFilter, FilterSet
 
 from callprivacy.lib import redact
 from callprivacy.lib.forms import DayField, LineField, MomentField
@@ -15,9 +17,9 @@ from callprivacy.tenancy.models import Client
 from consent.law import places
 from governance import letters
 from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
+from governance.models import Breach
 from governance.services.breaches import Assessment
 
-_STATES: Final = [("", "All"), *BreachState.choices]
 _PERIOD_AT_MOST: Final = timedelta(days=3 * 366)
 
 
@@ -72,15 +74,20 @@ def without_number(text: str) -> str:
     return text
 
 
-class RegisterForm(forms.Form):
+class BreachFilter(FilterSet):
     """Which breaches a list shows."""
 
-    state = forms.ChoiceField(label="State", choices=_STATES, required=False)
-    drills = forms.ChoiceField(
+    state = ChoiceFilter(label="State", choices=BreachState.choices, empty_label="All")
+    drills = ChoiceFilter(
         label="Drills",
-        choices=[("", "With drills"), ("no", "Without drills"), ("only", "Drills only")],
-        required=False,
+        field_name="is_drill",
+        choices=[("no", "Without drills"), ("only", "Drills only")],
+        empty_label="With drills",
+        method="only_drills",
     )
+
+    def only_drills(self, rows: QuerySet[Breach], name: str, value: str) -> QuerySet[Breach]:
+        return rows.filter(**{name: value == "only"})
 
 
 class ReportForm(forms.Form):

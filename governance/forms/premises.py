@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import time
 from typing import Any, cast
-from uuid import uuid4
 
 from django import forms
 
@@ -66,7 +65,6 @@ class KeyForm(forms.Form):
     """A key for a badge system."""
 
     name = LineField(label="Which system", max_length=120, help_text="It counts for a year.")
-    once = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
 class SiteFactsForm(forms.Form):

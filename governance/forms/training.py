@@ -134,9 +134,9 @@ class OutsideForm(_People):
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
 
-    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, today: date, is_too_large: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.today = today
+        self.today, self.is_too_large = today, is_too_large
 
     def clean_passed_on(self) -> date:
         day: date = self.cleaned_data["passed_on"]
@@ -146,6 +146,8 @@ class OutsideForm(_People):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
+        if self.is_too_large:
+            self.add_error("file", "The file is larger than 8 MB. Save it smaller.")
         passed, until = said.get("passed_on"), said.get("valid_until")
         if passed and until and until <= passed:
             self.add_error("valid_until", "That is before it was passed.")

@@ -64,24 +64,23 @@ class NoticeLine:
         return f"within {days} {kind} of telling residents"
 
 
-def register(*, state: str = "", drills: bool | None = None) -> QuerySet[Breach]:
+def register() -> QuerySet[Breach]:
     """
     Every breach that the scope may see, newest first, with what is still to be told and by when.
 
     `further`: how many of those that are to be told follow an earlier notice; `told`: how many notices went out.
     """
     waiting = Q(notices__state=NoticeState.DUE)
-    found = Breach.objects.annotate(
-        to_tell=Count("notices", filter=waiting),
-        further=Count("notices", filter=waiting & Q(notices__phase__gt=1)),
-        told=Count("notices", filter=Q(notices__state=NoticeState.SENT)),
-        next_due=Min("notices__due_at", filter=waiting),
-    ).select_related("reported_by")
-    if state:
-        found = found.filter(state=state)
-    if drills is not None:
-        found = found.filter(is_drill=drills)
-    return found.order_by("-number")
+    return (
+        Breach.objects.annotate(
+            to_tell=Count("notices", filter=waiting),
+            further=Count("notices", filter=waiting & Q(notices__phase__gt=1)),
+            told=Count("notices", filter=Q(notices__state=NoticeState.SENT)),
+            next_due=Min("notices__due_at", filter=waiting),
+        )
+        .select_related("reported_by", "agency")
+        .order_by("-number")
+    )
 
 
 def find(breach_id: UUID) -> Breach | None:

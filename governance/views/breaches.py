@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.views.form_pages import FORM, WARNING, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.audit import selectors as trail
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
+from callprivacy.lib.rows import when
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from governance import letters
 from governance.enums import PHASED, BreachState, DataCategory, NoticeState
 from governance.forms.breaches import (
     AssessForm,
+    BreachFilter,
     CloseForm,
     ContainForm,
     ImpactForm,
@@ -36,14 +43,12 @@ from governance.forms.breaches import (
     NoticeForm,
     PhasedNoticeForm,
     ReasonForm,
-    RegisterForm,
     ReportForm,
 )
 from governance.models import Breach, BreachNotice
 from governance.selectors import breaches as selectors
 from governance.selectors import impact
 from governance.services import breaches, words
-from governance.views.deeds import show_form
 
 _PAGE: Final = 25
 _CALLERS: Final = 50
@@ -68,76 +73,127 @@ def _said(breach: Breach) -> dict[str, str]:
     }
 
 
-def _form(
-    request: StaffRequest,
-    breach: Breach,
-    form: Any,
-    *,
-    title: str,
-    lede: str,
-    button: str,
-    is_final: bool = False,
-) -> HttpResponse:
-    crumbs = [
-        ("Breaches", reverse("governance:breaches")),
-        (str(breach), reverse("governance:breach", args=[breach.pk])),
-    ]
-    return show_form(
-        request,
-        form,
-        section="breaches",
-        title=title,
-        lede=lede,
-        button=button,
-        crumbs=crumbs,
-        is_final=is_final,
-    )
+def _load(request: StaffRequest, breach_id: UUID) -> Breach:
+    return breach_or_404(breach_id)
+
+
+def _load_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> BreachNotice:
+    found = selectors.find_notice(breach_or_404(breach_id), told_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _above(subject: Breach | BreachNotice) -> list[tuple[str, str]]:
+    breach = subject.breach if isinstance(subject, BreachNotice) else subject
+    return [("Breaches", reverse("governance:breaches")), (str(breach), _address(breach))]
+
+
+def _address(breach: Breach) -> str:
+    return reverse("governance:breach", args=[breach.pk])
+
+
+_page = partial(form_page, right=_MANAGE, load=_load, crumbs=_above)
+_notice_page = partial(form_page, right=_MANAGE, load=_load_notice, crumbs=_above)
+_NOT_OPEN: Final = {breaches.NotOpenError: WARNING}
 
 
 def _clients(request: StaffRequest) -> list[Client]:
     return list(access.visible_clients(request.membership, at=request.at))
 
 
-@require_GET
-@needs_right(_MANAGE)
-def list_breaches(request: StaffRequest) -> HttpResponse:
+_STATES: Final = {
+    BreachState.REPORTED: ("Not looked at yet", "bad"),
+    BreachState.OPEN: ("Being handled", "warn"),
+    BreachState.CLOSED: ("Closed", "good"),
+}
+
+
+def _still_to_tell(breach: Any) -> str:
+    if breach.state != BreachState.OPEN or not breach.to_tell:
+        return ""
+    if not breach.next_due:
+        return str(breach.to_tell)
+    return format_html("{}, first by {}", breach.to_tell, when(breach.next_due, breach.agency.time_zone))
+
+
+def _sent(breach: Any) -> str:
+    later = f"{breach.further} with what became known later" if breach.further else ""
+    sent = f"{breach.told} notice{'s' * (breach.told != 1)} sent" if breach.told else ""
+    return "; ".join(filter(None, (later, sent)))
+
+
+_REPORT: Final = reverse_lazy("governance:report_breach")
+_BREACHES: Final = Table(
+    label="Breaches",
+    columns=(
+        Column(
+            "Breach",
+            lambda breach: f"{breach.number}: {breach.title}",
+            link=_address,
+            note=lambda breach: f"reported by {breach.reported_by}",
+            sort="number",
+        ),
+        Column(
+            "State",
+            lambda breach: Pill(*_STATES.get(breach.state, ("No breach", ""))),
+            note=lambda breach: "Drill" if breach.is_drill else "",
+        ),
+        Column("Aware since", "aware_at", sort="aware_at", nothing="not said yet"),
+        Column("Risk", "get_risk_display", nothing="not judged yet"),
+        Column("People", "people", sort="people", nothing="unknown", is_number=True),
+        Column("Still to tell", _still_to_tell, note=_sent, nothing="nobody"),
+    ),
+    filters=BreachFilter,
+    empty=Empty(
+        "No breach so far",
+        "Anybody in the agency may report one. A drill shows whether all of it works: report one as a drill.",
+        link=Link("Report a breach or a drill", _REPORT),
+    ),
+    size=_PAGE,
+    file="breaches",
+)
+
+
+@list_page(
+    _BREACHES,
+    right=_MANAGE,
+    lede=(
+        "Every breach stands here, also those that nobody has to be told of (GDPR article 33(5)), and drills beside"
+        " them."
+    ),
+    actions=lambda _: [
+        Link("What was touched", reverse("governance:impact")),
+        Link("Report a breach", reverse("governance:report_breach"), tone="primary"),
+    ],
+)
+def list_breaches(request: StaffRequest) -> QuerySet[Breach]:
     """The register of all breaches and drills."""
-    form = RegisterForm(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    drills = {"no": False, "only": True}.get(wanted.get("drills", ""))
-    page = page_of(request, selectors.register(state=wanted.get("state", ""), drills=drills), size=_PAGE)
-    context = {
-        "section": "breaches",
-        "form": form,
-        "active": sum(bool(value) for value in wanted.values()),
-        "page": page,
-    }
-    return render(request, "governance/breaches.html", context)
+    return selectors.register()
 
 
-@never_cache
-@sensitive_post_parameters("words")
-@require_http_methods(["GET", "POST"])
-def report_breach(request: StaffRequest) -> HttpResponse:
+@form_page(
+    ReportForm,
+    right=None,
+    title="Report a breach",
+    lede="Tell what happened in your own words. Admins and officers are told at once; they decide what follows.",
+    button="Report it",
+    crumbs=lambda _: [("Programme", reverse("governance:home"))],
+    secret=("words",),
+)
+def report_breach(request: StaffRequest, _: None, form: ReportForm) -> Done:
     """Report a possible breach; everybody in the agency may."""
-    form = ReportForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        breach = breaches.report_breach(
-            agency=request.agency,
-            title=said["title"],
-            text=said["words"],
-            is_drill=said["is_drill"],
-            reported_by=request.membership.user_id,
-            at=request.at,
-        )
-        messages.success(
-            request, f"Thank you. It is report {breach.number}; admins and officers are told now."
-        )
-        if access.has_right(request.membership, _MANAGE):
-            return redirect("governance:breach", breach.pk)
-        return redirect("governance:home")
-    return render(request, "governance/breach_report.html", {"section": "breaches", "form": form})
+    said = form.cleaned_data
+    breach = breaches.report_breach(
+        agency=request.agency,
+        title=said["title"],
+        text=said["words"],
+        is_drill=said["is_drill"],
+        reported_by=request.membership.user_id,
+        at=request.at,
+    )
+    text = f"Thank you. It is report {breach.number}; admins and officers are told now."
+    return Done(text, _address(breach) if access.has_right(request.membership, _MANAGE) else "")
 
 
 @never_cache
@@ -151,7 +207,6 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     notices = selectors.notices(breach, at=request.at)
     noted = page_of(request, selectors.notes(breach), size=_PAGE, key="notes")
     context = {
-        "section": "breaches",
         "breach": breach,
         "said": said,
         "notices": notices,
@@ -171,140 +226,97 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     return render(request, "governance/breach.html", context)
 
 
-@never_cache
-@sensitive_post_parameters("account", "effects", "remedy")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Write down what is known; the clocks and the notices follow from it."""
-    breach = breach_or_404(breach_id)
+def _known(request: StaffRequest, breach: Breach) -> dict[str, Any]:
     said = _said(breach)
-    form = AssessForm(
-        request.POST or None,
-        zone=request.agency.time_zone,
-        clients=_clients(request),
-        initial={
-            "aware_at": breach.aware_at or breach.reported_at,
-            "kind": breach.kind,
-            "began_at": breach.began_at,
-            "ended_at": breach.ended_at,
-            "categories": breach.categories,
-            "client_ids": [str(one) for one in breach.clients],
-            "places": ", ".join(breach.places),
-            "people": breach.people,
-            "records": breach.records,
-            "risk": breach.risk,
-            "account": said["account"] or said["words"],
-            "effects": said["effects"],
-            "remedy": said["remedy"],
-        },
-    )
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.assess_breach(breach=breach, said=form.assessment(), by=request.actor, at=request.at)
-        except (breaches.TooEarlyError, breaches.NotOpenError) as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, "Written down. Whom to tell, and by when, stands below.")
-            return redirect("governance:breach", breach.pk)
-    context = {"section": "breaches", "breach": breach, "form": form, "said": said}
-    return render(request, "governance/breach_assess.html", context)
+    names = ("kind", "began_at", "ended_at", "categories", "people", "records", "risk")
+    known = {name: getattr(breach, name) for name in names} | {
+        "aware_at": breach.aware_at or breach.reported_at,
+        "client_ids": [str(one) for one in breach.clients],
+        "places": ", ".join(breach.places),
+        "account": said["account"] or said["words"],
+        "effects": said["effects"],
+        "remedy": said["remedy"],
+    }
+    return {"zone": request.agency.time_zone, "clients": _clients(request), "initial": known}
 
 
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Say that it was no breach, and why."""
-    breach = breach_or_404(breach_id)
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.dismiss_breach(
-                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except (breaches.NotOpenError, breaches.ToldError) as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "It stays in the register as no breach, with your reason in the trail.")
-        return redirect("governance:breach", breach.pk)
-    lede = (
+@_page(
+    AssessForm,
+    title="What is known",
+    button="Write it down",
+    fill=_known,
+    more=lambda _, breach: {"said": _said(breach)},
+    errors={breaches.TooEarlyError: FORM, breaches.NotOpenError: FORM},
+    secret=("account", "effects", "remedy"),
+    template="governance/breach_assess.html",
+)
+def assess_breach(request: StaffRequest, breach: Breach, form: AssessForm) -> str:
+    """Write down what is known; the clocks and the notices follow from it."""
+    breaches.assess_breach(breach=breach, said=form.assessment(), by=request.actor, at=request.at)
+    return "Written down. Whom to tell, and by when, stands below."
+
+
+@_page(
+    ReasonForm,
+    title="This was no breach",
+    lede=(
         "It stays in the register. Nobody outside is told: your reason stands at each notice that is still due. It"
         " can be opened again."
-    )
-    return _form(request, breach, form, title="This was no breach", lede=lede, button="It was no breach")
+    ),
+    button="It was no breach",
+    errors=_NOT_OPEN | {breaches.ToldError: WARNING},
+    secret=("reason",),
+)
+def dismiss_breach(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
+    """Say that it was no breach, and why."""
+    breaches.dismiss_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
+    return "It stays in the register as no breach, with your reason in the trail."
 
 
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def make_real(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Say that what was reported as a drill is none, and why."""
-    breach = breach_or_404(breach_id)
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.make_real(
-                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except breaches.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(
-                request, "It is no drill any more. It counts from now on; its dates run from awareness."
-            )
-        return redirect("governance:breach", breach.pk)
-    lede = (
+@_page(
+    ReasonForm,
+    title="This is no drill",
+    lede=(
         "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
         " nobody, and who was left out is looked at anew, so all of it is due again. Its dates run from awareness."
-    )
-    return _form(
-        request, breach, form, title="This is no drill", lede=lede, button="It is no drill", is_final=True
-    )
+    ),
+    button="It is no drill",
+    errors=_NOT_OPEN,
+    secret=("reason",),
+    is_final=True,
+)
+def make_real(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
+    """Say that what was reported as a drill is none, and why."""
+    breaches.make_real(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
+    return "It is no drill any more. It counts from now on; its dates run from awareness."
 
 
-@sensitive_post_parameters("text")
-@require_POST
-@needs_right(_MANAGE)
-def add_note(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+@action(
+    NoteForm,
+    right=_MANAGE,
+    load=_load,
+    back=_address,
+    invalid="Write something, in up to 4,000 characters.",
+    secret=("text",),
+)
+def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> None:
     """Add a note."""
-    breach = breach_or_404(breach_id)
-    form = NoteForm(request.POST)
-    if form.is_valid():
-        breaches.note(breach=breach, text=form.cleaned_data["text"], by=request.actor, at=request.at)
-    else:
-        messages.warning(request, "Write something, in up to 4,000 characters.")
-    return redirect("governance:breach", breach.pk)
+    breaches.note(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
 
 
-@require_POST
-@needs_right(_MANAGE)
-def contain(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+@action(
+    ContainForm,
+    right=_MANAGE,
+    load=_load,
+    back=_address,
+    fill=lambda request, _: {"zone": request.agency.time_zone},
+    invalid="Name the day and the time.",
+    errors=_NOT_OPEN | {breaches.TooEarlyError: WARNING},
+)
+def contain(request: StaffRequest, breach: Breach, form: ContainForm) -> str:
     """Write down since when nothing more is lost."""
-    breach = breach_or_404(breach_id)
-    form = ContainForm(request.POST, zone=request.agency.time_zone)
-    if not form.is_valid():
-        messages.warning(request, "Name the day and the time.")
-    else:
-        try:
-            breaches.contain(
-                breach=breach,
-                contained_at=form.cleaned_data["contained_at"],
-                by=request.actor,
-                at=request.at,
-            )
-        except (breaches.NotOpenError, breaches.TooEarlyError) as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Written down.")
-    return redirect("governance:breach", breach.pk)
-
-
-def _notice_or_404(breach: Breach, told_id: UUID) -> BreachNotice:
-    found = selectors.find_notice(breach, told_id)
-    if found is None:
-        raise Http404
-    return found
+    breaches.contain(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Written down."
 
 
 @never_cache
@@ -313,8 +325,8 @@ def _notice_or_404(breach: Breach, told_id: UUID) -> BreachNotice:
 @needs_right(_MANAGE)
 def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
     """The draft of one notice, or what was sent."""
-    breach = breach_or_404(breach_id)
-    notice = _notice_or_404(breach, told_id)
+    notice = _load_notice(request, breach_id, told_id)
+    breach = notice.breach
     line = next(one for one in selectors.notices(breach, at=request.at) if one.row.pk == notice.pk)
     is_open = notice.state == NoticeState.DUE and breach.state == BreachState.OPEN
     contact = f"{request.membership.user.name}, {request.agency.name}, {request.membership.user.email}"
@@ -358,7 +370,6 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
                 return redirect("governance:breach", breach.pk)
     context = {
         "earlier": earlier,
-        "section": "breaches",
         "breach": breach,
         "line": line,
         "form": form,
@@ -368,114 +379,84 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
     return render(request, "governance/breach_notice.html", context)
 
 
-@never_cache
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
+def _why(request: StaffRequest, notice: BreachNotice) -> dict[str, Any]:
+    return {"initial": {"reason": words.open_words(notice, "why", key=words.find_key(notice.breach))}}
+
+
+@_notice_page(
+    ReasonForm,
+    title=lambda notice: "Nothing further" if notice.is_further else "Not to be told",
+    lede="The law wants the reason written down. An authority may ask for it.",
+    button=lambda notice: "Nothing further is to be told" if notice.is_further else "Do not tell them",
+    fill=_why,
+    errors=_NOT_OPEN,
+    secret=("reason",),
+)
+def leave_notice(request: StaffRequest, notice: BreachNotice, form: ReasonForm) -> str:
     """Say why somebody need not be told."""
-    breach = breach_or_404(breach_id)
-    notice = _notice_or_404(breach, told_id)
-    before = words.open_words(notice, "why", key=words.find_key(breach))
-    form = ReasonForm(request.POST or None, initial={"reason": before})
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.leave_notice(
-                notice=notice, why=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except breaches.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Written down, with your reason.")
-        return redirect("governance:breach", breach.pk)
-    lede = "The law wants the reason written down. An authority may ask for it."
-    title, button = "Not to be told", "Do not tell them"
-    if notice.is_further:
-        title, button = "Nothing further", "Nothing further is to be told"
-    return _form(request, breach, form, title=title, lede=lede, button=button)
+    breaches.leave_notice(notice=notice, why=form.cleaned_data["reason"], by=request.actor, at=request.at)
+    return "Written down, with your reason."
 
 
-@never_cache
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def take_back_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
-    """Say why a notice that is settled is to be told after all."""
-    breach = breach_or_404(breach_id)
-    notice = _notice_or_404(breach, told_id)
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            is_due = breaches.take_back_notice(
-                notice=notice, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except breaches.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(
-                request,
-                "It is to be told again, by its own date."
-                if is_due
-                else "No rule calls for it any more, so it is gone; its words stand among the notes.",
-            )
-        return redirect("governance:breach", breach.pk)
-    lede = (
+@_notice_page(
+    ReasonForm,
+    title="Take the notice back",
+    lede=(
         "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"
         " of it stands among the notes, and a notice that was to follow it goes."
-    )
-    return _form(request, breach, form, title="Take the notice back", lede=lede, button="It is to be told")
+    ),
+    button="It is to be told",
+    errors=_NOT_OPEN,
+    secret=("reason",),
+)
+def take_back_notice(request: StaffRequest, notice: BreachNotice, form: ReasonForm) -> str:
+    """Say why a notice that is settled is to be told after all."""
+    if breaches.take_back_notice(notice=notice, **form.cleaned_data, by=request.actor, at=request.at):
+        return "It is to be told again, by its own date."
+    return "No rule calls for it any more, so it is gone; its words stand among the notes."
 
 
-@never_cache
-@sensitive_post_parameters("lessons")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+@_page(
+    CloseForm,
+    title="Close the breach",
+    lede="Everybody who is to be told is told, or there is a written reason.",
+    button="Close the breach",
+    fill=lambda _, breach: {"initial": {"lessons": _said(breach)["lessons"]}},
+    errors=_NOT_OPEN | {breaches.NoticesOpenError: WARNING},
+    secret=("lessons",),
+)
+def close_breach(request: StaffRequest, breach: Breach, form: CloseForm) -> str:
     """Close a breach with what was learned."""
-    breach = breach_or_404(breach_id)
-    form = CloseForm(request.POST or None, initial={"lessons": _said(breach)["lessons"]})
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.close_breach(
-                breach=breach, lessons=form.cleaned_data["lessons"], by=request.actor, at=request.at
-            )
-        except (breaches.NotOpenError, breaches.NoticesOpenError) as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Closed. It stays in the register.")
-        return redirect("governance:breach", breach.pk)
-    lede = "Everybody who is to be told is told, or there is a written reason."
-    return _form(request, breach, form, title="Close the breach", lede=lede, button="Close the breach")
+    breaches.close_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Closed. It stays in the register."
 
 
-@never_cache
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """Open a closed breach again, because facts follow, or one that was said to be none."""
-    breach = breach_or_404(breach_id)
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            breaches.reopen_breach(
-                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except breaches.NotOpenError as error:
-            messages.warning(request, str(error))
-            return redirect("governance:breach", breach.pk)
-        messages.success(request, "Open again. Write down what is known now.")
-        return redirect("governance:assess_breach", breach.pk)
-    lede = (
-        "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
-        "or a reason is written. The clocks run from the same awareness as before."
-    )
+def _before_reopening(breach: Breach) -> str:
     if breach.state == BreachState.DISMISSED:
-        lede = (
+        return (
             "It was said to be no breach. What that reason settled is due again, and the clocks run from the same"
             " awareness as before."
         )
-    return _form(request, breach, form, title="Open the breach again", lede=lede, button="Open it again")
+    return (
+        "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
+        "or a reason is written. The clocks run from the same awareness as before."
+    )
+
+
+@_page(
+    ReasonForm,
+    title="Open the breach again",
+    lede=_before_reopening,
+    button="Open it again",
+    errors=_NOT_OPEN,
+    secret=("reason",),
+)
+def reopen_breach(request: StaffRequest, breach: Breach, form: ReasonForm) -> Done:
+    """Open a closed breach again, because facts follow, or one that was said to be none."""
+    breaches.reopen_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
+    return Done(
+        "Open again. Write down what is known now.", reverse("governance:assess_breach", args=[breach.pk])
+    )
 
 
 @never_cache
@@ -495,7 +476,6 @@ def show_impact(request: StaffRequest) -> HttpResponse:
     left = trail.left(request.agency.pk)
     begins = left.before if left is not None else None
     context = {
-        "section": "breaches",
         "form": form,
         "impact": found,
         "begins": begins if found and begins and form.cleaned_data["since"] < begins else None,
@@ -527,7 +507,6 @@ def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
     callers = Caller.objects.for_client(client).in_bulk([row.caller_id for row in rows])
     opened = masks.numbers_masked(callers.values())
     context = {
-        "section": "breaches",
         "client": client,
         "asked": _asked(form),
         "rows": [

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import INFO, Done, form_page
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from governance.courses import Course
 from governance.forms.training import OutsideForm
 from governance.selectors import training as selectors
 from governance.services import certificates, training
 from governance.tasks import watch as tasks
-from governance.views.deeds import show_form, today
+from governance.views.deeds import today
+from governance.views.training import above
 
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
 
@@ -37,61 +37,59 @@ def note_outside(request: StaffRequest) -> HttpResponse:
     handler = SealingUpload(holder, at=request.at, at_most=certificates.AT_MOST)
     request.upload_handlers = [handler]
     try:
-        return _note(request, handler)
+        return _note(request)
     finally:
         handler.forget_unclaimed()
 
 
+def _handler(request: StaffRequest) -> SealingUpload:
+    return cast(SealingUpload, request.upload_handlers[0])
+
+
+def _choices(request: StaffRequest, offered: dict[str, Course]) -> dict[str, Any]:
+    return {
+        "people": list(selectors.members()),
+        "courses": offered,
+        "today": today(request),
+        "is_too_large": _handler(request).is_too_large,
+    }
+
+
 @csrf_protect
-def _note(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
-    offered = selectors.catalogue()
-    form = OutsideForm(
-        request.POST or None,
-        request.FILES or None,
-        people=list(selectors.members()),
-        courses=offered,
-        today=today(request),
+@form_page(
+    OutsideForm,
+    right=AgencyRight.MANAGE_CLIENTS,
+    load=lambda _: selectors.catalogue(),
+    title="A certificate from elsewhere",
+    lede="Look at the certificate before you note it. Its file is kept sealed, where you bring it.",
+    button="Note it",
+    crumbs=above,
+    fill=_choices,
+    errors={
+        training.OwnCertificateError: "people",
+        training.NotPassedYetError: "passed_on",
+        certificates.NoCertificateError: "file",
+    },
+)
+def _note(request: StaffRequest, offered: dict[str, Course], form: OutsideForm) -> Done:
+    said = form.cleaned_data
+    file, user_id = _file(request.agency.pk, said["file"]), int(said["people"])
+    training.note_outside(
+        agency=request.agency,
+        course=offered[said["course"]],
+        user_id=user_id,
+        issuer=said["issuer"],
+        passed_on=said["passed_on"],
+        valid_until=said["valid_until"],
+        file=file,
+        by=request.actor,
+        at=request.at,
     )
-    if handler.is_too_large:
-        form.add_error("file", "The file is larger than 8 MB. Save it smaller.")
-    if request.method == "POST" and form.is_valid():
-        said: dict[str, Any] = form.cleaned_data
-        try:
-            file = _file(request.agency.pk, said["file"])
-            training.note_outside(
-                agency=request.agency,
-                course=offered[said["course"]],
-                user_id=int(said["people"]),
-                issuer=said["issuer"],
-                passed_on=said["passed_on"],
-                valid_until=said["valid_until"],
-                file=file,
-                by=request.actor,
-                at=request.at,
-            )
-        except training.OwnCertificateError as error:
-            form.add_error("people", str(error))
-        except training.NotPassedYetError as error:
-            form.add_error("passed_on", str(error))
-        except certificates.NoCertificateError as error:
-            form.add_error("file", str(error))
-        else:
-            handler.is_claimed = file is not None
-            tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
-            if said["valid_until"] < today(request):
-                messages.info(request, "Noted. It has ended, so that what is asked of them stays.")
-            else:
-                messages.success(request, "Noted. It counts until its day.")
-            return redirect("governance:training_matrix")
-    return show_form(
-        request,
-        form,
-        section="training",
-        title="A certificate from elsewhere",
-        lede="Look at the certificate before you note it. Its file is kept sealed, where you bring it.",
-        button="Note it",
-        crumbs=[("Training", reverse("governance:training_matrix"))],
-    )
+    _handler(request).is_claimed = file is not None
+    tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
+    if said["valid_until"] < today(request):
+        return Done("Noted. It has ended, so that what is asked of them stays.", level=INFO)
+    return Done("Noted. It counts until its day.")
 
 
 def _file(agency_id: int, upload: SealedUpload | None) -> certificates.File | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,46 +11,73 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import FORM, WARNING, Done, action, form_page
 from governance.channels import pictures
 from governance.courses import lacking
 from governance.forms.training import ArrangeForm, CourseForm, PictureForm, QuestionForm, ScreenForm
 from governance.models import CourseVersion, OwnCourse
 from governance.selectors import training as selectors
 from governance.services import courses, training
-from governance.views.deeds import show_form, today
+from governance.views.deeds import today
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
-def _course_or_404(own_id: UUID) -> OwnCourse:
+def _load(request: StaffRequest, own_id: UUID) -> OwnCourse:
     found = selectors.find_own(own_id)
     if found is None:
         raise Http404
     return found
 
 
-def _draft_of(course: OwnCourse) -> CourseVersion | None:
-    return selectors.versions(course).filter(published_at=None).first()
+def _address(course: OwnCourse) -> str:
+    return reverse("governance:own_course", args=[course.pk])
 
 
-def _form(
-    request: StaffRequest,
-    form: Any,
-    title: str,
-    button: str,
-    course: OwnCourse | None = None,
-    *,
-    lede: str = "",
-) -> HttpResponse:
+def _above(course: OwnCourse | _Part | None) -> list[tuple[str, str]]:
     crumbs = [("Own courses", reverse("governance:own_courses"))]
-    if course is not None:
-        crumbs.append(("The course", reverse("governance:own_course", args=[course.pk])))
-    return show_form(request, form, section="training", title=title, lede=lede, button=button, crumbs=crumbs)
+    if course is None:
+        return crumbs
+    return [*crumbs, ("The course", _address(course.course if isinstance(course, _Part) else course))]
+
+
+_page = partial(form_page, right=_MANAGE, load=_load, crumbs=_above)
+_action = partial(action, right=_MANAGE, load=_load, back=_address)
+_NO_DRAFT: Final = Done("There is no draft to change. Begin a new version first.", level=WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """
+    A screen or a question of a draft.
+
+    :ivar place: from 1; 0: it is added.
+    """
+
+    course: OwnCourse
+    place: int
+    row: dict[str, Any]
+
+
+def _load_screen(request: StaffRequest, own_id: UUID, place: int) -> _Part:
+    return _part(_load(request, own_id), "screens", place)
+
+
+def _load_question(request: StaffRequest, own_id: UUID, place: int) -> _Part:
+    return _part(_load(request, own_id), "questions", place)
+
+
+def _part(course: OwnCourse, part: str, place: int) -> _Part:
+    draft = selectors.versions(course).filter(published_at=None).first()
+    rows = getattr(draft, part) if draft is not None else []
+    if place > len(rows):
+        raise Http404
+    return _Part(course, place, dict(rows[place - 1]) if place else {})
 
 
 @require_GET
@@ -63,36 +92,33 @@ def list_courses(request: StaffRequest) -> HttpResponse:
         }
         for course in selectors.own_courses()
     ]
-    return render(request, "governance/own_courses.html", {"section": "training", "rows": rows})
+    return render(request, "governance/own_courses.html", {"rows": rows})
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def new_course(request: StaffRequest) -> HttpResponse:
+@_page(
+    CourseForm,
+    load=lambda _: None,
+    title="A course of your own",
+    lede="Nobody else sees it before it is published.",
+    button="Begin it",
+    fill=lambda request, _: {"initial": {"reviewed_on": today(request)}},
+)
+def new_course(request: StaffRequest, _: None, form: CourseForm) -> Done:
     """Begin a course."""
-    form = CourseForm(request.POST or None, initial={"reviewed_on": today(request)})
-    if request.method == "POST" and form.is_valid():
-        course = courses.create_course(
-            agency=request.agency, facts=form.facts(), by=request.actor, at=request.at
-        )
-        messages.success(request, "A draft. Write its screens and questions, then publish it.")
-        return redirect("governance:own_course", course.pk)
-    return _form(
-        request, form, "A course of your own", "Begin it", lede="Nobody else sees it before it is published."
-    )
+    course = courses.create_course(agency=request.agency, facts=form.facts(), by=request.actor, at=request.at)
+    return Done("A draft. Write its screens and questions, then publish it.", _address(course))
 
 
 @require_GET
 @needs_right(_MANAGE)
 def show_course(request: StaffRequest, own_id: UUID) -> HttpResponse:
     """A course: its draft with all its parts, what it lacks, and what was published."""
-    course = _course_or_404(own_id)
+    course = _load(request, own_id)
     versions = list(selectors.versions(course))
     draft = next((one for one in versions if one.published_at is None), None)
     shown = draft or versions[0]
     made = selectors.as_course(shown)
     context = {
-        "section": "training",
         "course": course,
         "shown": shown,
         "draft": draft,
@@ -109,140 +135,113 @@ def show_course(request: StaffRequest, own_id: UUID) -> HttpResponse:
     return render(request, "governance/own_course.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def change_facts(request: StaffRequest, own_id: UUID) -> HttpResponse:
-    """Change what stands before a draft's screens."""
-    course = _course_or_404(own_id)
-    draft = _draft_of(course)
+def _load_draft(request: StaffRequest, own_id: UUID) -> CourseVersion | HttpResponse:
+    course = _load(request, own_id)
+    draft = selectors.versions(course).filter(published_at=None).first()
     if draft is None:
-        return _no_draft(request, course)
+        messages.warning(request, _NO_DRAFT.text)
+        return redirect(_address(course))
+    return draft
+
+
+def _facts(request: StaffRequest, draft: CourseVersion) -> dict[str, Any]:
     names = ("title", "about", "minutes", "valid_months", "reviewed_on")
-    initial = {name: getattr(draft, name) for name in names} | {"sources": "\n".join(draft.sources)}
-    form = CourseForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
-            courses.change_facts(course=course, facts=form.facts(), by=request.actor, at=request.at)
-        except courses.NoDraftError:
-            return _no_draft(request, course)
-        return redirect("governance:own_course", course.pk)
-    return _form(request, form, "About the course", "Save", course)
+    known = {name: getattr(draft, name) for name in names}
+    return {"initial": known | {"sources": "\n".join(draft.sources)}}
 
 
-def _no_draft(request: StaffRequest, course: OwnCourse) -> HttpResponse:
-    messages.warning(request, "There is no draft to change. Begin a new version first.")
-    return redirect("governance:own_course", course.pk)
+@_page(
+    CourseForm,
+    load=_load_draft,
+    title="About the course",
+    button="Save",
+    crumbs=lambda draft: _above(draft.course),
+    fill=_facts,
+)
+def change_facts(request: StaffRequest, draft: CourseVersion, form: CourseForm) -> Done:
+    """Change what stands before a draft's screens."""
+    try:
+        courses.change_facts(course=draft.course, facts=form.facts(), by=request.actor, at=request.at)
+    except courses.NoDraftError:
+        return _NO_DRAFT
+    return Done()
 
 
-def _part(course: OwnCourse, part: str, place: int) -> dict[str, Any]:
-    """One screen or question of the draft; empty for the place 0."""
-    draft = _draft_of(course)
-    rows = getattr(draft, part) if draft is not None else []
-    if place > len(rows):
-        raise Http404
-    return dict(rows[place - 1]) if place else {}
-
-
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def write_screen(request: StaffRequest, own_id: UUID, place: int) -> HttpResponse:
+@_page(
+    ScreenForm,
+    load=_load_screen,
+    title=lambda part: f"Screen {part.place}" if part.place else "Another screen",
+    button="Save the screen",
+    fill=lambda _, part: {"initial": part.row},
+    errors={courses.FullError: FORM},
+)
+def write_screen(request: StaffRequest, part: _Part, form: ScreenForm) -> Done:
     """Write a screen of the draft; the place 0 adds one."""
-    course = _course_or_404(own_id)
-    form = ScreenForm(request.POST or None, initial=_part(course, "screens", place))
-    if request.method == "POST" and form.is_valid():
-        try:
-            courses.put_screen(
-                course=course, place=place, **form.cleaned_data, by=request.actor, at=request.at
-            )
-        except courses.NoDraftError:
-            return _no_draft(request, course)
-        except courses.FullError as error:
-            form.add_error(None, str(error))
-        else:
-            return redirect("governance:own_course", course.pk)
-    return _form(request, form, f"Screen {place}" if place else "Another screen", "Save the screen", course)
+    try:
+        courses.put_screen(
+            course=part.course, place=part.place, **form.cleaned_data, by=request.actor, at=request.at
+        )
+    except courses.NoDraftError:
+        return _NO_DRAFT
+    return Done()
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def write_question(request: StaffRequest, own_id: UUID, place: int) -> HttpResponse:
+def _question(request: StaffRequest, part: _Part) -> dict[str, Any]:
+    answers = part.row.get("answers", ["", ""])
+    return {"initial": part.row | {"right": answers[0], "wrong": "\n".join(answers[1:])}}
+
+
+@_page(
+    QuestionForm,
+    load=_load_question,
+    title=lambda part: f"Question {part.place}" if part.place else "Another question",
+    button="Save the question",
+    fill=_question,
+    errors={courses.FullError: FORM},
+)
+def write_question(request: StaffRequest, part: _Part, form: QuestionForm) -> Done:
     """Write a question of the draft; the place 0 adds one."""
-    course = _course_or_404(own_id)
-    row = _part(course, "questions", place)
-    answers = row.pop("answers", ["", ""])
-    form = QuestionForm(
-        request.POST or None, initial=row | {"right": answers[0], "wrong": "\n".join(answers[1:])}
-    )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            courses.put_question(
-                course=course,
-                place=place,
-                words=said["words"],
-                answers=form.answers(),
-                why=said["why"],
-                by=request.actor,
-                at=request.at,
-            )
-        except courses.NoDraftError:
-            return _no_draft(request, course)
-        except courses.FullError as error:
-            form.add_error(None, str(error))
-        else:
-            return redirect("governance:own_course", course.pk)
-    return _form(
-        request, form, f"Question {place}" if place else "Another question", "Save the question", course
-    )
-
-
-@require_POST
-@needs_right(_MANAGE)
-def arrange(request: StaffRequest, own_id: UUID) -> HttpResponse:
-    """Move a part of the draft up, or take it out."""
-    course = _course_or_404(own_id)
-    form = ArrangeForm(request.POST)
-    if not form.is_valid():
-        messages.warning(request, "Pick one of the buttons.")
-        return redirect("governance:own_course", course.pk)
     said = form.cleaned_data
     try:
-        courses.arrange(
-            course=course,
-            part=said["part"],
-            place=said["place"],
-            up=said["deed"] == "up",
+        courses.put_question(
+            course=part.course,
+            place=part.place,
+            words=said["words"],
+            answers=form.answers(),
+            why=said["why"],
             by=request.actor,
             at=request.at,
         )
     except courses.NoDraftError:
-        messages.warning(request, "That part of the draft is not there any more.")
-    return redirect("governance:own_course", course.pk)
+        return _NO_DRAFT
+    return Done()
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def add_picture(request: StaffRequest, own_id: UUID) -> HttpResponse:
+@_action(ArrangeForm)
+def arrange(request: StaffRequest, course: OwnCourse, form: ArrangeForm) -> Done:
+    """Move a part of the draft up, or take it out."""
+    said = form.cleaned_data
+    is_up = said["deed"] == "up"
+    try:
+        courses.arrange(
+            course=course, part=said["part"], place=said["place"], up=is_up, by=request.actor, at=request.at
+        )
+    except courses.NoDraftError:
+        return Done("That part of the draft is not there any more.", level=WARNING)
+    return Done()
+
+
+@_page(
+    PictureForm,
+    title="A picture",
+    button="Keep it",
+    errors={pictures.PictureError: "file", courses.NameTakenError: "name", courses.FullError: "name"},
+)
+def add_picture(request: StaffRequest, course: OwnCourse, form: PictureForm) -> str:
     """Keep a picture for the screens."""
-    course = _course_or_404(own_id)
-    form = PictureForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            courses.add_picture(
-                course=course,
-                name=form.cleaned_data["name"],
-                raw=form.cleaned_data["file"],
-                by=request.actor,
-                at=request.at,
-            )
-        except pictures.PictureError as error:
-            form.add_error("file", str(error))
-        except (courses.NameTakenError, courses.FullError) as error:
-            form.add_error("name", str(error))
-        else:
-            messages.success(request, "The picture is there. Its line for a screen stands beside it.")
-            return redirect("governance:own_course", course.pk)
-    return _form(request, form, "A picture", "Keep it", course)
+    said = form.cleaned_data
+    courses.add_picture(course=course, name=said["name"], raw=said["file"], by=request.actor, at=request.at)
+    return "The picture is there. Its line for a screen stands beside it."
 
 
 @require_GET
@@ -260,52 +259,28 @@ def show_picture(request: StaffRequest, picture_id: UUID) -> HttpResponse:
     return response
 
 
-@require_POST
-@needs_right(_MANAGE)
-def publish(request: StaffRequest, own_id: UUID) -> HttpResponse:
+@_action(errors={courses.UnfinishedError: WARNING})
+def publish(request: StaffRequest, course: OwnCourse, _: Any) -> str | Done:
     """Let people take the draft."""
-    course = _course_or_404(own_id)
     try:
         version = courses.publish(course=course, by=request.actor, at=request.at)
     except courses.NoDraftError:
-        return _no_draft(request, course)
-    except courses.UnfinishedError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(
-            request, f"Version {version.number} is what people take from now on. Say who takes it, next."
-        )
-    return redirect("governance:own_course", course.pk)
+        return _NO_DRAFT
+    return f"Version {version.number} is what people take from now on. Say who takes it, next."
 
 
-@require_POST
-@needs_right(_MANAGE)
-def begin_version(request: StaffRequest, own_id: UUID) -> HttpResponse:
+@_action(errors={courses.NoDraftError: WARNING})
+def begin_version(request: StaffRequest, course: OwnCourse, _: Any) -> None:
     """Begin a draft from what is published."""
-    course = _course_or_404(own_id)
-    try:
-        courses.begin_version(course=course, by=request.actor, at=request.at)
-    except courses.NoDraftError as error:
-        messages.warning(request, str(error))
-    return redirect("governance:own_course", course.pk)
+    courses.begin_version(course=course, by=request.actor, at=request.at)
 
 
-@require_POST
-@needs_right(_MANAGE)
-def offer(request: StaffRequest, own_id: UUID) -> HttpResponse:
+@_action(errors={training.OwnTrainingError: WARNING})
+def offer(request: StaffRequest, course: OwnCourse, _: Any) -> str:
     """Offer a course again, or no more."""
-    course = _course_or_404(own_id)
     on = request.POST.get("on") == "yes"
-    try:
-        is_new = courses.offer(course=course, on=on, by=request.actor, at=request.at)
-    except training.OwnTrainingError as error:
-        messages.warning(request, str(error))
-        is_new = False
-    if is_new:
-        messages.success(
-            request,
-            "It is offered again."
-            if on
-            else "Nobody is asked to take it any more. Who passed it keeps that.",
-        )
-    return redirect("governance:own_course", course.pk)
+    if not courses.offer(course=course, on=on, by=request.actor, at=request.at):
+        return ""
+    if on:
+        return "It is offered again."
+    return "Nobody is asked to take it any more. Who passed it keeps that."

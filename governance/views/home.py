@@ -19,7 +19,6 @@ def show_programme(request: StaffRequest) -> HttpResponse:
     today = calendars.day_in(request.agency.time_zone, request.at)
     may_manage = access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
     context = {
-        "section": "home",
         "may_manage": may_manage,
         "summary": programme.summary(today=today, at=request.at) if may_manage else None,
         "reports": programme.own_reports(request.membership.user_id),

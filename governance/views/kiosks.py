@@ -21,19 +21,21 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, Done, action
 from consent.services.limits import Verdict, knock
 from consent.views import doors
 from consent.views.doors import AN_HOUR, SeeOther
 from governance.forms.premises import ComeForm, LeaveForm, VisitorForm
+from governance.models import Site
 from governance.selectors import premises as selectors
 from governance.services import kiosks
 from governance.services.kiosks import Kiosk
-from governance.views.premises import open_site_or_404, site_or_404
+from governance.views.premises import load_site, open_site_or_404
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 LOOKS: Final = 1200
@@ -74,7 +76,6 @@ def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
         address = kiosks.url_of(token)
     kiosk = selectors.kiosk_of(site)
     context = {
-        "section": "premises",
         "site": site,
         "kiosk": kiosk,
         "is_alive": kiosk is not None and kiosk.ends_at > request.at,
@@ -90,17 +91,17 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-@require_POST
-@needs_right(_MANAGE)
-@confirms(Deed.GRANTS)
-def end_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
+@action(
+    right=_MANAGE,
+    load=load_site,
+    back=lambda site: reverse("governance:site", args=[site.pk]),
+    confirms=Deed.GRANTS,
+)
+def end_link(request: StaffRequest, site: Site, _: Any) -> Done:
     """Let the page at the door open nothing any more."""
-    site = site_or_404(place_id)
     if kiosks.end_link(site=site, by=request.actor, at=request.at):
-        messages.success(request, "The page at the door opens nothing any more.")
-    else:
-        messages.info(request, "It has ended already.")
-    return redirect("governance:site", site.pk)
+        return Done("The page at the door opens nothing any more.")
+    return Done("It has ended already.", level=INFO)
 
 
 # --- Behind it ------------------------------------------------------------------------------------------------------

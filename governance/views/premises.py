@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
-from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, Confirmation, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.lib import calendars
 from governance import spans
@@ -29,11 +30,10 @@ from governance.forms.premises import (
     SiteFactsForm,
     SiteForm,
 )
-from governance.models import Entry, Site
+from governance.models import Badge, DoorHours, Entry, Site
 from governance.selectors import ends
 from governance.selectors import premises as selectors
 from governance.services import premises, sites
-from governance.views.deeds import show_form
 
 _PAGE: Final = 50
 _OUTSIDE_FOR: Final = timedelta(days=30)
@@ -57,6 +57,50 @@ def open_site_or_404(site_id: UUID) -> Site:
     return found
 
 
+def load_site(request: StaffRequest, place_id: UUID) -> Site:
+    """A site of the agency, for a page with a form."""
+    return site_or_404(place_id)
+
+
+def load_open(request: StaffRequest, place_id: UUID) -> Site:
+    """A site of the agency where it works still, for a page with a form."""
+    return open_site_or_404(place_id)
+
+
+def _load_hours(request: StaffRequest, place_id: UUID, hours_id: UUID) -> DoorHours:
+    found = selectors.find_hours(site_or_404(place_id), hours_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _load_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> Badge:
+    found = selectors.find_badge(site_or_404(place_id), badge_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _load_entry(request: StaffRequest, entry_id: UUID) -> Entry:
+    found = selectors.find_entry(entry_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _address(subject: Site | DoorHours | Badge | Entry) -> str:
+    return reverse("governance:site", args=[subject.pk if isinstance(subject, Site) else subject.site_id])
+
+
+def above(subject: Site | Entry | None) -> list[tuple[str, str]]:
+    """The pages above a form about a site, or about all of them."""
+    crumbs = [("Premises", reverse("governance:entries"))]
+    return [*crumbs, (subject.name, _address(subject))] if isinstance(subject, Site) else crumbs
+
+
+site_page = partial(form_page, right=_MANAGE, load=load_open, crumbs=above)
+
+
 @require_GET
 @needs_right(_MANAGE)
 def list_entries(request: StaffRequest) -> HttpResponse:
@@ -65,7 +109,6 @@ def list_entries(request: StaffRequest) -> HttpResponse:
     found = selectors.entries(flagged=show == "flagged", inside=show == "inside")
     page = page_of(request, found, size=_PAGE)
     context = {
-        "section": "premises",
         "days": ends.entries_for(request.agency),
         "sites": selectors.sites(),
         "page": page,
@@ -83,7 +126,7 @@ def list_entries(request: StaffRequest) -> HttpResponse:
 def show_visitors(request: StaffRequest) -> HttpResponse:
     """Who came to visit whoever looks."""
     found = selectors.visitors_of(request.membership.user_id, since=request.at - _VISITORS_FOR)
-    context = {"section": "home", "rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
+    context = {"rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
     return render(request, "governance/visitors.html", context)
 
 
@@ -91,21 +134,19 @@ def _line(entry: Entry) -> dict[str, Any]:
     return {"row": entry, "flags": [EntryFlag(one).label for one in entry.flags]}
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def new_site(request: StaffRequest) -> HttpResponse:
+@form_page(
+    SiteForm,
+    right=_MANAGE,
+    title="Add a site",
+    button="Add it",
+    crumbs=above,
+    fill=lambda request, _: {"initial": {"time_zone": request.agency.time_zone}},
+    errors={premises.TakenError: "name"},
+)
+def new_site(request: StaffRequest, _: None, form: SiteForm) -> Done:
     """Add a site."""
-    form = SiteForm(request.POST or None, initial={"time_zone": request.agency.time_zone})
-    if request.method == "POST" and form.is_valid():
-        try:
-            site = premises.add_site(
-                agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at
-            )
-        except premises.TakenError as error:
-            form.add_error("name", str(error))
-        else:
-            return redirect("governance:site", site.pk)
-    return _form(request, form, "Add a site", "Add it")
+    site = premises.add_site(agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at)
+    return Done(to=_address(site))
 
 
 @require_GET
@@ -116,7 +157,6 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     inside = selectors.entries(site=site, inside=True)[:_PAGE]
     hours = selectors.hours(site)
     context = {
-        "section": "premises",
         "site": site,
         "days": spans.days_of(site.weekdays),
         "badges": [
@@ -136,206 +176,151 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     return render(request, "governance/site.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def change_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
+@site_page(
+    SiteFactsForm,
+    load=load_site,
+    title=lambda site: f"Change {site.name}",
+    button="Save",
+    fill=lambda _, site: {"initial": {name: getattr(site, name) for name in SiteFactsForm.base_fields}},
+    errors={premises.TakenError: "name"},
+)
+def change_site(request: StaffRequest, site: Site, form: SiteFactsForm) -> str:
     """Change what is said of a site."""
-    site = site_or_404(place_id)
-    initial = {name: getattr(site, name) for name in SiteFactsForm.base_fields}
-    form = SiteFactsForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
-            sites.change_site(site=site, **form.cleaned_data, by=request.actor, at=request.at)
-        except premises.TakenError as error:
-            form.add_error("name", str(error))
-        else:
-            messages.success(request, "Saved. Who comes from now on is judged by these hours.")
-            return redirect("governance:site", site.pk)
-    return _form(request, form, f"Change {site.name}", "Save", site)
+    sites.change_site(site=site, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Saved. Who comes from now on is judged by these hours."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-@confirms(Deed.GRANTS)
-def close_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
-    """Write down that the agency works at a site no more."""
-    site = open_site_or_404(place_id)
-    if request.method == "POST":
-        try:
-            sites.close_site(site=site, by=request.actor, at=request.at)
-        except sites.ClosedError as error:
-            messages.info(request, str(error))
-        else:
-            messages.success(request, "The site is closed. Take its badges back as they come.")
-        return redirect("governance:site", site.pk)
+def _before_closing(request: StaffRequest, site: Site) -> Confirmation:
     keys = selectors.site_keys(site).filter(revoked_at=None, ends_at__gt=request.at)
-    context = {
-        "section": "premises",
-        "site": site,
-        "extent": [
+    badges = selectors.badges(site).filter(returned_on=None)
+    return Confirmation(
+        "The agency works there no more",
+        "It counts at once and is not taken back: a site that opens again is added anew.",
+        extent=[
             {"label": "Keys of badge systems that open nothing any more", "value": keys.count()},
             {
                 "label": "Page at the door, which ends",
                 "value": "yes" if selectors.kiosk_of(site) else "there is none",
             },
-            {
-                "label": "Badges that are out: ask for them",
-                "value": selectors.badges(site).filter(returned_on=None).count(),
-            },
+            {"label": "Badges that are out: ask for them", "value": badges.count()},
             {
                 "label": "Inside, by what is written down",
                 "value": selectors.entries(site=site, inside=True).count(),
             },
         ],
-        "stays": [
+        stays=[
             "Entries, for as long as Retention says; badges and who had them, without end.",
             "Its name: change it first, where the next site is to be called the same.",
         ],
-    }
-    return render(request, "governance/site_close.html", context)
+    )
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def name_rooms(request: StaffRequest, place_id: UUID) -> HttpResponse:
+@site_page(
+    title=lambda site: f"Close {site.name}",
+    button="Close the site",
+    confirm=_before_closing,
+    confirms=Deed.GRANTS,
+    errors={sites.ClosedError: INFO},
+)
+def close_site(request: StaffRequest, site: Site, _: Any) -> str:
+    """Write down that the agency works at a site no more."""
+    sites.close_site(site=site, by=request.actor, at=request.at)
+    return "The site is closed. Take its badges back as they come."
+
+
+@site_page(
+    RoomsForm,
+    title=lambda site: f"Rooms of {site.name}",
+    button="Save",
+    fill=lambda _, site: {"initial": {"rooms": "\n".join(site.rooms)}},
+)
+def name_rooms(request: StaffRequest, site: Site, form: RoomsForm) -> str:
     """Say which rooms have readers of their own."""
-    site = open_site_or_404(place_id)
-    form = RoomsForm(request.POST or None, initial={"rooms": "\n".join(site.rooms)})
-    if request.method == "POST" and form.is_valid():
-        premises.name_rooms(site=site, rooms=form.cleaned_data["rooms"], by=request.actor, at=request.at)
-        messages.success(request, "Saved.")
-        return redirect("governance:site", site.pk)
-    return _form(request, form, f"Rooms of {site.name}", "Save", site)
+    premises.name_rooms(site=site, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Saved."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def set_hours(request: StaffRequest, place_id: UUID) -> HttpResponse:
+def _badges_out(site: Site) -> list[Badge]:
+    return [row for row in selectors.badges(site) if row.returned_on is None]
+
+
+@site_page(
+    HoursForm,
+    title=lambda site: f"Who may enter when: {site.name}",
+    button="Save",
+    fill=lambda _, site: {"rooms": site.rooms, "badges": _badges_out(site)},
+)
+def set_hours(request: StaffRequest, site: Site, form: HoursForm) -> str:
     """Say when a room may be entered."""
-    site = open_site_or_404(place_id)
-    out = {str(row.pk): row for row in selectors.badges(site) if row.returned_on is None}
-    form = HoursForm(request.POST or None, rooms=site.rooms, badges=list(out.values()))
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data | {"badge": out.get(form.cleaned_data["badge"])}
-        premises.set_hours(site=site, **said, by=request.actor, at=request.at)
-        messages.success(request, "Saved. It counts for what the readers send from now on.")
-        return redirect("governance:site", site.pk)
-    return _form(request, form, f"Who may enter when: {site.name}", "Save", site)
+    out = {str(row.pk): row for row in _badges_out(site)}
+    said = form.cleaned_data | {"badge": out.get(form.cleaned_data["badge"])}
+    premises.set_hours(site=site, **said, by=request.actor, at=request.at)
+    return "Saved. It counts for what the readers send from now on."
 
 
-@require_POST
-@needs_right(_MANAGE)
-def end_hours(request: StaffRequest, place_id: UUID, hours_id: UUID) -> HttpResponse:
+@action(right=_MANAGE, load=_load_hours, back=_address)
+def end_hours(request: StaffRequest, hours: DoorHours, _: Any) -> str:
     """Let the next wider hours count again."""
-    site = site_or_404(place_id)
-    hours = selectors.find_hours(site, hours_id)
-    if hours is None:
-        raise Http404
     premises.end_hours(hours=hours, by=request.actor, at=request.at)
-    messages.success(request, "They are gone; the next wider hours count.")
-    return redirect("governance:site", site.pk)
+    return "They are gone; the next wider hours count."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def give_badge(request: StaffRequest, place_id: UUID) -> HttpResponse:
+@site_page(
+    BadgeForm,
+    title=lambda site: f"A badge for {site.name}",
+    button="Give it out",
+    fill=lambda _, site: {"people": list(selectors.hosts()), "rooms": site.rooms},
+    errors={premises.TakenError: "code"},
+)
+def give_badge(request: StaffRequest, site: Site, form: BadgeForm) -> str:
     """Give a badge out."""
-    site = open_site_or_404(place_id)
-    form = BadgeForm(request.POST or None, people=list(selectors.hosts()), rooms=site.rooms)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
-        try:
-            premises.give_badge(site=site, **said, by=request.actor, at=request.at)
-        except premises.TakenError as error:
-            form.add_error("code", str(error))
-        else:
-            messages.success(request, "The badge is out.")
-            return redirect("governance:site", site.pk)
-    return _form(request, form, f"A badge for {site.name}", "Give it out", site)
+    said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
+    premises.give_badge(site=site, **said, by=request.actor, at=request.at)
+    return "The badge is out."
 
 
-@require_POST
-@needs_right(_MANAGE)
-def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpResponse:
+@action(right=_MANAGE, load=_load_badge, back=_address, errors={premises.NotOutError: INFO})
+def return_badge(request: StaffRequest, badge: Badge, _: Any) -> str:
     """Take a badge back."""
-    site = site_or_404(place_id)
-    badge = selectors.find_badge(site, badge_id)
-    if badge is None:
-        raise Http404
-    try:
-        today = calendars.day_in(site.time_zone, request.at)
-        premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
-    except premises.NotOutError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "The badge is back.")
-    return redirect("governance:site", site.pk)
+    today = calendars.day_in(badge.site.time_zone, request.at)
+    premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
+    return "The badge is back."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
+@site_page(
+    FileForm,
+    title=lambda site: f"A file for {site.name}",
+    button="Take it in",
+)
+def take_file(request: StaffRequest, site: Site, form: FileForm) -> Done | None:
     """Take a badge system's file in."""
-    site = open_site_or_404(place_id)
-    form = FileForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            passings = premises.read_file(
-                form.cleaned_data["file"], zone=ZoneInfo(site.time_zone), at=request.at
-            )
-        except premises.FileError as error:
-            form.add_error("file", f"{error} Nothing was taken in.")
-        else:
-            came, flagged = premises.take_in(
-                site=site, passings=passings, source=EntrySource.FILE, by=request.actor, at=request.at
-            )
-            messages.success(request, f"{came} entries came in, {flagged} of them to look at.")
-            return redirect("governance:entries")
-    return _form(request, form, f"A file for {site.name}", "Take it in", site)
-
-
-def _entry_or_404(entry_id: UUID) -> Entry:
-    entry = selectors.find_entry(entry_id)
-    if entry is None:
-        raise Http404
-    return entry
-
-
-@require_POST
-@needs_right(_MANAGE)
-def sign_out(request: StaffRequest, entry_id: UUID) -> HttpResponse:
-    """Note that somebody left."""
-    entry = _entry_or_404(entry_id)
     try:
-        premises.sign_out(entry=entry, by=request.actor, at=request.at)
-    except premises.NotOutError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Signed out.")
-    return redirect("governance:site", entry.site_id)
+        passings = premises.read_file(form.cleaned_data["file"], zone=ZoneInfo(site.time_zone), at=request.at)
+    except premises.FileError as error:
+        form.add_error("file", f"{error} Nothing was taken in.")
+        return None
+    came, flagged = premises.take_in(
+        site=site, passings=passings, source=EntrySource.FILE, by=request.actor, at=request.at
+    )
+    text = f"{came} entries came in, {flagged} of them to look at."
+    return Done(text, reverse("governance:entries"))
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def look_at(request: StaffRequest, entry_id: UUID) -> HttpResponse:
+@action(right=_MANAGE, load=_load_entry, back=_address, errors={premises.NotOutError: INFO})
+def sign_out(request: StaffRequest, entry: Entry, _: Any) -> str:
+    """Note that somebody left."""
+    premises.sign_out(entry=entry, by=request.actor, at=request.at)
+    return "Signed out."
+
+
+@site_page(
+    LookForm,
+    load=_load_entry,
+    title="What was it",
+    button="Write it down",
+    errors={premises.NotOutError: INFO},
+)
+def look_at(request: StaffRequest, entry: Entry, form: LookForm) -> str:
     """Write down what a flagged entry was about."""
-    entry = _entry_or_404(entry_id)
-    form = LookForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            premises.look_at(entry=entry, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
-        except premises.NotOutError as error:
-            messages.info(request, str(error))
-        else:
-            messages.success(request, "Written down.")
-        return redirect("governance:entries")
-    return _form(request, form, "What was it", "Write it down")
-
-
-def _form(
-    request: StaffRequest, form: Any, title: str, button: str, site: Site | None = None
-) -> HttpResponse:
-    crumbs = [("Premises", reverse("governance:entries"))]
-    if site is not None:
-        crumbs.append((site.name, reverse("governance:site", args=[site.pk])))
-    return show_form(request, form, section="premises", title=title, button=button, crumbs=crumbs)
+    premises.look_at(entry=entry, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Written down."

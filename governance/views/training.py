@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.views.form_pages import FORM, INFO, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
@@ -27,11 +29,11 @@ from governance.forms.training import (
     RulesForm,
     TakeBackForm,
 )
-from governance.models import Assignment
+from governance.models import Assignment, Completion
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
-from governance.views.deeds import show_form, today
+from governance.views.deeds import today
 
 _PAGE: Final = 40
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
@@ -49,7 +51,6 @@ def show_mine(request: StaffRequest) -> HttpResponse:
     """A person's own courses, what is due first, and what was passed."""
     user_id = request.membership.user_id
     context = {
-        "section": "training",
         "mine": selectors.mine(user_id, today=today(request)),
         "passed": selectors.titled(selectors.completions(user_id)),
         "withheld_from": request.membership.withheld_from,
@@ -65,7 +66,6 @@ def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse
     if not 1 <= screen <= len(found.screens):
         raise Http404
     context = {
-        "section": "training",
         "course": found,
         "screen": found.screens[screen - 1],
         "html": found.html(screen),
@@ -112,9 +112,7 @@ def answer(request: StaffRequest, course: str) -> HttpResponse:
         else:
             tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
         return redirect("governance:result", found.id)
-    return render(
-        request, "governance/questions.html", {"section": "training", "course": found, "form": form}
-    )
+    return render(request, "governance/questions.html", {"course": found, "form": form})
 
 
 @require_GET
@@ -128,7 +126,6 @@ def show_result(request: StaffRequest, course: str) -> HttpResponse:
     drawn = draw(taken, attempt.seed) if taken is not None else []
     passed = is_passed(attempt.right or 0, attempt.asked)
     context = {
-        "section": "training",
         "course": found,
         "attempt": attempt,
         "passed": passed,
@@ -172,7 +169,6 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     page = page_of(request, people, size=_PAGE)
     offered = selectors.catalogue()
     context = {
-        "section": "training",
         "page": page,
         "courses": list(offered.values()),
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
@@ -193,7 +189,6 @@ def show_person(request: StaffRequest, pk: int) -> HttpResponse:
         raise Http404
     titles = selectors.titles_offered()
     context = {
-        "section": "training",
         "member": member,
         "asked": [(row, titles.get(row.course, row.course)) for row in selectors.asked_of(member.user_id)],
         "passed": selectors.titled(selectors.completions(member.user_id)),
@@ -202,32 +197,39 @@ def show_person(request: StaffRequest, pk: int) -> HttpResponse:
     return render(request, "governance/training_person.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def end_proof(request: StaffRequest, completion_id: UUID) -> HttpResponse:
-    """Say that a proof does not count."""
-    row = selectors.find_completion(completion_id)
-    if row is None:
+def above(_: object) -> list[tuple[str, str]]:
+    """What stands above a form about anybody's training; its last one is the way back."""
+    return [("Training", reverse("governance:training_matrix"))]
+
+
+_page = partial(form_page, right=_MANAGE, crumbs=above)
+
+
+def _load_proof(request: StaffRequest, completion_id: UUID) -> Completion:
+    found = selectors.find_completion(completion_id)
+    if found is None:
         raise Http404
-    form = EndProofForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            training.end_proof(proof=row, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
-        except training.OwnCertificateError as error:
-            form.add_error(None, str(error))
-        except training.NoProofError as error:
-            messages.info(request, str(error))
-            return redirect("governance:training_matrix")
-        else:
-            tasks.watch_training.delay_on_commit()
-            messages.success(request, "It does not count any more.")
-            return redirect("governance:training_matrix")
-    lede = (
+    return found
+
+
+@_page(
+    EndProofForm,
+    load=_load_proof,
+    title="This proof does not count",
+    lede=lambda row: (
         f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
         "proof; this cannot be taken back. Where it had not run out and no other proof counts, what it answered is due "
         "by the day of then; of who is away, once they are back."
-    )
-    return _form(request, form, "This proof does not count", lede, "It does not count", is_final=True)
+    ),
+    button="It does not count",
+    is_final=True,
+    errors={training.OwnCertificateError: FORM, training.NoProofError: INFO},
+)
+def end_proof(request: StaffRequest, row: Completion, form: EndProofForm) -> str:
+    """Say that a proof does not count."""
+    training.end_proof(proof=row, **form.cleaned_data, by=request.actor, at=request.at)
+    tasks.watch_training.delay_on_commit()
+    return "It does not count any more."
 
 
 @require_GET
@@ -246,7 +248,6 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
     days = selectors.training_days(list(names), since=on - timedelta(days=179))
     left = selectors.still_open(chosen, names, today=on)
     context = {
-        "section": "training",
         "form": form,
         "active": sum(bool(value) for value in wanted.values()),
         "courses": [(one, month.get(one.name, 0)) for one in courses if one.of or len(names) == 1],
@@ -266,106 +267,67 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
     return render(request, "governance/training_campaign.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def set_rules(request: StaffRequest, course: str) -> HttpResponse:
-    """Which roles take a course."""
-    found = _course_or_404(course)
-    initial = {role.value: days for role, days in selectors.rules(found.id).items()}
-    form = RulesForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
-            training.set_rules(
-                agency=request.agency, course=found, within=form.within(), by=request.actor, at=request.at
-            )
-        except training.OwnTrainingError as error:
-            form.add_error(None, str(error))
-        else:
-            tasks.watch_training.delay_on_commit()
-            messages.success(request, "Saved. Who is concerned is told within a few minutes.")
-            return redirect("governance:training_matrix")
-    lede = (
+def _load_course(request: StaffRequest, course: str) -> Course:
+    return _course_or_404(course)
+
+
+def _rules(request: StaffRequest, course: Course) -> dict[str, Any]:
+    return {"initial": {role.value: days for role, days in selectors.rules(course.id).items()}}
+
+
+@_page(
+    RulesForm,
+    load=_load_course,
+    title=lambda course: f"Who takes “{course.title}”",
+    lede=lambda course: (
         "Within how many days of joining, by role; empty: need not. Who is here already has the days from now. It "
-        f"counts {found.valid_months} months, then it is due again."
+        f"counts {course.valid_months} months, then it is due again."
+    ),
+    button="Save",
+    fill=_rules,
+    errors={training.OwnTrainingError: FORM},
+)
+def set_rules(request: StaffRequest, course: Course, form: RulesForm) -> str:
+    """Which roles take a course."""
+    training.set_rules(
+        agency=request.agency, course=course, within=form.within(), by=request.actor, at=request.at
     )
-    return _form(request, form, f"Who takes “{found.title}”", lede, "Save")
+    tasks.watch_training.delay_on_commit()
+    return "Saved. Who is concerned is told within a few minutes."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def assign(request: StaffRequest) -> HttpResponse:
+@_page(
+    AssignForm,
+    load=lambda _: selectors.catalogue(),
+    title="Assign a course",
+    lede="Who is picked is told in the app and by mail.",
+    button="Assign it",
+    fill=lambda request, offered: {
+        "people": list(selectors.members()),
+        "courses": offered,
+        "today": today(request),
+    },
+)
+def assign(request: StaffRequest, offered: dict[str, Course], form: AssignForm) -> Done:
     """Have people take a course by a day: a campaign."""
-    offered = selectors.catalogue()
-    form = AssignForm(
-        request.POST or None, people=list(selectors.members()), courses=offered, today=today(request)
+    said = form.cleaned_data
+    count = training.assign(
+        agency=request.agency,
+        course=offered[said["course"]],
+        user_ids=[int(one) for one in said["people"]],
+        due_on=said["due_on"],
+        by=request.actor,
+        at=request.at,
     )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        count = training.assign(
-            agency=request.agency,
-            course=offered[said["course"]],
-            user_ids=[int(one) for one in said["people"]],
-            due_on=said["due_on"],
-            by=request.actor,
-            at=request.at,
-        )
-        messages.success(request, f"Assigned to {count}; who had it already keeps the day.")
-        return redirect(f"{reverse('governance:training_campaign')}?course={said['course']}")
-    return _form(
-        request, form, "Assign a course", "Who is picked is told in the app and by mail.", "Assign it"
-    )
+    where = f"{reverse('governance:training_campaign')}?course={said['course']}"
+    return Done(f"Assigned to {count}; who had it already keeps the day.", where)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def move_assignment(request: StaffRequest, assignment_id: int) -> HttpResponse:
-    """Give somebody another day."""
-    row = _assignment_or_404(assignment_id)
-    form = MoveForm(
-        request.POST or None, initial={"due_on": row.due_on, "was": row.due_on}, today=today(request)
-    )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        # The day that the page showed: a colleague's of since is not written over.
-        row.due_on = said.pop("was") or row.due_on
-        try:
-            training.move_assignment(row=row, **said, by=request.actor, at=request.at)
-        except training.OwnTrainingError as error:
-            form.add_error(None, str(error))
-        except training.NotAskedError as error:
-            messages.info(request, str(error))
-            return redirect("governance:training_campaign")
-        else:
-            return _moved(request, row, "They have another day.")
-    return _form(request, form, "Another day", _of_whom(row), "Give this day")
-
-
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def take_back(request: StaffRequest, assignment_id: int) -> HttpResponse:
-    """Ask somebody no more for what a person has assigned."""
-    row = _assignment_or_404(assignment_id)
-    form = TakeBackForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            training.take_back(
-                agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
-            )
-        except (training.OwnTrainingError, training.OfARuleError) as error:
-            form.add_error(None, str(error))
-        except training.NotAskedError as error:
-            messages.info(request, str(error))
-            return redirect("governance:training_campaign")
-        else:
-            return _moved(request, row, "It is not asked of them any more.")
-    return _form(request, form, "Take it back", _of_whom(row), "Take it back")
-
-
-def _assignment_or_404(assignment_id: int) -> Assignment:
-    row = selectors.find_assignment(assignment_id)
-    if row is None:
+def _load_assignment(request: StaffRequest, assignment_id: int) -> Assignment:
+    found = selectors.find_assignment(assignment_id)
+    if found is None:
         raise Http404
-    return row
+    return found
 
 
 def _of_whom(row: Assignment) -> str:
@@ -373,32 +335,52 @@ def _of_whom(row: Assignment) -> str:
     return f"“{title}”, asked of {row.user} by {row.due_on.day} {row.due_on:%b %Y}."
 
 
-def _moved(request: StaffRequest, row: Assignment, words: str) -> HttpResponse:
+def _moved(request: StaffRequest, row: Assignment, words: str) -> Done:
     tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=row.user_id)
-    messages.success(request, words)
-    return redirect("governance:training_campaign")
+    return Done(words, reverse("governance:training_campaign"))
 
 
-def _form(
-    request: StaffRequest, form: Any, title: str, lede: str, button: str, *, is_final: bool = False
-) -> HttpResponse:
-    crumbs = [("Training", reverse("governance:training_matrix"))]
-    return show_form(
-        request,
-        form,
-        section="training",
-        title=title,
-        lede=lede,
-        button=button,
-        crumbs=crumbs,
-        is_final=is_final,
-    )
+_assignment_page = partial(_page, load=_load_assignment, lede=_of_whom)
 
 
-@require_POST
-@needs_right(_MANAGE)
-def look_again(request: StaffRequest) -> HttpResponse:
+@_assignment_page(
+    MoveForm,
+    title="Another day",
+    button="Give this day",
+    fill=lambda request, row: {"initial": {"due_on": row.due_on, "was": row.due_on}, "today": today(request)},
+    errors={training.OwnTrainingError: FORM},
+)
+def move_assignment(request: StaffRequest, row: Assignment, form: MoveForm) -> Done:
+    """Give somebody another day."""
+    said = form.cleaned_data
+    # The day that the page showed: a colleague's of since is not written over.
+    row.due_on = said.pop("was") or row.due_on
+    try:
+        training.move_assignment(row=row, **said, by=request.actor, at=request.at)
+    except training.NotAskedError as error:
+        return Done(str(error), reverse("governance:training_campaign"), INFO)
+    return _moved(request, row, "They have another day.")
+
+
+@_assignment_page(
+    TakeBackForm,
+    title="Take it back",
+    button="Take it back",
+    errors={training.OwnTrainingError: FORM, training.OfARuleError: FORM},
+)
+def take_back(request: StaffRequest, row: Assignment, form: TakeBackForm) -> Done:
+    """Ask somebody no more for what a person has assigned."""
+    try:
+        training.take_back(
+            agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
+        )
+    except training.NotAskedError as error:
+        return Done(str(error), reverse("governance:training_campaign"), INFO)
+    return _moved(request, row, "It is not asked of them any more.")
+
+
+@action(right=_MANAGE, back=lambda _: reverse("governance:training_matrix"))
+def look_again(request: StaffRequest, _: None, form: Any) -> str:
     """Assign what rules call for now, instead of within the hour."""
     tasks.watch_training.delay_on_commit()
-    messages.success(request, "What the rules call for is assigned within a minute.")
-    return redirect("governance:training_matrix")
+    return "What the rules call for is assigned within a minute."

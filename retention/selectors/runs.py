@@ -70,7 +70,7 @@ def newest_runs() -> QuerySet[Run]:
 
 def errands_of(client: Client) -> QuerySet[Errand]:
     """What vendors still hold of a client, oldest first."""
-    return Errand.objects.for_client(client).order_by("opened_at", "pk")
+    return Errand.objects.for_client(client).select_related("client").order_by("opened_at", "pk")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -18,6 +19,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import User
+from callprivacy.accounts.views.form_pages import WARNING, form_page
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.calls import find_call
 from callprivacy.tenancy.enums import Permission
@@ -194,44 +196,55 @@ def _show(request: StaffRequest, client: Client, hold: Hold, **more: Any) -> Htt
     return render(request, "retention/hold.html", context | more)
 
 
-@require_http_methods(["GET", "POST"])
-@sensitive_post_parameters("reason")
-@needs(Permission.MANAGE_RETENTION, also_left=True)
-def review_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
-    """Write down why a hold goes on, and when it is looked at again."""
-    hold = _hold_or_404(client, hold_id)
+def _load(request: StaffRequest, client: Client, hold_id: UUID) -> Hold:
+    hold: Hold = _hold_or_404(client, hold_id)
+    hold.client = client
+    return hold
+
+
+def _above(hold: Hold) -> list[tuple[str, str]]:
+    slug = hold.client.slug
+    return [
+        ("Legal holds", reverse("retention:holds", args=[slug])),
+        (hold.name, reverse("retention:hold", args=[slug, hold.pk])),
+    ]
+
+
+def _reviewed(request: StaffRequest, hold: Hold) -> dict[str, Any]:
     told = [str(person.user_id) for person in selectors.people_of(hold)]
-    form = ReviewForm(
-        request.POST or None,
-        client=client,
-        people=_people(client, request),
+    return {
+        "client": hold.client,
+        "people": _people(hold.client, request),
+        "at": request.at,
+        "initial": {"ends_on": hold.ends_on, "people": told},
+    }
+
+
+@form_page(
+    ReviewForm,
+    right=needs(Permission.MANAGE_RETENTION, also_left=True),
+    load=_load,
+    title="Does it still have to stand?",
+    lede="If it does, say why, and when it is looked at again. If it does not, an officer lifts it.",
+    button="It goes on",
+    crumbs=_above,
+    fill=_reviewed,
+    errors={holds.NotAMemberError: "people", holds.NotOpenError: WARNING},
+    secret=("reason",),
+)
+def review_hold(request: StaffRequest, hold: Hold, form: ReviewForm) -> str:
+    """Write down why a hold goes on, and when it is looked at again."""
+    said = form.cleaned_data
+    holds.review_hold(
+        hold=hold,
+        review_on=said["review_on"],
+        ends_on=said["ends_on"],
+        people=said["people"],
+        reason=said["reason"],
+        by=request.actor,
         at=request.at,
-        initial={"ends_on": hold.ends_on, "people": told},
     )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            holds.review_hold(
-                hold=hold,
-                review_on=said["review_on"],
-                ends_on=said["ends_on"],
-                people=said["people"],
-                reason=said["reason"],
-                by=request.actor,
-                at=request.at,
-            )
-        except holds.NotAMemberError as error:
-            form.add_error("people", str(error))
-        except holds.NotOpenError as error:
-            messages.warning(request, str(error))
-            return redirect("retention:hold", client.slug, hold.pk)
-        else:
-            messages.success(
-                request, f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
-            )
-            return redirect("retention:hold", client.slug, hold.pk)
-    context = {"client": client, "hold": hold, "form": form}
-    return render(request, "retention/hold_review.html", context)
+    return f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
 
 
 @never_cache

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Table
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.lib import calendars
@@ -26,7 +27,7 @@ from consent.selectors import decisions, onboarding
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
 from retention.forms.runs import LiveReasonForm, ReasonForm, ShownForm
-from retention.models import PolicyChange, Run
+from retention.models import Errand, PolicyChange, Run
 from retention.selectors import certificates, changes, house, preview, progress
 from retention.selectors import runs as selectors
 from retention.services import errands, going_live, policies, runs
@@ -210,6 +211,28 @@ def steer_run(request: StaffRequest, run_id: UUID, deed: str) -> HttpResponse:
     return redirect("retention:run", run.pk)
 
 
+def _where(errand: Errand) -> list[Link]:
+    url = reverse("retention:vendor_deletion", args=[errand.client.slug, errand.pk])
+    return [Link("Where at the vendor?", url, posts=True)]
+
+
+_ERRANDS: Final = Table(
+    label="Deletions at vendors",
+    columns=(
+        Column("Call of", lambda row: Moment(row.call_started_at, row.client.time_zone)),
+        Column("Vendor", lambda row: title_of(row.provider)),
+        Column("Waiting since", lambda row: Moment(row.opened_at, row.client.time_zone), sort="opened_at"),
+    ),
+    links=_where,
+    pick="errand",
+    empty=Empty(
+        "Nothing waits at a vendor",
+        "When an erased call had a recording, its deletion at the vendor waits here until a person confirms it.",
+    ),
+    size=_PAGE,
+)
+
+
 @never_cache
 @require_http_methods(["GET", "POST"])
 @needs(Permission.MANAGE_RETENTION)
@@ -226,10 +249,16 @@ def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
         else:
             messages.warning(request, "Nothing was ticked. Tick what you have deleted at the vendor.")
         return redirect("retention:vendor_deletions", client.slug)
-    page = Paginator(selectors.errands_of(client), _PAGE).get_page(request.GET.get("page"))
-    rows = [{"errand": errand, "vendor": title_of(errand.provider)} for errand in page.object_list]
-    context = {"client": client, "page": page, "rows": rows}
-    return render(request, "retention/errands.html", context)
+    done = Link("Ticked ones are deleted at the vendor", request.path, tone="primary")
+    context = {
+        "client": client,
+        "table": _ERRANDS.draw(request, selectors.errands_of(client), bulk=[done]),
+        "about": (
+            "These calls are erased here, but the vendor still holds their recordings. Delete them there, then tick"
+            " them here."
+        ),
+    }
+    return render(request, "list_page.html", context)
 
 
 @never_cache

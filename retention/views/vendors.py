@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import FORM, INFO, Done, action, form_page
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.enums import Permission
@@ -100,48 +100,53 @@ def _ticked(request: StaffRequest) -> list[UUID]:
     return found
 
 
-def _way_or_404(client: Client, connection_id: UUID) -> Connection:
-    way = Connection.objects.for_client(client).filter(pk=connection_id, provider="callrail").first()
+def _load_way(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    way = (
+        Connection.objects.for_client(client)
+        .select_related("client")
+        .filter(pk=connection_id, provider="callrail")
+        .first()
+    )
     if way is None:
         raise Http404
     return way
 
 
-@never_cache
-@sensitive_post_parameters("key")
-@require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION)
-def open_list(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+def _leftovers(way: Connection) -> str:
+    return reverse("retention:leftovers", args=[way.client.slug])
+
+
+@form_page(
+    AccessForm,
+    right=Permission.MANAGE_RETENTION,
+    load=_load_way,
+    title=lambda way: f"What opens {title_of(way.provider)}’s list",
+    lede=lambda way: (
+        "With it the vendor is asked each night which recordings it still has. It is used for nothing else:"
+        f" {title_of(way.provider)}’s interface deletes none, so deletions go by letter."
+    ),
+    button="Seal the key",
+    crumbs=lambda way: [("Copies at vendors", _leftovers(way))],
+    errors={truth.NoSuchListError: FORM},
+    secret=("key",),
+)
+def open_list(request: StaffRequest, way: Connection, form: AccessForm) -> str:
     """Say what opens CallRail's list of a connection."""
-    way = _way_or_404(client, connection_id)
-    form = AccessForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            truth.set_access(
-                connection=way,
-                account=said["account"].strip(),
-                company=said["company"].strip(),
-                key=said["key"].strip(),
-                by=request.actor,
-                at=request.at,
-            )
-        except truth.NoSuchListError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, "Sealed. The list is asked within minutes, and then each night.")
-            return redirect("retention:leftovers", client.slug)
-    context = {"client": client, "way": way, "title": title_of(way.provider), "form": form}
-    return render(request, "retention/leftovers_access.html", context)
+    said = form.cleaned_data
+    truth.set_access(
+        connection=way,
+        account=said["account"].strip(),
+        company=said["company"].strip(),
+        key=said["key"].strip(),
+        by=request.actor,
+        at=request.at,
+    )
+    return "Sealed. The list is asked within minutes, and then each night."
 
 
-@require_POST
-@needs(Permission.MANAGE_RETENTION)
-def close_list(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+@action(right=Permission.MANAGE_RETENTION, load=_load_way, back=_leftovers)
+def close_list(request: StaffRequest, way: Connection, _: Any) -> Done:
     """Forget what opens a connection's list."""
-    way = _way_or_404(client, connection_id)
     if truth.forget_access(connection=way, by=request.actor, at=request.at):
-        messages.success(request, "The key is forgotten; the list is asked no more.")
-    else:
-        messages.info(request, "No key was kept.")
-    return redirect("retention:leftovers", client.slug)
+        return Done("The key is forgotten; the list is asked no more.")
+    return Done("No key was kept.", level=INFO)

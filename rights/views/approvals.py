@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import client_address
+from callprivacy.accounts.views.form_pages import FORM, INFO
 from callprivacy.tenancy.enums import Permission
 from consent.services.limits import Verdict, knock
 from rights.enums import ApprovalKind
@@ -28,47 +30,60 @@ from rights.selectors import casebook
 from rights.selectors import letters as letter_selectors
 from rights.services import approvals
 from rights.views.cases import page
-from rights.views.doors import clients_of, of_case, work_of_case, works
+from rights.views.doors import above, address_of, case_action, case_page, clients_of, of_case, works
 
 LOOKS: Final = 60
 """How often an hour one address may open links, so that nobody guesses at them."""
 
 
-@require_http_methods(["GET", "POST"])
-@sensitive_post_parameters("words", "to")
-@work_of_case
-def ask_client(request: StaffRequest, case: Case, how: str) -> HttpResponse:
-    """Ask the client's person whether it may be done, or hand the case over."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the client is asked of a case, and whom of the client the agency knows."""
+
+    case: Case
+    kind: ApprovalKind
+    known: dict[str, Any]
+
+    @property
+    def hands_over(self) -> bool:
+        return self.kind is ApprovalKind.TAKE_OVER
+
+    def pick(self, hands_over: str, asks: str) -> str:
+        """One of two texts, with the client's name in it."""
+        return (hands_over if self.hands_over else asks).format(self.case.client)
+
+
+def _question(request: StaffRequest, case: Case, how: str) -> _Question:
     kind = {"approve": ApprovalKind.APPROVE, "hand-over": ApprovalKind.TAKE_OVER}.get(how)
     if kind is None:
         raise Http404
-    known = approvals.known_addresses(case, at=request.at)
-    form = AskForm(request.POST or None, known=known)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            approvals.ask_client(
-                case=case,
-                kind=kind,
-                to=said["to"],
-                said=said["words"],
-                by=request.actor,
-                at=request.at,
-                is_vouched=said["is_vouched"],
-            )
-        except (approvals.NotToAskError, approvals.UnknownAddressError) as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, "The mail leaves within a minute. The clock runs on meanwhile.")
-            return redirect("rights:case", case.pk)
-    context = {
-        "case": case,
-        "form": form,
-        "hands_over": kind is ApprovalKind.TAKE_OVER,
-        "how": how,
-        "known": [(address, one) for address, one in known.items()],
-    }
-    return render(request, "rights/ask.html", context, status=422 if request.method == "POST" else 200)
+    return _Question(case, kind, dict(approvals.known_addresses(case, at=request.at)))
+
+
+@case_page(
+    AskForm,
+    load=_question,
+    title=lambda question: question.pick("Hand it over to {}", "Ask {}"),
+    button=lambda question: question.pick("Hand it over", "Ask"),
+    crumbs=lambda question: above(question.case),
+    fill=lambda _, question: {"known": question.known},
+    errors={approvals.NotToAskError: FORM, approvals.UnknownAddressError: FORM},
+    secret=("words", "to"),
+    template="rights/ask.html",
+)
+def ask_client(request: StaffRequest, question: _Question, form: AskForm) -> str:
+    """Ask the client's person whether it may be done, or hand the case over."""
+    said = form.cleaned_data
+    approvals.ask_client(
+        case=question.case,
+        kind=question.kind,
+        to=said["to"],
+        said=said["words"],
+        by=request.actor,
+        at=request.at,
+        is_vouched=said["is_vouched"],
+    )
+    return "The mail leaves within a minute. The clock runs on meanwhile."
 
 
 def _find(case: Case, approval_id: UUID) -> Approval:
@@ -82,17 +97,15 @@ def _find(case: Case, approval_id: UUID) -> Approval:
     return row
 
 
-@require_POST
-@work_of_case
-def take_back(request: StaffRequest, case: Case, approval_id: UUID) -> HttpResponse:
+def _asked(request: StaffRequest, case: Case, approval_id: UUID) -> Approval:
+    return _find(case, approval_id)
+
+
+@case_action(load=_asked, back=lambda row: address_of(row.case), errors={approvals.AnsweredError: INFO})
+def take_back(request: StaffRequest, row: Approval, _: Any) -> str:
     """Take a question back; its link opens nothing any more."""
-    try:
-        approvals.take_back(approval=_find(case, approval_id), by=request.actor, at=request.at)
-    except approvals.AnsweredError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "The question is taken back; its link opens nothing any more.")
-    return redirect("rights:case", case.pk)
+    approvals.take_back(approval=row, by=request.actor, at=request.at)
+    return "The question is taken back; its link opens nothing any more."
 
 
 @require_safe

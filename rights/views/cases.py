@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, Done
 from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
 from rights.enums import Ask, Channel, OnBehalf, StepKind
@@ -37,6 +39,9 @@ from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
 from rights.views.doors import (
+    address_of,
+    case_action,
+    case_page,
     clients_of,
     last_of,
     noon_of,
@@ -237,142 +242,151 @@ def add_task(request: StaffRequest, case: Case) -> HttpResponse:
     return redirect("rights:case", case.pk)
 
 
-@require_POST
-@work_of_case
-def finish_task(request: StaffRequest, case: Case, todo_id: UUID) -> HttpResponse:
-    """It is done."""
+def _task(request: StaffRequest, case: Case, todo_id: UUID) -> CaseTask:
     task = CaseTask.objects.filter(pk=todo_id, case=case).select_related("case__submission").first()
     if task is None:
         raise Http404
+    return task
+
+
+@case_action(load=_task, back=lambda task: address_of(task.case))
+def finish_task(request: StaffRequest, task: CaseTask, _: Any) -> None:
+    """It is done."""
     cases.finish_task(task=task, by=request.actor, at=request.at)
-    return redirect("rights:case", case.pk)
 
 
-def _to_letter(case: Case, name: str) -> HttpResponse:
-    """Lead on to the letter that follows from a deed."""
-    return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={name}")
+def _to_letter(case: Case, name: str) -> str:
+    """Where the letter is that follows from a deed."""
+    return f"{reverse('rights:letter', args=[case.pk])}?letter={name}"
 
 
-@require_http_methods(["GET", "POST"])
-@work_of_case
-def extend(request: StaffRequest, case: Case) -> HttpResponse:
-    """Say that the answer takes longer, and why; the letter follows from it."""
-    form = ExtendForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            found = cases.extend(
-                case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
-            )
-        except (cases.AlreadyDoneError, cases.ClosedError, cases.NoExtensionError) as error:
-            messages.warning(request, str(error))
-            return redirect("rights:case", case.pk)
-        except cases.EmptyWordsError as error:
-            form.add_error("words", str(error))
-        else:
-            until = (
-                f"the answer stays due by {found.answer_by:%-d %b %Y}"
-                if found.answer_by
-                else "it takes no longer"
-            )
-            messages.success(
-                request,
-                f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}."
-                f" Until it has gone {until}.",
-            )
-            return _to_letter(case, EXTENSION)
-    context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
-    return render(request, "rights/extend.html", context, status=422 if request.method == "POST" else 200)
-
-
-@require_http_methods(["GET", "POST"])
-@sensitive_post_parameters("words")
-@work_of_case
-def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
-    """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
-    stands = case.paused_at is not None
-    today = board.today(letter_selectors.zone_of(case), request.at)
-    form = PauseForm(request.POST or None, stands=stands, today=today)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data["words"]
-        try:
-            if stands:
-                said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
-                cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
-            else:
-                cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
-        except (cases.AlreadyDoneError, cases.ClosedError, cases.ClockRunsOnError) as error:
-            messages.warning(request, str(error))
-            return redirect("rights:case", case.pk)
-        if stands:
-            messages.success(request, "The clock runs on; the days that it stood are added.")
-            return redirect("rights:case", case.pk)
-        case.refresh_from_db(fields=["paused_at", "answer_by"])
-        how = (
-            "The clock stands."
-            if case.stands
-            else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+@case_page(
+    ExtendForm,
+    title="Extend the deadline",
+    lede=lambda case: (
+        (
+            f"The person has to be told so, with the reason, by {case.extend_before:%-d %b %Y}. The next page is that"
+            " letter; the day moves when it has gone."
         )
-        messages.success(request, f"{how} Send the person the letter that asks.")
-        return _to_letter(case, "clarification")
-    context = {"case": case, "form": form, "stands": stands}
-    return render(request, "rights/pause.html", context, status=422 if request.method == "POST" else 200)
+        if case.extend_before
+        else ""
+    ),
+    button="Write the letter",
+    errors={
+        cases.AlreadyDoneError: WARNING,
+        cases.ClosedError: WARNING,
+        cases.NoExtensionError: WARNING,
+        cases.EmptyWordsError: "words",
+    },
+    template="rights/extend.html",
+)
+def extend(request: StaffRequest, case: Case, form: ExtendForm) -> Done:
+    """Say that the answer takes longer, and why; the letter follows from it."""
+    said = form.cleaned_data
+    found = cases.extend(
+        case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
+    )
+    until = (
+        f"the answer stays due by {found.answer_by:%-d %b %Y}" if found.answer_by else "it takes no longer"
+    )
+    return Done(
+        f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone {until}.",
+        _to_letter(case, EXTENSION),
+    )
 
 
-@require_http_methods(["GET", "POST"])
-@sensitive_post_parameters("words")
-@work_of_case
-def note_appeal(request: StaffRequest, case: Case) -> HttpResponse:
+def _stands(case: Case) -> bool:
+    return case.paused_at is not None
+
+
+def _today(request: StaffRequest, case: Case) -> date:
+    return board.today(letter_selectors.zone_of(case), request.at)
+
+
+@case_page(
+    PauseForm,
+    title=lambda case: "Let the clock go on" if _stands(case) else "Stop the clock",
+    lede=lambda case: (
+        "The person has said what is meant. The days that the clock stood are added."
+        if _stands(case)
+        else "Only while the person is asked what exactly is meant, and only by laws that let it stand. The next page"
+        " is the letter that asks."
+    ),
+    button=lambda case: "Let it go on" if _stands(case) else "Stop it and ask",
+    fill=lambda request, case: {"stands": _stands(case), "today": _today(request, case)},
+    errors={cases.AlreadyDoneError: WARNING, cases.ClosedError: WARNING, cases.ClockRunsOnError: WARNING},
+    secret=("words",),
+)
+def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
+    """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
+    said = form.cleaned_data["words"]
+    if _stands(case):
+        said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
+        cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
+        return Done("The clock runs on; the days that it stood are added.")
+    cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
+    case.refresh_from_db(fields=["paused_at", "answer_by"])
+    how = (
+        "The clock stands."
+        if case.stands
+        else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+    )
+    return Done(f"{how} Send the person the letter that asks.", _to_letter(case, "clarification"))
+
+
+@case_page(
+    AppealForm,
+    title="Record an appeal",
+    lede=lambda case: (
+        "It becomes a case of its own, with the clock that the law sets for appeals. Somebody else than"
+        f" {case.decided_by or 'who decided'} answers it."
+    ),
+    button="Enter the appeal",
+    fill=lambda request, case: {"initial": {"received_on": _today(request, case)}},
+    errors={cases.AlreadyDoneError: WARNING, cases.NotAnsweredError: WARNING},
+    secret=("words",),
+)
+def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | None:
     """An appeal against the answer came in: it is a case of its own, with its own clock."""
-    today = board.today(letter_selectors.zone_of(case), request.at)
-    form = AppealForm(request.POST or None, initial={"received_on": today})
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
-        if said["received_on"] > today:
-            form.add_error("received_on", "It cannot have come in after today.")
-        elif answered_on and said["received_on"] < answered_on:
-            form.add_error(
-                "received_on", f"It cannot have come in before the answer of {answered_on:%-d %b %Y}."
-            )
-        else:
-            try:
-                made = cases.appeal(
-                    case=case,
-                    words=said["words"],
-                    received_at=noon_of(said["received_on"], case, request.at),
-                    said_at=last_of(said["received_on"], case, request.at),
-                    by=request.actor,
-                    at=request.at,
-                )
-            except (cases.AlreadyDoneError, cases.NotAnsweredError) as error:
-                messages.warning(request, str(error))
-                return redirect("rights:case", case.pk)
-            messages.success(
-                request, "The appeal is a case of its own. Somebody who did not decide answers it."
-            )
-            return redirect("rights:case", made.pk)
-    context = {"case": case, "form": form}
-    return render(request, "rights/appeal.html", context, status=422 if request.method == "POST" else 200)
+    said = form.cleaned_data
+    answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
+    if said["received_on"] > _today(request, case):
+        form.add_error("received_on", "It cannot have come in after today.")
+        return None
+    if answered_on and said["received_on"] < answered_on:
+        form.add_error("received_on", f"It cannot have come in before the answer of {answered_on:%-d %b %Y}.")
+        return None
+    made = cases.appeal(
+        case=case,
+        words=said["words"],
+        received_at=noon_of(said["received_on"], case, request.at),
+        said_at=last_of(said["received_on"], case, request.at),
+        by=request.actor,
+        at=request.at,
+    )
+    return Done("The appeal is a case of its own. Somebody who did not decide answers it.", address_of(made))
 
 
-@require_http_methods(["GET", "POST"])
-@work_of_case
-def take_back(request: StaffRequest, case: Case) -> HttpResponse:
+def _before_withdrawal(request: StaffRequest, case: Case) -> Confirmation:
+    received_at = case.received_at.astimezone(ZoneInfo(letter_selectors.zone_of(case)))
+    return Confirmation(
+        "Close the request as taken back",
+        "Only where the person has said so. What the request stopped stays stopped; its record stays, sealed, as long"
+        " as the policy for requests says.",
+        extent=[
+            {"label": "Request", "value": f"{case.get_asks_display()} ({case.reference})"},
+            {"label": "Received", "value": f"{received_at:%-d %b %Y}"},
+        ],
+    )
+
+
+@case_page(
+    title="Withdraw request",
+    button="It was taken back",
+    confirm=_before_withdrawal,
+    errors={cases.ClosedError: INFO},
+)
+def take_back(request: StaffRequest, case: Case, _: Any) -> str:
     """The person takes the request back."""
-    if request.method == "POST":
-        try:
-            cases.take_back(case=case, by=request.actor, at=request.at)
-        except cases.ClosedError as error:
-            messages.info(request, str(error))
-        else:
-            messages.success(request, "Taken back. What it stopped stays stopped.")
-        return redirect("rights:case", case.pk)
-    extent = [
-        {"label": "Request", "value": f"{case.get_asks_display()} ({case.reference})"},
-        {
-            "label": "Received",
-            "value": f"{case.received_at.astimezone(ZoneInfo(letter_selectors.zone_of(case))):%-d %b %Y}",
-        },
-    ]
-    return render(request, "rights/take_back.html", {"case": case, "extent": extent})
+    cases.take_back(case=case, by=request.actor, at=request.at)
+    return "Taken back. What it stopped stays stopped."

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, takes_files
 from callprivacy.accounts.enums import Deed
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
@@ -35,7 +36,7 @@ from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, reaching, restricting
 from rights.services.restricting import NotCorrectableError
 from rights.views.cases import work_of
-from rights.views.doors import noon_of, work_of_case
+from rights.views.doors import case_action, case_page, noon_of, work_of_case
 
 _REFUSALS = (
     deciding.AlreadyDoneError,
@@ -421,24 +422,14 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
     return _identity_page(request, case, row, judge, revealed=revealed, reveal=None)
 
 
-@require_POST
-@work_of_case
-def close(request: StaffRequest, case: Case) -> HttpResponse:
+@case_action(errors={deciding.NotDecidedError: WARNING, deciding.UnfinishedError: WARNING})
+def close(request: StaffRequest, case: Case, _: Any) -> str:
     """The person has the answer."""
-    try:
-        deciding.close(case=case, by=request.actor, at=request.at)
-    except (deciding.NotDecidedError, deciding.UnfinishedError) as error:
-        messages.warning(request, str(error))
-    else:
-        days = ends.kept_for(case)
-        messages.success(request, f"Closed: the person has the answer. The record stays for {days:,} days.")
-    return redirect("rights:case", case.pk)
+    deciding.close(case=case, by=request.actor, at=request.at)
+    return f"Closed: the person has the answer. The record stays for {ends.kept_for(case):,} days."
 
 
-@require_http_methods(["GET", "POST"])
-@work_of_case
-def lift(request: StaffRequest, case: Case) -> HttpResponse:
-    """End the restriction that the case brought, once the person was told that it ends."""
+def _restricted(request: StaffRequest, case: Case) -> Case | HttpResponse:
     if not restricting.may_lift(case):
         messages.info(request, "This request restricts nothing now.")
         return redirect("rights:case", case.pk)
@@ -447,16 +438,10 @@ def lift(request: StaffRequest, case: Case) -> HttpResponse:
             request, "Write to the person first; once that letter has gone, the restriction can end."
         )
         return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={restricting.ENDS}")
-    if request.method == "POST":
-        try:
-            restricting.end(case=case, by=request.actor, at=request.at)
-        except (reaching.NotYoursError, restricting.NotRestrictedError, restricting.NotToldError) as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "The restriction ends within a minute.")
-        return redirect("rights:case", case.pk)
-    if unseen := _unseen(request, case):
-        return render(request, "rights/lift.html", {"case": case, "unseen": unseen})
+    return case
+
+
+def _before_lifting(request: StaffRequest, case: Case) -> Confirmation:
     targets = reach.targets_of(case)
     stay = restricting.kept_restricted(case=case, targets=targets)
     extent = [
@@ -465,7 +450,31 @@ def lift(request: StaffRequest, case: Case) -> HttpResponse:
     ]
     if stay:
         extent.append({"label": "Callers that another request keeps restricted", "value": f"{len(stay):,}"})
-    return render(request, "rights/lift.html", {"case": case, "extent": extent})
+    return Confirmation(
+        "Use the person’s data again",
+        "The person was told by letter. From then on their calls are shown, counted and analysed as those of others, as"
+        " far as their consent lets it.",
+        extent=extent,
+    )
+
+
+@case_page(
+    load=_restricted,
+    title="End the restriction",
+    button="End the restriction",
+    confirm=_before_lifting,
+    more=lambda request, case: {"unseen": _unseen(request, case)},
+    errors={
+        reaching.NotYoursError: WARNING,
+        restricting.NotRestrictedError: WARNING,
+        restricting.NotToldError: WARNING,
+    },
+    template="rights/lift.html",
+)
+def lift(request: StaffRequest, case: Case, _: Any) -> str:
+    """End the restriction that the case brought, once the person was told that it ends."""
+    restricting.end(case=case, by=request.actor, at=request.at)
+    return "The restriction ends within a minute."
 
 
 @require_safe

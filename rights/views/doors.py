@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, View
 from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
+from callprivacy.accounts.views.form_pages import action, form_page
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -97,3 +99,17 @@ def noon_of(day: date, case: Case, at: datetime) -> datetime:
 def last_of(day: date, case: Case, at: datetime) -> datetime:
     """The last instant of a day that was typed, in the case's zone, or now where that is sooner."""
     return min(calendars.end_of(day, ZoneInfo(letters.zone_of(case))) - timedelta(microseconds=1), at)
+
+
+def above(case: Case) -> list[tuple[str, str]]:
+    """What stands above a form about a case; the case is the way back."""
+    return [("Requests", reverse("rights:home")), (case.reference, address_of(case))]
+
+
+def address_of(case: Case) -> str:
+    """Where a case is."""
+    return reverse("rights:case", args=[case.pk])
+
+
+case_page = partial(form_page, right=work_of_case, crumbs=above, refused=422)
+case_action = partial(action, right=work_of_case, back=address_of)

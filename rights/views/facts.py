@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
+from typing import Any
+
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import form_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.forms.facts import FactsForm
@@ -33,17 +36,31 @@ def show_reach(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "rights/reach.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.HANDLE_REQUESTS)
-def set_facts(request: StaffRequest, client: Client) -> HttpResponse:
-    """Write down what the client said of itself."""
+def _known(request: StaffRequest, client: Client) -> dict[str, Any]:
+    return {"row": selectors.said_by(client), "laws": selectors.of_interest(client)}
+
+
+def _load(request: StaffRequest, client: Client) -> Client:
     access.require(request, AgencyRight.SIGN_OFF, client)
+    return client
+
+
+@form_page(
+    FactsForm,
+    right=Permission.HANDLE_REQUESTS,
+    load=_load,
+    title=lambda client: f"Figures of {client.name}",
+    lede=(
+        "What the client says of itself. Leave empty what you do not know: nothing is relaxed by not knowing. Requests"
+        " that came in before keep their dates."
+    ),
+    button="Write down",
+    crumbs=lambda client: [("Thresholds", reverse("rights:reach", args=[client.slug]))],
+    fill=_known,
+    refused=422,
+)
+def set_facts(request: StaffRequest, client: Client, form: FactsForm) -> str:
+    """Write down what the client said of itself."""
     row = selectors.said_by(client)
-    form = FactsForm(request.POST or None, row=row, laws=selectors.of_interest(client))
-    if request.method == "POST" and form.is_valid():
-        figures.set_facts(client=client, said=form.said(row), by=request.actor, at=request.at)
-        messages.success(request, "Written down. It holds for requests that come in from now on.")
-        return redirect("rights:reach", client.slug)
-    context = {"client": client, "form": form}
-    status = 422 if request.method == "POST" else 200
-    return render(request, "rights/reach_facts.html", context, status=status)
+    figures.set_facts(client=client, said=form.said(row), by=request.actor, at=request.at)
+    return "Written down. It holds for requests that come in from now on."

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Done
 from callprivacy.lib.status import Reader, Thing, words_for
 from rights import letters as texts
 from rights.channels import links
@@ -23,7 +24,7 @@ from rights.letters import Filled, MissingWordsError
 from rights.models import Case, Letter
 from rights.selectors import casebook, progress, words
 from rights.services import letters
-from rights.views.doors import of_case, work_of_case, works
+from rights.views.doors import address_of, case_action, of_case, work_of_case, works
 
 
 @never_cache
@@ -190,17 +191,13 @@ def _zone(case: Case) -> str:
     return (case.client or case.agency).time_zone
 
 
-@require_POST
-@work_of_case
-def send_again(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
+def _letter(request: StaffRequest, case: Case, letter_id: UUID) -> Letter:
+    return _find(case, letter_id)
+
+
+@case_action(load=_letter, back=lambda letter: address_of(letter.case), errors={letters.GoneError: INFO})
+def send_again(request: StaffRequest, letter: Letter, _: Any) -> Done:
     """Try a letter that was not delivered once more."""
-    try:
-        is_sent = letters.send_again(letter=_find(case, letter_id), by=request.actor, at=request.at)
-    except letters.GoneError as error:
-        messages.info(request, str(error))
-    else:
-        if is_sent:
-            messages.success(request, "It is tried again within a minute.")
-        else:
-            messages.warning(request, "It does not go: the first term is past, and the day stands as it was.")
-    return redirect("rights:case", case.pk)
+    if letters.send_again(letter=letter, by=request.actor, at=request.at):
+        return Done("It is tried again within a minute.")
+    return Done("It does not go: the first term is past, and the day stands as it was.", level=WARNING)

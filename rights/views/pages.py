@@ -9,10 +9,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import Confirmation, form_page
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -72,18 +74,34 @@ def _snippet(address: str, icon: str, language: Language) -> str:
     return f"{link}\n{gpc.notice_tag(address, language=language.value)}"
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def change_key(request: StaffRequest, client: Client) -> HttpResponse:
-    """Give the requests page another address, after saying what stops working."""
+def _load(request: StaffRequest, client: Client) -> RequestPage | HttpResponse:
     page = selectors.page_of(client, agency_id=client.agency_id)
-    if page is None:
-        return redirect("rights:page", client.slug)
-    if request.method == "POST":
-        notice.rotate_key(page=page, by=request.actor, at=request.at)
-        messages.success(request, "The page has a new address. Put it wherever the old one stood.")
-        return redirect("rights:page", client.slug)
-    return render(request, "rights/page_key.html", _context(client, page=page))
+    return page if page is not None else redirect("rights:page", client.slug)
+
+
+@form_page(
+    right=Permission.MANAGE_CONSENT,
+    load=_load,
+    title="Change the address of the requests page",
+    button="Change the address",
+    crumbs=lambda page: [("Requests page", reverse("rights:page", args=[page.client.slug]))],
+    confirm=lambda *_: Confirmation(
+        "The old address opens nothing from this moment",
+        "It cannot be brought back. The links on the client's site have to be pasted again.",
+        extent=[
+            {"label": "Pages", "value": "1, with the privacy notice"},
+            {"label": "Links on the client's site", "value": "all"},
+        ],
+        stays=[
+            "Requests that came in, and the personal pages of those who sent them.",
+            "Every published notice.",
+        ],
+    ),
+)
+def change_key(request: StaffRequest, page: RequestPage, _: Any) -> str:
+    """Give the requests page another address, after saying what stops working."""
+    notice.rotate_key(page=page, by=request.actor, at=request.at)
+    return "The page has a new address. Put it wherever the old one stood."
 
 
 @require_safe

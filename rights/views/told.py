@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.views.form_pages import INFO
 from consent.selectors import pages
 from rights.forms.cases import ReceiptForm
 from rights.models import Case, RecipientNotice
 from rights.selectors import told
 from rights.services import passing
-from rights.views.doors import clients_of, of_case, work_of_case, works
+from rights.views.doors import case_action, clients_of, of_case, work_of_case, works
 
 
 @require_safe
@@ -64,17 +67,19 @@ def _page(
     return render(request, "rights/told_one.html", context, status=status)
 
 
-@require_POST
-@work_of_case
-def mark_sent(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
+def _load(request: StaffRequest, case: Case, word_id: UUID) -> RecipientNotice:
+    return _find(case, word_id)
+
+
+@case_action(
+    load=_load,
+    back=lambda notice: reverse("rights:told", args=[notice.case_id, notice.pk]),
+    errors={passing.NotOpenError: INFO},
+)
+def mark_sent(request: StaffRequest, notice: RecipientNotice, _: Any) -> str:
     """The letter went out."""
-    try:
-        passing.mark_sent(notice=_find(case, word_id), by=request.actor, at=request.at)
-    except passing.NotOpenError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Saved as sent. Record the recipient’s receipt when it arrives.")
-    return redirect("rights:told", case.pk, word_id)
+    passing.mark_sent(notice=notice, by=request.actor, at=request.at)
+    return "Saved as sent. Record the recipient’s receipt when it arrives."
 
 
 @require_POST

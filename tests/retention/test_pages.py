@@ -270,6 +270,8 @@ def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast
     browser = signed_in(cast.alice)
 
     listed = browser.get("/clients/dentist/errands/").content.decode()
+    assert f'name="errand" value="{errand.pk}"' in listed
+    assert 'formaction="/clients/dentist/errands/"' in listed
     shown = browser.post(f"/clients/dentist/errands/{errand.pk}/").content.decode()
     browser.post("/clients/dentist/errands/", {"errand": str(errand.pk)})
 

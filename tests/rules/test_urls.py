@@ -311,7 +311,10 @@ SHUT = {
     "demo/phone/heard/": "the agency is no demo",
 }
 # Addresses that one role alone gets into, which is therefore asked there in any case.
-OPEN_TO = {"requests/<uuid:case_id>/asked/<uuid:approval_id>/": Role.APPROVER}
+OPEN_TO = {
+    "requests/<uuid:case_id>/asked/<uuid:approval_id>/": Role.APPROVER,
+    "requests/decisions/": Role.APPROVER,
+}
 # What an address asks behind the question mark, without which there is nothing for anybody.
 QUERIES: dict[str, Callable[[Things], str]] = {
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": lambda things: (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
+from typing import Any
+
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access, seconding, selectors, tasks
-from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed, Uncounted
-from callprivacy.accounts.models import User
+from callprivacy.accounts.models import Invitation, User
 from callprivacy.accounts.services import agencies, officers
 from callprivacy.accounts.services.people import RoleAboveError
+from callprivacy.accounts.views.form_pages import ERROR, action
 from callprivacy.accounts.views.people import invitation_or_404
 
 _WHY = {
@@ -76,24 +79,24 @@ def list_officers(request: StaffRequest) -> HttpResponse:
     return render(request, "accounts/officers.html", context)
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.GRANTS)
-def confirm(request: StaffRequest, pk: int) -> HttpResponse:
+@action(
+    right=AgencyRight.MANAGE_PEOPLE,
+    load=invitation_or_404,
+    back=lambda _: reverse("accounts:officers"),
+    confirms=Deed.GRANTS,
+    second=officers.confirm,
+    errors={
+        officers.NotWaitingError: ERROR,
+        officers.RemovedLatelyError: ERROR,
+        seconding.NotCountedError: ERROR,
+        RoleAboveError: ERROR,
+    },
+)
+def confirm(request: StaffRequest, invitation: Invitation, _: Any) -> str:
     """Confirm, as a second officer, that somebody becomes an officer."""
     try:
-        invitation = officers.confirm(
-            invitation=invitation_or_404(request, pk), by=request.actor, at=request.at
-        )
-    except (
-        officers.NotWaitingError,
-        officers.RemovedLatelyError,
-        seconding.NotCountedError,
-        RoleAboveError,
-    ) as error:
-        messages.error(request, str(error))
-    else:
-        agencies.send_confirmed(invitation, by=request.actor, at=request.at)
-        messages.success(request, f"Confirmed. {invitation.name} gets a link by mail.")
-    tasks.wake_people()
-    return redirect("accounts:officers")
+        confirmed = officers.confirm(invitation=invitation, by=request.actor, at=request.at)
+        agencies.send_confirmed(confirmed, by=request.actor, at=request.at)
+    finally:
+        tasks.wake_people()
+    return f"Confirmed. {confirmed.name} gets a link by mail."

@@ -1,0 +1,19 @@
+"""Filters of lists with the project's own fields, for django-filter."""
+
+from __future__ import annotations
+
+from django_filters import CharFilter, DateFilter
+
+from callprivacy.lib.forms import DayField, LineField
+
+
+class DayFilter(DateFilter):
+    """A day, by the browser's own picker."""
+
+    field_class = DayField
+
+
+class LineFilter(CharFilter):
+    """Text of one line."""
+
+    field_class = LineField
