@@ -190,6 +190,7 @@ _TOPICS: Final = {
     Topic.CONTACT_CONSENT: "Marketing calls and texts",
     Topic.SHARING_CONSENT: "Sale and sharing",
     Topic.ASKING_BY_MAIL: "Asking by e-mail for a consent to advertising",
+    Topic.CONTACTS_PER_DAY: "Contacts within 24 hours",
     Topic.DO_NOT_CALL_YEARS: "Do-not-call requests are kept",
     Topic.OPT_OUT_DAYS: "Opt-outs are honoured",
     Topic.OPT_OUT_REACH: "Reach of an opt-out",

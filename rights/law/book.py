@@ -23,7 +23,7 @@ from rights.enums import Kind
 from rights.law.rows import MEMBER, NATION, Counting, Law, Reach, Span, Term, Unit
 
 STALE_AFTER: Final = timedelta(days=90)
-FIGURES: Final = frozenset({"revenue", "sale_share", "people", "traded"})
+FIGURES: Final = frozenset({"revenue", "sale_share", "sensitive", "people", "traded"})
 """Facts of a client that a law may ask for."""
 
 # What laws and people call the same requests.
@@ -218,6 +218,7 @@ def _law(name: str, rest: dict[str, Any]) -> Law:
         since=_day(rest.pop("since")),
         established=rest.pop("established", False),
         commercial=rest.pop("commercial", False),
+        commercial_until=_day(rest.pop("commercial_until", None)),
         kinds=frozenset(Kind(kind) for kind in rest.pop("kinds", ())),
         reaches=tuple(_reach(dict(reach)) for reach in rest.pop("reaches", ())),
         citation=_text(rest, "citation"),

@@ -107,7 +107,8 @@ class Law:
 
     :ivar places: where the person lives, or the client is established, as (country, region).
     :ivar established: whether it also reaches everybody whose data are handled by who is established there.
-    :ivar commercial: whether it leaves out clients that do not work for profit.
+    :ivar commercial: whether it leaves out clients that do not work for profit, and
+    :ivar commercial_until: before which day; None: without end.
     :ivar kinds: the only kinds of requests it is about; empty: whatever it has terms for.
     :ivar reaches: the ways of being under it; none: everybody is.
     """
@@ -120,6 +121,7 @@ class Law:
     since: date
     established: bool
     commercial: bool
+    commercial_until: date | None
     kinds: frozenset[Kind]
     reaches: tuple[Reach, ...]
     citation: str
@@ -127,6 +129,10 @@ class Law:
     confidence: Confidence
     checked_on: date
     words: str
+
+    def leaves_out_nonprofits(self, on: date) -> bool:
+        """Whether clients that do not work for profit are outside of it on that day."""
+        return self.commercial and (self.commercial_until is None or on < self.commercial_until)
 
 
 @dataclass(frozen=True, slots=True)

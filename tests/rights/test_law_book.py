@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from django.core.management import call_command
 
-from consent.law import Confidence
+from consent.law import Confidence, Topic, load_pack
 from rights.enums import Kind
 from rights.law import (
     Book,
@@ -75,6 +75,25 @@ def test_every_row_says_where_it_is_written() -> None:
         assert row.citation
         assert row.source
         assert row.checked_on >= date(2026, 11, 1)
+
+
+# Duties that the rules of consent and the terms of requests both have, by the topic there and the kind here.
+SHARED = {Topic.WITHDRAWAL_DAYS: Kind.REVOCATION, Topic.SALE_OPT_OUT_DAYS: Kind.OPT_OUT}
+
+
+def test_a_duty_is_cited_alike_in_every_file_with_the_same_number_of_days() -> None:
+    pairs = [
+        (rule, term)
+        for rule in load_pack()
+        for term in load().terms
+        if SHARED.get(rule.topic) in term.kinds
+        and (rule.country, rule.region) in load().laws[term.law].places
+    ]
+    assert len(pairs) >= 12
+    for rule, term in pairs:
+        assert term.citation == rule.citation, (rule.id, term.id)
+        assert term.answer is not None
+        assert term.answer.count == rule.read().count, (rule.id, term.id)
 
 
 def test_what_is_only_known_in_general_is_not_called_verified() -> None:
