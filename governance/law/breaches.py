@@ -117,8 +117,8 @@ class Rule:
         if not self.in_working_days:
             return day + timedelta(days=days)
         (place,) = self.places
-        country, _, region = place.partition("-")
-        return calendars.add_working_days(day, days, country=country, region=region)
+        # Holidays of a state alone count as working days: fewer holidays are sooner.
+        return calendars.add_working_days(day, days, country=place.partition("-")[0])
 
 
 def find(name: str) -> Rule | None:
