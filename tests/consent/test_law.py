@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -137,6 +138,29 @@ class TestShipped:
             assert not (rule.is_verified and "general knowledge" in rule.source)
         assert {rule.confidence for rule in load_pack()} == set(Confidence)
 
+    def test_a_row_is_called_verified_where_its_text_was_read(self) -> None:
+        assert law.unread(load_pack()) == []
+        verified = [rule for rule in load_pack() if rule.is_verified]
+        assert len(verified) >= 37
+        for rule in verified:
+            assert rule.address.startswith("https://"), rule.id
+            assert rule.read_on is not None
+            assert rule.read_on <= rule.checked_on
+            assert 20 <= len(rule.quotation) <= pack.LONGEST_QUOTATION, rule.id
+            assert not rule.not_verified
+        assert all(rule.not_verified for rule in load_pack() if not rule.is_verified)
+
+    @pytest.mark.parametrize("missing", ["address", "quotation", "read_on"])
+    def test_verified_takes_an_address_a_day_and_a_quotation(self, missing: str) -> None:
+        rule = load_pack().get("us-ct-recording-consent")
+        assert rule is not None
+        assert rule.is_verified
+        without = replace(rule, **{missing: None if missing == "read_on" else ""})
+        assert not without.is_verified, "it decides, and says that it is not verified"
+        assert [fault.kind for fault in law.unread([without])] == ["unread"]
+        long = replace(rule, quotation="x" * (pack.LONGEST_QUOTATION + 1))
+        assert [fault.kind for fault in law.unread([long])] == ["quotation"]
+
     def test_it_is_read_once(self) -> None:
         assert load_pack() is load_pack()
         assert len(load_pack().digest) == 64
@@ -195,6 +219,18 @@ class TestReading:
         assert parse_pack(SHIPPED.encode()).digest == load_pack().digest
         assert parse_pack(("\ufeff" + SHIPPED.replace("\n", "\r\n")).encode()).digest == load_pack().digest
 
+    def test_a_pack_from_before_quotations_is_read_and_keeps_its_digest(self) -> None:
+        bare = [
+            replace(rule, address="", read_on=None, quotation="", not_verified="") for rule in load_pack()
+        ]
+        rows = list(csv.reader(io.StringIO(law.dump_pack(Rules(bare, version="x", digest="x")))))
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(row[: len(law.BEFORE_QUOTATIONS)] for row in rows[1:])
+        old = parse_pack(f"# version: old\n{out.getvalue()}")
+        assert old.digest == hashlib.sha256(out.getvalue().encode()).hexdigest()
+        assert parse_pack(law.dump_pack(old)).digest == old.digest
+        assert not any(rule.is_verified for rule in old)
+
     @pytest.mark.parametrize("sign", ["=", "+", "-", "@"])
     def test_no_cell_of_the_file_is_a_formula(self, sign: str) -> None:
         first, *others = load_pack().rules
@@ -221,7 +257,7 @@ class TestReading:
             (SHIPPED.split("\n", 1)[1], "line 1: version"),
             (b"\xff", "pack: encoding"),
             ("# version: 1\nid,country\n", "line 2: columns"),
-            (plus("us-tx-x,US,TX,vendor_use"), "row: has 4 cells, expected 12"),
+            (plus("us-tx-x,US,TX,vendor_use"), "row: has 4 cells, expected 16"),
             (plus('us-tx-x,"US'), "is not CSV"),
             (changed("us-tx-recording-consent,", ",TX,", ",XY,"), "unknown place: US XY"),
             (changed("us-tx-recording-consent,", ",US,", ",QQ,"), "unknown place: QQ TX"),
