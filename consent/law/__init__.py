@@ -8,6 +8,7 @@ Pure: neither models nor the clock. `load_pack()` gives the shipped rules, `pars
 from consent.law.book import NoRuleError, Rules
 from consent.law.pack import (
     BEFORE_QUOTATIONS,
+    LONGEST_QUOTATION,
     Difference,
     Fault,
     PackError,
@@ -25,6 +26,7 @@ from consent.law.topics import Days, Hours, Topic
 
 __all__ = [
     "BEFORE_QUOTATIONS",
+    "LONGEST_QUOTATION",
     "Confidence",
     "Days",
     "Difference",

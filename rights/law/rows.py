@@ -84,6 +84,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Where and when a person read the text, and the sentence that the row rests on; what "verified" takes."""
+
+    address: str
+    on: date
+    quotation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """
     One way to be under a law: every figure that is named has to be reached.
@@ -129,6 +138,7 @@ class Law:
     confidence: Confidence
     checked_on: date
     words: str
+    read: Reading | None
 
     def leaves_out_nonprofits(self, on: date) -> bool:
         """Whether clients that do not work for profit are outside of it on that day."""
@@ -167,6 +177,7 @@ class Term:
     confidence: Confidence
     checked_on: date
     words: str
+    read: Reading | None
 
     def holds_on(self, on: date) -> bool:
         """Whether it is in force for what is received on that day."""

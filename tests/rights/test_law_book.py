@@ -36,6 +36,9 @@ citation = "Here s.1"
 source = "the gazette"
 confidence = "verified"
 checked_on = 2026-11-26
+address = "https://gazette.example/1"
+read_on = 2026-11-26
+quotation = "Within 45 days."
 """
 TERM = """
 [here-requests]
@@ -49,6 +52,9 @@ citation = "Here s.2"
 source = "the gazette"
 confidence = "verified"
 checked_on = 2026-11-26
+address = "https://gazette.example/1"
+read_on = 2026-11-26
+quotation = "Within 45 days."
 """
 
 
@@ -94,6 +100,18 @@ def test_a_duty_is_cited_alike_in_every_file_with_the_same_number_of_days() -> N
         assert term.citation == rule.citation, (rule.id, term.id)
         assert term.answer is not None
         assert term.answer.count == rule.read().count, (rule.id, term.id)
+
+
+def test_verified_takes_an_address_a_day_and_a_short_quotation() -> None:
+    bare = TERM.replace('quotation = "Within 45 days."\n', "")
+    assert found(terms=bare) >= {("here-requests", "missing")}
+    long = TERM.replace("Within 45 days.", "x" * 241)
+    assert ("here-requests", "quotation") in found(terms=long)
+    unread = "\n".join(
+        line for line in TERM.splitlines() if not line.startswith(("address", "read_on", "quotation"))
+    )
+    assert ("here-requests", "verified") in found(terms=unread)
+    assert sum(row.confidence is Confidence.VERIFIED for row in rows()) >= 11
 
 
 def test_what_is_only_known_in_general_is_not_called_verified() -> None:
