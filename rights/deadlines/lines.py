@@ -68,7 +68,7 @@ def answer(text: Iterable[str], options: Options) -> Iterator[list[str]]:
         raise LineError(
             [(1, f"expected the columns {', '.join(COLUMNS)}, each once; look at {', '.join(missing)}.")]
         )
-    places = {name: names.index(name) for name in (*COLUMNS, *MAY_HAVE) if name in names}
+    places: dict[str, int] = {name: names.index(name) for name in (*COLUMNS, *MAY_HAVE) if name in names}
     answered: list[list[str]] = []
     faults: list[tuple[int, str]] = []
     for line, cells in rows:
