@@ -17,6 +17,8 @@ import holidays
 
 _DAY: Final = timedelta(days=1)
 _ANY_YEAR: Final = 2026
+_MOVED_BY_DECREE: Final = frozenset({"GR"})
+"""Where a holiday moves only by a decree of its year, which the library presumes (Greece, 1 May in Holy Week)."""
 
 
 def is_known(country: str, region: str = "") -> bool:
@@ -25,7 +27,11 @@ def is_known(country: str, region: str = "") -> bool:
 
 
 def is_holiday(day: date, *, country: str, region: str = "") -> bool:
-    """Whether a day is a public holiday of a place; of a part whose own nobody knows, one of its country."""
+    """
+    Whether nobody is called on a day: a public holiday of the place, or a working day that was exchanged for another.
+
+    Of a part whose own nobody knows, one of its country.
+    """
     known = _holidays_of(country, region, day.year)
     if known is None and region:
         known = _holidays_of(country, "", day.year)
@@ -36,9 +42,10 @@ def is_working_day(day: date, *, country: str = "", region: str = "") -> bool:
     """
     Whether a day is neither Saturday, nor Sunday, nor a public holiday of the place.
 
-    A place whose holidays are not known, and no place, have weekends only.
+    A place whose holidays are not known, and no place, have weekends only. A working day that a government exchanged
+    for a Saturday (Hungary, Latvia) is no public holiday, and no deadline waits for it.
     """
-    known = _holidays_of(country, region, day.year)
+    known = _public_holidays_of(country, region, day.year)
     return day.weekday() < 5 and (known is None or day not in known)
 
 
@@ -73,6 +80,19 @@ def day_in(zone: str, at: datetime) -> date:
 def end_of(day: date, zone: ZoneInfo) -> datetime:
     """The first instant after a local day, in UTC: where midnight is skipped, the one at which it is skipped."""
     return datetime.combine(day + _DAY, time.min, tzinfo=zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _public_holidays_of(country: str, region: str, year: int) -> frozenset[date] | None:
+    """The public holidays alone, without days that were exchanged for others, and moved ones that nobody decreed."""
+    known = _holidays_of(country, region, year)
+    if known is None:
+        return None
+    days = holidays.country_holidays(
+        country, subdiv=region or None, years=year, observed=country not in _MOVED_BY_DECREE
+    )
+    exchanged = str(getattr(days, "substituted_label", None) or "").partition("%s")[0]
+    return frozenset(day for day in days if not exchanged or not days[day].startswith(exchanged))
 
 
 @lru_cache(maxsize=4096)

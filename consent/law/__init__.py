@@ -7,6 +7,8 @@ Pure: neither models nor the clock. `load_pack()` gives the shipped rules, `pars
 
 from consent.law.book import NoRuleError, Rules
 from consent.law.pack import (
+    BEFORE_QUOTATIONS,
+    LONGEST_QUOTATION,
     Difference,
     Fault,
     PackError,
@@ -17,11 +19,14 @@ from consent.law.pack import (
     parse_pack,
     shipped_text,
     stale,
+    unread,
 )
 from consent.law.rule import Confidence, Rule
 from consent.law.topics import Days, Hours, Topic
 
 __all__ = [
+    "BEFORE_QUOTATIONS",
+    "LONGEST_QUOTATION",
     "Confidence",
     "Days",
     "Difference",
@@ -39,4 +44,5 @@ __all__ = [
     "parse_pack",
     "shipped_text",
     "stale",
+    "unread",
 ]

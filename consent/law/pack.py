@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cache
@@ -27,6 +27,9 @@ from consent.law.rule import Confidence, Rule
 from consent.law.topics import CAME_LATER, Topic
 
 COLUMNS: Final = tuple(field.name for field in fields(Rule))
+BEFORE_QUOTATIONS: Final = COLUMNS[: COLUMNS.index("address")]
+"""The columns of packs from before rows held the sentence that they rest on; such packs are read, and written whole."""
+LONGEST_QUOTATION: Final = 240
 STALE_AFTER: Final = timedelta(days=90)
 LARGEST: Final = 4 * 1024 * 1024
 SHIPPED: Final = Path(__file__).parent / "rules"
@@ -141,11 +144,11 @@ def read(raw: bytes | str) -> tuple[str, list[Rule], list[Fault]]:
     found: list[Fault] = []
     try:
         header = next(rows, [])
-        if tuple(header) != COLUMNS:
+        if tuple(header) not in {COLUMNS, BEFORE_QUOTATIONS}:
             return named[1], [], [Fault("line 2", "columns", f"expected {','.join(COLUMNS)}")]
         for cells in rows:
             if any(cells):
-                rule = _row(cells, rows.line_num + 1, found)
+                rule = _row(cells, header, rows.line_num + 1, found)
                 rules.extend([rule] if rule is not None else [])
     except csv.Error as error:
         found.append(Fault(f"line {rows.line_num + 1}", "row", f"is not CSV: {bounds.csv_fault(error)}"))
@@ -160,14 +163,18 @@ def dump_pack(rules: Rules) -> str:
     """
     out = io.StringIO()
     out.write(f"# version: {rules.version}\n")
-    _write(out, rules.rules, cell=_harmless)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_harmless(cell) for cell in _cells(rule, whole=True)] for rule in rules.rules)
     return out.getvalue()
 
 
 def digest_of(rules: Iterable[Rule]) -> str:
     """SHA-256, in hexadecimal, over the rows by id; neither the version nor the order of lines is in it."""
     out = io.StringIO()
-    _write(out, sorted(rules, key=lambda rule: rule.id))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(BEFORE_QUOTATIONS)
+    writer.writerows(_cells(rule, whole=False) for rule in sorted(rules, key=lambda rule: rule.id))
     return hashlib.sha256(out.getvalue().encode()).hexdigest()
 
 
@@ -207,12 +214,34 @@ def stale(rules: Iterable[Rule], on: date) -> list[Fault]:
     ]
 
 
-def _row(cells: list[str], line: int, found: list[Fault]) -> Rule | None:
+def unread(rules: Iterable[Rule]) -> list[Fault]:
+    """The rows that are called verified without what that takes, and those that do not say why they are not."""
+    found: list[Fault] = []
+    for rule in rules:
+        if rule.confidence is not Confidence.VERIFIED:
+            if not rule.not_verified:
+                found.append(
+                    Fault(rule.id, "not verified", "it does not say why, and what decides until then")
+                )
+        elif rule.is_unread:
+            found.append(
+                Fault(rule.id, "unread", "verified takes an address, the day it was read and a quotation")
+            )
+        elif len(rule.quotation) > LONGEST_QUOTATION:
+            found.append(Fault(rule.id, "quotation", f"is longer than {LONGEST_QUOTATION} characters"))
+        elif not rule.address.startswith("https://") or rule.not_verified:
+            found.append(
+                Fault(rule.id, "unread", "its address is no https address, or it says why it is not verified")
+            )
+    return found
+
+
+def _row(cells: list[str], header: list[str], line: int, found: list[Fault]) -> Rule | None:
     """One rule, or None and its faults in `found`."""
-    if len(cells) != len(COLUMNS):
-        found.append(Fault(f"line {line}", "row", f"has {len(cells)} cells, expected {len(COLUMNS)}"))
+    if len(cells) != len(header):
+        found.append(Fault(f"line {line}", "row", f"has {len(cells)} cells, expected {len(header)}"))
         return None
-    row = dict(zip(COLUMNS, (_plain(cell) for cell in cells), strict=True))
+    row = dict.fromkeys(COLUMNS, "") | dict(zip(header, (_plain(cell) for cell in cells), strict=True))
     about = f"{row['id'] or 'no id'} (line {line})"
     wrong = [Fault(about, *fault) for fault in _wrong(row)]
     found.extend(wrong)
@@ -231,6 +260,10 @@ def _row(cells: list[str], line: int, found: list[Fault]) -> Rule | None:
         confidence=Confidence(row["confidence"]),
         checked_on=date.fromisoformat(row["checked_on"]),
         signed_off_by=row["signed_off_by"],
+        address=row["address"],
+        read_on=_day(row["read_on"]),
+        quotation=row["quotation"],
+        not_verified=row["not_verified"],
     )
 
 
@@ -262,7 +295,7 @@ def _wrong_value(row: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _wrong_dates(row: dict[str, str]) -> Iterator[tuple[str, str]]:
     read: dict[str, date] = {}
-    for name in ("effective_from", "effective_to", "checked_on"):
+    for name in ("effective_from", "effective_to", "checked_on", "read_on"):
         if row[name]:
             try:
                 read[name] = date.fromisoformat(row[name])
@@ -347,16 +380,14 @@ def _weak_fallback(rules: list[Rule]) -> Iterator[Fault]:
             yield Fault(rule.id, "weak", "an unknown place asks for everybody's consent at least")
 
 
+def _cells(rule: Rule, *, whole: bool) -> list[str]:
+    """A row's cells; a digest leaves out empty cells that came with quotations, so that old packs keep theirs."""
+    cells = ["" if (value := getattr(rule, name)) is None else str(value) for name in COLUMNS]
+    return cells if whole or any(cells[len(BEFORE_QUOTATIONS) :]) else cells[: len(BEFORE_QUOTATIONS)]
+
+
 def _substance(rule: Rule) -> tuple[object, ...]:
     return rule.country, rule.region, rule.topic, rule.value, rule.effective_from, rule.effective_to
-
-
-def _write(out: io.StringIO, rules: Iterable[Rule], *, cell: Callable[[str], str] = str) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for rule in rules:
-        values = (getattr(rule, name) for name in COLUMNS)
-        writer.writerow("" if value is None else cell(str(value)) for value in values)
 
 
 def _harmless(cell: str) -> str:

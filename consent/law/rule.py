@@ -11,7 +11,12 @@ from consent.law.topics import Topic
 
 
 class Confidence(StrEnum):
-    """How sure the value is; a rule that is not verified decides all the same and says so."""
+    """
+    How sure the value is; a rule that is not verified decides all the same and says so.
+
+    Verified: a person read the statute, the regulation or the regulator's page, in an official or a stored copy. The
+    row names its address, the day, and the sentence that it rests on.
+    """
 
     VERIFIED = "verified"
     SECONDARY = "secondary"
@@ -24,7 +29,9 @@ class Rule:
     One row.
 
     `effective_from` None is "as far back as calls are judged", `effective_to` is exclusive and None is "until
-    further notice". `signed_off_by` names the counsel's role that approved the row, or is "".
+    further notice". `signed_off_by` names the counsel's role that approved the row, or is "". `address`, `read_on` and
+    `quotation` say where and when the primary text was read, and the sentence that the value rests on; `not_verified`
+    says why that did not happen, and what decides until then.
     """
 
     id: str
@@ -39,10 +46,20 @@ class Rule:
     confidence: Confidence
     checked_on: date
     signed_off_by: str
+    address: str = ""
+    read_on: date | None = None
+    quotation: str = ""
+    not_verified: str = ""
 
     @property
     def is_verified(self) -> bool:
-        return self.confidence is Confidence.VERIFIED
+        """Whether the row is called verified and has all that this takes."""
+        return self.confidence is Confidence.VERIFIED and not self.is_unread
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the row does not show that a person read the text: an address, a day and a sentence."""
+        return not (self.address and self.read_on and self.quotation)
 
     @property
     def strictness(self) -> float:

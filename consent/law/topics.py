@@ -31,6 +31,7 @@ class Topic(StrEnum):
     MINORS = "minors"
     HEALTH = "health"
     QUIET_HOURS = "quiet_hours"
+    CONTACTS_PER_DAY = "contacts_per_day"
     DO_NOT_CALL_YEARS = "do_not_call_years"
     OPT_OUT_DAYS = "opt_out_days"
     OPT_OUT_REACH = "opt_out_reach"
@@ -195,13 +196,14 @@ _FOR_READING: Final = {
     Topic.OPT_OUT_REACH: "For reading: an opt-out ends all calls and texts of the client, wherever the person is.",
     Topic.SIGNAL_HONOURED: "For reading: the signal is honoured for everybody, wherever the person is.",
     Topic.SIGNAL_CONFIRMED: "For reading: that the signal was honoured is shown to everybody.",
+    Topic.CONTACTS_PER_DAY: "For reading: the product does not act on it yet. It does not count calls and texts.",
     Topic.VENDOR_USE: "For reading: the product does not act on it yet. What a vendor may do stands in its contract.",
     Topic.EVIDENCE_MONTHS: "For reading: the product does not act on it yet. No date ends the evidence in the ledger.",
     Topic.RECORDING_MONTHS: "For reading: the product does not act on it yet. Each client has a keep-for of its own.",
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
-CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL})
+CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL, Topic.CONTACTS_PER_DAY})
 """Topics of which packs that were imported before say nothing: who asks takes the shipped rules then (`contact`)."""
 
 _KINDS: Final[dict[Topic, _Kind]] = {
@@ -230,6 +232,9 @@ _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
     Topic.HEALTH: _words("What is asked for where a call is about health", "express"),
     Topic.QUIET_HOURS: _hours("When people may be called, at their local time"),
+    Topic.CONTACTS_PER_DAY: _number(
+        "How many times in 24 hours a person may be called or texted for marketing", longer_is_stricter=False
+    ),
     Topic.DO_NOT_CALL_YEARS: _number(
         "How many years a company keeps a do-not-call request", longer_is_stricter=True
     ),

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -20,10 +20,11 @@ from callprivacy.calls.models import Caller
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client, Place
 from consent import law
-from consent.law import Confidence, Days, Rule, Rules, Topic, places
+from consent.law import Days, Rule, Rules, Topic, places
 from consent.models import AnsweringSite, PackEffect, RulePack, RuleSignOff
 
 PACKS_SHOWN: Final = 20
+_APPROVED: Final = law.BEFORE_QUOTATIONS[: law.BEFORE_QUOTATIONS.index("checked_on")]
 STRICTEST_FIRST: Final = ("express_only", "all_party", "informed", "one_party")
 
 
@@ -85,7 +86,8 @@ def packs() -> QuerySet[RulePack]:
 
 def fingerprint(rule: Rule) -> str:
     """What counsel approves: everything about a rule but when it was last checked and who signed it before."""
-    facts = [str(fact) for fact in astuple(rule)[:-2]]
+    facts = [str(getattr(rule, name)) for name in _APPROVED]
+    facts += [fact for fact in (rule.address, rule.quotation) if fact]
     return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()
 
 
@@ -112,7 +114,7 @@ class RuleLine:
     @property
     def is_verified(self) -> bool:
         """Whether somebody has opened the source itself."""
-        return self.rule.confidence is Confidence.VERIFIED
+        return self.rule.is_verified
 
     @property
     def place_name(self) -> str:
@@ -190,6 +192,7 @@ _TOPICS: Final = {
     Topic.CONTACT_CONSENT: "Marketing calls and texts",
     Topic.SHARING_CONSENT: "Sale and sharing",
     Topic.ASKING_BY_MAIL: "Asking by e-mail for a consent to advertising",
+    Topic.CONTACTS_PER_DAY: "Contacts within 24 hours",
     Topic.DO_NOT_CALL_YEARS: "Do-not-call requests are kept",
     Topic.OPT_OUT_DAYS: "Opt-outs are honoured",
     Topic.OPT_OUT_REACH: "Reach of an opt-out",

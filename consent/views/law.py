@@ -175,6 +175,10 @@ _FACTS: Final = (
     ("confidence", "Confidence"),
     ("checked_on", "Checked on"),
     ("signed_off_by", "Signed off by"),
+    ("address", "Read at"),
+    ("read_on", "Read on"),
+    ("quotation", "Quotation"),
+    ("not_verified", "Why it is not verified"),
 )
 
 

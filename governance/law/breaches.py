@@ -41,6 +41,10 @@ _UNRULED: Final = "law-of-"
 """What the names of duties begin with that stand for a place without a rule."""
 
 
+class UnknownBreachError(LookupError):
+    """No rule of breaches has that name."""
+
+
 class RulesError(ValueError):
     """The file of rules says something that no rule may say."""
 
@@ -117,8 +121,8 @@ class Rule:
         if not self.in_working_days:
             return day + timedelta(days=days)
         (place,) = self.places
-        country, _, region = place.partition("-")
-        return calendars.add_working_days(day, days, country=country, region=region)
+        # Holidays of a state alone count as working days: fewer holidays are sooner.
+        return calendars.add_working_days(day, days, country=place.partition("-")[0])
 
 
 def find(name: str) -> Rule | None:
@@ -126,6 +130,22 @@ def find(name: str) -> Rule | None:
     if name.startswith(_UNRULED):
         return _look_at(name.removeprefix(_UNRULED))
     return rules().get(name)
+
+
+def count(
+    name: str, aware_at: datetime, zone: ZoneInfo, told_at: datetime | None
+) -> tuple[datetime | None, bool]:
+    """
+    When the number of a rule ends, exclusive, and whether it is one of hours.
+
+    :param name: the rule's, or of a law that tells an authority the law's ("gdpr", "uk_gdpr").
+    :raises UnknownBreachError: there is no such rule.
+    """
+    word = name.strip().lower().replace("_", "-")
+    rule = rules().get(word) or rules().get(f"{word}-33")
+    if rule is None:
+        raise UnknownBreachError(f'There is no rule of breaches "{name}". There are: {", ".join(rules())}.')
+    return rule.due_at(aware_at, zone=zone, told_at=told_at), rule.hours is not None
 
 
 def unruled(where: Collection[str]) -> Iterator[Rule]:

@@ -74,6 +74,7 @@ class Deadlines:
     :ivar appeal_by: an appeal, where there is one, is answered.
     :ivar terms: ids of the terms that decided. :ivar why: sentences.
     :ivar stands: whether the answer has no day because its clock stands.
+    :ivar in_force_from: the day from which the law or its term holds, where the request came in before it.
     """
 
     law: Law
@@ -86,6 +87,7 @@ class Deadlines:
     terms: tuple[str, ...]
     why: tuple[str, ...]
     stands: bool = False
+    in_force_from: date | None = None
 
 
 @dataclass(slots=True)
@@ -201,6 +203,7 @@ def deadlines_of(
         tuple(ids),
         tuple(why),
         stands,
+        _comes(found, term, received_on),
     )
 
 
@@ -223,10 +226,15 @@ def _local(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
+def _comes(law: Law, term: Term, received_on: date) -> date | None:
+    """The day from which a law and its term hold, where a request was received before it."""
+    first = max(filter(None, (law.since, term.since)))
+    return first if received_on < first else None
+
+
 def _opening(law: Law, term: Term, kind: Kind, received_on: date, zone: str) -> list[str]:
     why = [f"{term.citation}.", f"Received on {_words(received_on)} ({zone})."]
-    first = max(filter(None, (law.since, term.since)))
-    if received_on < first:
+    if (first := _comes(law, term, received_on)) is not None:
         why.append(f"It holds only since {_words(first)}, and is counted by as if it had held already.")
     if kind in term.silent_on:
         why.append(f"{law.name} grants no such right; that it is refused, and why, is said by the same day.")

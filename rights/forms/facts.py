@@ -12,6 +12,8 @@ from rights.law import Law
 from rights.models import ClientFacts
 
 _UNKNOWN: Final = [("", "Not known"), ("no", "It works for profit"), ("yes", "It does not work for profit")]
+_HANDLED: Final = [("", "Not known"), ("yes", "It handles sensitive data"), ("no", "It handles none")]
+_YES_OR_NO: Final = {"yes": True, "no": False}
 _MOST: Final = 10**15
 _PREFIXES: Final = {
     "people": "Of how many people there it handles data in a year",
@@ -35,6 +37,12 @@ class FactsForm(forms.Form):
         required=False,
         min_value=0,
         max_value=100,
+    )
+    sensitive = forms.ChoiceField(
+        label="Sensitive data",
+        choices=_HANDLED,
+        required=False,
+        help_text="Such as data on health, faith, origin, sex life, children, biometrics or a precise place.",
     )
     ask = LineField(
         label="Whom people may ask at the client",
@@ -77,7 +85,8 @@ class FactsForm(forms.Form):
                 if value is not None:
                     counts[region] = value
         return {
-            "nonprofit": {"yes": True, "no": False}.get(given["nonprofit"]),
+            "nonprofit": _YES_OR_NO.get(given["nonprofit"]),
+            "sensitive": _YES_OR_NO.get(given["sensitive"]),
             "revenue": given["revenue"],
             "sale_share": given["sale_share"],
             "ask": given["ask"],
@@ -97,6 +106,7 @@ def _initial(row: ClientFacts | None) -> dict[str, Any]:
         "nonprofit": {True: "yes", False: "no", None: ""}[row.nonprofit],
         "revenue": row.revenue,
         "sale_share": row.sale_share,
+        "sensitive": {True: "yes", False: "no", None: ""}[row.sensitive],
         "ask": row.ask,
         **counted,
     }

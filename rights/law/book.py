@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from callprivacy.lib import calendars
-from consent.law import Confidence, places
+from consent.law import LONGEST_QUOTATION, Confidence, places
 from rights.enums import Kind
-from rights.law.rows import MEMBER, NATION, Counting, Law, Reach, Span, Term, Unit
+from rights.law.rows import MEMBER, NATION, Counting, Law, Reach, Reading, Span, Term, Unit
 
 STALE_AFTER: Final = timedelta(days=90)
-FIGURES: Final = frozenset({"revenue", "sale_share", "people", "traded"})
+FIGURES: Final = frozenset({"revenue", "sale_share", "sensitive", "people", "traded"})
 """Facts of a client that a law may ask for."""
 
 # What laws and people call the same requests.
@@ -218,6 +218,7 @@ def _law(name: str, rest: dict[str, Any]) -> Law:
         since=_day(rest.pop("since")),
         established=rest.pop("established", False),
         commercial=rest.pop("commercial", False),
+        commercial_until=_day(rest.pop("commercial_until", None)),
         kinds=frozenset(Kind(kind) for kind in rest.pop("kinds", ())),
         reaches=tuple(_reach(dict(reach)) for reach in rest.pop("reaches", ())),
         citation=_text(rest, "citation"),
@@ -225,6 +226,7 @@ def _law(name: str, rest: dict[str, Any]) -> Law:
         confidence=Confidence(rest.pop("confidence")),
         checked_on=_day(rest.pop("checked_on")),
         words=rest.pop("words", ""),
+        read=_reading(rest),
     )
 
 
@@ -248,6 +250,7 @@ def _term(name: str, rest: dict[str, Any]) -> Term:
         confidence=Confidence(rest.pop("confidence")),
         checked_on=_day(rest.pop("checked_on")),
         words=rest.pop("words", ""),
+        read=_reading(rest),
     )
 
 
@@ -266,6 +269,13 @@ def _day(value: Any) -> Any:
 
 def _span(rest: dict[str, Any], key: str) -> Span | None:
     return Span.read(rest.pop(key)) if key in rest else None
+
+
+def _reading(rest: dict[str, Any]) -> Reading | None:
+    keys = ("address", "read_on", "quotation")
+    if not any(key in rest for key in keys):
+        return None
+    return Reading(_text(rest, "address"), _day(rest.pop("read_on")), _text(rest, "quotation"))
 
 
 def _place(text: str) -> tuple[str, str]:
@@ -296,6 +306,14 @@ def _uncited(book: Book) -> Iterator[Fault]:
         for key in ("citation", "source"):
             if not getattr(row, key):
                 yield Fault(row.id, f"missing {key}", "nothing is counted without one")
+        if (row.confidence is Confidence.VERIFIED) != (row.read is not None):
+            yield Fault(
+                row.id,
+                "verified",
+                "takes an address, the day it was read and a quotation, and nothing else has them",
+            )
+        elif row.read is not None and not 0 < len(row.read.quotation) <= LONGEST_QUOTATION:
+            yield Fault(row.id, "quotation", f"has none, or more than {LONGEST_QUOTATION} characters")
 
 
 def _names_twice(book: Book) -> Iterator[Fault]:

@@ -21,6 +21,7 @@ from rights.law.rows import Law, Reach
 _FIGURES: Final = {
     "revenue": "its revenue",
     "sale_share": "its share of revenue from selling data",
+    "sensitive": "whether it handles sensitive data",
     "people": "how many people's data it handles there",
     "traded": "how many people's data it buys, sells or shares there",
 }
@@ -34,6 +35,7 @@ class Facts:
     :ivar places: where it is established or does business, as (country, region; "" for the whole country).
     :ivar revenue: of the year before, gross, in US dollars.
     :ivar sale_share: share of its revenue that comes from selling personal data, in per cent.
+    :ivar sensitive: whether it handles any sensitive data, such as data on health.
     :ivar people: by US state ("VA"), of how many people there it handles data in a year.
     :ivar traded: by US state, of how many people there it buys, sells or shares data in a year.
     :ivar nonprofit: whether it works not for profit.
@@ -42,6 +44,7 @@ class Facts:
     places: frozenset[tuple[str, str]] = frozenset()
     revenue: int | None = None
     sale_share: int | None = None
+    sensitive: bool | None = None
     people: Mapping[str, int] = field(default_factory=dict)
     traded: Mapping[str, int] = field(default_factory=dict)
     nonprofit: bool | None = None
@@ -147,7 +150,7 @@ def _same_country(country: str, code: str) -> bool:
 
 def _under(law: Law, facts: Facts, on: date) -> _Ground | None:
     """Whether what the client said of itself brings it under the law."""
-    if law.commercial and facts.nonprofit:
+    if law.leaves_out_nonprofits(on) and facts.nonprofit:
         return None
     ways = [reach for reach in law.reaches if reach.holds_on(on)]
     if not ways:
@@ -182,6 +185,8 @@ def _value(fact: str, law: Law, facts: Facts) -> int | None:
         return facts.revenue
     if fact == "sale_share":
         return facts.sale_share
+    if fact == "sensitive":
+        return facts.sensitive
     counts = facts.people if fact == "people" else facts.traded
     return next((counts[region] for _, region in law.places if region in counts), None)
 
@@ -251,10 +256,10 @@ def standing_of(law: Law, facts: Facts, *, on: date) -> Standing:
     here = _does_business(law, facts)
     if here is False:
         return said(Verdict.DOES_NOT, f"No place of business in {where} is named in the client's profile.")
-    if law.commercial and facts.nonprofit:
+    if law.leaves_out_nonprofits(on) and facts.nonprofit:
         return said(Verdict.DOES_NOT, "It leaves out who does not work for profit.")
     missing = [] if here else [f"whether it does business in {where}"]
-    missing += [_FOR_PROFIT] if law.commercial and facts.nonprofit is None else []
+    missing += [_FOR_PROFIT] if law.leaves_out_nonprofits(on) and facts.nonprofit is None else []
     held = [way for way in law.reaches if way.holds_on(on)]
     verdicts = [_reached(way, law, facts) for way in held]
     if held and all(verdict is False for verdict in verdicts):
@@ -298,6 +303,8 @@ def _figure(fact: str, figure: int, *, more: bool) -> str:
         return f"{_MONEY[fact]} {word} ${figure:,}"
     if fact == "sale_share":
         return f"{_MONEY[fact]} {word} {figure} %"
+    if fact == "sensitive":
+        return "any sensitive data"
     return f"{word} {figure:,} {_COUNTS[fact]}"
 
 

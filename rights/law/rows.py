@@ -84,6 +84,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Where and when a person read the text, and the sentence that the row rests on; what "verified" takes."""
+
+    address: str
+    on: date
+    quotation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """
     One way to be under a law: every figure that is named has to be reached.
@@ -107,7 +116,8 @@ class Law:
 
     :ivar places: where the person lives, or the client is established, as (country, region).
     :ivar established: whether it also reaches everybody whose data are handled by who is established there.
-    :ivar commercial: whether it leaves out clients that do not work for profit.
+    :ivar commercial: whether it leaves out clients that do not work for profit, and
+    :ivar commercial_until: before which day; None: without end.
     :ivar kinds: the only kinds of requests it is about; empty: whatever it has terms for.
     :ivar reaches: the ways of being under it; none: everybody is.
     """
@@ -120,6 +130,7 @@ class Law:
     since: date
     established: bool
     commercial: bool
+    commercial_until: date | None
     kinds: frozenset[Kind]
     reaches: tuple[Reach, ...]
     citation: str
@@ -127,6 +138,11 @@ class Law:
     confidence: Confidence
     checked_on: date
     words: str
+    read: Reading | None
+
+    def leaves_out_nonprofits(self, on: date) -> bool:
+        """Whether clients that do not work for profit are outside of it on that day."""
+        return self.commercial and (self.commercial_until is None or on < self.commercial_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +177,7 @@ class Term:
     confidence: Confidence
     checked_on: date
     words: str
+    read: Reading | None
 
     def holds_on(self, on: date) -> bool:
         """Whether it is in force for what is received on that day."""

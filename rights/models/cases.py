@@ -374,8 +374,9 @@ class ClientFacts(ClientOwned):
     """
     What a client said of itself, by which laws reach it or not; what is empty was not said, and relaxes nothing.
 
-    `revenue`: of the year before, in US dollars. `sale_share`: per cent of it from selling personal data. `people` and
-    `traded`: by US state ("VA"), of how many people data are handled, or bought, sold and shared, in a year.
+    `revenue`: of the year before, in US dollars. `sale_share`: per cent of it from selling personal data. `sensitive`:
+    whether any sensitive data are handled. `people` and `traded`: by US state ("VA"), of how many people data are
+    handled, or bought, sold and shared, in a year.
     """
 
     client = models.OneToOneField(
@@ -383,6 +384,7 @@ class ClientFacts(ClientOwned):
     )
     revenue = models.BigIntegerField(null=True)
     sale_share = models.PositiveSmallIntegerField(null=True)
+    sensitive = models.BooleanField(null=True)
     people = models.JSONField(default=dict)
     traded = models.JSONField(default=dict)
     nonprofit = models.BooleanField(null=True)

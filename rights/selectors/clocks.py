@@ -92,6 +92,7 @@ def facts_of(client: Client | None) -> Facts:
         places=where,
         revenue=said.revenue,
         sale_share=said.sale_share,
+        sensitive=said.sensitive,
         people=said.people,
         traded=said.traded,
         nonprofit=said.nonprofit,

@@ -63,6 +63,7 @@ def _facts(said: ClientFacts | None, where: set[tuple[str, str]]) -> Facts:
         places=frozenset(where),
         revenue=said.revenue,
         sale_share=said.sale_share,
+        sensitive=said.sensitive,
         people=said.people,
         traded=said.traded,
         nonprofit=said.nonprofit,

@@ -197,7 +197,8 @@ def test_without_an_address_the_phone_rings_when_it_may_at_each_place(cast: Cast
 def test_obstacle_of_an_hour_says_the_whole_rule_with_its_citation(cast: Cast) -> None:
     (obstacle,) = answer(cast, utc(2026, 11, 24, 8), "+15035550123").obstacles
     assert obstacle.text == (
-        "Not at this hour in Oregon: calls are allowed every day 08:00-21:00 (47 CFR 64.1200(c)(1))."
+        "Not at this hour in Oregon: calls are allowed every day 08:00-20:00"
+        " (Or. HB 3865 (2025), amending ORS 646A.370 ff.)."
     )
 
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.as_committed
 ROOT = Path(law.__file__).parent.parent
 ON = date(2026, 11, 25)
 READING = {
+    Topic.CONTACTS_PER_DAY,
     Topic.OPT_OUT_REACH,
     Topic.SIGNAL_HONOURED,
     Topic.SIGNAL_CONFIRMED,

@@ -98,7 +98,7 @@ def _end_of(month: int, day: int) -> datetime:
         ("ca", TOLD, _end_of(12, 5)),
         ("ar", None, _end_of(12, 17)),  # 45 days, or with residents where that is sooner
         ("ar", TOLD, _end_of(11, 20)),
-        ("ia", TOLD, _end_of(11, 30)),  # five: Thanksgiving and the Friday after it are none in Iowa
+        ("ia", TOLD, _end_of(11, 30)),  # five: Thanksgiving is none
         ("vt", None, _end_of(11, 23)),  # fourteen business days, Veterans Day is none
         ("va", TOLD, None),
     ],
@@ -117,6 +117,15 @@ def test_an_office_is_told_from_so_many_people_on_and_while_nobody_knows(
     people: int | None, is_told: bool
 ) -> None:
     assert law.rules()["us-ca-office"].is_due_at(BreachRisk.RISK, people=people) is is_told
+
+
+def test_a_holiday_of_the_state_alone_moves_no_date() -> None:
+    aware = datetime(2026, 8, 3, 12, 0, tzinfo=NEW_YORK)
+
+    due = law.rules()["us-vt-office"].due_at(aware, zone=NEW_YORK)
+
+    # 14 business days; Vermont keeps Bennington Battle Day on 17 August, the United States do not.
+    assert due == datetime(2026, 8, 22, 0, 0, tzinfo=NEW_YORK)
 
 
 def test_an_office_has_what_its_residents_have() -> None:

@@ -27,6 +27,15 @@ from callprivacy.lib import calendars
         ("GB", "NIR", date(2026, 7, 13), False),
         ("DE", "", date(2026, 1, 6), True),
         ("DE", "BY", date(2026, 1, 6), False),
+        # A working day that a government exchanged for a Saturday is no public holiday.
+        ("HU", "", date(2026, 8, 20), False),
+        ("HU", "", date(2026, 8, 21), True),
+        ("LV", "", date(2026, 1, 2), True),
+        ("LV", "", date(2026, 6, 22), True),
+        ("LV", "", date(2026, 6, 23), False),
+        # 1 May 2027 is Holy Saturday in Greece; no decree moves it.
+        ("GR", "", date(2027, 5, 3), False),
+        ("GR", "", date(2027, 5, 4), True),
         ("", "", date(2026, 12, 25), True),
         ("", "", date(2026, 12, 26), False),
         ("XX", "", date(2026, 12, 25), True),
@@ -36,6 +45,10 @@ def test_a_day_is_worked_by_the_calendar_of_its_place(
     country: str, region: str, day: date, works: bool
 ) -> None:
     assert calendars.is_working_day(day, country=country, region=region) is works
+
+
+def test_nobody_is_called_on_a_working_day_that_was_exchanged() -> None:
+    assert calendars.is_holiday(date(2026, 8, 21), country="HU")
 
 
 def test_a_place_without_a_calendar_is_not_known() -> None:

@@ -43,7 +43,7 @@ def write(file: Path, *rows: str, header: str = HEADER) -> Path:
     return file
 
 
-def test_two_columns_are_added(file: Path) -> None:
+def test_three_columns_are_added(file: Path) -> None:
     write(
         file,
         ROW,
@@ -51,11 +51,81 @@ def test_two_columns_are_added(file: Path) -> None:
         "tcpa,revocation,2026-12-18 09:00,America/New_York",
     )
     assert run(file) == (
-        "law,kind,received_at,zone,acknowledge_by,answer_by\n"
-        "gdpr,access,2026-01-31T10:00:00+01:00,Europe/Berlin,,2026-03-02\n"
-        "ccpa,delete,2026-11-20T10:00:00-08:00,America/Los_Angeles,2026-12-07,2027-01-04\n"
-        "tcpa,revocation,2026-12-18 09:00,America/New_York,,2027-01-05\n"
+        "law,kind,received_at,zone,acknowledge_by,answer_by,in_force_from\n"
+        "gdpr,access,2026-01-31T10:00:00+01:00,Europe/Berlin,,2026-03-02,\n"
+        "ccpa,delete,2026-11-20T10:00:00-08:00,America/Los_Angeles,2026-12-07,2027-01-04,\n"
+        "tcpa,revocation,2026-12-18 09:00,America/New_York,,2027-01-05,\n"
     )
+
+
+def answers(file: Path, *arguments: str) -> list[tuple[str, str]]:
+    rows = csv.DictReader(io.StringIO(run(file, *arguments)))
+    return [(row["answer_by"], row["in_force_from"]) for row in rows]
+
+
+def test_a_law_that_is_not_in_force_yet_is_marked(file: Path) -> None:
+    write(
+        file,
+        "oklahoma,access,2026-12-31,America/Chicago",
+        "oklahoma,access,2027-01-01,America/Chicago",
+        "vermont,delete,2026-12-01,America/New_York",
+    )
+    assert answers(file) == [("2027-02-14", "2027-01-01"), ("2027-02-15", ""), ("2027-01-15", "2028-01-01")]
+
+
+def test_pauses_and_proof_of_identity_count_by_laws_that_stop_for_them(file: Path) -> None:
+    write(
+        file,
+        "uk_gdpr,access,2026-03-02,Europe/London,,",
+        "uk_gdpr,access,2026-03-02,Europe/London,2026-03-09/2026-03-12,",
+        "uk_gdpr,access,2026-03-02,Europe/London,2026-03-09/2026-03-12; 2026-03-16/2026-03-18,",
+        "uk_gdpr,access,2026-03-02,Europe/London,2026-03-09/,",
+        "uk_gdpr,access,2026-03-02,Europe/London,,2026-03-10 12:00",
+        "gdpr,access,2026-03-02,Europe/Berlin,2026-03-09/2026-03-12,2026-03-10",
+        header=f"{HEADER},paused,identified_at",
+    )
+    assert [day for day, _ in answers(file)] == [
+        "2026-04-02",
+        "2026-04-07",
+        "2026-04-07",
+        "",
+        "2026-04-10",
+        "2026-04-02",
+    ]
+
+
+def test_a_breach_has_its_hours_days_and_the_day_of_an_office(file: Path) -> None:
+    write(
+        file,
+        "gdpr,breach,2026-10-31T12:00:00-04:00,America/New_York,",
+        "us-ca,breach,2026-11-02,America/Los_Angeles,",
+        "us-ca-office,breach,2026-11-02,America/Los_Angeles,",
+        "us-ca-office,breach,2026-11-02,America/Los_Angeles,2026-11-20",
+        "us-vt-office,Breach,2026-08-03,America/New_York,",
+        "gdpr-34,breach,2026-08-03,Europe/Berlin,",
+        header=f"{HEADER},told_at",
+    )
+    assert [day for day, _ in answers(file)] == [
+        "2026-11-03T11:00:00-05:00",
+        "2026-12-02",
+        "",
+        "2026-12-05",
+        "2026-08-21",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("uk_gdpr,access,2026-03-02,Europe/London,2026-03-09", "is no pause"),
+        ("uk_gdpr,access,2026-03-02,Europe/London,2026-03-12/2026-03-09", "before it begins"),
+        ("uk_gdpr,access,2026-03-02,Europe/London,soon/", "is no time"),
+        ("atlantis,breach,2026-03-02,Europe/London,", "There is no rule of breaches"),
+    ],
+)
+def test_what_a_row_may_have_is_read_or_named(file: Path, row: str, says: str) -> None:
+    assert says in refused(write(file, row, header=f"{HEADER},paused"))
 
 
 def test_every_case_comes_out_as_it_is_written(file: Path) -> None:
@@ -74,8 +144,8 @@ def test_every_case_comes_out_as_it_is_written(file: Path) -> None:
 def test_other_columns_and_their_order_stay(file: Path) -> None:
     write(file, 'Europe/Berlin,"a, b",access,2026-01-31,gdpr', header="Zone, note ,KIND,received_at,law")
     assert run(file) == (
-        "Zone, note ,KIND,received_at,law,acknowledge_by,answer_by\n"
-        'Europe/Berlin,"a, b",access,2026-01-31,gdpr,,2026-03-02\n'
+        "Zone, note ,KIND,received_at,law,acknowledge_by,answer_by,in_force_from\n"
+        'Europe/Berlin,"a, b",access,2026-01-31,gdpr,,2026-03-02,\n'
     )
 
 
@@ -86,11 +156,11 @@ def test_a_byte_order_mark_carriage_returns_and_empty_lines_do_not_matter(file: 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{HEADER}\n{ROW}\n".encode())))
-    assert run("-").endswith(",,2026-03-02\n")
+    assert run("-").endswith(",,2026-03-02,\n")
 
 
 def test_a_file_without_rows_is_its_header(file: Path) -> None:
-    assert run(write(file)) == f"{HEADER},acknowledge_by,answer_by\n"
+    assert run(write(file)) == f"{HEADER},acknowledge_by,answer_by,in_force_from\n"
 
 
 def test_the_longer_time_is_that_of_who_may_take_it(file: Path) -> None:
@@ -110,8 +180,8 @@ def test_instants_are_the_first_that_are_too_late(file: Path) -> None:
 
 def test_the_clients_place_may_be_named(file: Path) -> None:
     write(file, "uk_gdpr,access,2026-03-06,Europe/London")
-    assert run(file).endswith(",2026-04-07\n")
-    assert run(file, "--place", "gb-sct").endswith(",2026-04-06\n")
+    assert run(file).endswith(",2026-04-07,\n")
+    assert run(file, "--place", "gb-sct").endswith(",2026-04-06,\n")
     assert "nobody knows the holidays of Mars" in refused(file, "--place", "Mars")
 
 

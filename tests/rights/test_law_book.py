@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from django.core.management import call_command
 
-from consent.law import Confidence
+from consent.law import Confidence, Topic, load_pack
 from rights.enums import Kind
 from rights.law import (
     Book,
@@ -36,6 +36,9 @@ citation = "Here s.1"
 source = "the gazette"
 confidence = "verified"
 checked_on = 2026-11-26
+address = "https://gazette.example/1"
+read_on = 2026-11-26
+quotation = "Within 45 days."
 """
 TERM = """
 [here-requests]
@@ -49,6 +52,9 @@ citation = "Here s.2"
 source = "the gazette"
 confidence = "verified"
 checked_on = 2026-11-26
+address = "https://gazette.example/1"
+read_on = 2026-11-26
+quotation = "Within 45 days."
 """
 
 
@@ -75,6 +81,37 @@ def test_every_row_says_where_it_is_written() -> None:
         assert row.citation
         assert row.source
         assert row.checked_on >= date(2026, 11, 1)
+
+
+# Duties that the rules of consent and the terms of requests both have, by the topic there and the kind here.
+SHARED = {Topic.WITHDRAWAL_DAYS: Kind.REVOCATION, Topic.SALE_OPT_OUT_DAYS: Kind.OPT_OUT}
+
+
+def test_a_duty_is_cited_alike_in_every_file_with_the_same_number_of_days() -> None:
+    pairs = [
+        (rule, term)
+        for rule in load_pack()
+        for term in load().terms
+        if SHARED.get(rule.topic) in term.kinds
+        and (rule.country, rule.region) in load().laws[term.law].places
+    ]
+    assert len(pairs) >= 12
+    for rule, term in pairs:
+        assert term.citation == rule.citation, (rule.id, term.id)
+        assert term.answer is not None
+        assert term.answer.count == rule.read().count, (rule.id, term.id)
+
+
+def test_verified_takes_an_address_a_day_and_a_short_quotation() -> None:
+    bare = TERM.replace('quotation = "Within 45 days."\n', "")
+    assert found(terms=bare) >= {("here-requests", "missing")}
+    long = TERM.replace("Within 45 days.", "x" * 241)
+    assert ("here-requests", "quotation") in found(terms=long)
+    unread = "\n".join(
+        line for line in TERM.splitlines() if not line.startswith(("address", "read_on", "quotation"))
+    )
+    assert ("here-requests", "verified") in found(terms=unread)
+    assert sum(row.confidence is Confidence.VERIFIED for row in rows()) >= 11
 
 
 def test_what_is_only_known_in_general_is_not_called_verified() -> None:

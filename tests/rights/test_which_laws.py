@@ -128,6 +128,20 @@ class TestOtherStates:
         assert laws("US", "CT", on=date(2026, 6, 30), **facts) == []
         assert names(laws("US", "CT", on=date(2026, 7, 1), **facts)) == ["connecticut"]
 
+    def test_any_sensitive_data_reaches_connecticut_since_july_2026(self) -> None:
+        facts: dict[str, Any] = {"people": {"CT": 1}, "sale_share": 0}
+        assert laws("US", "CT", on=date(2026, 6, 30), sensitive=True, **facts) == []
+        assert names(laws("US", "CT", on=date(2026, 7, 1), sensitive=True, **facts)) == ["connecticut"]
+        assert laws("US", "CT", on=date(2026, 7, 1), sensitive=False, **facts) == []
+        (found,) = laws("US", "CT", on=date(2026, 7, 1), **facts)
+        assert not found.sure, "not said, so it counts"
+        assert "whether it handles sensitive data" in found.why[1]
+
+    def test_montana_reaches_who_works_not_for_profit_since_october_2025(self) -> None:
+        facts: dict[str, Any] = {"people": {"MT": 60_000}, "nonprofit": True}
+        assert laws("US", "MT", on=date(2025, 9, 30), **facts) == []
+        assert names(laws("US", "MT", on=date(2025, 10, 1), **facts)) == ["montana"]
+
     def test_half_a_threshold_and_the_rest_unknown_counts(self) -> None:
         (found,) = laws("US", "VA", people={"VA": 30_000})
         assert not found.sure

@@ -1175,7 +1175,7 @@ REGISTER: dict[str, Table] = {
     "rights.ClientFacts": Table(
         "What a client said of itself, for which laws reach it",
         _plain(
-            "agency client revenue sale_share nonprofit ask set_by set_at",
+            "agency client revenue sale_share sensitive nonprofit ask set_by set_at",
             people="Counts by state",
             traded="Counts by state",
         ),

@@ -18,9 +18,9 @@ from consent.law import pack
 class Command(OwnCommand):
     help = (
         "Check the shipped rules, or a pack before it is imported: rows that overlap or leave a gap, places that "
-        "must be answered and are not, missing citations, unknown places and topics, and rows that were not "
-        "checked for 90 days. Each finding is a line on standard error. Exit status 0: nothing was found, 1: "
-        "something was."
+        "must be answered and are not, missing citations, unknown places and topics, rows that were not checked for "
+        "90 days, and rows that are called verified without an address, a day and a quotation. Each finding is a "
+        "line on standard error. Exit status 0: nothing was found, 1: something was."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,7 +38,7 @@ class Command(OwnCommand):
         except OSError as error:
             raise CommandError(f"{options['pack']} cannot be read: {error.strerror}.") from error
         version, rules, found = pack.read(raw)
-        found = [*found, *pack.faults(rules), *pack.stale(rules, on)]
+        found = [*found, *pack.faults(rules), *pack.stale(rules, on), *pack.unread(rules)]
         for fault in found:
             self.stderr.write(str(fault))
         unverified = sum(not rule.is_verified for rule in rules)

@@ -1,4 +1,4 @@
-"""Deadlines of requests in a file: CSV in, the same with `acknowledge_by` and `answer_by` out. Needs no database."""
+"""Deadlines of requests and breaches in a file: CSV in, the same with their dates out. Needs no database."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from callprivacy.lib.commands import OwnCommand
+from governance.law import breaches
 from rights.deadlines import ground, lines
 
 
 class Command(OwnCommand):
     help = (
         "Read a CSV file with the columns law, kind, received_at and zone, one request a row, and print it with "
-        "acknowledge_by and answer_by added: the last day in time, in that zone; empty where the law sets no day. "
-        "received_at is a time with an offset, or by the zone's clocks without one, or a day. `-` reads standard "
-        "input. A row that cannot be answered is named by its line on standard error, nothing is printed and the exit "
-        "status is 1; 2: there is no such file."
+        "acknowledge_by and answer_by added: the last day in time, in that zone; empty where the law sets no day, or "
+        "while the clock stands. in_force_from is the day from which the law holds, where the request came before it. "
+        "The columns paused (2026-02-01/2026-02-05; without an end while it lasts) and identified_at are read where "
+        "there are any. The kind breach takes a rule of breaches as its law (gdpr, us-ca, us-vt-office), the moment of "
+        "awareness as received_at, and told_at. received_at is a time with an offset, or by the zone's clocks without "
+        "one, or a day. `-` reads standard input. A row that cannot be answered is named by its line on standard "
+        "error, nothing is printed and the exit status is 1; 2: there is no such file."
     )
     requires_migrations_checks = False
 
@@ -44,7 +48,10 @@ class Command(OwnCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         how = lines.Options(
-            extended=options["extended"], place=options["place"], instants=options["instants"]
+            extended=options["extended"],
+            place=options["place"],
+            instants=options["instants"],
+            breach=breaches.count,
         )
         try:
             rows = list(lines.answer(_text(options["file"]), how))
