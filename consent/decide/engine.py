@@ -15,7 +15,7 @@ from consent.decide import standing, words
 from consent.decide.ground import Family, Ground, Need, ground_of
 from consent.decide.question import Answer, CallSpan, Event, Question
 from consent.decide.standing import Standing
-from consent.enums import Basis, Purpose, Standard
+from consent.enums import YES_KINDS, Basis, EventKind, Purpose, Standard
 from consent.law import Rules
 
 _FAMILY: Final = {
@@ -25,6 +25,7 @@ _FAMILY: Final = {
     Purpose.CONTACT: Family.CONTACT,
     Purpose.SHARE: Family.SHARING,
 }
+_SPEAKING: Final = YES_KINDS | {EventKind.NOTICED}
 _NO_GROUND: Final = Ground(Need.NOTHING, terms_count=False, written=False, rules=(), reasons=(), caveat=())
 
 
@@ -35,6 +36,7 @@ def decide(question: Question, rules: Rules) -> Answer:
     Whether a recording may be played is two questions, that of recording it and that of reviewing it.
     """
     purpose = question.purpose
+    question = replace(question, events=_known(question))
     if purpose == Purpose.MEASURE:
         return _measure(question)
     if purpose == Purpose.RECORD:
@@ -42,6 +44,11 @@ def decide(question: Question, rules: Rules) -> Answer:
     ground = _ground(question, rules, question.at)
     found = _read(question, ground, question.call, begins=question.at, until=question.at)
     return _answer(question, ground, found)
+
+
+def _known(question: Question) -> tuple[Event, ...]:
+    """What is known by the moment of the question: what will be agreed to later allows nothing yet."""
+    return tuple(event for event in question.events if event.at <= question.at or event.kind not in _SPEAKING)
 
 
 def _record(question: Question, rules: Rules) -> Answer:

@@ -9,8 +9,8 @@ Questions and answers as lines of JSON, for people who try rules.
      "posted_notice": false, "standard": "announce"}
 
 A question needs `purpose` and `at`. What else is missing is read as strictly as it can be: the standard `express`, no
-call, no announcement, no posted notice, no events, an unknown place; a place whose evidence is not named is as good
-as an area code. A call needs `started_at`; an event `purpose`, `kind` and `at`, and where something speaks for the
+call, no announcement, no posted notice, no events, an unknown place; a place whose evidence is not named is as weak
+as an area code, and the caller's is unknown beside it. A call needs `started_at`; an event `purpose`, `kind` and `at`, and where something speaks for the
 caller's agreement also `basis`, `channel` and `scope`. A refusal or withdrawal without a scope is a standing one.
 Events name no call here: one in the scope of `this_call` belongs to the call of its line when it happened between a
 quarter of an hour before the call and an hour after its beginning. A recording is judged from the call's beginning up

@@ -39,7 +39,7 @@ class Place:
     :ivar country: ISO 3166-1 alpha-2, "" where nobody knows.
     :ivar region: ISO 3166-2 without the country, "" where nobody knows, "NS|PE" for one of several.
     :ivar evidence: of the caller `address`, `billing`, `tracker` or `carrier`, or the weak `area_code`; of those
-        who answer `site`. Any other word is as weak as an area code.
+        who answer `site`. Any other word is as weak as an area code and may speak of a site.
     """
 
     country: str

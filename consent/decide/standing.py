@@ -177,10 +177,11 @@ def _belongs(event: Event, call: CallSpan | None) -> bool:
     Whether an event in the scope of one call is about this one.
 
     By name where both are named. Otherwise by time: from a quarter of an hour before the call to its end. A refusal
-    that comes later still belongs to it: it can be about no call that it does not forbid.
+    that comes later still belongs to it: it can be about no call that it does not forbid. Where the question is
+    about no call, a refusal may be about the one that is meant.
     """
     if call is None:
-        return False
+        return event.kind in NO_KINDS
     if event.call_id is not None and call.call_id is not None:
         return event.call_id == call.call_id
     if event.at < call.started_at - BEFORE:

@@ -98,7 +98,7 @@ CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
     ("Germany, announced", question(places=[place("DE")], call=ANNOUNCED, standard="announce"), False, True),
     ("Germany, express", question(places=[place("DE")], events=[event()], standard="express"), True, True),
     ("unknown, a sign alone", question(places=[], posted_notice=True), False, True),
-    ("unknown, announced", question(places=[], call=ANNOUNCED), True, True),
+    ("unknown, announced", question(places=[], call=ANNOUNCED), False, True),
     ("Texas by its area code alone", question(places=[place("US", "TX", "area_code")]), False, True),
     (
         "Texas by its area code and an address",
@@ -138,12 +138,23 @@ CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
     (
         "one pressed in the menu",
         question(
+            at="2026-11-25T15:00:09Z",
             events=[event(at="2026-11-25T15:00:09Z", scope="this_call", channel="menu")],
             standard="express",
             places=[place("US", "CA")],
         ),
         True,
         True,
+    ),
+    (
+        "one that is pressed after the question",
+        question(
+            events=[event(at="2026-11-25T15:00:09Z", scope="this_call", channel="menu")],
+            standard="express",
+            places=[place("US", "CA")],
+        ),
+        False,
+        False,
     ),
     (
         "consent for yesterday's call",

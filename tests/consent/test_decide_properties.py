@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +55,7 @@ calls = st.one_of(
         started_at=st.just(NOON),
         ended_at=st.sampled_from([None, NOON + timedelta(seconds=300), NOON + timedelta(seconds=600)]),
         announcement=st.booleans(),
+        announced_on_recording=st.booleans(),
         call_id=st.sampled_from([None, "this"]),
         recording_started_at=st.sampled_from([None, None, NOON, NOON + timedelta(seconds=12)]),
     ),
@@ -91,6 +94,56 @@ def never_laxer(stricter: Answer, than: Answer) -> None:
 @given(questions, places.filter(lambda place: place.evidence in {"area_code", "site", "guess"}))
 def test_a_place_more_never_makes_it_laxer(question: Question, place: Place) -> None:
     never_laxer(answer(replace(question, places=(*question.places, place))), answer(question))
+
+
+def less_known(question: Question) -> Iterator[Question]:
+    """
+    The question with each of its facts removed or blurred, one at a time.
+
+    A place stays the one of its side: what is not known any more of it is said to be unknown. What was refused or
+    ended, and which call is meant and when it was, is no fact that one may not know: without it another thing is asked.
+    """
+    for index, place in enumerate(question.places):
+        others = question.places[:index], question.places[index + 1 :]
+        vague = [
+            replace(place, region=""),
+            replace(place, country="", region=""),
+            replace(place, evidence=""),
+        ]
+        if place.evidence in {"address", "tracker"}:
+            vague.append(replace(place, evidence="area_code"))
+        yield from (replace(question, places=(*others[0], less, *others[1])) for less in vague)
+    yield replace(question, places=())
+    for index, event in enumerate(question.events):
+        if event.kind in EVIDENCE:
+            rest = question.events[:index] + question.events[index + 1 :]
+            yield replace(question, events=rest)
+            yield replace(question, events=(*rest, replace(event, strength=Strength.C)))
+    yield replace(question, posted_notice=False, standard=Standard.EXPRESS)
+    if question.call is not None:
+        yield replace(question, call=replace(question.call, announced_on_recording=False))
+        yield replace(question, call=replace(question.call, announcement=False))
+        if question.purpose is not Purpose.RECORD:
+            yield replace(question, call=None)
+
+
+def no_yes_of_less(question: Question) -> None:
+    if not answer(question).allowed:
+        for less in less_known(question):
+            assert not answer(less).allowed, less
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(questions)
+def test_knowing_less_never_allows_more(question: Question) -> None:
+    no_yes_of_less(question)
+
+
+@pytest.mark.thorough
+@settings(max_examples=20_000, deadline=None)
+@given(questions)
+def test_knowing_less_never_allows_more_of_many(question: Question) -> None:
+    no_yes_of_less(question)
 
 
 @quick
