@@ -292,7 +292,7 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     said = asked | {"place": {"country": "us", "region": "tx"}}
     assert not decision(florist.ask("consent/check", said))["allowed"]
     reasons = decision(florist.ask("consent/check", said | {"number": "+493012345678"}))["reasons"]
-    assert any(one.startswith("Nobody says how Texas is known, which relaxes nothing") for one in reasons)
+    assert any(one.startswith("Nobody says how Texas is known, so the strictest") for one in reasons)
     assert not any(one.startswith("Texas is only a guess") for one in reasons)
     known = asked | {"place": {"country": "us", "region": "tx", "evidence": "address"}}
     assert decision(florist.ask("consent/check", known))["allowed"]
