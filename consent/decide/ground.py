@@ -14,9 +14,11 @@ from functools import lru_cache
 from typing import Final
 
 from consent.decide.question import Place
-from consent.law import Rule, Rules, Topic, places
+from consent.law import NoRuleError, Rule, Rules, Topic, places
 
 NAMED: Final = 4
+OWN_CONSENT_AGE: Final = 16
+"""From which age own consent counts where no rule says (GDPR art. 8(1))."""
 
 _OF_THE_CALLER: Final = frozenset({"address", "billing", "carrier", "tracker"})
 _OF_THE_SITE: Final = frozenset({"site", "answering_site", "office", "staff"})
@@ -44,10 +46,20 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """Whether the person is a minor, how old where that is known, and whether the client's trade alone says so."""
+
+    is_minor: bool = False
+    years: int | None = None
+    presumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """
     :ivar need: what must be there. :ivar terms_count: whether agreement in general terms is consent.
-    :ivar written: whether consent must be in writing. :ivar rules: the ids used.
+    :ivar written: whether consent must be in writing. :ivar guardian: whether a guardian has to agree.
+    :ivar claimed: whether consent counts of which nobody proved the number. :ivar rules: the ids used.
     :ivar reasons: a sentence a place. :ivar caveat: the sentence on rules that nobody has verified, if any.
     """
 
@@ -57,6 +69,8 @@ class Ground:
     rules: tuple[str, ...]
     reasons: tuple[str, ...]
     caveat: tuple[str, ...]
+    guardian: bool = False
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,7 @@ class _Asked:
 
 @lru_cache(maxsize=16_384)
 def ground_of(
-    rules: Rules, asked: tuple[Place, ...], family: Family, era: int, *, minor: bool, health: bool
+    rules: Rules, asked: tuple[Place, ...], family: Family, era: int, *, age: Age, health: bool
 ) -> Ground:
     """
     The ground of a question.
@@ -78,7 +92,7 @@ def ground_of(
     of its regions decides, unless better evidence speaks of the caller. Where nothing speaks of the caller, or a side's
     country is not known, the strictest rule of any place decides. So knowing less never allows more (docs/adr/0132).
 
-    :param era: the stretch of rules, as `Rules.era` gives it.
+    :param age: whether the person is a minor, and how old. :param era: the stretch of rules, as `Rules.era` gives it.
     """
     on, sides = rules.day_of(era), _sides(asked)
     if family is Family.LISTENING:
@@ -87,13 +101,20 @@ def ground_of(
         need, used, said = _by_consent(rules, sides, on, family)
     terms = _strictest(rules, sides, Topic.TERMS_COUNT, on)
     for flag, topic, sentence in (
-        (minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
+        (age.is_minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
         (health, Topic.HEALTH, "The call is about health: a notice alone never suffices."),
     ):
         if flag:
             need = Need.EXPRESS
             used.append(_strictest(rules, sides, topic, on))
             said.append(sentence)
+    guardian = age.is_minor and not age.presumed
+    if guardian:
+        years = _own_consent_age(rules, sides, on, used)
+        guardian = age.years is None or age.years < years
+        if guardian:
+            known = f"Below the age of {years}" if age.years is not None else "The minor's age is not known, so"
+            said.append(f"{known} a guardian has to agree; the minor's own consent does not suffice.")
     return Ground(
         need=need,
         terms_count=terms.value == "count",
@@ -101,7 +122,19 @@ def ground_of(
         rules=tuple(dict.fromkeys(rule.id for rule in used)),
         reasons=tuple(dict.fromkeys(said)),
         caveat=_caveat(used),
+        guardian=guardian,
     )
+
+
+def _own_consent_age(rules: Rules, sides: list[_Asked], on: date, used: list[Rule]) -> int:
+    """From which age a person's own consent counts; the rule is added to those used."""
+    try:
+        rule = _strictest(rules, sides, Topic.OWN_CONSENT_AGE, on)
+    except NoRuleError:  # a pack that was imported before there were such rules
+        return OWN_CONSENT_AGE
+    used.append(rule)
+    years: int = rule.read()
+    return years
 
 
 def _sides(asked: tuple[Place, ...]) -> list[_Asked]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consent.decide import CallSpan, Place, words
-from consent.enums import Basis
+from consent.enums import Basis, UnknownAge
 from consent.law import Topic, load_pack
 from tests.consent.asking import (
     CALIFORNIA,
@@ -463,7 +463,61 @@ class TestNotices:
             answer = ask(purpose, call=announced(), posted=True, **flags)  # type: ignore[arg-type]  # facts of a table
             assert not answer.lawful
             assert any(rule.endswith(("-minors", "-health")) for rule in answer.rules)
-            assert ask(purpose, express, **flags).lawful  # type: ignore[arg-type]  # facts of a table
+        assert ask(purpose, express, health=True).lawful
+
+
+class TestMinors:
+    OWN = event("given", NOON - DAY)
+    GUARDIANS = event("given", NOON - DAY, channel="officer", guardian_until=date(2030, 5, 1))
+
+    @pytest.mark.parametrize(
+        ("place", "age", "suffices"),
+        [
+            (TEXAS, 12, False),
+            (TEXAS, 13, True),
+            (Place("GB", "", "address"), 12, False),
+            (Place("GB", "", "address"), 13, True),
+            (GERMANY, 15, False),
+            (GERMANY, 16, True),
+            (UNKNOWN, 15, False),
+            (Place("US", "TX", "area_code"), 15, False),
+        ],
+    )
+    def test_own_consent_counts_from_the_age_of_the_place_on(
+        self, place: Place, age: int, suffices: bool
+    ) -> None:
+        answer = ask("record", self.OWN, places=(place,), age=age, standard="express")
+        assert answer.allowed is suffices
+        assert ("a minor's own consent does not suffice" in " ".join(answer.reasons)) is not suffices
+        assert ask("record", self.GUARDIANS, places=(place,), age=age, standard="express").allowed
+
+    def test_of_a_minor_whose_age_is_not_known_a_guardian_has_to_agree(self) -> None:
+        assert not ask("record", self.OWN, minor=True, standard="express").allowed
+        assert ask("record", self.GUARDIANS, minor=True, standard="express").allowed
+
+    def test_a_guardians_consent_ends_when_the_person_comes_of_age(self) -> None:
+        until = replace(self.GUARDIANS, guardian_until=NOON.date())
+        answer = ask("record", until, minor=True, standard="express")
+        assert not answer.allowed
+        assert "a guardian gave it, and the person is of age" in " ".join(answer.reasons)
+
+    def test_a_notice_suffices_for_no_minor_of_whatever_age(self) -> None:
+        assert not ask(call=announced(), age=17).lawful
+        assert ask(call=announced(), age=18).lawful
+
+    def test_an_age_that_nobody_knows_is_what_the_client_says(self) -> None:
+        for reading, allowed in ((UnknownAge.ADULT, True), (UnknownAge.MINOR, False)):
+            answer = ask(
+                "record", self.OWN, unknown_age=reading, age_reason="It sells to firms.", standard="express"
+            )
+            assert answer.allowed is allowed
+            assert any(
+                reason.endswith(f"{reading.label.lower()}: It sells to firms.") for reason in answer.reasons
+            )
+
+    def test_where_the_trade_alone_says_so_own_consent_counts(self) -> None:
+        assert ask("record", self.OWN, minor=True, presumed=True, standard="express").allowed
+        assert not ask(call=announced(), minor=True, presumed=True).lawful
 
 
 class TestContactAndSharing:

@@ -114,7 +114,7 @@ class TestAnUnprovenYes:
     @pytest.mark.parametrize("scope", ["standing", "this_call"])
     def test_lifts_nothing_and_counts_where_nothing_stands(self, scope: str) -> None:
         no = event("refused", NOON - 2 * MINUTE, scope=scope)
-        weak = event("given", NOON - MINUTE, scope=scope, strength="C")
+        weak = event("given", NOON - MINUTE, scope=scope, channel="agent", strength="C")
         assert ask("record", weak, standard="express").allowed
         assert not ask("record", no, weak).allowed
         assert ask("record", no, replace(weak, strength=None)).allowed
@@ -125,8 +125,33 @@ class TestAnUnprovenYes:
 
     def test_counts_again_once_a_proven_one_has_lifted_the_no(self) -> None:
         said = (event("withdrawn", NOON - 3 * DAY), event("given", NOON - 2 * DAY))
-        weak = event("given", NOON - DAY, strength="C")
+        weak = event("given", NOON - DAY, channel="officer", strength="C")
         assert ask("record", *said, weak).event is weak
+
+    @pytest.mark.parametrize(
+        ("channel", "strength"), [("web", "D"), ("web", "C"), ("portal", "C"), ("agent", "D")]
+    )
+    @pytest.mark.parametrize("purpose", ["record", "contact", "review"])
+    def test_claimed_counts_only_where_the_client_says_why(
+        self, purpose: str, channel: str, strength: str
+    ) -> None:
+        claimed = event("given", NOON - DAY, purpose=purpose, channel=channel, strength=strength)
+        answer = ask(purpose, claimed, places=(BRITAIN,), standard="express")
+        assert not answer.allowed
+        assert "nobody proved the number: the consent is claimed (grade D)" in " ".join(answer.reasons)
+        chosen = ask(
+            purpose,
+            claimed,
+            places=(BRITAIN,),
+            standard="express",
+            claimed_reason="The form is behind a login.",
+        )
+        assert chosen.allowed
+        assert "The client counts claimed consent: The form is behind a login." in chosen.reasons
+
+    def test_claimed_counts_for_measuring(self) -> None:
+        claimed = event("given", NOON - DAY, purpose="measure", strength="D")
+        assert ask("measure", claimed, declared="consent").allowed
 
     def test_a_no_needs_no_strength(self) -> None:
         assert not ask("record", GIVEN, event("withdrawn", NOON - DAY, strength="C")).allowed

@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.decide import Answer, CallSpan, Event, Place, Question, decide
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength, UnknownAge
 from consent.law import load_pack
 from tests.consent.asking import NOON
 from tests.scale import times
 
 EVIDENCE = {EventKind.GIVEN, EventKind.RENEWED, EventKind.NOTICED}
+LATER = date(2030, 1, 1)
 STOPS = [EventKind.REFUSED, EventKind.WITHDRAWN]
 NEEDS_CONSENT = {Purpose.CONTACT, Purpose.SHARE}
 
@@ -46,7 +47,8 @@ events = st.builds(
     scope=st.sampled_from(Scope),
     at=instants,
     call_id=st.sampled_from([None, None, "this", "other"]),
-    strength=st.sampled_from([None, Strength.A, Strength.C, Strength.C]),
+    strength=st.sampled_from([None, Strength.A, Strength.C, Strength.C, Strength.D]),
+    guardian_until=st.sampled_from([None, None, LATER, NOON.date()]),
 )
 calls = st.one_of(
     st.none(),
@@ -71,6 +73,8 @@ questions = st.builds(
     standard=st.sampled_from(Standard),
     minor=st.sampled_from([False, False, True]),
     health=st.sampled_from([False, False, True]),
+    age=st.sampled_from([None, None, None, 12, 15, 17, 30]),
+    unknown_age=st.sampled_from([None, UnknownAge.MINOR]),
     declared=st.sampled_from([Basis.LEGITIMATE_INTERESTS, Basis.CONSENT]),
 )
 
@@ -118,7 +122,15 @@ def less_known(question: Question) -> Iterator[Question]:
         if event.kind in EVIDENCE:
             rest = question.events[:index] + question.events[index + 1 :]
             yield replace(question, events=rest)
-            yield replace(question, events=(*rest, replace(event, strength=Strength.C)))
+            for grade in (Strength.B, Strength.C, Strength.D):
+                if event.strength is None or event.strength < grade:
+                    yield replace(question, events=(*rest, replace(event, strength=grade)))
+            if event.guardian_until == LATER:
+                yield replace(question, events=(*rest, replace(event, guardian_until=None)))
+    if question.unknown_age == UnknownAge.MINOR:
+        yield replace(question, age=None)
+    yield replace(question, age=None, minor=True)
+    yield replace(question, health=True)
     yield replace(question, posted_notice=False, standard=Standard.EXPRESS)
     if question.call is not None:
         yield replace(question, call=replace(question.call, announced_on_recording=False))
