@@ -113,7 +113,9 @@ def ground_of(
         years = _own_consent_age(rules, sides, on, used)
         guardian = age.years is None or age.years < years
         if guardian:
-            known = f"Below the age of {years}" if age.years is not None else "The minor's age is not known, so"
+            known = (
+                f"Below the age of {years}" if age.years is not None else "The minor's age is not known, so"
+            )
             said.append(f"{known} a guardian has to agree; the minor's own consent does not suffice.")
     return Ground(
         need=need,

@@ -11,8 +11,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, JobState
 from callprivacy.calls.models import CallImport, Connection, TrackingNumber
-from callprivacy.calls.services import connections
-from callprivacy.calls.services import numbers
+from callprivacy.calls.services import connections, numbers
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Engagement
