@@ -16,7 +16,6 @@ from consent.enums import (
     Purpose,
     Scope,
     State,
-    Strength,
     VendorStep,
     WaitingState,
     grade_of,

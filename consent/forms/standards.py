@@ -27,8 +27,8 @@ class StandardForm(forms.Form):
     counts_claimed = forms.BooleanField(
         label="Claimed consent counts",
         required=False,
-        help_text="Anybody can type any number into the web form. Unless the number is proven by a code, the consent is "
-        "claimed (grade D) and does not count.",
+        help_text="Anybody can type any number into the web form. Unless the number is proven by a code, the consent "
+        "is claimed (grade D) and does not count.",
     )
     unknown_age = forms.ChoiceField(
         label="A caller whose age nobody knows is read",

@@ -39,8 +39,8 @@ OF_CALLS_WITHIN: Final = timedelta(hours=2)
 _FACTS: Final = """
     SELECT
         (SELECT d.basis FROM consent_declaration d WHERE d.client_id = %(client)s AND d.ended_at IS NULL),
-        (SELECT jsonb_build_array(s.standard, s.expires_on, s.counts_claimed, s.unknown_age, s.reason) FROM consent_clientstandard s
-            WHERE s.client_id = %(client)s AND s.ended_at IS NULL),
+        (SELECT jsonb_build_array(s.standard, s.expires_on, s.counts_claimed, s.unknown_age, s.reason)
+            FROM consent_clientstandard s WHERE s.client_id = %(client)s AND s.ended_at IS NULL),
         (SELECT jsonb_build_array(a.country, a.region) FROM consent_answeringsite a
             WHERE a.client_id = %(client)s AND a.is_default),
         (SELECT jsonb_agg(jsonb_build_array(p.country, p.region) ORDER BY p.country, p.region)

@@ -26,7 +26,7 @@ from callprivacy.tenancy import models as tenancy
 from callprivacy.tenancy.models import Agency
 from callprivacy.vault import signing
 from consent.channels import dpv, evidence_pdf, packing
-from consent.enums import Channel, EventKind, Purpose, State, grade_of
+from consent.enums import Channel, EventKind, Purpose, State
 from consent.models import ConsentEvent, ConsentState, Decision, NoticeVersion, TermsDocument
 from consent.selectors import notices, people, proofs
 from consent.selectors.people import Carried, Dossier, Person
@@ -188,7 +188,6 @@ class _Writer:
             "scope": event.scope,
             "channel": event.channel,
             "strength": event.strength,
-            "grade": grade_of(event.channel, event.strength).value,
             "version": str(event.version_id) if event.version_id else None,
             "document": str(event.document_id) if event.document_id else None,
             "happened_at": event.happened_at.astimezone(UTC).isoformat(),

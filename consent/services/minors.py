@@ -2,8 +2,8 @@
 That a caller is known to be a minor: noted by whoever hears it, taken back with a reason, both in the trail.
 
 A recording, its use and a contact rest on express consent from then on, and below the age at which a person's own
-consent counts, or where the age is not known, on a guardian's (`desk.record_said`). What was decided of the caller is decided
-anew, calls of before among it.
+consent counts, or where the age is not known, on a guardian's (`desk.record_said`). What was decided of the caller is
+decided anew, calls of before among it.
 """
 
 from __future__ import annotations

@@ -258,7 +258,8 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
     if person.caller is None:
         raise Http404
     known = known_minors.mark_of(client, caller_id)
-    form: MinorForm | NoMinorForm = (MinorForm if known is None else NoMinorForm)(request.POST or None)
+    sent = request.POST if request.method == "POST" else None
+    form: MinorForm | NoMinorForm = MinorForm(sent) if known is None else NoMinorForm(sent)
     if request.method == "POST" and form.is_valid():
         facts: dict[str, Any] = {
             "client": client, "caller": person.caller, "by": request.actor, "at": request.at

@@ -107,6 +107,21 @@ def less_known(question: Question) -> Iterator[Question]:
     A place stays the one of its side: what is not known any more of it is said to be unknown. What was refused or
     ended, and which call is meant and when it was, is no fact that one may not know: without it another thing is asked.
     """
+    yield from _of_places(question)
+    yield from _of_events(question)
+    if question.unknown_age == UnknownAge.MINOR:
+        yield replace(question, age=None)
+    yield replace(question, age=None, minor=True)
+    yield replace(question, health=True)
+    yield replace(question, posted_notice=False, standard=Standard.EXPRESS)
+    if question.call is not None:
+        yield replace(question, call=replace(question.call, announced_on_recording=False))
+        yield replace(question, call=replace(question.call, announcement=False))
+        if question.purpose is not Purpose.RECORD:
+            yield replace(question, call=None)
+
+
+def _of_places(question: Question) -> Iterator[Question]:
     for index, place in enumerate(question.places):
         others = question.places[:index], question.places[index + 1 :]
         vague = [
@@ -118,6 +133,9 @@ def less_known(question: Question) -> Iterator[Question]:
             vague.append(replace(place, evidence="area_code"))
         yield from (replace(question, places=(*others[0], less, *others[1])) for less in vague)
     yield replace(question, places=())
+
+
+def _of_events(question: Question) -> Iterator[Question]:
     for index, event in enumerate(question.events):
         if event.kind in EVIDENCE:
             rest = question.events[:index] + question.events[index + 1 :]
@@ -127,16 +145,6 @@ def less_known(question: Question) -> Iterator[Question]:
                     yield replace(question, events=(*rest, replace(event, strength=grade)))
             if event.guardian_until == LATER:
                 yield replace(question, events=(*rest, replace(event, guardian_until=None)))
-    if question.unknown_age == UnknownAge.MINOR:
-        yield replace(question, age=None)
-    yield replace(question, age=None, minor=True)
-    yield replace(question, health=True)
-    yield replace(question, posted_notice=False, standard=Standard.EXPRESS)
-    if question.call is not None:
-        yield replace(question, call=replace(question.call, announced_on_recording=False))
-        yield replace(question, call=replace(question.call, announcement=False))
-        if question.purpose is not Purpose.RECORD:
-            yield replace(question, call=None)
 
 
 def no_yes_of_less(question: Question) -> None:
