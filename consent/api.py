@@ -482,7 +482,9 @@ class EventsOut(Schema):
     events: list[EventOut]
     kind: str
     scope: str
-    strength: str = Field(description="A: proven. B: authenticated e-mail. C: not proven.")
+    strength: str = Field(
+        description="A: proven. B: authenticated e-mail. C: attested. D: claimed, nobody proved the number."
+    )
     recorded_at: datetime
 
 

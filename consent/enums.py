@@ -53,19 +53,38 @@ class Strength(models.TextChoices):
 
     A = "A", "Proven number, key press or signature of the person"
     B = "B", "Authenticated e-mail"
-    C = "C", "Number not proven, or attested by a list"
+    C = "C", "Attested by staff, a list or another system"
+    D = "D", "Claimed: nobody proved the number"
 
 
 def is_weak(purpose: str, kind: str, strength: str | None) -> bool:
     """
     Whether a yes is too weak to lift a no that came before it.
 
-    Nobody showed whose it is (C); or it is one to sharing that was not asked a second time, which `renewed` says. Of
+    Nobody showed whose it is (C, D); or it is one to sharing that was not asked a second time, which `renewed` says. Of
     one without a strength (a question from a file) nothing of the kind is known: it is taken for the person's own.
     """
     if strength is None:
         return False
-    return strength == Strength.C or (purpose == Purpose.SHARE and kind == EventKind.GIVEN)
+    return strength in {Strength.C, Strength.D} or (purpose == Purpose.SHARE and kind == EventKind.GIVEN)
+
+
+def grade_of(channel: str | None, strength: str) -> Strength:
+    """
+    The grade of an event: a web form's is claimed until the number is proven, also where it was kept as C.
+
+    Before the grade D there was, a form on an unproven number was kept as C (docs/adr/0132).
+    """
+    if strength == Strength.C and channel in {Channel.WEB, Channel.PORTAL}:
+        return Strength.D
+    return Strength(strength)
+
+
+class UnknownAge(models.TextChoices):
+    """How a client reads a caller whose age nobody knows."""
+
+    ADULT = "adult", "As an adult"
+    MINOR = "minor", "As a minor, whose guardian has to agree"
 
 
 class Standard(models.TextChoices):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from consent.enums import NO_KINDS, NO_STATES, YES_KINDS, EventKind, Scope, State, is_weak
+from consent.enums import NO_KINDS, NO_STATES, YES_KINDS, EventKind, Scope, State, Strength, is_weak
 
 # At one moment the later in this list counts.
 _WEIGHT: Final = {
@@ -86,6 +86,14 @@ def _walk[E: Happened](events: Iterable[E]) -> tuple[E | None, list[E]]:
             if state is State.GIVEN:
                 # What ended is as if it had never been given: an earlier no holds again.
                 deciding = no or event
+            continue
+        if (
+            event.strength == Strength.D
+            and state is State.GIVEN
+            and deciding
+            and deciding.strength != Strength.D
+        ):
+            # What is only claimed takes nothing from what is more.
             continue
         stands = state in NO_STATES
         if stands and event.kind in YES_KINDS and is_weak(event.purpose, event.kind, event.strength):

@@ -157,6 +157,7 @@ def tracking_number(of: Client, number: str, *, at: datetime = NOON, **fields: A
                 tracking_number=row,
                 words=row.announcement,
                 from_at=since,
+                on_recording=row.announced_on_recording,
                 written_at=at,
             )
         return row

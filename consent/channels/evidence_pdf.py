@@ -9,7 +9,17 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from consent.channels.sheet import Sheet
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength, VendorStep, WaitingState
+from consent.enums import (
+    Basis,
+    Channel,
+    EventKind,
+    Purpose,
+    Scope,
+    State,
+    VendorStep,
+    WaitingState,
+    grade_of,
+)
 
 _DEEP: Final = 6
 
@@ -80,7 +90,7 @@ class _Page(Sheet):
                 [
                     ("How", f"{_word(Channel, event['channel'])}; {_word(Scope, event['scope']).lower()}"),
                     ("Rests on", _word(Basis, event["basis"])),
-                    ("Strength", f"{event['strength']}: {_word(Strength, event['strength'])}"),
+                    ("Strength", _grade(event)),
                     ("Recorded", f"{self.when(event['recorded_at'])} by {event['recorded_by']}"),
                     *([("Words", self._name_of(event["version"]))] if event["version"] else []),
                     ("Event", f"{event['id']}, fingerprint {event['fingerprint']}"),
@@ -184,6 +194,11 @@ class _Page(Sheet):
             "it recomputes the digest of the words, the fingerprint of every event, the path to the signed root and "
             "the signatures, and names what was changed. This PDF is covered by the signature of the manifest."
         )
+
+
+def _grade(event: Mapping[str, Any]) -> str:
+    grade = grade_of(event["channel"], event["strength"])
+    return f"{grade}: {grade.label}"
 
 
 def _word(words: Any, value: str) -> str:

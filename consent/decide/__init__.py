@@ -5,7 +5,7 @@ What it promises: a refusal or withdrawal is never overruled; no evidence that c
 without it; not knowing something is never better than knowing it.
 """
 
-from consent.decide.engine import decide
+from consent.decide.engine import MAJORITY, decide
 from consent.decide.question import Answer, CallSpan, Event, Place, Question
 
-__all__ = ["Answer", "CallSpan", "Event", "Place", "Question", "decide"]
+__all__ = ["MAJORITY", "Answer", "CallSpan", "Event", "Place", "Question", "decide"]

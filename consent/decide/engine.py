@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Final
 
 from consent.decide import standing, words
-from consent.decide.ground import Family, Ground, Need, ground_of
+from consent.decide.ground import Age, Family, Ground, Need, ground_of
 from consent.decide.question import Answer, CallSpan, Event, Question
 from consent.decide.standing import Standing
-from consent.enums import Basis, Purpose, Standard
+from consent.enums import YES_KINDS, Basis, EventKind, Purpose, Standard, UnknownAge
 from consent.law import Rules
 
 _FAMILY: Final = {
@@ -25,7 +25,11 @@ _FAMILY: Final = {
     Purpose.CONTACT: Family.CONTACT,
     Purpose.SHARE: Family.SHARING,
 }
-_NO_GROUND: Final = Ground(Need.NOTHING, terms_count=False, written=False, rules=(), reasons=(), caveat=())
+MAJORITY: Final = 18
+_SPEAKING: Final = YES_KINDS | {EventKind.NOTICED}
+_NO_GROUND: Final = Ground(
+    Need.NOTHING, terms_count=False, written=False, rules=(), reasons=(), caveat=(), claimed=True
+)
 
 
 def decide(question: Question, rules: Rules) -> Answer:
@@ -35,6 +39,7 @@ def decide(question: Question, rules: Rules) -> Answer:
     Whether a recording may be played is two questions, that of recording it and that of reviewing it.
     """
     purpose = question.purpose
+    question = replace(question, events=_known(question))
     if purpose == Purpose.MEASURE:
         return _measure(question)
     if purpose == Purpose.RECORD:
@@ -42,6 +47,11 @@ def decide(question: Question, rules: Rules) -> Answer:
     ground = _ground(question, rules, question.at)
     found = _read(question, ground, question.call, begins=question.at, until=question.at)
     return _answer(question, ground, found)
+
+
+def _known(question: Question) -> tuple[Event, ...]:
+    """What is known by the moment of the question: what will be agreed to later allows nothing yet."""
+    return tuple(event for event in question.events if event.at <= question.at or event.kind not in _SPEAKING)
 
 
 def _record(question: Question, rules: Rules) -> Answer:
@@ -129,14 +139,24 @@ def _measure(question: Question) -> Answer:
 
 
 def _ground(question: Question, rules: Rules, at: datetime) -> Ground:
-    return ground_of(
-        rules,
-        question.places,
-        _FAMILY[question.purpose],
-        rules.era(at),
-        minor=question.minor,
-        health=question.health,
+    age, said = _age(question)
+    ground = ground_of(
+        rules, question.places, _FAMILY[question.purpose], rules.era(at), age=age, health=question.health
     )
+    return replace(ground, claimed=bool(question.claimed_reason), reasons=(*ground.reasons, *said))
+
+
+def _age(question: Question) -> tuple[Age, list[str]]:
+    """How old the person is taken to be, and how the client reads an age that nobody knows."""
+    if question.age is not None:
+        return Age(question.age < MAJORITY, question.age), []
+    if question.minor and not question.presumed:
+        return Age(is_minor=True), []
+    if question.unknown_age is None:
+        return Age(question.minor, presumed=True), []
+    as_minor = question.unknown_age == UnknownAge.MINOR
+    said = words.unknown_age(question.unknown_age, question.age_reason)
+    return Age(question.minor or as_minor, presumed=not as_minor), [said]
 
 
 def _read(
@@ -200,6 +220,8 @@ def _why(question: Question, ground: Ground, found: Standing, *, lawful: bool, m
     if found.no is not None:
         return _refusal(found)
     said = _evidence(ground, found)
+    if found.yes is not None and standing.is_claimed(found.yes):
+        said.append(words.claimed_counts(question.claimed_reason))
     if not lawful:
         said.append(_lacking(ground, found))
     elif found.yes is None and ground.need is Need.NOTHING:
@@ -227,7 +249,8 @@ def _evidence(ground: Ground, found: Standing) -> list[str]:
     if found.late is not None:
         said.append(words.too_late(found.late, found.zone))
     if found.unfit is not None:
-        said.append(words.unfit(found.unfit, found.zone, written=ground.written))
+        why = standing.unfit_because(found.unfit, ground, found.at)
+        said.append(words.unfit(found.unfit, found.zone, why))
     return said or [words.NO_EVIDENCE]
 
 

@@ -14,14 +14,18 @@ from functools import lru_cache
 from typing import Final
 
 from consent.decide.question import Place
-from consent.law import Rule, Rules, Topic, places
+from consent.law import NoRuleError, Rule, Rules, Topic, places
 
 NAMED: Final = 4
+OWN_CONSENT_AGE: Final = 16
+"""From which age own consent counts where no rule says (GDPR art. 8(1))."""
 
 _OF_THE_CALLER: Final = frozenset({"address", "billing", "carrier", "tracker"})
 _OF_THE_SITE: Final = frozenset({"site", "answering_site", "office", "staff"})
+_AREA_CODE: Final = "area_code"
 _ALSO: Final = {"billing_address": "billing", "tracker_state": "tracker", "trackers_state": "tracker"}
 _ANYWHERE: Final = Place("", "", "")
+_AS_UNKNOWN: Final = "so the rule for callers whose region is not known applies"
 
 
 class Need(IntEnum):
@@ -42,10 +46,20 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Age:
+    """Whether the person is a minor, how old where that is known, and whether the client's trade alone says so."""
+
+    is_minor: bool = False
+    years: int | None = None
+    presumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """
     :ivar need: what must be there. :ivar terms_count: whether agreement in general terms is consent.
-    :ivar written: whether consent must be in writing. :ivar rules: the ids used.
+    :ivar written: whether consent must be in writing. :ivar guardian: whether a guardian has to agree.
+    :ivar claimed: whether consent counts of which nobody proved the number. :ivar rules: the ids used.
     :ivar reasons: a sentence a place. :ivar caveat: the sentence on rules that nobody has verified, if any.
     """
 
@@ -55,6 +69,8 @@ class Ground:
     rules: tuple[str, ...]
     reasons: tuple[str, ...]
     caveat: tuple[str, ...]
+    guardian: bool = False
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +83,16 @@ class _Asked:
 
 @lru_cache(maxsize=16_384)
 def ground_of(
-    rules: Rules, asked: tuple[Place, ...], family: Family, era: int, *, minor: bool, health: bool
+    rules: Rules, asked: tuple[Place, ...], family: Family, era: int, *, age: Age, health: bool
 ) -> Ground:
     """
     The ground of a question.
 
-    Both sides count and the strictest wins. An area code alone relaxes nothing: it counts as an unknown place
-    unless better evidence speaks of the caller, and then only where it is stricter. Where nothing speaks of the
-    caller, the caller's place is unknown.
+    Both sides count and the strictest wins. An area code alone names a country and relaxes nothing in it: the strictest
+    of its regions decides, unless better evidence speaks of the caller. Where nothing speaks of the caller, or a side's
+    country is not known, the strictest rule of any place decides. So knowing less never allows more (docs/adr/0132).
 
-    :param era: the stretch of rules, as `Rules.era` gives it.
+    :param age: whether the person is a minor, and how old. :param era: the stretch of rules, as `Rules.era` gives it.
     """
     on, sides = rules.day_of(era), _sides(asked)
     if family is Family.LISTENING:
@@ -85,13 +101,22 @@ def ground_of(
         need, used, said = _by_consent(rules, sides, on, family)
     terms = _strictest(rules, sides, Topic.TERMS_COUNT, on)
     for flag, topic, sentence in (
-        (minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
+        (age.is_minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
         (health, Topic.HEALTH, "The call is about health: a notice alone never suffices."),
     ):
         if flag:
             need = Need.EXPRESS
             used.append(_strictest(rules, sides, topic, on))
             said.append(sentence)
+    guardian = age.is_minor and not age.presumed
+    if guardian:
+        years = _own_consent_age(rules, sides, on, used)
+        guardian = age.years is None or age.years < years
+        if guardian:
+            known = (
+                f"Below the age of {years}" if age.years is not None else "The minor's age is not known, so"
+            )
+            said.append(f"{known} a guardian has to agree; the minor's own consent does not suffice.")
     return Ground(
         need=need,
         terms_count=terms.value == "count",
@@ -99,20 +124,30 @@ def ground_of(
         rules=tuple(dict.fromkeys(rule.id for rule in used)),
         reasons=tuple(dict.fromkeys(said)),
         caveat=_caveat(used),
+        guardian=guardian,
     )
 
 
+def _own_consent_age(rules: Rules, sides: list[_Asked], on: date, used: list[Rule]) -> int:
+    """From which age a person's own consent counts; the rule is added to those used."""
+    try:
+        rule = _strictest(rules, sides, Topic.OWN_CONSENT_AGE, on)
+    except NoRuleError:  # a pack that was imported before there were such rules
+        return OWN_CONSENT_AGE
+    used.append(rule)
+    years: int = rule.read()
+    return years
+
+
 def _sides(asked: tuple[Place, ...]) -> list[_Asked]:
-    """The places that count. A place nobody knows is added where nothing at all is said of the caller."""
+    """
+    The places that count. A place nobody knows is added where nothing is certain to speak of the caller: evidence of
+    a kind that nobody knows may speak of the site.
+    """
     kinds = [(place, _kind(place)) for place in asked]
     strong = any(kind in _OF_THE_CALLER for _, kind in kinds)
-    found = [
-        _Asked(place, weak=not strong and kind not in _OF_THE_SITE)
-        for place, kind in kinds
-        # Beside better evidence an area code of no place (toll-free) says nothing.
-        if not strong or kind in _OF_THE_CALLER or kind in _OF_THE_SITE or place.country.strip()
-    ]
-    if all(kind in _OF_THE_SITE for _, kind in kinds):
+    found = [_Asked(place, weak=not strong and kind not in _OF_THE_SITE) for place, kind in kinds]
+    if not strong and all(kind != _AREA_CODE for _, kind in kinds):
         found.append(_Asked(_ANYWHERE))
     return found
 
@@ -131,7 +166,7 @@ def _listening(rules: Rules, sides: Iterable[_Asked], on: date) -> tuple[Need, l
         asked, sentence = _meaning(consent, notice)
         need = max(need, asked)
         used.extend([consent, notice] if consent.value == "all_party" else [consent])
-        said.append(f"{_capital(_who(side, consent))}: {sentence}")
+        said.append(f"{_capital(_who(rules, side, on))}: {sentence}")
     return need, used, said
 
 
@@ -177,33 +212,51 @@ def _by_consent(
 
 
 def _rule(rules: Rules, side: _Asked, topic: Topic, on: date) -> Rule:
-    rule = rules.for_place(side.place.country, side.place.region, topic, on)
-    return max(rule, rules.for_place("", "", topic, on), key=_strictness) if side.weak else rule
+    """The rule of a side, or the stricter one that decides where less is known of it."""
+    country, region = side.place.country, side.place.region
+    own = rules.for_place(country, region, topic, on)
+    if places.normalise(country, region)[0] == places.UNKNOWN:
+        return max(
+            rules.for_place(places.UNLISTED, "", topic, on), rules.strictest(topic, on), key=_strictness
+        )
+    if not side.weak:
+        return own
+    unsure = (rules.for_place(country, "", topic, on), rules.for_place("", "", topic, on))
+    return max(own, *unsure, key=_strictness)
 
 
 def _strictest(rules: Rules, sides: list[_Asked], topic: Topic, on: date) -> Rule:
     return max((_rule(rules, side, topic, on) for side in sides), key=_strictness)
 
 
-def _who(side: _Asked, rule: Rule) -> str:
-    """The place in words, and why another place's rule decides for it."""
+def _who(rules: Rules, side: _Asked, on: date) -> str:
+    """The place in words, and which stricter reading was taken for it and why."""
     code, regions = places.normalise(side.place.country, side.place.region)
     if code == places.UNKNOWN:
-        return (
-            "the caller's place is not known"
-            if _kind(side.place) not in _OF_THE_SITE
-            else "a site's place is not known"
-        )
-    name = " or ".join(places.name(code, region) for region in regions) or places.name(code)
-    if rule.country == places.UNKNOWN:
-        if side.weak and _kind(side.place) != "area_code":
-            return f"nobody says how {name} is known, which relaxes nothing"
-        if side.weak:
-            return f"{name} is only a guess from the number, which relaxes nothing"
-        return f"{name}, region not known"
-    if rule.country == places.UNLISTED:
+        whose = "a site's" if _kind(side.place) in _OF_THE_SITE else "the caller's"
+        return f"{whose} place is not known, so the strictest rule of any place applies"
+    country = places.name(code)
+    name = " or ".join(places.name(code, region) for region in regions) or country
+    of_any = f"so the strictest rule of any place in {country} applies"
+    own = rules.for_place(code, side.place.region, Topic.RECORDING_CONSENT, on)
+    if side.weak and _reads_stricter(rules, side, on):
+        if _kind(side.place) == _AREA_CODE:
+            return f"{name} is only a guess from the number, {of_any if regions else _AS_UNKNOWN}"
+        return f"nobody says how {name} is known, {of_any if regions else _AS_UNKNOWN}"
+    if own.country == places.UNLISTED:
         return f"{name} has no rule of its own here, so the strictest applies"
+    if own.country == places.UNKNOWN:
+        return f"{name}, region not known, {of_any}"
     return name
+
+
+def _reads_stricter(rules: Rules, side: _Asked, on: date) -> bool:
+    """Whether another rule than that of the named place decides, since less is known of it."""
+    sure = _Asked(side.place)
+    return any(
+        _rule(rules, side, topic, on).value != _rule(rules, sure, topic, on).value
+        for topic in (Topic.RECORDING_CONSENT, Topic.NOTICE_SUFFICES)
+    )
 
 
 def _capital(text: str) -> str:

@@ -9,8 +9,10 @@ Questions and answers as lines of JSON, for people who try rules.
      "posted_notice": false, "standard": "announce"}
 
 A question needs `purpose` and `at`. What else is missing is read as strictly as it can be: the standard `express`, no
-call, no announcement, no posted notice, no events, an unknown place; a place whose evidence is not named is as good
-as an area code. A call needs `started_at`; an event `purpose`, `kind` and `at`, and where something speaks for the
+call, no announcement, no posted notice, no events, an unknown place; a place whose evidence is not named is as weak
+as an area code, and the caller's is unknown beside it. Where nothing is said of the caller's age, of health or of a
+consent's grade, it is an adult, no health and a proven number; "unknown" is read as strictly as it can be, of the age
+as the client says. A call needs `started_at`; an event `purpose`, `kind` and `at`, and where something speaks for the
 caller's agreement also `basis`, `channel` and `scope`. A refusal or withdrawal without a scope is a standing one.
 Events name no call here: one in the scope of `this_call` belongs to the call of its line when it happened between a
 quarter of an hour before the call and an hour after its beginning. A recording is judged from the call's beginning up
@@ -22,19 +24,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from django.db.models import TextChoices
 
 from callprivacy.lib import bounds
 from consent.decide.question import Answer, CallSpan, Event, Place, Question
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength, UnknownAge
 
-_QUESTION: Final = frozenset({"purpose", "at", "call", "places", "events", "posted_notice", "standard"})
+_QUESTION: Final = frozenset(
+    {
+        "purpose", "at", "call", "places", "events", "posted_notice", "standard", "minor", "age", "date_of_birth",
+        "unknown_age", "unknown_age_reason", "health", "claimed_reason",
+    }
+)  # fmt: skip
 _CALL: Final = frozenset({"started_at", "announcement", "announced_on_recording"})
 _PLACE: Final = frozenset({"country", "region", "evidence"})
-_EVENT: Final = frozenset({"purpose", "kind", "basis", "channel", "scope", "at"})
+_EVENT: Final = frozenset({"purpose", "kind", "basis", "channel", "scope", "at", "grade", "guardian_until"})
+_UNKNOWN: Final = "unknown"
+_OLDEST: Final = 130
 _EVIDENCE: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED, EventKind.NOTICED})
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -57,14 +66,23 @@ def read_question(line: str) -> Question:
     except bounds.TooDeepError as error:
         raise LineError(f"cannot be read: {error}") from None
     row = _object(found, "", _QUESTION)
+    purpose, at, call = _word(row, "purpose", Purpose), _time(row, "at"), _call(row.get("call"))
+    begins = call.started_at if call is not None and purpose == Purpose.RECORD else at
+    age, unknown_age = _age(row, begins)
     return Question(
-        purpose=_word(row, "purpose", Purpose),
-        at=_time(row, "at"),
-        call=_call(row.get("call")),
+        purpose=purpose,
+        at=at,
+        call=call,
         places=tuple(_places(_list(row, "places"))),
         events=tuple(_events(_list(row, "events"))),
         posted_notice=_flag(row, "posted_notice"),
         standard=_word(row, "standard", Standard, Standard.EXPRESS),
+        minor=_flag(row, "minor"),
+        age=age,
+        unknown_age=unknown_age,
+        age_reason=_text(row, "unknown_age_reason", ""),
+        claimed_reason=_text(row, "claimed_reason", ""),
+        health=row.get("health") == _UNKNOWN or _flag(row, "health"),
     )
 
 
@@ -154,7 +172,46 @@ def _events(found: list[Any]) -> Iterable[Event]:
             channel=_word(row, "channel", Channel, None if needed else Channel.API, where=where),
             scope=_word(row, "scope", Scope, None if needed else Scope.STANDING, where=where),
             at=_time(row, "at", where),
+            strength=_grade(row, where),
+            guardian_until=_day(row, "guardian_until", where),
         )
+
+
+def _age(row: dict[str, Any], on: datetime) -> tuple[int | None, UnknownAge | None]:
+    """The age on that day, or how the client reads one that nobody knows, where that is said."""
+    if row.get("age") is not None and row.get("date_of_birth") is not None:
+        raise LineError("age and date_of_birth are both said")
+    reading = _word(row, "unknown_age", UnknownAge, UnknownAge.ADULT)
+    age, born = row.get("age"), row.get("date_of_birth")
+    if _UNKNOWN in (age, born):
+        return None, reading
+    if born is not None:
+        day = _day(row, "date_of_birth")
+        if day is None or day > on.date():
+            raise LineError(f"date_of_birth: {_shown(born)} lies after the question")
+        return on.year - day.year - ((on.month, on.day) < (day.month, day.day)), None
+    if age is None:
+        return None, reading if row.get("unknown_age") is not None else None
+    if isinstance(age, bool) or not isinstance(age, int) or not 0 <= age <= _OLDEST:
+        raise LineError(f'age: expected years from 0 to {_OLDEST} or "{_UNKNOWN}", found {_shown(age)}')
+    return age, None
+
+
+def _grade(row: dict[str, Any], where: str) -> Strength | None:
+    """What is not known of a consent's grade is the lowest; where nobody speaks of one, the number counts as proven."""
+    if row.get("grade") is None:
+        return None
+    return Strength.D if row["grade"] == _UNKNOWN else _word(row, "grade", Strength, where=where)
+
+
+def _day(row: dict[str, Any], key: str, where: str = "") -> date | None:
+    found = row.get(key)
+    if found is None:
+        return None
+    try:
+        return date.fromisoformat(found)
+    except (TypeError, ValueError):
+        raise LineError(f"{where}{key}: {_shown(found)} is no day like 2026-11-25") from None
 
 
 def _word[W: TextChoices](

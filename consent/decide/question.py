@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength, UnknownAge
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Event:
 
     `at` is when it happened, which alone counts; `recorded_at` is when we learned of it and decides nothing, so that
     evidence may arrive late. `call_id` names the call of an event in the scope of one call, where it is known.
+    `guardian_until` is the day on which the person comes of age, where a guardian agreed, with proof.
     `channel` is None for an entry of the opt-out list, which outlives the event that it comes from.
     """
 
@@ -29,6 +30,7 @@ class Event:
     id: Hashable | None = None
     recorded_at: datetime | None = None
     call_id: Hashable | None = None
+    guardian_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Place:
     :ivar country: ISO 3166-1 alpha-2, "" where nobody knows.
     :ivar region: ISO 3166-2 without the country, "" where nobody knows, "NS|PE" for one of several.
     :ivar evidence: of the caller `address`, `billing`, `tracker` or `carrier`, or the weak `area_code`; of those
-        who answer `site`. Any other word is as weak as an area code.
+        who answer `site`. Any other word is as weak as an area code and may speak of a site.
     """
 
     country: str
@@ -76,6 +78,11 @@ class Question:
     :ivar places: of both sides, all that is known; none at all is an unknown place.
     :ivar events: what the ledger knows of the person at this client, in any order, of any purpose.
     :ivar posted_notice: a sign or page told of the purpose when the call came.
+    :ivar minor: the person is known to be one, or taken for one. :ivar age: in years, where it is known.
+    :ivar presumed: that the trade of the client alone has the person taken for a minor.
+    :ivar unknown_age: how the client reads a caller whose age nobody knows; None where nobody says.
+    :ivar age_reason: why, in the client's words.
+    :ivar claimed_reason: why consent counts at the client although nobody proved the number; "" where it does not.
     :ivar declared: on what the client rests measuring; only that purpose looks at it.
     :ivar zone: in which the reasons show instants.
     """
@@ -88,6 +95,11 @@ class Question:
     posted_notice: bool = False
     standard: Standard = Standard.EXPRESS
     minor: bool = False
+    age: int | None = None
+    presumed: bool = False
+    unknown_age: UnknownAge | None = None
+    age_reason: str = ""
+    claimed_reason: str = ""
     health: bool = False
     declared: Basis = Basis.LEGITIMATE_INTERESTS
     zone: tzinfo = UTC

@@ -10,11 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
 from typing import Final
 
 from consent.decide.ground import Ground
 from consent.decide.question import CallSpan, Event
-from consent.enums import NO_KINDS, YES_KINDS, Basis, Channel, EventKind, Scope, Strength, is_weak
+from consent.enums import (
+    NO_KINDS,
+    YES_KINDS,
+    Basis,
+    Channel,
+    EventKind,
+    Scope,
+    Strength,
+    grade_of,
+    is_weak,
+)
 
 BEFORE: Final = timedelta(minutes=15)
 """How long before a call an event of one call still belongs to it, where no call is named."""
@@ -124,7 +135,7 @@ def read(
         mine = event.scope == Scope.THIS_CALL
         if mine and not _belongs(event, call):
             continue
-        no_consent = event.kind == EventKind.NOTICED or _is_unfit(event, ground)
+        no_consent = event.kind == EventKind.NOTICED or unfit_because(event, ground, begins) is not None
         if no_consent or (event.at > begins and event.kind in YES_KINDS):
             _take_notice(found, event, call, begins, outset)
         if no_consent:
@@ -160,16 +171,35 @@ def _outlasts(yes: Event | None, *others: Event | None) -> bool:
     return all(other is None or other.at < yes.at for other in others)
 
 
-def _is_unfit(event: Event, ground: Ground) -> bool:
-    """Whether what was given is no express consent where the call is. It may still show that the caller was told."""
+class Unfit(StrEnum):
+    """Why a consent is none where the call is."""
+
+    NOTICE = "notice"
+    WRITTEN = "written"
+    CLAIMED = "claimed"
+    GUARDIAN = "guardian"
+    OF_AGE = "of_age"
+
+
+def unfit_because(event: Event, ground: Ground, at: datetime) -> Unfit | None:
+    """Why what was given is no express consent where the call is, if it is none. It may still show a notice."""
     if event.kind not in YES_KINDS:
-        return False
+        return None
     said = ground.terms_count if event.basis == Basis.CONTRACT else event.basis == Basis.CONSENT
-    return (
-        not said
-        or event.channel in _SILENT
-        or (ground.written and event.channel not in _IN_WRITING and event.strength != Strength.A)
-    )
+    if not said or event.channel in _SILENT:
+        return Unfit.NOTICE
+    if not ground.claimed and is_claimed(event):
+        return Unfit.CLAIMED
+    if ground.written and event.channel not in _IN_WRITING and event.strength != Strength.A:
+        return Unfit.WRITTEN
+    if event.guardian_until is not None:
+        return Unfit.OF_AGE if at.date() >= event.guardian_until else None
+    return Unfit.GUARDIAN if ground.guardian else None
+
+
+def is_claimed(event: Event) -> bool:
+    """Whether nobody showed that the number is of the person who agreed."""
+    return event.strength is not None and grade_of(event.channel, event.strength) is Strength.D
 
 
 def _belongs(event: Event, call: CallSpan | None) -> bool:
@@ -177,10 +207,11 @@ def _belongs(event: Event, call: CallSpan | None) -> bool:
     Whether an event in the scope of one call is about this one.
 
     By name where both are named. Otherwise by time: from a quarter of an hour before the call to its end. A refusal
-    that comes later still belongs to it: it can be about no call that it does not forbid.
+    that comes later still belongs to it: it can be about no call that it does not forbid. Where the question is
+    about no call, a refusal may be about the one that is meant.
     """
     if call is None:
-        return False
+        return event.kind in NO_KINDS
     if event.call_id is not None and call.call_id is not None:
         return event.call_id == call.call_id
     if event.at < call.started_at - BEFORE:

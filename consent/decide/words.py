@@ -6,7 +6,8 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from consent.decide.question import Event
-from consent.enums import Channel, EventKind, Scope, Standard
+from consent.decide.standing import Unfit
+from consent.enums import Channel, EventKind, Scope, Standard, UnknownAge
 
 NO_EVIDENCE: Final = "Nobody recorded a consent or an announcement for this purpose."
 ANNOUNCED: Final = "It was announced on this call, and the caller stayed."
@@ -27,6 +28,14 @@ DECLARED_CONSENT: Final = "The client declared consent as its basis for measurin
 NOT_MET: Final = {
     Standard.EXPRESS: "The client asks itself for express consent.",
     Standard.ANNOUNCE: "The client asks itself for an announcement on this call or express consent.",
+}
+
+_UNFIT: Final = {
+    Unfit.NOTICE: "it is a notice only and does not count as consent here",
+    Unfit.WRITTEN: "not in writing",
+    Unfit.CLAIMED: "nobody proved the number: the consent is claimed (grade D) and does not count as express",
+    Unfit.GUARDIAN: "a minor's own consent does not suffice",
+    Unfit.OF_AGE: "a guardian gave it, and the person is of age",
 }
 
 _CHANNELS: Final = {channel.value: channel.label.lower() for channel in Channel} | {
@@ -60,11 +69,20 @@ def too_late(event: Event, zone: tzinfo) -> str:
     return f"{_happened(event, zone)}, after the recording began. It does not cover that recording."
 
 
-def unfit(event: Event, zone: tzinfo, *, written: bool) -> str:
-    """A consent without the form that is asked for."""
-    if written:
-        return f"{_happened(event, zone)}, but not in writing."
-    return f"{_happened(event, zone)}, but it is a notice only and does not count as consent here."
+def unfit(event: Event, zone: tzinfo, why: Unfit | None) -> str:
+    """A consent that is none here, and why."""
+    return f"{_happened(event, zone)}, but {_UNFIT[why or Unfit.NOTICE]}."
+
+
+def claimed_counts(reason: str) -> str:
+    """Why a consent counts of which nobody proved the number."""
+    return f"The client counts claimed consent: {reason}"
+
+
+def unknown_age(reading: UnknownAge, reason: str) -> str:
+    """How a client reads a caller whose age nobody knows."""
+    why = f": {reason}" if reason else "."
+    return f"The caller's age is not known, which the client reads {reading.label.lower()}{why}"
 
 
 def cut(event: Event, zone: tzinfo) -> str:

@@ -12,11 +12,11 @@ from django import forms
 from django.http import QueryDict
 
 from callprivacy.calls.forms.calls import ReasonForm
-from callprivacy.lib.forms import MomentField
+from callprivacy.lib.forms import DayField, MomentField
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
 from consent.selectors.people import GROUPS
-from consent.services.desk import How
+from consent.services.desk import Guardian, How
 
 _EARLIEST = timedelta(days=20 * 365)
 SHORTEST_NOTE = 15
@@ -94,6 +94,22 @@ class SaidForm(forms.Form):
         help_text="Who heard or read it, and the words as far as you have them. It is sealed, and is the evidence.",
         error_messages={"required": "Write down how it was said: it is the only evidence there will be."},
     )
+    by_guardian = forms.BooleanField(
+        label="A guardian agrees for a minor",
+        required=False,
+        help_text="Below the age at which their own consent counts, a minor's yes does not suffice.",
+    )
+    proof = forms.CharField(
+        label="Proof that they are the guardian",
+        required=False,
+        max_length=200,
+        help_text="What you saw and when, such as a birth certificate or a court order.",
+    )
+    majority_on = DayField(
+        label="The minor comes of age on",
+        required=False,
+        help_text="The guardian's consent counts until that day.",
+    )
     tap = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, client: Client, at: datetime, **kwargs: Any) -> None:
@@ -119,6 +135,25 @@ class SaidForm(forms.Form):
             raise forms.ValidationError(f"Say a little more: at least {SHORTEST_NOTE} characters.")
         return note
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not cleaned.get("by_guardian"):
+            return cleaned
+        if cleaned.get("kind") != EventKind.GIVEN:
+            self.add_error("by_guardian", "A no needs no guardian: record it as the person's.")
+        if len(str(cleaned.get("proof", "")).strip()) < SHORTEST_NOTE:
+            self.add_error("proof", f"Say what shows it, in at least {SHORTEST_NOTE} characters.")
+        until = cleaned.get("majority_on")
+        if until is None or until <= self._at.astimezone(self._zone).date():
+            self.add_error(
+                "majority_on", "Write the day on which the minor comes of age. It lies in the future."
+            )
+        return cleaned
+
+    def _guardian(self) -> Guardian | None:
+        found = self.cleaned_data
+        return Guardian(found["proof"].strip(), found["majority_on"]) if found["by_guardian"] else None
+
     def said(self) -> dict[str, Any]:
         """What the service wants; only after `is_valid()`."""
         found = self.cleaned_data
@@ -129,7 +164,18 @@ class SaidForm(forms.Form):
             "said_at": found["when"],
             "note": found["note"],
             "tap": found["tap"],
+            "guardian": self._guardian(),
         }
+
+
+class MinorForm(forms.Form):
+    """That a caller is a minor, and until when, where somebody knows it."""
+
+    majority_on = DayField(
+        label="They come of age on",
+        required=False,
+        help_text="Leave it empty where nobody knows. Then only a guardian's consent counts.",
+    )
 
 
 class NoMinorForm(ReasonForm):

@@ -6,7 +6,8 @@ from typing import Any
 
 from django import forms
 
-from consent.enums import Basis, Standard
+from consent.enums import Basis, Standard, UnknownAge
+from consent.services.standards import LONGEST_REASON
 
 _EXPLAINED = {
     Standard.EXPRESS: "Express consent: recordings are kept only where the caller agreed by a key, a word or a form.",
@@ -23,12 +24,23 @@ class StandardForm(forms.Form):
     standard = forms.ChoiceField(
         widget=forms.RadioSelect, choices=[(each.value, words) for each, words in _EXPLAINED.items()]
     )
-    reason = forms.CharField(
-        label="Why less than express consent is enough",
+    counts_claimed = forms.BooleanField(
+        label="Claimed consent counts",
         required=False,
-        max_length=500,
+        help_text="Anybody can type any number into the web form. Unless the number is proven by a code, the consent "
+        "is claimed (grade D) and does not count.",
+    )
+    unknown_age = forms.ChoiceField(
+        label="A caller whose age nobody knows is read",
+        choices=UnknownAge.choices,
+        required=False,
+    )
+    reason = forms.CharField(
+        label="Why less than express consent of a proven number is enough",
+        required=False,
+        max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+        help_text="At least 15 characters. Decisions that rest on claimed consent or an unknown age show it.",
     )
 
     def __init__(self, *args: Any, may_lower: bool, **kwargs: Any) -> None:
@@ -41,10 +53,22 @@ class StandardForm(forms.Form):
             raise forms.ValidationError("Only a compliance officer chooses less than express consent.")
         return chosen
 
+    def clean_counts_claimed(self) -> bool:
+        counts = bool(self.cleaned_data["counts_claimed"])
+        if counts and not self._may_lower:
+            raise forms.ValidationError("Only a compliance officer lets claimed consent count.")
+        return counts
+
+    def clean_unknown_age(self) -> UnknownAge:
+        return UnknownAge(self.cleaned_data["unknown_age"] or UnknownAge.ADULT)
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         reason = str(cleaned.get("reason", "")).strip()
-        if cleaned.get("standard", Standard.EXPRESS) != Standard.EXPRESS and len(reason) < 15:
+        is_less = cleaned.get("standard", Standard.EXPRESS) != Standard.EXPRESS or cleaned.get(
+            "counts_claimed"
+        )
+        if is_less and len(reason) < 15:
             self.add_error("reason", "Write at least 15 characters: why is less than express consent enough?")
         return cleaned
 

@@ -29,6 +29,7 @@ class Topic(StrEnum):
     SHARING_CONSENT = "sharing_consent"
     ASKING_BY_MAIL = "asking_by_mail"
     MINORS = "minors"
+    OWN_CONSENT_AGE = "own_consent_age"
     HEALTH = "health"
     QUIET_HOURS = "quiet_hours"
     CONTACTS_PER_DAY = "contacts_per_day"
@@ -203,7 +204,7 @@ _FOR_READING: Final = {
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
-CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL, Topic.CONTACTS_PER_DAY})
+CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL, Topic.CONTACTS_PER_DAY, Topic.OWN_CONSENT_AGE})
 """Topics of which packs that were imported before say nothing: who asks takes the shipped rules then (`contact`)."""
 
 _KINDS: Final[dict[Topic, _Kind]] = {
@@ -230,6 +231,9 @@ _KINDS: Final[dict[Topic, _Kind]] = {
         "consent_first",
     ),
     Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
+    Topic.OWN_CONSENT_AGE: _number(
+        "From which age a person's own consent counts, without a guardian's", longer_is_stricter=True
+    ),
     Topic.HEALTH: _words("What is asked for where a call is about health", "express"),
     Topic.QUIET_HOURS: _hours("When people may be called, at their local time"),
     Topic.CONTACTS_PER_DAY: _number(

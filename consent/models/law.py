@@ -8,7 +8,7 @@ from django.db import models
 
 from callprivacy.calls.models import Caller
 from callprivacy.tenancy.models import AgencyOwned, ClientOwned
-from consent.enums import Basis, Standard
+from consent.enums import Basis, Standard, UnknownAge
 
 
 class Declaration(ClientOwned):
@@ -36,7 +36,11 @@ class Declaration(ClientOwned):
 
 
 class ClientStandard(ClientOwned):
-    """What a client asks of itself beyond the law, until when; without one it is express consent."""
+    """
+    What a client asks of itself beyond the law, until when; without one it is express consent.
+
+    With it stands whether claimed consent counts, how an unknown age is read, and why: decisions show the reason.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     standard = models.CharField(max_length=14, choices=Standard)
@@ -44,6 +48,11 @@ class ClientStandard(ClientOwned):
     chosen_at = models.DateTimeField()
     expires_on = models.DateField(null=True)
     ended_at = models.DateTimeField(null=True)
+    counts_claimed = models.BooleanField(default=False, db_default=False)
+    unknown_age = models.CharField(
+        max_length=5, choices=UnknownAge, default=UnknownAge.ADULT, db_default=UnknownAge.ADULT
+    )
+    reason = models.CharField(max_length=200, default="", db_default="", blank=True)
 
     class Meta:
         base_manager_name = "objects"
@@ -52,6 +61,11 @@ class ClientStandard(ClientOwned):
                 fields=["client"],
                 condition=models.Q(ended_at__isnull=True),
                 name="consent_standard_one_counts",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(counts_claimed=False)
+                | (models.Q(expires_on__isnull=False) & ~models.Q(reason="")),
+                name="consent_standard_claimed_has_a_reason",
             ),
             models.CheckConstraint(
                 condition=models.Q(standard=Standard.EXPRESS) | models.Q(expires_on__isnull=False),
@@ -214,11 +228,16 @@ class CallerPlace(ClientOwned):
 
 
 class MinorMark(ClientOwned):
-    """That somebody of the staff knows a caller to be a minor, who says so and since when. It goes with the caller."""
+    """
+    That somebody of the staff knows a caller to be a minor, who says so and since when. It goes with the caller.
+
+    From `majority_on` on, where it is known, the person is none any more.
+    """
 
     caller = models.OneToOneField(
         Caller, models.CASCADE, primary_key=True, db_constraint=False, related_name="+"
     )
+    majority_on = models.DateField(null=True)
     marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     marked_at = models.DateTimeField()
 

@@ -26,7 +26,8 @@ class ConsentEvent(ClientOwned):
     (number withheld) has its events by its call alone. `call_digest` is one of the call's references
     (`calls.CallRef.digest`), which is known before the call is here and stays when its start is corrected.
     `source_digest` is the same when the same fact is said again. The evidence is JSON, sealed under
-    the caller's evidence key, or the client's where there is no caller.
+    the caller's evidence key, or the client's where there is no caller. `guardian_until` is the day on which a minor
+    comes of age for whom a guardian agreed; it stands in the evidence too.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -38,6 +39,7 @@ class ConsentEvent(ClientOwned):
     scope = models.CharField(max_length=10, choices=Scope)
     channel = models.CharField(max_length=12, choices=Channel)
     strength = models.CharField(max_length=1, choices=Strength)
+    guardian_until = models.DateField(null=True)
     version = models.ForeignKey(
         NoticeVersion, models.PROTECT, null=True, db_constraint=False, related_name="events"
     )

@@ -22,10 +22,11 @@ from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import CallSpan, Event, Question
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Strength
 from consent.models import ClientStandard, NoticeVersion, PostedNotice
 from consent.selectors import minors, places, standards
 from consent.selectors.places import Located
+from consent.selectors.standards import Asks
 
 HEALTH: Final = frozenset(sector for sector in Sector if sector.is_health)
 """Trades whose calls are about health."""
@@ -34,6 +35,7 @@ NOT_ON_CALLS_OUT: Final = "What callers of this number hear is not played on a c
 
 EVENT_COLUMNS: Final = (
     "id", "call_digest", "purpose", "kind", "basis", "channel", "scope", "strength", "happened_at", "recorded_at",
+    "guardian_until",
 )  # fmt: skip
 # Events of a batch by its calls' references: the ledger names a call by one of them.
 _OF_CALLS: Final = f"""
@@ -143,7 +145,7 @@ class _Batch:
             }
         for row in rows:
             call_id = None if row[2] is None else named.get(bytes(row[2]))
-            self.of_caller[row[11]].append(event_of(row, call_id=call_id))
+            self.of_caller[row[-1]].append(event_of(row, call_id=call_id))
         on = self.at.astimezone(self.zone).date()
         for caller_id, refused in vault.suppressed_callers(self.client.pk, callers, on=on).items():
             self.of_caller[caller_id] += [
@@ -156,6 +158,9 @@ class _Batch:
         if call.seconds is not None and call.outcome != Outcome.UNDERWAY:
             ended_at = started_at + timedelta(seconds=call.seconds)
         day = started_at.astimezone(self.zone).date()
+        judged_at = started_at if purpose is Purpose.RECORD else self.at
+        asks = self.standards.of(judged_at)
+        known = self.minors.get(call.caller_id) if call.caller_id is not None else None
         own = self.of_call.get(call.pk, {})
         heard = self.heard.on(call)
         others = self.of_caller.get(call.caller_id, []) if call.caller_id is not None else []
@@ -173,8 +178,11 @@ class _Batch:
             places=places.that_count(located),
             events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
             posted_notice=any(_hangs(notice, call, purpose, day) for notice in self.posted),
-            standard=self.standards.of(started_at if purpose is Purpose.RECORD else self.at),
-            minor=self.presumes_minors or call.caller_id in self.minors,
+            standard=asks.standard,
+            claimed_reason=asks.claimed_reason,
+            unknown_age=asks.unknown_age,
+            age_reason=asks.age_reason,
+            **minors.asked(known, presumed=self.presumes_minors, on=judged_at.astimezone(self.zone).date()),
             health=self.health,
             declared=self.declared,
             zone=self.zone,
@@ -193,18 +201,26 @@ class _Standards:
         self.client = client
         self.rows = list(ClientStandard.objects.for_client(client).order_by("chosen_at", "pk"))
 
-    def of(self, instant: datetime) -> Standard:
+    def of(self, instant: datetime) -> Asks:
         if not self.rows:
-            return Standard.EXPRESS
+            return Asks()
         if instant < self.rows[0].chosen_at:
-            return Standard(self.rows[-1].standard)
+            return self._asks(self.rows[-1], date.min)
         for row in reversed(self.rows):
             if row.chosen_at <= instant and (row.ended_at is None or instant < row.ended_at):
-                is_over = (
-                    row.expires_on is not None and standards.today_at(self.client, instant) >= row.expires_on
-                )
-                return Standard.EXPRESS if is_over else Standard(row.standard)
-        return Standard.EXPRESS
+                return self._asks(row, standards.today_at(self.client, instant))
+        return Asks()
+
+    @staticmethod
+    def _asks(row: ClientStandard, today: date) -> Asks:
+        return standards.asks(
+            standard=row.standard,
+            expires_on=row.expires_on,
+            today=today,
+            claimed=row.counts_claimed,
+            unknown_age=row.unknown_age,
+            reason=row.reason,
+        )
 
 
 class _Heard:
@@ -296,7 +312,7 @@ _STRENGTHS: Final[Mapping[str, Strength]] = {word.value: word for word in Streng
 
 def event_of(row: Any, *, call_id: uuid.UUID | None) -> Event:
     """The event of a row: whatever it was found by, the columns of EVENT_COLUMNS, the caller."""
-    _, identity, _, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, _ = row
+    _, identity, _, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, until, _ = row
     return Event(
         purpose=_PURPOSES[purpose],
         kind=_KINDS[kind],
@@ -308,6 +324,7 @@ def event_of(row: Any, *, call_id: uuid.UUID | None) -> Event:
         id=identity,
         recorded_at=recorded_at,
         call_id=call_id,
+        guardian_until=until,
     )
 
 

@@ -23,13 +23,15 @@ from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent import decide, law
 from consent.decide import Event
-from consent.enums import Basis, ListKind, Purpose, Standard, State
+from consent.enums import Basis, ListKind, Purpose, State
 from consent.law import Rules
 from consent.law import places as law_places
 from consent.models import ConsentState, ListCheck, NumberList, NumbersOut, RulePack
-from consent.selectors import cases, minors, places
+from consent.selectors import cases, minors, places, standards
 from consent.selectors.law import rules_in
+from consent.selectors.minors import Minor
 from consent.selectors.places import ADDRESS, ALONE, AREA_CODE, CARRIER, TRACKER
+from consent.selectors.standards import Asks
 
 OF_CALLS_WITHIN: Final = timedelta(hours=2)
 """What was said of a single call longer ago is about none that begins now."""
@@ -37,8 +39,8 @@ OF_CALLS_WITHIN: Final = timedelta(hours=2)
 _FACTS: Final = """
     SELECT
         (SELECT d.basis FROM consent_declaration d WHERE d.client_id = %(client)s AND d.ended_at IS NULL),
-        (SELECT jsonb_build_array(s.standard, s.expires_on) FROM consent_clientstandard s
-            WHERE s.client_id = %(client)s AND s.ended_at IS NULL),
+        (SELECT jsonb_build_array(s.standard, s.expires_on, s.counts_claimed, s.unknown_age, s.reason)
+            FROM consent_clientstandard s WHERE s.client_id = %(client)s AND s.ended_at IS NULL),
         (SELECT jsonb_build_array(a.country, a.region) FROM consent_answeringsite a
             WHERE a.client_id = %(client)s AND a.is_default),
         (SELECT jsonb_agg(jsonb_build_array(p.country, p.region) ORDER BY p.country, p.region)
@@ -58,15 +60,15 @@ _FACTS: Final = """
 # Each table is read once and by itself: whatever the planner believes of tables that were just filled, nothing is read
 # again for each caller. Of a single call only what was said lately can be about one that begins now.
 _OF_MANY: Final = f"""
-    SELECT NULL, {", ".join(cases.EVENT_COLUMNS)}, caller_id, NULL, NULL, false
+    SELECT NULL, {", ".join(cases.EVENT_COLUMNS)}, caller_id, NULL, NULL, false, NULL::date
     FROM consent_consentevent
     WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[]) AND purpose = ANY(%(purposes)s)
         AND (scope = 'standing' OR happened_at >= %(since)s)
     UNION ALL
-    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, country, region, false
+    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, country, region, false, NULL::date
     FROM consent_callerplace WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])
     UNION ALL
-    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, NULL, NULL, true
+    SELECT NULL, {"NULL, " * len(cases.EVENT_COLUMNS)} caller_id, NULL, NULL, true, majority_on
     FROM consent_minormark WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])
 """  # noqa: S608  (names of columns)
 # One caller is planned once a connection. A list is planned each time: in a plan that is kept, every row is compared
@@ -79,7 +81,7 @@ class _Told:
     """What the client's people wrote down of a caller, and the ledger."""
 
     address: tuple[str, str] | None = None
-    minor: bool = False
+    minor: Minor | None = None
     events: list[Event] = field(default_factory=list)
 
 
@@ -116,13 +118,13 @@ class Facts:
     What is known of a client, whoever is asked about.
 
     :ivar posted: the purposes of which a notice for all of its numbers tells today.
-    :ivar sites: where its calls are answered, or everywhere it does business.
+    :ivar asks: what it asks of itself. :ivar sites: where its calls are answered, or everywhere it does business.
     :ivar minors: whether its trade has everybody who calls taken for a minor.
     :ivar rules: of the law, as its agency put them in force.
     :ivar zone: the client's, in which texts show days.
     """
 
-    standard: Standard
+    asks: Asks
     declared: Basis
     posted: frozenset[str]
     sites: tuple[decide.Place, ...]
@@ -140,7 +142,7 @@ class Person:
 
     :ivar place: the best that is known of where the person is; with no country where nothing is.
     :ivar own: (country, region) of the number's plan.
-    :ivar minor: whether the client knows the person to be one.
+    :ivar minor: what the client knows of the person's being one.
     :ivar events: of the ledger, with what the number itself said no to.
     """
 
@@ -148,7 +150,7 @@ class Person:
     place: decide.Place
     own: tuple[str, str]
     events: tuple[Event, ...] = field(default=())
-    minor: bool = False
+    minor: Minor | None = None
 
     @property
     def places(self) -> tuple[decide.Place, ...]:
@@ -180,7 +182,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
         None if text is None else json.loads(text) for text in rest
     )
     return Facts(
-        standard=_standard(standard, today),
+        asks=_asks(standard, today),
         declared=Basis(declared) if declared else Basis.LEGITIMATE_INTERESTS,
         posted=frozenset(
             purpose
@@ -200,10 +202,18 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
     )
 
 
-def _standard(chosen: Any, today: date) -> Standard:
-    if chosen is None or (chosen[1] is not None and date.fromisoformat(chosen[1]) <= today):
-        return Standard.EXPRESS
-    return Standard(chosen[0])
+def _asks(chosen: Any, today: date) -> Asks:
+    if chosen is None:
+        return Asks()
+    standard, expires_on, claimed, unknown_age, reason = chosen
+    return standards.asks(
+        standard=standard,
+        expires_on=None if expires_on is None else date.fromisoformat(expires_on),
+        today=today,
+        claimed=claimed,
+        unknown_age=unknown_age,
+        reason=reason,
+    )
 
 
 def _sites(site: Any, offices: Any) -> tuple[decide.Place, ...]:
@@ -281,9 +291,10 @@ def _told(
         cursor.execute(
             statement, {"client": client.pk, "callers": asked, "purposes": list(wanted), "since": since}
         )
-        for *event, country, region, minor in cursor.fetchall():
+        for *event, country, region, minor, majority_on in cursor.fetchall():
             told = found[event[-1]]
-            told.minor |= minor
+            if minor:
+                told.minor = Minor(majority_on)
             if country is not None:
                 told.address = (country, region)
             if event[1] is not None:

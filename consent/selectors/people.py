@@ -35,6 +35,8 @@ from consent.enums import (
     ReplyState,
     Scope,
     State,
+    Strength,
+    grade_of,
 )
 from consent.models import (
     ConsentEvent,
@@ -60,12 +62,17 @@ DECISIONS_AT_MOST: Final = 5_000
 
 GROUPS: Final[dict[str, tuple[str, tuple[State, ...]]]] = {
     "given": ("Given", (State.GIVEN,)),
+    "claimed": ("Claimed", (State.GIVEN,)),
     "noticed": ("Told, not asked", (State.NOTICED,)),
     "withdrawn": ("Said no", (State.WITHDRAWN, State.REFUSED)),
     "expired": ("Expired", (State.EXPIRED, State.INVALIDATED)),
     "nothing": ("Nothing said", (State.NONE,)),
 }
-_GROUP_OF: Final = {state: name for name, (_, states) in GROUPS.items() for state in states}
+_CLAIMED: Final = "claimed"
+"""Given for a number that nobody proved."""
+_GROUP_OF: Final = {
+    state: name for name, (_, states) in GROUPS.items() for state in states if name != _CLAIMED
+}
 
 _CALLERS = """
     SELECT wanted.id, (SELECT count(*) FROM calls_caller k WHERE k.client_id = wanted.id)
@@ -109,10 +116,10 @@ def coverage(clients: Sequence[Client], *, purposes: Collection[Purpose]) -> lis
     ids = [client.pk for client in clients]
     counted: dict[tuple[int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     rows = ConsentState.objects.filter(client_id__in=ids, purpose__in=list(purposes))
-    for client_id, purpose, state, count in (
-        rows.order_by().values_list("client_id", "purpose", "state").annotate(count=Count("pk"))
+    for client_id, purpose, state, strength, count in (
+        rows.order_by().values_list("client_id", "purpose", "state", "strength").annotate(count=Count("pk"))
     ):
-        counted[client_id, purpose][_GROUP_OF[State(state)]] += count
+        counted[client_id, purpose][_group_of(State(state), strength)] += count
     callers = _count_callers(ids)
     return [
         _coverage(client, purpose, counted[client.pk, purpose], callers.get(client.pk, 0))
@@ -120,6 +127,10 @@ def coverage(clients: Sequence[Client], *, purposes: Collection[Purpose]) -> lis
         for purpose in Purpose
         if purpose in purposes
     ]
+
+
+def _group_of(state: State, strength: str) -> str:
+    return _CLAIMED if state is State.GIVEN and strength == Strength.D else _GROUP_OF[state]
 
 
 def _count_callers(client_ids: Sequence[int]) -> dict[int, int]:
@@ -177,6 +188,17 @@ class CallerRow:
     since: datetime | None
     strength: str
 
+    @property
+    def title(self) -> str:
+        """The state in words."""
+        return _in_words(self.state, self.strength)
+
+
+def _in_words(state: State, strength: str) -> str:
+    if _group_of(state, strength) == _CLAIMED:
+        return "Claimed: nobody proved the number"
+    return str(state.label)
+
 
 @dataclass(frozen=True, slots=True)
 class CallerPage:
@@ -199,6 +221,10 @@ def callers_page(
         return _silent_page(client, purpose, before, size)
     rows = ConsentState.objects.for_client(client).filter(purpose=purpose, state__in=GROUPS[group][1])
     rows = rows.exclude(caller_id__in=_restricted(client))
+    if group == _CLAIMED:
+        rows = rows.filter(strength=Strength.D)
+    elif State.GIVEN in GROUPS[group][1]:
+        rows = rows.exclude(strength=Strength.D)
     if before.isascii() and before.isdecimal() and len(before) < 19:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows.order_by("-pk")[: size + 1])
@@ -305,13 +331,15 @@ class Standing:
     @property
     def title(self) -> str:
         """The state in words."""
-        return "Said no" if self.by_number else self.state.label
+        return "Said no" if self.by_number else _in_words(self.state, self.strength)
 
     @property
     def tone(self) -> str:
         """How a label looks."""
         if self.state in NO_STATES:
             return "bad"
+        if _group_of(self.state, self.strength) == _CLAIMED:
+            return "warn"
         return {State.GIVEN: "good", State.NOTICED: "info", State.EXPIRED: "warn"}.get(self.state, "neutral")
 
 
@@ -347,6 +375,14 @@ class Line:
         """What happened, in words: "Withdrawn: Record"."""
         purpose, kind = Purpose(self.event.purpose), EventKind(self.event.kind)
         return f"{kind.label}: {purpose.label}"
+
+    @property
+    def grade(self) -> str:
+        """How sure it is that the person said it."""
+        grade = grade_of(self.event.channel, self.event.strength)
+        if grade is Strength.D and self.event.kind in YES_KINDS:
+            return f"{grade} ({Strength.D.label.lower()})"
+        return str(grade)
 
     @property
     def scope(self) -> str:

@@ -13,7 +13,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from consent.enums import Standard
+from consent.enums import Standard, UnknownAge
 from consent.models import ClientStandard, Declaration
 
 SOON: Final = timedelta(days=30)
@@ -28,6 +28,31 @@ def chosen(client: Client) -> ClientStandard | None:
     """What was chosen last and not ended, expired or not."""
     rows = ClientStandard.objects.for_client(client).filter(ended_at=None)
     return rows.select_related("chosen_by").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """
+    What a client asks of itself, as the engine is asked with it.
+
+    :ivar claimed_reason: why consent counts although nobody proved the number; "" where it does not.
+    """
+
+    standard: Standard = Standard.EXPRESS
+    claimed_reason: str = ""
+    unknown_age: UnknownAge | None = None
+    age_reason: str = ""
+
+
+def asks(
+    *, standard: str, expires_on: date | None, today: date, claimed: bool, unknown_age: str, reason: str
+) -> Asks:
+    """The facts of a choice; less than the law's strictest falls back on the day it expires, the age does not."""
+    is_minor = unknown_age == UnknownAge.MINOR
+    age = (UnknownAge.MINOR, reason) if is_minor else (None, "")
+    if expires_on is not None and expires_on <= today:
+        return Asks(Standard.EXPRESS, "", *age)
+    return Asks(Standard(standard), reason if claimed else "", *age)
 
 
 def standard_of(client: Client, *, at: datetime) -> Standard:
@@ -60,14 +85,14 @@ class Lowered:
 
 def lowered(membership: Membership, *, at: datetime) -> list[Lowered]:
     """
-    Clients that a person sees and that ask less than express consent, the next to expire first.
+    Clients that a person sees and that ask less than express consent of a proven number, the next to expire first.
 
     For the overview; one query beside the person's grants.
     """
     clients = access.clients_with(membership, Permission.VIEW_CLIENT, at=at)
     rows = (
         ClientStandard.objects.filter(client__in=clients, ended_at=None, expires_on__isnull=False)
-        .exclude(standard=Standard.EXPRESS)
+        .exclude(standard=Standard.EXPRESS, counts_claimed=False)
         .select_related("client")
         .order_by("expires_on", "client__name")
     )

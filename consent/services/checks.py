@@ -17,6 +17,7 @@ from callprivacy.vault import selectors as vault
 from consent.decide import Answer, CallSpan, Question, decide
 from consent.enums import Purpose
 from consent.selectors import contact as selectors
+from consent.selectors import minors
 from consent.selectors.contact import Asked
 from consent.selectors.vendors import number_digest
 
@@ -70,8 +71,11 @@ def check(
                     places=(*person.places, *facts.sites),
                     events=person.events,
                     posted_notice=purpose.value in facts.posted,
-                    standard=facts.standard,
-                    minor=person.minor or facts.minors,
+                    standard=facts.asks.standard,
+                    claimed_reason=facts.asks.claimed_reason,
+                    unknown_age=facts.asks.unknown_age,
+                    age_reason=facts.asks.age_reason,
+                    **minors.asked(person.minor, presumed=facts.minors, on=at.astimezone(facts.zone).date()),
                     health=facts.health,
                     declared=facts.declared,
                 ),

@@ -19,9 +19,10 @@ from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import Answer, Place, Question, decide
-from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Strength
+from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, is_weak
 from consent.law import Hours, NoRuleError, Rule, Rules, Topic, load_pack, places, zones
 from consent.selectors import contact as selectors
+from consent.selectors import minors
 from consent.selectors.contact import Asked, Facts, Person, Register
 from consent.selectors.law import rules_of, value_words
 from consent.selectors.places import AREA_CODE
@@ -282,7 +283,7 @@ class _Desk:
         return self.aim is Aim.SERVICE and any(
             event.kind == EventKind.RENEWED
             and event.purpose == Purpose.CONTACT
-            and event.strength != Strength.C
+            and not is_weak(event.purpose, event.kind, event.strength)
             and event.at > refused_at
             for event in person.events
         )
@@ -294,8 +295,13 @@ class _Desk:
                 at=self.at,
                 places=(*person.places, *self.facts.sites),
                 events=person.events,
-                standard=self.facts.standard,
-                minor=person.minor or self.facts.minors,
+                standard=self.facts.asks.standard,
+                claimed_reason=self.facts.asks.claimed_reason,
+                unknown_age=self.facts.asks.unknown_age,
+                age_reason=self.facts.asks.age_reason,
+                **minors.asked(
+                    person.minor, presumed=self.facts.minors, on=self.at.astimezone(self.facts.zone).date()
+                ),
                 health=self.facts.health,
                 zone=self.facts.zone,
             ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from consent.enums import NO_KINDS, Basis, Channel, EventKind, Purpose, Scope, S
 from consent.models import ConsentEvent, NoticeVersion
 from consent.selectors import desk as selectors
 from consent.selectors import notices
-from consent.services import ledger, menu_calls, preferences, texts
+from consent.services import ledger, menu_calls, minors, preferences, texts
 from consent.services.ledger import CallerGoneError, Said
 
 __all__ = ["CallerGoneError", "How", "NotSpokenError", "Speaker", "Stopped"]
@@ -216,6 +216,14 @@ def _running(client: Client, caller_id: uuid.UUID, at: datetime) -> int:
     return sum(1 for one in selectors.running([client], at=at) if one.caller_id == caller_id and one.records)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Guardian:
+    """What shows that somebody is a minor's guardian, and the day on which the minor comes of age."""
+
+    proof: str
+    majority_on: date
+
+
 @transaction.atomic
 def record_said(
     *,
@@ -229,14 +237,25 @@ def record_said(
     tap: uuid.UUID,
     by: Actor,
     at: datetime,
+    guardian: Guardian | None = None,
 ) -> list[ConsentEvent]:
     """
     Write down what a person told somebody of the staff, with a note as evidence. It reaches until it is withdrawn.
 
     A yes is an attestation (strength C). A no also stops what runs.
+
+    :param guardian: who said yes for a minor, which the person is noted as; it counts until the person comes of age.
     """
     channel = Channel.AGENT if how is How.PHONE else Channel.OFFICER
     evidence = {"said_to": "staff", "how": how.value, "note": note, "said_at": said_at.isoformat()}
+    if guardian is not None and kind not in NO_KINDS:
+        evidence |= {
+            "said_by": "a guardian",
+            "proof": guardian.proof,
+            "majority_on": guardian.majority_on.isoformat(),
+        }
+        caller = Caller.objects.for_client(client).get(pk=caller_id)
+        minors.mark(client=client, caller=caller, majority_on=guardian.majority_on, by=by, at=at)
     if kind in NO_KINDS:
         return texts.withdraw(
             client=client,
@@ -262,6 +281,7 @@ def record_said(
                 source=f"said {tap}",
                 caller_id=caller_id,
                 evidence=evidence,
+                guardian_until=guardian.majority_on if guardian is not None else None,
             )
             for purpose in sorted(purposes)
         ],
@@ -299,7 +319,7 @@ def hand_link(*, client: Client, caller_id: uuid.UUID, by: Actor, at: datetime) 
         days=LINK_DAYS,
     )
     return preferences.link_for(
-        client=client, caller_id=caller_id, at=at, days=LINK_DAYS, strength=Strength.C
+        client=client, caller_id=caller_id, at=at, days=LINK_DAYS, strength=Strength.D
     )
 
 

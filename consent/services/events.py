@@ -79,7 +79,7 @@ SHOWN_BY: Final[Mapping[ProofKind, _Shown]] = {
     ProofKind.CODE: _Shown(Strength.A, ("verification_id",)),
     ProofKind.TEXT_REPLY: _Shown(Strength.A, ("message_id", "words")),
     ProofKind.EMAIL_REPLY: _Shown(Strength.B, ("message_id", "dkim_domain")),
-    ProofKind.WEB_FORM: _Shown(Strength.C, ()),
+    ProofKind.WEB_FORM: _Shown(Strength.D, ()),
     ProofKind.SPOKEN: _Shown(Strength.C, ()),
     ProofKind.ATTESTATION: _Shown(Strength.C, ()),
 }
@@ -412,7 +412,7 @@ def _strength(statement: Statement, *, may_vouch: bool) -> Strength:
         raise RefusedError(
             "proof_incomplete", "A SHA-256 has 64 hexadecimal digits.", "evidence.details.document_sha256"
         )
-    return shown.strength if may_vouch else Strength.C
+    return shown.strength if may_vouch else max(shown.strength, Strength.C)
 
 
 def _refuse_to_lift(
@@ -432,7 +432,7 @@ def _refuse_to_lift(
     for purpose in sorted(ledger.noes_of(client, caller_id, at=at)):
         if purpose not in statement.purposes or purpose in later:
             continue
-        if purpose == Purpose.SHARE or strength == Strength.C:
+        if purpose == Purpose.SHARE or strength in {Strength.C, Strength.D}:
             raise _standing_no(purpose)
 
 

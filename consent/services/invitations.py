@@ -239,10 +239,11 @@ def create_batch(
 
 
 def _agreed(client: Client, caller_ids: Iterable[uuid.UUID], purposes: set[str]) -> set[uuid.UUID]:
-    """Those who have said yes to every purpose of the notice."""
+    """Those who have said yes to every purpose of the notice; who only claimed it may still be asked."""
     given = Counter(
         ConsentState.objects.for_client(client)
         .filter(caller_id__in=list(caller_ids), purpose__in=purposes, state=State.GIVEN)
+        .exclude(strength=Strength.D)
         .values_list("caller_id", flat=True)
     )
     return {caller_id for caller_id, count in given.items() if count == len(purposes)}

@@ -14,7 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final
@@ -45,6 +45,7 @@ from consent.enums import (
     Scope,
     State,
     Strength,
+    grade_of,
     is_weak,
 )
 from consent.models import ConsentEvent, ConsentState, Rejudgement, Withdrawal
@@ -86,6 +87,7 @@ class Said:
     :ivar source: what is the same when the same fact is told again, such as a message's id and the purpose.
     :ivar call_digest: one of the call's references (`calls.CallRef.digest`); needed for scope `this_call`.
     :ivar evidence: what shows it (the words, the key press, the headers); plain JSON, sealed here.
+    :ivar guardian_until: of a yes that a guardian said the day on which the person comes of age.
     :ivar said_from: of a yes whose hour nobody knows the earliest moment at which it may have been said.
     """
 
@@ -103,6 +105,7 @@ class Said:
     document_id: uuid.UUID | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     said_from: datetime | None = None
+    guardian_until: date | None = None
 
     def __repr__(self) -> str:
         """Nothing personal."""
@@ -387,6 +390,7 @@ def _event(client: Client, digest: bytes, fact: Said, key: Key, *, by: Actor, at
         scope=fact.scope,
         channel=fact.channel,
         strength=fact.strength,
+        guardian_until=fact.guardian_until,
         version_id=fact.version_id,
         document_id=fact.document_id,
         evidence=key.seal(plain, Place(client.pk, "consent_consentevent", "evidence", identity)),
@@ -446,7 +450,7 @@ def project(
                 caller_id=caller_id,
                 purpose=purpose,
                 state=state,
-                strength=deciding.strength,
+                strength=grade_of(deciding.channel, deciding.strength),
                 event_id=deciding.pk,
                 version_id=deciding.version_id,
                 since=deciding.happened_at,

@@ -22,7 +22,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from consent import projection
-from consent.enums import Scope
+from consent.enums import Scope, grade_of
 from consent.models import ConsentEvent, ConsentState
 from consent.services import ledger
 
@@ -118,7 +118,7 @@ def _from_events(client: Client, caller_ids: Collection[uuid.UUID]) -> Mapping[t
         if deciding is not None:
             found[key] = (
                 state.value,
-                deciding.strength,
+                grade_of(deciding.channel, deciding.strength),
                 deciding.pk,
                 deciding.version_id,
                 deciding.happened_at,

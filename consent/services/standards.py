@@ -17,11 +17,13 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from consent import kinds
-from consent.enums import Standard
+from consent.enums import Standard, UnknownAge
 from consent.models import ClientStandard
 from consent.selectors import standards as selectors
 from consent.services import rejudging
 
+LONGEST_REASON: Final = 200
+"""What a decision can show of it."""
 JOB: Final = Actor.job("consent.expire_standards")
 
 
@@ -38,19 +40,31 @@ def a_year_after(day: date) -> date:
 
 
 @transaction.atomic
-def choose(*, client: Client, standard: Standard, reason: str, by: Actor, at: datetime) -> ClientStandard:
+def choose(
+    *,
+    client: Client,
+    standard: Standard,
+    reason: str,
+    by: Actor,
+    at: datetime,
+    counts_claimed: bool = False,
+    unknown_age: UnknownAge = UnknownAge.ADULT,
+) -> ClientStandard:
     """
     Choose what a client asks of itself; recordings are decided anew.
 
-    Whoever calls this has made sure that less than express consent is chosen by an officer.
+    Whoever calls this has made sure that less than express consent of a proven number is chosen by an officer.
 
-    :raises ReasonMissingError: less than express consent, and no reason.
+    :param counts_claimed: whether consent counts of which nobody proved the number.
+    :param unknown_age: how a caller is read whose age nobody knows.
+    :raises ReasonMissingError: less than express consent, or claimed consent, and no reason.
     """
-    if standard != Standard.EXPRESS and not reason.strip():
+    is_less = standard != Standard.EXPRESS or counts_claimed
+    if is_less and not reason.strip():
         raise ReasonMissingError("Say why less than express consent is enough.")
     was = selectors.standard_of(client, at=at)
     ClientStandard.objects.for_client(client).filter(ended_at=None).update(ended_at=at)
-    expires_on = a_year_after(selectors.today_at(client, at)) if standard != Standard.EXPRESS else None
+    expires_on = a_year_after(selectors.today_at(client, at)) if is_less else None
     row = ClientStandard.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -58,6 +72,9 @@ def choose(*, client: Client, standard: Standard, reason: str, by: Actor, at: da
         chosen_by_id=by.user_id,
         chosen_at=at,
         expires_on=expires_on,
+        counts_claimed=counts_claimed,
+        unknown_age=unknown_age,
+        reason=reason.strip()[:LONGEST_REASON],
     )
     audit.record(
         "standard.chosen",
@@ -67,6 +84,8 @@ def choose(*, client: Client, standard: Standard, reason: str, by: Actor, at: da
         reason=reason.strip() or None,
         was=str(was),
         standard=str(standard),
+        counts_claimed=counts_claimed,
+        unknown_age=str(unknown_age),
         until=expires_on.isoformat() if expires_on else None,
     )
     for kind in (kinds.STANDARD_EXPIRING, kinds.STANDARD_EXPIRED):
@@ -120,5 +139,15 @@ def _fall_back(row: ClientStandard, at: datetime) -> int:
         key=str(row.client_id),
         at=at,
     )
+    if row.unknown_age == UnknownAge.MINOR:
+        # What is stricter does not end with the year.
+        ClientStandard.objects.create(
+            agency_id=row.agency_id,
+            client_id=row.client_id,
+            standard=Standard.EXPRESS,
+            chosen_at=at,
+            unknown_age=row.unknown_age,
+            reason=row.reason,
+        )
     rejudging.of_client(client=row.client, cause="standard expired", at=at)
     return 1

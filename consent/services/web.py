@@ -1,7 +1,8 @@
 """
 A client's public page and its form on other sites: words with boxes, a number, and what is written of it.
 
-Nobody is told whether a number is known. A yes on an unproven number never lifts an earlier no: it is kept as a
+Nobody is told whether a number is known. A yes on an unproven number is claimed (grade D): it counts for recording and
+contact only where the client says why. It never lifts an earlier no: it is kept as a
 notice that was shown, until the phone is proven. Taking back takes one step and no proof, for it can only protect.
 What is sent is believed as far as this page's own signature says which words stood beside which box.
 """
@@ -444,7 +445,7 @@ def _record(
             if shown[purpose] in versions
         ]  # fmt: skip
     if visit.opted_out and (answer.deed is Deed.GIVE or Purpose.SHARE not in wanted):
-        said.append(opt_out(caller_id, Strength.C, source=source, visit=visit, at=at))
+        said.append(opt_out(caller_id, Strength.D, source=source, visit=visit, at=at))
     return write(client, said, by=BY, at=at)
 
 
@@ -474,7 +475,7 @@ def agreement(
     source: str,
     visit: Visit,
     at: datetime,
-    strength: Strength = Strength.C,
+    strength: Strength = Strength.D,
     channel: Channel = Channel.WEB,
     asked_twice: bool = False,
     **evidence: Any,
@@ -519,7 +520,7 @@ def withdrawal(
     visit: Visit,
     language: Language,
     at: datetime,
-    strength: Strength = Strength.C,
+    strength: Strength = Strength.D,
     channel: Channel = Channel.WEB,
 ) -> Said:
     """A no for the ledger."""

@@ -22,7 +22,7 @@ from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
-from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, NoMinorForm, SaidForm
+from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, MinorForm, NoMinorForm, SaidForm
 from consent.selectors import asking, standards
 from consent.selectors import minors as known_minors
 from consent.selectors import people as selectors
@@ -258,13 +258,14 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
     if person.caller is None:
         raise Http404
     known = known_minors.mark_of(client, caller_id)
-    form = NoMinorForm(request.POST or None) if known is not None else None
-    if request.method == "POST" and (form is None or form.is_valid()):
+    sent = request.POST if request.method == "POST" else None
+    form: MinorForm | NoMinorForm = MinorForm(sent) if known is None else NoMinorForm(sent)
+    if request.method == "POST" and form.is_valid():
         facts: dict[str, Any] = {
             "client": client, "caller": person.caller, "by": request.actor, "at": request.at
         }  # fmt: skip
-        if form is None:
-            minors.mark(**facts)
+        if known is None:
+            minors.mark(majority_on=form.cleaned_data["majority_on"], **facts)
             messages.success(request, "Noted. Their recordings are decided anew within minutes.")
         else:
             minors.unmark(reason=form.cleaned_data["reason"], **facts)

@@ -41,6 +41,10 @@ def show_standard(request: StaffRequest, client: Client) -> HttpResponse:
         request,
         client,
         standard=selectors.standard_of(client, at=request.at),
+        is_lowered=bool(chosen and chosen.expires_on and chosen.expires_on > today),
+        claimed_reason=chosen.reason
+        if chosen and chosen.counts_claimed and chosen.expires_on and chosen.expires_on > today
+        else "",
         chosen=chosen,
         ends_soon=bool(chosen and chosen.expires_on and chosen.expires_on - today <= selectors.SOON),
         standards=selectors.history_of(client)[:20],
@@ -56,12 +60,18 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
     """Choose a standard; less than express consent is an officer's, with a reason, for a year."""
     now = selectors.standard_of(client, at=request.at)
     may_lower = access.has_right(request.membership, AgencyRight.SIGN_OFF)
-    form = StandardForm(request.POST or None, may_lower=may_lower, initial={"standard": now})
+    chosen = selectors.chosen(client)
+    initial = {"standard": now}
+    if chosen is not None:
+        initial |= {"counts_claimed": chosen.counts_claimed, "unknown_age": chosen.unknown_age}
+    form = StandardForm(request.POST or None, may_lower=may_lower, initial=initial)
     if request.method == "POST" and form.is_valid():
         row = standards.choose(
             client=client,
             standard=form.cleaned_data["standard"],
             reason=form.cleaned_data["reason"],
+            counts_claimed=form.cleaned_data["counts_claimed"],
+            unknown_age=form.cleaned_data["unknown_age"],
             by=request.actor,
             at=request.at,
         )

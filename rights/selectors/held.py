@@ -23,6 +23,7 @@ from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
 from callprivacy.vault.sealing import Key
+from consent.enums import grade_of
 from consent.models import (
     AdDestination,
     ConsentEvent,
@@ -192,7 +193,7 @@ def _consents(found: Mapping[int, Company]) -> None:
                     "kind": row.kind,
                     "basis": row.basis,
                     "channel": row.channel,
-                    "strength": row.strength,
+                    "strength": grade_of(row.channel, row.strength).value,
                     "recorded_by": "staff" if row.user_id else row.recorded_by,
                     "evidence": _evidence(row, keys),
                 }

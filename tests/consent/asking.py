@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from consent.decide import Answer, CallSpan, Event, Place, Question, decide
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
@@ -31,6 +32,7 @@ def event(
     basis: str = "",
     strength: str | None = None,
     call_id: str | None = None,
+    guardian_until: date | None = None,
 ) -> Event:
     """An event; a notice rests on notice, everything else on consent, unless the test says otherwise."""
     return Event(
@@ -42,6 +44,7 @@ def event(
         at=at,
         strength=None if strength is None else Strength(strength),
         call_id=call_id,
+        guardian_until=guardian_until,
     )
 
 
@@ -57,6 +60,7 @@ def ask(
     health: bool = False,
     declared: str = "legitimate_interests",
     rules: Rules | None = None,
+    **more: Any,
 ) -> Answer:
     """Ask by the shipped rules, of a call at noon with a caller in Texas and nobody's standard above the law's."""
     question = Question(
@@ -70,6 +74,7 @@ def ask(
         minor=minor,
         health=health,
         declared=Basis(declared),
+        **more,
     )
     return decide(question, rules or load_pack())
 

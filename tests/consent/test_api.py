@@ -54,7 +54,7 @@ def say(
     with job_scope(agency_id=cast.acme.pk):
         caller_id = people.add_callers(client=cast.dentist, numbers=[number], at=make.now())[number]
         facts: dict[str, Any] = {
-            "channel": Channel.WEB, "strength": Strength.C, "happened_at": make.now() - timedelta(days=1),
+            "channel": Channel.WEB, "strength": Strength.A, "happened_at": make.now() - timedelta(days=1),
             "source": f"{kind} {purpose} {number}",
         }  # fmt: skip
         said = Said(purpose=purpose, kind=kind, caller_id=caller_id, **{**facts, **fields})
@@ -292,7 +292,7 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     said = asked | {"place": {"country": "us", "region": "tx"}}
     assert not decision(florist.ask("consent/check", said))["allowed"]
     reasons = decision(florist.ask("consent/check", said | {"number": "+493012345678"}))["reasons"]
-    assert any(one.startswith("Nobody says how Texas is known, which relaxes nothing") for one in reasons)
+    assert any(one.startswith("Nobody says how Texas is known, so the strictest") for one in reasons)
     assert not any(one.startswith("Texas is only a guess") for one in reasons)
     known = asked | {"place": {"country": "us", "region": "tx", "evidence": "address"}}
     assert decision(florist.ask("consent/check", known))["allowed"]
@@ -305,7 +305,8 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     german = asked | {"place": {"country": "DE", "evidence": "address"}, "announced": True}
     assert not decision(florist.ask("consent/check", german))["allowed"]
     announced = {"number": "+14155550101", "purposes": ["record"], "announced": True}
-    assert decision(florist.ask("consent/check", announced))["allowed"]
+    assert not decision(florist.ask("consent/check", announced))["allowed"], "the recording may not hold it"
+    assert decision(florist.ask("consent/check", announced | {"announced_on_recording": True}))["allowed"]
 
 
 @pytest.mark.parametrize(
@@ -538,19 +539,21 @@ def test_what_a_system_says_is_in_the_ledger_with_its_proof_sealed(cast: Cast, c
     proof = {"type": "web_form", "details": {"page": "example.com/book", "words": "You may record my calls."}}
     answer = crm.ask("consent/events", YES | {"evidence": proof, "happened_at": "2026-01-02T03:04:05+01:00"})
     assert [one["purpose"] for one in answer["events"]] == ["contact", "record"]
-    assert answer["strength"] == "C"
+    assert answer["strength"] == "D"
     with job_scope(agency_id=cast.acme.pk):
         rows = {row.purpose: row for row in ConsentEvent.objects.all()}
         assert {str(row.pk) for row in rows.values()} == {one["id"] for one in answer["events"]}
         row = rows["record"]
-        assert (row.channel, row.kind, row.strength, row.scope) == ("api", "given", "C", "standing")
+        assert (row.channel, row.kind, row.strength, row.scope) == ("api", "given", "D", "standing")
         assert row.happened_at.isoformat() == "2026-01-02T02:04:05+00:00"
         assert row.recorded_by.startswith("api:")
         assert b"example.com" not in bytes(row.evidence.blob)
         opened = ledger.evidence_of(client=cast.dentist, events=[row], at=make.now())
         assert opened[row.pk] == {"said": "given", "proof": "web_form", "details": proof["details"]}
         assert Event.objects.filter(action="consent.recorded", actor_name=row.recorded_by).exists()
-    assert decision(crm.ask("consent/check", RECORD))["allowed"]
+    claimed = decision(crm.ask("consent/check", RECORD))
+    assert not claimed["allowed"]
+    assert any("the consent is claimed (grade D)" in reason for reason in claimed["reasons"])
 
 
 def test_the_same_key_and_body_is_one_statement_answered_alike(cast: Cast, crm: System) -> None:
@@ -704,7 +707,7 @@ def test_a_proven_yes_lifts_a_no_but_none_to_sharing(cast: Cast) -> None:
         ("code", {"verification_id": "VE1"}, "A", "C"),
         ("text_reply", {"message_id": "SM1", "words": "YES"}, "A", "C"),
         ("email_reply", {"message_id": "<1@x>", "dkim_domain": "example.com"}, "B", "C"),
-        ("web_form", {}, "C", "C"),
+        ("web_form", {}, "D", "D"),
         ("spoken", {}, "C", "C"),
         ("attestation", {}, "C", "C"),
     ],

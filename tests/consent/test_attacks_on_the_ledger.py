@@ -157,7 +157,7 @@ def test_the_engine_and_the_projection_agree(
             purpose,
             fact.kind,
             Basis.NOTICE if fact.kind == EventKind.NOTICED else Basis.CONSENT,
-            Channel.WEB,
+            Channel.AGENT,
             Scope.STANDING,
             fact.happened_at,
             fact.strength,
@@ -165,7 +165,8 @@ def test_the_engine_and_the_projection_agree(
         for fact in facts
     )
     at = NOON + 10 * HOUR
-    answer = decide(Question(purpose, at, None, (TEXAS,), events), load_pack())
+    asked = Question(purpose, at, None, (TEXAS,), events, claimed_reason="The form is behind a login.")
+    answer = decide(asked, load_pack())
     assert answer.allowed == (state == State.GIVEN)
     stands = state in {State.REFUSED, State.WITHDRAWN}
     assert (

@@ -453,7 +453,7 @@ def test_a_proven_phone_makes_the_answer_certain(cast: Cast, page: WebPage) -> N
     assert answer.status_code == 303
     assert "5550101" not in answer.headers["Location"]
     unproven, proven = events_of(cast.dentist)
-    assert (unproven.strength, proven.strength) == (Strength.C, Strength.A)
+    assert (unproven.strength, proven.strength) == (Strength.D, Strength.A)
     assert unproven.version_id == proven.version_id
     with job_scope(agency_id=cast.acme.pk):
         assert ConsentState.objects.for_client(cast.dentist).get().strength == Strength.A
@@ -482,7 +482,7 @@ def test_a_proven_no_is_a_no_of_strength_a(cast: Cast, page: WebPage) -> None:
     browser = Browser()
     _prove(_give(page, browser, "record", deed="withdraw"), browser)
     assert [(event.kind, event.strength) for event in events_of(cast.dentist)] == [
-        (EventKind.WITHDRAWN, Strength.C),
+        (EventKind.WITHDRAWN, Strength.D),
         (EventKind.WITHDRAWN, Strength.A),
     ]
 
@@ -493,7 +493,7 @@ def test_a_receipt_is_proven_by_its_own_number_alone(cast: Cast, page: WebPage) 
     challenge, code = send(cast.dentist, OTHER, at=make.now())
     said = {"form": hidden(browser.get(where).content), "challenge": challenge, "code": code}
     assert browser.post(where, said).status_code == 404
-    assert {event.strength for event in events_of(cast.dentist)} == {Strength.C}
+    assert {event.strength for event in events_of(cast.dentist)} == {Strength.D}
 
 
 def test_an_old_receipt_is_not_proven_any_more(

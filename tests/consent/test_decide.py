@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from consent.decide import CallSpan, Place, words
-from consent.enums import Basis
+from consent.enums import Basis, UnknownAge
 from consent.law import Topic, load_pack
 from tests.consent.asking import (
     CALIFORNIA,
@@ -41,7 +42,7 @@ class TestTheLawOfPlaces:
             (Place("US", "DE", "address"), False, False, True),
             (Place("US", "PR", "address"), False, False, True),
             (Place("US", "", "address"), False, False, False),
-            (UNKNOWN, False, False, True),
+            (UNKNOWN, False, False, False),
             (Place("GB", "", "address"), False, False, True),
             (Place("CA", "ON", "address"), False, False, True),
             (Place("CA", "QC", "address"), False, False, True),
@@ -90,14 +91,20 @@ class TestTheLawOfPlaces:
         self, channel: str, seconds: int, lawful: bool
     ) -> None:
         said = event("noticed", NOON + seconds * SECOND, scope="this_call", channel=channel)
-        assert ask("record", said, places=(Place("US", "WA", "address"),)).lawful is lawful
+        asked = ask("record", said, places=(Place("US", "WA", "address"),), at=NOON + MINUTE)
+        assert asked.lawful is lawful
 
     def test_an_area_code_alone_relaxes_nothing(self) -> None:
         texan_number = Place("US", "TX", "area_code")
         answer = ask(places=(texan_number,))
         assert not answer.lawful
         assert "unknown-recording-consent" in answer.rules
-        assert "only a guess from the number" in answer.reasons[0]
+        assert answer.reasons[0].startswith(
+            "Texas is only a guess from the number, so the strictest rule of any place in the United States applies"
+        )
+        for place in (texan_number, Place("US", "CA", "area_code"), Place("US", "", "address")):
+            assert not ask(places=(place,), call=announced()).lawful, "the recording may not hold it"
+            assert ask(places=(place,), call=announced(announced_on_recording=True)).lawful
         assert not ask(places=(texan_number, Place("US", "TX", "site"))).lawful
 
     def test_an_area_code_beside_better_evidence_can_only_be_stricter(self) -> None:
@@ -105,7 +112,7 @@ class TestTheLawOfPlaces:
         assert ask(places=(TEXAS, texan_number)).lawful
         assert ask(places=(Place("US", "GA", "tracker"), texan_number)).lawful
         assert not ask(places=(TEXAS, californian)).lawful
-        assert ask(places=(TEXAS, Place("", "", "area_code"))).lawful, "a toll-free number says nothing"
+        assert not ask(places=(TEXAS, Place("", "", "area_code"))).lawful, "it may be one from California"
 
     def test_a_german_number_alone_is_enough_to_be_strict(self) -> None:
         assert not ask(places=(TEXAS, Place("DE", "", "area_code")), call=announced()).lawful
@@ -117,7 +124,14 @@ class TestTheLawOfPlaces:
     def test_no_place_and_no_place_of_the_caller_are_unknown(self) -> None:
         assert not ask(places=()).lawful
         assert not ask(places=(Place("US", "TX", "site"),)).lawful
-        assert ask(places=(), call=announced()).lawful
+        for places in (
+            (),
+            (Place("US", "NY", "site"),),
+            (Place("US", "NY", "address"), Place("", "", "site")),
+        ):
+            told = ask(places=places, call=announced(announced_on_recording=True))
+            assert not told.lawful, "knowing that it is Germany would forbid it"
+            assert "place is not known, so the strictest rule of any place applies" in " ".join(told.reasons)
 
     def test_of_several_possible_regions_the_strictest_counts(self) -> None:
         assert ask(places=(Place("US", "TX|GA", "address"),)).lawful
@@ -279,7 +293,7 @@ class TestOverTheCall:
                 given = event("given", late, scope=scope, channel="agent")
                 answer = ask("record", given, standard="express", at=late)
                 assert not answer.allowed, (late, scope)
-        answer = ask("record", event("given", NOON + MINUTE), standard="express")
+        answer = ask("record", event("given", NOON + MINUTE), standard="express", at=NOON + MINUTE)
         assert "after the recording began. It does not cover that recording." in " ".join(answer.reasons)
         assert answer.withheld_from == NOON
 
@@ -350,12 +364,18 @@ class TestTheMenu:
 
     def test_one_agrees(self) -> None:
         for place in (TEXAS, CALIFORNIA, GERMANY, UNKNOWN):
-            answer = ask("record", self.PRESSED, places=(place,), standard="express")
+            answer = ask("record", self.PRESSED, places=(place,), standard="express", at=NOON + MINUTE)
             assert answer.allowed, place
             assert answer.event is self.PRESSED
 
+    @pytest.mark.parametrize(("seconds", "allowed"), [(11, False), (12, True)])
+    def test_a_key_that_is_pressed_later_allows_nothing_yet(self, seconds: int, allowed: bool) -> None:
+        answer = ask("record", self.PRESSED, standard="express", at=NOON + seconds * SECOND)
+        assert answer.allowed is allowed
+
     def test_it_lifts_never_again_for_this_call(self) -> None:
-        assert ask("record", event("withdrawn", NOON - DAY), self.PRESSED, standard="express").allowed
+        gone = event("withdrawn", NOON - DAY)
+        assert ask("record", gone, self.PRESSED, standard="express", at=NOON + MINUTE).allowed
 
     def test_two_and_nothing_refuse(self) -> None:
         refused = event("refused", NOON + 12 * SECOND, scope="this_call", channel="menu")
@@ -363,20 +383,20 @@ class TestTheMenu:
 
     def test_one_after_a_refusal_on_the_call_is_too_late(self) -> None:
         refused = event("refused", NOON + 5 * SECOND, scope="this_call", channel="menu")
-        assert not ask("record", refused, self.PRESSED).allowed
-        assert not ask("record", GIVEN, refused, self.PRESSED).allowed
+        assert not ask("record", refused, self.PRESSED, at=NOON + DAY).allowed
+        assert not ask("record", GIVEN, refused, self.PRESSED, at=NOON + DAY).allowed
 
     def test_what_follows_a_withdrawal_is_withheld(self) -> None:
         call = CallSpan(NOON, NOON + 10 * MINUTE)
         said = (self.PRESSED, event("withdrawn", NOON + 3 * MINUTE, channel="sms"))
-        answer = ask("record", *said, call=call, standard="express")
+        answer = ask("record", *said, call=call, standard="express", at=NOON + DAY)
         assert (answer.allowed, answer.withheld_from) == (False, NOON + 3 * MINUTE)
 
     def test_a_recording_known_to_have_begun_before_the_key_is_not_healed(self) -> None:
         early = CallSpan(NOON, recording_started_at=NOON)
-        assert not ask("record", self.PRESSED, call=early, standard="express").allowed
+        assert not ask("record", self.PRESSED, call=early, standard="express", at=NOON + DAY).allowed
         gated = CallSpan(NOON, recording_started_at=NOON + 15 * SECOND)
-        assert ask("record", self.PRESSED, call=gated, standard="express").allowed
+        assert ask("record", self.PRESSED, call=gated, standard="express", at=NOON + MINUTE).allowed
 
     def test_only_a_key_in_the_menu_of_this_call(self) -> None:
         for odd in (
@@ -385,7 +405,7 @@ class TestTheMenu:
             event("given", NOON + 12 * SECOND, scope="this_call", channel="tracker"),
             event("given", NOON + 12 * SECOND, scope="this_call", channel="sms"),
         ):
-            assert not ask("record", odd, standard="express").allowed
+            assert not ask("record", odd, standard="express", at=NOON + DAY).allowed
 
 
 class TestNotices:
@@ -393,7 +413,7 @@ class TestNotices:
         for channel in ("announcement", "agent", "menu"):
             for at in (NOON, NOON + 30 * SECOND, NOON + 60 * SECOND):
                 told = event("noticed", at, scope="this_call", channel=channel)
-                answer = ask("record", told, places=(CALIFORNIA,), standard="announce")
+                answer = ask("record", told, places=(CALIFORNIA,), standard="announce", at=NOON + MINUTE)
                 assert answer.allowed, (channel, at)
                 assert answer.event is told
 
@@ -406,13 +426,14 @@ class TestNotices:
             event("noticed", NOON, scope="standing", channel="posted"),
             event("noticed", NOON, purpose="contact", scope="this_call", channel="announcement"),
         ):
-            assert not ask("record", odd, places=(CALIFORNIA,)).lawful, odd
+            assert not ask("record", odd, places=(CALIFORNIA,), at=NOON + DAY).lawful, odd
 
     def test_a_yes_to_the_agent_on_a_running_recording_is_worth_an_announcement(self) -> None:
         agreed = event("given", NOON + 20 * SECOND, scope="this_call", channel="agent")
-        assert ask("record", agreed, places=(CALIFORNIA,), standard="announce").allowed
-        assert not ask("record", agreed, places=(CALIFORNIA,), standard="express").allowed
-        assert not ask("record", agreed, places=(GERMANY,)).allowed
+        later: dict[str, Any] = {"at": NOON + MINUTE}
+        assert ask("record", agreed, places=(CALIFORNIA,), standard="announce", **later).allowed
+        assert not ask("record", agreed, places=(CALIFORNIA,), standard="express", **later).allowed
+        assert not ask("record", agreed, places=(GERMANY,), **later).allowed
 
     def test_what_came_by_a_notice_is_no_express_consent(self) -> None:
         for odd in (
@@ -442,7 +463,61 @@ class TestNotices:
             answer = ask(purpose, call=announced(), posted=True, **flags)  # type: ignore[arg-type]  # facts of a table
             assert not answer.lawful
             assert any(rule.endswith(("-minors", "-health")) for rule in answer.rules)
-            assert ask(purpose, express, **flags).lawful  # type: ignore[arg-type]  # facts of a table
+        assert ask(purpose, express, health=True).lawful
+
+
+class TestMinors:
+    OWN = event("given", NOON - DAY)
+    GUARDIANS = event("given", NOON - DAY, channel="officer", guardian_until=date(2030, 5, 1))
+
+    @pytest.mark.parametrize(
+        ("place", "age", "suffices"),
+        [
+            (TEXAS, 12, False),
+            (TEXAS, 13, True),
+            (Place("GB", "", "address"), 12, False),
+            (Place("GB", "", "address"), 13, True),
+            (GERMANY, 15, False),
+            (GERMANY, 16, True),
+            (UNKNOWN, 15, False),
+            (Place("US", "TX", "area_code"), 15, False),
+        ],
+    )
+    def test_own_consent_counts_from_the_age_of_the_place_on(
+        self, place: Place, age: int, suffices: bool
+    ) -> None:
+        answer = ask("record", self.OWN, places=(place,), age=age, standard="express")
+        assert answer.allowed is suffices
+        assert ("a minor's own consent does not suffice" in " ".join(answer.reasons)) is not suffices
+        assert ask("record", self.GUARDIANS, places=(place,), age=age, standard="express").allowed
+
+    def test_of_a_minor_whose_age_is_not_known_a_guardian_has_to_agree(self) -> None:
+        assert not ask("record", self.OWN, minor=True, standard="express").allowed
+        assert ask("record", self.GUARDIANS, minor=True, standard="express").allowed
+
+    def test_a_guardians_consent_ends_when_the_person_comes_of_age(self) -> None:
+        until = replace(self.GUARDIANS, guardian_until=NOON.date())
+        answer = ask("record", until, minor=True, standard="express")
+        assert not answer.allowed
+        assert "a guardian gave it, and the person is of age" in " ".join(answer.reasons)
+
+    def test_a_notice_suffices_for_no_minor_of_whatever_age(self) -> None:
+        assert not ask(call=announced(), age=17).lawful
+        assert ask(call=announced(), age=18).lawful
+
+    def test_an_age_that_nobody_knows_is_what_the_client_says(self) -> None:
+        for reading, allowed in ((UnknownAge.ADULT, True), (UnknownAge.MINOR, False)):
+            answer = ask(
+                "record", self.OWN, unknown_age=reading, age_reason="It sells to firms.", standard="express"
+            )
+            assert answer.allowed is allowed
+            assert any(
+                reason.endswith(f"{reading.label.lower()}: It sells to firms.") for reason in answer.reasons
+            )
+
+    def test_where_the_trade_alone_says_so_own_consent_counts(self) -> None:
+        assert ask("record", self.OWN, minor=True, presumed=True, standard="express").allowed
+        assert not ask(call=announced(), minor=True, presumed=True).lawful
 
 
 class TestContactAndSharing:

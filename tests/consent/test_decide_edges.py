@@ -97,7 +97,9 @@ class TestWhatIsLeftWhereAConsentEndsOnTheCall:
         for after, still in ((72, True), (73, False)):
             told = event("noticed", NOON + after * SECOND, scope="this_call", channel="agent")
             said = (pressed, told, over)
-            answer = ask("record", *said, places=(GERMANY,), call=TEN_MINUTES, standard="announce")
+            answer = ask(
+                "record", *said, places=(GERMANY,), call=TEN_MINUTES, standard="announce", at=NOON + DAY
+            )
             assert answer.standard_met is still
 
     def test_a_refusal_for_this_call_says_that_it_comes_first_and_a_withdrawal_does_not(self) -> None:
@@ -113,7 +115,7 @@ class TestAnUnprovenYes:
     @pytest.mark.parametrize("scope", ["standing", "this_call"])
     def test_lifts_nothing_and_counts_where_nothing_stands(self, scope: str) -> None:
         no = event("refused", NOON - 2 * MINUTE, scope=scope)
-        weak = event("given", NOON - MINUTE, scope=scope, strength="C")
+        weak = event("given", NOON - MINUTE, scope=scope, channel="agent", strength="C")
         assert ask("record", weak, standard="express").allowed
         assert not ask("record", no, weak).allowed
         assert ask("record", no, replace(weak, strength=None)).allowed
@@ -124,8 +126,33 @@ class TestAnUnprovenYes:
 
     def test_counts_again_once_a_proven_one_has_lifted_the_no(self) -> None:
         said = (event("withdrawn", NOON - 3 * DAY), event("given", NOON - 2 * DAY))
-        weak = event("given", NOON - DAY, strength="C")
+        weak = event("given", NOON - DAY, channel="officer", strength="C")
         assert ask("record", *said, weak).event is weak
+
+    @pytest.mark.parametrize(
+        ("channel", "strength"), [("web", "D"), ("web", "C"), ("portal", "C"), ("agent", "D")]
+    )
+    @pytest.mark.parametrize("purpose", ["record", "contact", "review"])
+    def test_claimed_counts_only_where_the_client_says_why(
+        self, purpose: str, channel: str, strength: str
+    ) -> None:
+        claimed = event("given", NOON - DAY, purpose=purpose, channel=channel, strength=strength)
+        answer = ask(purpose, claimed, places=(BRITAIN,), standard="express")
+        assert not answer.allowed
+        assert "nobody proved the number: the consent is claimed (grade D)" in " ".join(answer.reasons)
+        chosen = ask(
+            purpose,
+            claimed,
+            places=(BRITAIN,),
+            standard="express",
+            claimed_reason="The form is behind a login.",
+        )
+        assert chosen.allowed
+        assert "The client counts claimed consent: The form is behind a login." in chosen.reasons
+
+    def test_claimed_counts_for_measuring(self) -> None:
+        claimed = event("given", NOON - DAY, purpose="measure", strength="D")
+        assert ask("measure", claimed, declared="consent").allowed
 
     def test_a_no_needs_no_strength(self) -> None:
         assert not ask("record", GIVEN, event("withdrawn", NOON - DAY, strength="C")).allowed
@@ -139,11 +166,12 @@ class TestTheKey:
 
     def test_counts_up_to_the_last_instant_of_the_call(self) -> None:
         call = CallSpan(NOON, NOON + 12 * SECOND)
-        assert ask("record", self.press(12 * SECOND), call=call, standard="express").allowed
+        assert ask("record", self.press(12 * SECOND), call=call, standard="express", at=NOON + DAY).allowed
 
     def test_counts_for_five_minutes_where_the_end_is_not_known(self) -> None:
-        assert ask("record", self.press(5 * MINUTE), standard="express").allowed
-        assert not ask("record", self.press(5 * MINUTE + SECOND), standard="express").allowed
+        later: dict[str, Any] = {"standard": "express", "at": NOON + DAY}
+        assert ask("record", self.press(5 * MINUTE), **later).allowed
+        assert not ask("record", self.press(5 * MINUTE + SECOND), **later).allowed
 
     @pytest.mark.parametrize(
         ("of_key", "of_call", "counts"),
@@ -153,12 +181,12 @@ class TestTheKey:
         self, of_key: str | None, of_call: str | None, counts: bool
     ) -> None:
         call = CallSpan(NOON, call_id=of_call)
-        answer = ask("record", self.press(6 * MINUTE, of_key), call=call, standard="express")
+        answer = ask("record", self.press(6 * MINUTE, of_key), call=call, standard="express", at=NOON + DAY)
         assert answer.allowed is counts
 
     def test_at_the_instant_of_a_withdrawal_opens_nothing(self) -> None:
         said = (self.press(12 * SECOND), event("withdrawn", NOON + 12 * SECOND))
-        answer = ask("record", *said, call=TEN_MINUTES, standard="express")
+        answer = ask("record", *said, call=TEN_MINUTES, standard="express", at=NOON + DAY)
         assert (answer.allowed, answer.withheld_from) == (False, NOON)
 
 
@@ -263,9 +291,10 @@ class TestReasons:
             assert none_of_its_own not in ask(places=(place,)).reasons[0]
 
     def test_say_whose_place_is_not_known(self) -> None:
-        assert ask(places=(UNKNOWN,)).reasons[0].startswith("The caller's place is not known: ")
+        strictest = "place is not known, so the strictest rule of any place applies: "
+        assert ask(places=(UNKNOWN,)).reasons[0].startswith(f"The caller's {strictest}")
         site = ask(places=(TEXAS, Place("", "", "site"))).reasons
-        assert site[1].startswith("A site's place is not known: ")
+        assert site[1].startswith(f"A site's {strictest}")
 
     @pytest.mark.parametrize(("number", "ends"), [(4, ""), (5, " and 1 more."), (6, " and 2 more.")])
     def test_name_four_rules_that_nobody_verified_and_count_the_rest(self, number: int, ends: str) -> None:

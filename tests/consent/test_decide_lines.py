@@ -98,7 +98,7 @@ CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
     ("Germany, announced", question(places=[place("DE")], call=ANNOUNCED, standard="announce"), False, True),
     ("Germany, express", question(places=[place("DE")], events=[event()], standard="express"), True, True),
     ("unknown, a sign alone", question(places=[], posted_notice=True), False, True),
-    ("unknown, announced", question(places=[], call=ANNOUNCED), True, True),
+    ("unknown, announced", question(places=[], call=ANNOUNCED), False, True),
     ("Texas by its area code alone", question(places=[place("US", "TX", "area_code")]), False, True),
     (
         "Texas by its area code and an address",
@@ -138,12 +138,23 @@ CASES: list[tuple[str, dict[str, Any], bool, bool]] = [
     (
         "one pressed in the menu",
         question(
+            at="2026-11-25T15:00:09Z",
             events=[event(at="2026-11-25T15:00:09Z", scope="this_call", channel="menu")],
             standard="express",
             places=[place("US", "CA")],
         ),
         True,
         True,
+    ),
+    (
+        "one that is pressed after the question",
+        question(
+            events=[event(at="2026-11-25T15:00:09Z", scope="this_call", channel="menu")],
+            standard="express",
+            places=[place("US", "CA")],
+        ),
+        False,
+        False,
     ),
     (
         "consent for yesterday's call",
@@ -298,6 +309,36 @@ def test_cases(tmp_path: Path, row: dict[str, Any], lawful: bool, met: bool) -> 
     assert answer["allowed"] is (lawful and met)
 
 
+@pytest.mark.parametrize(
+    ("changes", "allowed"),
+    [
+        ({"age": 13}, True),
+        ({"age": 12}, False),
+        ({"date_of_birth": "2013-11-25"}, True),
+        ({"date_of_birth": "2013-11-26"}, False),
+        ({"minor": True}, False),
+        ({"age": "unknown"}, True),
+        ({"age": "unknown", "unknown_age": "minor"}, False),
+        ({"unknown_age": "minor"}, False),
+        ({"health": True}, True),
+        ({"events": [event(grade="A")]}, True),
+        ({"events": [event(grade="D")]}, False),
+        ({"events": [event(grade="unknown")]}, False),
+        ({"events": [event(grade="D")], "claimed_reason": "Behind a login."}, True),
+        ({"age": 12, "events": [event(guardian_until="2032-01-01")]}, True),
+    ],
+)
+def test_minors_health_and_grades(tmp_path: Path, changes: dict[str, Any], allowed: bool) -> None:
+    (answer,) = run(tmp_path, question(**{"events": [event()], "standard": "express"} | changes))
+    assert answer["allowed"] is allowed
+
+
+@pytest.mark.parametrize("health", [True, "unknown"])
+def test_about_health_a_notice_never_suffices(tmp_path: Path, health: bool | str) -> None:
+    told = question(call=ANNOUNCED, standard="announce")
+    assert [row["allowed"] for row in run(tmp_path, told, told | {"health": health})] == [True, False]
+
+
 def test_an_answer_has_seven_keys_and_explains_itself(tmp_path: Path) -> None:
     (answer,) = run(tmp_path, question(events=[event()], standard="express"))
     assert list(answer) == ["allowed", "lawful", "standard_met", "basis", "event", "rules", "reasons"]
@@ -333,6 +374,14 @@ WRONG = [
     (question(call={"started_at": START, "announced": True}), 'call: unknown key "announced"'),
     (question(places=[place("US") | {"state": "TX"}]), 'places[0]: unknown key "state"'),
     (question(events=[event(), event(strength="A")]), 'events[1]: unknown key "strength"'),
+    (question(events=[event(grade="E")]), 'events[0].grade: "E" is none of A, B, C, D'),
+    (question(events=[event(guardian_until="soon")]), "events[0].guardian_until:"),
+    (question(age=-1), "age: expected years from 0 to 130"),
+    (question(age=True), "age: expected years from 0 to 130"),
+    (question(age=12, date_of_birth="2014-11-25"), "age and date_of_birth are both said"),
+    (question(date_of_birth="2026-11-26"), "date_of_birth:"),
+    (question(unknown_age="child"), "unknown_age:"),
+    (question(health="perhaps"), "health: expected true or false"),
     (question(purpose="recording"), 'purpose: "recording" is none of measure, record,'),
     (question(purpose=None), "purpose is missing"),
     (question(standard="strict"), "standard:"),

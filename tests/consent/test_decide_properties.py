@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.decide import Answer, CallSpan, Event, Place, Question, decide
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength, UnknownAge
 from consent.law import load_pack
 from tests.consent.asking import NOON
 from tests.scale import times
 
 EVIDENCE = {EventKind.GIVEN, EventKind.RENEWED, EventKind.NOTICED}
+LATER = date(2030, 1, 1)
 STOPS = [EventKind.REFUSED, EventKind.WITHDRAWN]
 NEEDS_CONSENT = {Purpose.CONTACT, Purpose.SHARE}
 
@@ -44,7 +47,8 @@ events = st.builds(
     scope=st.sampled_from(Scope),
     at=instants,
     call_id=st.sampled_from([None, None, "this", "other"]),
-    strength=st.sampled_from([None, Strength.A, Strength.C, Strength.C]),
+    strength=st.sampled_from([None, Strength.A, Strength.C, Strength.C, Strength.D]),
+    guardian_until=st.sampled_from([None, None, LATER, NOON.date()]),
 )
 calls = st.one_of(
     st.none(),
@@ -53,6 +57,7 @@ calls = st.one_of(
         started_at=st.just(NOON),
         ended_at=st.sampled_from([None, NOON + timedelta(seconds=300), NOON + timedelta(seconds=600)]),
         announcement=st.booleans(),
+        announced_on_recording=st.booleans(),
         call_id=st.sampled_from([None, "this"]),
         recording_started_at=st.sampled_from([None, None, NOON, NOON + timedelta(seconds=12)]),
     ),
@@ -68,6 +73,8 @@ questions = st.builds(
     standard=st.sampled_from(Standard),
     minor=st.sampled_from([False, False, True]),
     health=st.sampled_from([False, False, True]),
+    age=st.sampled_from([None, None, None, 12, 15, 17, 30]),
+    unknown_age=st.sampled_from([None, UnknownAge.MINOR]),
     declared=st.sampled_from([Basis.LEGITIMATE_INTERESTS, Basis.CONSENT]),
 )
 
@@ -91,6 +98,72 @@ def never_laxer(stricter: Answer, than: Answer) -> None:
 @given(questions, places.filter(lambda place: place.evidence in {"area_code", "site", "guess"}))
 def test_a_place_more_never_makes_it_laxer(question: Question, place: Place) -> None:
     never_laxer(answer(replace(question, places=(*question.places, place))), answer(question))
+
+
+def less_known(question: Question) -> Iterator[Question]:
+    """
+    The question with each of its facts removed or blurred, one at a time.
+
+    A place stays the one of its side: what is not known any more of it is said to be unknown. What was refused or
+    ended, and which call is meant and when it was, is no fact that one may not know: without it another thing is asked.
+    """
+    yield from _of_places(question)
+    yield from _of_events(question)
+    if question.unknown_age == UnknownAge.MINOR:
+        yield replace(question, age=None)
+    yield replace(question, age=None, minor=True)
+    yield replace(question, health=True)
+    yield replace(question, posted_notice=False, standard=Standard.EXPRESS)
+    if question.call is not None:
+        yield replace(question, call=replace(question.call, announced_on_recording=False))
+        yield replace(question, call=replace(question.call, announcement=False))
+        if question.purpose is not Purpose.RECORD:
+            yield replace(question, call=None)
+
+
+def _of_places(question: Question) -> Iterator[Question]:
+    for index, place in enumerate(question.places):
+        others = question.places[:index], question.places[index + 1 :]
+        vague = [
+            replace(place, region=""),
+            replace(place, country="", region=""),
+            replace(place, evidence=""),
+        ]
+        if place.evidence in {"address", "tracker"}:
+            vague.append(replace(place, evidence="area_code"))
+        yield from (replace(question, places=(*others[0], less, *others[1])) for less in vague)
+    yield replace(question, places=())
+
+
+def _of_events(question: Question) -> Iterator[Question]:
+    for index, event in enumerate(question.events):
+        if event.kind in EVIDENCE:
+            rest = question.events[:index] + question.events[index + 1 :]
+            yield replace(question, events=rest)
+            for grade in (Strength.B, Strength.C, Strength.D):
+                if event.strength is None or event.strength < grade:
+                    yield replace(question, events=(*rest, replace(event, strength=grade)))
+            if event.guardian_until == LATER:
+                yield replace(question, events=(*rest, replace(event, guardian_until=None)))
+
+
+def no_yes_of_less(question: Question) -> None:
+    if not answer(question).allowed:
+        for less in less_known(question):
+            assert not answer(less).allowed, less
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(questions)
+def test_knowing_less_never_allows_more(question: Question) -> None:
+    no_yes_of_less(question)
+
+
+@pytest.mark.thorough
+@settings(max_examples=20_000, deadline=None)
+@given(questions)
+def test_knowing_less_never_allows_more_of_many(question: Question) -> None:
+    no_yes_of_less(question)
 
 
 @quick

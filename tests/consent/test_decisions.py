@@ -170,10 +170,11 @@ def test_a_withdrawal_during_the_call_withholds_what_follows(cast: Cast) -> None
 FIRST = date.fromisoformat(moved("2026-11-01"))
 
 
-def announced(client: Client, since: date | None = FIRST) -> Any:
+def announced(client: Client, since: date | None = FIRST, *, on_recording: bool | None = True) -> Any:
     return make.tracking_number(
-        client, "+12125550199", announcement="This call may be recorded.", announced_from=since
-    )
+        client, "+12125550199", announcement="This call may be recorded.", announced_from=since,
+        announced_on_recording=on_recording,
+    )  # fmt: skip
 
 
 def test_an_announcement_counts_from_its_day_on(cast: Cast) -> None:
@@ -194,6 +195,7 @@ def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None
     before = recorded(client, NEW_YORK, tracking_number=number)
     work(client)
     describe(number, announcement="Calls are recorded, to check our service.", at=START + timedelta(hours=1))
+    describe(number, announced_on_recording=True, at=START + timedelta(hours=1))
     between = recorded(client, NEW_YORK, at=START + timedelta(hours=2), tracking_number=number)
     describe(number, announcement="", announced_from=None, at=START + timedelta(hours=3))
     after = recorded(client, NEW_YORK, at=START + timedelta(hours=4), tracking_number=number)
@@ -203,9 +205,14 @@ def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None
     work(client)
     assert [decision(call).allowed for call in (before, between, after)] == [True, True, False]
     assert [recording(call).due_at is None for call in (before, between, after)] == [True, True, False]
-    assert moved("Announced since November 1, 2026: This call may be recorded.") in decision(before).reasons
     assert (
-        moved("Announced since November 23, 2026: Calls are recorded, to check our service.")
+        moved("Announced since November 1, 2026, on the recording: This call may be recorded.")
+        in decision(before).reasons
+    )
+    assert (
+        moved(
+            "Announced since November 23, 2026, on the recording: Calls are recorded, to check our service."
+        )
         in decision(between).reasons
     )
     assert not any(reason.startswith("Announced since") for reason in decision(after).reasons)
@@ -255,7 +262,9 @@ def test_an_announcement_is_named_by_the_notice_that_has_its_words(cast: Cast) -
             )  # fmt: skip
     call = recorded(cast.plumber, NEW_YORK, tracking_number=announced(cast.plumber))
     work(cast.plumber)
-    named = moved("Announced since November 1, 2026, Recorded line, version 1: This call may be recorded.")
+    named = moved(
+        "Announced since November 1, 2026, on the recording, Recorded line, version 1: This call may be recorded."
+    )
     assert named in decision(call).reasons
 
 
@@ -338,7 +347,7 @@ SEATTLE = "+12065550103"
 
 def test_in_washington_an_announcement_counts_where_the_recording_holds_it(cast: Cast) -> None:
     choose(cast.plumber, Standard.ANNOUNCE)
-    number = announced(cast.plumber)
+    number = announced(cast.plumber, on_recording=None)
     call = recorded(cast.plumber, SEATTLE, tracking_number=number)
     work(cast.plumber)
     assert (decision(call).lawful, decision(call).standard_met) == (False, True)
@@ -383,7 +392,7 @@ def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -
     ],
 )
 def test_the_database_rewrites_no_announcement(cast: Cast, statement: str) -> None:
-    number = announced(cast.plumber)
+    number = announced(cast.plumber, on_recording=None)
     describe(number, announced_on_recording=True, at=NOON)
     describe(number, announcement="", announced_from=None, at=NOON)
     with (

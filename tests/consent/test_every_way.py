@@ -262,12 +262,12 @@ HEARD = ("analyse", "record", "review")
 WALK: Final = {
     "web form": (
         the_form_on_the_web,
-        Left(Channel.WEB, Strength.C, EventKind.GIVEN, {"said": "yes", "words": pages.WORDS, "withdraw": pages.HOW}),
+        Left(Channel.WEB, Strength.D, EventKind.GIVEN, {"said": "yes", "words": pages.WORDS, "withdraw": pages.HOW}),
     ),
     "browser's signal": (
         the_signal_of_a_browser,
         Left(
-            Channel.GPC, Strength.C, EventKind.WITHDRAWN, {"header": "Sec-GPC: 1", "gpc": True}, purposes=("share",)
+            Channel.GPC, Strength.D, EventKind.WITHDRAWN, {"header": "Sec-GPC: 1", "gpc": True}, purposes=("share",)
         ),
     ),
     "own choices": (
@@ -356,7 +356,7 @@ WALK: Final = {
     ),
     "interface for programs": (
         the_interface_for_programs,
-        Left(Channel.API, Strength.C, EventKind.GIVEN, {"said": "given", "proof": "web_form"}),
+        Left(Channel.API, Strength.D, EventKind.GIVEN, {"said": "given", "proof": "web_form"}),
     ),
     "told to staff": (
         what_staff_were_told,

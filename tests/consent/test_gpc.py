@@ -73,7 +73,7 @@ def test_with_a_form_it_becomes_an_opt_out_of_sharing(cast: Cast, page: WebPage)
     events = {(event.purpose, event.channel): event for event in events_of(cast.dentist)}
     assert set(events) == {(Purpose.RECORD, Channel.WEB), (Purpose.SHARE, Channel.GPC)}
     opt_out = events[Purpose.SHARE, Channel.GPC]
-    assert (opt_out.kind, opt_out.strength) == (EventKind.WITHDRAWN, Strength.C)
+    assert (opt_out.kind, opt_out.strength) == (EventKind.WITHDRAWN, Strength.D)
     assert evidence_of(cast.dentist)["share gpc"]["header"] == "Sec-GPC: 1"
     assert evidence_of(cast.dentist)["record web"]["gpc"] is True
     shown = Browser().get(answer.headers["Location"], headers=ON).content.decode()

@@ -20,7 +20,7 @@ from callprivacy.work.models import Item
 from consent import kinds, law
 from consent.enums import Standard
 from consent.law import Topic
-from consent.models import PackEffect, Rejudgement, RulePack
+from consent.models import CallerPlace, PackEffect, Rejudgement, RulePack
 from consent.selectors import law as selectors
 from consent.services import decisions, setup, standards
 from consent.services import law as services
@@ -89,6 +89,19 @@ def announced_calls(cast: Cast, client: Client, count: int, number: str = "+1415
         make.call(client, f"{number}{n:04}", at=NOON - timedelta(days=1, minutes=n), tracking_number=line)
         for n in range(count)
     ]
+    region = "NY" if number.startswith("+1212") else "CA"
+    with job_scope(agency_id=cast.acme.pk):
+        CallerPlace.objects.bulk_create(
+            CallerPlace(
+                agency_id=cast.acme.pk,
+                client=client,
+                caller=call.caller,
+                country="US",
+                region=region,
+                recorded_at=NOON,
+            )
+            for call in calls
+        )
     for call in calls:
         make.recording(call, "https://vendor.example/1")
     decide(cast)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -19,17 +22,19 @@ from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from consent.decide import decide
 from consent.enums import EventKind, Purpose, Standard
+from consent.law import load_pack
 from consent.models import CallerPlace, MinorMark, Rejudgement
-from consent.selectors import blueprints
+from consent.selectors import blueprints, cases
 from consent.selectors import contact as contact_selectors
 from consent.selectors.cases import HEALTH
-from consent.services import checks, contact, minors
+from consent.services import checks, contact, decisions, minors
 from consent.services.contact import Aim, Asked
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
-from tests.consent.deciding import NEW_YORK, choose, decision, recorded, recording, say, work
+from tests.consent.deciding import NEW_YORK, START, choose, decision, recorded, recording, say, work
 from tests.make import NOON
 from tests.scale import some
 
@@ -98,12 +103,46 @@ def test_what_was_allowed_is_withheld_once_the_caller_is_known_to_be_a_minor(
     assert recording(call).state == RecordingState.WITHHELD
 
 
-def test_express_consent_suffices_for_a_minor(cast: Cast, plumber: Client) -> None:
+def test_a_guardian_has_to_agree_for_a_minor_until_they_come_of_age(cast: Cast, plumber: Client) -> None:
+    """By the page on which staff write down what they were told."""
     call = recorded(plumber, NEW_YORK)
     mark(cast, call)
     say(plumber, EventKind.GIVEN, call.caller_id)
     work(plumber)
+    assert not decision(call).allowed, "the minor's own yes"
+
+    of_age = NOON.date() + timedelta(days=3 * 365)
+    said_at = (START - timedelta(hours=1)).astimezone(ZoneInfo(plumber.time_zone))
+    sent = {
+        "kind": "given", "purposes": ["record"], "how": "phone", "when": f"{said_at:%Y-%m-%dT%H:%M}",
+        "note": "The mother called and agreed.", "tap": str(uuid.uuid4()), "by_guardian": "on",
+    }  # fmt: skip
+    browser = signed_in(cast.alice)
+    refused = browser.post(page("record_said", call), sent).content.decode()
+    assert "Say what shows it" in refused
+    assert "Write the day on which the minor comes of age" in refused
+    proven = sent | {"proof": "Birth certificate seen on video.", "majority_on": of_age.isoformat()}
+    assert browser.post(page("record_said", call), proven).status_code == 302
+    with job_scope(agency_id=call.agency_id):
+        decisions.decide_calls(plumber, [call.pk], NOON)
     assert decision(call).allowed
+    shown = browser.get(page("caller", call)).content.decode()
+    assert "a guardian agreed, until" in shown
+    assert "They come of age on" in shown
+
+
+def test_a_minor_whose_age_is_known_agrees_from_the_age_of_the_law_on(cast: Cast, plumber: Client) -> None:
+    call = recorded_at_home(plumber)
+    say(plumber, EventKind.GIVEN, call.caller_id)
+    with job_scope(agency_id=call.agency_id):
+        caller = Caller.objects.get(pk=call.caller_id)
+        for years, allowed in ((6, False), (4, True)):
+            minors.mark(
+                client=plumber, caller=caller, by=make.JOB, at=NOON,
+                majority_on=NOON.date() + timedelta(days=years * 365),
+            )  # fmt: skip
+            asked = cases.cases(plumber, cases.calls_for(plumber, [call.pk]), Purpose.RECORD, at=NOON)
+            assert decide(asked[0].question, load_pack()).allowed is allowed
 
 
 def test_taking_it_back_needs_a_reason_and_decides_anew(cast: Cast, plumber: Client) -> None:
@@ -149,7 +188,7 @@ def test_programs_are_told_the_same(cast: Cast, plumber: Client) -> None:
     assert MINOR in found[0][Purpose.RECORD].reasons
     assert MINOR not in found[1][Purpose.RECORD].reasons
     assert [MINOR in answer.obstacles[0].text for answer in dialled] == [True, False]
-    assert [person.minor for person in known] == [True, False]
+    assert [person.minor is not None for person in known] == [True, False]
     assert other.caller_id != call.caller_id
 
 

@@ -11,7 +11,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, JobState
 from callprivacy.calls.models import CallImport, Connection, TrackingNumber
-from callprivacy.calls.services import connections
+from callprivacy.calls.services import connections, numbers
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Engagement
@@ -183,6 +183,8 @@ def test_what_was_found_is_one_sentence_and_fixes_follow_from_the_law(cast: Cast
     recorded(cast, ads, "+14155550111", 5)
     recorded(cast, silent, "+14155550112", 3)
     recorded(cast, ads, "+493023125001", 2)
+    with job_scope(agency_id=cast.acme.pk):
+        numbers.describe_number(number=ads, facts={"announced_on_recording": True}, by=by(cast), at=NOON)
     decide(cast)
     with job_scope(agency_id=cast.acme.pk):
         found = selectors.findings_of(cast.dentist, at=NOON)

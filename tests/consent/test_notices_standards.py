@@ -75,7 +75,10 @@ def test_less_needs_a_reason_and_lasts_a_year(cast: Cast) -> None:
         event = Event.objects.get(action="standard.chosen")
         assert event.reason_hash
         assert audit.open_reason(event=event, by=make.JOB, at=NOON) == REASON
-        assert event.details == {"was": "express", "standard": "announce", "until": str(IN_A_YEAR)}
+        assert event.details == {
+            "was": "express", "standard": "announce", "until": str(IN_A_YEAR),
+            "counts_claimed": False, "unknown_age": "adult",
+        }  # fmt: skip
 
 
 def test_it_falls_back_on_its_day_by_the_clients_own_clock(cast: Cast) -> None:

@@ -90,7 +90,7 @@ def test_coverage_counts_every_caller_once_a_purpose(cast: Cast, alice: Browser)
     with job_scope(agency_id=cast.acme.pk):
         record_, review = people.coverage([cast.dentist], purposes=[Purpose.RECORD, Purpose.REVIEW])
     assert [(part.name, part.count) for part in record_.parts] == [
-        ("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1),
+        ("given", 0), ("claimed", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1),
     ]  # fmt: skip
     assert (review.count("given"), review.count("nothing"), review.total) == (1, 2, 3)
     page = alice.get(reverse("consent:home") + "?client=dentist").text
@@ -165,7 +165,7 @@ def test_the_entry_leads_here_for_who_manages_consent(cast: Cast, alice: Browser
 @pytest.mark.parametrize(
     ("group", "count"),
     some(
-        [("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1)],
+        [("given", 0), ("claimed", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1)],
         one_in=5,
         each=lambda case: case[1],
     ),

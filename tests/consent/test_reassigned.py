@@ -289,7 +289,7 @@ def test_who_had_the_number_before_is_told_nothing_more_and_opens_nothing(cast: 
     with job_scope(agency_id=cast.acme.pk):
         assert [row.created_at for row in Subscription.objects.all()] == [since]
     assert {strength: Browser().get(link).status_code for strength, link in links.items()} == {
-        Strength.A: 200, Strength.B: 410, Strength.C: 410
+        Strength.A: 200, Strength.B: 410, Strength.C: 410, Strength.D: 410
     }  # fmt: skip
     assert Browser().post(links[Strength.B], {"deed": "give", "purpose": "contact"}).status_code == 410
     assert states_of(cast.dentist, caller_id) == {Purpose.CONTACT: State.INVALIDATED}

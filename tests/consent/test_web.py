@@ -160,7 +160,7 @@ def test_a_yes_is_written_with_the_exact_words_and_what_shows_it(
     assert answer.status_code == 303
     (event,) = events_of(cast.dentist)
     assert (event.kind, event.purpose, event.channel) == (EventKind.GIVEN, Purpose.RECORD, Channel.WEB)
-    assert (event.strength, event.scope) == (Strength.C, Scope.STANDING)
+    assert (event.strength, event.scope) == (Strength.D, Scope.STANDING)
     evidence = evidence_of(cast.dentist)["record web"]
     assert evidence["words"] == pages.WORDS
     assert evidence["withdraw"] == pages.HOW
@@ -286,7 +286,7 @@ def test_taking_back_is_one_step_for_everything(cast: Cast, browser: Browser, pa
 def test_only_some_things_can_be_taken_back(cast: Cast, browser: Browser, page: WebPage) -> None:
     send(browser, page, "withdraw", purposes=["review"])
     (event,) = events_of(cast.dentist)
-    assert (event.purpose, event.kind, event.strength) == (Purpose.REVIEW, EventKind.WITHDRAWN, Strength.C)
+    assert (event.purpose, event.kind, event.strength) == (Purpose.REVIEW, EventKind.WITHDRAWN, Strength.D)
 
 
 def test_a_no_works_also_where_nothing_is_asked(cast: Cast, browser: Browser) -> None:

@@ -521,6 +521,7 @@ REGISTER: dict[str, Table] = {
             scope="",
             channel="",
             strength="",
+            guardian_until="When a minor comes of age for whom a guardian agreed",
             evidence="Under the caller's evidence key",
             evidence_digest="SHA-256 of the evidence, for the proof",
             source_digest="Keyed digest, so that the same fact is one event",
@@ -561,7 +562,11 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.ClientStandard": Table(
         "What a client asks of itself",
-        _plain(_OURS, "standard chosen_by chosen_at expires_on ended_at"),
+        _plain(
+            _OURS,
+            "standard chosen_by chosen_at expires_on ended_at counts_claimed unknown_age",
+            reason="Why, in an officer's words",
+        ),
     ),
     "consent.AnsweringSite": Table(
         "Where a client's calls are answered", _plain(_OURS, "name country region is_default created_at")
@@ -577,7 +582,11 @@ REGISTER: dict[str, Table] = {
     "consent.MinorMark": Table(
         "That a caller is known to be a minor",
         _plain("agency client marked_by")
-        | _caller("marked_at", caller="Random; leads to the number only by way of the vault"),
+        | _caller(
+            "marked_at",
+            caller="Random; leads to the number only by way of the vault",
+            majority_on="When the caller comes of age",
+        ),
         leaves=(_ERASE,),
     ),
     "consent.Acknowledgement": Table(
