@@ -87,13 +87,9 @@ def _walk[E: Happened](events: Iterable[E]) -> tuple[E | None, list[E]]:
                 # What ended is as if it had never been given: an earlier no holds again.
                 deciding = no or event
             continue
-        if (
-            event.strength == Strength.D
-            and state is State.GIVEN
-            and deciding
-            and deciding.strength != Strength.D
-        ):
-            # What is only claimed takes nothing from what is more.
+        is_claimed = event.strength == Strength.D and event.kind in YES_KINDS
+        if is_claimed and state is State.GIVEN and deciding and deciding.strength != Strength.D:
+            # A claimed consent takes nothing from a proven one.
             continue
         stands = state in NO_STATES
         if stands and event.kind in YES_KINDS and is_weak(event.purpose, event.kind, event.strength):
