@@ -87,19 +87,18 @@ def _walk[E: Happened](events: Iterable[E]) -> tuple[E | None, list[E]]:
                 # What ended is as if it had never been given: an earlier no holds again.
                 deciding = no or event
             continue
-        if (
-            event.strength == Strength.D
-            and state is State.GIVEN
-            and deciding
-            and deciding.strength != Strength.D
-        ):
-            # What is only claimed takes nothing from what is more.
-            continue
         stands = state in NO_STATES
         if stands and event.kind in YES_KINDS and is_weak(event.purpose, event.kind, event.strength):
             lifting_nothing.append(event)
+            continue
+        if state is State.GIVEN and event.kind in YES_KINDS and _is_only_claimed(event, deciding):
             continue
         deciding = event
         if event.kind in NO_KINDS:
             no = event
     return deciding, lifting_nothing
+
+
+def _is_only_claimed(event: Happened, stands: Happened | None) -> bool:
+    """What is claimed takes nothing from a yes that is more."""
+    return event.strength == Strength.D and stands is not None and stands.strength != Strength.D
