@@ -160,7 +160,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
             "If this number said no to us before, that no goes on counting until you prove the phone."
         ),
         "prove": "Prove that it is your phone",
-        "prove_lede": "A code by text makes your answer certain. Without it your answer counts as not proven.",
+        "prove_lede": "A code by text proves your number. Without it, a yes is only claimed and may not count.",
         "proven": "Your phone is proven.",
         "share_later": "You asked us before not to share. To allow it again, say so twice in your choices.",
         "words_shown": "The words you saw",
@@ -274,7 +274,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
             "Si este número nos dijo antes que no, ese no sigue valiendo hasta que demuestre el teléfono."
         ),
         "prove": "Demuestre que es su teléfono",
-        "prove_lede": "Un código por mensaje hace cierta su respuesta. Sin él, cuenta como no demostrada.",
+        "prove_lede": "Un código por mensaje demuestra su número. Sin él, un sí no está demostrado y puede no contar.",
         "proven": "Su teléfono está demostrado.",
         "share_later": (
             "Antes nos pidió no compartir. Para permitirlo de nuevo, dígalo dos veces en sus decisiones."

@@ -12,7 +12,7 @@ from django import forms
 from django.http import QueryDict
 
 from callprivacy.calls.forms.calls import ReasonForm
-from callprivacy.lib.forms import DayField, MomentField
+from callprivacy.lib.forms import DayField, LineField, MomentField
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
 from consent.selectors.people import GROUPS
@@ -99,7 +99,7 @@ class SaidForm(forms.Form):
         required=False,
         help_text="Below the age at which their own consent counts, a minor's yes does not suffice.",
     )
-    proof = forms.CharField(
+    proof = LineField(
         label="Proof that they are the guardian",
         required=False,
         max_length=200,

@@ -61,7 +61,7 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
     now = selectors.standard_of(client, at=request.at)
     may_lower = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     chosen = selectors.chosen(client)
-    initial = {"standard": now}
+    initial: dict[str, Any] = {"standard": now}
     if chosen is not None:
         initial |= {"counts_claimed": chosen.counts_claimed, "unknown_age": chosen.unknown_age}
     form = StandardForm(request.POST or None, may_lower=may_lower, initial=initial)

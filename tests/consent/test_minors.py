@@ -134,6 +134,7 @@ def test_a_guardian_has_to_agree_for_a_minor_until_they_come_of_age(cast: Cast, 
 def test_a_minor_whose_age_is_known_agrees_from_the_age_of_the_law_on(cast: Cast, plumber: Client) -> None:
     call = recorded_at_home(plumber)
     say(plumber, EventKind.GIVEN, call.caller_id)
+    assert call.caller_id
     with job_scope(agency_id=call.agency_id):
         caller = Caller.objects.get(pk=call.caller_id)
         for years, allowed in ((6, False), (4, True)):
