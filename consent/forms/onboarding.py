@@ -102,6 +102,12 @@ class NumbersForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Word for word. It is written down for each number that is ticked as announced.",
     )
+    on_recording = forms.BooleanField(
+        label="The recordings include this announcement",
+        required=False,
+        help_text="Listen to one from its first second. If they do not, callers known only by an area code count as "
+        "not notified.",
+    )
 
     def __init__(
         self,
@@ -173,6 +179,8 @@ class NumbersForm(forms.Form):
                 records=records,
                 announcement=(number.announcement or words) if announced else "",
                 announced_from=self.cleaned_data[f"since_{number.pk}"] if announced else None,
+                # Unticked is not known: the number's page says yes or no.
+                on_recording=True if announced and self.cleaned_data["on_recording"] else None,
             )
         return found
 

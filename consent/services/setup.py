@@ -49,11 +49,13 @@ class Said:
     :ivar records: whether the vendor records calls to it.
     :ivar announcement: what callers hear before the call connects; "" where they hear nothing.
     :ivar announced_from: since which day they hear it.
+    :ivar on_recording: whether the recordings include it; `None` leaves what is known.
     """
 
     records: bool
     announcement: str
     announced_from: date | None
+    on_recording: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def confirm_numbers(*, client: Client, said: Mapping[uuid.UUID, Said], by: Actor
                 "records": facts.records,
                 "announcement": facts.announcement,
                 "announced_from": facts.announced_from if facts.announcement else None,
-            },
+            }
+            | ({} if facts.on_recording is None else {"announced_on_recording": facts.on_recording}),
             by=by,
             at=at,
         )

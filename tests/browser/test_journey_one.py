@@ -27,7 +27,7 @@ ZONE = ZoneInfo("America/Chicago")
 SECRET = "a-signing-key-of-a-tracker-072e77"
 ADS, PRINT = "+14155550110", "+14155550130"
 ANNOUNCED, SILENT, GERMAN = 371, 29, 12
-MOST = 32
+MOST = 33
 
 
 class Hand:
@@ -201,6 +201,7 @@ def confirm_the_numbers(hand: Hand) -> None:
     hand.tick(f"Announced on {named}")
     since = datetime.now(ZONE) - timedelta(days=60)  # noqa: TID251  (what is tested reads the same clock)
     hand.type(f"Heard on {named} since", f"{since:%Y-%m-%d}")
+    hand.tick("The recordings include this announcement")
     hand.button("Confirm these numbers")
 
 

@@ -63,10 +63,10 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     dumps.seal(acme.pk)
     with trails.superuser() as line:
         # As the night's dump is on the day of an upgrade.
-        line.execute("ALTER TABLE consent_webpage DROP COLUMN links_ended_at")
-        line.execute("DELETE FROM django_migrations WHERE app = 'consent' AND name >= '0027'")
+        line.execute("ALTER TABLE work_notification DROP COLUMN mail_due_since")
+        line.execute("DELETE FROM django_migrations WHERE app = 'work' AND name >= '0005'")
         operator.do("backup", "default")
-        line.execute("ALTER TABLE consent_webpage ADD COLUMN links_ended_at timestamptz")
+        line.execute("ALTER TABLE work_notification ADD COLUMN mail_due_since timestamptz")
     # Erased behind the dump of the one, and before the dump of the other.
     gone = vault_selectors.find_callers([dentist.pk], "+12025550142")[dentist.pk]
     erasure = vault.Erasure(gone, up_to=now, tombstone_ends_on=date(2036, 1, 1))
