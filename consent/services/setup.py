@@ -121,17 +121,14 @@ def confirm_numbers(*, client: Client, said: Mapping[uuid.UUID, Said], by: Actor
     rows = TrackingNumber.objects.for_client(client).filter(pk__in=list(said)).order_by("pk")
     for number in rows:
         facts = said[number.pk]
-        changed += numbers.describe_number(
-            number=number,
-            facts={
-                "records": facts.records,
-                "announcement": facts.announcement,
-                "announced_from": facts.announced_from if facts.announcement else None,
-            }
-            | ({} if facts.on_recording is None else {"announced_on_recording": facts.on_recording}),
-            by=by,
-            at=at,
-        )
+        described: dict[str, str | bool | date | datetime | None] = {
+            "records": facts.records,
+            "announcement": facts.announcement,
+            "announced_from": facts.announced_from if facts.announcement else None,
+        }
+        if facts.on_recording is not None:
+            described["announced_on_recording"] = facts.on_recording
+        changed += numbers.describe_number(number=number, facts=described, by=by, at=at)
     if changed:
         rejudging.of_client(client=client, cause="announcements", at=at)
     mark(client=client, step=SetupStep.NUMBERS, note=f"{len(said)} numbers", by=by, at=at)
