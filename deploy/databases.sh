@@ -1,5 +1,5 @@
 #!/bin/bash
-# Both databases and their three roles, as the README has them; PostgreSQL's image runs this once, in an empty data folder.
+# Both databases and their three roles, as docs/configuration.md has them; PostgreSQL's image runs this once, in an empty data folder.
 set -euo pipefail
 psql --set=ON_ERROR_STOP=1 --set=owner="$OWNER_PASSWORD" --set=app="$APP_PASSWORD" --set=vault="$VAULT_PASSWORD" \
     --dbname=postgres <<'SQL'

@@ -1,5 +1,5 @@
 """
-What every stored field is. `python -m tests.rules.fields` writes docs/data-map.md; a test compares.
+What every stored field is. `python -m tests.rules.fields` writes docs/data-map.md, which is not committed.
 
 A new field without a line here fails the build, so that nobody stores a fact of a person by accident.
 """
@@ -1597,7 +1597,7 @@ def data_map() -> str:
     lines = [
         "# Data map",
         "",
-        "What every stored field is. Written by `python -m tests.rules.fields`; do not edit it by hand.",
+        "The class of every stored field. `python -m tests.rules.fields` writes this page.",
         "",
         "| class | meaning |",
         "|---|---|",
