@@ -2,8 +2,8 @@
 A span's cells, out of the columns of its calls: a list for each fact alone, one of time, one of those who look alike.
 
 Pure. Each list holds every call once and is made by `groups`, so that each cell is of at least k callers; what the list
-of one fact alone does not tell is told in no other list (docs/adr/0045). What calls add up to is told in lists of its
-own, whose cells are put together from those of the lists of calls, so that no caller's part follows (docs/adr/0121).
+of one fact alone does not tell is told in no other list (docs/adr/0152). What calls add up to is told in lists of its
+own, whose cells are put together from those of the lists of calls, so that no caller's part follows (docs/adr/0152).
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ class _Lists:
 
 
 def _of_days(told: Flags) -> dict[str, Flags]:
-    """A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0046)."""
+    """A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0152)."""
     return {"weekday": told, "slot": told}
 
 

@@ -51,7 +51,7 @@ class Sheet(IntEnum):
 class Sum(IntEnum):
     """
     What the cells of a list add up besides their calls, each in lists of its own: the number of such a list is that of
-    the list of calls (`Sheet`) and this (docs/adr/0121).
+    the list of calls (`Sheet`) and this (docs/adr/0152).
     """
 
     CALLS = 0

@@ -1,14 +1,14 @@
 """
 Callers put together with those who look alike, so that each group is told by what all of it shares.
 
-Pure: arrays in, arrays out. What the two functions promise is what every report rests on (docs/adr/0045):
+Pure: arrays in, arrays out. What the two functions promise is what every report rests on (docs/adr/0152):
 
 1. a group holds at least k callers, or there is none at all;
 2. a label that is told somewhere and hidden elsewhere is hidden for at least k callers together;
 3. a label that is not told on its own (`told`) is told nowhere.
 
 Where groups are to tell a sum (`Amounts`), "at least k callers" means in all three: and their sum protects each of them
-(docs/adr/0121).
+(docs/adr/0152).
 
 Calls whose caller is not known count as calls of nobody: they never help a group to its k.
 """

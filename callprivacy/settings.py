@@ -48,7 +48,7 @@ SECRET_KEY = env.secret(
 )
 # What these signed is still believed, and nothing is signed with them: for a change that was planned.
 SECRET_KEY_FALLBACKS = env.secrets("CALLPRIVACY_EARLIER_SECRET_KEYS", at_least=50)
-# Scopes are signed with the first; PostgreSQL believes each of them from the release step on (docs/adr/0122).
+# Scopes are signed with the first; PostgreSQL believes each of them from the release step on (docs/adr/0137).
 CALLPRIVACY_SCOPE_KEYS = [
     hmac.digest(secret.encode(), b"callprivacy.scope", "sha256")
     for secret in (SECRET_KEY, *SECRET_KEY_FALLBACKS)

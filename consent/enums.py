@@ -73,7 +73,7 @@ def grade_of(channel: str | None, strength: str) -> Strength:
     """
     The grade of an event: a web form's is claimed until the number is proven, also where it was kept as C.
 
-    Before the grade D there was, a form on an unproven number was kept as C (docs/adr/0132).
+    Before the grade D there was, a form on an unproven number was kept as C (docs/adr/0143).
     """
     if strength == Strength.C and channel in {Channel.WEB, Channel.PORTAL}:
         return Strength.D

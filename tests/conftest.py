@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ground.prepare_environment(os.environ)
 # How long examples take to draw says how busy the machine is, and nothing of the test. A run of the suite says of a
-# change whether it is right and draws what the run before drew; `make assure` looks further each time (docs/adr/0113).
+# change whether it is right and draws what the run before drew; `make assure` looks further each time (docs/adr/0158).
 settings.register_profile(
     "ours",
     deadline=None,

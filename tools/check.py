@@ -174,7 +174,7 @@ class Report:
 def _large_pages() -> dict[str, str]:
     """
     What lets Python keep its objects in pages of two megabytes, where this Python can (3.13 and later): a process of
-    the suite holds half a gigabyte, and a machine with neighbours finds small pages slowly (docs/adr/0109).
+    the suite holds half a gigabyte, and a machine with neighbours finds small pages slowly (docs/adr/0158).
     """
     if not sysconfig.get_config_var("WITH_MIMALLOC"):
         return {}

@@ -1,5 +1,5 @@
 """
-Touched hours come by hundreds with every batch of a file: their key is checked once a statement (docs/adr/0025).
+Touched hours come by hundreds with every batch of a file: their key is checked once a statement (docs/adr/0139).
 """
 
 from django.db import migrations

@@ -1,6 +1,6 @@
 """
 The hours of calls that come and go by thousands are counted as whole numbers; recordings that come with calls of the
-same transaction touch none again, and what leaves touches no span that is final (docs/adr/0073).
+same transaction touch none again, and what leaves touches no span that is final (docs/adr/0139).
 """
 
 from django.db import migrations

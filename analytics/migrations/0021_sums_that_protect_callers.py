@@ -1,5 +1,5 @@
 """
-Sums are told in lists of their own, which protect each caller's part (docs/adr/0121).
+Sums are told in lists of their own, which protect each caller's part (docs/adr/0152).
 
 Sums that were stored without it are removed, and every client's cells are made anew: until then its sums are suppressed,
 and so they stay where calls have left already.

@@ -2,7 +2,7 @@
 What reports are made of: cells, each of which stands for at least k callers.
 
 No row here can be told from the calls of fewer people. What a cell does not tell (NULL) is told by no other cell of
-its list, so that nothing which is computed from cells can tell it either; `docs/adr/0045` says why.
+its list, so that nothing which is computed from cells can tell it either; `docs/adr/0152` says why.
 """
 
 from __future__ import annotations

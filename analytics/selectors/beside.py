@@ -3,7 +3,7 @@ Whether a release tells of too few callers to who holds the reports of the same 
 
 Reports count every call that may be measured; a release has rows of some of them. As far as the rows keep cells of a
 report apart, one can be subtracted from the other, and what is left is a count of the calls that the release left out.
-Such a count must be of nothing, or of as many callers as any count of a report (docs/adr/0110).
+Such a count must be of nothing, or of as many callers as any count of a report (docs/adr/0153).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Campaigns against the period before: a change is said where the exact test passes (docs/adr/0048), and only there."""
+"""Campaigns against the period before: a change is said where the exact test passes (docs/adr/0152), and only there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Exact reports of one client, counted from its calls when they are asked for (docs/adr/0120).
+Exact reports of one client, counted from its calls when they are asked for (docs/adr/0152).
 
 For people who may see the calls: row security decides which those are, so that in another's scope nothing is counted.
 What counts is what protected reports count, and confidential calls that name the person.

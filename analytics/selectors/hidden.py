@@ -1,5 +1,5 @@
 """
-What a protected report does not tell, and whether a number of it is all there is (docs/adr/0120).
+What a protected report does not tell, and whether a number of it is all there is (docs/adr/0152).
 
 A call whose value, time or filter is hidden may belong to any row that its cell does not exclude. A row's number is
 true where no such call is left; else it is not shown, because it would be too small.

@@ -1,9 +1,9 @@
 """
 Reports: cells added up, and nothing else. No query here reads a call.
 
-Every cell stands for at least k callers and tells only what may be told of all of them together (docs/adr/0045), so
+Every cell stands for at least k callers and tells only what may be told of all of them together (docs/adr/0152), so
 nothing is held back here and any two answers may be compared, subtracted, saved and exported: what a report does not
-tell, no other tells. A sum is shown where the lists of the sum tell it of every call of its row (docs/adr/0121).
+tell, no other tells. A sum is shown where the lists of the sum tell it of every call of its row (docs/adr/0152).
 """
 
 # ruff: noqa: S608  what is put into SQL are names of columns, written in this module

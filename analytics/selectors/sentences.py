@@ -1,4 +1,4 @@
-"""The sentence over an answer: what passes a stated test, or that there is no clear pattern (docs/adr/0048)."""
+"""The sentence over an answer: what passes a stated test, or that there is no clear pattern (docs/adr/0152)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 The tree of RFC 9162, section 2.1: hashing, roots, and proofs that an entry is in the log, over leaf hashes of 32 bytes.
 
 Who checks a proof has a file of plain Python for it (tools/verify_evidence.py). That one log continues another shows
-whoever has the leaves, by growing the one from the other (docs/adr/0108).
+whoever has the leaves, by growing the one from the other (docs/adr/0145).
 """
 
 import hashlib

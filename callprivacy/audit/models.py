@@ -69,13 +69,13 @@ class Epoch(models.Model):
 
 class Pulse(models.Model):
     """
-    One row by which `default` and `vault` know whether one of them is older than the other (docs/adr/0029).
+    One row by which `default` and `vault` know whether one of them is older than the other (docs/adr/0151).
 
     `count` rises here first and is then noted in the vault; `confirmed` is what the vault is known to have noted.
     `epoch` is that of the last beat: a later one has begun where a restore was declared to the trail. `xid` is a
     transaction of `xid_epoch` as new as the newest seal: where PostgreSQL has not come to it, ids start over. An
     earlier version's beats write `epoch` and not these two. `is_carried` keeps that ids start over until it is made
-    good (docs/adr/0114). `restored_at` is when one of the two was last put back from an old copy and made good.
+    good (docs/adr/0151). `restored_at` is when one of the two was last put back from an old copy and made good.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

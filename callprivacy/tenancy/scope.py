@@ -1,7 +1,7 @@
 """
 The scope is a transaction: whoever enters one sees what PostgreSQL's row security grants that actor, and
 nothing once it is left. PostgreSQL lets nobody in whom the program did not sign, and binds what it let in to the
-transaction (docs/adr/0122): neither injected SQL nor the next borrower of a pooled connection has a use for it.
+transaction (docs/adr/0137): neither injected SQL nor the next borrower of a pooled connection has a use for it.
 """
 
 import hmac

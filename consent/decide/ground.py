@@ -90,7 +90,7 @@ def ground_of(
 
     Both sides count and the strictest wins. An area code alone names a country and relaxes nothing in it: the strictest
     of its regions decides, unless better evidence speaks of the caller. Where nothing speaks of the caller, or a side's
-    country is not known, the strictest rule of any place decides. So knowing less never allows more (docs/adr/0132).
+    country is not known, the strictest rule of any place decides. So knowing less never allows more (docs/adr/0143).
 
     :param age: whether the person is a minor, and how old. :param era: the stretch of rules, as `Rules.era` gives it.
     """

@@ -154,7 +154,7 @@ class Person:
 
     @property
     def places(self) -> tuple[decide.Place, ...]:
-        """Where the person is: an address alone, else what is said and what the number says (docs/adr/0096)."""
+        """Where the person is: an address alone, else what is said and what the number says (docs/adr/0143)."""
         return _places(self.place, self.own)
 
 

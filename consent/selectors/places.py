@@ -115,7 +115,7 @@ def that_count(located: Sequence[Located]) -> tuple[decide.Place, ...]:
 
 def of_caller(said: Iterable[decide.Place], by_number: tuple[str, str]) -> list[Located]:
     """
-    Where a caller is: what is said of it, the best first, then the number's own place (docs/adr/0096).
+    Where a caller is: what is said of it, the best first, then the number's own place (docs/adr/0143).
 
     :param by_number: (country, region) of the number's plan.
     """

@@ -278,7 +278,7 @@ class _Desk:
     def _texts_again(self, person: Person, refused_at: datetime) -> bool:
         """
         Whether the person wrote START since: it lifts the refusal for what the person asked for, and gives no consent
-        to marketing (docs/adr/0019).
+        to marketing (docs/adr/0144).
         """
         return self.aim is Aim.SERVICE and any(
             event.kind == EventKind.RENEWED

@@ -220,7 +220,7 @@ ROWS: tuple[Row, ...] = (
         "What cannot be written into the trail does not happen",
         "the trail refuses, the reason cannot be sealed, the commit fails: no deed; the file of seals outside is"
         " refused, full or hangs: no seal, and the deed stands, for its event is a row of its own transaction"
-        " (docs/adr/0092)",
+        " (docs/adr/0145)",
         "0 numbers shown, 0 changes kept; 0 seals made that are not kept outside; no deed waits for the file",
         tests=(
             "audit/test_recording.py",

@@ -4,7 +4,7 @@ processes of the Procfile on servers with production's durability.
 
 Half the numbers are known, with a ledger and a list of numbers that said no; the other half nobody has seen. How long
 an answer takes is counted from when the question was due. The baseline is the same server refusing a GET of the same
-address at the same rate, which passes everything before the question (docs/adr/0123): a check takes at most 2.5 times
+address at the same rate, which passes everything before the question (docs/adr/0159): a check takes at most 2.5 times
 its p50 and 3.5 times its p99, and a thousand numbers less than 40 times its p50 at p95. Beside the thousand stands
 decide() alone, in this process, a thousand times; beside the baseline, /healthz.
 """

@@ -22,7 +22,7 @@ _EVERY = 0.3
 _PATIENCE = 15.0
 # Seconds that the first call lasted: more than any other call of the trial's.
 FIRST = 1_000
-# CallRail sends no webhook again, Twilio only over a broken connection (docs/adr/0062).
+# CallRail sends no webhook again, Twilio only over a broken connection (docs/adr/0141).
 _SEND_AGAIN, _TRIES = frozenset({"twilio"}), 4
 
 

@@ -2,7 +2,7 @@
 Secrets that grow old: people are told before and at the limit, and keys that need nobody are changed.
 
 A rotation is a row. Whoever holds its lease goes on with it in bounded steps, each a transaction in the vault; a
-worker that is killed leaves what it did, and the next looks at what is left (docs/adr/0030).
+worker that is killed leaves what it did, and the next looks at what is left (docs/adr/0138).
 """
 
 from __future__ import annotations

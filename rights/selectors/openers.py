@@ -3,7 +3,7 @@ By a code for what the package of a request is opened.
 
 A proven number opens it; where none is proven, a proven mail address; where neither is, a withheld call that a person
 has found to be the one described: its code goes to the address that was named for the answer. A weaker proof never
-opens what a stronger one protects (docs/adr/0115).
+opens what a stronger one protects (docs/adr/0150).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 What erasures had to leave, because a hold or a law keeps it, and which of it nothing keeps any more.
 
 It is noted on a step of the case (`StepKind.REST`), by caller, with the instant up to which the person was to be
-erased: what the same number does later is none of it (docs/adr/0116).
+erased: what the same number does later is none of it (docs/adr/0149).
 """
 
 from __future__ import annotations

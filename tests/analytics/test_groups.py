@@ -202,7 +202,7 @@ def test_two_beside_twenty_are_not_recovered() -> None:
 
 
 def test_copies_before_and_after_one_call_tell_of_it() -> None:
-    """What is not promised (docs/adr/0072): of two moments the difference is the call that came between them."""
+    """What is not promised (docs/adr/0152): of two moments the difference is the call that came between them."""
     before = [(caller, caller % 3, 0, 0, 0) for caller in range(30)] + [
         (30 + n, 0, 1, 0, 0) for n in range(5)
     ]

@@ -1,4 +1,4 @@
-"""Sums of which no caller's part follows, and an attacker who has all of them (docs/adr/0121)."""
+"""Sums of which no caller's part follows, and an attacker who has all of them (docs/adr/0152)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 The trail's places refuse, fill up, hang or do not answer: no deed without its event, and no seal that is not kept.
 
 The event is a row of the deed's own transaction; the file outside gets seals, and never keeps a deed waiting
-(docs/adr/0092).
+(docs/adr/0145).
 """
 
 from __future__ import annotations

@@ -246,7 +246,7 @@ def test_a_hold_that_alone_kept_a_call_keeps_what_the_tracker_has_as_long(cast: 
 def test_where_a_law_wants_recordings_kept_too_the_trackers_goes_with_ours(
     cast: Cast, office: Office
 ) -> None:
-    """What was said is kept from an erasure by a hold alone (docs/adr/0116); Medicare's six years want a reason."""
+    """What was said is kept from an erasure by a hold alone (docs/adr/0149); Medicare's six years want a reason."""
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.HEALTH)
     recording = recorded(cast.dentist)

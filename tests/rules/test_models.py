@@ -59,7 +59,7 @@ NEVER_CHANGED = {
     "analytics_spend": "a budget that can be rewritten is none; rows go with the client",
     "rights_privacynotice": "what people read on a day is not rewritten; another wording is another version",
 }
-# Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0025).
+# Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0139).
 KEYS_BY_STATEMENT = {
     "analytics_cell",
     "analytics_touched",

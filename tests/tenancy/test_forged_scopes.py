@@ -1,4 +1,4 @@
-"""Injected SQL, as the program's own role, sees at most what the request's person sees (docs/adr/0122)."""
+"""Injected SQL, as the program's own role, sees at most what the request's person sees (docs/adr/0137)."""
 
 from __future__ import annotations
 

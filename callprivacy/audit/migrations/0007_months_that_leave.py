@@ -1,7 +1,7 @@
 """
 Events that leave by policy: one guarded path, and a trigger that lets a DELETE pass for what went that path alone.
 
-docs/adr/0081 says why each of the guards is there.
+docs/adr/0145 says why each of the guards is there.
 """
 
 import django.db.models.functions.datetime

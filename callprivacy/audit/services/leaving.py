@@ -2,7 +2,7 @@
 Letting events leave by policy: whole seals, from the beginning on, of which the rows and roots stay.
 
 The statement is signed, and on the disk outside the database, before the events are gone for anybody. The database
-has one function that removes them, and guards of its own (docs/adr/0081); which seals are due is the caller's to know.
+has one function that removes them, and guards of its own (docs/adr/0145); which seals are due is the caller's to know.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Whether `default` and `vault` are of one age, or one of them was restored from a
 before `default` writes down that it was heard. So whatever a crash cuts off, `default` is never behind the vault, nor
 the vault behind what was confirmed; a copy that is put back is. And `default` notes its newest transaction: one that
 this server has not come to was another server's, and what it writes now would stand in the trail before what is sealed.
-See docs/adr/0029 and 0114.
+See docs/adr/0151.
 """
 
 # ruff: noqa: S608  what is put into SQL are constants of this module

@@ -1,6 +1,6 @@
 """
 Callers, calls, references and recordings come by thousands: their keys are checked once a statement, as one set, where
-nine foreign keys asked once a row, and took a third of an import's time (docs/adr/0025).
+nine foreign keys asked once a row, and took a third of an import's time (docs/adr/0139).
 """
 
 from django.db import migrations

@@ -2,7 +2,7 @@
 Confidential calls: staff see them, and what belongs to them, only where a grant on the call names them.
 
 The mark is a column of each table, so that a list pays for a look at one boolean a row; who is named is looked up once a
-query, and only by a query that meets such a row (docs/adr/0127).
+query, and only by a query that meets such a row (docs/adr/0160).
 """
 
 import django.db.models.deletion
@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 from callprivacy.tenancy import rls
 
-# Table -> whether its own trigger of keys has locked the call of an added row already (docs/adr/0025).
+# Table -> whether its own trigger of keys has locked the call of an added row already (docs/adr/0139).
 _CHILDREN = {
     "calls_callref": True,
     "calls_recording": True,

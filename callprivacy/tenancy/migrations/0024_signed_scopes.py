@@ -1,4 +1,4 @@
-"""A scope is entered by what the program signed, and holds for one transaction (docs/adr/0122)."""
+"""A scope is entered by what the program signed, and holds for one transaction (docs/adr/0137)."""
 
 from django.db import migrations
 
