@@ -18,6 +18,11 @@ import pytest
 from tools import check, debian
 
 
+@pytest.fixture(autouse=True)
+def _no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["check"])
+
+
 def _failing(said: str) -> check.Step:
     return lambda: (1, said)
 
