@@ -20,9 +20,10 @@ def main() -> int:
 
     state = Path(os.environ.get("CALLPRIVACY_STATE") or Path(__file__).resolve().parent / ".state")
     env.fill_from(state / "env")
-    if sys.argv[1:2] in (["decide"], ["classify_replies"], ["deadlines"], ["anonymise"]):
+    offline = sys.argv[1:2] in (["decide"], ["classify_replies"], ["deadlines"], ["anonymise"])
+    if offline or not {"-h", "--help"}.isdisjoint(sys.argv):
         env.fill_with_nothing()
-    if sys.argv[1:2] in (["migrate"], ["backup"], ["restore"], ["start_epoch"]):
+    elif sys.argv[1:2] in (["migrate"], ["backup"], ["restore"], ["start_epoch"]):
         os.environ.setdefault("CALLPRIVACY_ROLE", "owner")
     try:
         execute_from_command_line(sys.argv)

@@ -92,10 +92,12 @@ def test_a_release_that_meets_a_held_table_says_so(
         ),
         (["decide", "-"], "", ""),
         (["anonymise", "--help"], "", "usage"),
+        (["import_calls", "--help"], "", "usage"),
+        (["backup", "--help"], "", "usage"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_command_that_reads_files_alone_needs_no_setting(
+def test_a_command_that_reads_files_alone_and_help_need_no_setting(
     tmp_path: Path, command: list[str], given: str, answer: str
 ) -> None:
     environ = {"PATH": os.defpath, "CALLPRIVACY_STATE": str(tmp_path)}
