@@ -19,23 +19,25 @@ from typing import Any, Final, NamedTuple
 from tests.rules import source
 
 WORDS: Final = (
-    r"deeds?", r"errands?", r"noes", r"said no", r"a no(?=[ ,.;:](?!longer))", r"takes? (?:it |that )?back",
-    r"told", r"the (?:client|caller|agency)['’]s word", r"(?:your|whose|their|his|her) word",
-    r"binders?", r"the trail|trail(?:['’]s)?(?= of| entr| event|\.)", r"(?<!un)seals?(?: over| of the| at)?", r"not sealed yet",
+    r"deeds?", r"errands?", r"noes", r"said no", r"a no(?=[ ,.;:](?!longer))", r"takes? (?:it |that )?back", r"told",
+    r"the (?:client|caller|agency)['’]s word", r"(?:your|whose|their|his|her) word", r"binders?",
+    r"the trail|trail(?:['’]s)?(?= of| entr| event|\.)", r"(?<!un)seals?(?: over| of the| at)?", r"not sealed yet",
     r"dut(?:y|ies)", r"postures?", r"programme", r"work queue", r"needs? you", r"what waits", r"waits? for you",
     r"grounds?", r"proven", r"by hand of", r"doors?", r"somebody", r"nobody", r"whoever", r"whomever", r"anybody",
-    r"everybody", r"mend(?:s|ed)?", r"wr(?:ites?|ote|itten) (?:it |this |that |them )?down", r"noted", r"kept? for ever",
-    r"withheld", r"colou?rs? of the page", r"whom", r"come in(?=\b(?! (?:the|a|two|three)))", r"by itself", r"anew",
-    r"would (?:leave|go)", r"leaves? (?:by|on|at|when|after|before)", r"(?:is|are|was|were|have|has) (?:all |already )?gone",
-    r"left to", r"no law (?:names|sets)", r"opened with them", r"this very", r"thrown? (?:it |this )?away", r"take[ns]? in",
-    r"standing", r"stands?", r"nothing (?:is|was|has been) said", r"did not say", r"speaks? of", r"goes out", r"set out",
+    r"everybody", r"mend(?:s|ed)?", r"wr(?:ites?|ote|itten) (?:it |this |that |them )?down", r"noted",
+    r"kept? for ever", r"withheld", r"colou?rs? of the page", r"whom", r"come in(?=\b(?! (?:the|a|two|three)))",
+    r"by itself", r"anew", r"would (?:leave|go)", r"leaves? (?:by|on|at|when|after|before)",
+    r"(?:is|are|was|were|have|has) (?:all |already )?gone", r"left to", r"no law (?:names|sets)", r"opened with them",
+    r"this very", r"thrown? (?:it |this )?away", r"take[ns]? in", r"standing", r"stands?",
+    r"nothing (?:is|was|has been) said", r"did not say", r"speaks? of", r"goes out", r"set out",
 )  # fmt: skip
 """The left column of the glossary and the shapes it replaces, each as a whole word in any case."""
 BRITISH: Final = (
     r"\w*colour\w*", r"behaviour\w*", r"\w*ognise\w*", r"organis\w+", r"\w*onymis\w+", r"authoris\w+", r"honour\w*",
-    r"favour\w*", r"licence\w*", r"centre\w*", r"cancelled", r"labelled", r"catalogue\w*", r"summaris\w+", r"minimis\w+",
-    r"finalis\w+", r"generalis\w+", r"analys(?:e|ed|ing)", r"judgement", r"whilst", r"towards", r"cheque", r"travell\w+",
-    r"fulfil", r"enrol", r"instalment\w*", r"neighbour\w*", r"practis\w+", r"defence", r"offence\w*", r"modell\w+",
+    r"favour\w*", r"licence\w*", r"centre\w*", r"cancelled", r"labelled", r"catalogue\w*", r"summaris\w+",
+    r"minimis\w+", r"finalis\w+", r"generalis\w+", r"analys(?:e|ed|ing)", r"judgement", r"whilst", r"towards",
+    r"cheque", r"travell\w+", r"fulfil", r"enrol", r"instalment\w*", r"neighbour\w*", r"practis\w+", r"defence",
+    r"offence\w*", r"modell\w+",
 )  # fmt: skip
 _SHAPES: Final = re.compile(r"(?:^|[.!?:] )(?:Who|Whoever|Somebody|Nobody|Whom) (?!\w+[^.?!]*\?)\w+")
 _WORDS: Final = re.compile(r"\b(?:" + "|".join(WORDS + BRITISH) + r")\b", re.IGNORECASE)
@@ -95,9 +97,10 @@ def _python(text: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             documented.add(id(node.value))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
-            if " " in node.value.strip() or node.value[:1].isupper() and node.value[1:].islower():
-                yield node.lineno, node.value
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in documented:
+            continue
+        if " " in node.value.strip() or (node.value[:1].isupper() and node.value[1:].islower()):
+            yield node.lineno, node.value
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
@@ -173,4 +176,4 @@ if __name__ == "__main__":
     flags = {word for word in sys.argv[1:] if word.startswith("--")}
     for file in files([word for word in sys.argv[1:] if not word.startswith("--")]):
         for hit in hits(file, comments="--comments" in flags and file.suffix == ".py"):
-            print(f"{hit.file}:{hit.line}: [{hit.word}] {hit.text[:200]}")
+            sys.stdout.write(f"{hit.file}:{hit.line}: [{hit.word}] {hit.text[:200]}\n")
