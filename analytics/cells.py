@@ -16,14 +16,14 @@ from typing import Final
 import numpy as np
 
 from analytics import groups, spans
-from analytics.enums import Grain, Sheet, Sum
+from analytics.enums import PARTS, Grain, Sheet, Sum
 from analytics.groups import Amounts, Fact, Flags, Ints
 
 GROUPS: Final = 300
 """About how many groups a span has at most: with more callers, groups hold more of them."""
 
-SLOTS_UP_TO: Final = 1_500
-"""Calls of a month up to which it tells hours of weekdays, all its weeks together, and no hour of a day: those few."""
+DAYS_FROM: Final = 0.9
+"""Share of a month's calls on weekdays of which it can tell every day, from which on it tells days at all."""
 
 FACTS: Final = (
     "source", "campaign", "medium", "direction", "outcome", "region", "length", "repeated", "converted", "kept",
@@ -33,7 +33,8 @@ _ORDER: Final = (
     "source", "campaign", "medium", "converted", "outcome", "week", "region", "day", "direction", "repeated", "kept",
     "length", "hour",
 )  # fmt: skip
-_TIMES: Final = ("week", "day", "hour")
+_SLOTS: Final = ("weekday", "part", "slot")
+_WITHIN: Final = {"day": "week", "part": "weekday", "slot": "part"}
 # By what sums are told, what people look at first: what is told of one may keep another from being told.
 _ADDED: Final = (
     "source", "campaign", "time", "outcome", "region", "medium", "direction", "repeated", "length",
@@ -80,6 +81,7 @@ class Line:
     cents: int | None
     callers: int
     weekday: int | None = None
+    part: int | None = None
     hour: int | None = None
 
 
@@ -108,11 +110,12 @@ class _Lists:
         if grain is not Grain.HOUR:
             hour = np.searchsorted(self.ticks.starts, columns.millis, side="right").astype(np.int64) - 1
             self.codes |= {"hour": hour, "day": self.ticks.days[hour], "week": self.ticks.weeks[hour]}
-            self.times = _TIMES if grain is Grain.MONTH else ("hour",)
-            if is_slotted(columns, grain):
-                self.codes |= {"weekday": self.ticks.weekdays[hour], "slot": self.ticks.slots[hour]}
-            if not hourly or "slot" in self.codes:
-                self.times = tuple(name for name in self.times if name != "hour")
+            self.times = ("hour",) if hourly else ()
+            if grain is Grain.MONTH:
+                weekday, slot = self.ticks.weekdays[hour], self.ticks.slots[hour]
+                part = np.searchsorted(PARTS, slot % 24, side="right").astype(np.int64) - 1
+                self.codes |= {"weekday": weekday, "part": weekday * len(PARTS) + part, "slot": slot}
+                self.times = ("week", "day")
 
     def lines(self) -> list[Line]:
         """Every cell of the span; none where it has fewer than k callers."""
@@ -123,15 +126,44 @@ class _Lists:
         found = self._list(Sheet.TIME, self.times, dict.fromkeys(self.times, every), told)
         if not found:
             return []
+        if "day" in told and self._weekdays(self.of[Sheet.TIME], daily=True).mean() < DAYS_FROM:
+            self.times = ("week",)
+            told.clear()
+            found = self._list(Sheet.TIME, self.times, {"week": every}, told)
         for name in FACTS:
             found += self._list(Sheet[name.upper()], (name,), {name: every}, told)
         found += self._days(told.get("day"))
-        if "slot" in self.codes:
-            found += self._list(Sheet.SLOTS, ("weekday", "slot"), _of_days(told["day"]), {})
+        if self.grain is Grain.MONTH:
+            may = self._weekdays(self.of[Sheet.TIME], daily="day" in told)
+            found += self._list(Sheet.SLOTS, _SLOTS, dict.fromkeys(_SLOTS, may), {})
         found += self._list(Sheet.GROUPS, self._order(told), told, {}, size=self._size())
         for of, amounts in ((Sum.SECONDS, self.columns.seconds), (Sum.VALUE, self.columns.cents)):
             found += self._added(of, Amounts(amounts, self.p))
         return found
+
+    def _weekdays(self, times: Ints | None, *, daily: bool, amounts: Amounts | None = None) -> Flags:
+        """
+        Calls of weekdays that tell nothing of few callers beside the list of time (docs/adr/0152): of a weekday it
+        tells every day, or no day at all is told and the days that do not follow from it have enough callers together.
+
+        :param times: the cell of time of each call, which tells a day where its calls come on one day; None where there
+            is no such list. :param daily: whether any day is told.
+        """
+        days, weekdays = self.codes["day"], self.codes["weekday"]
+        if times is None:
+            return np.ones(len(days), np.bool_)
+        count = int(times.max()) + 1
+        first, last = np.full(count, len(self.ticks.day_starts)), np.zeros(count, np.int64)
+        np.minimum.at(first, times, days)
+        np.maximum.at(last, times, days)
+        unknown = (first != last)[times]
+        few = np.ones(7, np.bool_)
+        if not daily and unknown.any():
+            some = amounts and amounts.among(unknown)
+            few = groups.are_too_few(
+                weekdays[unknown], self.columns.callers[unknown], 7, k=self.k, amounts=some
+            )
+        return ~np.isin(weekdays, weekdays[unknown & few[weekdays]])
 
     def _order(self, told: dict[str, Flags]) -> tuple[str, ...]:
         return tuple(name for name in _ORDER if name in told)
@@ -144,7 +176,7 @@ class _Lists:
     def _facts(self, names: Sequence[str], may: dict[str, Flags], shown: dict[str, Flags]) -> list[Fact]:
         facts = []
         for name in names:
-            outer = {"day": "week", "hour": "day", "slot": "weekday"}.get(name, "")
+            outer = _WITHIN.get(name, "")
             within = names.index(outer) if outer in names else None
             facts.append(Fact(self.codes[name], may[name], within, shown.get(name)))
         return facts
@@ -169,6 +201,7 @@ class _Lists:
         every = np.ones(len(self.columns.callers), np.bool_)
         told: dict[str, Flags] = {}
         lists: list[Ints] = []
+        of_sheet: dict[Sheet, Ints] = {}
         found: list[Line] = []
 
         def add(
@@ -182,6 +215,7 @@ class _Lists:
                 return add(sheet, names[:-1], may)
             if made.count:
                 lists.append(made.of)
+                of_sheet[sheet] = made.of
                 if sheet is not Sheet.SLOTS:
                     told.update(zip(names, made.shown, strict=True))
                 found.extend(self._cells(sheet, made, names, of))
@@ -192,8 +226,9 @@ class _Lists:
                 add(Sheet.TIME, self.times, dict.fromkeys(self.times, every))
             elif not add(Sheet[name.upper()], (name,), {name: every}):
                 return []
-        if "slot" in self.codes and "day" in told:
-            add(Sheet.SLOTS, ("weekday", "slot"), _of_days(told["day"]))
+        if self.grain is Grain.MONTH:
+            may = self._weekdays(of_sheet.get(Sheet.TIME), daily="day" in told, amounts=amounts)
+            add(Sheet.SLOTS, _SLOTS, dict.fromkeys(_SLOTS, may))
         add(Sheet.GROUPS, self._order(told), told, size=self._size())
         return found
 
@@ -230,12 +265,13 @@ class _Lists:
             )
         return lines
 
-    def _slot(self, one: int, said: Sequence[str]) -> tuple[int, int] | tuple[()]:
-        """The weekday, 1 is Monday, and the hour, where both are told."""
-        if "slot" not in said:
+    def _slot(self, one: int, said: Sequence[str]) -> tuple[int | None, ...]:
+        """The weekday, 1 is Monday, when its part begins, and the hour, as far as they are told."""
+        if "weekday" not in said:
             return ()
         weekday, hour = divmod(int(self.codes["slot"][one]), 24)
-        return weekday + 1, hour
+        part = PARTS[int(self.codes["part"][one]) % len(PARTS)]
+        return weekday + 1, part if "part" in said else None, hour if "slot" in said else None
 
     def _when(self, one: int, said: Sequence[str]) -> tuple[int, int, Grain]:
         for name, grain, edges in (
@@ -250,7 +286,7 @@ class _Lists:
 
     def _days(self, told: Flags | None) -> list[Line]:
         """How many different callers there were on each day that is told."""
-        if self.grain is Grain.HOUR:
+        if self.grain is Grain.HOUR or (self.grain is Grain.MONTH and told is None):
             return []
         days = self.codes["day"]
         told = np.ones(len(days), np.bool_) if told is None else told
@@ -272,16 +308,6 @@ class _Lists:
         ]
 
 
-def _of_days(told: Flags) -> dict[str, Flags]:
-    """A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0152)."""
-    return {"weekday": told, "slot": told}
-
-
-def is_slotted(columns: Columns, grain: Grain) -> bool:
-    """Whether a span tells hours of weekdays instead of hours of days."""
-    return grain is Grain.MONTH and len(columns.millis) <= SLOTS_UP_TO
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """
@@ -300,7 +326,7 @@ def cells_of(
     """
     What is told of a span.
 
-    :param hourly: whether hours are told. :param p: as of `groups.Amounts`.
+    :param hourly: whether a day's hours are told. :param p: as of `groups.Amounts`.
     """
     lists = _Lists(columns, start, end, zone, grain, hourly=hourly, k=k, p=p)
     lines = lists.lines()

@@ -29,13 +29,12 @@ class Sheet(IntEnum):
     """
     Which list a cell is in: of those who look alike in everything that is told (GROUPS), or of one fact alone.
 
-    Each list holds every call of its span once. SLOTS tells hours of weekdays, of months that tell no hour of a day.
+    Each list holds every call of its span once. SLOTS is of a month: its weekdays, their parts, and the hours of these.
     """
 
     GROUPS = 0
     TIME = 1
     DAYS = 2
-    SLOTS = 3
     SOURCE = 10
     CAMPAIGN = 11
     MEDIUM = 12
@@ -46,6 +45,7 @@ class Sheet(IntEnum):
     REPEATED = 17
     CONVERTED = 18
     KEPT = 19
+    SLOTS = 20
 
 
 class Sum(IntEnum):
@@ -75,6 +75,7 @@ class Dimension(StrEnum):
     REPEATED = "repeated"
     CLIENT = "client"
     WEEKDAY = "weekday"
+    PART_OF_DAY = "part_of_day"
     HOUR_OF_DAY = "hour_of_day"
     LANDING_PAGE = "landing_page"
     KEYWORD = "keyword"
@@ -85,6 +86,7 @@ class Dimension(StrEnum):
         return {
             "length": "Length",
             "repeated": "First or repeated",
+            "part_of_day": "Part of day",
             "hour_of_day": "Hour of day",
             "landing_page": "Landing page",
         }.get(self.value, self.value.capitalize())
@@ -141,6 +143,9 @@ class Step(StrEnum):
         """How finely a cell must tell its time to have a place in this step."""
         return Grain[self.name] if self is not Step.ALL else Grain.MONTH
 
+
+PARTS: Final = (0, 9, 13, 17)
+"""Hours at which the parts of a day begin (`Dimension.PART_OF_DAY`), the last one until midnight."""
 
 LENGTHS: Final = (
     (0, "none"),

@@ -115,7 +115,7 @@ def callers_of(keys: Ints, callers: Ints, count: int) -> Ints:
     return np.bincount(pairs[is_first] // base, minlength=count)
 
 
-def _are_too_few(keys: Ints, callers: Ints, count: int, *, k: int, amounts: Amounts | None) -> Flags:
+def are_too_few(keys: Ints, callers: Ints, count: int, *, k: int, amounts: Amounts | None) -> Flags:
     """Behind which of `count` keys there are too few callers to tell of them."""
     few: Flags = callers_of(keys, callers, count) < k
     return few if amounts is None else few | ~amounts.protect(keys, callers, count, k=k)
@@ -214,7 +214,7 @@ def group(
     """
     n = len(callers)
     of = np.zeros(n, np.int64)
-    if n == 0 or _are_too_few(of, callers, 1, k=k, amounts=amounts)[0]:
+    if n == 0 or are_too_few(of, callers, 1, k=k, amounts=amounts)[0]:
         return Groups(of, tuple(np.zeros(n, np.bool_) for _ in facts), 0)
     shown: list[Flags] = []
     count = 1
@@ -254,9 +254,7 @@ class _Parts:
         """
         count = int(owner.max()) + 1
         while (left := ~self.is_shown[self.of] & among).any():
-            few = _are_too_few(
-                owner[left], callers[left], count, k=k, amounts=amounts and amounts.among(left)
-            )
+            few = are_too_few(owner[left], callers[left], count, k=k, amounts=amounts and amounts.among(left))
             few &= np.bincount(owner[left], minlength=count) > 0
             parts = np.flatnonzero(self.is_shown[:-1] & few[owner_of])
             if not len(parts):

@@ -65,7 +65,7 @@ class Span(ClientOwned):
     """
     A stretch of a client's time whose calls are grouped together: a month, a day or an hour by its volume.
 
-    `is_hourly`: its cells still tell hours. `is_slotted`: hours are told of weekdays alone (`Sheet.SLOTS`). `is_final`:
+    `is_hourly`: its cells still tell hours. `is_slotted`: it has a list of weekdays' hours (`Sheet.SLOTS`). `is_final`:
     some of its calls have expired, so that it is made anew from calls no more. `left_out`: calls of people who opted
     out; empty where they are fewer than k people, or none.
     """
@@ -96,8 +96,8 @@ class Cell(ClientOwned):
     At least k callers of one span, what is told of all of them, and what they add up to. NULL: not told.
 
     `starts_at`, `ends_at` and `grain` say when: an hour, a day, a week's part within the span, or the span itself.
-    `kept`: what became of their recordings. `weekday` (1 is Monday) and `hour`: of a line of `Sheet.SLOTS`. `seconds`
-    and `value_cents`: only in the lists of that sum.
+    `kept`: what became of their recordings. `weekday` (1 is Monday), `part` (the hour at which it begins, `PARTS`) and
+    `hour`: of a line of `Sheet.SLOTS`. `seconds` and `value_cents`: only in the lists of that sum.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -119,6 +119,7 @@ class Cell(ClientOwned):
     converted = models.CharField(max_length=3, null=True)
     kept = models.CharField(max_length=10, null=True)
     weekday = models.PositiveSmallIntegerField(null=True)
+    part = models.PositiveSmallIntegerField(null=True)
     hour = models.PositiveSmallIntegerField(null=True)
     calls = models.PositiveIntegerField()
     seconds = models.BigIntegerField(null=True)

@@ -22,6 +22,7 @@ PERIODS: Final = {
 WHOLE: Final = frozenset({"this_month", "month", "year"})
 """Periods of whole months: of others protected reports suppress most figures, and do not offer them."""
 STEPS: Final = {"day": "Day", "hour": "Hour", "week": "Week", "month": "Month"}
+STEPS_BY_LENGTH: Final = ("hour", "day", "week", "month")
 KINDS: Final = {
     "line": "Line",
     "columns": "Columns",

@@ -124,10 +124,11 @@ class _Query:
             self.values["weekdays"] = [day.isoweekday() for day in days]
             place = self._place("days", [_start(day, self.zone) for day in days])
             return f"((%(weekdays)s::smallint[])[{place}])::text"
-        if dimension is Dimension.HOUR_OF_DAY:
+        if dimension in {Dimension.HOUR_OF_DAY, Dimension.PART_OF_DAY}:
             hours = _hours(self.asked.first, self.asked.last, self.zone)
             self.values["clock"] = [one.astimezone(ZoneInfo(self.zone)).hour for one in hours]
-            return f"((%(clock)s::smallint[])[{self._place('hours', hours)}])::text"
+            hour = f"(%(clock)s::smallint[])[{self._place('hours', hours)}]"
+            return f"({hour})::text" if dimension is Dimension.HOUR_OF_DAY else reports.part_of(hour)
         return _WORDS[dimension.value]
 
     def at(self, row: Sequence[Any]) -> date | datetime | None:

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from analytics.channels.paper import Cell, Paper
 from analytics.charts import maps
-from analytics.enums import Dimension, Step
+from analytics.enums import PARTS, Dimension, Step
 from analytics.selectors import counting, reports
 from analytics.selectors.answers import NOT_YET, Answer, Group, Table, groups_of, is_hidden, other_of
-from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
+from analytics.selectors.asked import OVER_TIME, STEPS_BY_LENGTH, Asked, before, end_of
 from analytics.selectors.hidden import At
 from analytics.selectors.pictures import heat_of, map_of, over_time, twice
 from analytics.selectors.reports import Report, Row, Source
@@ -47,6 +47,8 @@ from callprivacy.tenancy.models import Client
 _BARS: Final = 20
 _LINES: Final = COLOURS - 1
 _ROWS: Final = 500
+_ENOUGH: Final = 0.9
+"""Share of all calls that a protected report shows with figures, from which on it shows no longer steps."""
 
 
 # --- Steps --------------------------------------------------------------------------------------------------------
@@ -118,6 +120,54 @@ def report_of(query: reports.Asked, first: date, last: date, *, source: Source =
     )
 
 
+def _steps_from(asked: Asked, query: reports.Asked) -> list[tuple[Asked, reports.Asked]]:
+    """A question over time or by hours, and the same by each longer step; the question alone if it is neither."""
+    if asked.kind == "heat":
+        parts = (Dimension.WEEKDAY, Dimension.PART_OF_DAY)
+        return [(asked, query), (asked, replace(query, dimensions=parts))]
+    if asked.kind not in OVER_TIME:
+        return [(asked, query)]
+    longer = list(STEPS_BY_LENGTH[STEPS_BY_LENGTH.index(asked.step) :])
+    return [(replace(asked, step=step), replace(query, step=Step(step))) for step in longer]
+
+
+def share_shown(report: Report, shown: Shown) -> float:
+    """The share of a report's calls that are in rows with a figure; 1 where there are none."""
+    told = sum(
+        row.calls
+        for row in report.rows
+        if row.is_whole
+        and (row.at is not None or report.asked.step is Step.ALL)
+        and not value_of(shown, row).hidden
+    )
+    return told / report.total.calls if report.total.calls else 1.0
+
+
+def best_step(
+    asked: Asked, query: reports.Asked, shown: Shown, source: Source = reports.report
+) -> tuple[Asked, Report]:
+    """The report by the first step that shows enough; where none does, by the one that shows most."""
+    found: list[tuple[float, Asked, Report]] = []
+    for longer, its_query in _steps_from(asked, query):
+        report = source(its_query)
+        found.append((share_shown(report, shown), longer, report))
+        if found[-1][0] >= _ENOUGH:
+            break
+    _, chosen, report = found[-1] if found[-1][0] >= _ENOUGH else max(found, key=lambda one: one[0])
+    return chosen, report
+
+
+def _coarsened(asked: Asked, query: reports.Asked) -> list[str]:
+    """A note where a report is by a longer step than it was asked for."""
+    if asked.kind == "heat" and Dimension.PART_OF_DAY in query.dimensions:
+        return [
+            "Shown by part of the day: by hour, too many figures would be suppressed. By weekday alone shows most."
+        ]
+    if asked.kind in OVER_TIME and asked.step != query.step:
+        return [f"Shown by {query.step.value}: by {asked.step}, too many figures would be suppressed."]
+    return []
+
+
 def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> Answer:
     """
     Answer a question: from cells alone, unless another source is named.
@@ -127,11 +177,12 @@ def answer(client: Client, asked: Asked, *, source: Source = reports.report) -> 
     shown = shown_of(asked.measure, money_of_client(client))
     # Asked before the figures are read; what is counted from calls waits for nothing.
     is_uncounted = source is reports.report and bool(counting.among([client.pk]))
-    query = query_of(client, asked)
-    report = (
-        report_of(query, asked.first_on, asked.last_on, source=source) if asked.compare else source(query)
-    )
+    wanted, (asked, report) = asked, best_step(asked, query_of(client, asked), shown, source)
+    query = report.asked
+    if asked.compare:
+        report = report_of(query, asked.first_on, asked.last_on, source=source)
     made = Answer(asked, shown, value_of(shown, report.total), report.k)
+    made.notes += _coarsened(wanted, query)
     if report.before is not None:
         made.total_before = value_of(shown, report.before.total)
     made.is_empty = not (report.rows or report.total.calls or any(one.calls for one in report.rest.hidden))
@@ -180,7 +231,7 @@ def _answer_by_groups(made: Answer, report: Report) -> None:
     by, shown = made.asked.by, made.shown
     groups = groups_of(report, by, shown)
     drawn = [group for group in groups if not is_hidden(shown, group.now)] or groups
-    if by in {("weekday",), ("hour_of_day",)}:
+    if by in {("weekday",), ("part_of_day",), ("hour_of_day",)}:
         groups.sort(key=lambda group: (group.is_other, int(group.keys[0] or 99)))
         drawn = groups
     drawn = [*drawn[: _BARS - 1], drawn[-1]] if len(drawn) > _BARS else drawn
@@ -328,23 +379,23 @@ def _of_others(
 
 def _answer_by_hours(made: Answer, report: Report) -> None:
     rows = {row.keys: row for row in report.rows}
+    of_day = report.asked.dimensions[1]
+    hours: Sequence[int] = PARTS if of_day is Dimension.PART_OF_DAY else range(24)
 
     def value(weekday: int, hour: int) -> Value:
         keys = (str(weekday), str(hour))
         return value_of(made.shown, rows.get(keys) or report.empty(None, keys))
 
-    values = [[value(weekday, hour) for hour in range(24)] for weekday in range(1, 8)]
-    made.chart = heat_of(values, made.shown)
-    made.chart_title = f"{made.shown.words} by weekday and hour"
-    heads = ["Hour", *WEEKDAYS]
-    made.tables.append(
-        Table(
-            made.chart_title,
-            heads,
-            [[f"{hour:02d}:00", *(row[hour] for row in values)] for hour in range(24)],
-        )
-    )
-    say_of_hours(made, values)
+    values = [[value(weekday, hour) for hour in hours] for weekday in range(1, 8)]
+    names = [in_words(of_day, str(hour)) for hour in hours]
+    made.chart = heat_of(values, names, made.shown)
+    made.chart_title = f"{made.shown.words} by weekday and {of_day.label.lower()}"
+    heads = [of_day.label, *WEEKDAYS]
+    lines: list[list[str | Value]] = [
+        [name, *(row[place] for row in values)] for place, name in enumerate(names)
+    ]
+    made.tables.append(Table(made.chart_title, heads, lines))
+    say_of_hours(made, values, names)
 
 
 def _answer_by_place(made: Answer, report: Report) -> None:

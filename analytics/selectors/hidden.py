@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Final
 
-from analytics.enums import Grain, Sheet, Step
+from analytics.enums import Dimension, Grain, Sheet, Step
 from callprivacy.lib import calendars
 
 type Keys = tuple[str | None, ...]
@@ -98,14 +98,16 @@ class Rest:
         """
         Whether a row's own calls cannot be among the hidden ones, since its value is told in the same list.
 
-        A list of one fact tells a value of all its calls in a span or of none; the list of time does so week by week
-        within a month, day by day within a week, hour by hour within a day.
+        A list of one fact tells a value of all its calls in a span or of none, and that of weekdays one of a weekday's
+        hours; the list of time does so week by week within a month, day by day within a week.
         """
         if one.calls is None or not self.is_apart:
             return False
         if one.sheet is Sheet.GROUPS:
             return self._is_complete(one, at, keys)
         begins = self.told.get((at, keys), ())
+        if one.sheet is Sheet.SLOTS and Dimension.WEEKDAY not in self.names:
+            return False
         if one.sheet >= Sheet.SOURCE:
             named = dict(zip(self.names, keys, strict=True))
             wanted = [(named[name],) if name in named else values for name, values in self.filters.items()]

@@ -39,9 +39,8 @@ def over_time(
     )
 
 
-def heat_of(values: Sequence[Sequence[Value]], shown: Shown) -> Chart:
-    """Weekdays by hours, in shades; 7 times 24 values."""
-    hours = [f"{hour:02d}" for hour in range(24)]
+def heat_of(values: Sequence[Sequence[Value]], hours: Sequence[str], shown: Shown) -> Chart:
+    """Weekdays by hours or parts of the day, in shades: 7 times as many values as there are `hours`."""
     top = max((value.number or 0 for row in values for value in row), default=0)
     is_hidden = any(value.hidden for row in values for value in row)
     return twice(

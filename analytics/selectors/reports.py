@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step, Sum
+from analytics.enums import PARTS, RECORDED, Dimension, Grain, Measure, Sheet, Step, Sum
 from analytics.models import ReportRule, Span
 from analytics.selectors import rules
 from analytics.selectors.hidden import AT, At, Hidden, Keys, Rest, steps_of
@@ -55,7 +55,12 @@ _ADDED: Final = {Measure.SECONDS: (Sum.SECONDS, "seconds"), Measure.VALUE: (Sum.
 _SHEETS: Final = {sheet.name.lower(): sheet for sheet in Sheet if sheet >= Sheet.SOURCE}
 EXACT_ONLY: Final = frozenset({Dimension.LANDING_PAGE, Dimension.KEYWORD})
 """Dimensions that no cell tells: each value stands for few callers, and more columns would tell less of the others."""
-_BY_TIME: Final = frozenset({Dimension.WEEKDAY, Dimension.HOUR_OF_DAY})
+_BY_TIME: Final = {
+    Dimension.WEEKDAY: ("weekday", Grain.DAY),
+    Dimension.PART_OF_DAY: ("part", Grain.HOUR),
+    Dimension.HOUR_OF_DAY: ("hour", Grain.HOUR),
+}
+"""Dimensions that lists of time tell -> their column in `Sheet.SLOTS`, and how fine other cells must be."""
 
 
 class ReportError(ValueError):
@@ -149,7 +154,8 @@ class Row:
     :ivar at: start of the step: a day (its first) by the client's calendar, an instant for hours; None where the
     report has no steps, or where the calls' place in time is not told this finely.
     :ivar keys: a value for each dimension, in the order asked. None: not told, because too few people share it.
-    "": nobody said. A client's key is its id in digits, a weekday's "1" (Monday) to "7", an hour's "0" to "23".
+    "": nobody said. A client's key is its id in digits, a weekday's "1" (Monday) to "7", an hour's "0" to "23", a
+    part's the hour at which it begins.
     :ivar calls: all calls of this row, whatever was asked for. :ivar figures: one for each measure.
     :ivar is_partial: whether hidden calls may be this row's, too; else its numbers are true.
     """
@@ -275,6 +281,11 @@ def _bucket(step: Step) -> str:
     return f"CASE WHEN c.grain >= {step.grain.value} OR w.is_whole THEN {local} END"
 
 
+def part_of(hour: str) -> str:
+    """The key of the part of the day that an hour, as SQL, lies in."""
+    return f"CASE {' '.join(f"WHEN {hour} >= {part} THEN '{part}'" for part in reversed(PARTS))} END"
+
+
 def _key(dimension: Dimension) -> str:
     if dimension is Dimension.CLIENT:
         return "c.client_id::text"
@@ -283,11 +294,12 @@ def _key(dimension: Dimension) -> str:
             f"CASE WHEN c.weekday IS NOT NULL THEN c.weekday::text WHEN c.grain >= {Grain.DAY.value}"
             f" THEN extract(isodow FROM {_MIDDLE} AT TIME ZONE w.zone)::int::text END"
         )
-    if dimension is Dimension.HOUR_OF_DAY:
-        return (
-            f"CASE WHEN c.hour IS NOT NULL THEN c.hour::text WHEN c.grain >= {Grain.HOUR.value}"
-            " THEN extract(hour FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
+    if dimension in {Dimension.HOUR_OF_DAY, Dimension.PART_OF_DAY}:
+        hour = "extract(hour FROM c.starts_at AT TIME ZONE w.zone)::int"
+        name, value = (
+            ("hour", f"{hour}::text") if dimension is Dimension.HOUR_OF_DAY else ("part", part_of(hour))
         )
+        return f"CASE WHEN c.{name} IS NOT NULL THEN c.{name}::text WHEN c.grain >= {Grain.HOUR.value} THEN {value} END"
     # Rows are sorted to be grouped, and by bytes that takes a fraction of the time.
     return f'c.{dimension.value} COLLATE "C"'
 
@@ -350,9 +362,7 @@ def _sums(
         "sums": of.value,
         # What tells weekdays or hours apart is no sum of a span.
         "step_grain": len(Grain) if timed else asked.step.grain.value,
-        "slots": plan.whole is Sheet.TIME
-        and Dimension.HOUR_OF_DAY in asked.dimensions
-        and asked.step is Step.ALL,
+        "slots": plan.whole is Sheet.TIME and timed and asked.step is Step.ALL,
     }
     meets = _meets(asked, filled)
     maybe = _meets(asked, filled, maybe=True)
@@ -416,7 +426,7 @@ def _kinds(asked: Asked, sure: str, values: dict[str, Any]) -> list[str]:
         if dimension in COLUMNS:
             hidden.append(f"c.{dimension.value} IS NULL")
         elif dimension is not Dimension.CLIENT:
-            name, grain = ("weekday", Grain.DAY) if dimension is Dimension.WEEKDAY else ("hour", Grain.HOUR)
+            name, grain = _BY_TIME[dimension]
             hidden.append(f"(c.{name} IS NULL AND c.grain < {grain.value})")
     if len(values["clients"]) == 1 or Dimension.CLIENT in asked.dimensions:
         hidden.append(f"w.sheet - %(sums)s >= {Sheet.SOURCE.value}")
@@ -431,7 +441,7 @@ def _query(by: Sequence[str], kinds: Sequence[str], sums: Sequence[str], meets: 
     Cells grouped by kinds and by keys. Keys of time are computed once for each beginning of a cell, of which there are
     few, rather than once for each cell.
     """
-    raw = ["c.starts_at", "c.ends_at", "c.grain", "c.weekday", "c.hour", "w.zone", "w.is_whole"]
+    raw = ["c.starts_at", "c.ends_at", "c.grain", "c.weekday", "c.part", "c.hour", "w.zone", "w.is_whole"]
     is_timed = [any(name in key for name in raw) for key in by]
     if not any(is_timed):
         numbers = ", ".join(str(place) for place in range(1, len(kinds) + len(by) + 1))
@@ -638,7 +648,7 @@ def _rows(
     :param known: these sums, where they are known already.
     """
     known = known or {}
-    timed = bool(_BY_TIME & set(asked.dimensions))
+    timed = not _BY_TIME.keys().isdisjoint(asked.dimensions)
     # One query for each list of cells, with all that is asked of it.
     plans: dict[_Plan, list[Measure]] = {(base := _plan(_columns(asked), timed=timed)): []}
     for measure in asked.measures:

@@ -95,8 +95,8 @@ def _say_of_cycle(made: Answer, groups: Sequence[Group]) -> None:
         )
 
 
-def say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
-    """An hour of a weekday that has more than the same hour of the other days."""
+def say_of_hours(made: Answer, values: Sequence[Sequence[Value]], names: Sequence[str]) -> None:
+    """An hour, or a part, of a weekday that has more than the same of the other days."""
     if not made.shown.is_count:
         made.said = "No sentence is said about shares, sums and averages by the hour."
         return
@@ -111,15 +111,15 @@ def say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
             [int(values[weekday][hour].number or 0) for weekday in range(7)],
             lengths,
         )
-        for hour in range(24)
+        for hour in range(len(names))
     ]
     best = headline.stands_out_within(groups)
     if best is not None:
         hour, finding = best
         _say(
             made,
-            f"{WEEKDAYS[finding.place]}s at {hour:02d}:00 bring {headline.times(finding.ratio)} as many"
-            f" {made.shown.noun} as {hour:02d}:00 on the other days.",
+            f"{WEEKDAYS[finding.place]}s, {names[hour]}, bring {headline.times(finding.ratio)} as many"
+            f" {made.shown.noun} as {names[hour]} on other days.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from analytics.channels.paper import SUPPRESSED, Cell
 from analytics.charts import maps
-from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
+from analytics.enums import LENGTH_LABELS, PARTS, REPEATED_LABELS, Dimension, Measure
 from analytics.selectors import exact, reports
 from analytics.selectors.reports import NO_FIGURE, Figure, Row
 from callprivacy.calls.enums import Direction, Outcome
@@ -220,9 +220,17 @@ def in_words(dimension: str, value: str | None) -> str:
         return str(known[dimension].get(value, value or "Not known"))
     if dimension == "hour_of_day":
         return f"{int(value):02d}:00"
+    if dimension == "part_of_day":
+        return part_name(int(value))
     if dimension == "region" and value:
         return place_name(value)
     return value or ("Not known" if dimension == "region" else f"No {DIMENSIONS[dimension].lower()}")
+
+
+def part_name(begins: int) -> str:
+    """A part of the day by the hour at which it begins, such as "09:00–13:00"."""
+    ends = [*PARTS, 24][PARTS.index(begins) + 1]
+    return f"{begins:02d}:00\N{EN DASH}{ends:02d}:00"
 
 
 def place_name(value: str) -> str:

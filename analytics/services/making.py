@@ -403,7 +403,7 @@ def _build(
     at: datetime,
 ) -> int:
     """Make one span's cells anew, unless it is final; returns how many calls were read."""
-    hourly = end + HOURS_FOR > at
+    hourly = grain is not Grain.MONTH and end + HOURS_FOR > at
     here = Span.objects.for_client(client).filter(starts_at=start).first()
     if here is not None and here.is_final:
         return 0
@@ -424,7 +424,7 @@ def _build(
         ends_at=end,
         grain=grain,
         is_hourly=hourly,
-        is_slotted=cells.is_slotted(columns, grain),
+        is_slotted=grain is Grain.MONTH,
         left_out=_left_out(every, rows, len(columns.millis), rule.k),
         built_at=at,
     )
@@ -443,14 +443,14 @@ def _left_out(every: QuerySet[Call], measured: QuerySet[Call], count: int, k: in
 
 _LINE: Final = (
     ("sheet", "smallint"), ("starts", "bigint"), ("ends", "bigint"), ("grain", "smallint"),
-    *((name, "text") for name in cells.FACTS), ("weekday", "smallint"), ("hour", "smallint"), ("calls", "bigint"),
-    ("seconds", "bigint"), ("cents", "bigint"), ("callers", "bigint"),
+    *((name, "text") for name in cells.FACTS), ("weekday", "smallint"), ("part", "smallint"), ("hour", "smallint"),
+    ("calls", "bigint"), ("seconds", "bigint"), ("cents", "bigint"), ("callers", "bigint"),
 )  # fmt: skip
 _INSERT: Final = f"""
     INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain,
-        {", ".join(cells.FACTS)}, weekday, hour, calls, seconds, value_cents, callers)
+        {", ".join(cells.FACTS)}, weekday, part, hour, calls, seconds, value_cents, callers)
     SELECT %s, %s, %s, sheet, to_timestamp(starts / 1000.0), to_timestamp(ends / 1000.0), grain,
-        {", ".join(cells.FACTS)}, weekday, hour, calls, seconds, cents, callers
+        {", ".join(cells.FACTS)}, weekday, part, hour, calls, seconds, cents, callers
     FROM json_to_recordset(%s) AS line ({", ".join(" ".join(one) for one in _LINE)})
 """
 
@@ -467,6 +467,7 @@ def _write(span: Span, lines: Sequence[cells.Line]) -> None:
             "grain": int(line.grain),
             **line.told,
             "weekday": line.weekday,
+            "part": line.part,
             "hour": line.hour,
             "calls": line.calls,
             "seconds": line.seconds,
@@ -569,7 +570,7 @@ def _cells_of(lines: Iterable[cells.Line]) -> Counter[tuple[object, ...]]:
     return Counter(
         (
             line.sheet, line.starts, line.ends, line.grain, *(line.told.get(name) for name in cells.FACTS),
-            line.weekday, line.hour, line.calls,
+            line.weekday, line.part, line.hour, line.calls,
         )
         for line in lines
         if line.sheet < Sum.SECONDS
@@ -582,7 +583,7 @@ def _kept(span: Span) -> Counter[tuple[object, ...]]:
     return Counter(
         (sheet, spans.millis(starts), spans.millis(ends), *rest)
         for sheet, starts, ends, *rest in rows.values_list(
-            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "hour", "calls",
+            "sheet", "starts_at", "ends_at", "grain", *cells.FACTS, "weekday", "part", "hour", "calls",
         )
     )  # fmt: skip
 

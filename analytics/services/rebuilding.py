@@ -55,7 +55,7 @@ def rebuild(*, client: Client, at: datetime, check: bool, step: Callable[[int], 
 
 _LINE = """concat_ws('|', c.sheet, c.starts_at, c.ends_at, c.grain, to_json(ARRAY[c.source, c.campaign, c.medium,
     c.direction, c.outcome, c.region, c.length, c.repeated, c.converted, c.kept])::text, c.weekday::text, '@',
-    c.hour::text, c.calls, c.seconds, c.value_cents, c.callers)"""
+    c.part::text, '@', c.hour::text, c.calls, c.seconds, c.value_cents, c.callers)"""
 
 
 def digests(client: Client) -> dict[datetime, str]:

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from analytics import cells, spans
+from analytics import spans
 from analytics.enums import Conversion, Dimension, Grain, Measure, Step
 from analytics.models import Cell, Span, Touched
 from analytics.selectors import reports
@@ -322,7 +322,7 @@ def test_where_calls_are_many_days_and_hours_are_grouped_apart(
     assert total(cast.dentist) == 38
 
 
-def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) -> None:
+def test_a_month_tells_hours_of_weekdays_and_of_no_day(cast: Cast) -> None:
     people = callers(cast.dentist, 12)
     hour = LAST_WEEK.astimezone(ZoneInfo(cast.dentist.time_zone))
     # The same hour of the client's clock, also where it is set in between.
@@ -356,21 +356,26 @@ def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) 
 
 @pytest.mark.thorough
 def test_after_35_days_hours_are_told_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "SLOTS_UP_TO", 0)
+    monkeypatch.setattr(making, "MOST", 24)
     people = callers(cast.dentist, 12)
+    calls(cast.dentist, people, at=LAST_WEEK - 7 * DAY)
     calls(cast.dentist, people, at=LAST_WEEK)
     calls(cast.dentist, people, at=LAST_WEEK + timedelta(hours=2))
     work(cast.dentist)
     by_hour = ask(cast.dentist, step=Step.HOUR)
     assert [(row.at, row.calls) for row in by_hour.rows] == [
+        (LAST_WEEK - 7 * DAY, 12),
         (LAST_WEEK, 12),
         (LAST_WEEK + timedelta(hours=2), 12),
     ]
     later = datetime.combine(NEXT_MONTH + 35 * DAY, time(6), tzinfo=UTC)
-    assert making.roll(agency_id=cast.acme.pk, at=later) == 1
+    assert making.roll(agency_id=cast.acme.pk, at=later) == 2
     work(cast.dentist, at=later)
-    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.HOUR).rows] == [(None, 24)]
-    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [(LAST_WEEK.date(), 24)]
+    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.HOUR).rows] == [(None, 36)]
+    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [
+        (LAST_WEEK.date() - 7 * DAY, 12),
+        (LAST_WEEK.date(), 24),
+    ]
     assert rebuilding.rebuild(client=cast.dentist, at=later, check=True, step=lambda _: None).differing == 0
 
 
@@ -397,14 +402,15 @@ def test_a_day_has_the_hours_that_its_clock_shows(zone: str, day: date, hours: i
 
 
 def test_the_hour_that_comes_twice_is_two(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "SLOTS_UP_TO", 0)
+    monkeypatch.setattr(making, "MOST", 20)
     people = callers(cast.dentist, 10)
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     calls(cast.dentist, people, at=first)
     calls(cast.dentist, people, at=first + timedelta(hours=1))
+    calls(cast.dentist, people, at=first + 7 * DAY)
     work(cast.dentist, at=first + 23 * DAY)
     month = {"first": date(2026, 11, 1), "last": date(2026, 12, 1)}
-    rows = ask(cast.dentist, step=Step.HOUR, **month).rows
+    rows = ask(cast.dentist, step=Step.HOUR, **month).rows[:2]
     assert [(row.at, row.calls) for row in rows] == [
         (first - timedelta(minutes=30), 10),
         (first + timedelta(minutes=30), 10),
@@ -699,7 +705,7 @@ def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: 
     )  # fmt: skip
     with job_scope(agency_id=shop.agency_id), CaptureQueriesContext(connection) as captured:
         assert reports.report(asked).total.calls == 80
-    assert len([one for one in captured.captured_queries if "analytics_cell" in one["sql"]]) == 1
+    assert len([one for one in captured.captured_queries if "sum(c.calls)" in one["sql"]]) == 1
 
 
 @pytest.mark.parametrize(

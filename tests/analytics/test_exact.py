@@ -13,7 +13,7 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.enums import LENGTHS, Dimension, Every, Measure, Step
+from analytics.enums import LENGTHS, PARTS, Dimension, Every, Measure, Step
 from analytics.selectors import exact, reports
 from analytics.selectors.reports import Asked, Report
 from analytics.services import saved
@@ -87,8 +87,9 @@ def _scatter(of: Client, around: date, chance: random.Random) -> None:
 def _fact(call: Call, dimension: Dimension, local: datetime) -> str:
     if dimension is Dimension.WEEKDAY:
         return str(local.isoweekday())
-    if dimension is Dimension.HOUR_OF_DAY:
-        return str(local.hour)
+    if dimension in {Dimension.HOUR_OF_DAY, Dimension.PART_OF_DAY}:
+        hours = PARTS if dimension is Dimension.PART_OF_DAY else range(24)
+        return str(max(begins for begins in hours if begins <= local.hour))
     if dimension is Dimension.REGION:
         return f"{call.country}-{call.region}" if call.region else call.country
     if dimension is Dimension.REPEATED:

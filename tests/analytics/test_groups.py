@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from analytics import cells, groups
 from analytics.cells import Columns, Line
-from analytics.enums import Grain, Sheet, Sum
+from analytics.enums import PARTS, Grain, Sheet, Sum
 from analytics.groups import Fact
 from tests.analytics.attacker import Attacker
 
@@ -219,14 +219,27 @@ def test_copies_before_and_after_one_call_tell_of_it() -> None:
     assert recovered(before) == recovered(after) == []
 
 
-# Two Mondays and a Tuesday, so that hours of Mondays are of two days.
-_DAYS = [0, 7, 1]
+def _slot_of(line: Line) -> dict[str, Any]:
+    return {
+        "weekday": line.weekday,
+        "part": None if line.part is None else (line.weekday, line.part),
+        "slot": None if line.hour is None else (line.weekday, line.hour),
+    }
+
+
+# Two Mondays and two Tuesdays, so that hours of a weekday are of two days.
+_DAYS = [0, 7, 1, 8]
 _HOURS = [10, 15, 16]
 
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 60), st.integers(0, 2), st.integers(0, 2), st.sampled_from([0, 0, 0, 1])),
+        st.tuples(
+            st.integers(0, 60),
+            st.sampled_from([0, 0, 1, 1, 2, 2, 3]),
+            st.integers(0, 2),
+            st.sampled_from([0, 0, 0, 1]),
+        ),
         min_size=8,
         max_size=70,
     )
@@ -246,30 +259,31 @@ def test_hours_of_weekdays_tell_the_attacker_nothing_of_few(calls: list[tuple[in
         ),
     )
     lines = cells.cells_of(whole, START, END, "UTC", Grain.MONTH, hourly=True, k=K, p=P).lines
-    slots = [line for line in lines if line.sheet == Sheet.SLOTS]
-    assert sum(line.calls for line in slots) in {0, n}
+    assert sum(line.calls for line in lines if line.sheet == Sheet.SLOTS) in {0, n}
     assert all(line.grain != Grain.HOUR for line in lines)
     if not lines:
         return
 
     def said_of(line: Line) -> dict[str, Any]:
-        return {name: value for name, value in _told(line).items() if name in {"day", "source"}}
+        said = {name: value for name, value in _told(line).items() if name in {"day", "source"}}
+        if line.grain in {Grain.DAY, Grain.WEEK}:
+            said["week"] = (line.starts - int(START.timestamp() * 1000)) // 86_400_000 // 7
+        return said | {name: value for name, value in _slot_of(line).items() if value is not None}
 
-    told_days = {
-        said_of(line)["day"] for line in lines if line.sheet == Sheet.TIME and line.grain == Grain.DAY
-    }
+    # What a list tells of a week, a weekday or a part is the sum of its lines, however finely each tells it.
+    sums: Counter[tuple[str, Any]] = Counter()
+    for line in lines:
+        if line.sheet in {Sheet.TIME, Sheet.SOURCE, Sheet.SLOTS}:
+            sums.update(dict.fromkeys(said_of(line).items(), line.calls))
     everything = Attacker(
         {"day": _DAYS, "hour": _HOURS, "source": ["s0", "s1"]},
         [(said_of(line), line.calls) for line in lines if line.sheet == Sheet.GROUPS],
-        [
-            (said_of(line), line.calls)
-            for line in lines
-            if line.sheet in {Sheet.TIME, Sheet.SOURCE} and said_of(line)
-        ]
-        + [({"slot": (line.weekday, line.hour)}, line.calls) for line in slots if line.hour is not None],
-        # Hours are told of the calls whose day is told.
+        [({name: value}, count) for (name, value), count in sums.items()],
         also=lambda world: {
-            "slot": (world["day"] % 7 + 1, world["hour"]) if world["day"] in told_days else None
+            "week": world["day"] // 7,
+            "weekday": (weekday := world["day"] % 7 + 1),
+            "part": (weekday, max(part for part in PARTS if part <= world["hour"])),
+            "slot": (weekday, world["hour"]),
         },
     )
     people: dict[tuple[Any, ...], set[int]] = defaultdict(set)
@@ -280,6 +294,46 @@ def test_hours_of_weekdays_tell_the_attacker_nothing_of_few(calls: list[tuple[in
                 people[tuple((name, said[name]) for name in names)].add(caller)
     small = [dict(cell) for cell, those in people.items() if len(those) < K]
     assert [cell for cell in small if everything.recovers(cell)] == []
+
+
+def _of_hours(calls: list[tuple[int, int, int]]) -> list[Line]:
+    """Of callers, days and hours."""
+    plain = columns([(caller, 0, 0, 0, 0) for caller, _, _ in calls])
+    instants = [START + timedelta(days=day, hours=hour) for _, day, hour in calls]
+    whole = replace(plain, millis=np.array([int(at.timestamp() * 1000) for at in instants], np.int64))
+    return cells.cells_of(whole, START, END, "UTC", Grain.MONTH, hourly=True, k=K, p=P).lines
+
+
+def test_hours_stand_beside_days_where_every_day_is_told() -> None:
+    # Three callers on each of four Mondays, one of them at another hour.
+    calls = [(3 * day + n, day, 9 + n // 2) for day in (0, 7, 14, 21) for n in range(3)]
+    lines = _of_hours(calls)
+    assert [line.calls for line in lines if line.sheet == Sheet.TIME] == [3, 3, 3, 3]
+    assert {line.grain for line in lines if line.sheet == Sheet.TIME} == {Grain.DAY}
+    slots = {(line.weekday, line.part, line.hour): line.calls for line in lines if line.sheet == Sheet.SLOTS}
+    assert slots == {(1, 9, 9): 8, (1, 9, 10): 4}
+
+
+def test_where_days_are_too_small_weeks_are_told_and_hours_of_all_days() -> None:
+    # Two callers on each of many days: no day may be told.
+    calls = [(2 * day + n, day, 10 + 5 * n) for day in range(28) for n in range(2)]
+    lines = _of_hours(calls)
+    assert {line.grain for line in lines if line.sheet == Sheet.TIME} == {Grain.WEEK}
+    assert not [line for line in lines if line.sheet == Sheet.DAYS]
+    slots = [line for line in lines if line.sheet == Sheet.SLOTS]
+    assert {(line.part, line.hour, line.calls) for line in slots} == {(9, 10, 4), (13, 15, 4)}
+    assert {line.weekday for line in slots} == set(range(1, 8))
+
+
+def test_a_weekday_with_a_hidden_day_tells_no_hour() -> None:
+    # Mondays to Fridays of many callers; of two weekends in June only few call.
+    calls = [(100 * day + n, day, 10) for day in range(26) if day % 7 < 5 for n in range(20)]
+    calls += [(9_000 + n, 5, 10) for n in range(2)] + [(9_100 + n, 6, 10) for n in range(3)]
+    lines = _of_hours(calls)
+    assert Grain.DAY in {line.grain for line in lines if line.sheet == Sheet.TIME}
+    slots = {line.weekday: line.calls for line in lines if line.sheet == Sheet.SLOTS}
+    assert slots.keys() == {1, 2, 3, 4, 5, None}
+    assert slots[None] == 5
 
 
 def test_the_attacker_finds_what_a_threshold_alone_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -857,7 +857,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "span sheet starts_at ends_at grain source campaign medium direction outcome region length repeated",
-            "converted kept weekday hour calls seconds value_cents callers",
+            "converted kept weekday part hour calls seconds value_cents callers",
         ),
     ),
     "analytics.Touched": Table(
