@@ -149,7 +149,7 @@ def find_the_caller(hand: Hand) -> None:
     """From the withdrawal to everything that this caller said."""
     page = hand.page
     hand.link("Consent history")
-    timeline = page.get_by_role("list", name="What happened, newest first")
+    timeline = page.get_by_role("list", name="Consent history, latest first")
     expect(timeline).to_contain_text("Withdrawn: Record")
     expect(timeline).to_contain_text("Text message")
 

@@ -299,7 +299,7 @@ def page(name: str, call: Call, slug: str = "plumber") -> str:
 def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
     browser = signed_in(cast.alice)
-    assert "They are a minor" in browser.get(page("caller", call)).content.decode()
+    assert "Mark as minor" in browser.get(page("caller", call)).content.decode()
     assert browser.get(page("caller_minor", call)).status_code == 200
 
     assert browser.post(page("caller_minor", call)).status_code == 302
@@ -326,7 +326,7 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
     make.grant(agent, plumber)
     browser = signed_in(agent)
     desk = reverse("consent:desk") + f"?client=plumber&caller={call.caller_id}"
-    assert "They are a minor" in browser.get(desk).content.decode()
+    assert "Mark as minor" in browser.get(desk).content.decode()
     said: dict[str, Any] = {
         "deed": "minor", "tap": "6d0f3f0e-7b52-4b0c-9a3e-0a5f0b9f1c11", "caller": call.caller_id
     }  # fmt: skip
@@ -335,7 +335,7 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
 
     shown = browser.get(desk).content.decode()
     assert "Noted by Ed" in shown
-    assert "They are a minor" not in shown
+    assert "Mark as minor" not in shown
     with staff_scope(agency_id=cast.acme.pk, user_id=agent.user_id):
         assert MinorMark.objects.get().marked_by_id == agent.user_id
     assert browser.post(page("caller_minor", call), {"reason": WHY}).status_code == 403, (
