@@ -202,7 +202,7 @@ def take_the_pack(hand: Hand, folder: Path) -> None:
 def downloaded(hand: Hand, folder: Path) -> Path:
     """Why it is taken is written down first; then the file comes."""
     with hand.page.expect_download() as taken:
-        hand.button("Write down and download")
+        hand.button("Log and download")
     pack = folder / taken.value.suggested_filename
     taken.value.save_as(pack)
     return pack

@@ -139,16 +139,16 @@ def caller(cast: Cast) -> uuid.UUID:
 def test_an_agent_lands_here_and_a_single_client_is_chosen(dora: Browser) -> None:
     assert dora.get("/").headers["Location"] == reverse("consent:desk")
     page = dora.get(reverse("consent:desk")).text
-    assert "Who is on the phone?" in page
-    assert "Whose calls do you answer?" not in page
+    assert "Find the caller" in page
+    assert "Choose a client" not in page
 
 
 def test_only_granted_clients_can_be_chosen(cast: Cast, dora: Browser) -> None:
     assert dora.get(reverse("consent:desk") + "?client=plumber").status_code == 404
     assert signed_in(cast.mallory).get(reverse("consent:desk") + "?client=dentist").status_code == 404
-    assert "Whose calls do you answer?" in signed_in(cast.alice).get(reverse("consent:desk")).text
+    assert "Choose a client" in signed_in(cast.alice).get(reverse("consent:desk")).text
     for person in (cast.bob, cast.carol):
-        assert "No client is yours to speak for" in signed_in(person).get(reverse("consent:desk")).text
+        assert "You have no clients to answer for" in signed_in(person).get(reverse("consent:desk")).text
     assert Browser().get(reverse("consent:desk")).status_code == 302
 
 
@@ -240,8 +240,8 @@ def test_the_script_is_the_published_words_in_the_language_asked_for(
 def test_without_words_in_force_it_says_what_to_do(cast: Cast, dora: Browser) -> None:
     page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller(cast)}").text
     assert "Publish a notice for" in page
-    assert "I have spoken the notice" not in page
-    assert "No words for agents are in force" in said(dora, tap(dora, "spoke", caller=caller(cast)))
+    assert "I read the notice" not in page
+    assert "No notice for agents is in force" in said(dora, tap(dora, "spoke", caller=caller(cast)))
     assert events(cast) == []
 
 

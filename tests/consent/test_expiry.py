@@ -291,7 +291,7 @@ def test_what_it_changes_is_shown_before_anything_is_saved(cast: Cast, alice: Br
     agreed(cast, NOON - YEAR + timedelta(days=10), "+14155550102")
     asked = {**FORM, "record": "12"}
     shown = alice.post(PAGE, asked)
-    assert "Save, and end 1 consent" in text_of(shown.content)
+    assert "Save and end 1 consent" in text_of(shown.content)
     with job_scope(agency_id=cast.acme.pk):
         assert not ConsentAge.objects.exists()
     assert [
@@ -322,7 +322,7 @@ def test_choosing_what_holds_already_changes_nothing(cast: Cast, alice: Browser)
 def test_the_agencys_page_counts_the_clients_that_follow_it(cast: Cast, alice: Browser) -> None:
     agreed(cast, NOON - 2 * YEAR)
     form = {purpose.value: NEVER for purpose in Purpose} | {"record": "12"}
-    assert "Save, and end 1 consent" in text_of(alice.post("/consent/age/", form).content)
+    assert "Save and end 1 consent" in text_of(alice.post("/consent/age/", form).content)
     choose(cast.dentist, 60)
     assert "End at once" in text_of(alice.post("/consent/age/", form).content)
     assert alice.post("/consent/age/", {**form, "seen": "0"}).status_code == 302
@@ -349,7 +349,7 @@ def test_nobody_ends_consents_at_clients_that_are_not_granted_to_them(cast: Cast
     with job_scope(agency_id=cast.acme.pk):
         assert not AgencyAge.objects.exists()
     make.grant(fay, cast.dentist)
-    assert "Save, and end 1 consent" in text_of(browser.post(ALL, FOR_ALL).content)
+    assert "Save and end 1 consent" in text_of(browser.post(ALL, FOR_ALL).content)
     assert browser.post(ALL, {**FOR_ALL, "seen": "1"}).status_code == 302
 
 

@@ -305,11 +305,11 @@ def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> N
     assert browser.post(page("caller_minor", call)).status_code == 302
     shown = browser.get(page("caller", call)).content.decode()
     assert "A minor" in shown
-    assert "Noted by Alice" in shown
+    assert "Marked by Alice" in shown
 
     assert browser.post(page("caller_minor", call), {"reason": "no"}).status_code == 200
     assert browser.post(page("caller_minor", call), {"reason": WHY}).status_code == 302
-    assert "Noted by" not in browser.get(page("caller", call)).content.decode()
+    assert "Marked by" not in browser.get(page("caller", call)).content.decode()
 
 
 def test_who_may_not_does_not(cast: Cast) -> None:
@@ -334,7 +334,7 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
     assert browser.post(reverse("consent:desk_tap", args=["plumber"]), said).status_code == 302
 
     shown = browser.get(desk).content.decode()
-    assert "Noted by Ed" in shown
+    assert "Marked by Ed" in shown
     assert "Mark as minor" not in shown
     with staff_scope(agency_id=cast.acme.pk, user_id=agent.user_id):
         assert MinorMark.objects.get().marked_by_id == agent.user_id

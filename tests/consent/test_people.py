@@ -94,7 +94,7 @@ def test_coverage_counts_every_caller_once_a_purpose(cast: Cast, alice: Browser)
     ]  # fmt: skip
     assert (review.count("given"), review.count("nothing"), review.total) == (1, 2, 3)
     page = alice.get(reverse("consent:home") + "?client=dentist").text
-    for words in ("How far consent reaches", "Track and count", "?purpose=record&amp;group=withdrawn"):
+    for words in ("Consent coverage", "Track and count", "?purpose=record&amp;group=withdrawn"):
         assert words in page
     assert ONE not in page
 
