@@ -20,7 +20,7 @@ NUMBER, MASK = "+1 213 555 0187", "+1 ••• ••• 0187"
 
 
 def meet(page: Page) -> None:
-    page.get_by_label("Phone number").fill(NUMBER)
+    page.get_by_label("Caller’s phone number").fill(NUMBER)
     page.get_by_role("button", name="Open caller").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^Caller \w\w-\w\w\w$"))
 
@@ -44,7 +44,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         yes.tap()
         expect(page.get_by_role("complementary")).to_contain_text("Given: Record")
         page.get_by_role("button", name="Stop recording").tap()
-        expect(page.get_by_role("main")).to_contain_text(re.compile(r"Stopped here at \d\d:\d\d:\d\d"))
+        expect(page.get_by_role("main")).to_contain_text(re.compile(r"Stopped at \d\d:\d\d:\d\d"))
         page.get_by_role("button", name="Stop contact").tap()
         expect(page.get_by_role("main")).to_contain_text("Nobody calls or texts this number")
         page.wait_for_load_state()  # how wide it is goes by the stylesheet
@@ -57,18 +57,18 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
 def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     visitor.sign_in(AGENT)
     page = visitor.page
-    page.get_by_label("Phone number").fill("+1 213 555 0188")
+    page.get_by_label("Caller’s phone number").fill("+1 213 555 0188")
     page.keyboard.press("Alt+Shift+N")
-    expect(page.get_by_label("Phone number")).to_be_visible()
+    expect(page.get_by_label("Caller’s phone number")).to_be_visible()
     page.keyboard.press("Enter")
     page.wait_for_url("**/desk/?client=*&caller=*")
     page.keyboard.press("s")
     page.keyboard.press("Alt+Shift+N")
     expect(page.get_by_role("main")).to_contain_text("Written down: you have spoken the notice.")
-    expect(page.get_by_role("main")).not_to_contain_text("Stopped here")
+    expect(page.get_by_role("main")).not_to_contain_text("Stopped")
     page.wait_for_load_state()  # who listens for keys comes after what is drawn
     page.keyboard.press("Alt+Shift+S")
-    expect(page.get_by_role("main")).to_contain_text("Stopped here at")
+    expect(page.get_by_role("main")).to_contain_text("Stopped at")
 
 
 @pytest.mark.thorough

@@ -656,7 +656,7 @@ def test_what_was_answered_leaves_with_its_person(cast: Cast) -> None:
 
 
 def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> None:
-    assert "There are no words to send" in alice.get(reverse("consent:invitations", args=("dentist",))).text
+    assert "No email notice yet" in alice.get(reverse("consent:invitations", args=("dentist",))).text
     words = version(cast)
     where = reverse("consent:new_batch", args=("dentist",))
     body = f"email,phone\n{ADDRESS},{NUMBER}\nbad line,1\n".encode()
@@ -668,7 +668,7 @@ def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> No
     with job_scope(agency_id=cast.acme.pk):
         batch = InvitationBatch.objects.for_client(cast.dentist).get()
     alice.post(reverse("consent:pause_batch", args=("dentist", batch.pk)))
-    assert "Go on sending" in alice.get(reverse("consent:batch", args=("dentist", batch.pk))).text
+    assert "Resume sending" in alice.get(reverse("consent:batch", args=("dentist", batch.pk))).text
     again = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)})
     assert "has been asked already" in again.text
 

@@ -548,7 +548,7 @@ def test_a_result_that_is_gone_says_so(cast: Cast) -> None:
         ListCheck.objects.update(expires_at=NOON)
     answer = signed_in(cast.alice).post(url("take_list", check.pk), WHY)
     assert answer.status_code == 410
-    assert b"There is no file to take" in answer.content
+    assert b"This file is deleted" in answer.content
 
 
 def test_the_page_of_consent_leads_there(cast: Cast) -> None:

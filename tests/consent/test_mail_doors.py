@@ -260,5 +260,5 @@ def test_the_page_says_whether_answers_are_read(cast: Cast, settings: Any) -> No
     assert "every answer waits for a person" in page
     settings.CALLPRIVACY_MAIL_REPLY = ""
     page = alice.get(where).text
-    assert "They are not read here." in page
+    assert "Replies are off." in page
     assert "CALLPRIVACY_MAIL_HOOK_SECRET" in page

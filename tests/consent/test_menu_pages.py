@@ -92,7 +92,7 @@ def test_a_menu_is_set_up_tried_out_and_switched_on_and_off(
     assert "&lt;Dial timeout=&quot;30&quot;&gt;" in page
     alice.post(f"/clients/dentist/consent/menus/{menu.pk}/activate/")
     assert only_menu(cast).is_active
-    assert "Answers calls" in alice.get("/clients/dentist/consent/menus/").content.decode()
+    assert "Active" in alice.get("/clients/dentist/consent/menus/").content.decode()
     alice.post(f"/clients/dentist/consent/menus/{menu.pk}/deactivate/")
     assert not only_menu(cast).is_active
 
