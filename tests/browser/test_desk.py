@@ -40,13 +40,13 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         page.get_by_role("link", name="Spanish").click()
         expect(page.locator("blockquote")).to_have_attribute("lang", "es")
         page.get_by_role("button", name="I read the notice").tap()
-        expect(page.get_by_role("main")).to_contain_text("Written down")
+        expect(page.get_by_role("main")).to_contain_text("Saved")
         yes.tap()
         expect(page.get_by_role("complementary")).to_contain_text("Given: Record")
         page.get_by_role("button", name="Stop recording").tap()
         expect(page.get_by_role("main")).to_contain_text(re.compile(r"Stopped at \d\d:\d\d:\d\d"))
         page.get_by_role("button", name="Stop contact").tap()
-        expect(page.get_by_role("main")).to_contain_text("Nobody calls or texts this number")
+        expect(page.get_by_role("main")).to_contain_text("Do not call or text this number")
         page.wait_for_load_state()  # how wide it is goes by the stylesheet
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, "nothing has to be scrolled sideways"
@@ -64,7 +64,7 @@ def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     page.wait_for_url("**/desk/?client=*&caller=*")
     page.keyboard.press("s")
     page.keyboard.press("Alt+Shift+N")
-    expect(page.get_by_role("main")).to_contain_text("Written down: you have spoken the notice.")
+    expect(page.get_by_role("main")).to_contain_text("Saved: you read the notice.")
     expect(page.get_by_role("main")).not_to_contain_text("Stopped")
     page.wait_for_load_state()  # who listens for keys comes after what is drawn
     page.keyboard.press("Alt+Shift+S")

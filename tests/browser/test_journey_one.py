@@ -224,7 +224,7 @@ def make_tasks(hand: Hand) -> None:
     expect(page.get_by_text(re.compile("announce the recording before the call connects"))).to_be_visible()
     expect(page.get_by_text(re.compile("move the number to our phone menu"))).to_be_visible()
     hand.button("Make tasks of what is ticked")
-    expect(page.get_by_text("2 tasks to do at the tracker. Find them in the inbox.")).to_be_visible()
+    expect(page.get_by_text("2 tasks created for the tracker. Find them in the inbox.")).to_be_visible()
 
 
 def hand_the_words_over(hand: Hand) -> None:

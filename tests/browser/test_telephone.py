@@ -37,7 +37,7 @@ def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     page.get_by_label("Line that calls go on to").fill("(510) 555-0180")
     page.get_by_role("button", name="Create menu").click()
     page.get_by_role("button", name="Turn on menu").click()
-    expect(page.get_by_text("The menu answers calls from now on.")).to_be_visible()
+    expect(page.get_by_text("Menu turned on.")).to_be_visible()
 
 
 @pytest.mark.thorough
@@ -117,7 +117,7 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     expect(phone.locator("[data-part=log]")).to_contain_text("Press any key to be connected.")
     phone.get_by_role("button", name="5", exact=True).click()
     expect(phone.locator("[data-part=log]")).to_contain_text("You are connected with the caller")
-    expect(page.locator("#call-back")).to_contain_text("You were connected with the caller.", timeout=JOBS)
+    expect(page.locator("#call-back")).to_contain_text("The call connected you with the caller.", timeout=JOBS)
     phone.close()
 
 

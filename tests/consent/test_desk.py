@@ -308,7 +308,7 @@ def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Bro
         session = MenuSession.objects.get(is_recording=True)
     page = said(dora, tap(dora, "stop", caller=session.caller_id))
     assert f"Stopped here at {new_york(NOON + timedelta(hours=6), CLOCK)}." in page
-    assert "is being stopped; it is deleted there once the client is live" in page
+    assert "is being stopped; it is deleted at the tracker once enforcement is on" in page
     with job_scope(agency_id=cast.acme.pk):
         session.refresh_from_db()
         assert not session.is_recording
@@ -349,7 +349,7 @@ def test_take_me_off_is_one_tap(cast: Cast, dora: Browser) -> None:
     caller_id = caller(cast)
     page = said(dora, tap(dora, "take_off", caller=caller_id))
     at = new_york(NOON + timedelta(hours=6), CLOCK)
-    assert f"Taken off at {at}. Nobody calls or texts this number for Dentist any more." in page
+    assert f"Opt-out saved at {at}. Do not call or text this number for Dentist." in page
     assert "cannot be undone here" in page
     assert {(row.purpose, row.kind) for row in events(cast)} == {("contact", "withdrawn")}
     assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [CALLER], on=NOON.date())[CALLER]
@@ -491,7 +491,7 @@ def test_who_said_no_before_is_not_even_asked_for(cast: Cast, dora: Browser, pho
     name_account(phone)
     caller_id = caller(cast)
     tap(dora, "take_off", caller=caller_id)
-    assert "Not called." in said(dora, ask(dora, caller_id))
+    assert "The call was not placed." in said(dora, ask(dora, caller_id))
     with job_scope(agency_id=cast.acme.pk):
         assert not CallBack.objects.exists()
 
@@ -502,7 +502,7 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
     with time_machine.travel(NOON + timedelta(hours=20), tick=False):
         browser = signed_in(agent)
         page = said(browser, ask(browser, caller_id))
-        assert "Not called." in page
+        assert "The call was not placed." in page
         # The number is of California, the client in New York: eight there is eleven here.
         from_then = new_york(local(1, 11), "%A %-d %B, %H:%M %Z")
         assert f"It may be made from {from_then} on." in page

@@ -663,7 +663,7 @@ def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> No
     facts = {"name": "October", "version": str(words.pk)}
     answer = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)}, follow=True)
     assert "1 people are asked" in answer.text
-    assert "Line 3 was left out" in answer.text
+    assert "Line 3 was skipped" in answer.text
     assert ADDRESS not in answer.text
     with job_scope(agency_id=cast.acme.pk):
         batch = InvitationBatch.objects.for_client(cast.dentist).get()

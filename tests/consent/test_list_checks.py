@@ -493,7 +493,7 @@ def test_from_the_file_to_the_rows(cast: Cast, caplog: pytest.LogCaptureFixture)
     answer = browser.post(url("start_list", check.pk), {"column": "1", "region_column": "2"})
     assert answer.status_code == 302
     pages.append(browser.get(answer.headers["Location"]).content.decode())
-    assert "Waiting for a worker" in pages[-1]
+    assert "Queued" in pages[-1]
     assert b"hx-get" in browser.get(url("list_progress", check.pk)).content
     run(check, make.now())
     assert browser.get(url("list_progress", check.pk)).headers["HX-Refresh"] == "true"

@@ -112,7 +112,7 @@ def test_named_by_number_it_withdraws(cast: Cast, alice: Browser) -> None:
     assert "That is no phone number" in alice.post(where(reply), {"writer": "1", "number": "12"}).text
     assert "Write the number." in alice.post(where(reply), {"writer": "1", "number": ""}).text
     page = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True).text
-    assert "wrote it. Now say what it means." in page
+    assert "is the sender. Now choose what the message means." in page
     assert "STOP" in page
     assert "Somebody else wrote it?" in page
     assert STRANGER not in page
