@@ -305,7 +305,7 @@ def test_a_register_that_is_too_old_keeps_calls_that_advertise_from_being_made(
     assert check(cast, FREE, Aim.SERVICE).allowed
     page = text_of(alice.get("/consent/registers/").content)
     assert f"{days} days old" in page
-    assert ("Too old" in page) is is_stale
+    assert ("Outdated" in page) is is_stale
     assert (
         "This register is too old" in text_of(alice.get(f"/consent/registers/{row.pk}/").content)
     ) is is_stale
