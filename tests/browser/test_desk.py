@@ -84,7 +84,9 @@ def test_an_officer_finds_the_person_and_takes_the_evidence(visitor: Visitor, tm
     page.get_by_role("main").get_by_label("Phone number").fill(NUMBER)
     page.get_by_role("main").get_by_role("button", name="Find").click()
     page.get_by_role("main").get_by_role("link", name="Caller ").first.click()
-    expect(page.get_by_role("list", name="Consent history, latest first")).to_contain_text("Withdrawn: Contact")
+    expect(page.get_by_role("list", name="Consent history, latest first")).to_contain_text(
+        "Withdrawn: Contact"
+    )
     page.get_by_role("link", name="Evidence pack").click()
     page.get_by_label("In a sentence").fill("The caller asks what we have written down.")
     with page.expect_download() as taken:

@@ -144,9 +144,9 @@ def apply_a_blueprint(hand: Hand) -> None:
     expect(hand.page.get_by_role("row").filter(has_text="What the client asks of itself")).to_contain_text(
         "Announced on this call, or express"
     )
-    hand.tick("Put in force what says everything it must")
-    hand.tick("Declare the basis of measuring, with the balancing test that ships")
-    hand.type("Why less than express consent is enough", "Callers of a trade expect an announcement.")
+    hand.tick("Publish notices that contain all required text")
+    hand.tick("Declare the legal basis for call measurement, with the included balancing test")
+    hand.type("Reason for less than express consent", "Callers of a trade expect an announcement.")
     hand.button("Apply the blueprint")
     expect(hand.page.get_by_text("12 in force, 0 drafted")).to_be_visible()
 

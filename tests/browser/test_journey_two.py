@@ -129,7 +129,7 @@ def carry(hand: Hand, step: str) -> None:
     """A letter is drafted; it is sent, answered, looked after, and leaves its receipt."""
     page = hand.page
     hand.click(page.get_by_role("link", name=step))
-    letter = page.get_by_label("The letter")
+    letter = page.get_by_label("Letter")
     expect(letter).to_have_value(re.compile(r"^To CallRail\b"))
     assert NUMBER not in page.content()
     hand.type("In a sentence", f"The tracker is asked about this caller: {step}.")
@@ -137,7 +137,7 @@ def carry(hand: Hand, step: str) -> None:
     expect(page.get_by_text(NUMBER)).to_be_visible()
     hand.button("I have sent it")
     expect(page.get_by_text("You get a reminder after 7 days")).to_be_visible()
-    hand.type("The answer", "Case 48213, closed by Dana on the vendor's side.")
+    hand.type("Reply", "Case 48213, closed by Dana on the vendor's side.")
     hand.button("Note the answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
     hand.tick("I looked at the vendor's own page")

@@ -34,7 +34,7 @@ def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     page.locator("select[name=number]").select_option(index=1)
     page.get_by_label("Notice in English").select_option("Telephone menu")
     page.get_by_label("Notice in Spanish").select_option("Telephone menu")
-    page.get_by_label("Line that calls go on to").fill("(510) 555-0180")
+    page.get_by_label("Forward calls to").fill("(510) 555-0180")
     page.get_by_role("button", name="Create menu").click()
     page.get_by_role("button", name="Turn on menu").click()
     expect(page.get_by_text("Menu turned on.")).to_be_visible()
@@ -117,7 +117,9 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     expect(phone.locator("[data-part=log]")).to_contain_text("Press any key to be connected.")
     phone.get_by_role("button", name="5", exact=True).click()
     expect(phone.locator("[data-part=log]")).to_contain_text("You are connected with the caller")
-    expect(page.locator("#call-back")).to_contain_text("The call connected you with the caller.", timeout=JOBS)
+    expect(page.locator("#call-back")).to_contain_text(
+        "The call connected you with the caller.", timeout=JOBS
+    )
     phone.close()
 
 

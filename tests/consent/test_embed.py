@@ -448,7 +448,10 @@ def test_which_script_runs_on_the_clients_site_is_for_who_manages_connections(ca
     make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     said = {"origins": "https://new.example.com", "swap_url": theirs, "swap_integrity": ""}
     browser = signed_in(gus)
-    assert "Who manages connections may change it" in browser.get("/clients/dentist/consent/web/").text
+    assert (
+        "Only a team member who manages connections can change this"
+        in browser.get("/clients/dentist/consent/web/").text
+    )
     assert browser.post("/clients/dentist/consent/web/", said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         page.refresh_from_db()

@@ -477,7 +477,10 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
     assert "They decide since" in browser.get(url).content.decode()
     packs = browser.get("/law/packs/").content.decode()
-    assert "Every client's recordings are decided anew. What is not allowed any more is withheld" in packs
+    assert (
+        "All clients’ recordings are decided again. Recordings that are no longer allowed are quarantined"
+        in packs
+    )
     assert "Imported rules, version acme-2" in browser.get("/law/").content.decode()
     browser.post("/law/packs/shipped/", {"reason": REASON})
     assert "The rules that ship" in browser.get("/law/").content.decode()

@@ -110,7 +110,7 @@ def test_named_by_number_it_withdraws(cast: Cast, alice: Browser) -> None:
     bring(cast, message("STOP", "stranger@elsewhere.example"))
     reply = waiting(cast)
     assert "That is no phone number" in alice.post(where(reply), {"writer": "1", "number": "12"}).text
-    assert "Write the number." in alice.post(where(reply), {"writer": "1", "number": ""}).text
+    assert "Enter the phone number." in alice.post(where(reply), {"writer": "1", "number": ""}).text
     page = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True).text
     assert "is the sender. Now choose what the message means." in page
     assert "STOP" in page
@@ -238,8 +238,8 @@ def test_a_yes_from_a_shared_address_waits_and_a_person_is_picked(cast: Cast, al
     assert "Several people gave this address" in reply.why
     page = alice.get(where(reply)).text
     assert "2 people gave the address" in page
-    assert "Pick who wrote it." in alice.post(where(reply), {"writer": "1"}).text
-    assert "Write the number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
+    assert "Choose the sender." in alice.post(where(reply), {"writer": "1"}).text
+    assert "Enter the phone number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
     with job_scope(agency_id=cast.acme.pk):
         picked = Invitation.objects.for_client(cast.dentist).order_by("pk").first()
         assert picked is not None

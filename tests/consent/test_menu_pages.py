@@ -314,7 +314,7 @@ def test_a_message_is_read_and_decided(cast: Cast, alice: Browser) -> None:
     path = f"/clients/dentist/consent/messages/{reply.pk}/"
     assert "we have got to STOP this bill" in alice.get(path).content.decode()
     page = alice.post(path, {"decision": "withdrawn"}).content.decode()
-    assert "Tick what the person withdraws" in page
+    assert "Select at least one withdrawn purpose" in page
     answer = alice.post(path, {"decision": "withdrawn", "purposes": ["contact", "record"]}, follow=True)
     assert "Withdrawn: being recorded, being called and texted." in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
@@ -568,7 +568,7 @@ def test_where_calls_go_on_to_is_changed_by_who_manages_connections(
         None, other, version, forward_to="+14155550199", person_line="+14155550198", wait_seconds="9"
     )
     address = f"/clients/dentist/consent/menus/{menu.pk}/change/"
-    assert "Who manages connections may change it" in browser.get(address).text
+    assert "Only a team member who manages connections can change this" in browser.get(address).text
     assert browser.post(address, said).status_code == 302
     row = only_menu(cast)
     assert (row.connection_id, row.forward_to, row.person_line) == (

@@ -237,7 +237,10 @@ def test_who_was_erased_is_found_by_officers_alone(cast: Cast, alice: Browser, d
     assert (
         f"Erased on {NOON:%-d %b %Y}, the evidence is kept and findable by number until 1 Jan 2031" in answer
     )
-    assert "Only officers can find erased people" in dora.post(reverse("consent:find_person"), {"number": ONE}).text
+    assert (
+        "Only officers can find erased people"
+        in dora.post(reverse("consent:find_person"), {"number": ONE}).text
+    )
     page = alice.get(at("caller", caller_id))
     assert page.status_code == 200
     assert "Findable by number until" in page.text
@@ -375,7 +378,7 @@ def test_the_same_form_twice_is_one_event(cast: Cast, alice: Browser) -> None:
         ({"when": new_york(NOON + timedelta(hours=2), FIELD)}, "lies in the future"),
         ({"when": "1990-01-01T09:00"}, "too long ago"),
         ({"note": "short"}, "Say a little more"),
-        ({"purposes": []}, "Tick at least one"),
+        ({"purposes": []}, "Select at least one purpose"),
         ({"kind": "expired"}, "one from the list"),
         ({"tap": "x"}, "valid UUID"),
     ],

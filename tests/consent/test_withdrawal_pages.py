@@ -315,7 +315,9 @@ def test_numbers_are_sent_to_a_system_where_an_officer_says_so(
         row = WebhookEndpoint.objects.get()
     assert not row.with_number
     switch = url("endpoint_number", row.pk)
-    assert "Only a compliance officer can turn on sending numbers" in browser.get(url("endpoint", row.pk)).text
+    assert (
+        "Only a compliance officer can turn on sending numbers" in browser.get(url("endpoint", row.pk)).text
+    )
     assert browser.post(switch, {"on": "yes"}).status_code == 403
     assert signed_in(cast.alice).post(switch, {"on": "yes"}).status_code == 302
     assert "With numbers" in browser.get(url("endpoints")).text
