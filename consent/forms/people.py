@@ -91,7 +91,7 @@ class SaidForm(forms.Form):
         label="Note",
         max_length=2000,
         widget=forms.Textarea({"rows": 4, "autocomplete": "off"}),
-        help_text="Name the team member who heard or read it, and quote the caller. The encrypted note is the evidence.",
+        help_text="Name the team member who heard or read it, and quote the caller. The note is encrypted evidence.",
         error_messages={"required": "Enter a note. It is the only evidence of this entry."},
     )
     by_guardian = forms.BooleanField(

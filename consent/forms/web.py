@@ -35,7 +35,7 @@ class SitesForm(forms.Form):
         required=False,
         max_length=500,
         assume_scheme="https",
-        help_text="Leave empty to keep the site's numbers unchanged. The script does not load for visitors who opt out.",
+        help_text="Leave empty to keep the site's numbers as they are. It does not load for visitors who opt out.",
     )
     swap_integrity = LineField(
         label="Integrity hash of the script",

@@ -129,7 +129,7 @@ def carry(hand: Hand, step: str) -> None:
     """A letter is drafted; it is sent, answered, looked after, and leaves its receipt."""
     page = hand.page
     hand.click(page.get_by_role("link", name=step))
-    letter = page.get_by_label("Letter")
+    letter = page.get_by_role("textbox", name="Letter")
     expect(letter).to_have_value(re.compile(r"^To CallRail\b"))
     assert NUMBER not in page.content()
     hand.type("In a sentence", f"The tracker is asked about this caller: {step}.")
@@ -140,7 +140,7 @@ def carry(hand: Hand, step: str) -> None:
     hand.type("Reply", "Case 48213, closed by Dana on the vendor's side.")
     hand.button("Note the answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
-    hand.tick("I looked at the vendor's own page")
+    hand.tick("I checked the vendor's own page")
     hand.button("It is done")
     expect(page.get_by_role("row").filter(has_text=step)).to_contain_text("Case 48213")
 
