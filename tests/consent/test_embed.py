@@ -392,11 +392,11 @@ def test_staff_open_the_page_and_copy_the_snippet(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"origins": "https://a.example\nhttps://b.example/path"}, "Line 2 is no site."),
-        ({"origins": "\n".join(f"https://{n}.example" for n in range(51))}, "At most 50 sites."),
+        ({"origins": "https://a.example\nhttps://b.example/path"}, "Line 2 is not a valid site."),
+        ({"origins": "\n".join(f"https://{n}.example" for n in range(51))}, "Enter at most 50 sites."),
         ({"swap_url": "http://tracker.example/x.js"}, "with https://"),
         ({"swap_url": "https://tracker.example/x.js", "swap_integrity": "md5-x"}, "sha384-"),
-        ({"swap_integrity": f"sha384-{'A' * 64}"}, "Write the address of the script"),
+        ({"swap_integrity": f"sha384-{'A' * 64}"}, "Enter the address of the script"),
     ],
 )  # fmt: skip
 def test_what_staff_get_wrong_is_said_beside_the_field(cast: Cast, said: dict[str, str], words: str) -> None:

@@ -342,7 +342,7 @@ def test_nobody_ends_consents_at_clients_that_are_not_granted_to_them(cast: Cast
     assert [client.pk for client in shown.context["unseen"]] == [cast.dentist.pk]
     words = text_of(shown.content)
     assert "You cannot see every client that this changes" in words
-    assert "granted all of these clients" in words
+    assert "access to all of these clients" in words
     assert "nothing ends today" not in words
     refused = browser.post(ALL, {**FOR_ALL, "seen": "0"})
     assert "It changes something at clients whose consent is not granted to you." in text_of(refused.content)
@@ -373,7 +373,7 @@ def test_only_an_officer_chooses(cast: Cast) -> None:
     browser = signed_in(manager)
     page = browser.get(PAGE)
     assert page.status_code == 200
-    assert "chosen by a compliance officer" in text_of(page.content)
+    assert "Only a compliance officer can change consent expiry" in text_of(page.content)
     assert browser.post(PAGE, {**FORM, "record": "12", "seen": "0"}).status_code == 403
     assert browser.get("/consent/age/").status_code == 403
 

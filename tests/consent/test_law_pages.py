@@ -230,7 +230,7 @@ def test_what_other_packs_change_is_counted_anew_when_other_rules_decide(cast: C
     with pytest.raises(services.NotCountedError):
         activate(cast, second, 3)
     page = signed_in(cast.alice).get(f"/law/packs/{second.pk}/").content.decode()
-    assert "What they change is being counted" in page
+    assert "Counting what these rules would change" in page
     assert "Put rules in force" not in page
     moved = signed_in(cast.alice).get(f"/law/packs/{second.pk}/progress/")
     assert "HX-Refresh" not in moved
@@ -459,11 +459,11 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     browser = signed_in(cast.alice)
     bad = SimpleUploadedFile("rules.csv", pack(us_ca_notice_suffices="perhaps"))
     page = browser.post("/law/packs/", {"file": bad}).content.decode()
-    assert "These rules cannot decide" in page
+    assert "The file has errors" in page
     assert "us-ca-notice-suffices" in page
     url = browser.post("/law/packs/", {"file": SimpleUploadedFile("rules.csv", stricter())})["Location"]
     waiting = browser.get(url).content.decode()
-    assert "being counted" in waiting
+    assert "Counting what these rules would change" in waiting
     assert "Put rules in force" not in waiting
     work(cast, make.now())
     page = browser.get(url).content.decode()
@@ -475,7 +475,7 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     browser.post(f"{url}activate/", {"seen": "1", "reason": REASON})
     assert not fresh(cast, RulePack(pk=url.rstrip("/").rsplit("/", 1)[1])).is_active
     browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
-    assert "They decide since" in browser.get(url).content.decode()
+    assert "In force since" in browser.get(url).content.decode()
     packs = browser.get("/law/packs/").content.decode()
     assert (
         "All clients’ recordings are decided again. Recordings that are no longer allowed are quarantined"

@@ -531,7 +531,7 @@ def test_the_rows_are_taken_by_who_brought_them_or_may_see_numbers(cast: Cast) -
     make.grant(manager, cast.dentist)
     browser = signed_in(manager)
     assert browser.get(url("take_list", check.pk)).status_code == 403
-    assert b"may reveal numbers" in browser.get(url("list_check", check.pk)).content
+    assert b"permission to reveal numbers" in browser.get(url("list_check", check.pk)).content
     assert signed_in(cast.alice).get(url("take_list", check.pk)).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(created_by_id=manager.user_id)

@@ -111,9 +111,9 @@ def test_without_published_words_it_does_not_answer_calls(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"forward_to": "call me"}, "no telephone number"),
-        pytest.param({"english": ""}, "Choose the notice", marks=pytest.mark.thorough),
-        pytest.param({"languages": "en"}, "Choose the notice", marks=pytest.mark.thorough),
+        ({"forward_to": "call me"}, "Enter a valid phone number"),
+        pytest.param({"english": ""}, "Choose a notice", marks=pytest.mark.thorough),
+        pytest.param({"languages": "en"}, "Choose a notice", marks=pytest.mark.thorough),
         pytest.param({"wait_seconds": "1"}, "greater than or equal to 3", marks=pytest.mark.thorough),
         pytest.param({"number": ""}, "required", marks=pytest.mark.thorough),
         ({"number": str(uuid.uuid4())}, "one from the list"),
@@ -223,10 +223,10 @@ def test_the_preview_shows_a_draft_as_one_and_a_menu_without_words_as_none(
     version = twilio_side.notice(cast.dentist, published=False)
     menu = twilio_side.menu(cast.dentist, connection, version=version, active=False)
     path = f"/clients/dentist/consent/menus/{menu.pk}/preview/"
-    assert "not published" in alice.get(path).content.decode()
+    assert "This notice is a draft" in alice.get(path).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         NoticeVersion.objects.all().delete()
-    assert "no words yet" in alice.get(path).content.decode()
+    assert "no text yet" in alice.get(path).content.decode()
 
 
 def test_everything_that_can_happen_is_walked(cast: Cast, connection: Connection) -> None:
@@ -253,7 +253,7 @@ def test_the_account_and_redaction_are_said(cast: Cast, alice: Browser, connecti
     other = f"AC{'0' * 32}"
     for account in ("", other):
         page = alice.post(path, {"account": account, "redaction": "on"}).content.decode()
-        assert "enter that account’s token" in page.replace("&#x27;", "’")
+        assert "Enter that account’s auth token" in page.replace("&#x27;", "’")
     with job_scope(agency_id=cast.acme.pk):
         assert Connection.objects.get(pk=connection.pk).mapping["account"] == twilio_side.ACCOUNT
     alice.post(path, {"account": other, "secret": "t" * 32})

@@ -119,8 +119,8 @@ def test_a_guardian_has_to_agree_for_a_minor_until_they_come_of_age(cast: Cast, 
     }  # fmt: skip
     browser = signed_in(cast.alice)
     refused = browser.post(page("record_said", call), sent).content.decode()
-    assert "Say what shows it" in refused
-    assert "Write the day on which the minor comes of age" in refused
+    assert "Describe the proof" in refused
+    assert "Enter the future date on which the minor comes of age" in refused
     proven = sent | {"proof": "Birth certificate seen on video.", "majority_on": of_age.isoformat()}
     assert browser.post(page("record_said", call), proven).status_code == 302
     with job_scope(agency_id=call.agency_id):

@@ -274,7 +274,7 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     wrong = browser.post(f"{SITES}new/", said | {"region": "ZZ"}).content.decode()
     assert "US has no ZZ" in wrong
     assert (
-        "two letters of a country" in browser.post(f"{SITES}new/", said | {"country": "U1"}).content.decode()
+        "two-letter country code" in browser.post(f"{SITES}new/", said | {"country": "U1"}).content.decode()
     )
     site_url = browser.post(f"{SITES}new/", said)["Location"]
     page = browser.get(site_url).content.decode()

@@ -226,7 +226,7 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
 
 @pytest.mark.parametrize(
     ("fields", "said"),
-    [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "has not come yet"),
+    [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "is in the future"),
      pytest.param({"area_codes": "41, 212"}, "three digits", marks=pytest.mark.thorough),
      pytest.param({"file": ""}, "Add the file", marks=pytest.mark.thorough)],
 )  # fmt: skip

@@ -170,8 +170,8 @@ def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) 
         pytest.param(
             {"numbers": "call me maybe 1"}, "Invalid phone number in line 1", marks=pytest.mark.thorough
         ),
-        ({"numbers": "+14155550101\n+14155550102"}, "One person signed"),
-        ({"signed_on": "2999-01-01"}, "has not come yet"),
+        ({"numbers": "+14155550101\n+14155550102"}, "Enter one number for one signer"),
+        ({"signed_on": "2999-01-01"}, "is in the future"),
         pytest.param({"purposes": None}, "Select at least one purpose", marks=pytest.mark.thorough),
     ],
 )
