@@ -146,4 +146,4 @@ def test_a_message_in_doubt_waits_and_is_decided(officer: Visitor) -> None:
         assert findings(page) == []
     page.get_by_label("Neither").check()
     page.get_by_role("button", name="Decide").click()
-    expect(page.get_by_text("it withdraws nothing")).to_be_visible()
+    expect(page.get_by_text("The message withdraws nothing")).to_be_visible()

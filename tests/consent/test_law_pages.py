@@ -467,7 +467,7 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     assert "Put rules in force" not in waiting
     work(cast, make.now())
     page = browser.get(url).content.decode()
-    assert "1 client, 2 decisions change" in page
+    assert "1 client, 2 decisions would change" in page
     assert "Announcement is enough" in page
     moved = browser.get(f"{url}progress/")
     assert moved["HX-Refresh"] == "true"

@@ -417,7 +417,7 @@ def test_the_pack_is_one_click_with_a_reason(cast: Cast, alice: Browser) -> None
     caller_id = fill(cast)
     page = alice.get(at("evidence", caller_id)).text
     assert "3 events" in page
-    assert "Enter at least 15 characters" in alice.post(at("evidence", caller_id), {"reason": "why"}).text
+    assert "Say a little more" in alice.post(at("evidence", caller_id), {"reason": "why"}).text
     answer = alice.post(at("evidence", caller_id), {"reason": "The caller's lawyer asks for it."})
     assert answer.headers["Content-Type"] == "application/zip"
     assert "evidence-" in answer.headers["Content-Disposition"]
