@@ -20,10 +20,7 @@ class ListForm(forms.Form):
         label="Purpose",
         choices=[
             (Aim.MARKETING.value, "Marketing: calls or texts that sell or advertise"),
-            (
-                Aim.SERVICE.value,
-                "Service: something the person asked for, such as a callback or an appointment",
-            ),
+            (Aim.SERVICE.value, "Service: what the person asked for, such as a callback or an appointment"),
         ],
         widget=forms.RadioSelect,
         initial=Aim.MARKETING.value,

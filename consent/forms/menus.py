@@ -187,8 +187,7 @@ class AccountForm(forms.Form):
         max_length=200,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Required only to move this connection to another account. Tokens of the previous account "
-        "stop working at once.",
+        help_text="Required only to change accounts. Tokens of the previous account stop working at once.",
     )
     redaction = forms.BooleanField(
         label="Phone number redaction is on in this account",
@@ -206,9 +205,7 @@ class AccountForm(forms.Form):
     def clean_account(self) -> str:
         account = str(self.cleaned_data["account"]).strip()
         if account and not (_ACCOUNT(account) and twilio.is_account(account)):
-            raise forms.ValidationError(
-                "Enter a valid Account SID: AC followed by 32 digits or letters from a to f."
-            )
+            raise forms.ValidationError("Enter AC followed by 32 digits or letters from a to f.")
         return account
 
 

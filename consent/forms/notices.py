@@ -121,9 +121,7 @@ class DraftForm(WordsForm):
         if fixed:
             field = self.fields["purposes"]
             field.disabled = True
-            field.help_text = (
-                "Fixed because a version is published. Create another notice for other purposes."
-            )
+            field.help_text = "Fixed after the first version. Create another notice for other purposes."
 
     def clean_purposes(self) -> list[Purpose]:
         return [Purpose(purpose) for purpose in self.cleaned_data["purposes"]]

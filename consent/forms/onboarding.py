@@ -24,9 +24,7 @@ class BlueprintForm(forms.Form):
     """Which blueprint, for which clients, and what the person agrees to."""
 
     publishes = forms.BooleanField(
-        label="Publish notices that contain all required text",
-        required=False,
-        help_text="Other notices stay drafts.",
+        label="Publish notices with all required text", required=False, help_text="Others stay drafts."
     )
     declares = forms.BooleanField(
         label="Declare the legal basis for call measurement, with the included balancing test", required=False
@@ -50,9 +48,7 @@ class BlueprintForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         reason = str(cleaned.get("reason", "")).strip()
         if self._lowers and len(reason) < 15:
-            self.add_error(
-                "reason", "Enter a reason of at least 15 characters for less than express consent."
-            )
+            self.add_error("reason", "Enter a reason of at least 15 characters.")
         cleaned["reason"] = reason
         return cleaned
 
@@ -163,9 +159,7 @@ class NumbersForm(forms.Form):
             if announced and not since:
                 self.add_error(f"since_{number.pk}", "Enter the start date of the announcement.")
             if since and since > self._today:
-                self.add_error(
-                    f"since_{number.pk}", "The date is in the future. Enter today or an earlier date."
-                )
+                self.add_error(f"since_{number.pk}", "The date is in the future.")
             if announced and since and number.announcement and since > (number.announced_from or since):
                 self.add_error(f"since_{number.pk}", _STRIKE)
             if announced and not (number.announcement or cleaned.get("announcement", "").strip()):

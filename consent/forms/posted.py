@@ -123,7 +123,5 @@ class EndForm(forms.Form):
     def clean_to_on(self) -> date:
         day: date = self.cleaned_data["to_on"]
         if day > self._today:
-            raise forms.ValidationError(
-                "The date is in the future. Enter it on the day the notice is taken down."
-            )
+            raise forms.ValidationError("The date is in the future. Enter it on that day.")
         return day

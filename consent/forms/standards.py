@@ -69,9 +69,7 @@ class StandardForm(forms.Form):
             "counts_claimed"
         )
         if is_less and len(reason) < 15:
-            self.add_error(
-                "reason", "Enter a reason of at least 15 characters for less than express consent."
-            )
+            self.add_error("reason", "Enter a reason of at least 15 characters.")
         return cleaned
 
 

@@ -39,9 +39,7 @@ class _Numbers(forms.Form):
         read = terms.read_numbers(self.cleaned_data["numbers"].splitlines(), country=self._country)
         if read.refused:
             lines = ", ".join(str(refusal.line) for refusal in read.refused[:10])
-            raise forms.ValidationError(
-                f"Invalid phone number in line {lines}. Nothing was saved. Fix these lines and submit again."
-            )
+            raise forms.ValidationError(f"Fix the phone number in line {lines}. Nothing was saved.")
         if not read.numbers:
             raise forms.ValidationError("Enter at least one phone number.")
         if len(read.numbers) > terms.PEOPLE_AT_MOST:

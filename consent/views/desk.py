@@ -362,11 +362,7 @@ def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetim
     words = f"Stopped at {when:%H:%M:%S %Z}."
     if stopped.recordings:
         words += " The active recording is being stopped"
-        words += (
-            " and deleted."
-            if is_live(client)
-            else "; it is deleted at the tracker once enforcement is on for this client."
-        )
+        words += " and deleted." if is_live(client) else "; it is deleted there once enforcement is on."
     return words
 
 

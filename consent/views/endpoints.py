@@ -98,10 +98,7 @@ def switch_number(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
         access.require(request, AgencyRight.SIGN_OFF, client)
     if webhooks.switch_number(endpoint=_find(client, endpoint_id), on=on, by=request.actor, at=request.at):
         messages.success(
-            request,
-            "Messages now include callers' numbers."
-            if on
-            else "Messages no longer include callers' numbers.",
+            request, "Messages now include numbers." if on else "Messages no longer include numbers."
         )
     return redirect("consent:endpoint", client.slug, endpoint_id)
 
@@ -124,9 +121,7 @@ def send_again(request: StaffRequest, client: Client, endpoint_id: UUID, deliver
     if webhooks.send_again(delivery=delivery, by=request.actor, at=request.at):
         messages.success(request, "Message queued. It is sent again within a minute.")
     else:
-        messages.info(
-            request, "This message cannot be sent again. It was delivered, or its contents are deleted."
-        )
+        messages.info(request, "Not sent: the message was delivered, or its contents are deleted.")
     return redirect("consent:endpoint", client.slug, endpoint_id)
 
 
@@ -141,9 +136,7 @@ def list_destinations(request: StaffRequest, client: Client) -> HttpResponse:
         except destinations.NameTakenError:
             form.add_error("name", "A destination with this name exists already. Choose another name.")
         else:
-            messages.success(
-                request, "Destination added. Later opt-outs of sharing open a vendor step for it."
-            )
+            messages.success(request, "Destination added. Later opt-outs of sharing open a step for it.")
             return redirect("consent:destinations", client.slug)
     context = {
         "client": client,

@@ -236,10 +236,7 @@ def publish(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRespo
         except (notices.DraftChangedError, notices.NoDraftError) as error:
             messages.warning(request, str(error))
         except notices.NotFitError:
-            messages.warning(
-                request,
-                "The notice is not published because required text is missing. Add it to the draft and publish again.",
-            )
+            messages.warning(request, "Not published: required text is missing. Add it to the draft.")
         else:
             messages.success(request, f"Version {version.number} is in force.")
             return redirect("consent:notice", client.slug, notice.pk)

@@ -177,9 +177,7 @@ def _words_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
 def save_agreed(request: StaffRequest, client: Client) -> HttpResponse:
     """Write down when the contracts were signed."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
-        raise PermissionDenied(
-            "You do not have permission to enter contract dates. Ask a team member who manages clients."
-        )
+        raise PermissionDenied("You do not have permission to enter contract dates.")
     form = AgreedForm(request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.ENGAGEMENT, form=form)
@@ -213,9 +211,7 @@ def connect(request: StaffRequest, client: Client) -> HttpResponse:
 def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     """Write down of each number whether it is recorded and what callers hear."""
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
-        raise PermissionDenied(
-            "You do not have permission to change tracking numbers. Ask a team member who manages connections."
-        )
+        raise PermissionDenied("You do not have permission to change tracking numbers.")
     form = _numbers_form(request, client, request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.NUMBERS, form=form)
@@ -268,9 +264,7 @@ def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
 def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
     """What a blueprint would change at one client; then apply it."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
-        raise PermissionDenied(
-            "You do not have permission to apply blueprints. Ask a team member who manages clients."
-        )
+        raise PermissionDenied("You do not have permission to apply blueprints.")
     blueprint = _blueprint(request.GET.get("name", ""))
     if blueprint is None:
         return redirect(_url(client, SetupStep.BLUEPRINT))

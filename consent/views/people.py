@@ -266,14 +266,10 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
         }  # fmt: skip
         if known is None:
             minors.mark(majority_on=form.cleaned_data["majority_on"], **facts)
-            messages.success(
-                request, "Caller marked as a minor. Their recordings are decided again within minutes."
-            )
+            messages.success(request, "Marked as a minor. Recordings are decided again within minutes.")
         else:
             minors.unmark(reason=form.cleaned_data["reason"], **facts)
-            messages.success(
-                request, "Minor mark removed. Their recordings are decided again within minutes."
-            )
+            messages.success(request, "Minor mark removed. Recordings are decided again within minutes.")
         nudge_decisions(client.agency_id)
         return redirect("consent:caller", client.slug, caller_id)
     context = {"client": client, "person": person, "known": known, "form": form}

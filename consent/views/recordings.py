@@ -298,7 +298,7 @@ def place_caller(request: StaffRequest, client: Client, call_id: UUID) -> HttpRe
             client=client, caller=call.caller, by=request.actor, at=request.at, **form.cleaned_data
         )
         nudge_decisions(client.agency_id)
-        messages.success(request, "Place saved. The caller's recordings are decided again within minutes.")
+        messages.success(request, "Place saved. Recordings are decided again within minutes.")
         return redirect("calls:call", client.slug, call.pk)
     context = {
         "client": client,

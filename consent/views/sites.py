@@ -24,9 +24,7 @@ from consent.selectors import standards, wording
 from consent.services import sites
 from consent.tasks.decisions import nudge_decisions
 
-_NOT_YOURS: Final = (
-    "Tracking numbers use this site. Only a team member who manages connections can rename it."
-)
+_NOT_YOURS: Final = "You do not have permission to rename a site that tracking numbers use."
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
@@ -150,9 +148,7 @@ def remove_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
 def assign_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     """Say at which site each number is answered."""
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
-        raise PermissionDenied(
-            "You do not have permission to change tracking numbers. Ask a team member who manages connections."
-        )
+        raise PermissionDenied("You do not have permission to change tracking numbers.")
     rows = selectors.sites_of(client)
     numbers = selectors.numbers_by_site(client)
     form = NumbersForm(request.POST, rows=numbers, sites=rows)

@@ -81,9 +81,7 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
     except twilio_door.ForgedError:
         return forbidden()
     except texts.NoMessageError:
-        return HttpResponse(
-            b"The request contains no message.\n", status=400, content_type="text/plain; charset=utf-8"
-        )
+        return HttpResponse(b"No message found.\n", status=400, content_type="text/plain; charset=utf-8")
     except again.BusyError:
         return busy()
     nudge_stops(agency_id)

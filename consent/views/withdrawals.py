@@ -192,7 +192,7 @@ def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse
         messages.success(request, "Choice saved. The next step is below.")
         return redirect("consent:vendor_task", client.slug, follow[0].pk)
     messages.success(
-        request, "Choice saved. Deletion will be requested for each later recording of this caller."
+        request, "Choice saved. CallPrivacy requests deletion of this caller's later recordings."
     )
     return _back(client, step.task)
 

@@ -144,7 +144,7 @@ def apply_a_blueprint(hand: Hand) -> None:
     expect(hand.page.get_by_role("row").filter(has_text="What the client asks of itself")).to_contain_text(
         "Announced on this call, or express"
     )
-    hand.tick("Publish notices that contain all required text")
+    hand.tick("Publish notices with all required text")
     hand.tick("Declare the legal basis for call measurement, with the included balancing test")
     hand.type("Reason for less than express consent", "Callers of a trade expect an announcement.")
     hand.button("Apply the blueprint")

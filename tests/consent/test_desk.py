@@ -311,7 +311,7 @@ def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Bro
         session = MenuSession.objects.get(is_recording=True)
     page = said(dora, tap(dora, "stop", caller=session.caller_id))
     assert f"Stopped at {new_york(NOON + timedelta(hours=6), CLOCK)}." in page
-    assert "is being stopped; it is deleted at the tracker once enforcement is on" in page
+    assert "is being stopped; it is deleted there once enforcement is on" in page
     with job_scope(agency_id=cast.acme.pk):
         session.refresh_from_db()
         assert not session.is_recording
