@@ -260,8 +260,9 @@ def test_the_page_tells_the_whole_story_without_the_number(cast: Cast, alice: Br
     caller_id = fill(cast)
     page = alice.get(at("caller", caller_id)).text
     for words in (
-        people.name_of(caller_id), "Withdrawn: Record", "Given: Play, read, listen live", "Text message", "Web form, version 1",
-        "evidence grade A", "Stopped</strong>", "Steps at vendors are being planned", "Reveal number", "Evidence pack",
+        people.name_of(caller_id), "Withdrawn: Record", "Given: Play, read, listen live", "Text message",
+        "Web form, version 1", "evidence grade A", "Stopped</strong>", "Steps at vendors are being planned",
+        "Reveal number", "Evidence pack",
     ):  # fmt: skip
         assert words in page, words
     for form in (ONE, "5550101", "555-0101"):
