@@ -47,7 +47,7 @@ class AgesForm(forms.Form):
             if of_agency is not None:
                 behind = of_agency.get(purpose)
                 words = months_words(None if behind is None else behind.months)
-                choices.insert(0, (AS_THE_AGENCY, f"As the agency has it: {words.lower()}"))
+                choices.insert(0, (AS_THE_AGENCY, f"Agency default: {words.lower()}"))
                 initial = initial if age is not None and age.is_own else AS_THE_AGENCY
             self.fields[purpose.value] = forms.ChoiceField(
                 label=purpose.label, choices=choices, initial=initial

@@ -53,7 +53,7 @@ class TapForm(_InLanguage):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not cleaned.get("caller") and not cleaned.get("call"):
-            raise forms.ValidationError("Choose who is on the phone first.")
+            raise forms.ValidationError("Choose the caller first.")
         return cleaned
 
 
@@ -65,6 +65,6 @@ class CallBackForm(_InLanguage):
         label="Your own phone",
         max_length=64,
         widget=forms.TelInput({"autocomplete": "tel"}),
-        help_text="It rings first. The caller sees the client's number, and you see none.",
-        error_messages={"required": "Write the number of the phone beside you."},
+        help_text="Your phone rings first. The caller sees the client's number; you see no number.",
+        error_messages={"required": "Enter your phone number."},
     )

@@ -15,11 +15,11 @@ class BatchForm(forms.Form):
     """A list of people, and the words they get."""
 
     name = LineField(max_length=120, help_text='A name that you recognize, such as "October customers".')
-    version = forms.ChoiceField(label="Words")
+    version = forms.ChoiceField(label="Notice")
     file = forms.FileField(
         label="List",
-        help_text="A CSV with an e-mail address and a telephone number on each line, up to 5,000 lines. It is sealed "
-        "as it arrives and removed once it is read.",
+        help_text="CSV with an email address and a phone number on each line, up to 5,000 lines. It is encrypted on "
+        "upload and deleted after it is read.",
         error_messages={"empty": "The file is empty.", "required": "Add the list."},
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
@@ -28,12 +28,12 @@ class BatchForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._versions = {str(row.pk): row for row in versions}
         self.fields["version"] = forms.ChoiceField(
-            label="Words",
+            label="Notice",
             choices=[
                 (key, f"{row.notice.name}, {row.notice.get_language_display()}, version {row.number}")
                 for key, row in self._versions.items()
             ],
-            help_text="The published notice whose words go out; they cannot be changed on the way.",
+            help_text="Invitations use the exact text of this published notice.",
         )
 
     def clean_version(self) -> NoticeVersion:
@@ -45,7 +45,7 @@ class MailForm(forms.Form):
 
     file = forms.FileField(
         label="Message",
-        help_text="The .eml file as your mail program saves it, up to 2 MB.",
+        help_text="The .eml file that your mail program saves, up to 2 MB.",
         error_messages={"empty": "The file is empty.", "required": "Add the message."},
         widget=forms.FileInput(attrs={"accept": ".eml,message/rfc822"}),
     )

@@ -23,7 +23,7 @@ class RulesFilter(forms.Form):
         required=False,
         choices=[
             ("", "All"),
-            ("unverified", "Not verified yet"),
+            ("unverified", "Not verified"),
             ("unsigned", "Not signed off by counsel"),
             ("stale", "Not checked for 90 days"),
         ],
@@ -31,17 +31,17 @@ class RulesFilter(forms.Form):
 
     def __init__(self, *args: Any, places: Iterable[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["place"] = forms.ChoiceField(required=False, choices=[("", "Every place"), *places])
+        self.fields["place"] = forms.ChoiceField(required=False, choices=[("", "All places"), *places])
         topics = [(topic.value, selectors.topic_name(topic)) for topic in Topic]
-        self.fields["topic"] = forms.ChoiceField(required=False, choices=[("", "Every topic"), *topics])
+        self.fields["topic"] = forms.ChoiceField(required=False, choices=[("", "All topics"), *topics])
 
 
 class PackForm(forms.Form):
     """A file of rules."""
 
     file = forms.FileField(
-        label="File of rules",
-        help_text="CSV in UTF-8 with its version in the first line, as “Take as a file” writes it. Up to 4 MB.",
+        label="Rules file",
+        help_text="UTF-8 CSV with the version in the first line, as in “Export rules”. Up to 4 MB.",
         error_messages={"empty": "The file is empty."},
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
@@ -59,11 +59,11 @@ class ActivateForm(forms.Form):
 
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     reason = forms.CharField(
-        label="Why these rules",
+        label="Reason for these rules",
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters: what changed in the law, and who says so. It is kept in the trail.",
+        help_text="At least 15 characters: what changed in the law, and the source. The audit log keeps it.",
     )
 
 
@@ -71,11 +71,11 @@ class ReturnForm(forms.Form):
     """Why the shipped rules decide again."""
 
     reason = forms.CharField(
-        label="Why the shipped rules",
+        label="Reason for the shipped rules",
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. It is kept in the trail.",
+        help_text="At least 15 characters. The audit log keeps it.",
     )
 
 
@@ -94,5 +94,5 @@ class SignOffForm(forms.Form):
     def clean_signed_on(self) -> date:
         day: date = self.cleaned_data["signed_on"]
         if day > self._today:
-            raise forms.ValidationError("That is in the future.")
+            raise forms.ValidationError("The date is in the future. Enter today or an earlier date.")
         return day

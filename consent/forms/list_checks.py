@@ -17,19 +17,19 @@ class ListForm(forms.Form):
 
     name = LineField(max_length=120, help_text='A name that you recognize, such as "Spring campaign".')
     purpose = forms.ChoiceField(
-        label="What for",
+        label="Purpose",
         choices=[
             (Aim.MARKETING.value, "Marketing: calls or texts that sell or advertise"),
-            (Aim.SERVICE.value, "Service: what the person asked for, such as a call back or an appointment"),
+            (Aim.SERVICE.value, "Service: what the person asked for, such as a callback or an appointment"),
         ],
         widget=forms.RadioSelect,
         initial=Aim.MARKETING.value,
-        error_messages={"required": "Pick what the list is for."},
+        error_messages={"required": "Choose a purpose for the list."},
     )
     file = forms.FileField(
         label="List",
         help_text=f"CSV with commas, semicolons or tabs, plain or gzip, up to {ROWS_AT_MOST:,} rows and 32 MB. It is "
-        "sealed as it arrives and deleted when it has been checked.",
+        "encrypted on upload and deleted after the check.",
         error_messages={"empty": "The file is empty.", "required": "Add the list, of at most 32 MB."},
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,.gz,text/csv,application/gzip"}),
     )
@@ -44,8 +44,8 @@ class ColumnsForm(forms.Form):
         coerce=int,
         required=False,
         empty_value=None,
-        help_text="Of the person's address, in letters such as CA. Without it the place is a guess from the number, "
-        "which relaxes nothing.",
+        help_text="From the person's address, as letters such as CA. Without it, the place is inferred from the number "
+        "and never loosens a rule.",
     )
 
     def __init__(self, *args: Any, head: Head, **kwargs: Any) -> None:

@@ -21,14 +21,14 @@ from consent.selectors.replies import Candidate
 
 _ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII).fullmatch
 _ORDER: Final = {
-    "en": "English first, Spanish by key 3",
-    "es": "Spanish first, English by key 3",
-    "en-only": "English alone",
-    "es-only": "Spanish alone",
+    "en": "English first, Spanish with key 3",
+    "es": "Spanish first, English with key 3",
+    "en-only": "English only",
+    "es-only": "Spanish only",
 }
 _PURPOSES: Final = (
     (Purpose.RECORD, "being recorded"),
-    (Purpose.REVIEW, "being heard by people"),
+    (Purpose.REVIEW, "being listened to"),
     (Purpose.ANALYSE, "being analyzed"),
     (Purpose.CONTACT, "being called and texted"),
     (Purpose.SHARE, "having data shared or sold"),
@@ -43,33 +43,33 @@ class MenuForm(forms.Form):
     """
 
     number = forms.ChoiceField(label="Number")
-    connection = forms.ChoiceField(label="Connection to Twilio", help_text="Whose account the number is in.")
+    connection = forms.ChoiceField(label="Twilio connection", help_text="The account that owns the number.")
     languages = forms.ChoiceField(label="Languages", choices=list(_ORDER.items()))
     english = forms.ChoiceField(
-        label="Notice in English", required=False, help_text="Needed where the menu speaks English."
+        label="Notice in English", required=False, help_text="Required if the menu offers English."
     )
     spanish = forms.ChoiceField(
-        label="Notice in Spanish", required=False, help_text="Needed where the menu speaks Spanish."
+        label="Notice in Spanish", required=False, help_text="Required if the menu offers Spanish."
     )
     forward_to = LineField(
-        label="Line that calls go on to",
+        label="Forward calls to",
         max_length=40,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
         help_text="The client's own line, not a tracking number.",
     )
     person_line = LineField(
-        label="Line of a person who knows about recording",
+        label="Line for questions about recording",
         max_length=40,
         required=False,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
-        help_text="Key 0 leads there. Empty: key 0 leads to the line above.",
+        help_text="Key 0 connects here. If empty, key 0 connects to the line above.",
     )
     wait_seconds = forms.IntegerField(
         label="Seconds to wait for a key",
         min_value=3,
         max_value=30,
         initial=6,
-        help_text="After the last word. Then the call goes on without a recording.",
+        help_text="Counted from the end of the notice. After that, the call continues without a recording.",
     )
 
     def __init__(
@@ -99,7 +99,7 @@ class MenuForm(forms.Form):
         if not may_connect:
             for name in ("connection", "forward_to", "person_line"):
                 self.fields[name].disabled = True
-                self.fields[name].help_text = "Who manages connections may change it."
+                self.fields[name].help_text = "Only a team member who manages connections can change this."
 
     def _choose(self, name: str, choices: Sequence[tuple[str, str]], nothing: str | None) -> None:
         field = self.fields[name]
@@ -116,7 +116,7 @@ class MenuForm(forms.Form):
         found = phone.normalise(self.cleaned_data[name], self.client.home_country)
         if found is None:
             raise forms.ValidationError(
-                "This is no telephone number. Write it with its area code, or with + and its country."
+                "Enter a valid phone number with its area code, or with + and the country code."
             )
         return found
 
@@ -127,7 +127,7 @@ class MenuForm(forms.Form):
         alone = {"en-only": ("english",), "es-only": ("spanish",)}
         for name in wanted.get(order) or alone.get(order) or ():
             if name in cleaned and not cleaned[name]:
-                self.add_error(name, "Choose the notice that is spoken. It is written under Notices.")
+                self.add_error(name, "Choose a notice. Create one under Notices if the list is empty.")
         return cleaned
 
     @property
@@ -179,20 +179,20 @@ class AccountForm(forms.Form):
         max_length=34,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Of the account or subaccount that owns the numbers: AC and 32 signs. Empty: the first call or text "
-        "that Twilio signs will name it.",
+        help_text="Account or subaccount that owns the numbers: AC and 32 characters. If empty, the first call or text "
+        "that Twilio signs sets it.",
     )
     secret = LineField(
-        label="Auth token of another account",
+        label="Auth token of the new account",
         max_length=200,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Only where this connection moves to another account: tokens of the one before end at once.",
+        help_text="Required only to change accounts. Tokens of the previous account stop working at once.",
     )
     redaction = forms.BooleanField(
         label="Phone number redaction is on in this account",
         required=False,
-        help_text="Twilio then does not answer STOP and START by itself, so we confirm them.",
+        help_text="Twilio then does not reply to STOP and START, so CallPrivacy confirms them.",
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, connection: Connection) -> None:
@@ -205,7 +205,7 @@ class AccountForm(forms.Form):
     def clean_account(self) -> str:
         account = str(self.cleaned_data["account"]).strip()
         if account and not (_ACCOUNT(account) and twilio.is_account(account)):
-            raise forms.ValidationError("An Account SID is AC followed by 32 digits and letters from a to f.")
+            raise forms.ValidationError("Enter AC followed by 32 digits or letters from a to f.")
         return account
 
 
@@ -213,20 +213,20 @@ class DecisionForm(forms.Form):
     """What a message is taken to mean. A no needs somebody whose it is; `is_named` says that the person is known."""
 
     outcome_choices: Final = (
-        ("withdrawn", "It withdraws"),
-        ("refused", "It answers our question with no"),
-        ("nothing", "Neither: it is about something else"),
+        ("withdrawn", "Withdraws consent"),
+        ("refused", "Declines our request for consent"),
+        ("nothing", "Neither: about something else"),
     )
-    of_nobody: Final = ("nobody", "It is from nobody we know, and nobody can be found")
+    of_nobody: Final = ("nobody", "Unknown sender who cannot be identified")
     decision = forms.ChoiceField(
-        label="What the person means", choices=outcome_choices, widget=forms.RadioSelect
+        label="Meaning of the message", choices=outcome_choices, widget=forms.RadioSelect
     )
     purposes = forms.MultipleChoiceField(
-        label="What is withdrawn",
+        label="Withdrawn purposes",
         choices=[(purpose.value, words.capitalize()) for purpose, words in _PURPOSES],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Only where it withdraws. When in doubt, all of it: words that are not clear count as a withdrawal.",
+        help_text="Only for a withdrawal. If in doubt, select all: unclear text counts as a withdrawal.",
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, is_named: bool = True) -> None:
@@ -241,10 +241,10 @@ class DecisionForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self._is_named and cleaned.get("decision") in {"withdrawn", "refused"}:
             self.add_error(
-                "decision", "Say first who wrote it, above: a no counts for a person, by the number."
+                "decision", "Identify the sender above first. An opt-out applies to a person, by number."
             )
         elif cleaned.get("decision") == "withdrawn" and not cleaned.get("purposes"):
-            self.add_error("purposes", "Tick what the person withdraws.")
+            self.add_error("purposes", "Select at least one withdrawn purpose.")
         return cleaned
 
     @property
@@ -263,28 +263,28 @@ class DecisionForm(forms.Form):
     def outcome(self) -> str:
         """What the page says afterwards."""
         if self.refused:
-            return "Written down as a refusal."
+            return "Refusal saved."
         if self.cleaned_data["decision"] == "nobody":
-            return "Written down: it is from nobody we know, so nothing changes."
+            return "Saved as an unknown sender. Nothing changes."
         named = [words for purpose, words in _PURPOSES if purpose in self.withdrawn]
-        return f"Withdrawn: {', '.join(named)}." if named else "Written down: it withdraws nothing."
+        return f"Withdrawn: {', '.join(named)}." if named else "Saved. The message withdraws nothing."
 
 
 class WriterForm(forms.Form):
     """Who wrote a mail: somebody who gave its address, or whoever has a number. The number is not kept."""
 
-    somebody_else: Final = ("else", "Somebody else, with this phone number:")
+    somebody_else: Final = ("else", "Another person, with this phone number:")
     caller = forms.ChoiceField(
-        label="Who gave this address",
+        label="Sender",
         widget=forms.RadioSelect,
-        error_messages={"required": "Pick who wrote it."},
+        error_messages={"required": "Choose the sender."},
     )
     number = LineField(
         label="Phone number",
         max_length=64,
         widget=forms.TelInput({"autocomplete": "off"}),
-        help_text="Ask the writer for it where the message does not say. Whoever is new here is added.",
-        error_messages={"required": "Write the number."},
+        help_text="If the message has no number, ask the sender. A new number is added to the callers.",
+        error_messages={"required": "Enter the phone number."},
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, candidates: Sequence[Candidate]) -> None:
@@ -293,7 +293,7 @@ class WriterForm(forms.Form):
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
         field.choices = [
             *(
-                (str(one.caller_id), f"{one.name}, asked with “{one.invitation.version.notice.name}”")
+                (str(one.caller_id), f"{one.name}, invited with “{one.invitation.version.notice.name}”")
                 for one in candidates
             ),
             self.somebody_else,
@@ -306,7 +306,7 @@ class WriterForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("caller") == "else" and not cleaned.get("number"):
-            self.add_error("number", "Write the number.")
+            self.add_error("number", "Enter the phone number.")
         return cleaned
 
     @property
@@ -319,7 +319,7 @@ class WriterForm(forms.Form):
 class InviteForm(forms.Form):
     """Which words are sent."""
 
-    version = forms.ChoiceField(label="Words", widget=forms.RadioSelect)
+    version = forms.ChoiceField(label="Notice", widget=forms.RadioSelect)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, versions: Sequence[NoticeVersion]) -> None:
         self._versions = {str(row.pk): row for row in versions}

@@ -35,13 +35,13 @@ class NoticeFilter(forms.Form):
 class KindForm(forms.Form):
     """What a new notice is for: the words that ship for it are filled in next."""
 
-    channel = forms.ChoiceField(label="Where callers meet it", choices=_CHANNELS)
+    channel = forms.ChoiceField(label="Channel", choices=_CHANNELS)
     language = forms.ChoiceField(choices=Language.choices)
     purposes = forms.MultipleChoiceField(
-        label="What for",
+        label="Purposes",
         choices=Purpose.choices,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Each purpose is agreed to and withdrawn on its own. Ask for no more than is used.",
+        help_text="People consent to and withdraw each purpose separately. Ask only for purposes you use.",
     )
 
     def clean_channel(self) -> Channel:
@@ -60,19 +60,20 @@ class WordsForm(forms.Form):
     controller = LineField(
         max_length=200,
         required=False,
-        help_text="Who is responsible for the data, by its legal name.",
+        help_text="Legal name of the company responsible for the data.",
     )
     words = forms.CharField(
+        label="Text",
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 7}),
-        help_text="Word for word as callers read or hear it.",
+        help_text="Exact text that callers read or hear.",
     )
     withdraw = forms.CharField(
         label="How to withdraw",
         max_length=500,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="It follows the words. Name a way that works where they stand.",
+        help_text="Appears after the text. Name a method that works on this channel.",
     )
     policy_url = URLLineField(
         label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."
@@ -104,7 +105,7 @@ class DraftForm(WordsForm):
     """The next version of a notice; its purposes too, while no version was published."""
 
     purposes = forms.MultipleChoiceField(
-        label="What for", choices=Purpose.choices, widget=forms.CheckboxSelectMultiple
+        label="Purposes", choices=Purpose.choices, widget=forms.CheckboxSelectMultiple
     )
     field_order = ("purposes",)
 
@@ -120,7 +121,7 @@ class DraftForm(WordsForm):
         if fixed:
             field = self.fields["purposes"]
             field.disabled = True
-            field.help_text = "Fixed, since a version was published. Make another notice for other purposes."
+            field.help_text = "Fixed after the first version. Create another notice for other purposes."
 
     def clean_purposes(self) -> list[Purpose]:
         return [Purpose(purpose) for purpose in self.cleaned_data["purposes"]]

@@ -24,17 +24,17 @@ class BlueprintForm(forms.Form):
     """Which blueprint, for which clients, and what the person agrees to."""
 
     publishes = forms.BooleanField(
-        label="Put in force what says everything it must", required=False, help_text="The rest stays a draft."
+        label="Publish notices with all required text", required=False, help_text="Others stay drafts."
     )
     declares = forms.BooleanField(
-        label="Declare the basis of measuring, with the balancing test that ships", required=False
+        label="Declare the legal basis for call measurement, with the included balancing test", required=False
     )
     reason = forms.CharField(
-        label="Why less than express consent is enough",
+        label="Reason for less than express consent",
         required=False,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+        help_text="At least 15 characters. It is encrypted and stored with the audit log entry.",
     )
 
     def __init__(self, *args: Any, lowers: bool, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class BlueprintForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         reason = str(cleaned.get("reason", "")).strip()
         if self._lowers and len(reason) < 15:
-            self.add_error("reason", "Write at least 15 characters: why is less than express consent enough?")
+            self.add_error("reason", "Enter a reason of at least 15 characters.")
         cleaned["reason"] = reason
         return cleaned
 
@@ -87,25 +87,23 @@ def _proposal(number: TrackingNumber, used: tuple[int, int]) -> str:
     return {True: "yes", False: "no", None: ""}[number.records]
 
 
-_STRIKE: Final = (
-    "It is written down as heard earlier. If that was wrong, strike the entry out on the number's page."
-)
+_STRIKE: Final = "An earlier start date is saved. If it is wrong, strike the entry on the number's page."
 
 
 class NumbersForm(forms.Form):
     """Of each tracking number: whether the vendor records, and what callers hear before the call connects."""
 
     announcement = forms.CharField(
-        label="What callers hear",
+        label="Announcement",
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Word for word. It is written down for each number that is ticked as announced.",
+        help_text="Exact text. It is saved for each number that you mark as announced.",
     )
     on_recording = forms.BooleanField(
         label="The recordings include this announcement",
         required=False,
-        help_text="Listen to one from its first second. If they do not, callers known only by an area code count as "
+        help_text="Play one from its first second. If it is missing, callers known only by area code count as "
         "not notified.",
     )
 
@@ -129,9 +127,9 @@ class NumbersForm(forms.Form):
             self.fields[f"records_{number.pk}"] = forms.TypedChoiceField(
                 label=f"Does the vendor record calls to {number}?",
                 coerce=lambda word: word == "yes",
-                choices=[("", "Say it"), ("yes", "Recorded"), ("no", "Not recorded")],
+                choices=[("", "Choose"), ("yes", "Recorded"), ("no", "Not recorded")],
                 initial=_proposal(number, used.get(number.pk, (0, 0))),
-                error_messages={"required": "Say whether calls to this number are recorded."},
+                error_messages={"required": "Choose whether calls to this number are recorded."},
             )
             self.fields[f"announced_{number.pk}"] = forms.BooleanField(
                 label=f"Announced on {number}", required=False, initial=bool(number.announcement)
@@ -159,13 +157,13 @@ class NumbersForm(forms.Form):
         for number in self.rows:
             announced, since = cleaned.get(f"announced_{number.pk}"), cleaned.get(f"since_{number.pk}")
             if announced and not since:
-                self.add_error(f"since_{number.pk}", "Since when? Earlier calls had no announcement.")
+                self.add_error(f"since_{number.pk}", "Enter the start date of the announcement.")
             if since and since > self._today:
-                self.add_error(f"since_{number.pk}", "That is in the future.")
+                self.add_error(f"since_{number.pk}", "The date is in the future.")
             if announced and since and number.announcement and since > (number.announced_from or since):
                 self.add_error(f"since_{number.pk}", _STRIKE)
             if announced and not (number.announcement or cleaned.get("announcement", "").strip()):
-                self.add_error("announcement", "Write down what callers hear, word for word.")
+                self.add_error("announcement", "Enter the exact text of the announcement.")
         return cleaned
 
     def said(self) -> dict[UUID, Said]:
@@ -190,7 +188,7 @@ class FixesForm(forms.Form):
 
     fix = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Tick what is to be asked of the tracker, or leave it as it is."},
+        error_messages={"required": "Select at least one fix, or skip this step."},
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, proposals: Iterable[Proposal]) -> None:

@@ -53,7 +53,7 @@ class CallersForm(forms.Form):
 
     purpose = forms.ChoiceField(choices=Purpose.choices, required=False)
     group = forms.ChoiceField(
-        label="Who", choices=[(name, title) for name, (title, _) in GROUPS.items()], required=False
+        label="Status", choices=[(name, title) for name, (title, _) in GROUPS.items()], required=False
     )
 
     def wanted(self) -> tuple[Purpose, str]:
@@ -67,48 +67,48 @@ class SaidForm(forms.Form):
     """What a person told somebody of the staff."""
 
     kind = forms.ChoiceField(
-        label="What the person said",
+        label="Answer",
         choices=[
-            (EventKind.WITHDRAWN.value, "No: takes consent back, or never wants it"),
-            (EventKind.GIVEN.value, "Yes: agrees"),
+            (EventKind.WITHDRAWN.value, "No: withdraws or refuses consent"),
+            (EventKind.GIVEN.value, "Yes: consents"),
         ],
         widget=forms.RadioSelect,
-        error_messages={"required": "Pick what the person said."},
+        error_messages={"required": "Choose the answer."},
     )
     purposes = forms.MultipleChoiceField(
-        label="To what",
+        label="Purposes",
         choices=Purpose.choices,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Tick at least one."},
+        error_messages={"required": "Select at least one purpose."},
     )
-    how = forms.ChoiceField(label="How we know", choices=[(how.value, how.label) for how in How])
+    how = forms.ChoiceField(label="Source", choices=[(how.value, how.label) for how in How])
     when = MomentField(
-        label="When it was said",
+        label="Date and time",
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        error_messages={"required": "Say when.", "invalid": "Write a day and a time."},
+        error_messages={"required": "Enter the date and time.", "invalid": "Enter a valid date and time."},
     )
     note = forms.CharField(
         label="Note",
         max_length=2000,
         widget=forms.Textarea({"rows": 4, "autocomplete": "off"}),
-        help_text="Who heard or read it, and the words as far as you have them. It is sealed, and is the evidence.",
-        error_messages={"required": "Write down how it was said: it is the only evidence there will be."},
+        help_text="Name the team member who heard or read it, and quote the caller. The note is encrypted evidence.",
+        error_messages={"required": "Enter a note. It is the only evidence of this entry."},
     )
     by_guardian = forms.BooleanField(
-        label="A guardian agrees for a minor",
+        label="A guardian consents for a minor",
         required=False,
-        help_text="Below the age at which their own consent counts, a minor's yes does not suffice.",
+        help_text="Required if the minor is too young to consent.",
     )
     proof = LineField(
-        label="Proof that they are the guardian",
+        label="Proof of guardianship",
         required=False,
         max_length=200,
-        help_text="What you saw and when, such as a birth certificate or a court order.",
+        help_text="What you saw and when, such as a birth certificate or court order.",
     )
     majority_on = DayField(
         label="The minor comes of age on",
         required=False,
-        help_text="The guardian's consent counts until that day.",
+        help_text="The guardian's consent applies until that date.",
     )
     tap = forms.UUIDField(widget=forms.HiddenInput)
 
@@ -124,15 +124,15 @@ class SaidForm(forms.Form):
     def clean_when(self) -> datetime:
         said = cast(datetime, self.cleaned_data["when"]).replace(tzinfo=self._zone)
         if said > self._at + timedelta(minutes=1):
-            raise forms.ValidationError("That lies in the future.")
+            raise forms.ValidationError("The time is in the future. Enter an earlier time.")
         if said < self._at - _EARLIEST:
-            raise forms.ValidationError("That is too long ago to be right.")
+            raise forms.ValidationError("The date is more than 20 years ago. Check the year.")
         return min(said, self._at)
 
     def clean_note(self) -> str:
         note = str(self.cleaned_data["note"]).strip()
         if len(note) < SHORTEST_NOTE:
-            raise forms.ValidationError(f"Say a little more: at least {SHORTEST_NOTE} characters.")
+            raise forms.ValidationError(f"Enter at least {SHORTEST_NOTE} characters.")
         return note
 
     def clean(self) -> dict[str, Any]:
@@ -140,14 +140,12 @@ class SaidForm(forms.Form):
         if not cleaned.get("by_guardian"):
             return cleaned
         if cleaned.get("kind") != EventKind.GIVEN:
-            self.add_error("by_guardian", "A no needs no guardian: record it as the person's.")
+            self.add_error("by_guardian", "An opt-out needs no guardian. Record it as the minor's own.")
         if len(str(cleaned.get("proof", "")).strip()) < SHORTEST_NOTE:
-            self.add_error("proof", f"Say what shows it, in at least {SHORTEST_NOTE} characters.")
+            self.add_error("proof", f"Describe the proof in at least {SHORTEST_NOTE} characters.")
         until = cleaned.get("majority_on")
         if until is None or until <= self._at.astimezone(self._zone).date():
-            self.add_error(
-                "majority_on", "Write the day on which the minor comes of age. It lies in the future."
-            )
+            self.add_error("majority_on", "Enter the future date on which the minor comes of age.")
         return cleaned
 
     def _guardian(self) -> Guardian | None:
@@ -174,7 +172,7 @@ class MinorForm(forms.Form):
     majority_on = DayField(
         label="They come of age on",
         required=False,
-        help_text="Leave it empty where nobody knows. Then only a guardian's consent counts.",
+        help_text="Leave empty if unknown. Then only a guardian's consent counts.",
     )
 
 

@@ -14,7 +14,7 @@ from callprivacy.lib.forms import DayField, LineField
 from consent.enums import PostedWhere
 from consent.models import NoticeVersion
 
-_EVERY = "Every number"
+_EVERY = "All numbers"
 
 
 def _numbers(rows: Iterable[TrackingNumber]) -> list[tuple[str, str]]:
@@ -27,9 +27,9 @@ class PostedFilter(forms.Form):
     number = forms.ChoiceField(required=False)
     where = forms.ChoiceField(required=False, choices=[("", "Anywhere"), *PostedWhere.choices])
     state = forms.ChoiceField(
-        required=False, choices=[("", "Now and before"), ("now", "Hanging today"), ("ended", "Taken down")]
+        required=False, choices=[("", "Any state"), ("now", "Posted today"), ("ended", "Taken down")]
     )
-    on = DayField(label="Hanging on", required=False)
+    on = DayField(label="Posted on", required=False)
 
     def __init__(self, *args: Any, numbers: Iterable[TrackingNumber], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,25 +46,24 @@ class PostedForm(forms.Form):
     """A notice that hangs somewhere."""
 
     tracking_number = forms.ChoiceField(required=False)
-    where = forms.ChoiceField(label="What it is", choices=PostedWhere.choices)
-    place = LineField(
-        max_length=200, help_text="Where exactly: the address of the page, the name of the ad, the door."
-    )
+    where = forms.ChoiceField(label="Type", choices=PostedWhere.choices)
+    place = LineField(max_length=200, help_text="The exact place: page address, ad name or entrance.")
     version = forms.ChoiceField(
         label="Notice",
         required=False,
-        help_text="The posted notice whose words these are, if it is one of them.",
+        help_text="The posted notice that uses this text, if any.",
     )
     words = forms.CharField(
+        label="Text",
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Word for word as it stands there.",
+        help_text="Exact text as posted.",
     )
     from_on = DayField(label="Since")
-    to_on = DayField(label="Taken down on", required=False, help_text="Leave it empty while it hangs.")
+    to_on = DayField(label="Taken down on", required=False, help_text="Leave empty while it is posted.")
     picture = forms.FileField(
         required=False,
-        help_text="A screenshot, a photograph or a PDF of it, up to 8 MB. It is sealed as it arrives.",
+        help_text="A screenshot, photo or PDF, up to 8 MB. It is encrypted on upload.",
         error_messages={"empty": "The file is empty."},
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
@@ -80,14 +79,14 @@ class PostedForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._today = today
         self.fields["tracking_number"] = forms.ChoiceField(
-            label="Beside which number", required=False, choices=[("", _EVERY), *_numbers(numbers)]
+            label="Number", required=False, choices=[("", _EVERY), *_numbers(numbers)]
         )
         self.fields["version"] = forms.ChoiceField(
             label=self.fields["version"].label,
             required=False,
             help_text=self.fields["version"].help_text,
             choices=[
-                ("", "Words of their own"),
+                ("", "Other text"),
                 *((str(row.pk), f"{row.notice.name}, version {row.number}") for row in versions),
             ],
         )
@@ -101,14 +100,14 @@ class PostedForm(forms.Form):
     def clean_from_on(self) -> date:
         day: date = self.cleaned_data["from_on"]
         if day > self._today:
-            raise forms.ValidationError("That is in the future. Write it down on the day it hangs.")
+            raise forms.ValidationError("The date is in the future. Add the notice on the day it is posted.")
         return day
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         first, last = cleaned.get("from_on"), cleaned.get("to_on")
         if first and last and last <= first:
-            self.add_error("to_on", "It ends on a later day than the one on which it begins.")
+            self.add_error("to_on", "Enter a date after the start date.")
         return cleaned
 
 
@@ -124,5 +123,5 @@ class EndForm(forms.Form):
     def clean_to_on(self) -> date:
         day: date = self.cleaned_data["to_on"]
         if day > self._today:
-            raise forms.ValidationError("That is in the future. Write it down on the day it is taken down.")
+            raise forms.ValidationError("The date is in the future. Enter it on that day.")
         return day

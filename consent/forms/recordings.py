@@ -21,9 +21,9 @@ class UseForm(ReasonForm):
     """Why a recording is heard or a transcript read."""
 
     kind = forms.ChoiceField(
-        label="What for",
-        choices=[("", "Pick one"), *UseReason.choices],
-        error_messages={"required": "Pick what it is for."},
+        label="Purpose",
+        choices=[("", "Choose"), *UseReason.choices],
+        error_messages={"required": "Choose a purpose."},
     )
 
     field_order = ("kind", "reason")
@@ -36,21 +36,21 @@ class HandlingForm(forms.Form):
     """How long what is withheld stays, and what is kept here."""
 
     quarantine_hours = forms.IntegerField(
-        label="Hours until a withheld recording is erased",
+        label="Hours until a quarantined recording is deleted",
         min_value=1,
         max_value=HOURS_AT_MOST,
-        help_text="Counted from the decision; 72 is three days. Only while the client is live; then a compliance "
-        "officer saves other hours. Fewer count for what is withheld from then on, more for everything.",
+        help_text="Counted from the decision, with enforcement on. Then only a compliance officer can change it. "
+        "A shorter period applies to recordings quarantined later, a longer one to all.",
     )
     stores_recordings = forms.BooleanField(
         label="Store recordings here",
         required=False,
-        help_text="Allowed recordings are fetched from the tracker, sealed each under its own key, and can be played.",
+        help_text="Allowed recordings are fetched from the tracker and encrypted, each with its own key, for playback.",
     )
     takes_transcripts = forms.BooleanField(
-        label="Take transcripts in",
+        label="Import transcripts",
         required=False,
-        help_text="Numbers, cards and e-mail addresses are taken out before anything is stored. Off is safest.",
+        help_text="Phone numbers, card numbers and email addresses are redacted before storage. Off is safest.",
     )
 
     @classmethod
@@ -62,18 +62,18 @@ class HandlingForm(forms.Form):
 class PlaceForm(forms.Form):
     """The state or country of a caller's address."""
 
-    country = LineField(max_length=2, initial="US", help_text="Two letters, such as US or DE.")
+    country = LineField(max_length=2, initial="US", help_text="Two-letter code, such as US or DE.")
     region = LineField(label="State or province", required=False, max_length=8, help_text="Such as CA or ON.")
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()
         if len(country) != 2 or country in _NO_COUNTRIES or not places.is_place(country, ""):
-            raise forms.ValidationError("Write the two letters of a country, such as US or DE.")
+            raise forms.ValidationError("Enter a two-letter country code, such as US or DE.")
         return country
 
     def clean(self) -> dict[str, Any]:
         country = str(self.cleaned_data.get("country", ""))
         region = str(self.cleaned_data.get("region", "")).strip().upper()
         if region and country and not places.is_place(country, region):
-            self.add_error("region", "Write a state or province of that country in short, such as CA.")
+            self.add_error("region", "Enter the code of a state or province of that country, such as CA.")
         return self.cleaned_data | {"region": region}

@@ -34,9 +34,7 @@ class AsOfForm(forms.Form):
     def clean_as_of(self) -> date:
         day: date = self.cleaned_data["as_of"]
         if day > self.today:
-            raise forms.ValidationError(
-                "This day has not come yet. Write the day on which the file was made."
-            )
+            raise forms.ValidationError("The date is in the future. Enter the date of the file.")
         return day
 
 
@@ -46,13 +44,13 @@ class RegisterForm(AsOfForm):
     name = LineField(
         max_length=120,
         initial="National Do Not Call Registry",
-        help_text="The next file of the same name takes this one's place.",
+        help_text="The next file with this name replaces this one.",
     )
     area_codes = LineField(
         required=False,
         max_length=2000,
         label="Area codes",
-        help_text="Those that the file is for, such as 212, 646. Empty: all of them.",
+        help_text="Area codes in the file, such as 212, 646. Leave empty for all.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     field_order = ("name", "client", "area_codes", "as_of", "file")
@@ -63,17 +61,15 @@ class RegisterForm(AsOfForm):
         self.fields["client"] = forms.ChoiceField(
             required=False,
             label="For",
-            choices=[("", "Every client"), *((slug, client.name) for slug, client in self._clients.items())],
-            help_text="A subscription that belongs to one client counts for that client alone.",
+            choices=[("", "All clients"), *((slug, client.name) for slug, client in self._clients.items())],
+            help_text="A client's own subscription applies to that client only.",
         )
         self.fields[
             "as_of"
-        ].help_text = (
-            "The day on which it was downloaded. After 31 days it is too old for calls that advertise."
-        )
+        ].help_text = "Download date. After 31 days, the list is outdated for marketing calls."
         self.fields["file"].help_text = (
-            "The full list as a flat text file, unpacked, up to 256 MB. It is sealed as it arrives and removed once it "
-            "is read; what stays cannot be read back into numbers."
+            "The full list as an uncompressed text file, up to 256 MB. It is encrypted on upload and deleted after it "
+            "is read. The stored form cannot be turned back into numbers."
         )
         self.order_fields(self.field_order)
 
@@ -84,11 +80,9 @@ class RegisterForm(AsOfForm):
         codes = re.split(r"[\s,;]+", self.cleaned_data["area_codes"].strip())
         codes = [code for code in codes if code]
         if any(_AREA_CODE(code) is None for code in codes):
-            raise forms.ValidationError("An area code has three digits. Write them with commas: 212, 646.")
+            raise forms.ValidationError("Enter three-digit area codes, separated by commas: 212, 646.")
         if len(set(codes)) > AREA_CODES_AT_MOST:
-            raise forms.ValidationError(
-                "These are more area codes than there are. Leave it empty for all of them."
-            )
+            raise forms.ValidationError("Enter at most 400 area codes, or leave empty for all.")
         return sorted(set(codes))
 
 
@@ -99,8 +93,8 @@ class AnswersForm(AsOfForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["as_of"].help_text = "The day on which the database answered."
+        self.fields["as_of"].help_text = "Date of the database's answer."
         self.fields["file"].help_text = (
-            "A CSV with a number and “yes”, “no” or “no data” on each line, and the day that was asked about; a column "
-            "“disconnected on” is read where there is one. Up to 32 MB, sealed as it arrives, removed once it is read."
+            "CSV with a number, “yes”, “no” or “no data”, and the date asked about on each line. A “disconnected on” "
+            "column is optional. Up to 32 MB, encrypted on upload, deleted after it is read."
         )

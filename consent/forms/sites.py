@@ -22,21 +22,19 @@ class SiteForm(forms.Form):
     """A place where calls are answered."""
 
     name = LineField(max_length=200, help_text="Such as Head office or Tampa call center.")
-    country = LineField(max_length=2, help_text="Two letters, such as US or DE.")
+    country = LineField(max_length=2, help_text="Two-letter code, such as US or DE.")
     region = LineField(
         label="State or province",
         required=False,
         max_length=8,
-        help_text="In short: CA, ON. Needed in the United States: without it the strictest state counts.",
+        help_text="Code such as CA or ON. In the United States, the strictest state applies without it.",
     )
-    is_default = forms.BooleanField(
-        label="The default: numbers that name no site are answered here", required=False
-    )
+    is_default = forms.BooleanField(label="Default site for numbers without a site", required=False)
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()
         if _COUNTRY(country) is None or not places.is_place(country, ""):
-            raise forms.ValidationError("Write the two letters of a country, such as US or DE.")
+            raise forms.ValidationError("Enter a two-letter country code, such as US or DE.")
         return country
 
     def clean(self) -> dict[str, Any]:
@@ -45,9 +43,7 @@ class SiteForm(forms.Form):
         country = cleaned.get("country", "")
         if region and country and not places.is_place(country, region):
             known = ", ".join(sorted(places.REGIONS.get(country, {}))[:6])
-            hint = (
-                f" Write its short form, such as {known}." if known else " Leave it empty for this country."
-            )
+            hint = f" Enter a code such as {known}." if known else " Leave it empty for this country."
             self.add_error("region", f"{country} has no {region}.{hint}")
         cleaned["region"] = region
         return cleaned
@@ -59,9 +55,10 @@ class AcknowledgementForm(forms.Form):
     person = LineField(max_length=120, help_text="The person who answers calls at this site.")
     acknowledged_on = DayField(label="Signed on")
     words = forms.CharField(
+        label="Text",
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What they signed, word for word.",
+        help_text="Exact text that the person signed.",
     )
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
@@ -71,7 +68,7 @@ class AcknowledgementForm(forms.Form):
     def clean_acknowledged_on(self) -> date:
         day: date = self.cleaned_data["acknowledged_on"]
         if day > self._today:
-            raise forms.ValidationError("That is in the future.")
+            raise forms.ValidationError("The date is in the future. Enter today or an earlier date.")
         return day
 
 
@@ -88,7 +85,7 @@ class NumbersForm(forms.Form):
         self, *args: Any, rows: Iterable[NumberAt], sites: Iterable[AnsweringSite], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", "The default"), *((str(site.pk), site.name) for site in sites)]
+        choices = [("", "Default site"), *((str(site.pk), site.name) for site in sites)]
         self._numbers = [row.number.pk for row in rows]
         for row in rows:
             self.fields[f"site_{row.number.pk}"] = forms.ChoiceField(

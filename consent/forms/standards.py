@@ -10,11 +10,11 @@ from consent.enums import Basis, Standard, UnknownAge
 from consent.services.standards import LONGEST_REASON
 
 _EXPLAINED = {
-    Standard.EXPRESS: "Express consent: recordings are kept only where the caller agreed by a key, a word or a form.",
-    Standard.ANNOUNCE: "Announced: an announcement on this call after which the caller stayed on is enough where "
-    "the law allows it.",
-    Standard.LEGAL_MINIMUM: "What the law asks: where one party's consent or a posted notice is enough, nothing "
-    "more is asked.",
+    Standard.EXPRESS: "Express consent: recordings are kept only if the caller consented by key, voice or form.",
+    Standard.ANNOUNCE: "Announced: if the law allows it, an announcement after which the caller stays on the line "
+    "is enough.",
+    Standard.LEGAL_MINIMUM: "Legal minimum: if the law accepts one party's consent or a posted notice, nothing "
+    "more is required.",
 }
 
 
@@ -27,20 +27,20 @@ class StandardForm(forms.Form):
     counts_claimed = forms.BooleanField(
         label="Claimed consent counts",
         required=False,
-        help_text="Anybody can type any number into the web form. Unless the number is proven by a code, the consent "
-        "is claimed (grade D) and does not count.",
+        help_text="Anyone can enter any number in the web form. Without verification by code, the consent is claimed "
+        "(grade D) and does not count.",
     )
     unknown_age = forms.ChoiceField(
-        label="A caller whose age nobody knows is read",
+        label="Callers of unknown age",
         choices=UnknownAge.choices,
         required=False,
     )
     reason = forms.CharField(
-        label="Why less than express consent of a proven number is enough",
+        label="Reason for less than express consent of a verified number",
         required=False,
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="At least 15 characters. Decisions that rest on claimed consent or an unknown age show it.",
+        help_text="At least 15 characters. Decisions based on claimed consent or an unknown age show it.",
     )
 
     def __init__(self, *args: Any, may_lower: bool, **kwargs: Any) -> None:
@@ -50,13 +50,13 @@ class StandardForm(forms.Form):
     def clean_standard(self) -> Standard:
         chosen = Standard(self.cleaned_data["standard"])
         if chosen != Standard.EXPRESS and not self._may_lower:
-            raise forms.ValidationError("Only a compliance officer chooses less than express consent.")
+            raise forms.ValidationError("Only a compliance officer can choose less than express consent.")
         return chosen
 
     def clean_counts_claimed(self) -> bool:
         counts = bool(self.cleaned_data["counts_claimed"])
         if counts and not self._may_lower:
-            raise forms.ValidationError("Only a compliance officer lets claimed consent count.")
+            raise forms.ValidationError("Only a compliance officer can let claimed consent count.")
         return counts
 
     def clean_unknown_age(self) -> UnknownAge:
@@ -69,7 +69,7 @@ class StandardForm(forms.Form):
             "counts_claimed"
         )
         if is_less and len(reason) < 15:
-            self.add_error("reason", "Write at least 15 characters: why is less than express consent enough?")
+            self.add_error("reason", "Enter a reason of at least 15 characters.")
         return cleaned
 
 
@@ -77,15 +77,15 @@ class DeclarationForm(forms.Form):
     """On what a client rests measuring its calls."""
 
     basis = forms.ChoiceField(
-        label="Lawful basis",
+        label="Legal basis",
         choices=[(each.value, each.label) for each in Basis if each != Basis.NOTICE],
     )
     balancing_test = forms.CharField(
         required=False,
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 10}),
-        help_text="Needed for legitimate interests: whose interest it is, why less will not do, and why the "
-        "callers' interests do not weigh more.",
+        help_text="Required for legitimate interests: the interest, why less data is not enough, and why the "
+        "callers' interests do not override it.",
     )
 
     def clean_basis(self) -> Basis:
@@ -97,6 +97,6 @@ class DeclarationForm(forms.Form):
         if cleaned.get("basis") == Basis.LEGITIMATE_INTERESTS and len(test) < 100:
             self.add_error(
                 "balancing_test",
-                "Weigh the interests in at least 100 characters. The text that ships is a start.",
+                "Enter a balancing test of at least 100 characters. You can start from the included text.",
             )
         return cleaned

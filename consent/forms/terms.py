@@ -16,16 +16,16 @@ _PURPOSES: Final = [(purpose.value, purpose.label) for purpose in terms.ASKED]
 
 class _Numbers(forms.Form):
     purposes = forms.MultipleChoiceField(
-        label="What the clause allows",
+        label="Purposes that the clause covers",
         choices=_PURPOSES,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Tick at least one: a clause that allows nothing covers nobody."},
+        error_messages={"required": "Select at least one purpose."},
     )
     numbers = forms.CharField(
-        label="Telephone numbers",
+        label="Phone numbers",
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         max_length=100_000,
-        help_text="Who signed: one number. For a list: one number a line, up to 2,000.",
+        help_text="One number for one signer. For a list, one number per line, up to 2,000.",
     )
 
     def __init__(self, *args: Any, country: str, **kwargs: Any) -> None:
@@ -39,11 +39,11 @@ class _Numbers(forms.Form):
         read = terms.read_numbers(self.cleaned_data["numbers"].splitlines(), country=self._country)
         if read.refused:
             lines = ", ".join(str(refusal.line) for refusal in read.refused[:10])
-            raise forms.ValidationError(f"No telephone number in line {lines}. Nothing was written down.")
+            raise forms.ValidationError(f"Fix the phone number in line {lines}. Nothing was saved.")
         if not read.numbers:
-            raise forms.ValidationError("Give at least one telephone number.")
+            raise forms.ValidationError("Enter at least one phone number.")
         if len(read.numbers) > terms.PEOPLE_AT_MOST:
-            raise forms.ValidationError(f"At most {terms.PEOPLE_AT_MOST:,} numbers at a time.")
+            raise forms.ValidationError(f"Enter at most {terms.PEOPLE_AT_MOST:,} numbers at a time.")
         return read.numbers
 
 
@@ -57,12 +57,12 @@ class TermsForm(_Numbers):
     name = LineField(max_length=120, help_text='A name that you recognize, such as "New patient form 2026".')
     signed_on = DayField(
         label="Signed on",
-        help_text="It speaks for calls after that day. For a list, the latest of its signatures.",
+        help_text="The document covers calls after this date. For a list, enter the latest signature date.",
     )
     is_list = forms.TypedChoiceField(
-        label="Who signed",
+        label="Signers",
         choices=[
-            ("no", "One person: the document bears that person's signature"),
+            ("no", "One person: the document has that person's signature"),
             ("yes", "Several people: the document attests that all of them signed"),
         ],
         coerce=lambda value: value == "yes",
@@ -70,16 +70,16 @@ class TermsForm(_Numbers):
         initial="no",
     )
     clause = forms.CharField(
-        label="The clause, word for word", max_length=5000, widget=forms.Textarea(attrs={"rows": 5})
+        label="Exact text of the clause", max_length=5000, widget=forms.Textarea(attrs={"rows": 5})
     )
     stands_apart = forms.BooleanField(
-        label="The clause stands apart from the other terms, with a box or a signature of its own",
+        label="The clause is separate from the other terms, with its own checkbox or signature",
         required=False,
-        help_text="In the EU and the UK, a clause among general terms is no consent.",
+        help_text="In the EU and the UK, a clause among general terms is not consent.",
     )
     file = forms.FileField(
-        label="The document",
-        help_text="A PDF or a picture of it, up to 10 MB. It is sealed as it arrives.",
+        label="Document",
+        help_text="A PDF or picture, up to 10 MB. It is encrypted on upload.",
         error_messages={"empty": "The file is empty.", "required": "Add the signed document."},
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
@@ -92,11 +92,11 @@ class TermsForm(_Numbers):
     def clean_signed_on(self) -> date:
         day: date = self.cleaned_data["signed_on"]
         if day > self._today:
-            raise forms.ValidationError("That day has not come yet.")
+            raise forms.ValidationError("The date is in the future. Enter today or an earlier date.")
         return day
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not cleaned.get("is_list", True) and len(cleaned.get("numbers", ("",))) > 1:
-            self.add_error("numbers", "One person signed, so give one number; or choose the list.")
+            self.add_error("numbers", "Enter one number for one signer, or choose several people.")
         return cleaned

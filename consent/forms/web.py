@@ -24,35 +24,35 @@ class SitesForm(forms.Form):
     """
 
     origins = forms.CharField(
-        label="Sites that may carry the form",
+        label="Sites allowed to embed the form",
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="One a line, such as https://www.example.com, without a path. Every subdomain is a site of its own.",
+        help_text="One per line, such as https://www.example.com, without a path. List each subdomain separately.",
     )
     swap_url = URLLineField(
         label="Number-swap script of the call tracker",
         required=False,
         max_length=500,
         assume_scheme="https",
-        help_text="Leave it empty and the numbers on the site stay as they are. It is loaded where nobody objects.",
+        help_text="Leave empty to keep the site's numbers as they are. It does not load for visitors who opt out.",
     )
     swap_integrity = LineField(
-        label="Its integrity hash",
+        label="Integrity hash of the script",
         required=False,
         max_length=120,
         widget=forms.TextInput(attrs={"spellcheck": "false", "placeholder": "sha384-…"}),
         help_text=(
-            "With it a changed script is not run."
-            " Leave it empty where the tracker changes its script without notice."
+            "Browsers do not run a script that does not match the hash."
+            " Leave empty if the tracker changes its script without notice."
         ),
     )
     swap_needs_consent = forms.BooleanField(
         label="Ask every visitor before numbers are swapped",
         required=False,
         help_text=(
-            "Without it only visitors outside the Americas and Australia are asked, by their time zone;"
-            " whoever cannot be placed is asked too."
+            "If off, visitors are asked only if their time zone is outside the Americas and Australia,"
+            " or unknown."
         ),
     )
 
@@ -61,7 +61,7 @@ class SitesForm(forms.Form):
         if not may_swap:
             for name in ("swap_url", "swap_integrity"):
                 self.fields[name].disabled = True
-                self.fields[name].help_text = "Who manages connections may change it."
+                self.fields[name].help_text = "Only a team member who manages connections can change this."
 
     def clean_origins(self) -> list[str]:
         """
@@ -75,11 +75,11 @@ class SitesForm(forms.Form):
             origin = origin_of(line)
             if origin is None:
                 raise ValidationError(
-                    f"Line {number} is no site. Write https:// and the host, such as https://www.example.com."
+                    f"Line {number} is not a valid site. Enter https:// and the host, such as https://www.example.com."
                 )
             found.append(origin)
         if len(set(found)) > MOST_SITES:
-            raise ValidationError(f"At most {MOST_SITES} sites.")
+            raise ValidationError(f"Enter at most {MOST_SITES} sites.")
         return sorted(set(found))
 
     def clean_swap_url(self) -> str:
@@ -90,7 +90,7 @@ class SitesForm(forms.Form):
         """
         url = str(self.cleaned_data["swap_url"])
         if url and not url.startswith("https://"):
-            raise ValidationError("Write the script's address with https://.")
+            raise ValidationError("Enter a script address that starts with https://.")
         return url
 
     def clean_swap_integrity(self) -> str:
@@ -101,12 +101,12 @@ class SitesForm(forms.Form):
         """
         said = str(self.cleaned_data["swap_integrity"]).strip()
         if said and _INTEGRITY(said) is None:
-            raise ValidationError("Write it as sha384- and the hash in Base64, as the tracker gives it.")
+            raise ValidationError("Enter sha384- and the hash in Base64, as the tracker provides it.")
         return said
 
     def clean(self) -> dict[str, Any]:
         """A hash is of a script."""
         said: dict[str, Any] = super().clean() or {}
         if said.get("swap_integrity") and not said.get("swap_url") and "swap_url" not in self.errors:
-            self.add_error("swap_url", "Write the address of the script that this is the hash of.")
+            self.add_error("swap_url", "Enter the address of the script that this hash belongs to.")
         return said

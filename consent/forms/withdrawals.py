@@ -13,15 +13,15 @@ from consent.enums import OnWithdrawal
 _CHOICES = [
     (
         OnWithdrawal.MENU.value,
-        "Move the number to our phone menu: it asks before anything is recorded, and remembers who said never.",
+        "Move the number to our phone menu: it asks before recording and remembers opt-outs.",
     ),
     (
         OnWithdrawal.OFF.value,
-        "Turn the tracker's recording off for this client: a letter to the tracker is drafted.",
+        "Turn off the tracker's recording for this client: CallPrivacy drafts a letter to the tracker.",
     ),
     (
         OnWithdrawal.DELETE.value,
-        "Delete after each call: the tracker still records this caller, and each recording is asked to be deleted.",
+        "Delete after each call: the tracker still records, and CallPrivacy requests each recording's deletion.",
     ),
 ]
 
@@ -29,9 +29,9 @@ _CHOICES = [
 class ChoiceForm(forms.Form):
     """How a tracker that cannot ask leaves a caller unrecorded."""
 
-    choice = forms.ChoiceField(label="What to do", widget=forms.RadioSelect, choices=_CHOICES)
+    choice = forms.ChoiceField(label="Action", widget=forms.RadioSelect, choices=_CHOICES)
     for_all = forms.BooleanField(
-        label="Do the same for every later withdrawal at this tracker, without asking again", required=False
+        label="Use this action for all later withdrawals at this tracker", required=False
     )
 
 
@@ -39,7 +39,7 @@ class LetterForm(forms.Form):
     """The letter as it went out."""
 
     words = forms.CharField(
-        label="The letter", max_length=4000, widget=forms.Textarea(attrs={"rows": 14}), strip=True
+        label="Letter", max_length=4000, widget=forms.Textarea(attrs={"rows": 14}), strip=True
     )
 
 
@@ -47,10 +47,10 @@ class ReplyForm(forms.Form):
     """What the vendor answered."""
 
     words = forms.CharField(
-        label="The answer",
+        label="Reply",
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Without a telephone number: case number, date, name of whoever answered.",
+        help_text="Case number, date and contact name. Do not include a phone number.",
     )
 
 
@@ -59,21 +59,21 @@ class DoneForm(forms.Form):
 
     receipt = LineField(
         max_length=300,
-        help_text="What shows it: a case number, the vendor's date, what you saw on its page.",
+        help_text="Case number, the vendor's date, or what you saw on its page.",
     )
-    was_checked = forms.BooleanField(label="I looked at the vendor's own page, and it is done there")
+    was_checked = forms.BooleanField(label="I checked the vendor's own page and the step is done there")
 
 
 class DestinationForm(forms.Form):
     """Where numbers are sent for advertising."""
 
     name = LineField(max_length=120)
-    contact = LineField(max_length=200, required=False, help_text="The address or page to write to.")
+    contact = LineField(max_length=200, required=False, help_text="Email address or contact page.")
     instructions = forms.CharField(
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="How somebody is removed there.",
+        help_text="How to remove a person from this destination.",
     )
 
 
@@ -86,17 +86,17 @@ class EndpointForm(forms.Form):
 
     name = LineField(max_length=120, help_text='Your name for the system, such as "Our CRM".')
     url = URLLineField(
-        label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
+        label="Address", max_length=500, assume_scheme="https", help_text="A public https address."
     )
     with_number = forms.BooleanField(
-        label="Tell it callers' numbers",
+        label="Include callers' numbers",
         required=False,
-        help_text="Without it your system is told the caller's id and a digest of the number, which our interface "
-        "gives it for a number it asks about.",
+        help_text="If off, messages contain the caller's ID and a digest of the number. Your system can get the digest "
+        "of a known number from the API.",
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, may_number: bool) -> None:
         super().__init__(data)
         if not may_number:
             self.fields["with_number"].disabled = True
-            self.fields["with_number"].help_text = "A compliance officer may switch it on."
+            self.fields["with_number"].help_text = "Only a compliance officer can turn this on."

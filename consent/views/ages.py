@@ -64,7 +64,7 @@ def choose_for_client(request: StaffRequest, client: Client) -> HttpResponse:
     """What holds at one client; an officer chooses."""
     may_choose = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     if request.method == "POST" and not may_choose:
-        raise PermissionDenied("How old a consent may become is chosen by a compliance officer.")
+        raise PermissionDenied("Only a compliance officer can change consent expiry.")
     behind, now = selectors.of_agency(client.agency_id), selectors.of_client(client)
     form = AgesForm(request.POST or None, now=now, of_agency=behind)
     context: dict[str, Any] = {
@@ -133,7 +133,7 @@ def _saved(
     count = _sum(effects)
     messages.success(
         request,
-        f"Saved. {count:,} consent{'s' if count != 1 else ''} end now; it takes a moment until all show it."
+        f"Saved. {count:,} consent{'s' if count != 1 else ''} end now. Pages update within minutes."
         if count
         else "Saved. Nothing ends today.",
     )

@@ -82,7 +82,7 @@ class Who:
     @property
     def name(self) -> str:
         """The stable name."""
-        return people.name_of(self.caller_id) if self.caller_id else "A caller who withholds the number"
+        return people.name_of(self.caller_id) if self.caller_id else "Caller without caller ID"
 
     def address(self, language: Language) -> str:
         """Where the desk shows this person."""
@@ -240,10 +240,10 @@ def _call_back(row: CallBack | None) -> dict[str, Any] | None:
         return None
     words = {
         WaitingState.WAITING: ("Your phone is about to ring.", "info"),
-        WaitingState.SENT: ("Your phone rings. Press any key when you have answered.", "info"),
-        WaitingState.DONE: ("You were connected with the caller.", "good"),
-        WaitingState.FAILED: (row.last_error or "It did not work.", "bad"),
-        WaitingState.CANCELLED: ("It was given up.", "warn"),
+        WaitingState.SENT: ("Your phone is ringing. Press any key when you answer.", "info"),
+        WaitingState.DONE: ("The call connected you with the caller.", "good"),
+        WaitingState.FAILED: (row.last_error or "The call failed. Try again.", "bad"),
+        WaitingState.CANCELLED: ("The call was canceled.", "warn"),
     }
     text, tone = words[WaitingState(row.state)]
     return {
@@ -274,7 +274,7 @@ def find(request: StaffRequest) -> HttpResponse:
     form = DeskNumberForm(request.POST, clients=clients)
     client = next((one for one in clients if one.slug == form.data.get("client")), None)
     if client is None:
-        messages.warning(request, "Choose first whose calls you answer.")
+        messages.warning(request, "Choose a client first.")
         return redirect("consent:desk")
     if form.is_valid():
         try:
@@ -282,7 +282,7 @@ def find(request: StaffRequest) -> HttpResponse:
                 client=client, number=form.cleaned_data["number"], by=request.actor, at=request.at
             )
         except finding.NotANumberError:
-            form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+            form.add_error("number", "Enter a valid phone number with its country code, such as +1.")
         else:
             return redirect(Who(client, caller_id, None).address(Language.ENGLISH))
     return _ask_who(request, clients, selectors.running(clients, at=request.at), client, form)
@@ -295,7 +295,7 @@ def tap(request: StaffRequest, client: Client) -> HttpResponse:
     """One tap: what the person was told or said is written down, and what it asks is done at once."""
     form = TapForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "Choose who is on the phone, then tap what was said.")
+        messages.warning(request, "Choose the caller first, then record the answer.")
         return redirect(f"{reverse('consent:desk')}?client={client.slug}")
     said = form.cleaned_data
     calls = selectors.running([client], at=request.at)
@@ -328,10 +328,10 @@ def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: L
         return
     version = selectors.script(who.client, language)
     if version is None:
-        messages.warning(request, "No words for agents are in force in this language. Publish them first.")
+        messages.warning(request, "No notice for agents is in force in this language. Publish one first.")
     elif deed == SPOKE:
         desk.speak_notice(version=version, **facts)
-        messages.success(request, "Written down: you have spoken the notice.")
+        messages.success(request, "Saved: you read the notice.")
     elif deed in {AGREE, AGREE_CALL}:
         scope = Scope.STANDING if deed == AGREE else Scope.THIS_CALL
         desk.agree(version=version, scope=scope, **facts)
@@ -339,32 +339,30 @@ def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: L
             client=who.client, caller_id=who.caller_id, purposes=version.notice.purposes, at=request.at
         )
         if against:
-            messages.warning(request, f"Written down. {against}")
+            messages.warning(request, f"Consent saved. {against}")
             return
-        far = "from now on, until they say otherwise" if deed == AGREE else "for this call"
-        messages.success(request, f"Written down: they agree {far}.")
+        far = "from now on, until withdrawn" if deed == AGREE else "for this call"
+        messages.success(request, f"Consent saved {far}.")
 
 
 def _note_minor(request: StaffRequest, who: Who) -> None:
     if who.caller_id is None:
-        raise desk.NobodyError("The number is withheld: there is nobody of whom it could be noted.")
+        raise desk.NobodyError("You cannot mark this caller as a minor because the call has no caller ID.")
     caller = Caller(pk=who.caller_id, client_id=who.client.pk)
     minors.mark(client=who.client, caller=caller, by=request.actor, at=request.at)
-    messages.success(request, "Noted: a minor. A notice alone never suffices from now on.")
+    messages.success(request, "Caller marked as a minor. A notice alone is no longer enough.")
 
 
 def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetime) -> str:
     when = stopped.at.astimezone(ZoneInfo(client.time_zone))
     if not stopped.events:
-        return "That was written down already."
+        return "This answer was saved already."
     if deed == TAKE_OFF:
-        return (
-            f"Taken off at {when:%H:%M:%S %Z}. Nobody calls or texts this number for {client.name} any more."
-        )
-    words = f"Stopped here at {when:%H:%M:%S %Z}."
+        return f"Opt-out saved at {when:%H:%M:%S %Z}. Do not call or text this number for {client.name}."
+    words = f"Stopped at {when:%H:%M:%S %Z}."
     if stopped.recordings:
-        words += " The recording that runs is being stopped"
-        words += " and deleted." if is_live(client) else "; it is deleted there once the client is live."
+        words += " The active recording is being stopped"
+        words += " and deleted." if is_live(client) else "; it is deleted there once enforcement is on."
     return words
 
 
@@ -380,7 +378,7 @@ def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
     calls = selectors.running(clients, at=request.at)
     who = _who(client, calls, caller_id=caller_id, call_id=None)
     if who is None or caller_id is None:
-        messages.warning(request, "Choose first who is to be called back.")
+        messages.warning(request, "Choose the caller to call back first.")
         return redirect(f"{reverse('consent:desk')}?client={client.slug}")
     if form.is_valid():
         try:
@@ -392,11 +390,9 @@ def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
                 at=request.at,
             )
         except finding.NotANumberError:
-            form.add_error(
-                "own_number", "Your own number is no phone number. Write it with its country code."
-            )
+            form.add_error("own_number", "Enter a valid phone number with its country code, such as +1.")
         except call_backs.NotToCallError as error:
-            messages.warning(request, f"Not called. {error}")
+            messages.warning(request, f"The call was not placed. {error}")
         except (call_backs.NoLineError, call_backs.NoNumberError) as error:
             messages.warning(request, str(error))
             return redirect(who.address(form.language_said))

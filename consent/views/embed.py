@@ -30,8 +30,8 @@ from consent.views.public import record
 
 _JSON: Final = "application/json"
 _PREFLIGHT_FOR: Final = "600"
-_NOT_FOUND: Final = {"error": "not_found", "detail": "No form is here.", "field": ""}
-_FOREIGN: Final = {"error": "foreign_site", "detail": "This site may not carry this form.", "field": ""}
+_NOT_FOUND: Final = {"error": "not_found", "detail": "No form exists at this address.", "field": ""}
+_FOREIGN: Final = {"error": "foreign_site", "detail": "This site cannot use this form.", "field": ""}
 # What the script itself has to say; everything else stands on our own pages.
 _SAYS: Final = ("number", "give_button", "stop_all", "more_link", "receipt_link", "none_ticked", "bad_number",
                 "preview", "policy", "withdraw_how", "unknown_limit")  # fmt: skip

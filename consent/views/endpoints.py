@@ -74,7 +74,7 @@ def show_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
 def ping(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
     """Send a message that says nothing."""
     webhooks.ping(endpoint=_find(client, endpoint_id), by=request.actor, at=request.at)
-    messages.success(request, "A test message is on its way; reload in a minute to see what came of it.")
+    messages.success(request, "Test message queued. Reload in a minute to see the result.")
     return redirect("consent:endpoint", client.slug, endpoint_id)
 
 
@@ -98,7 +98,7 @@ def switch_number(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
         access.require(request, AgencyRight.SIGN_OFF, client)
     if webhooks.switch_number(endpoint=_find(client, endpoint_id), on=on, by=request.actor, at=request.at):
         messages.success(
-            request, "It is told callers' numbers from now on." if on else "It is told no number any more."
+            request, "Messages now include numbers." if on else "Messages no longer include numbers."
         )
     return redirect("consent:endpoint", client.slug, endpoint_id)
 
@@ -108,7 +108,7 @@ def switch_number(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
 def close_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
     """Tell it nothing more."""
     if webhooks.close_endpoint(endpoint=_find(client, endpoint_id), by=request.actor, at=request.at):
-        messages.success(request, "It is told nothing more. What waited for it was dropped.")
+        messages.success(request, "Endpoint closed. Pending messages are discarded.")
     return redirect("consent:endpoints", client.slug)
 
 
@@ -119,9 +119,9 @@ def send_again(request: StaffRequest, client: Client, endpoint_id: UUID, deliver
     rows = WebhookDelivery.objects.for_client(client).filter(endpoint=_find(client, endpoint_id))
     delivery = get_object_or_404(rows, pk=delivery_id)
     if webhooks.send_again(delivery=delivery, by=request.actor, at=request.at):
-        messages.success(request, "It is sent again within a minute.")
+        messages.success(request, "Message queued. It is sent again within a minute.")
     else:
-        messages.info(request, "This message cannot be sent again: it was taken, or its contents have left.")
+        messages.info(request, "Not sent: the message was delivered, or its contents are deleted.")
     return redirect("consent:endpoint", client.slug, endpoint_id)
 
 
@@ -134,9 +134,9 @@ def list_destinations(request: StaffRequest, client: Client) -> HttpResponse:
         try:
             destinations.add(client=client, by=request.actor, at=request.at, **form.cleaned_data)
         except destinations.NameTakenError:
-            form.add_error("name", "There is a destination of this name already.")
+            form.add_error("name", "A destination with this name exists already. Choose another name.")
         else:
-            messages.success(request, "Every later opt-out of sharing opens a step there.")
+            messages.success(request, "Destination added. Later opt-outs of sharing open a step for it.")
             return redirect("consent:destinations", client.slug)
     context = {
         "client": client,
@@ -152,5 +152,5 @@ def close_destination(request: StaffRequest, client: Client, destination_id: UUI
     """Nothing is sent there any more."""
     row = get_object_or_404(AdDestination.objects.for_client(client), pk=destination_id)
     if destinations.close(destination=row, by=request.actor, at=request.at):
-        messages.success(request, "Noted: nothing is sent there any more. Open steps stay open.")
+        messages.success(request, "Destination ended. Open vendor steps stay open.")
     return redirect("consent:destinations", client.slug)

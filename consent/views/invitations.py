@@ -33,20 +33,20 @@ from consent.views.voice import busy
 
 LIST_AT_MOST: Final = 2 * 1024 * 1024
 ANSWERS: Final = 60
-_CHANGED: Final = "Somebody on it was erased at this moment. Send it again; nothing was written down."
+_CHANGED: Final = "Nothing was saved because a person on it was erased at the same moment. Submit it again."
 _LEFT_BY_LAW: Final = (
-    "{count:,} people were left out: where they or the client are, a mail that asks for a consent to be contacted or to"
-    " share is advertising, and they have not agreed to be contacted."
+    "{count:,} people were skipped. Under the law of their place or the client's, an email that asks for consent to"
+    " contact or sharing is advertising, and they have not consented to contact."
 )
 _SAID: Final = {
-    Outcome.WITHDRAWN: "A withdrawal: it counts from now.",
-    Outcome.AGREED: "The answer to an invitation: agreed, and written down.",
-    Outcome.REFUSED: "The answer to an invitation: no, and written down.",
-    Outcome.NOTHING: "Nothing in it speaks of consent; nothing was written down.",
-    Outcome.BOUNCED: "A letter of ours came back; nothing more is sent there.",
-    Outcome.ROBOT: "A machine wrote it; nothing was written down.",
-    Outcome.WAITING: "It waits for a person: read it among the messages.",
-    Outcome.KNOWN: "This message was taken in before; nothing changed.",
+    Outcome.WITHDRAWN: "Withdrawal saved. It applies now.",
+    Outcome.AGREED: "Reply to an invitation: consent saved.",
+    Outcome.REFUSED: "Reply to an invitation: refusal saved.",
+    Outcome.NOTHING: "The message does not mention consent. Nothing was saved.",
+    Outcome.BOUNCED: "The message is a bounce. No more invitations are sent to that address.",
+    Outcome.ROBOT: "The message is an automatic reply. Nothing was saved.",
+    Outcome.WAITING: "The message needs review. Find it among the replies.",
+    Outcome.KNOWN: "This message was imported before. Nothing changed.",
 }
 
 
@@ -91,7 +91,7 @@ def _ask(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
     refused: tuple[invitations.Refusal, ...] = ()
     if request.method == "POST":
         if handler.is_too_large:
-            form.add_error("file", "The list is larger than 2 MB. Send it in parts.")
+            form.add_error("file", "The list is larger than 2 MB. Split it and upload the parts.")
         if form.is_valid():
             read = _read(client, form.cleaned_data["file"])
             refused = read.refused
@@ -105,18 +105,18 @@ def _ask(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                     at=request.at,
                 )
             except invitations.NothingToAskError as error:
-                form.add_error("file", str(error) if read.people else "Nobody on this list can be asked.")
+                form.add_error("file", str(error) if read.people else "No one on this list can be invited.")
             except tenancy.ClientLeftError as error:
                 form.add_error(None, str(error))
             except ledger.CallerGoneError:
                 form.add_error(None, _CHANGED)
             else:
                 nudge_invitations(client.agency_id)
-                messages.success(request, f"{batch.size:,} people are asked, sixty a minute.")
+                messages.success(request, f"{batch.size:,} people will be invited, 60 a minute.")
                 if batch.left_by_law:
                     messages.warning(request, _LEFT_BY_LAW.format(count=batch.left_by_law))
                 for each in refused[:10]:
-                    messages.warning(request, f"Line {each.line} was left out: {each.why}.")
+                    messages.warning(request, f"Line {each.line} was skipped: {each.why}.")
                 return redirect("consent:batch", client.slug, batch.pk)
     context = _context(client, form=form, refused=refused[:20], versions=selectors.versions_to_send(client))
     return render(request, "consent/invitations_new.html", context)
@@ -144,7 +144,7 @@ def pause_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpRe
     row = get_object_or_404(selectors.batches(client), pk=batch_id)
     is_paused = row.paused_at is None
     if invitations.pause(batch=row, is_paused=is_paused, by=request.actor, at=request.at):
-        messages.success(request, "Nothing more of it is sent." if is_paused else "Sending goes on.")
+        messages.success(request, "Sending paused." if is_paused else "Sending resumed.")
         if not is_paused:
             nudge_invitations(client.agency_id)
     return redirect("consent:batch", client.slug, row.pk)
@@ -168,7 +168,7 @@ def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> Htt
     form = MailForm(request.POST or None, request.FILES or None)
     if request.method == "POST":
         if handler.is_too_large:
-            form.add_error("file", "The message is larger than 2 MB.")
+            form.add_error("file", "The message is larger than 2 MB. Import a smaller one.")
         if form.is_valid():
             try:
                 with opened(client.pk, form.cleaned_data["file"].stored) as stream:

@@ -117,13 +117,13 @@ def list_packs(request: StaffRequest) -> HttpResponse:
             )
         except PackError as error:
             faults = error.faults
-            form.add_error("file", "These rules cannot decide. What is wrong stands below.")
+            form.add_error("file", "The file has errors. Fix the errors below and import it again.")
         except services.SameRulesError as error:
             form.add_error("file", str(error))
         else:
             nudge_on_commit(count_packs, request.agency.pk)
             messages.success(
-                request, "The rules are read. What they change is being counted; nothing decides yet."
+                request, "Rules imported. Their effect is being counted. They are not in force yet."
             )
             return redirect("consent:pack", pack.pk)
     context = {
@@ -246,14 +246,14 @@ def _progress(pack: RulePack, now: Rules) -> dict[str, Any]:
     return {
         "id": "pack-progress",
         "url": reverse("consent:pack_progress", args=[pack.pk]),
-        "label": "Counted" if is_counted else "Deciding again by the new rules",
+        "label": "Counted" if is_counted else "Applying the new rules",
         "value": count.finished,
         "max": count.clients or None,
         "done": is_counted,
         "rows": [
-            {"label": "Decisions looked at", "value": f"{count.counted:,}"},
-            {"label": "Would be withheld", "value": f"{count.newly_withheld:,}"},
-            {"label": "Would be allowed", "value": f"{count.newly_allowed:,}"},
+            {"label": "Decisions counted", "value": f"{count.counted:,}"},
+            {"label": "Newly quarantined", "value": f"{count.newly_withheld:,}"},
+            {"label": "Newly allowed", "value": f"{count.newly_allowed:,}"},
         ],
     }
 
@@ -289,9 +289,7 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         nudge_on_commit(count_packs, request.agency.pk)
-        messages.success(
-            request, "These rules decide from now on. Every client's recordings are decided anew."
-        )
+        messages.success(request, "Rules are in force. All clients' recordings are decided again.")
     return redirect("consent:pack", pack.pk)
 
 
@@ -316,7 +314,7 @@ def return_to_shipped(request: StaffRequest) -> HttpResponse:
     """Let the shipped rules decide again."""
     form = ReturnForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "Write at least 15 characters: why the shipped rules again?")
+        messages.warning(request, "Enter a reason of at least 15 characters.")
         return redirect("consent:packs")
     try:
         services.return_to_shipped(
@@ -329,7 +327,7 @@ def return_to_shipped(request: StaffRequest) -> HttpResponse:
     else:
         nudge_on_commit(count_packs, request.agency.pk)
         messages.success(
-            request, "The shipped rules decide again. Every client's recordings are decided anew."
+            request, "The shipped rules are in force. All clients' recordings are decided again."
         )
     return redirect("consent:packs")
 
@@ -364,9 +362,7 @@ def sign_off(request: StaffRequest) -> HttpResponse:
         except (services.UnknownRuleError, services.SignedAlreadyError) as error:
             messages.warning(request, str(error))
         else:
-            messages.success(
-                request, "Counsel's approval is written down. It holds while the rule stays as it is."
-            )
+            messages.success(request, "Approval saved. It applies until the rule changes.")
         place = selectors.place_key(rule.country, rule.region)
         return redirect(f"{reverse('consent:law')}?place={place}")
     line = selectors.RuleLine(rule, selectors.sign_offs([rule]).get(rule.id), False)

@@ -37,12 +37,12 @@ from consent.tasks.list_checks import nudge_check
 
 SHOWN: Final = 50
 _WORDS: Final = {
-    JobState.DRAFT: "Waiting for you",
-    JobState.QUEUED: "Waiting for a worker",
+    JobState.DRAFT: "Not started",
+    JobState.QUEUED: "Queued",
     JobState.RUNNING: "Checking the numbers",
-    JobState.DONE: "The list is checked",
-    JobState.FAILED: "The list could not be checked",
-    JobState.CANCELLED: "Stopped",
+    JobState.DONE: "Checked",
+    JobState.FAILED: "Check failed",
+    JobState.CANCELLED: "Canceled",
 }
 _TONES: Final = {
     JobState.DRAFT: "warn",
@@ -119,9 +119,7 @@ def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> Htt
     form = ListForm(request.POST or None, request.FILES or None)
     if request.method == "POST":
         if handler.is_too_large:
-            form.add_error(
-                "file", "The list is larger than 32 MB. Check it in parts, or compress it with gzip."
-            )
+            form.add_error("file", "The list is larger than 32 MB. Split it or compress it with gzip.")
         if form.is_valid():
             check = _create(request, client, form)
             if check is not None:
@@ -196,7 +194,7 @@ def start(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse
     check = _find(client, check_id)
     head = _head(client, check) if check.state == JobState.DRAFT else None
     if head is None:
-        messages.warning(request, "This list was started already, or is gone.")
+        messages.warning(request, "This check has started already, or the list is deleted.")
         return redirect("consent:list_check", client.slug, check.pk)
     form = ColumnsForm(request.POST, head=head)
     if not form.is_valid():
@@ -227,7 +225,7 @@ def cancel(request: StaffRequest, client: Client, check_id: UUID) -> HttpRespons
     except list_checks.NotReadyError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Stopped. The list is deleted.")
+        messages.success(request, "Check canceled. The list is deleted.")
     return redirect("consent:client_lists", client.slug)
 
 
@@ -291,7 +289,9 @@ def take(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
     """Ask why, write it down, and give the rows of the list with their verdicts."""
     check = _find(client, check_id)
     if not _may_take(request, check):
-        raise PermissionDenied("You may not see the numbers of a list that somebody else brought.")
+        raise PermissionDenied(
+            "You do not have permission to see the numbers of a list that another team member uploaded."
+        )
     form = TakeForm(request.POST or None)
     context = _context(client, check, form=form, is_there=list_checks.is_there(check, at=request.at))
     if request.method != "POST" or not form.is_valid():

@@ -58,7 +58,7 @@ class SendGridView(_Bounded, SendGridInboundWebhookView):
         except ValueError:
             charsets = {}
         if not all(mail_in.is_charset(str(charset).lower()) for charset in charsets.values()):
-            raise UnreadableError("The message is written in a character set that no mail is written in.")
+            raise UnreadableError("The message uses an unknown character set.")
         return super().esp_to_anymail_event(esp_event)
 
 
@@ -73,7 +73,7 @@ def _headers(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "From", _names([event.get("FromFull") or {}])
     yield "From", event.get("ReplyTo") or ""  # bounded as a sender is
     if any(len(_names(event.get(field) or [])) > _RECIPIENTS_AT_MOST for field in _RECIPIENTS):
-        raise UnreadableError("The message has recipients over 8 KB and was not read.")
+        raise UnreadableError("The message was not read because its recipient list is over 8 KB.")
     for attachment in event.get("Attachments", []):
         yield "Content-Type", attachment["ContentType"]
         yield "Content-Disposition", attachment.get("Name") or ""

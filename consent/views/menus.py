@@ -96,7 +96,7 @@ def add_menu(request: StaffRequest, client: Client) -> HttpResponse:
         except menus.MenuTakenError as error:
             form.add_error("number", str(error))
         else:
-            messages.success(request, "The menu is set up. Try it out, then let it answer calls.")
+            messages.success(request, "Menu created. Test it, then turn it on.")
             return redirect("consent:menu", client.slug, menu.pk)
     context = _context(
         client,
@@ -158,9 +158,9 @@ def activate_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpR
     try:
         menus.activate_menu(menu=menu, by=request.actor, at=request.at)
     except menus.NotReadyError as error:
-        messages.error(request, f"It cannot answer calls yet. {error}")
+        messages.error(request, f"The menu is not ready. {error}")
     else:
-        messages.success(request, "The menu answers calls from now on.")
+        messages.success(request, "Menu turned on. It answers calls now.")
     return redirect("consent:menu", client.slug, menu.pk)
 
 
@@ -170,7 +170,7 @@ def deactivate_menu(request: StaffRequest, client: Client, menu_id: UUID) -> Htt
     """Let calls go straight on, unrecorded."""
     menu = _find(client, menu_id)
     menus.deactivate_menu(menu=menu, by=request.actor, at=request.at)
-    messages.success(request, "Calls go straight on from now on, unrecorded and without a question.")
+    messages.success(request, "Menu turned off. Calls connect directly, without a question or a recording.")
     return redirect("consent:menu", client.slug, menu.pk)
 
 
@@ -212,7 +212,7 @@ def describe_account(request: StaffRequest, client: Client, connection_id: UUID)
             )
         except menus.OtherAccountError:
             form.add_error(
-                "secret", "This connection would be another account's: enter that account's token."
+                "secret", "This Account SID belongs to another account. Enter that account's auth token."
             )
         else:
             messages.success(request, "Saved.")

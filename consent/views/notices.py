@@ -71,7 +71,7 @@ def new_notice(request: StaffRequest, client: Client) -> HttpResponse:
         except notices.NameTakenError as error:
             form.add_error("name", str(error))
         else:
-            messages.success(request, "The draft is saved. Nobody is told by it before you publish it.")
+            messages.success(request, "Draft saved. Callers see or hear it only after you publish it.")
             return redirect("consent:notice", client.slug, notice.pk)
     context = _context(client, form=form, about=about, purposes=selectors.words_for(about["purposes"]))
     return render(request, "consent/notice_new.html", context)
@@ -165,7 +165,7 @@ def edit_draft(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRe
         except notices.PurposesFixedError as error:
             form.add_error("purposes", str(error))
         else:
-            messages.success(request, "The draft is saved.")
+            messages.success(request, "Draft saved.")
             return redirect(_draft_url(client, notice))
     context = _context(
         client,
@@ -198,7 +198,7 @@ def add_ready_words(request: StaffRequest, client: Client, notice_id: UUID) -> H
     except notices.NoDraftError as error:
         messages.warning(request, str(error))
         return redirect("consent:notice", client.slug, notice.pk)
-    messages.success(request, "The words are in the draft. Read it once more.")
+    messages.success(request, "Text added to the draft. Review it.")
     return redirect(_draft_url(client, notice))
 
 
@@ -212,7 +212,7 @@ def discard_draft(request: StaffRequest, client: Client, notice_id: UUID) -> Htt
     except notices.NoDraftError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "The draft is gone.")
+        messages.success(request, "Draft deleted.")
         if is_gone:
             return redirect("consent:notices", client.slug)
     return redirect("consent:notice", client.slug, notice.pk)
@@ -236,7 +236,7 @@ def publish(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRespo
         except (notices.DraftChangedError, notices.NoDraftError) as error:
             messages.warning(request, str(error))
         except notices.NotFitError:
-            messages.warning(request, "It is not published: something that it must say is missing.")
+            messages.warning(request, "Not published: required text is missing. Add it to the draft.")
         else:
             messages.success(request, f"Version {version.number} is in force.")
             return redirect("consent:notice", client.slug, notice.pk)
@@ -273,7 +273,7 @@ def retire(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRespon
         except notices.StillSpokenError as error:
             messages.warning(request, str(error))
         else:
-            messages.success(request, "It is out of force. Nobody is told by it any more.")
+            messages.success(request, "Notice retired. It is no longer used.")
         return redirect("consent:notice", client.slug, notice.pk)
     versions = selectors.versions_of(notice)
     callers = selectors.callers_by_version(client, notice=notice)

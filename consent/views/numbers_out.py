@@ -38,7 +38,7 @@ def _officers_only[**P](
 
     def guarded(request: StaffRequest, client: Client, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
-            raise PermissionDenied("All numbers of a client are for compliance officers.")
+            raise PermissionDenied("Only a compliance officer can export all numbers of a client.")
         return view(request, client, *args, **kwargs)
 
     return wraps(view)(guarded)

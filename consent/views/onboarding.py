@@ -177,12 +177,12 @@ def _words_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
 def save_agreed(request: StaffRequest, client: Client) -> HttpResponse:
     """Write down when the contracts were signed."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
-        raise PermissionDenied("What was agreed is written down by who manages clients.")
+        raise PermissionDenied("You do not have permission to enter contract dates.")
     form = AgreedForm(request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.ENGAGEMENT, form=form)
     setup.agree(client=client, facts=form.cleaned_data, by=request.actor, at=request.at)
-    messages.success(request, "The dates are written down.")
+    messages.success(request, "Dates saved.")
     return redirect(_url(client))
 
 
@@ -200,7 +200,7 @@ def connect(request: StaffRequest, client: Client) -> HttpResponse:
     except connections.VendorNotReviewedError as error:
         form.add_error("provider", str(error))
         return _show(request, client, step=SetupStep.TRACKER, form=form)
-    messages.success(request, "The tracker is connected. Paste the address at the tracker, as its page says.")
+    messages.success(request, "Tracker connected. Paste the address at the tracker as described on its page.")
     if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
         return redirect("calls:connection", client.slug, way.pk)
     return redirect(_url(client, SetupStep.TRACKER))
@@ -211,7 +211,7 @@ def connect(request: StaffRequest, client: Client) -> HttpResponse:
 def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     """Write down of each number whether it is recorded and what callers hear."""
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
-        raise PermissionDenied("Tracking numbers are changed by who manages connections.")
+        raise PermissionDenied("You do not have permission to change tracking numbers.")
     form = _numbers_form(request, client, request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.NUMBERS, form=form)
@@ -221,7 +221,7 @@ def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
         form.add_error(None, str(error))
         return _show(request, client, step=SetupStep.NUMBERS, form=form)
     nudge_decisions(client.agency_id)
-    messages.success(request, "The numbers are confirmed. Recordings are decided anew.")
+    messages.success(request, "Numbers confirmed. Recordings are decided again.")
     return redirect(_url(client))
 
 
@@ -234,7 +234,7 @@ def accept_fixes(request: StaffRequest, client: Client) -> HttpResponse:
         return _show(request, client, step=SetupStep.FINDINGS, form=form)
     made = setup.accept_fixes(client=client, fixes=form.fixes(), by=request.actor, at=request.at)
     tasks = f"{len(made)} task{'' if len(made) == 1 else 's'}"
-    messages.success(request, f"{tasks} to do at the tracker. Find them in the inbox.")
+    messages.success(request, f"{tasks} created for the tracker. Find them in the inbox.")
     return redirect(_url(client))
 
 
@@ -244,7 +244,7 @@ def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
     """Settle a step by saying so, or take it up again."""
     form = MarkForm(request.POST)
     if not form.is_valid():
-        messages.warning(request, "This step is not settled by saying so.")
+        messages.warning(request, "You cannot mark this step as done. Complete it on its page.")
         return redirect(_url(client))
     step = form.cleaned_data["step"]
     if form.cleaned_data["undo"]:
@@ -264,7 +264,7 @@ def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
 def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
     """What a blueprint would change at one client; then apply it."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
-        raise PermissionDenied("Blueprints change policies and roles: who manages clients applies them.")
+        raise PermissionDenied("You do not have permission to apply blueprints.")
     blueprint = _blueprint(request.GET.get("name", ""))
     if blueprint is None:
         return redirect(_url(client, SetupStep.BLUEPRINT))
@@ -305,7 +305,7 @@ def _signs(request: StaffRequest, plans: list[Plan]) -> bool:
     lowers = any(plan.lowers for plan in plans)
     if lowers and request.method == "POST" and not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied(
-            "This blueprint asks less than express consent: a compliance officer applies it."
+            "Only a compliance officer can apply this blueprint because it requires less than express consent."
         )
     return lowers
 
@@ -336,7 +336,7 @@ def list_blueprints(request: StaffRequest) -> HttpResponse:
                 client=client, blueprint=blueprint, by=request.actor, at=request.at, **form.cleaned_data
             )
         number = f"{len(chosen)} client{'' if len(chosen) == 1 else 's'}"
-        messages.success(request, f"{blueprint.title} is applied to {number}.")
+        messages.success(request, f"{blueprint.title} applied to {number}.")
         return redirect("consent:blueprints")
     context = {
         "blueprints": list(blueprint_selectors.blueprints().values()),

@@ -85,7 +85,7 @@ def _bars(rows: list[selectors.Coverage]) -> list[dict[str, Any]]:
                 bar.append({"name": part.name, "x": round(begins, 1), "width": round(width, 1)})
             begins += width
         words = ", ".join(f"{part.title.lower()} {part.percent} %" for part in row.parts if part.count)
-        found.append({"row": row, "bar": bar, "words": words or "nobody has called yet"})
+        found.append({"row": row, "bar": bar, "words": words or "no callers yet"})
     return found
 
 
@@ -108,7 +108,7 @@ def find_person(request: StaffRequest) -> HttpResponse:
                 at=request.at,
             )
         except finding.NotANumberError:
-            form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+            form.add_error("number", "Enter a valid phone number with its country code, such as +1.")
     context = {
         "found": found,
         "errors": list(form.errors.get("number", [])),
@@ -217,13 +217,13 @@ def record_said(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
 
 def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str) -> None:
     if not count:
-        messages.info(request, "That was written down already.")
+        messages.info(request, "This entry was saved already.")
     elif kind == EventKind.WITHDRAWN:
-        messages.success(request, "Stopped here, and on its way to everybody else who holds the number.")
+        messages.success(request, "Opt-out saved. It is being sent to every vendor that holds the number.")
     elif against:
-        messages.warning(request, f"Written into the ledger. {against}")
+        messages.warning(request, f"Consent saved. {against}")
     else:
-        messages.success(request, "Written into the ledger.")
+        messages.success(request, "Consent saved.")
 
 
 def _wake(client: Client) -> None:
@@ -266,10 +266,10 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
         }  # fmt: skip
         if known is None:
             minors.mark(majority_on=form.cleaned_data["majority_on"], **facts)
-            messages.success(request, "Noted. Their recordings are decided anew within minutes.")
+            messages.success(request, "Marked as a minor. Recordings are decided again within minutes.")
         else:
             minors.unmark(reason=form.cleaned_data["reason"], **facts)
-            messages.success(request, "Taken back. Their recordings are decided anew within minutes.")
+            messages.success(request, "Minor mark removed. Recordings are decided again within minutes.")
         nudge_decisions(client.agency_id)
         return redirect("consent:caller", client.slug, caller_id)
     context = {"client": client, "person": person, "known": known, "form": form}

@@ -30,7 +30,7 @@ CALLERS: Final = (
     ("+13125550163", "Ms Novak in Chicago"),
     ("+12125550178", "Mr Adeyemi in New York"),
     ("+442079460123", "Ms Shaw in London"),
-    ("anonymous", "Somebody without a number"),
+    ("anonymous", "Caller without caller ID"),
 )
 
 

@@ -91,7 +91,7 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
     )
     if request.method == "POST":
         if handler.is_too_large:
-            form.add_error("picture", "The file is larger than 8 MB. Take a smaller picture.")
+            form.add_error("picture", "The file is larger than 8 MB. Upload a smaller one.")
         if form.is_valid():
             facts = dict(form.cleaned_data)
             try:
@@ -110,7 +110,7 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
                 )
                 handler.is_claimed = picture is not None
                 nudge_decisions(client.agency_id)
-                messages.success(request, "It is in the register.")
+                messages.success(request, "Posted notice saved.")
                 return redirect("consent:posted_notice", client.slug, row.pk)
     return render(request, "consent/posted_new.html", _context(client, form=form))
 
@@ -168,7 +168,7 @@ def end_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpRe
             return redirect("consent:posted_notice", client.slug, row.pk)
         else:
             nudge_decisions(client.agency_id)
-            messages.success(request, "It is written down that it hangs no more.")
+            messages.success(request, "Notice marked as taken down.")
             return redirect("consent:posted_notice", client.slug, row.pk)
     return render(request, "consent/posted_end.html", _context(client, form=form, **_facts(row)))
 
@@ -184,9 +184,7 @@ def show_picture(request: StaffRequest, client: Client, posted_id: UUID) -> Http
     except FileNotFoundError:
         raise Http404 from None
     except (posted.PictureChangedError, SealBrokenError):
-        messages.error(
-            request, "The stored picture is not the one that was brought any more. Bring it again."
-        )
+        messages.error(request, "The stored picture is damaged or changed. Upload it again.")
         return redirect("consent:posted_notice", client.slug, row.pk)
     answer = HttpResponse(content, content_type=row.picture_type)
     kind = "attachment" if row.picture_type == "application/pdf" else "inline"

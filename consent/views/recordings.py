@@ -96,7 +96,8 @@ def change_handling(request: StaffRequest, client: Client) -> HttpResponse:
         else:
             nudge_decisions(client.agency_id)
             messages.success(
-                request, "Saved. A longer time moves dates within minutes; a shorter one counts from now on."
+                request,
+                "Saved. A longer period moves deletion dates within minutes. A shorter one applies from now on.",
             )
             return redirect("consent:recordings", client.slug)
     context = {
@@ -116,9 +117,9 @@ def fetch_again(request: StaffRequest, client: Client) -> HttpResponse:
     count = store.ask_again(client=client, by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
     if count:
-        messages.success(request, f"Asked for again: {count:,}. They come within minutes, where they come.")
+        messages.success(request, f"Requested {count:,} again. Available recordings arrive within minutes.")
     else:
-        messages.info(request, "Nothing is missing.")
+        messages.info(request, "No recordings are missing.")
     return redirect("consent:recordings", client.slug)
 
 
@@ -281,7 +282,7 @@ def place_caller(request: StaffRequest, client: Client, call_id: UUID) -> HttpRe
     """Note the state of the caller's address, or take it back; recordings are decided anew."""
     call = _call(client, call_id)
     if call.caller is None:
-        messages.info(request, "The caller's number was not sent, so no address can be noted.")
+        messages.info(request, "You cannot set a place because the call has no caller ID.")
         return redirect("calls:call", client.slug, call.pk)
     known = selectors.address_of(call)
     form = PlaceForm(
@@ -297,7 +298,7 @@ def place_caller(request: StaffRequest, client: Client, call_id: UUID) -> HttpRe
             client=client, caller=call.caller, by=request.actor, at=request.at, **form.cleaned_data
         )
         nudge_decisions(client.agency_id)
-        messages.success(request, "Noted. The caller's recordings are decided anew within minutes.")
+        messages.success(request, "Place saved. Recordings are decided again within minutes.")
         return redirect("calls:call", client.slug, call.pk)
     context = {
         "client": client,

@@ -31,12 +31,12 @@ from consent.tasks.registers import nudge_registers
 
 LISTED: Final = 50
 _WORDS: Final = {
-    JobState.DRAFT: "Waiting for you",
-    JobState.QUEUED: "Waiting for a worker",
+    JobState.DRAFT: "Not started",
+    JobState.QUEUED: "Queued",
     JobState.RUNNING: "Reading the file",
-    JobState.DONE: "The file has been read",
-    JobState.FAILED: "The file could not be read",
-    JobState.CANCELLED: "Taken out before it was read",
+    JobState.DONE: "File read",
+    JobState.FAILED: "File not read",
+    JobState.CANCELLED: "Removed before it was read",
 }
 _OPEN: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 
@@ -51,15 +51,15 @@ def _about(row: NumberList, at: datetime) -> dict[str, Any]:
     days = contact.days_old(register, at)
     is_dnc = row.kind == ListKind.DO_NOT_CALL
     if row.state in _OPEN:
-        words, tone = "Being read", "info"
+        words, tone = "Reading", "info"
     elif row.state == JobState.FAILED:
-        words, tone = "Could not be read", "bad"
+        words, tone = "Failed", "bad"
     elif not row.is_active:
-        words, tone = ("Taken out" if row.state == JobState.CANCELLED else "Counts no more"), ""
+        words, tone = ("Removed" if row.state == JobState.CANCELLED else "No longer used"), ""
     elif is_dnc and not contact.is_fresh(register, at):
-        words, tone = "Too old", "bad"
+        words, tone = "Outdated", "bad"
     else:
-        words, tone = "Counts", "good"
+        words, tone = "Active", "good"
     return {"row": row, "days": days, "words": words, "tone": tone, "is_dnc": is_dnc}
 
 
@@ -149,7 +149,7 @@ def _bring_answers(request: StaffRequest, handler: SealingUpload) -> HttpRespons
 
 def _is_good(form: AsOfForm, handler: SealingUpload, limit: str) -> bool:
     if handler.is_too_large:
-        form.add_error("file", f"The file is larger than {limit}. Bring it in parts, by area code.")
+        form.add_error("file", f"The file is larger than {limit}. Split it by area code.")
     return form.is_valid()
 
 
@@ -167,9 +167,9 @@ def _progress(row: NumberList) -> dict[str, Any]:
     answers = [
         {"label": label, "value": f"{row.answers.get(name, 0):,}"}
         for name, label in (
-            ("yes", "Disconnected since"),
+            ("yes", "Disconnected"),
             ("no", "Not disconnected"),
-            ("no_data", "Nothing known"),
+            ("no_data", "No data"),
         )
     ]
     is_dnc = row.kind == ListKind.DO_NOT_CALL
@@ -184,7 +184,7 @@ def _progress(row: NumberList) -> dict[str, Any]:
         "rows": [
             *([{"label": "Numbers read", "value": f"{row.size:,}"}] if is_dnc else answers),
             *([] if is_dnc else [{"label": "Consents ended", "value": f"{row.invalidated:,}"}]),
-            {"label": "Lines not taken", "value": f"{row.refused:,}"},
+            {"label": "Skipped lines", "value": f"{row.refused:,}"},
         ],
     }
 
@@ -228,5 +228,5 @@ def take_out(request: StaffRequest, list_id: UUID) -> HttpResponse:
     except registers.OverError as error:
         messages.info(request, str(error))
     else:
-        messages.success(request, "It counts no more, and what is kept of it is being removed.")
+        messages.success(request, "List removed. Its data is being deleted.")
     return redirect("consent:registers")

@@ -24,7 +24,7 @@ from consent.selectors import standards, wording
 from consent.services import sites
 from consent.tasks.decisions import nudge_decisions
 
-_NOT_YOURS: Final = "Tracking numbers name this site. Who manages connections may change its name."
+_NOT_YOURS: Final = "You do not have permission to rename a site that tracking numbers use."
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def add_site(request: StaffRequest, client: Client) -> HttpResponse:
             form.add_error("name", str(error))
         else:
             nudge_decisions(client.agency_id)
-            messages.success(request, "The site is registered. Recordings are decided anew within minutes.")
+            messages.success(request, "Site added. Recordings are decided again within minutes.")
             return redirect("consent:site", client.slug, site.pk)
     return render(request, "consent/site_form.html", _context(client, form=form, site=None))
 
@@ -109,7 +109,7 @@ def change_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
                 form.add_error("is_default", str(error))
             else:
                 nudge_decisions(client.agency_id)
-                messages.success(request, "Saved. Recordings are decided anew within minutes.")
+                messages.success(request, "Site saved. Recordings are decided again within minutes.")
                 return redirect("consent:site", client.slug, site.pk)
     return render(request, "consent/site_form.html", _context(client, form=form, site=site))
 
@@ -132,7 +132,7 @@ def remove_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
             messages.warning(request, str(error))
             return redirect("consent:site", client.slug, site.pk)
         nudge_decisions(client.agency_id)
-        messages.success(request, "The site is removed.")
+        messages.success(request, "Site removed.")
         return redirect("consent:sites", client.slug)
     context = _context(
         client,
@@ -148,7 +148,7 @@ def remove_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
 def assign_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     """Say at which site each number is answered."""
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
-        raise PermissionDenied("Tracking numbers are changed by who manages connections.")
+        raise PermissionDenied("You do not have permission to change tracking numbers.")
     rows = selectors.sites_of(client)
     numbers = selectors.numbers_by_site(client)
     form = NumbersForm(request.POST, rows=numbers, sites=rows)
@@ -179,7 +179,7 @@ def acknowledge(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
         except sites.AcknowledgedError as error:
             form.add_error("person", str(error))
         else:
-            messages.success(request, "The acknowledgement is written down.")
+            messages.success(request, "Acknowledgment saved.")
             return redirect("consent:site", client.slug, site.pk)
     return _show(request, client, site, form)
 
@@ -200,7 +200,7 @@ def note_left(request: StaffRequest, client: Client, site_id: UUID, acknowledgem
         except sites.LeftTooEarlyError as error:
             form.add_error("left_on", str(error))
         else:
-            messages.success(request, "Noted.")
+            messages.success(request, "Saved.")
             return redirect("consent:site", client.slug, site.pk)
     context = _context(client, site=site, acknowledgement=row, form=form)
     return render(request, "consent/site_left.html", context)

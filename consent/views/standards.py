@@ -78,7 +78,7 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
         nudge_decisions(client.agency_id)
         until = f" until {row.expires_on:%-d %b %Y}" if row.expires_on else ""
         label = Standard(row.standard).label
-        messages.success(request, f"{label}{until}. Recordings are reevaluated within minutes.")
+        messages.success(request, f"{label}{until}. Recordings are decided again within minutes.")
         return redirect("consent:standard", client.slug)
     today = selectors.today_at(client, request.at)
     context = _context(request, client, form=form, now=now, until=standards.a_year_after(today))
@@ -98,6 +98,6 @@ def declare_basis(request: StaffRequest, client: Client) -> HttpResponse:
     form = DeclarationForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         declarations.declare(client=client, by=request.actor, at=request.at, **form.cleaned_data)
-        messages.success(request, "The declaration is written down; the one before is kept.")
+        messages.success(request, "Declaration saved. The previous one is kept.")
         return redirect("consent:standard", client.slug)
     return render(request, "consent/standard_declare.html", _context(request, client, form=form, now=now))

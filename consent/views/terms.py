@@ -26,7 +26,7 @@ from consent.selectors import terms as selectors
 from consent.services import ledger, posted, terms
 
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
-_CHANGED: Final = "Somebody on it was erased at this moment. Send it again; nothing was written down."
+_CHANGED: Final = "Nothing was saved because a person on it was erased at the same moment. Submit it again."
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                 form.add_error(None, _CHANGED)
             else:
                 handler.is_claimed = True
-                messages.success(request, "Kept, and written down for everybody it covers.")
+                messages.success(request, "Document saved, with consent for everyone it covers.")
                 return redirect("consent:terms_document", client.slug, row.pk)
     return render(request, "consent/terms_new.html", _context(client, form=form))
 
@@ -139,7 +139,7 @@ def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> Http
     except ledger.CallerGoneError:
         form.add_error(None, _CHANGED)
         return _page(request, client, row, form)
-    messages.success(request, f"Written down: {new} new entries in the ledger.")
+    messages.success(request, f"Saved {new} new consent entries.")
     return redirect("consent:terms_document", client.slug, row.pk)
 
 
@@ -158,7 +158,7 @@ def show_file(request: StaffRequest, client: Client, document_id: UUID) -> HttpR
     except FileNotFoundError:
         raise Http404 from None
     except SealBrokenError:
-        messages.error(request, "The stored document does not open any more.")
+        messages.error(request, "CallPrivacy cannot open the stored document.")
         return redirect("consent:terms_document", client.slug, row.pk)
     answer = HttpResponse(body, content_type=row.media_type)
     answer["Content-Disposition"] = f'attachment; filename="document.{_SUFFIXES[row.media_type]}"'

@@ -41,7 +41,7 @@ from consent.tasks.withdrawals import nudge_withdrawals
 from consent.views.voice import busy, delivery_of, forbidden, not_found
 
 ACTOR: Final = "twilio.sms"
-_GONE: Final = "This person was erased at this moment. Nothing was written down; look again."
+_GONE: Final = "Nothing was saved because this person was erased at the same moment. Reload the page."
 
 
 # --- The doors ------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
     except twilio_door.ForgedError:
         return forbidden()
     except texts.NoMessageError:
-        return HttpResponse(b"No message is in it.\n", status=400, content_type="text/plain; charset=utf-8")
+        return HttpResponse(b"No message found.\n", status=400, content_type="text/plain; charset=utf-8")
     except again.BusyError:
         return busy()
     nudge_stops(agency_id)
@@ -166,14 +166,14 @@ def _name(request: StaffRequest, client: Client, reply: Reply, form: WriterForm)
         )
         texts.name_writer(reply=reply, caller_id=caller_id, by=request.actor, at=request.at)
     except finding.NotANumberError:
-        form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+        form.add_error("number", "Enter a valid phone number with its country code, such as +1.")
         return False
     except texts.DecidedError as error:
         messages.warning(request, str(error))
     except CallerGoneError:
         messages.warning(request, _GONE)
     else:
-        messages.success(request, f"{name_of(caller_id)} wrote it. Now say what it means.")
+        messages.success(request, f"{name_of(caller_id)} is the sender. Now choose what the message means.")
     return True
 
 
@@ -198,9 +198,7 @@ def invite(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRespon
         else:
             nudge_texts(client.agency_id)
             now = invitation.due_at is not None and invitation.due_at <= request.at
-            messages.success(
-                request, "The text is on its way." if now else "The text goes out in the morning."
-            )
+            messages.success(request, "Text queued." if now else "Text scheduled for the morning.")
             return redirect("consent:replies", client.slug)
     shown = [
         (version, words.inviting(client, Invitation(client=client, version=version))) for version in versions

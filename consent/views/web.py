@@ -50,7 +50,7 @@ def show_web(request: StaffRequest, client: Client) -> HttpResponse:
     form = SitesForm(request.POST or None, initial=_initial(client, page), may_swap=may_swap)
     if request.method == "POST" and form.is_valid():
         web.save_page(client=client, by=request.actor, at=request.at, **form.cleaned_data)
-        messages.success(request, "Saved." if page else "The page is open.")
+        messages.success(request, "Page saved." if page else "Page published.")
         return redirect("consent:web", client.slug)
     context = _context(
         client,
@@ -78,7 +78,7 @@ def change_key(request: StaffRequest, client: Client) -> HttpResponse:
         return redirect("consent:web", client.slug)
     if request.method == "POST":
         web.rotate_key(client=client, by=request.actor, at=request.at)
-        messages.success(request, "The page has a new address. Paste the new snippet into each site.")
+        messages.success(request, "Page address changed. Paste the new snippet into each site.")
         return redirect("consent:web", client.slug)
     return render(request, "consent/web_key.html", _context(client, page=page))
 
@@ -90,7 +90,8 @@ def revoke_links(request: StaffRequest, client: Client) -> HttpResponse:
     if request.method == "POST":
         preferences.revoke_links(client=client, by=request.actor, at=request.at)
         messages.success(
-            request, "No personal link that was sent until now opens choices or takes a yes any more."
+            request,
+            "Links revoked. Personal links sent until now no longer open preferences or accept consent.",
         )
         return redirect("consent:web", client.slug)
     return render(request, "consent/web_links.html", _context(client))

@@ -31,9 +31,9 @@ from consent.tasks.withdrawals import nudge_withdrawals
 
 _STATES: Final = (
     ("open", "Open"),
-    ("late", "Past our target"),
-    ("law", "At the law's date"),
-    ("failed", "Not done by Twilio"),
+    ("late", "Past target"),
+    ("law", "Near or past the legal deadline"),
+    ("failed", "Failed at Twilio"),
     ("done", "Closed"),
     ("", "All"),
 )
@@ -185,13 +185,15 @@ def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse
             at=request.at,
         )
     except withdrawals.NotToChooseError:
-        messages.info(request, "Somebody has chosen already.")
+        messages.info(request, "This step was decided already.")
         return redirect("consent:vendor_task", client.slug, task_id)
     nudge_withdrawals(client.agency_id)
     if follow:
-        messages.success(request, "Chosen. The next step is below.")
+        messages.success(request, "Choice saved. The next step is below.")
         return redirect("consent:vendor_task", client.slug, follow[0].pk)
-    messages.success(request, "Saved. Deletion will be requested for each later recording of this caller.")
+    messages.success(
+        request, "Choice saved. CallPrivacy requests deletion of this caller's later recordings."
+    )
     return _back(client, step.task)
 
 
@@ -216,7 +218,7 @@ def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
     except vendor_tasks.KeptBackError as error:
         messages.warning(request, str(error))
     except vendor_tasks.NotOpenError:
-        messages.info(request, "This step is not waiting to be sent any more.")
+        messages.info(request, "This step is no longer waiting to be sent.")
     else:
         messages.success(request, "Saved as sent. You get a reminder after 7 days and another after 14.")
     return redirect("consent:vendor_task", client.slug, task_id)
@@ -235,9 +237,9 @@ def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResp
             task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
         )
     except vendor_tasks.NotOpenError:
-        messages.info(request, "No letter is open at this step.")
+        messages.info(request, "This step has no open letter.")
     else:
-        messages.success(request, "Answer saved. Check the vendor's own page before you confirm the step.")
+        messages.success(request, "Reply saved. Check the vendor's own page before you confirm the step.")
     return redirect("consent:vendor_task", client.slug, task_id)
 
 
@@ -262,7 +264,7 @@ def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpRe
     else:
         nudge_withdrawals(client.agency_id)
         messages.success(
-            request, "Saved as done, with its receipt. The details that the vendor needed are removed here."
+            request, "Step completed with its receipt. The details for the vendor are deleted here."
         )
     return _back(client, step.task)
 
@@ -277,5 +279,5 @@ def try_again(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
     except vendor_tasks.NotOpenError:
         messages.info(request, "This step has not failed.")
     else:
-        messages.success(request, "It is asked again within a minute.")
+        messages.success(request, "Retry queued. It runs within a minute.")
     return redirect("consent:vendor_task", client.slug, task_id)

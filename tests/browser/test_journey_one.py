@@ -144,9 +144,9 @@ def apply_a_blueprint(hand: Hand) -> None:
     expect(hand.page.get_by_role("row").filter(has_text="What the client asks of itself")).to_contain_text(
         "Announced on this call, or express"
     )
-    hand.tick("Put in force what says everything it must")
-    hand.tick("Declare the basis of measuring, with the balancing test that ships")
-    hand.type("Why less than express consent is enough", "Callers of a trade expect an announcement.")
+    hand.tick("Publish notices with all required text")
+    hand.tick("Declare the legal basis for call measurement, with the included balancing test")
+    hand.type("Reason for less than express consent", "Callers of a trade expect an announcement.")
     hand.button("Apply the blueprint")
     expect(hand.page.get_by_text("12 in force, 0 drafted")).to_be_visible()
 
@@ -224,7 +224,7 @@ def make_tasks(hand: Hand) -> None:
     expect(page.get_by_text(re.compile("announce the recording before the call connects"))).to_be_visible()
     expect(page.get_by_text(re.compile("move the number to our phone menu"))).to_be_visible()
     hand.button("Make tasks of what is ticked")
-    expect(page.get_by_text("2 tasks to do at the tracker. Find them in the inbox.")).to_be_visible()
+    expect(page.get_by_text("2 tasks created for the tracker. Find them in the inbox.")).to_be_visible()
 
 
 def hand_the_words_over(hand: Hand) -> None:

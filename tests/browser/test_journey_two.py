@@ -129,7 +129,7 @@ def carry(hand: Hand, step: str) -> None:
     """A letter is drafted; it is sent, answered, looked after, and leaves its receipt."""
     page = hand.page
     hand.click(page.get_by_role("link", name=step))
-    letter = page.get_by_label("The letter")
+    letter = page.get_by_role("textbox", name="Letter")
     expect(letter).to_have_value(re.compile(r"^To CallRail\b"))
     assert NUMBER not in page.content()
     hand.type("In a sentence", f"The tracker is asked about this caller: {step}.")
@@ -137,10 +137,10 @@ def carry(hand: Hand, step: str) -> None:
     expect(page.get_by_text(NUMBER)).to_be_visible()
     hand.button("I have sent it")
     expect(page.get_by_text("You get a reminder after 7 days")).to_be_visible()
-    hand.type("The answer", "Case 48213, closed by Dana on the vendor's side.")
+    hand.type("Reply", "Case 48213, closed by Dana on the vendor's side.")
     hand.button("Note the answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
-    hand.tick("I looked at the vendor's own page")
+    hand.tick("I checked the vendor's own page")
     hand.button("It is done")
     expect(page.get_by_role("row").filter(has_text=step)).to_contain_text("Case 48213")
 
@@ -149,7 +149,7 @@ def find_the_caller(hand: Hand) -> None:
     """From the withdrawal to everything that this caller said."""
     page = hand.page
     hand.link("Consent history")
-    timeline = page.get_by_role("list", name="What happened, newest first")
+    timeline = page.get_by_role("list", name="Consent history, latest first")
     expect(timeline).to_contain_text("Withdrawn: Record")
     expect(timeline).to_contain_text("Text message")
 
@@ -202,7 +202,7 @@ def take_the_pack(hand: Hand, folder: Path) -> None:
 def downloaded(hand: Hand, folder: Path) -> Path:
     """Why it is taken is written down first; then the file comes."""
     with hand.page.expect_download() as taken:
-        hand.button("Write down and download")
+        hand.button("Log and download")
     pack = folder / taken.value.suggested_filename
     taken.value.save_as(pack)
     return pack

@@ -34,17 +34,17 @@ def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     page.locator("select[name=number]").select_option(index=1)
     page.get_by_label("Notice in English").select_option("Telephone menu")
     page.get_by_label("Notice in Spanish").select_option("Telephone menu")
-    page.get_by_label("Line that calls go on to").fill("(510) 555-0180")
-    page.get_by_role("button", name="Set up the menu").click()
-    page.get_by_role("button", name="Let it answer calls").click()
-    expect(page.get_by_text("The menu answers calls from now on.")).to_be_visible()
+    page.get_by_label("Forward calls to").fill("(510) 555-0180")
+    page.get_by_role("button", name="Create menu").click()
+    page.get_by_role("button", name="Turn on menu").click()
+    expect(page.get_by_text("Menu turned on.")).to_be_visible()
 
 
 @pytest.mark.thorough
 def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
     page = officer.page
     officer.open(f"/clients/{CLIENT}/consent/menus/")
-    page.get_by_role("link", name="Try it out").first.click()
+    page.get_by_role("link", name="Test menu").first.click()
     heard = page.locator("#heard")
     expect(heard).to_contain_text("we record and monitor this call")
     page.wait_for_load_state()  # who listens for keys comes after what is drawn
@@ -54,14 +54,14 @@ def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
     expect(heard).to_contain_text("The recording starts.")
     expect(page.locator("#last-heard")).to_contain_text("se está grabando")
     expect(page.get_by_role("button", name="1", exact=True)).to_be_disabled()
-    page.get_by_role("button", name="Take it back by a text").click()
+    page.get_by_role("button", name="Withdraw by text").click()
     expect(heard).to_contain_text("The recording is stopped at once")
-    page.get_by_label("Calls without a number").check()
+    page.get_by_label("No caller ID").check()
     again = page.get_by_role("link", name="Call again")
     expect(again).to_have_attribute("href", re.compile("withheld=on"))
     again.click()
     expect(heard.get_by_role("listitem")).to_have_count(1)
-    expect(page.get_by_label("Calls without a number")).to_be_checked()
+    expect(page.get_by_label("No caller ID")).to_be_checked()
     page.get_by_role("button", name="9", exact=True).click()
     expect(heard).to_contain_text("Key 9")
     if AXE.exists():
@@ -105,10 +105,10 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     phone.goto(f"{officer.site.url}/demo/phone/")
     expect(phone.locator("[data-part=state]")).to_have_text("On hook")
     officer.open("/desk/?client=sunset-plumbing")
-    page.get_by_label("Their phone number").fill("+1 213 555 0191")
-    page.get_by_role("button", name="This is who I speak with").click()
+    page.get_by_label("Caller’s phone number").fill("+1 213 555 0191")
+    page.get_by_role("button", name="Open caller").click()
     page.get_by_label("Your own phone").fill("+1 213 555 0171")
-    page.get_by_role("button", name="Ring me and connect us").click()
+    page.get_by_role("button", name="Call me and connect").click()
     if not 8 <= datetime.now(ZoneInfo("America/Los_Angeles")).hour < 21:  # noqa: TID251  (the desk asks the clock)
         expect(page.get_by_role("main")).to_contain_text("Not at this hour")
         return
@@ -117,7 +117,9 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     expect(phone.locator("[data-part=log]")).to_contain_text("Press any key to be connected.")
     phone.get_by_role("button", name="5", exact=True).click()
     expect(phone.locator("[data-part=log]")).to_contain_text("You are connected with the caller")
-    expect(page.locator("#call-back")).to_contain_text("You were connected with the caller.", timeout=JOBS)
+    expect(page.locator("#call-back")).to_contain_text(
+        "The call connected you with the caller.", timeout=JOBS
+    )
     phone.close()
 
 
@@ -144,4 +146,4 @@ def test_a_message_in_doubt_waits_and_is_decided(officer: Visitor) -> None:
         assert findings(page) == []
     page.get_by_label("Neither").check()
     page.get_by_role("button", name="Decide").click()
-    expect(page.get_by_text("it withdraws nothing")).to_be_visible()
+    expect(page.get_by_text("The message withdraws nothing")).to_be_visible()

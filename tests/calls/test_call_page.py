@@ -91,12 +91,12 @@ def test_a_recording_is_withheld_and_the_page_says_why(cast: Cast) -> None:
         )
 
     page = signed_in(cast.bob).get(_address(call)).content.decode()
-    assert "Withheld until it is decided" in page
+    assert "Quarantined until decided" in page
 
     decisions.work(agency_id=cast.acme.pk, until=make.NOON + timedelta(minutes=1), clock=lambda: make.NOON)
     page = signed_in(cast.bob).get(_address(call)).content.decode()
-    assert "Withheld until" not in page
-    assert "Withheld" in page
+    assert "Quarantined until" not in page
+    assert "Quarantined" in page
     with job_scope(agency_id=cast.acme.pk):
         (decision,) = Decision.objects.all()
     assert not decision.allowed

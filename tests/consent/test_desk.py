@@ -139,16 +139,16 @@ def caller(cast: Cast) -> uuid.UUID:
 def test_an_agent_lands_here_and_a_single_client_is_chosen(dora: Browser) -> None:
     assert dora.get("/").headers["Location"] == reverse("consent:desk")
     page = dora.get(reverse("consent:desk")).text
-    assert "Who is on the phone?" in page
-    assert "Whose calls do you answer?" not in page
+    assert "Find the caller" in page
+    assert "Choose a client" not in page
 
 
 def test_only_granted_clients_can_be_chosen(cast: Cast, dora: Browser) -> None:
     assert dora.get(reverse("consent:desk") + "?client=plumber").status_code == 404
     assert signed_in(cast.mallory).get(reverse("consent:desk") + "?client=dentist").status_code == 404
-    assert "Whose calls do you answer?" in signed_in(cast.alice).get(reverse("consent:desk")).text
+    assert "Choose a client" in signed_in(cast.alice).get(reverse("consent:desk")).text
     for person in (cast.bob, cast.carol):
-        assert "No client is yours to speak for" in signed_in(person).get(reverse("consent:desk")).text
+        assert "You have no clients to answer for" in signed_in(person).get(reverse("consent:desk")).text
     assert Browser().get(reverse("consent:desk")).status_code == 302
 
 
@@ -167,7 +167,10 @@ def test_who_is_on_the_phone_is_found_or_becomes_somebody(cast: Cast, dora: Brow
     assert dora.post(find, {"client": "plumber", "number": NEW}).headers["Location"] == reverse(
         "consent:desk"
     )
-    for wrong, words in (("(415) 555-010", "That is no phone number"), ("", "Write the number to look for")):
+    for wrong, words in (
+        ("(415) 555-010", "Enter a valid phone number"),
+        ("", "Write the number to look for"),
+    ):
         answer = dora.post(find, {"client": "dentist", "number": wrong})
         assert answer.status_code == 422
         assert words in answer.text
@@ -240,8 +243,8 @@ def test_the_script_is_the_published_words_in_the_language_asked_for(
 def test_without_words_in_force_it_says_what_to_do(cast: Cast, dora: Browser) -> None:
     page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller(cast)}").text
     assert "Publish a notice for" in page
-    assert "I have spoken the notice" not in page
-    assert "No words for agents are in force" in said(dora, tap(dora, "spoke", caller=caller(cast)))
+    assert "I read the notice" not in page
+    assert "No notice for agents is in force" in said(dora, tap(dora, "spoke", caller=caller(cast)))
     assert events(cast) == []
 
 
@@ -307,8 +310,8 @@ def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Bro
     with job_scope(agency_id=cast.acme.pk):
         session = MenuSession.objects.get(is_recording=True)
     page = said(dora, tap(dora, "stop", caller=session.caller_id))
-    assert f"Stopped here at {new_york(NOON + timedelta(hours=6), CLOCK)}." in page
-    assert "is being stopped; it is deleted there once the client is live" in page
+    assert f"Stopped at {new_york(NOON + timedelta(hours=6), CLOCK)}." in page
+    assert "is being stopped; it is deleted there once enforcement is on" in page
     with job_scope(agency_id=cast.acme.pk):
         session.refresh_from_db()
         assert not session.is_recording
@@ -335,7 +338,7 @@ def test_who_withholds_the_number_can_stop_it_too(cast: Cast, dora: Browser, pho
     with job_scope(agency_id=cast.acme.pk):
         first, second = MenuSession.objects.order_by("pk")
     page = said(dora, tap(dora, "stop", call=first.pk))
-    assert "Stopped here at" in page
+    assert "Stopped at" in page
     with job_scope(agency_id=cast.acme.pk):
         first.refresh_from_db()
         second.refresh_from_db()
@@ -349,7 +352,7 @@ def test_take_me_off_is_one_tap(cast: Cast, dora: Browser) -> None:
     caller_id = caller(cast)
     page = said(dora, tap(dora, "take_off", caller=caller_id))
     at = new_york(NOON + timedelta(hours=6), CLOCK)
-    assert f"Taken off at {at}. Nobody calls or texts this number for Dentist any more." in page
+    assert f"Opt-out saved at {at}. Do not call or text this number for Dentist." in page
     assert "cannot be undone here" in page
     assert {(row.purpose, row.kind) for row in events(cast)} == {("contact", "withdrawn")}
     assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [CALLER], on=NOON.date())[CALLER]
@@ -358,7 +361,7 @@ def test_take_me_off_is_one_tap(cast: Cast, dora: Browser) -> None:
 def test_the_same_tap_twice_is_one_fact(cast: Cast, dora: Browser) -> None:
     caller_id, mark = caller(cast), str(uuid.uuid4())
     tap(dora, "stop", caller=caller_id, tap=mark)
-    assert "written down already" in said(dora, tap(dora, "stop", caller=caller_id, tap=mark))
+    assert "saved already" in said(dora, tap(dora, "stop", caller=caller_id, tap=mark))
     assert len(events(cast)) == 3
 
 
@@ -367,8 +370,8 @@ def test_no_tap_reaches_anybody_elses_caller(cast: Cast, dora: Browser) -> None:
     for deed in ("spoke", "agree", "agree_call", "stop", "take_off"):
         assert tap(dora, deed, caller=foreign).status_code == 404
         assert tap(dora, deed, call=uuid.uuid4()).status_code == 404
-        assert "Choose who is on the phone" in said(dora, tap(dora, deed))
-    assert "Choose who is on the phone" in said(dora, tap(dora, "erase", caller=caller(cast)))
+        assert "Choose the caller first" in said(dora, tap(dora, deed))
+    assert "Choose the caller first" in said(dora, tap(dora, "erase", caller=caller(cast)))
     plumber = reverse("consent:desk_tap", args=["plumber"])
     form = {"deed": "stop", "tap": str(uuid.uuid4()), "caller": str(foreign)}
     assert dora.post(plumber, form).status_code == 404
@@ -450,7 +453,7 @@ def test_a_caller_is_called_back_and_nobody_sees_the_number(
     assert dial.attrib == {"timeout": "40", "callerId": TRACKING}, "and nothing records"
     assert only(cast).state == WaitingState.DONE
     state = dora.get(reverse("consent:desk_call_back_state", args=["dentist", caller_id])).text
-    assert "You were connected" in state
+    assert "The call connected you" in state
     assert "hx-get" not in state
     assert CALLER not in state
     with job_scope(agency_id=cast.acme.pk):
@@ -491,7 +494,7 @@ def test_who_said_no_before_is_not_even_asked_for(cast: Cast, dora: Browser, pho
     name_account(phone)
     caller_id = caller(cast)
     tap(dora, "take_off", caller=caller_id)
-    assert "Not called." in said(dora, ask(dora, caller_id))
+    assert "The call was not placed." in said(dora, ask(dora, caller_id))
     with job_scope(agency_id=cast.acme.pk):
         assert not CallBack.objects.exists()
 
@@ -502,7 +505,7 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
     with time_machine.travel(NOON + timedelta(hours=20), tick=False):
         browser = signed_in(agent)
         page = said(browser, ask(browser, caller_id))
-        assert "Not called." in page
+        assert "The call was not placed." in page
         # The number is of California, the client in New York: eight there is eleven here.
         from_then = new_york(local(1, 11), "%A %-d %B, %H:%M %Z")
         assert f"It may be made from {from_then} on." in page
@@ -548,9 +551,9 @@ def test_without_twilio_it_explains(cast: Cast, dora: Browser) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        ("hello", "no phone number"),
+        ("hello", "Enter a valid phone number"),
         (CALLER, "own number"),
-        pytest.param("", "Write the number", marks=pytest.mark.thorough),
+        pytest.param("", "Enter your phone number", marks=pytest.mark.thorough),
     ],
 )
 def test_ones_own_number_has_to_be_one(
@@ -683,7 +686,7 @@ def test_take_me_off_answers_the_open_questions_of_an_agents_caller(
             agency_id=cast.acme.pk, client=cast.dentist, version=words, caller_id=known, channel=Channel.SMS,
             created_at=NOON, purge_at=NOON + timedelta(days=9),
         )  # fmt: skip
-    assert "Taken off" in said(dora, tap(dora, "take_off", caller=known))
+    assert "Opt-out saved at" in said(dora, tap(dora, "take_off", caller=known))
     with job_scope(agency_id=cast.acme.pk):
         assert Invitation.objects.get().state == InvitationState.ANSWERED
 

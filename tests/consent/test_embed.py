@@ -392,11 +392,11 @@ def test_staff_open_the_page_and_copy_the_snippet(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"origins": "https://a.example\nhttps://b.example/path"}, "Line 2 is no site."),
-        ({"origins": "\n".join(f"https://{n}.example" for n in range(51))}, "At most 50 sites."),
+        ({"origins": "https://a.example\nhttps://b.example/path"}, "Line 2 is not a valid site."),
+        ({"origins": "\n".join(f"https://{n}.example" for n in range(51))}, "Enter at most 50 sites."),
         ({"swap_url": "http://tracker.example/x.js"}, "with https://"),
         ({"swap_url": "https://tracker.example/x.js", "swap_integrity": "md5-x"}, "sha384-"),
-        ({"swap_integrity": f"sha384-{'A' * 64}"}, "Write the address of the script"),
+        ({"swap_integrity": f"sha384-{'A' * 64}"}, "Enter the address of the script"),
     ],
 )  # fmt: skip
 def test_what_staff_get_wrong_is_said_beside_the_field(cast: Cast, said: dict[str, str], words: str) -> None:
@@ -448,7 +448,10 @@ def test_which_script_runs_on_the_clients_site_is_for_who_manages_connections(ca
     make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     said = {"origins": "https://new.example.com", "swap_url": theirs, "swap_integrity": ""}
     browser = signed_in(gus)
-    assert "Who manages connections may change it" in browser.get("/clients/dentist/consent/web/").text
+    assert (
+        "Only a team member who manages connections can change this"
+        in browser.get("/clients/dentist/consent/web/").text
+    )
     assert browser.post("/clients/dentist/consent/web/", said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         page.refresh_from_db()

@@ -135,7 +135,7 @@ def test_who_would_have_to_agree_first_is_not_asked_to_agree_to_advertising(cast
         NUMBER, AGREED,
     }  # fmt: skip
     page = signed_in(cast.alice).get(f"/clients/dentist/invitations/{batch.pk}/").content.decode()
-    assert "4 of them since the law takes this question for advertising" in page
+    assert "4 of them because the law treats this question as advertising" in page
     with pytest.raises(invitations.NothingToAskError, match="1 people are where the law takes a mail"):
         queue(cast, lines[1], words=batch.version)
     agree(cast, AGREED, EventKind.EXPIRED)
@@ -656,19 +656,19 @@ def test_what_was_answered_leaves_with_its_person(cast: Cast) -> None:
 
 
 def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> None:
-    assert "There are no words to send" in alice.get(reverse("consent:invitations", args=("dentist",))).text
+    assert "No email notice yet" in alice.get(reverse("consent:invitations", args=("dentist",))).text
     words = version(cast)
     where = reverse("consent:new_batch", args=("dentist",))
     body = f"email,phone\n{ADDRESS},{NUMBER}\nbad line,1\n".encode()
     facts = {"name": "October", "version": str(words.pk)}
     answer = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)}, follow=True)
-    assert "1 people are asked" in answer.text
-    assert "Line 3 was left out" in answer.text
+    assert "1 people will be invited" in answer.text
+    assert "Line 3 was skipped" in answer.text
     assert ADDRESS not in answer.text
     with job_scope(agency_id=cast.acme.pk):
         batch = InvitationBatch.objects.for_client(cast.dentist).get()
     alice.post(reverse("consent:pause_batch", args=("dentist", batch.pk)))
-    assert "Go on sending" in alice.get(reverse("consent:batch", args=("dentist", batch.pk))).text
+    assert "Resume sending" in alice.get(reverse("consent:batch", args=("dentist", batch.pk))).text
     again = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)})
     assert "has been asked already" in again.text
 

@@ -230,8 +230,8 @@ def test_what_other_packs_change_is_counted_anew_when_other_rules_decide(cast: C
     with pytest.raises(services.NotCountedError):
         activate(cast, second, 3)
     page = signed_in(cast.alice).get(f"/law/packs/{second.pk}/").content.decode()
-    assert "What they change is being counted" in page
-    assert "Put them in force" not in page
+    assert "Counting what these rules would change" in page
+    assert "Put rules in force" not in page
     moved = signed_in(cast.alice).get(f"/law/packs/{second.pk}/progress/")
     assert "HX-Refresh" not in moved
     assert [row["value"] for row in moved.context["progress"]["rows"]] == ["0", "0", "0"]
@@ -296,7 +296,7 @@ def test_page_of_pack_that_was_in_force_says_why_it_stays_and_what_to_do(cast: C
     work(cast)
     browser = signed_in(cast.alice)
     page = browser.get(f"/law/packs/{row.pk}/").text
-    assert "This file cannot be discarded" in page
+    assert "You cannot discard this file" in page
     assert "return to the shipped rules or put another file in force" in page
     assert f"/law/packs/{row.pk}/discard/" not in page
 
@@ -372,9 +372,9 @@ def test_everybody_of_the_agency_reads_which_law_decides(cast: Cast) -> None:
         assert "Everybody&#x27;s consent" in page
     page = signed_in(cast.bob).get("/law/?place=US-CA").content.decode()
     assert "Cal. Penal Code" in page
-    assert "Note approval" not in page
+    assert "Record approval" not in page
     assert "Import rules" not in page
-    assert "Note approval" in signed_in(cast.alice).get("/law/?place=US-CA").content.decode()
+    assert "Record approval" in signed_in(cast.alice).get("/law/?place=US-CA").content.decode()
 
 
 def test_rules_nobody_verified_say_so_and_can_be_listed(cast: Cast) -> None:
@@ -391,7 +391,7 @@ def test_rules_nobody_verified_say_so_and_can_be_listed(cast: Cast) -> None:
     assert not any(line.is_verified for line in lines)
     with time_machine.travel(checked, tick=True):
         page = signed_in(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
-    assert "No rule like that" in page
+    assert "No matching rules" in page
 
 
 def test_a_rule_that_nobody_looked_at_for_90_days_is_stale(cast: Cast) -> None:
@@ -459,15 +459,15 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     browser = signed_in(cast.alice)
     bad = SimpleUploadedFile("rules.csv", pack(us_ca_notice_suffices="perhaps"))
     page = browser.post("/law/packs/", {"file": bad}).content.decode()
-    assert "These rules cannot decide" in page
+    assert "The file has errors" in page
     assert "us-ca-notice-suffices" in page
     url = browser.post("/law/packs/", {"file": SimpleUploadedFile("rules.csv", stricter())})["Location"]
     waiting = browser.get(url).content.decode()
-    assert "being counted" in waiting
-    assert "Put them in force" not in waiting
+    assert "Counting what these rules would change" in waiting
+    assert "Put rules in force" not in waiting
     work(cast, make.now())
     page = browser.get(url).content.decode()
-    assert "1 client, 2 decisions change" in page
+    assert "1 client, 2 decisions would change" in page
     assert "Announcement is enough" in page
     moved = browser.get(f"{url}progress/")
     assert moved["HX-Refresh"] == "true"
@@ -475,9 +475,12 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     browser.post(f"{url}activate/", {"seen": "1", "reason": REASON})
     assert not fresh(cast, RulePack(pk=url.rstrip("/").rsplit("/", 1)[1])).is_active
     browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
-    assert "They decide since" in browser.get(url).content.decode()
+    assert "In force since" in browser.get(url).content.decode()
     packs = browser.get("/law/packs/").content.decode()
-    assert "Every client's recordings are decided anew. What is not allowed any more is withheld" in packs
+    assert (
+        "All clients’ recordings are decided again. Recordings that are no longer allowed are quarantined"
+        in packs
+    )
     assert "Imported rules, version acme-2" in browser.get("/law/").content.decode()
     browser.post("/law/packs/shipped/", {"reason": REASON})
     assert "The rules that ship" in browser.get("/law/").content.decode()
@@ -506,15 +509,15 @@ def test_who_does_not_see_every_change_puts_nothing_in_force_and_out_of_it(cast:
 
     page = browser.get(url)
     assert [client.pk for client in page.context["unseen"]] == [cast.dentist.pk]
-    assert "No decision would come out otherwise" not in page.text
-    assert "Put them in force" not in page.text
+    assert "No decision changes" not in page.text
+    assert "Put rules in force" not in page.text
     refused = browser.post(f"{url}activate/", said, follow=True)
     assert "Leave it to an officer who has these clients" in refused.text
     assert not fresh(cast, row).is_active
 
     signed_in(cast.alice).post(f"{url}activate/", said)
     assert fresh(cast, row).is_active
-    assert "Let the shipped rules decide" not in browser.get("/law/packs/").text
+    assert "Use shipped rules" not in browser.get("/law/packs/").text
     refused = browser.post("/law/packs/shipped/", {"reason": REASON}, follow=True)
     assert "not granted to you: Dentist." in refused.text
     assert fresh(cast, row).is_active

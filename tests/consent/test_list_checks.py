@@ -493,7 +493,7 @@ def test_from_the_file_to_the_rows(cast: Cast, caplog: pytest.LogCaptureFixture)
     answer = browser.post(url("start_list", check.pk), {"column": "1", "region_column": "2"})
     assert answer.status_code == 302
     pages.append(browser.get(answer.headers["Location"]).content.decode())
-    assert "Waiting for a worker" in pages[-1]
+    assert "Queued" in pages[-1]
     assert b"hx-get" in browser.get(url("list_progress", check.pk)).content
     run(check, make.now())
     assert browser.get(url("list_progress", check.pk)).headers["HX-Refresh"] == "true"
@@ -531,7 +531,7 @@ def test_the_rows_are_taken_by_who_brought_them_or_may_see_numbers(cast: Cast) -
     make.grant(manager, cast.dentist)
     browser = signed_in(manager)
     assert browser.get(url("take_list", check.pk)).status_code == 403
-    assert b"may reveal numbers" in browser.get(url("list_check", check.pk)).content
+    assert b"permission to reveal numbers" in browser.get(url("list_check", check.pk)).content
     assert signed_in(cast.alice).get(url("take_list", check.pk)).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(created_by_id=manager.user_id)
@@ -548,7 +548,7 @@ def test_a_result_that_is_gone_says_so(cast: Cast) -> None:
         ListCheck.objects.update(expires_at=NOON)
     answer = signed_in(cast.alice).post(url("take_list", check.pk), WHY)
     assert answer.status_code == 410
-    assert b"There is no file to take" in answer.content
+    assert b"This file is deleted" in answer.content
 
 
 def test_the_page_of_consent_leads_there(cast: Cast) -> None:

@@ -347,7 +347,7 @@ def test_a_person_brings_a_message(cast: Cast, letter: Invitation, settings: Any
     with job_scope(agency_id=cast.acme.pk):
         Invitation.objects.update(sent_at=NOON)
     answer = alice.post(where, {"file": file}, follow=True)
-    assert "agreed, and written down" in answer.text
+    assert "consent saved" in answer.text
     assert ADDRESS not in answer.text
     bad = alice.post(where, {"file": SimpleUploadedFile("x.eml", b"nothing")})
     assert "no headers" in bad.text

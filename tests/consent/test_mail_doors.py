@@ -256,9 +256,9 @@ def test_the_page_says_whether_answers_are_read(cast: Cast, settings: Any) -> No
     settings.CALLPRIVACY_TAKES_MAIL = False
     settings.CALLPRIVACY_MAIL_AUTHSERV = frozenset()
     page = alice.get(where).text
-    assert "only as files" in page
-    assert "every answer waits for a person" in page
+    assert "manually" in page
+    assert "a team member reviews every reply" in page
     settings.CALLPRIVACY_MAIL_REPLY = ""
     page = alice.get(where).text
-    assert "They are not read here." in page
+    assert "Replies are off." in page
     assert "CALLPRIVACY_MAIL_HOOK_SECRET" in page

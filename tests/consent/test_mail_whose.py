@@ -96,8 +96,8 @@ def test_of_nobody_nothing_is_withdrawn_and_the_page_says_what_to_do(cast: Cast,
     assert "Who wrote it?" in page
     assert "not by itself: nobody is known whose it is" in page
     answer = alice.post(where(reply), {"decision": "withdrawn", "purposes": ["record"]})
-    assert "Say first who wrote it" in answer.text
-    assert "Say first who wrote it" in alice.post(where(reply), {"decision": "refused"}).text
+    assert "Identify the sender above first" in answer.text
+    assert "Identify the sender above first" in alice.post(where(reply), {"decision": "refused"}).text
     assert waiting(cast).state == ReplyState.WAITING
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):  # noqa: SIM117  (one scope, then the deed)
@@ -109,10 +109,10 @@ def test_of_nobody_nothing_is_withdrawn_and_the_page_says_what_to_do(cast: Cast,
 def test_named_by_number_it_withdraws(cast: Cast, alice: Browser) -> None:
     bring(cast, message("STOP", "stranger@elsewhere.example"))
     reply = waiting(cast)
-    assert "That is no phone number" in alice.post(where(reply), {"writer": "1", "number": "12"}).text
-    assert "Write the number." in alice.post(where(reply), {"writer": "1", "number": ""}).text
+    assert "Enter a valid phone number" in alice.post(where(reply), {"writer": "1", "number": "12"}).text
+    assert "Enter the phone number." in alice.post(where(reply), {"writer": "1", "number": ""}).text
     page = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True).text
-    assert "wrote it. Now say what it means." in page
+    assert "is the sender. Now choose what the message means." in page
     assert "STOP" in page
     assert "Somebody else wrote it?" in page
     assert STRANGER not in page
@@ -147,7 +147,7 @@ def test_it_can_be_from_nobody_we_know(cast: Cast, alice: Browser) -> None:
     bring(cast, message("STOP", "stranger@elsewhere.example"))
     reply = waiting(cast)
     answer = alice.post(where(reply), {"decision": "nobody"}, follow=True)
-    assert "from nobody we know, so nothing changes" in answer.text
+    assert "Saved as an unknown sender" in answer.text
     assert waiting(cast).state == ReplyState.DECIDED
     assert events(cast) == []
     late = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True)
@@ -238,8 +238,8 @@ def test_a_yes_from_a_shared_address_waits_and_a_person_is_picked(cast: Cast, al
     assert "Several people gave this address" in reply.why
     page = alice.get(where(reply)).text
     assert "2 people gave the address" in page
-    assert "Pick who wrote it." in alice.post(where(reply), {"writer": "1"}).text
-    assert "Write the number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
+    assert "Choose the sender." in alice.post(where(reply), {"writer": "1"}).text
+    assert "Enter the phone number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
     with job_scope(agency_id=cast.acme.pk):
         picked = Invitation.objects.for_client(cast.dentist).order_by("pk").first()
         assert picked is not None

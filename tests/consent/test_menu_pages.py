@@ -92,7 +92,7 @@ def test_a_menu_is_set_up_tried_out_and_switched_on_and_off(
     assert "&lt;Dial timeout=&quot;30&quot;&gt;" in page
     alice.post(f"/clients/dentist/consent/menus/{menu.pk}/activate/")
     assert only_menu(cast).is_active
-    assert "Answers calls" in alice.get("/clients/dentist/consent/menus/").content.decode()
+    assert "Active" in alice.get("/clients/dentist/consent/menus/").content.decode()
     alice.post(f"/clients/dentist/consent/menus/{menu.pk}/deactivate/")
     assert not only_menu(cast).is_active
 
@@ -111,9 +111,9 @@ def test_without_published_words_it_does_not_answer_calls(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"forward_to": "call me"}, "no telephone number"),
-        pytest.param({"english": ""}, "Choose the notice", marks=pytest.mark.thorough),
-        pytest.param({"languages": "en"}, "Choose the notice", marks=pytest.mark.thorough),
+        ({"forward_to": "call me"}, "Enter a valid phone number"),
+        pytest.param({"english": ""}, "Choose a notice", marks=pytest.mark.thorough),
+        pytest.param({"languages": "en"}, "Choose a notice", marks=pytest.mark.thorough),
         pytest.param({"wait_seconds": "1"}, "greater than or equal to 3", marks=pytest.mark.thorough),
         pytest.param({"number": ""}, "required", marks=pytest.mark.thorough),
         ({"number": str(uuid.uuid4())}, "one from the list"),
@@ -223,10 +223,10 @@ def test_the_preview_shows_a_draft_as_one_and_a_menu_without_words_as_none(
     version = twilio_side.notice(cast.dentist, published=False)
     menu = twilio_side.menu(cast.dentist, connection, version=version, active=False)
     path = f"/clients/dentist/consent/menus/{menu.pk}/preview/"
-    assert "not published" in alice.get(path).content.decode()
+    assert "This notice is a draft" in alice.get(path).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         NoticeVersion.objects.all().delete()
-    assert "no words yet" in alice.get(path).content.decode()
+    assert "no text yet" in alice.get(path).content.decode()
 
 
 def test_everything_that_can_happen_is_walked(cast: Cast, connection: Connection) -> None:
@@ -253,7 +253,7 @@ def test_the_account_and_redaction_are_said(cast: Cast, alice: Browser, connecti
     other = f"AC{'0' * 32}"
     for account in ("", other):
         page = alice.post(path, {"account": account, "redaction": "on"}).content.decode()
-        assert "enter that account’s token" in page.replace("&#x27;", "’")
+        assert "Enter that account’s auth token" in page.replace("&#x27;", "’")
     with job_scope(agency_id=cast.acme.pk):
         assert Connection.objects.get(pk=connection.pk).mapping["account"] == twilio_side.ACCOUNT
     alice.post(path, {"account": other, "secret": "t" * 32})
@@ -314,7 +314,7 @@ def test_a_message_is_read_and_decided(cast: Cast, alice: Browser) -> None:
     path = f"/clients/dentist/consent/messages/{reply.pk}/"
     assert "we have got to STOP this bill" in alice.get(path).content.decode()
     page = alice.post(path, {"decision": "withdrawn"}).content.decode()
-    assert "Tick what the person withdraws" in page
+    assert "Select at least one withdrawn purpose" in page
     answer = alice.post(path, {"decision": "withdrawn", "purposes": ["contact", "record"]}, follow=True)
     assert "Withdrawn: being recorded, being called and texted." in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
@@ -568,7 +568,7 @@ def test_where_calls_go_on_to_is_changed_by_who_manages_connections(
         None, other, version, forward_to="+14155550199", person_line="+14155550198", wait_seconds="9"
     )
     address = f"/clients/dentist/consent/menus/{menu.pk}/change/"
-    assert "Who manages connections may change it" in browser.get(address).text
+    assert "Only a team member who manages connections can change this" in browser.get(address).text
     assert browser.post(address, said).status_code == 302
     row = only_menu(cast)
     assert (row.connection_id, row.forward_to, row.person_line) == (

@@ -119,8 +119,8 @@ def test_a_guardian_has_to_agree_for_a_minor_until_they_come_of_age(cast: Cast, 
     }  # fmt: skip
     browser = signed_in(cast.alice)
     refused = browser.post(page("record_said", call), sent).content.decode()
-    assert "Say what shows it" in refused
-    assert "Write the day on which the minor comes of age" in refused
+    assert "Describe the proof" in refused
+    assert "Enter the future date on which the minor comes of age" in refused
     proven = sent | {"proof": "Birth certificate seen on video.", "majority_on": of_age.isoformat()}
     assert browser.post(page("record_said", call), proven).status_code == 302
     with job_scope(agency_id=call.agency_id):
@@ -299,17 +299,17 @@ def page(name: str, call: Call, slug: str = "plumber") -> str:
 def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
     browser = signed_in(cast.alice)
-    assert "They are a minor" in browser.get(page("caller", call)).content.decode()
+    assert "Mark as minor" in browser.get(page("caller", call)).content.decode()
     assert browser.get(page("caller_minor", call)).status_code == 200
 
     assert browser.post(page("caller_minor", call)).status_code == 302
     shown = browser.get(page("caller", call)).content.decode()
     assert "A minor" in shown
-    assert "Noted by Alice" in shown
+    assert "Marked by Alice" in shown
 
     assert browser.post(page("caller_minor", call), {"reason": "no"}).status_code == 200
     assert browser.post(page("caller_minor", call), {"reason": WHY}).status_code == 302
-    assert "Noted by" not in browser.get(page("caller", call)).content.decode()
+    assert "Marked by" not in browser.get(page("caller", call)).content.decode()
 
 
 def test_who_may_not_does_not(cast: Cast) -> None:
@@ -326,7 +326,7 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
     make.grant(agent, plumber)
     browser = signed_in(agent)
     desk = reverse("consent:desk") + f"?client=plumber&caller={call.caller_id}"
-    assert "They are a minor" in browser.get(desk).content.decode()
+    assert "Mark as minor" in browser.get(desk).content.decode()
     said: dict[str, Any] = {
         "deed": "minor", "tap": "6d0f3f0e-7b52-4b0c-9a3e-0a5f0b9f1c11", "caller": call.caller_id
     }  # fmt: skip
@@ -334,8 +334,8 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
     assert browser.post(reverse("consent:desk_tap", args=["plumber"]), said).status_code == 302
 
     shown = browser.get(desk).content.decode()
-    assert "Noted by Ed" in shown
-    assert "They are a minor" not in shown
+    assert "Marked by Ed" in shown
+    assert "Mark as minor" not in shown
     with staff_scope(agency_id=cast.acme.pk, user_id=agent.user_id):
         assert MinorMark.objects.get().marked_by_id == agent.user_id
     assert browser.post(page("caller_minor", call), {"reason": WHY}).status_code == 403, (

@@ -334,7 +334,9 @@ def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
     assert "/hooks/callrail/" in page
     assert "s" * 32 not in page
     said = {f"records_{number.pk}": "yes", f"announced_{number.pk}": "on", "announcement": WORDS}
-    assert "Since when?" in browser.post(f"{HOME}numbers/", said).content.decode()
+    assert (
+        "Enter the start date of the announcement" in browser.post(f"{HOME}numbers/", said).content.decode()
+    )
     future = said | {f"since_{number.pk}": "2999-01-01"}
     assert "in the future" in browser.post(f"{HOME}numbers/", future).content.decode()
     browser.post(f"{HOME}numbers/", said | {f"since_{number.pk}": "2026-10-01"})
@@ -342,11 +344,11 @@ def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
         row = TrackingNumber.objects.get(pk=number.pk)
         assert (row.records, row.announcement) == (True, WORDS)
     later = said | {f"since_{number.pk}": "2026-10-02"}
-    assert "strike the entry out" in browser.post(f"{HOME}numbers/", later).content.decode()
+    assert "strike the entry on" in browser.post(f"{HOME}numbers/", later).content.decode()
     for step in ("backfill", "words"):
         assert browser.post(f"{HOME}mark/", {"step": step, "note": "said so"})["Location"] == HOME
     refused = browser.post(f"{HOME}mark/", {"step": "live"}, follow=True).content.decode()
-    assert "not settled by saying so" in refused, "going live is signed for elsewhere"
+    assert "cannot mark this step as done" in refused, "going live is signed for elsewhere"
     with job_scope(agency_id=cast.acme.pk):
         marks = set(SetupMark.objects.values_list("step", flat=True))
     assert marks == {"numbers", "backfill", "words"}
@@ -372,7 +374,7 @@ def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     recorded(cast, number, "+14155550111")
     decide(cast)
     browser = signed_in(cast.alice)
-    assert "Tick what is to be asked" in browser.post(f"{HOME}fixes/", {}).content.decode()
+    assert "Select at least one fix" in browser.post(f"{HOME}fixes/", {}).content.decode()
     browser.post(f"{HOME}fixes/", {"fix": f"{number.pk}.move_to_menu"})
     assert "1 task about this client" in browser.get(f"{HOME}?step=findings").content.decode()
 

@@ -223,7 +223,7 @@ def test_a_picture_that_was_changed_is_said_to_be_and_not_shown(cast: Cast) -> N
     path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
     answer = browser.get(f"{where}picture/")
     assert answer["Location"] == where
-    assert "not the one that was brought" in browser.get(where).content.decode()
+    assert "is damaged or changed" in browser.get(where).content.decode()
     path.write_bytes(stored)
     with job_scope(agency_id=cast.acme.pk):
         PostedNotice.objects.update(picture_digest=b"d" * 32)

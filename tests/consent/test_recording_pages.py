@@ -127,11 +127,11 @@ def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     assert "did not come from the tracker" in browser.get(LIST).content.decode()
     assert rows(browser.get(f"{LIST}?show=not_fetched")) == [call.pk]
     told = browser.post(f"{LIST}again/", follow=True)
-    assert "Asked for again: 1" in told.content.decode()
+    assert "Requested 1 again" in told.content.decode()
     work(client, at=make.now() + timedelta(minutes=1))
     with job_scope(agency_id=cast.acme.pk):
         assert Recording.objects.get(call_id=call.pk).fetch_due_at is not None
-    assert "Nothing is missing" in browser.post(f"{LIST}again/", follow=True).content.decode()
+    assert "No recordings are missing" in browser.post(f"{LIST}again/", follow=True).content.decode()
     assert signed_in(cast.bob).post(f"{LIST}again/").status_code == 403
 
 

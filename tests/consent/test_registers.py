@@ -226,7 +226,7 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
 
 @pytest.mark.parametrize(
     ("fields", "said"),
-    [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "has not come yet"),
+    [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "is in the future"),
      pytest.param({"area_codes": "41, 212"}, "three digits", marks=pytest.mark.thorough),
      pytest.param({"file": ""}, "Add the file", marks=pytest.mark.thorough)],
 )  # fmt: skip
@@ -305,7 +305,7 @@ def test_a_register_that_is_too_old_keeps_calls_that_advertise_from_being_made(
     assert check(cast, FREE, Aim.SERVICE).allowed
     page = text_of(alice.get("/consent/registers/").content)
     assert f"{days} days old" in page
-    assert ("Too old" in page) is is_stale
+    assert ("Outdated" in page) is is_stale
     assert (
         "This register is too old" in text_of(alice.get(f"/consent/registers/{row.pk}/").content)
     ) is is_stale

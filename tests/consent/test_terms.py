@@ -168,11 +168,11 @@ def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) 
         pytest.param({"body": b""}, "The file is empty", marks=pytest.mark.thorough),
         pytest.param({"file": None}, "Add the signed document", marks=pytest.mark.thorough),
         pytest.param(
-            {"numbers": "call me maybe 1"}, "No telephone number in line 1", marks=pytest.mark.thorough
+            {"numbers": "call me maybe 1"}, "Fix the phone number in line 1", marks=pytest.mark.thorough
         ),
-        ({"numbers": "+14155550101\n+14155550102"}, "One person signed"),
-        ({"signed_on": "2999-01-01"}, "has not come yet"),
-        pytest.param({"purposes": None}, "Tick at least one", marks=pytest.mark.thorough),
+        ({"numbers": "+14155550101\n+14155550102"}, "Enter one number for one signer"),
+        ({"signed_on": "2999-01-01"}, "is in the future"),
+        pytest.param({"purposes": None}, "Select at least one purpose", marks=pytest.mark.thorough),
     ],
 )
 def test_what_cannot_be_is_refused_with_words(cast: Cast, fields: dict[str, Any], words: str) -> None:

@@ -194,8 +194,8 @@ def test_quarantined_recordings_wait_and_the_oldest_are_deleted(agency: Agency) 
         assert not Recording.objects.exclude(fetch_due_at=None).exists()
     browser, calls = signed_in(officer), f"/clients/{demo.QUARANTINED}/calls"
     pages = [browser.get(f"{calls}/{call_id}/").content.decode() for call_id in shown]
-    assert "Leaves" in pages[0]
-    assert "It was erased here" in pages[1]
+    assert "Will be deleted" in pages[0]
+    assert "Erased from CallPrivacy" in pages[1]
 
 
 @pytest.mark.thorough

@@ -507,6 +507,6 @@ def test_nobody_is_asked_any_more_once_the_ways_in_are_shut(cast: Cast, second: 
     with pytest.raises(ClientLeftError):
         asks_by_mail(cast, "cora.quill@example.com,+14155550103", week)
     page = signed_in(cast.alice).get(reverse("consent:batch", args=("dentist", batch.pk))).text
-    assert "The client leaves" in page
+    assert "The client is offboarded" in page
     assert "Not sent" in page
     assert "Pause sending" not in page

@@ -261,7 +261,7 @@ MORE = (
           ("At vendors: 1 of 2 steps sent, 1 confirmed",), ("Done everywhere", "Confirmed at vendors", "2 of 2")),
     Claim("the person's withdrawals", "hidden: no rights on consent",
           lambda g: page(g.cast.bob, "consent:caller", "dentist", withdrawn(g, WaitingState.SENT).caller_id),
-          ("At vendors: 1 of 2 steps sent",), (*FINISHED, "Nobody else holds the number", "Open it on the board")),
+          ("At vendors: 1 of 2 steps sent",), (*FINISHED, "Nobody else holds the number", "View withdrawal")),
     Claim("the certificate", "partly remaining, failed and held",
           lambda g: certificate_page(g, certified(g, erased=3, held=2, state=PartState.FAILED)),
           ("Destroyed: 3 of 5 rows that were due; stopped by a fault in 1 of its categories; 2 kept by legal holds",),
