@@ -108,13 +108,13 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
             try:
                 return _entered(request, scope, lambda: run(request, *args, **kwargs))
             except api_keys.WrongKeyError:
-                answer = problem(401, "unauthorised", "Send a key that counts: Authorization: Bearer cpk_….")
+                answer = problem(401, "unauthorised", "Send a valid API key: Authorization: Bearer cpk_….")
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
             except events.CallerGoneError:
-                return later("busy", "This number is being erased in this moment. Send it again.")
+                return later("busy", "This number is being erased right now. Send the request again.")
             except DatabaseError as error:
-                return unavailable(error, "The answer is not known at the moment: take it for a no.")
+                return unavailable(error, "The answer is unavailable right now. Treat it as not allowed.")
 
         return guarded
 
@@ -124,10 +124,10 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
 def refuse_unread(request: HttpRequest) -> HttpResponse | None:
     """Refuse by the headers alone; then read the body, before anything waits for it."""
     if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
-        return problem(411, "length_missing", "Send a Content-Length.")
+        return problem(411, "length_missing", "Send a Content-Length header.")
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
-        return problem(400, "length_wrong", "Content-Length is no number.")
+        return problem(400, "length_wrong", "Content-Length is not a number.")
     if len(length) > 9 or int(length) > LARGEST:
         return problem(413, "too_large", f"The body is over {LARGEST // 1024} KB.")
     if request.content_type != _JSON:
@@ -143,7 +143,7 @@ def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpRespons
     at = timezone.now()
     with api_keys.entered(text=bearer_of(request), address=client_address(request), at=at) as holder:
         if not holder.may(scope):
-            return problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
+            return problem(403, "scope_missing", f"This API key needs the scope {scope.value}.")
         request.holder, request.at, request.counted = holder, at, True
         answer = run()
         if answer.status_code >= 400:
@@ -191,7 +191,7 @@ def _spend(request: ApiRequest, numbers: int, *, protects: bool = False) -> None
         raise ProblemError(
             429,
             "too_many",
-            f"More than {NUMBERS_A_MINUTE:,} numbers in a minute with this key. Wait a little.",
+            f"This API key has reached its limit of {NUMBERS_A_MINUTE:,} numbers per minute. Try again later.",
         )
 
 
@@ -218,11 +218,11 @@ def answer_errors(api: NinjaAPI) -> None:
 
     def http(_request: HttpRequest, error: Any) -> HttpResponse:
         if error.status_code == 400:
-            return problem(400, "not_json", "The body is no JSON.")
+            return problem(400, "not_json", "The body is not JSON.")
         return problem(error.status_code, "refused", str(error))
 
     def nowhere(_request: HttpRequest, _error: Any) -> HttpResponse:
-        return problem(404, "not_found", "There is nothing here.")
+        return problem(404, "not_found", "Not found. Check the address.")
 
     for kind, handler in (
         (ProblemError, told),
@@ -249,23 +249,23 @@ class Strict(Schema):
 
 
 class Problem(Schema):
-    """What every refusal looks like."""
+    """An error."""
 
-    error: str = Field(description="For programs.")
-    detail: str = Field(description="For people: what is wrong and what to do.")
-    field: str = Field(description="The part of the request that it is about, if it is about one.")
+    error: str = Field(description="Machine-readable error code.")
+    detail: str = Field(description="What is wrong and what to do.")
+    field: str = Field(description="The field of the request that caused the error, if any.")
 
 
 type Number = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=LINE, description="E.164 or the national format.")
+    str, Field(min_length=1, max_length=64, pattern=LINE, description="E.164 or national format.")
 ]
 
 
 class PlaceIn(Strict):
     """
-    Where the person is, as far as you know. Without a word for how you know, it relaxes nothing.
+    The person's location, as far as you know. Without `evidence`, it never makes the answer less strict.
 
-    An address counts alone. Beside anything else the number's own place counts as well, and the stricter decides.
+    An address counts alone. Otherwise the number's own location counts too, and the stricter law applies.
     """
 
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
@@ -274,12 +274,12 @@ class PlaceIn(Strict):
     )
     evidence: Literal["", "address", "billing", "carrier", "tracker"] = Field(
         "",
-        description="How you know: an address, a billing address, a look-up at the carrier, the call tracker.",
+        description="Source of the location: an address, a billing address, a carrier lookup, or the call tracker.",
     )
 
 
 class NumberIn(Strict):
-    """A number with the place of its person."""
+    """A number with the person's location."""
 
     number: Number
     place: PlaceIn | None = None
@@ -289,38 +289,39 @@ class CheckIn(Strict):
     """One number, or up to 1,000."""
 
     number: Number | None = None
-    place: PlaceIn | None = Field(None, description="Of the one number.")
+    place: PlaceIn | None = Field(None, description="Location for `number`.")
     numbers: list[Number | NumberIn] | None = Field(None, min_length=1, max_length=checks.AT_MOST)
 
 
 class ConsentCheckIn(CheckIn):
-    """What is asked of which numbers."""
+    """The purposes and the numbers to check."""
 
     purposes: list[Purpose] = Field(min_length=1, max_length=len(Purpose))
     announced: bool = Field(
-        False, description="The call begins now, and the caller hears at its beginning that it is recorded."
+        False,
+        description="The call starts now, and an announcement at its start tells the caller about the recording.",
     )
     announced_on_recording: bool = Field(
-        False, description="The recording holds that announcement, as Washington and Connecticut ask."
+        False, description="The announcement is on the recording, as Washington and Connecticut require."
     )
 
 
 class ContactCheckIn(CheckIn):
-    """Which numbers somebody is about to call or text."""
+    """The numbers you are about to call or text."""
 
     purpose: Literal["marketing", "service"] = Field(
-        "marketing", description="Service answers what the person asked for, such as a call back."
+        "marketing", description="`service` is for contact that the person requested, such as a callback."
     )
 
 
 class DecisionOut(Schema):
-    """What may be done, on what it rests, and why."""
+    """Whether the purpose is allowed, its legal basis, and the reasons."""
 
     allowed: bool
     lawful: bool
     standard_met: bool
     basis: str | None
-    event: str | None = Field(description="The event in the ledger that it rests on, or that forbids it.")
+    event: str | None = Field(description="The consent event that allows or forbids it.")
     rules: list[str]
     reasons: list[str]
 
@@ -328,10 +329,10 @@ class DecisionOut(Schema):
 class ConsentAnswer(Schema):
     """The answer for one number, by purpose."""
 
-    position: int = Field(description="Which of the numbers, from 0.")
-    valid: bool = Field(description="Whether it is a telephone number at all.")
+    position: int = Field(description="Index of the number in the request, from 0.")
+    valid: bool = Field(description="Whether it is a valid phone number.")
     number_digest: str | None = Field(
-        description="By what our messages of withdrawals call this number; the same for the same number."
+        description="Identifier of this number in withdrawal webhooks; the same for the same number."
     )
     decisions: dict[str, DecisionOut]
 
@@ -340,25 +341,25 @@ class ConsentCheckOut(Schema):
     """The answers in the order of the numbers."""
 
     at: datetime
-    pack: str = Field(description="The version of the rules of the law.")
+    pack: str = Field(description="The version of the legal rules.")
     pack_digest: str
     answers: list[ConsentAnswer]
 
 
 class ReasonOut(Schema):
-    """One thing that stands against it."""
+    """One reason why contact is not allowed."""
 
     code: Literal[
         "do_not_call", "reassigned", "no_consent", "register", "stale_register", "no_place", "quiet_hours",
         "not_a_number",
     ]  # fmt: skip
     text: str
-    until: datetime | None = Field(description="Up to when; null where nobody can say, or for ever.")
+    until: datetime | None = Field(description="End of the restriction; null if unknown or permanent.")
     rule: str
 
 
 class PlaceOut(Schema):
-    """The best that is known of where the person is; without an address the number's own place counts beside it."""
+    """The best known location of the person; without an address, the number's own location counts too."""
 
     country: str
     region: str
@@ -366,7 +367,7 @@ class PlaceOut(Schema):
 
 
 class ContactAnswer(Schema):
-    """Whether one number may be called or texted now."""
+    """Whether you can call or text one number now."""
 
     position: int
     valid: bool
@@ -375,22 +376,22 @@ class ContactAnswer(Schema):
     notes: list[str]
     place: PlaceOut | None
     next_allowed_at: datetime | None = Field(
-        description="From when on, where only the hour stands against it."
+        description="When contact is allowed again, if only quiet hours prevent it."
     )
 
 
 class RegisterOut(Schema):
-    """A register that was looked at."""
+    """A list that was checked."""
 
     name: str
     kind: str
     as_of: str
     days_old: int
-    is_current: bool = Field(description="Whether a do-not-call register is no older than 31 days.")
+    is_current: bool = Field(description="Whether a do-not-call list is at most 31 days old.")
 
 
 class ContactCheckOut(Schema):
-    """The answers in the order of the numbers, and the registers behind them."""
+    """The answers in the order of the numbers, and the lists checked."""
 
     at: datetime
     pack: str
@@ -400,11 +401,11 @@ class ContactCheckOut(Schema):
 
 
 class CallIn(Strict):
-    """What the tracker calls the call."""
+    """The tracker's reference of the call."""
 
     provider: Literal["callrail", "twilio", "ctm", "invoca", "signed", "shared", "generic"] = Field(
-        description="signed, shared: another tracker, by which of the two it is known here. generic: any other, and"
-        " files; what is no call of a file is looked for among those of such trackers."
+        description="signed, shared: another tracker, by its connection type. generic: any other tracker, and imported"
+        " files; a reference not found in files is searched among calls of such trackers."
     )
     reference: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")
 
@@ -413,7 +414,7 @@ type Detail = Annotated[str, Field(max_length=events.DETAIL_AT_MOST, pattern=r"^
 
 
 class ProofIn(Strict):
-    """What you have to show. It is kept sealed, under a key of its own."""
+    """Your evidence. It is stored encrypted under its own key."""
 
     type: events.ProofKind
     details: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")], Detail] = Field(
@@ -424,7 +425,7 @@ class ProofIn(Strict):
             for kind, shown in events.SHOWN_BY.items()
             if shown.details
         )
-        + ". Each is on one line, but for words.",
+        + ". Each must be on one line, except words.",
     )
 
     @field_validator("details")
@@ -432,12 +433,12 @@ class ProofIn(Strict):
     def _on_one_line(cls, details: dict[str, str]) -> dict[str, str]:
         """What a person wrote may have several lines."""
         if any(name != "words" and _ON_ONE_LINE.fullmatch(text) is None for name, text in details.items()):
-            raise ValueError("Write each detail but words on one line.")
+            raise ValueError("Put each detail except words on one line.")
         return details
 
 
 class Said(StrEnum):
-    """What a system may say of a person."""
+    """The kinds of event that a system can report."""
 
     GIVEN = "given"
     RENEWED = "renewed"
@@ -447,18 +448,18 @@ class Said(StrEnum):
 
 
 class EventIn(Strict):
-    """One thing that a person said, about one or more purposes."""
+    """One consent, refusal, withdrawal, or notice, for one or more purposes."""
 
     number: Number
     kind: Said
     purposes: list[Purpose] = Field(min_length=1, max_length=len(Purpose))
     scope: Scope = Scope.STANDING
-    call: CallIn | None = Field(None, description="Needed for scope this_call.")
-    happened_at: datetime | None = Field(None, description="With its offset; now where it is left out.")
+    call: CallIn | None = Field(None, description="Required for scope this_call.")
+    happened_at: datetime | None = Field(None, description="With UTC offset. Default: now.")
     basis: Literal["consent", "contract"] = Field(
-        "consent", description="contract: agreed to inside general terms, which not every law counts."
+        "consent", description="contract: agreed to in general terms, which some laws do not accept."
     )
-    notice_version: uuid.UUID | None = Field(None, description="The published words that were shown.")
+    notice_version: uuid.UUID | None = Field(None, description="The published notice version that was shown.")
     evidence: ProofIn | None = None
     idempotency_key: str | None = Field(
         None,
@@ -477,13 +478,13 @@ class EventOut(Schema):
 
 
 class EventsOut(Schema):
-    """What was written down. The same request is answered the same, whenever it is sent again."""
+    """The saved events. A repeated request gets the same answer."""
 
     events: list[EventOut]
     kind: str
     scope: str
     strength: str = Field(
-        description="A: proven. B: authenticated e-mail. C: attested. D: claimed, nobody proved the number."
+        description="Evidence grade. A: verified. B: authenticated email. C: attested. D: claimed, number not verified."
     )
     recorded_at: datetime
 
@@ -497,16 +498,16 @@ _PROBLEMS: Final = dict.fromkeys((400, 401, 403, 409, 411, 413, 415, 422, 429, 5
 @router.post(
     "/consent/check",
     response={200: ConsentCheckOut, **_PROBLEMS},
-    summary="What may be done",
+    summary="Check consent",
     tags=["consent"],
 )
 @decorate_view(door(ApiScope.CONSENT_CHECK))
 def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse:
     """
-    Asks, for one number or up to 1,000 and for each purpose, whether it may be done now, on what that rests and why.
+    Checks whether each purpose is allowed now for 1 to 1,000 numbers, and returns the legal basis and the reasons.
 
-    Nothing is written, and a number that is not known is answered like any other. `record` is asked of a call that
-    begins now. Needs the scope `consent.check`.
+    It saves nothing. Unknown numbers get an answer like any other. `record` is for a call that starts now. Requires
+    the scope `consent.check`.
     """
     numbers = _numbers(request, question)
     valid = [one for one in numbers if one is not None]
@@ -545,17 +546,17 @@ def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse
 @router.post(
     "/contact/check",
     response={200: ContactCheckOut, **_PROBLEMS},
-    summary="Whether somebody may be called or texted",
+    summary="Check contact",
     tags=["contact"],
 )
 @decorate_view(door(ApiScope.CONTACT_CHECK))
 def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse:
     """
-    Asks, before one number or up to 1,000 are dialled, what stands against it.
+    Checks whether you can call or text 1 to 1,000 numbers now, and returns the reasons against it.
 
-    Looked at are what the person said, do-not-call registers with their dates, quiet hours where the person is, consent
-    in the form that marketing needs, and reassigned numbers. Where no address is known, the hours and holidays of the
-    place that you send and of the number's own both have to allow it. Needs the scope `contact.check`.
+    It checks consent and opt-outs, do-not-call lists with their dates, quiet hours at the person's location, the form
+    of consent that marketing requires, and reassigned numbers. Without a known address, the hours and holidays of both
+    the location you send and the number's own location must allow it. Requires the scope `contact.check`.
     """
     numbers = _numbers(request, question)
     valid = [one for one in numbers if one is not None]
@@ -586,7 +587,7 @@ def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse
 
 
 @router.post(
-    "/consent/events", response={201: EventsOut, **_PROBLEMS}, summary="What somebody said", tags=["consent"]
+    "/consent/events", response={201: EventsOut, **_PROBLEMS}, summary="Record consent", tags=["consent"]
 )
 @decorate_view(door(ApiScope.CONSENT_WRITE))
 def write_events(
@@ -595,30 +596,30 @@ def write_events(
     key_sent: Annotated[
         str,
         Header(
-            alias="Idempotency-Key", pattern=LINE, description="A key of your choosing, 8 to 100 characters."
+            alias="Idempotency-Key", pattern=LINE, description="A key that you choose, 8 to 100 characters."
         ),
     ] = "",
 ) -> HttpResponse:
     """
-    Writes down that a person agreed, refused, withdrew or was told, once for each idempotency key.
+    Records that a person consented, refused, withdrew, or got notice, once per idempotency key.
 
-    Send a key of your choosing in the header `Idempotency-Key`: the same request is answered the same, another under
-    the same key is refused with 409. A withdrawal counts from this moment. A yes counts as unproven (C) unless your key
-    has the scope `consent.prove` and the evidence shows more; an unproven yes never lifts an earlier no (409). Needs
-    the scope `consent.write`.
+    Send a key that you choose in the header `Idempotency-Key`. The same request gets the same answer; a different
+    request with the same key gets 409. A withdrawal takes effect immediately. Consent counts as attested (C) unless
+    your API key has the scope `consent.prove` and the evidence shows more. Unverified consent never lifts an earlier
+    opt-out (409). Requires the scope `consent.write`.
     """
     key = statement.idempotency_key or key_sent.strip()
     if not 8 <= len(key) <= 100:
         raise ProblemError(
-            422, "idempotency_key", "Send a key of your choosing, 8 to 100 characters.", "Idempotency-Key"
+            422, "idempotency_key", "Send a key that you choose, 8 to 100 characters.", "Idempotency-Key"
         )
     number = phone.normalise(statement.number, request.holder.client.home_country)
     if number is None:
-        raise ProblemError(422, "not_a_number", "This is no telephone number.", "number")
+        raise ProblemError(422, "not_a_number", "This is not a valid phone number.", "number")
     happened_at = statement.happened_at or request.at
     if happened_at.tzinfo is None:
         raise ProblemError(
-            422, "invalid", "Send the offset as well, such as 2026-11-24T08:41:02Z.", "happened_at"
+            422, "invalid", "Include the UTC offset, such as 2026-11-24T08:41:02Z.", "happened_at"
         )
     protects = statement.kind in {Said.REFUSED, Said.WITHDRAWN}
     _spend(request, 1, protects=protects)
@@ -673,14 +674,14 @@ def _numbers(request: ApiRequest, question: CheckIn) -> list[checks.Asked | None
     """
     home = request.holder.client.home_country
     if (question.number is None) == (question.numbers is None):
-        raise ProblemError(422, "invalid", "Send number, or numbers.", "number")
+        raise ProblemError(422, "invalid", "Send either number or numbers.", "number")
     if question.number is not None:
         one = phone.normalise(question.number, home)
         if one is None:
-            raise ProblemError(422, "not_a_number", "This is no telephone number.", "number")
+            raise ProblemError(422, "not_a_number", "This is not a valid phone number.", "number")
         return [checks.Asked(one, _place(question.place))]
     if question.place is not None:
-        raise ProblemError(422, "invalid", "Of many numbers send each with its own place.", "place")
+        raise ProblemError(422, "invalid", "For several numbers, send each with its own place.", "place")
     return [_asked(one, home) for one in cast(Sequence[str | NumberIn], question.numbers)]
 
 
@@ -731,7 +732,7 @@ def _contact(position: int, answer: Contact) -> dict[str, Any]:
 
 
 def _no_number(position: int) -> dict[str, Any]:
-    reason = {"code": "not_a_number", "text": "This is no telephone number.", "until": None, "rule": ""}
+    reason = {"code": "not_a_number", "text": "This is not a valid phone number.", "until": None, "rule": ""}
     return {
         "position": position,
         "valid": False,

@@ -17,7 +17,7 @@ class Purpose(models.TextChoices):
     MEASURE = "measure", "Track and count"
     RECORD = "record", "Record"
     REVIEW = "review", "Play, read, listen live"
-    ANALYSE = "analyse", "Analyse the content"
+    ANALYSE = "analyse", "Analyze the content"
     CONTACT = "contact", "Contact"
     SHARE = "share", "Share or sell"
 
@@ -45,16 +45,16 @@ class Scope(models.TextChoices):
     """How far an event reaches."""
 
     THIS_CALL = "this_call", "This call"
-    STANDING = "standing", "Until it is withdrawn"
+    STANDING = "standing", "Until withdrawn"
 
 
 class Strength(models.TextChoices):
     """How sure it is that the person said it."""
 
-    A = "A", "Proven number, key press or signature of the person"
-    B = "B", "Authenticated e-mail"
-    C = "C", "Attested by staff, a list or another system"
-    D = "D", "Claimed: nobody proved the number"
+    A = "A", "Verified number, key press, or the person's own signature"
+    B = "B", "Authenticated email"
+    C = "C", "Attested by staff, a list, or another system"
+    D = "D", "Claimed: number not verified"
 
 
 def is_weak(purpose: str, kind: str, strength: str | None) -> bool:
@@ -84,33 +84,33 @@ class UnknownAge(models.TextChoices):
     """How a client reads a caller whose age nobody knows."""
 
     ADULT = "adult", "As an adult"
-    MINOR = "minor", "As a minor, whose guardian has to agree"
+    MINOR = "minor", "As a minor whose guardian must consent"
 
 
 class Standard(models.TextChoices):
     """What a client asks of itself beyond the law."""
 
     EXPRESS = "express", "Express consent"
-    ANNOUNCE = "announce", "Announced on this call, or express"
-    LEGAL_MINIMUM = "legal_minimum", "What the law asks"
+    ANNOUNCE = "announce", "Announcement on the call, or express consent"
+    LEGAL_MINIMUM = "legal_minimum", "Legal minimum"
 
 
 class Channel(models.TextChoices):
     """The way an event came."""
 
     WEB = "web", "Web form"
-    EMAIL = "email", "E-mail"
+    EMAIL = "email", "Email"
     TERMS = "terms", "Signed terms"
-    MENU = "menu", "Telephone menu"
+    MENU = "menu", "Phone menu"
     SMS = "sms", "Text message"
-    POSTED = "posted", "Posted sign or page"
+    POSTED = "posted", "Posted notice"
     ANNOUNCEMENT = "announcement", "Announcement on the call"
     AGENT = "agent", "Agent on the phone"
     API = "api", "API"
     TRACKER = "tracker", "Call tracker"
     IMPORT = "import", "Imported list"
-    GPC = "gpc", "Signal of the browser"
-    PORTAL = "portal", "Preference centre"
+    GPC = "gpc", "Browser signal"
+    PORTAL = "portal", "Preference center"
     OFFICER = "officer", "Compliance officer"
 
 
@@ -135,7 +135,7 @@ class CodeWay(models.TextChoices):
     """How a code reaches a phone."""
 
     TEXT = "text", "Text message"
-    CALL = "call", "Phone call that reads it"
+    CALL = "call", "Phone call"
 
 
 class NoticeState(models.TextChoices):
@@ -159,7 +159,7 @@ class PostedWhere(models.TextChoices):
 class State(models.TextChoices):
     """Where a person stands with a purpose at a client, out of the standing events."""
 
-    NONE = "none", "Nothing said"
+    NONE = "none", "No record"
     NOTICED = "noticed", "Notice given"
     GIVEN = "given", "Given"
     REFUSED = "refused", "Refused"
@@ -183,20 +183,20 @@ class WaitingState(models.TextChoices):
     SENT = "sent", "Sent"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    CANCELLED = "cancelled", "Canceled"
 
 
 class VendorStep(models.TextChoices):
     """What a vendor has to do when a person withdraws; the first is ours: to say which of the others."""
 
-    CHOOSE = "choose", "Choose how the tracker leaves this caller unrecorded"
-    STOP_RECORDING = "stop_recording", "Stop the running recording"
+    CHOOSE = "choose", "Choose how to stop recording this caller"
+    STOP_RECORDING = "stop_recording", "Stop the recording in progress"
     DELETE_RECORDING = "delete_recording", "Delete a recording"
     REDACT_CALLER = "redact_caller", "Redact the caller"
-    TURN_OFF_RECORDING = "turn_off_recording", "Turn recording off for the number"
-    TURN_OFF_MONITORING = "turn_off_monitoring", "Turn listening in off"
+    TURN_OFF_RECORDING = "turn_off_recording", "Turn off recording for the number"
+    TURN_OFF_MONITORING = "turn_off_monitoring", "Turn off live monitoring"
     MOVE_TO_MENU = "move_to_menu", "Move the number to our phone menu"
-    ANNOUNCE = "announce", "Announce the recording before the call connects"
+    ANNOUNCE = "announce", "Announce recording before the call connects"
     STOP_TEXTS = "stop_texts", "Stop texting"
     REMOVE_FROM_ADS = "remove_from_ads", "Remove from an advertiser's list"
 
@@ -205,7 +205,7 @@ class OnWithdrawal(models.TextChoices):
     """What an officer has chosen to do where a tracker cannot ask before it records."""
 
     MENU = "menu", "Move the number to our phone menu"
-    OFF = "off", "Turn the tracker's recording off"
+    OFF = "off", "Turn off recording at the tracker"
     DELETE = "delete", "Delete each recording of this caller after the call"
 
 
@@ -223,15 +223,15 @@ class InvitationState(models.TextChoices):
 class ReplyState(models.TextChoices):
     """What became of something a person wrote."""
 
-    SETTLED = "settled", "Settled by the words themselves"
-    WAITING = "waiting", "Waits for a person"
-    DECIDED = "decided", "Decided by a person"
+    SETTLED = "settled", "Resolved automatically"
+    WAITING = "waiting", "Waiting for review"
+    DECIDED = "decided", "Reviewed"
 
 
 class ListKind(models.TextChoices):
     """What a list of numbers says of them."""
 
-    DO_NOT_CALL = "do_not_call", "Do-not-call register"
+    DO_NOT_CALL = "do_not_call", "Do-not-call list"
     REASSIGNED = "reassigned", "Reassigned numbers"
 
 
@@ -243,9 +243,9 @@ class SetupStep(models.TextChoices):
     TRACKER = "tracker", "Call tracker"
     BACKFILL = "backfill", "Past calls"
     NUMBERS = "numbers", "Numbers"
-    FINDINGS = "findings", "What was found"
+    FINDINGS = "findings", "Findings"
     PEOPLE = "people", "People"
-    WORDS = "words", "Words and snippet"
+    WORDS = "words", "Text and snippet"
     LIVE = "live", "Go live"
 
 
@@ -253,8 +253,8 @@ class UseReason(models.TextChoices):
     """Why a recording is heard or a transcript read; the sentence beside it says more."""
 
     LEAD = "lead", "Qualify the call"
-    QUALITY = "quality", "Check how the call was handled"
-    TRAINING = "training", "Train the people who answer"
-    COMPLAINT = "complaint", "Look into a complaint"
-    REQUEST = "request", "Answer a privacy request"
-    LEGAL = "legal", "Legal claim or authority"
+    QUALITY = "quality", "Check call quality"
+    TRAINING = "training", "Train agents"
+    COMPLAINT = "complaint", "Investigate a complaint"
+    REQUEST = "request", "Answer a data subject request"
+    LEGAL = "legal", "Legal claim or government request"

@@ -42,8 +42,8 @@ def register_registers() -> None:
     register(
         Kind(
             REGISTER_TOO_OLD,
-            title="A do-not-call register is older than 31 days: calls that advertise are refused",
-            step="Bring a newer one",
+            title="A do-not-call list is older than 31 days: telemarketing calls are refused",
+            step="Import current list",
             url_name="consent:new_register",
             right=AgencyRight.SIGN_OFF,
         )
@@ -56,7 +56,7 @@ def register_standards() -> None:
         Kind(
             STANDARD_EXPIRING,
             title="A standard below express consent ends soon",
-            step="Look at the standard",
+            step="Review standard",
             url_name="consent:standard",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -64,8 +64,8 @@ def register_standards() -> None:
     register(
         Kind(
             STANDARD_EXPIRED,
-            title="A standard has ended: express consent is asked for again",
-            step="Look at the standard",
+            title="A standard has ended: express consent is required again",
+            step="Review standard",
             url_name="consent:standard",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -77,8 +77,8 @@ def register_rules() -> None:
     register(
         Kind(
             RULES_COUNTED,
-            title="Imported rules of the law: what they change is counted",
-            step="Look at what changes",
+            title="Imported legal rules are ready for review",
+            step="Review changes",
             url_name="consent:packs",
             right=AgencyRight.SIGN_OFF,
         )
@@ -90,8 +90,8 @@ def register_recordings() -> None:
     register(
         Kind(
             WITHHELD_RECORDINGS,
-            title="Withheld recordings that will be erased",
-            step="Look at the recordings",
+            title="Quarantined recordings that will be deleted",
+            step="Review recordings",
             url_name="consent:recordings",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -99,8 +99,8 @@ def register_recordings() -> None:
     register(
         Kind(
             WITHHELD_ON_NUMBER,
-            title="Many withheld calls on one number within a day",
-            step="Look at the number's calls",
+            title="Many quarantined calls on one number within a day",
+            step="Review calls of the number",
             url_name="consent:recordings",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -108,8 +108,8 @@ def register_recordings() -> None:
     register(
         Kind(
             LEAVES_SOONER,
-            title="Withheld recordings leave sooner than before, or at the tracker too",
-            step="Look at the hours and the tracker",
+            title="Quarantined recordings are deleted sooner than before, or at the tracker too",
+            step="Review hours and tracker",
             url_name="consent:handling",
             permission=Permission.MANAGE_RETENTION,
             right=AgencyRight.SIGN_OFF,
@@ -118,8 +118,8 @@ def register_recordings() -> None:
     register(
         Kind(
             LEAVES_LATER,
-            title="Withheld recordings leave later than before",
-            step="Look at the hours",
+            title="Quarantined recordings are deleted later than before",
+            step="Review hours",
             url_name="consent:handling",
             permission=Permission.MANAGE_RETENTION,
             right=AgencyRight.SIGN_OFF,
@@ -128,8 +128,8 @@ def register_recordings() -> None:
     register(
         Kind(
             RECORDINGS_NOT_FETCHED,
-            title="Recordings that could not be fetched from the tracker",
-            step="Look at the recordings",
+            title="Recordings could not be fetched from the tracker",
+            step="Review recordings",
             url_name="consent:recordings",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -137,8 +137,8 @@ def register_recordings() -> None:
     register(
         Kind(
             VENDOR_NOT_REDACTING,
-            title="Transcripts that the tracker should have redacted and did not",
-            step="Look at how it is handled",
+            title="The tracker did not redact transcripts",
+            step="Review recordings",
             url_name="consent:recordings",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -150,7 +150,7 @@ def register_withdrawals() -> None:
     register(
         Kind(
             WITHDRAWAL_CHOICE,
-            title="Callers who asked not to be recorded, at a tracker that cannot ask",
+            title="Callers opted out of recording at a tracker that cannot ask first",
             step="Choose what to do",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
@@ -160,8 +160,8 @@ def register_withdrawals() -> None:
     register(
         Kind(
             VENDOR_TASKS,
-            title="Withdrawals that vendors have to be told of",
-            step="Open the board",
+            title="Withdrawals to send to vendors",
+            step="Open withdrawals",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -169,8 +169,8 @@ def register_withdrawals() -> None:
     register(
         Kind(
             VENDOR_FAILS,
-            title="Recordings that Twilio does not stop or delete",
-            step="See why, and ask again",
+            title="Twilio has not stopped or deleted recordings",
+            step="Review error and retry",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -178,8 +178,8 @@ def register_withdrawals() -> None:
     register(
         Kind(
             WITHDRAWALS_BY_LAW,
-            title="Withdrawals near the law's date, or past it",
-            step="Have them carried out",
+            title="Withdrawals near or past the statutory deadline",
+            step="Complete withdrawals",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -188,7 +188,7 @@ def register_withdrawals() -> None:
         Kind(
             VENDOR_SILENT,
             title="A vendor has not answered a letter",
-            step="Ask again",
+            step="Send reminder",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )
@@ -196,8 +196,8 @@ def register_withdrawals() -> None:
     register(
         Kind(
             WEBHOOKS_DEAD,
-            title="Withdrawals that an endpoint did not take for three days",
-            step="Look at the endpoints",
+            title="Withdrawals not delivered to an endpoint for three days",
+            step="Review endpoints",
             url_name="consent:endpoints",
             permission=Permission.MANAGE_CONNECTIONS,
         )
@@ -210,7 +210,7 @@ def register_replies() -> None:
         Kind(
             REPLIES,
             title="Messages that may be withdrawals",
-            step="Read and decide",
+            step="Review messages",
             url_name="consent:replies",
             permission=Permission.MANAGE_CONSENT,
         )

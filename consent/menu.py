@@ -286,14 +286,14 @@ _PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
     _EN: {
         Phrase.AGREED: "Thank you. This call is being recorded.",
         Phrase.NOT_RECORDED: "This call is not recorded.",
-        Phrase.NEVER: "That is a no for all calls from this number. This call is not recorded. Should another be "
-        "recorded all the same, we do not use its recording.",
-        Phrase.NEVER_UNKNOWN: "You call without a number, so we cannot remember your wish for another call. "
+        Phrase.NEVER: "You have opted out of recording for all calls from this number. This call is not recorded. If "
+        "another call is recorded anyway, we do not use its recording.",
+        Phrase.NEVER_UNKNOWN: "Your number is hidden, so we cannot apply your choice to other calls. "
         "This call is not recorded.",
         Phrase.PERSON: "We are connecting you to a person. This call is not recorded.",
-        Phrase.AGAIN: "Sorry, that key does nothing here.",
-        Phrase.NOBODY: "Nobody can take your call just now. Please call again later.",
-        Phrase.MAIN_LINE: "Nobody is free there. We are connecting you to our main line. "
+        Phrase.AGAIN: "Sorry, that is not a valid key.",
+        Phrase.NOBODY: "No one is available to take your call. Please call again later.",
+        Phrase.MAIN_LINE: "No one is available there. We are connecting you to our main line. "
         "This call is not recorded.",
     },
     _ES: {
@@ -313,10 +313,10 @@ _PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
 _KEYS: Final[Mapping[Language, Mapping[str, str]]] = {
     _EN: {
         AGREE: "Press 1 to agree to the recording of this call.",
-        UNRECORDED: "Press 2 to go on without a recording.",
+        UNRECORDED: "Press 2 to continue without recording.",
         PERSON: "Press 0 to speak to a person about it.",
-        NEVER: "Press 9 to say no to recording for all your calls.",
-        SILENCE: "If you press nothing, the call goes on without a recording.",
+        NEVER: "Press 9 to opt out of recording for all your calls.",
+        SILENCE: "If you do not press a key, the call continues without recording.",
     },
     _ES: {
         AGREE: "Marque 1 para aceptar que se grabe esta llamada.",
@@ -442,7 +442,7 @@ def _faults_of(path: Path, *, known: bool) -> Iterator[str]:
     actions = turn.actions
     leads_on = bool(actions) and isinstance(actions[-1], Ask | Dial | HangUp)
     if any(isinstance(action, Say) for action in actions) and not leads_on:
-        yield "The menu speaks and then leads nowhere"
+        yield "The menu speaks and then has no next step"
     waits = CALL if before.step is Step.START else DIGITS + SILENCE if before.step is Step.ASKED else ""
     if happened in waits and not leads_on:
         yield "The caller is left in silence"
@@ -453,11 +453,11 @@ def _faults_of_recording(before: State, turn: Turn, happened: str) -> Iterator[s
     if starts and not (happened == AGREE and before.step is Step.ASKED):
         yield "A recording starts without key 1"
     if starts and _GIVEN not in turn.actions[: starts[0]]:
-        yield "A recording starts before the consent is written down"
+        yield "A recording starts before consent is saved"
     if turn.state.step is Step.RECORDED and before.step is not Step.RECORDED and not starts:
         yield "A call counts as recorded though no recording was started"
     if _GIVEN in turn.actions and not (happened == AGREE and before.step is Step.ASKED):
-        yield "A consent is written down without key 1"
+        yield "Consent is saved without key 1"
     if before.step is Step.RECORDED and happened == WITHDRAWN and StopRecording() not in turn.actions:
         yield "A withdrawal does not stop the recording"
 
@@ -465,8 +465,8 @@ def _faults_of_recording(before: State, turn: Turn, happened: str) -> Iterator[s
 def _faults_of_a_no(before: State, turn: Turn, happened: str, *, known: bool) -> Iterator[str]:
     went_on = before.step is Step.ASKED and turn.state.step is not Step.ASKED
     if went_on and _REFUSED not in turn.actions and _GIVEN not in turn.actions:
-        yield "A call goes on without a refusal being written down"
+        yield "A call continues and no refusal is saved"
     if before.step is Step.ASKED and happened == NEVER and known and _WITHDRAWN not in turn.actions:
-        yield "Key 9 leaves no standing withdrawal"
+        yield "Key 9 saves no withdrawal for all calls"
     if _WITHDRAWN in turn.actions and not known:
-        yield "A standing wish is written down for nobody"
+        yield "A choice for all calls is saved without a caller"

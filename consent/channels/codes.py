@@ -24,10 +24,10 @@ _WORDS: Final = {
 }
 # Said by a machine: a digit at a time, and all of it three times, for who looks for a pen first.
 _SPOKEN: Final = {
-    Language.ENGLISH: "Hello. You asked {name} for a code. Your code is: {digits}.",
+    Language.ENGLISH: "Hello. You requested a code from {name}. Your code is: {digits}.",
     Language.SPANISH: "Hola. Usted pidió un código a {name}. Su código es: {digits}.",
 }
-_AGAIN: Final = {Language.ENGLISH: "Once more: {digits}.", Language.SPANISH: "Otra vez: {digits}."}
+_AGAIN: Final = {Language.ENGLISH: "Again: {digits}.", Language.SPANISH: "Otra vez: {digits}."}
 _LONGEST_NAME: Final = 40
 # An address that leads nowhere (RFC 2606): the mail is only ever a file here.
 _NOBODY: Final = "phone@text.invalid"

@@ -25,8 +25,8 @@ def greeting(*, name: str, client: str, connect_at: str) -> bytes:
     )  # fmt: skip
     # Spelled out: "K7-42Q" is read sign by sign.
     spelled = " ".join(sign for sign in name.removeprefix("Caller ") if sign.isalnum())
-    _say(gather, f"This is a call back to caller {spelled} of {client}. Press any key to be connected.")
-    _say(response, "No key was pressed. Nobody was called.")
+    _say(gather, f"This is a callback to caller {spelled} of {client}. Press any key to connect.")
+    _say(response, "No key was pressed. No call was made.")
     SubElement(response, "Hangup")
     return _text(response)
 

@@ -61,7 +61,7 @@ NOT_KNOWN: Final = (
     "pii_controllers.address",
     "pii_controllers.phone",
     "pii_controllers.contact",
-    "storage_locations (a place; the installation alone is named)",
+    "storage_locations (a location; only the installation is named)",
 )
 
 
@@ -148,7 +148,7 @@ def consent_record(record: Record) -> dict[str, Any]:
         ],
         "dpv:hasStorageCondition": {
             "@type": "dpv:StorageCondition",
-            "dct:description": f"Calls are kept for {record.kept_for_days} days; evidence of consent for its own time.",
+            "dct:description": f"Calls are kept for {record.kept_for_days} days. Evidence of consent has its own.",
             "dpv:hasLocation": record.installation,
         },
         "dpv:hasJurisdiction": list(record.jurisdictions),

@@ -63,41 +63,41 @@ class _Page(Sheet):
             ("Person", f"{person['name']} ({person['id']})"),
             ("Client", f"{about['client']['legal_name']} ({about['client']['name']})"),
             ("Agency", about["agency"]["name"]),
-            ("Taken", f"{self.when(self.evidence['made_at'])} by {self.evidence['made_by']}"),
+            ("Created", f"{self.when(self.evidence['made_at'])} by {self.evidence['made_by']}"),
             ("Pack", self.evidence["id"]),
         ]
         if person["is_erased"]:
             on = person["erased_on"] or "an earlier day"
-            until = person["evidence_kept_until"] or "its own date"
+            until = person["evidence_kept_until"] or "its own end date"
             rows.insert(1, ("Erased", f"On {on}. The evidence is kept until {until}."))
         self.facts(rows)
 
     def _states(self) -> None:
-        self.heading("Where the person stands")
+        self.heading("Consent status")
         for row in self.evidence["states"]:
             since = f"since {self.when(row['since'])}"
             self.facts([(_word(Purpose, row["purpose"]), f"{_word(State, row['state'])}, {since}")])
         if not self.evidence["states"]:
-            self.text("Nothing was said beyond single calls.")
+            self.text("No consent or opt-out applies beyond single calls.")
 
     def _events(self) -> None:
         events = self.evidence["events"]
-        self.heading(f"What was said, and when ({len(events)})")
+        self.heading(f"Consent history ({len(events)})")
         for event in events:
             title = f"{_word(EventKind, event['kind'])}: {_word(Purpose, event['purpose'])}"
             self.entry(f"{self.when(event['happened_at'])}   {title}")
             self.facts(
                 [
-                    ("How", f"{_word(Channel, event['channel'])}; {_word(Scope, event['scope']).lower()}"),
-                    ("Rests on", _word(Basis, event["basis"])),
-                    ("Strength", _grade(event)),
+                    ("By", f"{_word(Channel, event['channel'])}; {_word(Scope, event['scope']).lower()}"),
+                    ("Legal basis", _word(Basis, event["basis"])),
+                    ("Evidence grade", _grade(event)),
                     ("Recorded", f"{self.when(event['recorded_at'])} by {event['recorded_by']}"),
-                    *([("Words", self._name_of(event["version"]))] if event["version"] else []),
+                    *([("Notice", self._name_of(event["version"]))] if event["version"] else []),
                     ("Event", f"{event['id']}, fingerprint {event['fingerprint']}"),
                 ]
             )
             if event["evidence"] is None:
-                self.text("The evidence opens no more: its key is destroyed.", quiet=True)
+                self.text("The evidence cannot be decrypted because its key is destroyed.", quiet=True)
             else:
                 self.facts(_flat(json.loads(event["evidence"])), indent=4)
 
@@ -108,14 +108,14 @@ class _Page(Sheet):
         return version_id
 
     def _words(self) -> None:
-        self.heading("The exact words")
+        self.heading("Exact text of notices")
         for version in self.evidence["notices"]:
             facts = version["facts"]
             self.entry(f"{version['name']}, version {version['number']} ({facts['language']})")
             self.text(facts["privacy_notice"]["text"], boxed=True)
             self.facts(
                 [
-                    ("To take it back", facts["withdrawal_method"] or "not said"),
+                    ("How to withdraw", facts["withdrawal_method"] or "not stated"),
                     ("Controller", ", ".join(facts["pii_controllers"])),
                     ("Purposes", ", ".join(_word(Purpose, name) for name in facts["purposes"])),
                     ("Published", self.when(version["published_at"])),
@@ -127,36 +127,36 @@ class _Page(Sheet):
             self.text(document["clause"], boxed=True)
             self.facts([("File SHA-256", document["file_sha256"])])
         if not self.evidence["notices"] and not self.evidence["documents"]:
-            self.text("No event names words of a notice or a document.")
+            self.text("No event refers to a notice or a document.")
 
     def _decisions(self) -> None:
         decisions = self.evidence["decisions"]
-        self.heading(f"What was decided from it ({len(decisions)})")
+        self.heading(f"Decisions ({len(decisions)})")
         for decision in decisions:
             verdict = "allowed" if decision["allowed"] else "not allowed"
             self.entry(
                 f"{_word(Purpose, decision['purpose'])}: {verdict}, {self.when(decision['decided_at'])}"
             )
-            self.facts([("Call", decision["call"]), ("Because", " ".join(decision["reasons"]))])
+            self.facts([("Call", decision["call"]), ("Reasons", " ".join(decision["reasons"]))])
         if not decisions:
-            self.text("No decision about a call rests on these events.")
+            self.text("No decision about a call is based on these events.")
 
     def _withdrawals(self) -> None:
         rows = self.evidence["withdrawals"]
-        self.heading(f"Withdrawals, and what became of them ({len(rows)})")
+        self.heading(f"Withdrawals and vendor steps ({len(rows)})")
         for row in rows:
             purposes = ", ".join(_word(Purpose, name) for name in row["purposes"])
-            self.entry(f"{purposes}: stopped here {self.when(row['stopped_at'])}")
+            self.entry(f"{purposes}: stopped {self.when(row['stopped_at'])}")
             self.facts(
                 [
-                    ("Said", f"{self.when(row['happened_at'])}, {_word(Channel, row['channel'])}"),
-                    ("Law", row["law"] or "not planned yet"),
+                    ("Withdrawn", f"{self.when(row['happened_at'])}, {_word(Channel, row['channel'])}"),
+                    ("Law", row["law"] or "not scheduled yet"),
                     ("Closed", self.when(row["closed_at"])),
                     *((step["vendor"], self._step(step)) for step in row["steps"]),
                 ]
             )
         if not rows:
-            self.text("The person has taken nothing back.")
+            self.text("The person has not withdrawn consent.")
 
     def _step(self, step: Mapping[str, Any]) -> str:
         said = f"{_word(VendorStep, step['step'])}: {_word(WaitingState, step['state']).lower()}"
@@ -165,9 +165,9 @@ class _Page(Sheet):
         return f"{said}, receipt {step['receipt']}" if step["receipt"] else said
 
     def _proofs(self) -> None:
-        self.heading("What vouches for it")
+        self.heading("Proof")
         for entry in self.evidence["trail"]:
-            self.entry(f"Event {entry['id']} of the agency's trail")
+            self.entry(f"Event {entry['id']} of the agency's audit log")
             if entry["proof"] is None:
                 self.text(entry["why_not"], quiet=True)
                 continue
@@ -175,24 +175,24 @@ class _Page(Sheet):
             self.facts(
                 [
                     (
-                        "Seal",
+                        "Signed checkpoint",
                         f"{seal['number']}, signed {self.when(seal['signed_at'])} by key {seal['key']}",
                     ),
-                    ("Root", seal["root"]),
-                    ("Place", f"entry {entry['proof']['index']} of {seal['size']}"),
+                    ("Merkle root", seal["root"]),
+                    ("Position", f"entry {entry['proof']['index']} of {seal['size']}"),
                 ]
             )
         self.facts([(f"Key {key['id']}", key["public"]) for key in self.evidence["keys"]])
 
     def _rest(self) -> None:
-        self.heading("What is not in it")
+        self.heading("Not included")
         for sentence in self.evidence["not_in_it"]:
             self.text(f"– {sentence}")
-        self.heading("How to check it")
+        self.heading("How to verify this pack")
         self.text(
-            "With the program verify_evidence.py and the agency's public key, on any machine and without a network: "
-            "it recomputes the digest of the words, the fingerprint of every event, the path to the signed root and "
-            "the signatures, and names what was changed. This PDF is covered by the signature of the manifest."
+            "Run verify_evidence.py with the agency's public key. It needs no network. "
+            "It recomputes the digest of each text, the fingerprint of each event, the path to the signed root, and "
+            "the signatures, and reports each change. The signature of the manifest covers this PDF."
         )
 
 

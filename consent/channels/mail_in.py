@@ -117,7 +117,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     try:
         message = email.message_from_bytes(raw, policy=_Headers())
         if not message.keys():
-            raise UnreadableError("This is no message: it has no headers.")
+            raise UnreadableError("This is not an email: it has no headers.")
         sender = _sender(message)
         is_proven, proof = _proof(message, sender, {name.lower() for name in trusted})
         kind = _kind(message)
@@ -135,7 +135,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     except (MessageError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UnreadableError):
             raise
-        raise UnreadableError("This message cannot be read.") from None
+        raise UnreadableError("This email cannot be read.") from None
 
 
 def require_bounds(mail: bytes | str) -> bytes:
@@ -148,18 +148,16 @@ def require_bounds(mail: bytes | str) -> bytes:
     raw = mail.encode("utf-8", "surrogateescape") if isinstance(mail, str) else mail
     raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if len(raw) > LARGEST:
-        raise UnreadableError("The message is over 2 MB and was not read.")
+        raise UnreadableError("The email is over 2 MB and was not read.")
     headers = re.split(rb"\n(?![ \t])", raw.partition(b"\n\n")[0])
     if len(headers) > _HEADERS_AT_MOST or any(len(header) > _HEADER_AT_MOST for header in headers):
-        raise UnreadableError("The message has over 1,000 headers, or one over 32 KB, and was not read.")
+        raise UnreadableError("The email has over 1,000 headers, or one over 32 KB, and was not read.")
     if _LONG_HEADER.search(raw):
-        raise UnreadableError("The message has a sender, subject or type over 2 KB and was not read.")
+        raise UnreadableError("The email has a sender, subject, or type over 2 KB and was not read.")
     if raw.count(b"\n--") > _BOUNDARIES_AT_MOST:
-        raise UnreadableError("The message has over 2,000 parts and was not read.")
+        raise UnreadableError("The email has over 2,000 parts and was not read.")
     if len(_NESTED.findall(raw)) > _PARTS_AT_MOST:
-        raise UnreadableError(
-            "The message has over 60 messages or lists of parts inside it and was not read."
-        )
+        raise UnreadableError("The email has over 60 messages or lists of parts inside it and was not read.")
     return raw
 
 
@@ -205,7 +203,7 @@ class _UnprovenError(Exception):
 def _proof(message: Message[Any, Any], sender: str, trusted: set[str]) -> tuple[bool, str]:
     try:
         if any(_SIGNED_IN_PART.search(value) for value in _headers(message, "DKIM-Signature")):
-            raise _UnprovenError("It is signed in part only: the rest may be somebody else's.")
+            raise _UnprovenError("Only part of it is signed. The rest may be from another sender.")
         return True, _vouched(_findings(message, sender, trusted), sender.rpartition("@")[2])
     except _UnprovenError as error:
         return False, str(error)
@@ -215,17 +213,17 @@ def _findings(message: Message[Any, Any], sender: str, trusted: set[str]) -> lis
     """What the receiving server found out, by the topmost header alone."""
     headers = _headers(message, "Authentication-Results")
     if not sender:
-        raise _UnprovenError("It names no single sender.")
+        raise _UnprovenError("It does not name exactly one sender.")
     if not headers:
-        raise _UnprovenError("The receiving server left no findings in it.")
+        raise _UnprovenError("The receiving server added no authentication results.")
     try:
         found = authres.AuthenticationResultsHeader.parse(
             "Authentication-Results: " + " ".join(headers[0].split())
         )
     except (authres.AuthResError, ValueError, IndexError):
-        raise _UnprovenError("The receiving server's findings cannot be read.") from None
+        raise _UnprovenError("The receiving server's authentication results cannot be read.") from None
     if str(found.authserv_id or "").lower() not in trusted:
-        raise _UnprovenError("The findings are not of a server that is trusted.")
+        raise _UnprovenError("The authentication results are not from a trusted server.")
     return list(found.results)
 
 
@@ -239,8 +237,8 @@ def _vouched(results: list[Any], domain: str) -> str:
                 return "A DKIM signature of the sender's domain passed."
     dkim = {result.result for result in results if result.method == "dkim"}
     if "pass" in dkim:
-        raise _UnprovenError("The DKIM signature is of another domain than the sender's.")
-    raise _UnprovenError("No DKIM signature passed." if dkim else "It bears no DKIM signature.")
+        raise _UnprovenError("The DKIM signature is from a different domain than the sender's.")
+    raise _UnprovenError("No DKIM signature passed." if dkim else "It has no DKIM signature.")
 
 
 def _property(result: Any, name: str) -> str:

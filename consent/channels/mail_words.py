@@ -15,7 +15,7 @@ from consent.models import NoticeVersion
 _SUBJECT: Final = {
     Language.ENGLISH: (
         "{name}: may we record our calls with you?",
-        "{name}: a last question about our calls",
+        "{name}: reminder about our calls",
     ),
     Language.SPANISH: (
         "{name}: ¿podemos grabar nuestras llamadas?",
@@ -24,8 +24,8 @@ _SUBJECT: Final = {
 }
 _LETTER: Final = {
     Language.ENGLISH: (
-        "{words}\n\n{withdraw}\n\nSay yes or no here; each purpose has its own box:\n{url}\n\n"
-        "{answer}{reminder}If you do not answer, nothing is agreed, and your address is removed within 30 days.\n\n"
+        "{words}\n\n{withdraw}\n\nAnswer yes or no here. Each purpose has its own box:\n{url}\n\n"
+        "{answer}{reminder}Without an answer, nothing is agreed. We remove your address within 30 days.\n\n"
         "{controller}\n{policy}"
     ),
     Language.SPANISH: (
@@ -35,7 +35,7 @@ _LETTER: Final = {
     ),
 }
 _ANSWER: Final = {
-    Language.ENGLISH: 'You may also answer this message with "I agree" or with "no".\n',
+    Language.ENGLISH: 'You can also reply to this email with "I agree" or "no".\n',
     Language.SPANISH: "También puede responder a este mensaje con «acepto» o con «no».\n",
 }
 _REMINDER: Final = {

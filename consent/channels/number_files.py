@@ -24,7 +24,7 @@ _SEVEN: Final = re.compile(r"[2-9][0-9]{2}-?[0-9]{4}", re.ASCII).fullmatch
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ].*)?", re.ASCII).fullmatch
 _AMERICAN: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})(?: .*)?", re.ASCII).fullmatch
 _ENDED: Final = re.compile(r"disconnect|deactivat|reassigned[ _-]*(on|at|date)", re.IGNORECASE).search
-_NO_NUMBER: Final = "no telephone number"
+_NO_NUMBER: Final = "no phone number"
 
 
 class UnreadableError(ValueError):
@@ -85,7 +85,7 @@ def read_register(
             if line > 1 or any(sign.isdigit() for sign in "".join(cells)):
                 yield line, Refused(_NO_NUMBER)
         elif area_codes and not (number.startswith("+1") and number[2:5] in area_codes):
-            yield line, Refused("its area code is none of those named")
+            yield line, Refused("its area code is not in the list")
         else:
             yield line, number
 
@@ -116,7 +116,7 @@ def _answered(cells: Sequence[str], country: str, ended_column: int | None) -> A
         return Refused(_NO_NUMBER)
     answer = next((found for cell in cells if (found := _ANSWERS.get(cell.lower())) is not None), None)
     if answer is None:
-        return Refused("neither “yes”, “no” nor “no data”")
+        return Refused("not “yes”, “no”, or “no data”")
     days = {place: day for place, cell in enumerate(cells) if (day := _day(cell)) is not None}
     ended_on = days.pop(ended_column, None) if ended_column is not None else None
     return Answered(number, answer, next(iter(days.values()), None), ended_on)
@@ -130,7 +130,9 @@ def _rows(lines: Iterable[str], after_line: int) -> Iterator[tuple[int, list[str
         if line <= after_line:
             continue
         if len(text) > LONGEST_LINE:
-            raise UnreadableError(f"Line {line} is longer than {LONGEST_LINE} characters: this is no list.")
+            raise UnreadableError(
+                f"Line {line} is longer than {LONGEST_LINE} characters. This is not a list."
+            )
         cells = [cell.strip() for cell in next(csv.reader([text.replace("\0", "")]), [])]
         if any(cells):
             yield line, cells
@@ -138,7 +140,7 @@ def _rows(lines: Iterable[str], after_line: int) -> Iterator[tuple[int, list[str
 
 def _refuse_others(text: str) -> None:
     if text.startswith("PK"):
-        raise UnreadableError("This is a ZIP file. Unpack it and bring the text file that is in it.")
+        raise UnreadableError("This is a ZIP file. Unzip it and upload the text file inside.")
     if text.lstrip().startswith("<"):
         raise UnreadableError("This is an XML file. Download the list as a flat text file.")
 

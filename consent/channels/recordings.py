@@ -162,7 +162,7 @@ def fetch(
             response.release_conn()
             response.close()
             address.close()
-    raise FetchError("It was sent on from address to address.", final=True)
+    raise FetchError("It was redirected too many times.", final=True)
 
 
 def _open(source: Source, url: str, *, sent_on: bool) -> tuple[Any, Any]:
@@ -189,7 +189,7 @@ def _checked(source: Source, url: str, *, sent_on: bool) -> SplitResult:
     """
     :raises FetchError: it is no address that recordings of this tracker may come from.
     """
-    refused = FetchError("Its address is none of the tracker's.", final=True)
+    refused = FetchError("Its address is not one of the tracker's.", final=True)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -217,10 +217,10 @@ def _resolve(parts: SplitResult, *, anywhere: bool) -> str:
     try:
         return outside.resolve(parts.hostname or "", outside.port_of(parts), anywhere=anywhere)
     except outside.NoAddressError:
-        raise FetchError("The tracker's host has no address at the moment.", final=False) from None
+        raise FetchError("The tracker's host name does not resolve.", final=False) from None
     except outside.NotPublicError:
         raise FetchError(
-            "The tracker's host has an address that is none on the internet.", final=True
+            "The tracker's host name does not resolve to a public address.", final=True
         ) from None
 
 
@@ -267,7 +267,7 @@ def _address_in(source: Source, response: Any, names: tuple[str, ...], ends_at: 
     rows = [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
     said = [row[name] for name in names for row in rows if isinstance(row.get(name), str) and row[name]]
     if not said:
-        raise FetchError("The tracker does not say where it is.", final=True)
+        raise FetchError("The tracker does not state its address.", final=True)
     url = str(said[0])
     is_plain = url.startswith("http://") and not any(
         url.startswith(f"http://{host}/") for host in source.also
@@ -279,9 +279,9 @@ def _check_status(status: int) -> None:
     if status == 200:
         return
     if status in {401, 403}:
-        raise FetchError("The tracker asks for a sign-in.", final=True)
+        raise FetchError("The tracker requires a sign-in.", final=True)
     if status in {404, 410}:
-        raise FetchError("The tracker has it no more.", final=True)
+        raise FetchError("The tracker no longer has it.", final=True)
     raise FetchError(
         f"The tracker answered {status}.", final=400 <= status < 500 and status not in {408, 429}
     )
@@ -293,15 +293,15 @@ def _kind(response: Any) -> str:
 
 def _take(response: Any, write: Callable[[bytes], object], *, at_most: int, ends_at: float) -> Fetched:
     if _OF_AUDIO.fullmatch(_kind(response)) is None:
-        raise FetchError("What came is no sound.", final=True)
+        raise FetchError("The file is not audio.", final=True)
     said = response.headers.get("Content-Length", "")
     if said.isdecimal() and int(said) > at_most:
-        raise FetchError("It is larger than what is stored here.", final=True)
+        raise FetchError("The file is larger than the limit.", final=True)
     size, head = 0, b""
     for piece in _pieces(response, ends_at):
         size += len(piece)
         if size > at_most:
-            raise FetchError("It is larger than what is stored here.", final=True)
+            raise FetchError("The file is larger than the limit.", final=True)
         if len(head) < 16:
             head += piece[: 16 - len(head)]
         write(piece)
@@ -309,7 +309,7 @@ def _take(response: Any, write: Callable[[bytes], object], *, at_most: int, ends
         raise FetchError("It ended early.", final=False)
     media_type = kind_of(head)
     if media_type is None:
-        raise FetchError("What came is no sound.", final=True)
+        raise FetchError("The file is not audio.", final=True)
     return Fetched(size, media_type)
 
 

@@ -23,11 +23,11 @@ _EN, _ES = Language.ENGLISH, Language.SPANISH
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 
 _NO_CONTACT: Final = {
-    _EN: "will not call or text you any more",
+    _EN: "will not call or text you anymore",
     _ES: "no le llamaremos ni le escribiremos más",
 }
 _NO_LISTENING: Final = {
-    _EN: "will not use recordings of your calls, nor listen to or analyze them",
+    _EN: "will not use recordings of your calls, listen to them, or analyze them",
     _ES: "no usaremos grabaciones de sus llamadas, ni las escucharemos o analizaremos",
 }
 _NO_SHARING: Final = {
@@ -36,28 +36,28 @@ _NO_SHARING: Final = {
 }
 _AND: Final = {_EN: "and", _ES: "y"}
 _WE: Final = {
-    _EN: "{name}: we {parts}.{codes} This is our only answer.",
+    _EN: "{name}: we {parts}.{codes} This is our only reply.",
     _ES: "{name}: {parts}.{codes} Es nuestra única respuesta.",
 }
 _CODES: Final = {
-    _EN: " Only a code comes if one is asked for with this number.",
+    _EN: " You only get codes that are requested with this number.",
     _ES: " Solo llega un código si se pide uno con este número.",
 }
 _AGAIN: Final = {
-    _EN: "{name}: you can get texts from us again. Reply STOP to end them.",
+    _EN: "{name}: you can get texts from us again. Reply STOP to opt out.",
     _ES: "{name}: puede recibir de nuevo nuestros mensajes. Responda STOP para terminarlos.",
 }
 _HELP: Final = {
-    _EN: "{name}: this number takes messages about your calls and your privacy. Reply STOP and we will not call or "
-    "text you any more, and will use no recordings of your calls.",
+    _EN: "{name}: this number is for messages about your calls and your privacy. Reply STOP and we will not call or "
+    "text you anymore, and will not use recordings of your calls.",
     _ES: "{name}: este número recibe mensajes sobre sus llamadas y su privacidad. Responda STOP y no le llamaremos "
     "ni escribiremos más, ni usaremos grabaciones de sus llamadas.",
 }
 _YES: Final = {_EN: "Reply YES to agree.", _ES: "Responda SI para aceptar."}
 _STOP: Final = {_EN: "Reply STOP to end.", _ES: "Responda STOP para terminar."}
 _SAY_AGAIN: Final = {
-    _EN: "{name}: thank you. You told us before not to share or sell your data. Reply YES once more if we may do it "
-    "from now on. Without an answer we will not. Reply STOP to end.",
+    _EN: "{name}: thank you. You opted out of sharing and selling your data before. Reply YES once more if we may do "
+    "it from now on. If you do not reply, we will not. Reply STOP to end.",
     _ES: "{name}: gracias. Usted nos dijo antes que no compartiéramos ni vendiéramos sus datos. Responda SI una vez "
     "más si podemos hacerlo desde ahora. Sin respuesta no lo haremos. Responda STOP para terminar.",
 }

@@ -206,7 +206,7 @@ def delete_recording(account: Account, *, recording: str) -> Receipt:
     try:
         _ask(account, "DELETE", f"Recordings/{_checked(recording)}.json", {})
     except GoneError:
-        return Receipt(recording, "not there")
+        return Receipt(recording, "not found")
     return Receipt(recording, "deleted")
 
 

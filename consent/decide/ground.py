@@ -25,7 +25,7 @@ _OF_THE_SITE: Final = frozenset({"site", "answering_site", "office", "staff"})
 _AREA_CODE: Final = "area_code"
 _ALSO: Final = {"billing_address": "billing", "tracker_state": "tracker", "trackers_state": "tracker"}
 _ANYWHERE: Final = Place("", "", "")
-_AS_UNKNOWN: Final = "so the rule for callers whose region is not known applies"
+_AS_UNKNOWN: Final = "so the rule for callers from an unknown region applies"
 
 
 class Need(IntEnum):
@@ -101,8 +101,8 @@ def ground_of(
         need, used, said = _by_consent(rules, sides, on, family)
     terms = _strictest(rules, sides, Topic.TERMS_COUNT, on)
     for flag, topic, sentence in (
-        (age.is_minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
-        (health, Topic.HEALTH, "The call is about health: a notice alone never suffices."),
+        (age.is_minor, Topic.MINORS, "The caller is a minor: a notice alone is never enough."),
+        (health, Topic.HEALTH, "The call is about health: a notice alone is never enough."),
     ):
         if flag:
             need = Need.EXPRESS
@@ -113,10 +113,8 @@ def ground_of(
         years = _own_consent_age(rules, sides, on, used)
         guardian = age.years is None or age.years < years
         if guardian:
-            known = (
-                f"Below the age of {years}" if age.years is not None else "The minor's age is not known, so"
-            )
-            said.append(f"{known} a guardian has to agree; the minor's own consent does not suffice.")
+            known = f"Below the age of {years}" if age.years is not None else "The minor's age is unknown, so"
+            said.append(f"{known} a guardian must consent; the minor's own consent is not enough.")
     return Ground(
         need=need,
         terms_count=terms.value == "count",
@@ -175,21 +173,21 @@ def _meaning(consent: Rule, notice: Rule) -> tuple[Need, str]:
         case "one_party":
             return Need.NOTHING, "the consent of one party is enough."
         case "informed":
-            return Need.TOLD, "the caller must be told on the call."
+            return Need.TOLD, "the caller must be notified on the call."
         case "all_party" if notice.value == "yes":
             return (
                 Need.TOLD,
-                "everybody on the call must agree; staying after an announcement on the call is agreement.",
+                "all parties must consent; staying on the line after an announcement counts as consent.",
             )
         case "all_party" if notice.value == "recorded":
             return (
                 Need.TOLD_ON_RECORDING,
-                "everybody on the call must agree; staying after an announcement that is recorded, too, is agreement.",
+                "all parties must consent; staying on the line after a recorded announcement counts as consent.",
             )
         case "all_party":
             return (
                 Need.EXPRESS,
-                "everybody on the call must agree, and staying after an announcement is no agreement.",
+                "all parties must consent, and staying on the line after an announcement does not count.",
             )
         case _:
             return Need.EXPRESS, "only express consent counts, never a notice alone."
@@ -202,12 +200,12 @@ def _by_consent(
     topic = Topic.CONTACT_CONSENT if family is Family.CONTACT else Topic.SHARING_CONSENT
     used = [_rule(rules, side, topic, on) for side in sides]
     if family is Family.SHARING:
-        return Need.EXPRESS, used, ["Sharing and selling rest on express consent, never on a notice alone."]
+        return Need.EXPRESS, used, ["Sharing and selling require express consent, never a notice alone."]
     written = any(rule.value == "written" for rule in used)
     return (
         Need.EXPRESS,
         used,
-        [f"Contact rests on {'written' if written else 'express'} consent, never on a notice alone."],
+        [f"Contact requires {'written' if written else 'express'} consent, never a notice alone."],
     )
 
 
@@ -234,19 +232,19 @@ def _who(rules: Rules, side: _Asked, on: date) -> str:
     code, regions = places.normalise(side.place.country, side.place.region)
     if code == places.UNKNOWN:
         whose = "a site's" if _kind(side.place) in _OF_THE_SITE else "the caller's"
-        return f"{whose} place is not known, so the strictest rule of any place applies"
+        return f"{whose} location is unknown, so the strictest rule of any location applies"
     country = places.name(code)
     name = " or ".join(places.name(code, region) for region in regions) or country
-    of_any = f"so the strictest rule of any place in {country} applies"
+    of_any = f"so the strictest rule of any location in {country} applies"
     own = rules.for_place(code, side.place.region, Topic.RECORDING_CONSENT, on)
     if side.weak and _reads_stricter(rules, side, on):
         if _kind(side.place) == _AREA_CODE:
-            return f"{name} is only a guess from the number, {of_any if regions else _AS_UNKNOWN}"
-        return f"nobody says how {name} is known, {of_any if regions else _AS_UNKNOWN}"
+            return f"{name} is only estimated from the number, {of_any if regions else _AS_UNKNOWN}"
+        return f"the source of {name} is unknown, {of_any if regions else _AS_UNKNOWN}"
     if own.country == places.UNLISTED:
-        return f"{name} has no rule of its own here, so the strictest applies"
+        return f"{name} has no rule of its own, so the strictest rule applies"
     if own.country == places.UNKNOWN:
-        return f"{name}, region not known, {of_any}"
+        return f"{name}, region unknown, {of_any}"
     return name
 
 

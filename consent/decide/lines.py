@@ -115,7 +115,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):
         names = [name for name, _ in pairs]
-        raise LineError(f'says "{next(name for name in names if names.count(name) > 1)}" twice')
+        raise LineError(f'repeats "{next(name for name in names if names.count(name) > 1)}"')
     return row
 
 
@@ -180,7 +180,7 @@ def _events(found: list[Any]) -> Iterable[Event]:
 def _age(row: dict[str, Any], on: datetime) -> tuple[int | None, UnknownAge | None]:
     """The age on that day, or how the client reads one that nobody knows, where that is said."""
     if row.get("age") is not None and row.get("date_of_birth") is not None:
-        raise LineError("age and date_of_birth are both said")
+        raise LineError("age and date_of_birth are both given")
     reading = _word(row, "unknown_age", UnknownAge, UnknownAge.ADULT)
     age, born = row.get("age"), row.get("date_of_birth")
     if _UNKNOWN in (age, born):
@@ -188,7 +188,7 @@ def _age(row: dict[str, Any], on: datetime) -> tuple[int | None, UnknownAge | No
     if born is not None:
         day = _day(row, "date_of_birth")
         if day is None or day > on.date():
-            raise LineError(f"date_of_birth: {_shown(born)} lies after the question")
+            raise LineError(f"date_of_birth: {_shown(born)} is after the question")
         return on.year - day.year - ((on.month, on.day) < (day.month, day.day)), None
     if age is None:
         return None, reading if row.get("unknown_age") is not None else None
@@ -211,7 +211,7 @@ def _day(row: dict[str, Any], key: str, where: str = "") -> date | None:
     try:
         return date.fromisoformat(found)
     except (TypeError, ValueError):
-        raise LineError(f"{where}{key}: {_shown(found)} is no day like 2026-11-25") from None
+        raise LineError(f"{where}{key}: {_shown(found)} is not a date like 2026-11-25") from None
 
 
 def _word[W: TextChoices](
@@ -252,7 +252,7 @@ def _time(row: dict[str, Any], key: str, where: str = "") -> datetime:
     try:
         read = datetime.fromisoformat(found)
     except (TypeError, ValueError):
-        raise LineError(f"{where}{key}: {_shown(found)} is no time like 2026-11-25T15:00:00Z") from None
+        raise LineError(f"{where}{key}: {_shown(found)} is not a time like 2026-11-25T15:00:00Z") from None
     if read.tzinfo is None:
         raise LineError(f"{where}{key}: {_shown(found)} has no offset; end it with Z or +01:00")
     if not _EARLIEST <= read < _LATEST:

@@ -9,48 +9,48 @@ from consent.decide.question import Event
 from consent.decide.standing import Unfit
 from consent.enums import Channel, EventKind, Scope, Standard, UnknownAge
 
-NO_EVIDENCE: Final = "Nobody recorded a consent or an announcement for this purpose."
-ANNOUNCED: Final = "It was announced on this call, and the caller stayed."
-ON_RECORDING: Final = "The recording holds that announcement."
-NOT_ON_RECORDING: Final = (
-    "The law here asks that the recording holds the announcement, and nobody says that it does."
+NO_EVIDENCE: Final = "No consent or announcement is recorded for this purpose."
+ANNOUNCED: Final = "An announcement was played on this call, and the caller stayed."
+ON_RECORDING: Final = "The recording includes the announcement."
+NOT_ON_RECORDING: Final = "The law here requires the announcement on the recording, which is not confirmed."
+POSTED: Final = "A sign or page gave notice before the call."
+POSTED_ALONE: Final = "A posted notice alone is never enough here."
+NOTICE_ALONE: Final = "A notice alone is never enough here; express consent is required."
+UNTOLD: Final = "The law here requires an announcement on this call or express consent."
+UNWRITTEN: Final = "The law here requires written consent."
+UNSAID: Final = "The law here requires express consent."
+NOTHING_ASKED: Final = "The law here requires nothing from the caller."
+THIS_CALL_FIRST: Final = "A refusal for this call overrides any ongoing consent."
+OPT_OUT: Final = "Measuring is allowed on the client's declared legal basis until the caller opts out."
+DECLARED_CONSENT: Final = (
+    "The client declared consent as its legal basis for measuring, and none is in force."
 )
-POSTED: Final = "A sign or page told of it beforehand."
-POSTED_ALONE: Final = "A posted sign or page alone never suffices here."
-NOTICE_ALONE: Final = "A notice alone never suffices here; express consent is asked for."
-UNTOLD: Final = "The law here asks for an announcement on this call or express consent."
-UNWRITTEN: Final = "The law here asks for consent in writing."
-UNSAID: Final = "The law here asks for express consent."
-NOTHING_ASKED: Final = "The law here asks nothing of the caller."
-THIS_CALL_FIRST: Final = "A refusal for this call beats any standing consent."
-OPT_OUT: Final = "Measuring rests on the client's declared basis until the person objects."
-DECLARED_CONSENT: Final = "The client declared consent as its basis for measuring, and none is in force."
 NOT_MET: Final = {
-    Standard.EXPRESS: "The client asks itself for express consent.",
-    Standard.ANNOUNCE: "The client asks itself for an announcement on this call or express consent.",
+    Standard.EXPRESS: "The client's standard requires express consent.",
+    Standard.ANNOUNCE: "The client's standard requires an announcement on this call or express consent.",
 }
 
 _UNFIT: Final = {
-    Unfit.NOTICE: "it is a notice only and does not count as consent here",
-    Unfit.WRITTEN: "not in writing",
-    Unfit.CLAIMED: "nobody proved the number: the consent is claimed (grade D) and does not count as express",
-    Unfit.GUARDIAN: "a minor's own consent does not suffice",
-    Unfit.OF_AGE: "a guardian gave it, and the person is of age",
+    Unfit.NOTICE: "it is notice only and does not count as consent here",
+    Unfit.WRITTEN: "it is not in writing",
+    Unfit.CLAIMED: "the number is not verified: the consent is claimed (grade D) and does not count as express",
+    Unfit.GUARDIAN: "a minor's own consent is not enough",
+    Unfit.OF_AGE: "a guardian gave it, and the caller is now of age",
 }
 
 _CHANNELS: Final = {channel.value: channel.label.lower() for channel in Channel} | {
     Channel.SMS.value: "text message",
     Channel.API.value: "API",
 }
-_SCOPES: Final = {Scope.THIS_CALL.value: "for this call", Scope.STANDING.value: "standing"}
+_SCOPES: Final = {Scope.THIS_CALL.value: "for this call", Scope.STANDING.value: "ongoing"}
 _DID: Final = {
     EventKind.GIVEN.value: "Agreed",
     EventKind.RENEWED.value: "Agreed again",
     EventKind.REFUSED.value: "Refused",
     EventKind.WITHDRAWN.value: "Withdrawn",
-    EventKind.EXPIRED.value: "The consent expired",
-    EventKind.INVALIDATED.value: "The consent was found invalid",
-    EventKind.NOTICED.value: "Told",
+    EventKind.EXPIRED.value: "Consent expired",
+    EventKind.INVALIDATED.value: "Consent invalidated",
+    EventKind.NOTICED.value: "Notice given",
 }
 
 
@@ -82,7 +82,7 @@ def claimed_counts(reason: str) -> str:
 def unknown_age(reading: UnknownAge, reason: str) -> str:
     """How a client reads a caller whose age nobody knows."""
     why = f": {reason}" if reason else "."
-    return f"The caller's age is not known, which the client reads {reading.label.lower()}{why}"
+    return f"The caller's age is unknown, which the client treats {reading.label.lower()}{why}"
 
 
 def cut(event: Event, zone: tzinfo) -> str:

@@ -221,17 +221,17 @@ def unread(rules: Iterable[Rule]) -> list[Fault]:
         if rule.confidence is not Confidence.VERIFIED:
             if not rule.not_verified:
                 found.append(
-                    Fault(rule.id, "not verified", "it does not say why, and what decides until then")
+                    Fault(rule.id, "not verified", "state why it is not verified and what decides until then")
                 )
         elif rule.is_unread:
             found.append(
-                Fault(rule.id, "unread", "verified takes an address, the day it was read and a quotation")
+                Fault(rule.id, "unread", "a verified row needs an address, its reading date, and a quotation")
             )
         elif len(rule.quotation) > LONGEST_QUOTATION:
             found.append(Fault(rule.id, "quotation", f"is longer than {LONGEST_QUOTATION} characters"))
         elif not rule.address.startswith("https://") or rule.not_verified:
             found.append(
-                Fault(rule.id, "unread", "its address is no https address, or it says why it is not verified")
+                Fault(rule.id, "unread", "its address is not https, or it states why it is not verified")
             )
     return found
 
@@ -300,7 +300,7 @@ def _wrong_dates(row: dict[str, str]) -> Iterator[tuple[str, str]]:
             try:
                 read[name] = date.fromisoformat(row[name])
             except ValueError:
-                yield "date", f'{name} "{row[name]}" is no day like 2026-11-25'
+                yield "date", f'{name} "{row[name]}" is not a date like 2026-11-25'
     if "effective_from" in read and "effective_to" in read and read["effective_from"] >= read["effective_to"]:
         yield "date", "effective_to is not after effective_from"
 
@@ -319,9 +319,7 @@ def _twice(rules: list[Rule]) -> Iterator[Fault]:
 
 def _uncited(rules: list[Rule]) -> Iterator[Fault]:
     return (
-        Fault(rule.id, "missing citation", "no rule decides without one")
-        for rule in rules
-        if not rule.citation
+        Fault(rule.id, "missing citation", "every rule requires one") for rule in rules if not rule.citation
     )
 
 
@@ -339,9 +337,9 @@ def _periods(rules: list[Rule]) -> Iterator[Fault]:
         for earlier, later in pairwise(rows):
             begins, ends = later.effective_from or date.min, earlier.effective_to or date.max
             if begins < ends:
-                yield Fault(later.id, "overlap", f"{place}, {topic}: {earlier.id} still holds on {begins}")
+                yield Fault(later.id, "overlap", f"{place}, {topic}: {earlier.id} still applies on {begins}")
             elif begins > ends:
-                yield Fault(later.id, "gap", f"{place}, {topic}: nothing holds from {ends} to {begins}")
+                yield Fault(later.id, "gap", f"{place}, {topic}: no rule applies from {ends} to {begins}")
 
 
 def _places_without(rules: list[Rule]) -> Iterator[Fault]:
@@ -354,9 +352,9 @@ def _places_without(rules: list[Rule]) -> Iterator[Fault]:
             yield Fault(place, "gap", f"no row on {Topic.RECORDING_CONSENT}")
             continue
         if rows[0].effective_from is not None:
-            yield Fault(rows[0].id, "gap", f"{place}: nothing holds before {rows[0].effective_from}")
+            yield Fault(rows[0].id, "gap", f"{place}: no rule applies before {rows[0].effective_from}")
         if rows[-1].effective_to is not None:
-            yield Fault(rows[-1].id, "gap", f"{place}: nothing holds from {rows[-1].effective_to}")
+            yield Fault(rows[-1].id, "gap", f"{place}: no rule applies from {rows[-1].effective_to}")
 
 
 def _weak_fallback(rules: list[Rule]) -> Iterator[Fault]:
@@ -373,11 +371,11 @@ def _weak_fallback(rules: list[Rule]) -> Iterator[Fault]:
         strictest = max((rule for rule in rules if rule.topic is topic), key=lambda rule: rule.strictness)
         if rows[0].strictness < strictest.strictness:
             yield Fault(
-                rows[0].id, "weak", f"a place without a row takes the strictest, which is {strictest.id}"
+                rows[0].id, "weak", f"a place without a row takes the strictest rule, which is {strictest.id}"
             )
     for rule in by_key.get((places.UNKNOWN, "", Topic.RECORDING_CONSENT), []):
         if rule.strictness < Topic.RECORDING_CONSENT.strictness("all_party"):
-            yield Fault(rule.id, "weak", "an unknown place asks for everybody's consent at least")
+            yield Fault(rule.id, "weak", "an unknown place must require all-party consent or stricter")
 
 
 def _cells(rule: Rule, *, whole: bool) -> list[str]:

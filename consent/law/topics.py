@@ -85,7 +85,7 @@ class Days:
 @dataclass(frozen=True, slots=True)
 class Hours:
     """
-    When people may be called, at their local time: for each weekday from Monday the spans of the day, each from a
+    Permitted calling hours in local time: for each weekday from Monday the spans of the day, each from a
     time up to a time; a day without spans is a day without calls.
 
     :ivar on_holidays: whether public holidays of the place are days like others.
@@ -125,7 +125,7 @@ def _words(meaning: str, *words: str) -> _Kind:
 def _number(meaning: str, *, longer_is_stricter: bool) -> _Kind:
     def read(text: str) -> int:
         if re.fullmatch(r"[0-9]{1,4}", text) is None:
-            raise ValueError(f'"{text}" is no number of at most four digits')
+            raise ValueError(f'"{text}" is not a number of at most four digits')
         return int(text)
 
     return _Kind(meaning, read, float if longer_is_stricter else lambda number: -float(number))
@@ -155,12 +155,12 @@ def _read_hours(text: str) -> Hours:
     week: list[list[tuple[time, time]]] = [[] for _ in _WEEKDAYS]
     spans, mark, after = text.partition(_NOT_ON_HOLIDAYS)
     if after:
-        raise ValueError(f'"{after}" stands behind "{mark}"')
+        raise ValueError(f'"{after}" comes after "{mark}"')
     for part in spans.split(";"):
         days, start, end = _read_span(part.strip())
         for day in days:
             if week[day] and week[day][-1][1] > start:
-                raise ValueError(f'"{part.strip()}" begins before what is named in front of it has ended')
+                raise ValueError(f'"{part.strip()}" begins before the previous span has ended')
             week[day].append((start, end))
     return Hours(tuple(tuple(day) for day in week), on_holidays=not mark)
 
@@ -187,20 +187,20 @@ def _list(meaning: str) -> _Kind:
     def read(text: str) -> tuple[str, ...]:
         words = tuple(word.strip() for word in text.split("|"))
         if not all(words) or len(set(words)) != len(words):
-            raise ValueError(f'"{text}" is not a list of different words parted by |')
+            raise ValueError(f'"{text}" is not a list of different words separated by |')
         return words
 
     return _Kind(meaning, read, len)
 
 
 _FOR_READING: Final = {
-    Topic.OPT_OUT_REACH: "For reading: an opt-out ends all calls and texts of the client, wherever the person is.",
-    Topic.SIGNAL_HONOURED: "For reading: the signal is honoured for everybody, wherever the person is.",
-    Topic.SIGNAL_CONFIRMED: "For reading: that the signal was honoured is shown to everybody.",
-    Topic.CONTACTS_PER_DAY: "For reading: the product does not act on it yet. It does not count calls and texts.",
-    Topic.VENDOR_USE: "For reading: the product does not act on it yet. What a vendor may do stands in its contract.",
-    Topic.EVIDENCE_MONTHS: "For reading: the product does not act on it yet. No date ends the evidence in the ledger.",
-    Topic.RECORDING_MONTHS: "For reading: the product does not act on it yet. Each client has a keep-for of its own.",
+    Topic.OPT_OUT_REACH: "Information only: an opt-out ends all calls and texts of the client in every location.",
+    Topic.SIGNAL_HONOURED: "Information only: the signal is honored for all callers in every location.",
+    Topic.SIGNAL_CONFIRMED: "Information only: all callers see that the signal was honored.",
+    Topic.CONTACTS_PER_DAY: "Information only: CallPrivacy does not enforce this. It does not count calls and texts.",
+    Topic.VENDOR_USE: "Information only: CallPrivacy does not enforce this. The vendor's contract governs it.",
+    Topic.EVIDENCE_MONTHS: "Information only: CallPrivacy does not enforce this. Evidence has no end date.",
+    Topic.RECORDING_MONTHS: "Information only: CallPrivacy does not enforce this. Clients have their own periods.",
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
@@ -209,61 +209,59 @@ CAME_LATER: Final = frozenset({Topic.ASKING_BY_MAIL, Topic.CONTACTS_PER_DAY, Top
 
 _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.RECORDING_CONSENT: _words(
-        "Who must agree before a call is recorded, listened to or analysed",
+        "Parties that must consent before a call is recorded, listened to, or analyzed",
         "one_party",
         "informed",
         "all_party",
         "express_only",
     ),
     Topic.NOTICE_SUFFICES: _words(
-        "Whether staying on the line after an announcement on this call is agreement", "yes", "recorded", "no"
+        "Whether staying on the line after an announcement counts as consent", "yes", "recorded", "no"
     ),
-    Topic.TERMS_COUNT: _words("Whether agreement inside general terms is consent", "count", "do_not_count"),
-    Topic.CONTACT_CONSENT: _words(
-        "How a person must have agreed to be contacted for marketing", "express", "written"
+    Topic.TERMS_COUNT: _words(
+        "Whether a clause among general terms counts as consent", "count", "do_not_count"
     ),
+    Topic.CONTACT_CONSENT: _words("Form of consent required for marketing contact", "express", "written"),
     Topic.SHARING_CONSENT: _words(
-        "What the law asks before a person's data are sold or shared", "opt_out", "consent"
+        "Requirement before a person's data is sold or shared", "opt_out", "consent"
     ),
     Topic.ASKING_BY_MAIL: _words(
-        "Whether people may be asked by e-mail for a consent to be contacted or to share, who have given none",
+        "Whether people without consent can be asked by email for consent to contact or sharing",
         "asking_is_free",
         "consent_first",
     ),
-    Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
+    Topic.MINORS: _words("Requirement if the caller is a minor", "express"),
     Topic.OWN_CONSENT_AGE: _number(
-        "From which age a person's own consent counts, without a guardian's", longer_is_stricter=True
+        "Age from which a person can consent without a guardian", longer_is_stricter=True
     ),
-    Topic.HEALTH: _words("What is asked for where a call is about health", "express"),
-    Topic.QUIET_HOURS: _hours("When people may be called, at their local time"),
+    Topic.HEALTH: _words("Requirement if the call is about health", "express"),
+    Topic.QUIET_HOURS: _hours("Permitted calling hours in local time"),
     Topic.CONTACTS_PER_DAY: _number(
-        "How many times in 24 hours a person may be called or texted for marketing", longer_is_stricter=False
+        "Maximum marketing calls and texts to a person in 24 hours", longer_is_stricter=False
     ),
-    Topic.DO_NOT_CALL_YEARS: _number(
-        "How many years a company keeps a do-not-call request", longer_is_stricter=True
-    ),
-    Topic.OPT_OUT_DAYS: _days("By when an opt-out of calls and texts is honoured"),
+    Topic.DO_NOT_CALL_YEARS: _number("Years to keep a do-not-call request", longer_is_stricter=True),
+    Topic.OPT_OUT_DAYS: _days("Deadline to honor an opt-out of calls and texts"),
     Topic.OPT_OUT_REACH: _words(
-        "Whether an opt-out ends messages of its category or all of them", "category", "all"
+        "Whether an opt-out ends messages of its category or all messages", "category", "all"
     ),
-    Topic.WITHDRAWAL_DAYS: _days("By when processing stops after consent is withdrawn"),
-    Topic.WITHDRAWAL_WORDS: _list("Words of a text that are always an opt-out"),
+    Topic.WITHDRAWAL_DAYS: _days("Deadline to stop processing after consent is withdrawn"),
+    Topic.WITHDRAWAL_WORDS: _list("Text message keywords that always count as an opt-out"),
     Topic.CONFIRMATION_MINUTES: _number(
-        "Within how many minutes one text may confirm an opt-out", longer_is_stricter=False
+        "Minutes within which one text can confirm an opt-out", longer_is_stricter=False
     ),
-    Topic.SALE_OPT_OUT_DAYS: _days("By when an opt-out of sale or sharing is honoured"),
+    Topic.SALE_OPT_OUT_DAYS: _days("Deadline to honor an opt-out of sale or sharing"),
     Topic.SALE_WAIT_MONTHS: _number(
-        "How many months pass before a person is asked to opt in to sale again", longer_is_stricter=True
+        "Months before a person can be asked again to opt in to sale", longer_is_stricter=True
     ),
-    Topic.SIGNAL_HONOURED: _words("Whether a browser's opt-out signal must be honoured", "no", "yes"),
+    Topic.SIGNAL_HONOURED: _words("Whether a browser's opt-out signal must be honored", "no", "yes"),
     Topic.SIGNAL_CONFIRMED: _words(
-        "Whether a person must be able to see that the signal was honoured", "no", "yes"
+        "Whether the person must be able to see that the signal was honored", "no", "yes"
     ),
     Topic.VENDOR_USE: _words(
-        "Whether a vendor may be able to use calls for ends of its own", "unrestricted", "no_own_use"
+        "Whether a vendor can use calls for its own purposes", "unrestricted", "no_own_use"
     ),
     Topic.EVIDENCE_MONTHS: _number(
-        "How many months evidence of consent and withdrawal is kept at least", longer_is_stricter=True
+        "Minimum months to keep evidence of consent and withdrawal", longer_is_stricter=True
     ),
-    Topic.RECORDING_MONTHS: _number("How many months a recording is kept at most", longer_is_stricter=False),
+    Topic.RECORDING_MONTHS: _number("Maximum months to keep a recording", longer_is_stricter=False),
 }

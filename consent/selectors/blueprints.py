@@ -35,9 +35,9 @@ _ROLE_TITLES: Final = {
     "measure_as": "Measuring ads",
     "record_as": "Recording calls",
     "contact_as": "Contacting callers",
-    "answered_by": "Who answers requests",
-    "breach_notice_hours": "Tell of a breach within (hours)",
-    "at_end": "At the end",
+    "answered_by": "Response to requests",
+    "breach_notice_hours": "Breach notice within (hours)",
+    "at_end": "At end of contract",
     "instructions": "Instructions",
 }
 
@@ -237,18 +237,16 @@ def _notice_item(
     )
     missing = wording.what_is_missing(draft, facts)
     title = f"{planned.name}: {planned.channel.label.lower()}, {planned.language.label}"
-    after = "a draft" if missing else "a draft, fit to be published"
+    after = "a draft" if missing else "a draft, ready to publish"
     published, drafted = known.get(NoticeState.PUBLISHED), known.get(NoticeState.DRAFT)
     if drafted is not None:
-        return Item(
-            "Notices", title, "a draft", "", "left", "Somebody is writing it: the draft stays as it is."
-        )
+        return Item("Notices", title, "a draft", "", "left", "A draft is in progress and stays unchanged.")
     if published is not None and (published.words, published.withdraw) == (words, withdraw):
         return Item("Notices", title, "in force", "in force", "same")
     if published is not None:
         before = f"version {published.number}"
         return Item("Notices", title, before, after, "change", _why(missing), not missing)
-    return Item("Notices", title, "nothing", after, "new", _why(missing), not missing)
+    return Item("Notices", title, "none", after, "new", _why(missing), not missing)
 
 
 def _why(missing: list[wording.Missing]) -> str:
@@ -257,25 +255,25 @@ def _why(missing: list[wording.Missing]) -> str:
 
 def _standard_item(now: Standard, blueprint: Blueprint) -> Item:
     effect = "same" if now == blueprint.standard else "change"
-    return Item("Standard", "What the client asks of itself", now.label, blueprint.standard.label, effect)
+    return Item("Standard", "Consent standard", now.label, blueprint.standard.label, effect)
 
 
 def _basis_item(client: Client, blueprint: Blueprint) -> Item:
-    title = "Basis of measuring"
+    title = "Legal basis for measuring"
     now = standards.declaration_of(client)
     if now is not None:
-        return Item("Basis", title, now.get_basis_display(), "", "left", "It is declared already.")
-    why = "With the balancing test that ships. Read it under “Standard and basis”."
-    return Item("Basis", title, "nothing", blueprint.basis.label, "new", why)
+        return Item("Basis", title, now.get_basis_display(), "", "left", "A legal basis is already declared.")
+    why = "Includes a suggested balancing test. Review it under “Standard and basis”."
+    return Item("Basis", title, "none", blueprint.basis.label, "new", why)
 
 
 def _keep_item(client: Client, blueprint: Blueprint) -> Item:
     """How long calls are kept: a blueprint changes no policy, which is proposed where its effect is shown."""
-    title = "Calls are kept"
+    title = "Retention period of calls"
     before, usual = _days(client.keep_for_days), _days(blueprint.keep_calls_for_days)
     if before == usual:
         return Item("Policies", title, before, usual, "same")
-    why = f"Usual in this trade: {usual}. Propose it under Policies, which shows the effect first."
+    why = f"Usual in this industry: {usual}. Propose it under Policies, which shows the effect first."
     return Item("Policies", title, before, "", "left", why)
 
 
@@ -289,7 +287,7 @@ def _role_items(client: Client, blueprint: Blueprint) -> list[Item]:
     for name, after in blueprint.roles.items():
         before = getattr(engagement, name)
         if name == "instructions" and before and before != after:
-            why = "What was agreed stays as it is."
+            why = "The agreed instructions stay unchanged."
             items.append(Item("Roles", _ROLE_TITLES[name], _role(name, before), "", "left", why))
             continue
         effect = "same" if before == after else "change"

@@ -31,7 +31,7 @@ from consent.selectors.standards import Asks
 HEALTH: Final = frozenset(sector for sector in Sector if sector.is_health)
 """Trades whose calls are about health."""
 
-NOT_ON_CALLS_OUT: Final = "What callers of this number hear is not played on a call out."
+NOT_ON_CALLS_OUT: Final = "The announcement of this number is not played on outbound calls."
 
 EVENT_COLUMNS: Final = (
     "id", "call_digest", "purpose", "kind", "basis", "channel", "scope", "strength", "happened_at", "recorded_at",

@@ -108,7 +108,7 @@ class ByBasis:
         return {
             Basis.CONSENT: "Express consent",
             Basis.NOTICE: "Announced on the call",
-        }.get(Basis(self.basis), "What the law asks, without consent")
+        }.get(Basis(self.basis), "Legal minimum, no consent required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ class PlaceSaid:
         """Out of what a decision keeps."""
         country, region = str(kept["country"]), str(kept["region"])
         codes = region.split("|") if region else [""]
-        name = " or ".join(law_places.name(country, code) for code in codes) if country else "not known"
+        name = " or ".join(law_places.name(country, code) for code in codes) if country else "unknown"
         side = "Caller" if kept["side"] == places.CALLER else "Answered"
         how = places.WORDS.get(str(kept["evidence"]), "") if country else ""
         return cls(side, name.removeprefix("the "), how, bool(kept["counts"]))
@@ -318,11 +318,11 @@ class Shown(StrEnum):
     def label(self) -> str:
         """As the page calls them."""
         return {
-            "withheld": "Withheld",
-            "leaving": "With a date to leave",
+            "withheld": "Quarantined",
+            "leaving": "Scheduled for deletion",
             "kept": "Kept",
-            "not_fetched": "Did not come",
-            "gone": "Erased",
+            "not_fetched": "Not fetched",
+            "gone": "Deleted",
         }[self.value]
 
 
@@ -390,7 +390,7 @@ def said_first(decision: Decision | None) -> str:
     The sentence of a decision that says most: the places come first in it, then what was or was not said.
     """
     if decision is None:
-        return "Not decided yet."
+        return "Decision pending."
     own = [reason for reason in decision.reasons if not _OF_A_PLACE(reason)]
     said = own or decision.reasons
     if not decision.allowed and said and said[0] in _NOTICES:
@@ -407,7 +407,8 @@ _LACKING: Final = {
 
 
 _OF_A_PLACE: Final = re.compile(
-    r".*: (?:the consent of one party|the caller must be told|everybody on the call|only express consent).*"
+    r".*: (?:the consent of one party|the caller must be (?:told|notified)|everybody on the call"
+    r"|all parties must consent|only express consent).*"
     r"|Decided by rules that are not yet verified.*"
 ).fullmatch
 

@@ -42,7 +42,7 @@ class Running:
     @property
     def name(self) -> str:
         """The caller's stable name."""
-        return people.name_of(self.caller_id) if self.caller_id else "Number withheld"
+        return people.name_of(self.caller_id) if self.caller_id else "Hidden number"
 
 
 def running(clients: Sequence[Client], *, at: datetime) -> list[Running]:

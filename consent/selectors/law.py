@@ -170,9 +170,9 @@ def place_key(country: str, region: str) -> str:
 def place_name(country: str, region: str = "") -> str:
     """A place as a person reads it: California (US), Germany."""
     if country == places.UNKNOWN:
-        return "Place not known"
+        return "Unknown location"
     if country == places.UNLISTED:
-        return "Any other place"
+        return "Any other location"
     if country == places.EUROPEAN_UNION:
         return "European Union"
     name = places.name(country, region)
@@ -187,45 +187,45 @@ def topic_name(topic: Topic) -> str:
 
 _TOPICS: Final = {
     Topic.RECORDING_CONSENT: "Recording",
-    Topic.NOTICE_SUFFICES: "Announcement is enough",
+    Topic.NOTICE_SUFFICES: "Announcement counts as consent",
     Topic.TERMS_COUNT: "Consent in general terms",
     Topic.CONTACT_CONSENT: "Marketing calls and texts",
     Topic.SHARING_CONSENT: "Sale and sharing",
-    Topic.ASKING_BY_MAIL: "Asking by e-mail for a consent to advertising",
+    Topic.ASKING_BY_MAIL: "Asking for marketing consent by email",
     Topic.CONTACTS_PER_DAY: "Contacts within 24 hours",
-    Topic.DO_NOT_CALL_YEARS: "Do-not-call requests are kept",
-    Topic.OPT_OUT_DAYS: "Opt-outs are honoured",
+    Topic.DO_NOT_CALL_YEARS: "Retention of do-not-call requests",
+    Topic.OPT_OUT_DAYS: "Deadline for opt-outs",
     Topic.OPT_OUT_REACH: "Reach of an opt-out",
-    Topic.WITHDRAWAL_DAYS: "Withdrawals are honoured",
-    Topic.WITHDRAWAL_WORDS: "Words that are an opt-out",
-    Topic.CONFIRMATION_MINUTES: "One confirmation text",
-    Topic.SALE_OPT_OUT_DAYS: "Opt-outs of sale are honoured",
+    Topic.WITHDRAWAL_DAYS: "Deadline for withdrawals",
+    Topic.WITHDRAWAL_WORDS: "Opt-out keywords",
+    Topic.CONFIRMATION_MINUTES: "Time for one confirmation text",
+    Topic.SALE_OPT_OUT_DAYS: "Deadline for opt-outs of sale",
     Topic.SALE_WAIT_MONTHS: "Asking again after an opt-out of sale",
-    Topic.SIGNAL_HONOURED: "Opt-out signal of the browser",
-    Topic.SIGNAL_CONFIRMED: "The signal is confirmed",
-    Topic.VENDOR_USE: "What vendors may do with calls",
-    Topic.EVIDENCE_MONTHS: "Evidence is kept",
-    Topic.RECORDING_MONTHS: "Recordings are kept at most",
+    Topic.SIGNAL_HONOURED: "Browser opt-out signal",
+    Topic.SIGNAL_CONFIRMED: "Signal confirmed to the person",
+    Topic.VENDOR_USE: "Vendor's own use of calls",
+    Topic.EVIDENCE_MONTHS: "Minimum retention of evidence",
+    Topic.RECORDING_MONTHS: "Maximum retention of recordings",
 }
 _VALUES: Final = {
     "one_party": "One party's consent",
-    "informed": "The caller is informed",
-    "all_party": "Everybody's consent",
-    "express_only": "Express consent, never by notice",
-    "count": "They count",
-    "do_not_count": "They do not count",
+    "informed": "Notice to the caller",
+    "all_party": "All parties' consent",
+    "express_only": "Express consent, not notice",
+    "count": "Counts",
+    "do_not_count": "Does not count",
     "express": "Express consent",
     "written": "Written consent",
-    "opt_out": "Until somebody opts out",
-    "consent": "Consent first",
-    "asking_is_free": "Asking is free",
-    "consent_first": "Consent first",
+    "opt_out": "Allowed until the person opts out",
+    "consent": "Consent required",
+    "asking_is_free": "Allowed",
+    "consent_first": "Consent required",
     "category": "Messages of that category",
     "all": "All messages",
     "unrestricted": "Not restricted",
-    "no_own_use": "Nothing for ends of its own",
+    "no_own_use": "No use for its own purposes",
     "yes": "Yes",
-    "recorded": "Where the recording holds it",
+    "recorded": "If it is on the recording",
     "no": "No",
 }
 _UNITS: Final = {
@@ -238,7 +238,7 @@ _UNITS: Final = {
 
 
 def value_words(rule: Rule) -> str:
-    """A rule's value in words: "Everybody's consent", "10 business days", "60 months"."""
+    """A rule's value in words: "All parties' consent", "10 business days", "60 months"."""
     if isinstance(read := rule.read(), Days):
         return str(read)
     if rule.topic in _UNITS:

@@ -70,18 +70,18 @@ def missing_for(menu: PhoneMenu, words: Words) -> list[str]:
     missing = []
     first = words.versions.get(Language(menu.language))
     if first is None:
-        missing.append("Publish the notice that the menu speaks: none of its versions is in force.")
+        missing.append("The menu's notice has no version in force. Publish the notice.")
     elif Purpose.RECORD not in first.notice.purposes:
-        missing.append("Choose a notice that asks for recording: this one does not.")
+        missing.append("The notice does not ask for recording. Choose one that does.")
     if menu.other_notice_id is not None and len(words.versions) < 1 + bool(first):
-        missing.append("Publish the notice in the second language, or leave the second language out.")
+        missing.append("Publish the notice in the second language, or remove the second language.")
     if not menu.connection.is_active:
-        missing.append("Open the connection to Twilio again: it is closed, so that no call gets in.")
+        missing.append("The Twilio connection is closed, so it accepts no calls. Reopen it.")
     lines = [line for line in (menu.forward_to, menu.person_line) if line]
     ours = TrackingNumber.objects.for_client(menu.client).filter(number__in=lines)
     if ours.exists():
         missing.append(
-            "Forward to a line that is no tracking number of this client: calls would go in circles."
+            "Forward to a number that is not a tracking number of this client. Otherwise calls loop."
         )
     missing += machine.faults(plan_of(menu, words))
     return missing
@@ -149,11 +149,11 @@ class Tried:
 
 _HAPPENED: Final = {
     machine.CALL: "The phone rings",
-    machine.SILENCE: "Nothing is pressed",
+    machine.SILENCE: "No key is pressed",
     machine.HANG_UP: "The caller hangs up",
-    machine.ANSWERED: "The line has answered and hangs up",
-    machine.UNANSWERED: "The line does not answer",
-    machine.WITHDRAWN: "The caller takes it back by a text",
+    machine.ANSWERED: "The other line answers and hangs up",
+    machine.UNANSWERED: "The other line does not answer",
+    machine.WITHDRAWN: "The caller withdraws by text",
 }
 _KINDS: Final = {
     EventKind.NOTICED: "Heard the notice",
@@ -161,7 +161,7 @@ _KINDS: Final = {
     EventKind.REFUSED: "Refused",
     EventKind.WITHDRAWN: "Withdrawn",
 }
-_SCOPES: Final = {Scope.THIS_CALL: "for this call", Scope.STANDING: "for good"}
+_SCOPES: Final = {Scope.THIS_CALL: "for this call", Scope.STANDING: "permanently"}
 LONGEST_PREVIEW: Final = 40
 
 
@@ -218,7 +218,7 @@ def _heard(menu: PhoneMenu, plan: machine.Plan, words: Words, happened: str, tur
             case machine.Record():
                 done.append("The recording starts.")
             case machine.StopRecording():
-                done.append("The recording is stopped at once; it is deleted there when the client is live.")
+                done.append("The recording stops immediately. Twilio deletes it when the client is live.")
             case machine.Dial(line):
                 person = line is machine.Line.PERSON and menu.person_line
                 done.append(f"Connected to {'the person' if person else 'the main line'}.")

@@ -137,7 +137,7 @@ _SHORT: Final = {
     Purpose.MEASURE: "count",
     Purpose.RECORD: "record",
     Purpose.REVIEW: "listen and read",
-    Purpose.ANALYSE: "analyse",
+    Purpose.ANALYSE: "analyze",
     Purpose.CONTACT: "contact",
     Purpose.SHARE: "share",
 }
@@ -253,7 +253,7 @@ class Change:
 
 
 _PARTS: Final = (
-    ("words", "Words"),
+    ("words", "Text"),
     ("withdraw", "How to withdraw"),
     ("controller", "Controller"),
     ("policy_url", "Privacy policy"),

@@ -131,7 +131,7 @@ def _blueprint(client: Client, marks: Mapping[str, SetupMark]) -> Step:
     if drafts:
         said.append(_plural(drafts, "draft"))
     is_done = mark is not None or published > 0
-    return Step(SetupStep.BLUEPRINT, DONE if is_done else TODO, ", ".join(said) or "no notice yet")
+    return Step(SetupStep.BLUEPRINT, DONE if is_done else TODO, ", ".join(said) or "no notices yet")
 
 
 def _engagement(client: Client) -> Step:
@@ -139,7 +139,7 @@ def _engagement(client: Client) -> Step:
     contract = row is not None and row.contract_on is not None
     dpa = row is not None and row.dpa_on is not None
     said = {
-        (True, True): "contract and data processing agreement are dated",
+        (True, True): "contract and data processing agreement have dates",
         (True, False): "the data processing agreement has no date",
         (False, True): "the contract has no date",
         (False, False): "neither contract nor data processing agreement has a date",
@@ -163,14 +163,14 @@ def _tracker(client: Client, marks: Mapping[str, SetupMark]) -> Step:
 def _backfill(client: Client, marks: Mapping[str, SetupMark], at: datetime) -> Step:
     files = CallImport.objects.for_client(client)
     if files.filter(state__in=(JobState.QUEUED, JobState.RUNNING)).exists():
-        return Step(SetupStep.BACKFILL, WAITING, "a file is being read")
+        return Step(SetupStep.BACKFILL, WAITING, "import in progress")
     calls = Call.objects.for_client(client).started_from(at - BACKFILL)
     # The calls of the first day are the tracker's, not the past.
     if files.filter(state=JobState.DONE, added__gt=0).exists() or calls.started_before(at - _A_DAY).exists():
-        return Step(SetupStep.BACKFILL, DONE, f"{_plural(calls.count(), 'call')} of the last 30 days")
+        return Step(SetupStep.BACKFILL, DONE, f"{_plural(calls.count(), 'call')} from the last 30 days")
     if SetupStep.BACKFILL in marks:
         return Step(SetupStep.BACKFILL, DONE, marks[SetupStep.BACKFILL].note)
-    return Step(SetupStep.BACKFILL, TODO, "no past call of the last 30 days is here")
+    return Step(SetupStep.BACKFILL, TODO, "no calls from the last 30 days yet")
 
 
 def is_settled(number: TrackingNumber) -> bool:
@@ -182,12 +182,12 @@ def is_settled(number: TrackingNumber) -> bool:
 
 def _numbers(numbers: Sequence[TrackingNumber], marks: Mapping[str, SetupMark]) -> Step:
     if not numbers:
-        return Step(SetupStep.NUMBERS, TODO, "numbers appear with the first calls")
+        return Step(SetupStep.NUMBERS, TODO, "numbers appear with their first call")
     left = sum(not is_settled(number) for number in numbers)
     if left:
         return Step(SetupStep.NUMBERS, TODO, f"{left} of {_plural(len(numbers), 'number')} to confirm")
     if SetupStep.NUMBERS not in marks:
-        return Step(SetupStep.NUMBERS, TODO, f"{_plural(len(numbers), 'number')} described, to be confirmed")
+        return Step(SetupStep.NUMBERS, TODO, f"{_plural(len(numbers), 'number')} described, not confirmed")
     announced = sum(bool(number.announcement) for number in numbers if number.records)
     recorded = sum(bool(number.records) for number in numbers)
     return Step(SetupStep.NUMBERS, DONE, f"{recorded} recorded, {announced} of them announced")
@@ -195,20 +195,20 @@ def _numbers(numbers: Sequence[TrackingNumber], marks: Mapping[str, SetupMark]) 
 
 def _findings(client: Client, marks: Mapping[str, SetupMark], counts: Counts, at: datetime) -> Step:
     if counts.undecided:
-        said = f"{_plural(counts.undecided, 'recording is', 'recordings are')} being decided"
+        said = f"{_plural(counts.undecided, 'recording')} with a pending decision"
         return Step(SetupStep.FINDINGS, WAITING, said)
     if not counts.recorded:
-        return Step(SetupStep.FINDINGS, OPEN, "no recorded call yet")
+        return Step(SetupStep.FINDINGS, OPEN, "no recorded calls yet")
     if _is_decided_anew(client):
-        return Step(SetupStep.FINDINGS, WAITING, "recordings are being decided anew")
+        return Step(SetupStep.FINDINGS, WAITING, "recordings are being decided again")
     fixes = proposals(client, at=at)
-    said = f"{counts.allowed:,} of {_plural(counts.recorded, 'recording')} may be kept"
+    said = f"{counts.allowed:,} of {_plural(counts.recorded, 'recording')} can be kept"
     mark = marks.get(SetupStep.FINDINGS)
     if fixes and mark is not None and mark.note == LEFT_AS_IT_IS:
-        said = f"{said}; what was proposed is left as it is"
+        said = f"{said}; suggested fixes skipped"
     elif fixes:
         return Step(
-            SetupStep.FINDINGS, TODO, f"{said}; {_plural(len(fixes), 'fix is', 'fixes are')} proposed"
+            SetupStep.FINDINGS, TODO, f"{said}; {_plural(len(fixes), 'suggested fix', 'suggested fixes')}"
         )
     waiting = open_fixes(client)
     if waiting:
@@ -225,17 +225,17 @@ def _is_decided_anew(client: Client) -> bool:
 def _people(client: Client, at: datetime) -> Step:
     number = accounts.count_people_of([client.pk], at=at).get(client.pk, 0)
     if number:
-        return Step(SetupStep.PEOPLE, DONE, f"{_plural(number, 'person sees', 'people see')} this client")
-    return Step(SetupStep.PEOPLE, TODO, "nobody sees this client")
+        return Step(SetupStep.PEOPLE, DONE, f"{_plural(number, 'person has', 'people have')} access")
+    return Step(SetupStep.PEOPLE, TODO, "no team member has access")
 
 
 def _words(client: Client, marks: Mapping[str, SetupMark]) -> Step:
     posted = PostedNotice.objects.for_client(client).filter(to_on=None).count()
     if posted:
-        return Step(SetupStep.WORDS, DONE, f"{_plural(posted, 'posted notice')} in the register")
+        return Step(SetupStep.WORDS, DONE, f"{_plural(posted, 'posted notice')} recorded")
     if SetupStep.WORDS in marks:
-        return Step(SetupStep.WORDS, DONE, "handed over")
-    return Step(SetupStep.WORDS, TODO, "nothing is handed over yet")
+        return Step(SetupStep.WORDS, DONE, "delivered")
+    return Step(SetupStep.WORDS, TODO, "not delivered yet")
 
 
 def _live(client: Client) -> Step:
@@ -305,11 +305,12 @@ class Findings:
     def sentence(self) -> str:
         """The whole of it: "Of 412 recorded calls: 371 announced, 29 from California (US) without"."""
         parts = [
-            f"{row.calls:,} {_BASES.get(row.basis, 'by what the law asks')}" for row in self.counts.by_basis
+            f"{row.calls:,} {_BASES.get(row.basis, 'allowed by law without consent')}"
+            for row in self.counts.by_basis
         ]
         parts += [f"{place.calls:,} from {place.name} without" for place in self.places]
         if self.counts.undecided:
-            parts.append(f"{self.counts.undecided:,} being decided")
+            parts.append(f"{self.counts.undecided:,} pending")
         return f"Of {_plural(self.counts.recorded, 'recorded call')}: {', '.join(parts) or 'none decided'}."
 
 
@@ -340,7 +341,7 @@ def findings_of(client: Client, *, at: datetime) -> Findings:
         calls[row.strictest(rules, today)] += row.calls
     found = [
         FromPlace(
-            "a place not known" if not country else law.place_name(country, region),
+            "an unknown location" if not country else law.place_name(country, region),
             law.place_key(country, region),
             number,
             law.value_words(rules.for_place(country, region, Topic.RECORDING_CONSENT, today)),
@@ -418,7 +419,7 @@ def _wanted(client: Client, numbers: Mapping[uuid.UUID, TrackingNumber], *, at: 
         step = VendorStep.ANNOUNCE if enough else VendorStep.MOVE_TO_MENU
         calls, places = wanted.setdefault((number.pk, step), (0, []))
         country, region = row.strictest(rules, today)
-        name = law.place_name(country, region) if country else "places not known"
+        name = law.place_name(country, region) if country else "unknown locations"
         wanted[number.pk, step] = (calls + row.calls, places if name in places else [*places, name])
     return wanted
 
@@ -437,15 +438,13 @@ def _announcement_suffices(
 def _why(step: VendorStep, number: TrackingNumber, places: Sequence[str]) -> str:
     listed = ", ".join(places[:3]) + (f" and {len(places) - 3} more places" if len(places) > 3 else "")
     if step == VendorStep.ANNOUNCE:
-        return f"Callers from {listed} are recorded and hear nothing. An announcement is enough there."
+        return f"Callers from {listed} hear no announcement. An announcement is enough there."
     heard = (
         "hear an announcement, which is" if number.announcement else "hear nothing, and an announcement is"
     )
-    said = f"Callers from {listed} {heard} not enough: they are asked first, by our phone menu."
+    said = f"Callers from {listed} {heard} not enough there. Our phone menu asks them first."
     if number.announcement and number.announced_on_recording is None:
-        said += (
-            " Where the recording holds it, say so on the number's page: in some places it is enough then."
-        )
+        said += " In some places it is enough if it is on the recording: say so on the number's page."
     return said
 
 

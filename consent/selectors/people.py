@@ -63,10 +63,10 @@ DECISIONS_AT_MOST: Final = 5_000
 GROUPS: Final[dict[str, tuple[str, tuple[State, ...]]]] = {
     "given": ("Given", (State.GIVEN,)),
     "claimed": ("Claimed", (State.GIVEN,)),
-    "noticed": ("Told, not asked", (State.NOTICED,)),
-    "withdrawn": ("Said no", (State.WITHDRAWN, State.REFUSED)),
+    "noticed": ("Notice only", (State.NOTICED,)),
+    "withdrawn": ("Opted out", (State.WITHDRAWN, State.REFUSED)),
     "expired": ("Expired", (State.EXPIRED, State.INVALIDATED)),
-    "nothing": ("Nothing said", (State.NONE,)),
+    "nothing": ("No record", (State.NONE,)),
 }
 _CLAIMED: Final = "claimed"
 """Given for a number that nobody proved."""
@@ -196,7 +196,7 @@ class CallerRow:
 
 def _in_words(state: State, strength: str) -> str:
     if _group_of(state, strength) == _CLAIMED:
-        return "Claimed: nobody proved the number"
+        return "Claimed: number not verified"
     return str(state.label)
 
 
@@ -331,7 +331,7 @@ class Standing:
     @property
     def title(self) -> str:
         """The state in words."""
-        return "Said no" if self.by_number else _in_words(self.state, self.strength)
+        return "Opted out" if self.by_number else _in_words(self.state, self.strength)
 
     @property
     def tone(self) -> str:
@@ -388,8 +388,8 @@ class Line:
     def scope(self) -> str:
         """How far it reaches."""
         if self.event.scope == Scope.THIS_CALL:
-            return "for one call"
-        return "for every call until withdrawn" if self.event.kind in YES_KINDS else "for every call"
+            return "this call"
+        return "all calls until withdrawn" if self.event.kind in YES_KINDS else "all calls"
 
     @property
     def tone(self) -> str:

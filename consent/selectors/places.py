@@ -41,11 +41,11 @@ FOUND_OUT: Final = ALONE | {CARRIER}
 """What was asked of somebody, so that it may agree with the number and still not be made of it."""
 
 WORDS: Final = {
-    ADDRESS: "by an address",
-    TRACKER: "as the tracker says",
-    AREA_CODE: "by the area code",
-    "site": "the site that answers",
-    "office": "where the client does business",
+    ADDRESS: "from an address",
+    TRACKER: "from the tracker",
+    AREA_CODE: "from the area code",
+    "site": "answering site",
+    "office": "client's place of business",
 }
 """What each kind of evidence is called in a sentence."""
 

@@ -105,7 +105,7 @@ def waiting_page(client: Client, *, after: str) -> RepliesPage:
     shown = [
         ReplyRow(
             row,
-            f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Somebody: say who",
+            f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Unknown sender",
             numbers.get(row.tracking_number_id) if row.tracking_number_id else None,
         )
         for row in found[:A_PAGE]

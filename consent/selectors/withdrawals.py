@@ -377,17 +377,17 @@ def _step(task: Any, at: datetime) -> Step:
     waits_for = ""
     if task.step == VendorStep.DELETE_RECORDING and task.state == WaitingState.WAITING:
         if not decisions.is_live(task.client):
-            then = "the letter waits for you" if task.by_ticket else "it goes by itself"
-            waits_for = f"Waits until this client is live; then {then}."
+            then = "you send the letter" if task.by_ticket else "it is sent automatically"
+            waits_for = f"Waiting until this client is live. Then {then}."
         elif task.held:
-            waits_for = "Waits until the hold on the call ends."
+            waits_for = "Waiting until the legal hold on the call ends."
         elif task.ours:
-            waits_for = "Waits until our own copy is erased, within minutes."
+            waits_for = "Waiting until our own copy is deleted, within minutes."
     return Step(
         task=task,
         vendor=vendor_of(task),
         words=VendorStep(task.step).label,
-        state="Kept back" if waits_for else task.get_state_display(),
+        state="Paused" if waits_for else task.get_state_display(),
         tone="info" if waits_for else _TONES[WaitingState(task.state)],
         is_late=task.is_open and task.target_at <= at and not waits_for,
         waits_for=waits_for,

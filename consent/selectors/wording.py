@@ -187,7 +187,7 @@ _THE_WORD: Final = {
         Purpose.MEASURE: "count",
         Purpose.RECORD: "record",
         Purpose.REVIEW: "monitor",
-        Purpose.ANALYSE: "analyse",
+        Purpose.ANALYSE: "analyze",
         Purpose.CONTACT: "contact",
         Purpose.SHARE: "share",
     },
@@ -221,10 +221,10 @@ _SAY: Final = {
 }
 # How a withdrawal works on a channel: what the sentence must hold, and how that is said to who writes it.
 _WAYS: Final[dict[Channel, tuple[dict[Language, str], str]]] = {
-    Channel.MENU: (_PRESS, "a key that the menu knows as a no: 2 or 9"),
+    Channel.MENU: (_PRESS, "a menu key that refuses: 2 or 9"),
     Channel.SMS: (
         {Language.ENGLISH: r"\bSTOP\b", Language.SPANISH: r"\b(?:STOP|ALTO|PARAR|CANCELAR)\b"},
-        "the word STOP to reply",
+        "the reply STOP",
     ),
     Channel.WEB: (
         {
@@ -238,20 +238,20 @@ _WAYS: Final[dict[Channel, tuple[dict[Language, str], str]]] = {
             Language.ENGLISH: rf"{_WEB}|\b(?:link|reply|replying|answer|answering)\b",
             Language.SPANISH: rf"{_WEB}|\b(?:enlace|respond\w+|contest\w+)\b",
         },
-        "a link, or an answer to the message",
+        "a link or a reply to the message",
     ),
-    Channel.ANNOUNCEMENT: (_SAY, "to say so, or a key to press"),
-    Channel.AGENT: (_SAY, "to say so"),
+    Channel.ANNOUNCEMENT: (_SAY, "a way to say so or a key to press"),
+    Channel.AGENT: (_SAY, "a way to say so"),
     Channel.POSTED: (
         {Language.ENGLISH: rf"{_WEB}|{_NUMBER}", Language.SPANISH: rf"{_WEB}|{_NUMBER}"},
-        "a number to call, or the address of a page",
+        "a number to call or the address of a page",
     ),
     Channel.TERMS: (
         {
             Language.ENGLISH: rf"{_WEB}|{_NUMBER}|\b(?:write|writing|reply|answer)\b",
             Language.SPANISH: rf"{_WEB}|{_NUMBER}|\b(?:escrib\w+|respond\w+)\b",
         },
-        "an address to write to, a number or a page",
+        "an address to write to, a number, or a page",
     ),
 }
 
@@ -271,14 +271,14 @@ def _missing_controller(draft: Draft, facts: Facts) -> Iterable[Missing]:
         yield Missing(
             "controller",
             "controller",
-            "It does not say who is responsible for the data (the controller).",
+            "The notice does not name the controller.",
             facts.controller,
         )
     elif draft.channel in NAMES_ITSELF and not _names_somebody(draft):
         yield Missing(
             "name",
             "words",
-            "The words do not say who is speaking: nothing else does on this channel.",
+            "The text does not name the client. On this channel, nothing else does.",
             facts.fill(_texts(draft.language)["controller"]["spoken"]),
         )
 
@@ -293,7 +293,7 @@ def _names_somebody(draft: Draft) -> bool:
 
 def _missing_purposes(draft: Draft, facts: Facts) -> Iterable[Missing]:
     if not draft.purposes:
-        yield Missing("purposes", "purposes", "It is not said what for: tick at least one purpose.")
+        yield Missing("purposes", "purposes", "No purpose is selected. Select at least one.")
     # Only the words: "we stop the recording" in how to withdraw tells nobody that there is one.
     for purpose in draft.purposes:
         if not _SAYS[draft.language][purpose].search(draft.words):
@@ -301,7 +301,7 @@ def _missing_purposes(draft: Draft, facts: Facts) -> Iterable[Missing]:
             yield Missing(
                 purpose.value,
                 "words",
-                f"The purpose “{purpose.label}” is asked for, but the words do not say it: “{word}” is not in them.",
+                f"The text does not mention the purpose “{purpose.label}”: the word “{word}” is missing.",
                 facts.fill(_texts(draft.language)["purpose"][purpose]),
             )
 
@@ -310,21 +310,21 @@ def _missing_withdrawal(draft: Draft, facts: Facts) -> Iterable[Missing]:
     ready = ready_withdraw(draft.channel, draft.language, facts)
     patterns, way = _WAYS[draft.channel]
     if not draft.withdraw.strip():
-        what = "It does not say how to withdraw."
+        what = "The notice does not say how to withdraw."
     elif draft.channel == Channel.MENU and _promises_keys_later(draft):
-        what = "Keys work only while the menu asks, not at any time."
+        what = "Keys work only while the menu plays, not at any time."
     elif (
         draft.channel == Channel.EMAIL
         and not facts.reads_mail
         and _ANSWER[draft.language].search(draft.withdraw)
     ):
-        what, way = "Answers by mail are not read here.", "the link alone"
+        what, way = "Email replies are not read here.", "only the link"
     else:
         found = re.findall(patterns[draft.language], draft.withdraw, re.IGNORECASE)
         keys = set(found) if draft.channel == Channel.MENU else KEYS_OF_NO
         if found and keys & KEYS_OF_NO:
             return
-        what = "How to withdraw does not work on this channel."
+        what = "The withdrawal method does not work on this channel."
     yield Missing("withdraw", "withdraw", f"{what} It must name {way}.", ready)
 
 
@@ -343,7 +343,7 @@ def _gaps(draft: Draft) -> Iterable[Missing]:
             yield Missing(
                 f"gap-{field}",
                 field,
-                f"Something is still to be filled in: {found[0]}. Write it, or leave it out.",
+                f"A placeholder is not filled in: {found[0]}. Replace or remove it.",
             )
 
 

@@ -67,7 +67,7 @@ def choose_for_agency(
     }
     seen = access.client_ids_with(officer, Permission.MANAGE_CONSENT, at=at)
     if selectors.unseen(agency.pk, changed, seen):
-        raise NotYoursError("It changes something at clients whose consent is not granted to you.")
+        raise NotYoursError("This changes clients whose consent you do not have permission to manage.")
     by = Actor.staff(user_id=officer.user_id)
     AgencyAge.objects.bulk_create(
         (
@@ -178,7 +178,7 @@ def _ending(row: ConsentState, age: Age) -> Said:
         source=f"age of {row.event_id}",
         caller_id=row.caller_id,
         evidence={
-            "rule": f"Consents to this purpose end after {age.months} months.",
+            "rule": f"Consent to this purpose expires after {age.months} months.",
             "months": age.months,
             "chosen_by": "the client" if age.is_own else "the agency",
             "in_force_since": age.since.isoformat(),

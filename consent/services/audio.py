@@ -42,7 +42,7 @@ def parted(start: bytes, *, size: int, seconds: float) -> Parted:
     :raises NotPartedError: it cannot be parted.
     """
     if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
-        raise NotPartedError("Only WAV can be parted at an instant.")
+        raise NotPartedError("Only WAV files can be split at a point in time.")
     rate = block = 0
     position = _RIFF
     while position + _CHUNK <= len(start):
@@ -51,14 +51,14 @@ def parted(start: bytes, *, size: int, seconds: float) -> Parted:
         if name == b"fmt " and length >= _FORMAT and begins + _FORMAT <= len(start):
             kind, _, _, rate, block = struct.unpack_from("<HHIIH", start, begins)
             if kind not in _STEADY or not rate or not block:
-                raise NotPartedError("This WAV is compressed.")
+                raise NotPartedError("This WAV file is compressed.")
         elif name == b"data":
             if not rate:
-                raise NotPartedError("This WAV does not say how fast it is.")
+                raise NotPartedError("This WAV file does not state its sample rate.")
             kept = min(max(0, int(seconds * rate)), length, size - begins)
             return _cut(start[:begins], kept - kept % block)
         position = begins + length + length % 2
-    raise NotPartedError("This WAV holds no sound.")
+    raise NotPartedError("This WAV file contains no audio.")
 
 
 def _cut(head: bytes, kept: int) -> Parted:

@@ -62,7 +62,7 @@ def apply(
     """
     lowers = blueprint.asks_less and standard_selectors.standard_of(client, at=at) != blueprint.standard
     if lowers and not reason.strip():
-        raise ReasonMissingError("Say why less than express consent is enough.")
+        raise ReasonMissingError("Enter the reason why less than express consent is enough.")
     web.open_page(client=client, at=at)
     done = [_apply_notice(client, planned, publishes, by, at) for planned in blueprint.notices]
     if standard_selectors.standard_of(client, at=at) != blueprint.standard:

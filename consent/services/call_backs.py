@@ -84,10 +84,10 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
         raise TypeError("A person is connected.")
     own = phone.normalise(agent_number, client.home_country)
     if own is None:
-        raise NotANumberError("That is no phone number.")
+        raise NotANumberError("This is not a valid phone number.")
     number = _number_of(client, caller_id)
     if own == number:
-        raise NotToCallError("That is the caller's own number. Write the number of the phone beside you.")
+        raise NotToCallError("This is the caller's number. Enter the number of your own phone.")
     _check_agent(client, own, by.user_id, at)
     _check_reach(client, caller_id, number)
     _check(client, number, at)
@@ -116,14 +116,16 @@ def _check_agent(client: Client, own: str, user_id: int, at: datetime) -> None:
         agency_id=client.agency_id, user_id=user_id, created_at__gt=at - timedelta(hours=1)
     )
     if asked.count() >= AN_HOUR_AT_MOST:
-        raise NotToCallError(f"You have called back {AN_HOUR_AT_MOST} times within an hour. Wait a little.")
-    if phone.place_of(own)[0] not in _countries(client):
         raise NotToCallError(
-            "Your own number is of none of the countries in which this client does business."
+            f"You have reached the limit of {AN_HOUR_AT_MOST} callbacks per hour. Try again later."
         )
+    if phone.place_of(own)[0] not in _countries(client):
+        raise NotToCallError("Your phone number is not in a country where this client does business.")
     today = calendars.day_in(client.time_zone, at)
     if Purpose.CONTACT in vault_selectors.suppressed(client.pk, [own], on=today).get(own, {}):
-        raise NotToCallError("That number asked not to be called. Write the number of the phone beside you.")
+        raise NotToCallError(
+            "This number is on the client's do-not-call list. Enter the number of your own phone."
+        )
 
 
 def _check_reach(client: Client, caller_id: uuid.UUID, number: str) -> None:
@@ -131,7 +133,7 @@ def _check_reach(client: Client, caller_id: uuid.UUID, number: str) -> None:
     has_called = Call.objects.for_client(client).filter(caller_id=caller_id)
     if phone.place_of(number)[0] not in _countries(client) and not has_called.exists():
         raise NotToCallError(
-            "This number is of none of the client's countries, and nobody has called from it yet."
+            "This number is outside the countries where this client does business, and has not called this client."
         )
 
 
@@ -146,7 +148,7 @@ def _check(client: Client, number: str, at: datetime) -> None:
     if not answer.allowed:
         words = [obstacle.text for obstacle in answer.obstacles]
         if answer.next_at is not None and answer.next_at > at:
-            words.append(f"It may be made from {_when(client, answer.next_at)} on.")
+            words.append(f"You can call back from {_when(client, answer.next_at)}.")
         raise NotToCallError(" ".join(words))
 
 
@@ -165,7 +167,7 @@ def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingN
     rows = Connection.objects.for_client(client).filter(provider=twilio.NAME, is_active=True)
     ways = {row.pk: row for row in rows.order_by("created_at", "pk") if row.mapping.get(twilio_door.ACCOUNT)}
     if not ways:
-        raise NoLineError("No open connection to Twilio can connect two telephones for this client.")
+        raise NoLineError("This client has no active Twilio connection that can connect two phones.")
     by_menu = dict(
         PhoneMenu.objects.for_client(client)
         .filter(connection_id__in=list(ways))
@@ -177,9 +179,7 @@ def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingN
         if row.pk in by_menu or row.provider == twilio.NAME
     }
     if not numbers:
-        raise NoLineError(
-            "None of this client's numbers is one of Twilio's, so none can be shown to the caller."
-        )
+        raise NoLineError("This client has no Twilio number to show to the caller.")
     calls = Call.objects.for_client(client).filter(caller_id=caller_id, tracking_number_id__in=list(numbers))
     last = calls.order_by("-pk").values_list("tracking_number_id", flat=True).first()
     number = numbers[last] if last is not None else next(iter(numbers.values()))
@@ -188,7 +188,7 @@ def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingN
 
 def _number_of(client: Client, caller_id: uuid.UUID) -> str:
     if not (number := number_of(client, caller_id)):
-        raise NoNumberError("This person's number is not here any more, or does not open.")
+        raise NoNumberError("This caller's number is deleted or cannot be decrypted.")
     return number
 
 
@@ -272,21 +272,21 @@ def _address(name: str, row: CallBack) -> str:
 def ring(order: Order, *, at: datetime) -> Outcome:
     """Ask the vendor. Outside any scope."""
     if order.account is None or not order.to:
-        what = "connection to Twilio" if order.account is None else "number to ring"
-        return Outcome(error=f"The {what} is not complete any more.")
+        what = "connection to Twilio" if order.account is None else "phone number"
+        return Outcome(error=f"The {what} is no longer complete.")
     if at - order.created_at > _STALE:
-        return Outcome(error="Twilio could not be asked in time. Try again.")
+        return Outcome(error="Twilio could not be reached in time. Try again.")
     try:
         receipt = twilio.start_call(
             order.account, to=order.to, sender=order.sender, script_at=order.script_at
         )
     except twilio.RetryableError:
-        return Outcome(error="Twilio was not reached.", again=order.attempts < _TRIED_AT_MOST)
+        return Outcome(error="Twilio could not be reached.", again=order.attempts < _TRIED_AT_MOST)
     except twilio.UnclearError:
         # It may ring: asking again could ring twice. Whose call it is Twilio says at our doors, at its end at last.
         return Outcome(rings=True)
     except twilio.RefusedError as error:
-        return Outcome(error=f"Twilio refused: {error}.")
+        return Outcome(error=f"Twilio rejected the request: {error}.")
     return Outcome(rings=True, call=receipt.sid)
 
 
@@ -332,7 +332,7 @@ def greet(*, door: Door, row_id: uuid.UUID, at: datetime) -> bytes:
     _leave_out(door.client, door.said.get("CallSid", ""), at)
     row = _row(door, row_id, at)
     if row is None:
-        return desk_twiml.refusal("This call back is over. Nobody was called.")
+        return desk_twiml.refusal("This callback has ended. No call was made.")
     name = people.name_of(row.caller_id)
     connect_at = (
         f"{settings.CALLPRIVACY_URL}{reverse('consent:desk_connect', args=[door.connection.key, row.pk])}"
@@ -348,17 +348,17 @@ def connect(*, door: Door, row_id: uuid.UUID, at: datetime) -> bytes:
     """
     row = _row(door, row_id, at)
     if row is None or not door.said.get("Digits"):
-        return desk_twiml.refusal("This call back is over. Nobody was called.")
+        return desk_twiml.refusal("This callback has ended. No call was made.")
     try:
         number = _number_of(door.client, row.caller_id)
         _check(door.client, number, at)
     except NoNumberError:
-        return _ended(row, "The number is not here any more. Nobody was called.")
+        return _ended(row, "The number has been deleted. No call was made.")
     except NotToCallError:
-        return _ended(row, "This person may not be called now. Nobody was called.")
+        return _ended(row, "This caller cannot be called now. No call was made.")
     claimed = CallBack.objects.for_client(door.client).filter(pk=row.pk, connected_at=None)
     if not claimed.update(state=WaitingState.DONE, connected_at=at, due_at=None, agent_number=None):
-        return desk_twiml.refusal("This call back is over. Nobody was called.")
+        return desk_twiml.refusal("This callback has ended. No call was made.")
     audit.record(
         "call_back.connected",
         by=door.by,

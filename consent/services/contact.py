@@ -61,13 +61,13 @@ class Code(StrEnum):
 
 
 _WORDS: Final = {
-    Code.DO_NOT_CALL: "Asked not to be contacted",
-    Code.REASSIGNED: "The number is somebody else's by now",
-    Code.NO_CONSENT: "No consent that counts for marketing",
-    Code.REGISTER: "On a do-not-call register",
-    Code.STALE_REGISTER: "The do-not-call register is too old",
-    Code.NO_PLACE: "Nobody knows what time it is there",
-    Code.QUIET_HOURS: "Not at this hour",
+    Code.DO_NOT_CALL: "Opted out of contact",
+    Code.REASSIGNED: "Number reassigned",
+    Code.NO_CONSENT: "No valid consent to marketing",
+    Code.REGISTER: "On a do-not-call list",
+    Code.STALE_REGISTER: "Do-not-call list outdated",
+    Code.NO_PLACE: "Local time unknown",
+    Code.QUIET_HOURS: "Outside permitted hours",
 }
 
 
@@ -86,7 +86,9 @@ class Obstacle:
     rule: str = ""
 
 
-_NEVER: Final = "No hour of the next fortnight is one at each of them; an address of the person counts alone."
+_NEVER: Final = (
+    "No hour of the next two weeks is permitted everywhere. With an address, only its location counts."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class _Desk:
         window = self._window(person)
         found += self._hours(person, window)
         if person.place.evidence == AREA_CODE and person.place.country:
-            notes.append("The place is a guess from the number. Send the person's state where you know it.")
+            notes.append("The location is estimated from the number. Send the person's state if you know it.")
         only_hours = all(one.code is Code.QUIET_HOURS for one in found)
         return Contact(
             allowed=not found,
@@ -314,7 +316,7 @@ class _Desk:
         at_least = "indefinitely" if until is None else f"at least until {self._day_of(until)}"
         return Obstacle(
             Code.DO_NOT_CALL,
-            f"Asked on {self._day_of(asked_at)} not to be contacted. It applies until the person says otherwise;"
+            f"Opted out of contact on {self._day_of(asked_at)}. The opt-out applies until the person opts in again;"
             f" the law requires it to be kept {at_least} ({rule.citation}).",
             rule=rule.id,
         )
@@ -337,16 +339,16 @@ class _Desk:
                     found.append(
                         Obstacle(
                             Code.REASSIGNED,
-                            f"The number was disconnected on {_day(since)} ({register.name}), and whoever has it"
-                            " now has said nothing.",
+                            f"The number was disconnected on {_day(since)} ({register.name}). Its new holder has not"
+                            " given consent.",
                         )
                     )
             elif self.aim is Aim.SERVICE:
-                notes.append(f"On “{register.name}” of {_day(register.as_of)}, which is about marketing.")
+                notes.append(f"On “{register.name}” of {_day(register.as_of)}, which is only for marketing.")
             elif consent.allowed and consent.event is not None:
                 notes.append(
                     f"On “{register.name}” of {_day(register.as_of)}; the consent of"
-                    f" {self._day_of(consent.event.at)} counts."
+                    f" {self._day_of(consent.event.at)} overrides it."
                 )
             else:
                 found.append(Obstacle(Code.REGISTER, f"On “{register.name}” as of {_day(register.as_of)}."))
@@ -357,14 +359,14 @@ class _Desk:
         """Marketing asks a register of at most 31 days first: an older one knows nothing of who joined it since."""
         theirs = [one for one in self.facts.registers if one.kind is ListKind.DO_NOT_CALL]
         if not theirs:
-            notes.append("No do-not-call register has been brought, so nothing is known of any.")
+            notes.append("No do-not-call list is imported, so none was checked.")
         elif not any(one.covers(person.number) for one in theirs):
-            notes.append("No do-not-call register that was brought is for this number's area code.")
+            notes.append("No imported do-not-call list covers this number's area code.")
         found += [
             Obstacle(
                 Code.STALE_REGISTER,
-                f"“{one.name}” is of {_day(one.as_of)}, {days_old(one, self.at)} days old; one of at most"
-                f" {FRESH_FOR.days} days is asked for. Bring a newer one.",
+                f"“{one.name}” is of {_day(one.as_of)}, {days_old(one, self.at)} days old. The limit is"
+                f" {FRESH_FOR.days} days. Import a current list.",
             )
             for one in theirs
             if one.covers(person.number) and not is_fresh(one, self.at)
@@ -379,7 +381,7 @@ class _Desk:
         if not window.is_known:
             return [
                 Obstacle(
-                    Code.NO_PLACE, "Nobody knows where this number is, and so what time it is there.", None
+                    Code.NO_PLACE, "The location of this number is unknown, and so is its local time.", None
                 )
             ]
         text = " ".join(one.text for one in window.closed)
@@ -404,9 +406,9 @@ def _look(rules: Rules, where: Sequence[tuple[str, str]], is_american: bool, *, 
         there.append((hours, spots, holidays))
         if not zones.is_open(hours, spots, at, holidays):
             is_holiday = not hours.on_holidays and zones.falls_on_holiday(spots, at, holidays)
-            when = "on this public holiday" if is_holiday else "at this hour"
+            when = "Public holiday" if is_holiday else "Outside permitted hours"
             allowed = f"calls are allowed {value_words(rule)}"
-            closed.append(_Closed(rule, f"Not {when} in {_where(*one)}: {allowed} ({rule.citation})."))
+            closed.append(_Closed(rule, f"{when} in {_where(*one)}: {allowed} ({rule.citation})."))
     next_at = zones.next_open_everywhere(there, at) if closed else at
     return _Window(tuple(closed), next_at, all(spots for _, spots, _ in there))
 
@@ -445,7 +447,7 @@ def _first(rules: Sequence[str]) -> str:
 def _where(country: str, region: str) -> str:
     code, regions = places.normalise(country, region)
     names = " or ".join(places.name(code, one) for one in regions) or places.name(code)
-    return names if country else "any place that it may be"
+    return names if country else "one of its possible locations"
 
 
 def _day(day: date) -> str:

@@ -27,7 +27,7 @@ def declare(*, client: Client, basis: Basis, balancing_test: str, by: Actor, at:
     """
     test = balancing_test.strip()
     if basis == Basis.LEGITIMATE_INTERESTS and not test:
-        raise BalancingTestMissingError("Weigh the interests first: write the balancing test.")
+        raise BalancingTestMissingError("Legitimate interests require a balancing test. Enter it first.")
     Declaration.objects.for_client(client).filter(ended_at=None).update(ended_at=at)
     row = Declaration.objects.create(
         agency_id=client.agency_id,

@@ -62,8 +62,8 @@ _HOW: Final = {
     How.PHONE: "On the phone",
     How.IN_PERSON: "In person",
     How.LETTER: "By letter",
-    How.EMAIL: "By e-mail to a person",
-    How.CLIENT: "To the client, who told us",
+    How.EMAIL: "By email to a team member",
+    How.CLIENT: "Reported by the client",
 }
 
 
@@ -105,7 +105,7 @@ def speak_notice(
         EventKind.NOTICED,
         scope,
         tap=tap,
-        evidence={"said_by": "agent", "did": "spoke the notice", **_words(version)},
+        evidence={"said_by": "agent", "did": "read the notice aloud", **_words(version)},
         version=version,
         basis=Basis.NOTICE,
         by=by,
@@ -131,7 +131,7 @@ def agree(
     """
     spoken = selectors.spoken_lately(client, caller_id=speaker.caller_id, digest=speaker.call_digest, at=at)
     if spoken is None:
-        raise NotSpokenError("Speak the notice first, and tap that you did.")
+        raise NotSpokenError("Read the notice to the caller first, then confirm that you did.")
     return _write(
         client,
         speaker,
@@ -141,7 +141,7 @@ def agree(
         tap=tap,
         evidence={
             "said_by": "agent",
-            "did": "reported that the person agreed",
+            "did": "reported that the caller agreed",
             "notice_spoken_at": spoken.happened_at.isoformat(),
             **_words(version),
         },
@@ -160,7 +160,7 @@ def stop_recording(*, client: Client, speaker: Speaker, tap: uuid.UUID, by: Acto
 
     :raises NobodyError: there is neither a caller nor a call.
     """
-    said = {"said_by": "agent", "did": "tapped: stop recording me"}
+    said = {"said_by": "agent", "did": "selected: stop recording me"}
     if speaker.caller_id is not None:
         return _withdraw(client, speaker, RECORDED, tap, said, by=by, at=at)
     events = _write(
@@ -180,7 +180,7 @@ def take_off(*, client: Client, speaker: Speaker, tap: uuid.UUID, by: Actor, at:
 
     :raises NobodyError: the number is withheld, so there is nothing that could be taken off.
     """
-    said = {"said_by": "agent", "did": "tapped: take me off"}
+    said = {"said_by": "agent", "did": "selected: take me off"}
     return _withdraw(client, speaker, (Purpose.CONTACT,), tap, said, by=by, at=at)
 
 
@@ -195,7 +195,7 @@ def _withdraw(
     at: datetime,
 ) -> Stopped:
     if speaker.caller_id is None:
-        raise NobodyError("The number is withheld: there is nothing on our side to take off.")
+        raise NobodyError("The caller's number is hidden, so there is no number to opt out.")
     before = _running(client, speaker.caller_id, at) if Purpose.RECORD in purposes else 0
     events = texts.withdraw(
         client=client,
@@ -299,8 +299,9 @@ def what_stands_against(
     if not named:
         return ""
     return (
-        f"It does not count for: {', '.join(named)}. They said no to that, and what others report does not lift it:"
-        " they say it themselves, on their page after proving the phone, by text, by a key on the call or by signature."
+        f"Consent does not count for: {', '.join(named)}. The caller opted out, and a reported consent does not"
+        " lift that. The caller can opt in on the consent page with a verified phone, by text, by key press, or by"
+        " signature."
     )
 
 
@@ -350,9 +351,9 @@ def _write(
     basis: Basis = Basis.CONSENT,
 ) -> list[ConsentEvent]:
     if scope == Scope.THIS_CALL and speaker.call_digest is None:
-        raise NobodyError("No call is known to run, so nothing can be said of this call alone.")
+        raise NobodyError("No call is in progress, so a choice for this call only cannot be recorded.")
     if scope == Scope.STANDING and speaker.caller_id is None:
-        raise NobodyError("The number is withheld: nothing can be said beyond this call.")
+        raise NobodyError("The caller's number is hidden, so a choice beyond this call cannot be recorded.")
     return ledger.record_events(
         client=client,
         said=[

@@ -105,14 +105,14 @@ class AnotherBodyError(RefusedError):
 
 _OTHER_BODY: Final = (
     "idempotency_conflict",
-    "This idempotency key came before with another body. Use a new one for each statement.",
+    "This idempotency key was already used with a different body. Use a new key for each request.",
     "Idempotency-Key",
 )
 
 
 _SAID_SINCE: Final = (
     "idempotency_conflict",
-    "This idempotency key came before, and the person has agreed since. If they said no again, use a new key.",
+    "This idempotency key was already used, and the person has consented since. For a new opt-out, use a new key.",
     "Idempotency-Key",
 )
 
@@ -249,7 +249,7 @@ def _of_the_erased(
     if statement.kind not in NO_KINDS or statement.scope != Scope.STANDING:
         raise RefusedError(
             "erased",
-            "This person was erased after that, and nothing said before is taken in again.",
+            "This person was erased after that time. Earlier statements are not accepted.",
             "happened_at",
         )
     purposes = [purpose.value for purpose in statement.purposes]
@@ -362,11 +362,11 @@ def _by_purpose(event: ConsentEvent) -> str:
 
 def _check(client: Client, statement: Statement, at: datetime) -> None:
     if statement.happened_at > at + EARLY_AT_MOST:
-        raise RefusedError("in_the_future", "It happens in the future.", "happened_at")
+        raise RefusedError("in_the_future", "The time is in the future.", "happened_at")
     if statement.happened_at < base.EARLIEST:
-        raise RefusedError("too_early", f"It is earlier than {base.EARLIEST:%Y}.", "happened_at")
+        raise RefusedError("too_early", f"The time is earlier than {base.EARLIEST:%Y}.", "happened_at")
     if statement.scope == Scope.THIS_CALL and statement.call is None:
-        raise RefusedError("call_missing", "Say of which call: {provider, reference}.", "call")
+        raise RefusedError("call_missing", "Specify the call: {provider, reference}.", "call")
     if statement.version_id is not None:
         _check_version(client, statement, statement.version_id)
 
@@ -381,12 +381,12 @@ def _check_version(client: Client, statement: Statement, version_id: uuid.UUID) 
     )
     if version is None:
         raise RefusedError(
-            "no_such_notice", "No published words of this client have this id.", "notice_version"
+            "no_such_notice", "This client has no published notice version with this id.", "notice_version"
         )
     missing = sorted(set(statement.purposes) - set(version.notice.purposes))
     if missing:
         raise RefusedError(
-            "not_in_notice", f"These words do not speak of {', '.join(missing)}.", "notice_version"
+            "not_in_notice", f"This notice version does not cover {', '.join(missing)}.", "notice_version"
         )
 
 
@@ -403,14 +403,16 @@ def _strength(statement: Statement, *, may_vouch: bool) -> Strength:
     for name in shown.details:
         if not proof.details.get(name, "").strip():
             raise RefusedError(
-                "proof_incomplete", f"Proof by {proof.kind} tells {name}.", f"evidence.details.{name}"
+                "proof_incomplete", f"Proof of kind {proof.kind} requires {name}.", f"evidence.details.{name}"
             )
     if (
         proof.kind is ProofKind.SIGNATURE
         and _SHA256.fullmatch(proof.details["document_sha256"].lower()) is None
     ):
         raise RefusedError(
-            "proof_incomplete", "A SHA-256 has 64 hexadecimal digits.", "evidence.details.document_sha256"
+            "proof_incomplete",
+            "A SHA-256 digest has 64 hexadecimal digits.",
+            "evidence.details.document_sha256",
         )
     return shown.strength if may_vouch else max(shown.strength, Strength.C)
 
@@ -440,13 +442,13 @@ def _standing_no(purpose: str) -> StandingNoError:
     if purpose == Purpose.SHARE:
         return StandingNoError(
             "standing_no",
-            "The person opted out of sharing. Only the person takes that back, in two steps, on your page or by text.",
+            "The person opted out of sharing. Only the person can opt in again, in two steps, on your page or by text.",
             "purposes",
         )
     return StandingNoError(
         "standing_no",
-        f"The person said no to {purpose}. A yes without proof does not lift it: let the person say it on your page or"
-        " by text, or send proof with a key that may vouch for it.",
+        f"The person opted out of {purpose}. Consent without proof does not lift the opt-out. Have the person opt in on"
+        " your page or by text, or send proof with an API key that can attest it.",
         "purposes",
     )
 

@@ -40,15 +40,14 @@ EVIDENCE, PDF, README = "evidence.json", "evidence.pdf", "README.txt"
 _BY_THE_PERSON: Final = frozenset(
     {Channel.WEB, Channel.EMAIL, Channel.TERMS, Channel.MENU, Channel.SMS, Channel.PORTAL, Channel.TRACKER}
 )
-_NOT_SEALED: Final = "No seal covers it yet; one does within a minute or two. Take the pack again then."
-_NOT_READABLE: Final = "Whoever took this pack may not read the trail. An officer's pack has the proof."
+_NOT_SEALED: Final = "No signed checkpoint covers it yet. Download the pack again in two minutes."
+_NOT_READABLE: Final = "Downloaded without permission to read the audit log. An officer's pack has the proof."
 _NO_NUMBER: Final = (
-    "The person's number. Staff with the right to it are shown it on the page of a call,"
-    " which is written down."
+    "The person's number. Team members with permission can reveal it on the page of a call, which is logged."
 )
 _BY_SIGNATURE_ALONE: Final = (
-    "A proof of its own for decisions and steps at vendors: this pack's signature alone vouches for them, and the"
-    " sealed trail for events, words and evidence."
+    "Separate proof of decisions and vendor steps: only this pack's signature proves them. The signed audit log proves"
+    " events, texts, and evidence."
 )
 
 
@@ -225,14 +224,14 @@ class _Writer:
 
     def _not_in_it(self) -> list[str]:
         found = [_NO_NUMBER, "Recordings and transcripts.", _BY_SIGNATURE_ALONE]
-        found += [f"Mandatory in {dpv.SCHEMA} and not known here: {name}." for name in dpv.NOT_KNOWN]
+        found += [f"Mandatory in {dpv.SCHEMA} and unknown here: {name}." for name in dpv.NOT_KNOWN]
         unopened = sum(1 for event in self.known.events if event.pk not in self.opened)
         if unopened:
             found.append(f"The evidence of {unopened} events: its key is destroyed.")
         if self.known.more_events:
-            found.append(f"Events before the newest {people.EVENTS_AT_MOST:,}.")
+            found.append(f"Events before the latest {people.EVENTS_AT_MOST:,}.")
         if self.known.more_decisions:
-            found.append(f"Decisions before the newest {people.DECISIONS_AT_MOST:,}.")
+            found.append(f"Decisions before the latest {people.DECISIONS_AT_MOST:,}.")
         return found
 
     # --- In the terms of ISO/IEC TS 27560 ---
@@ -389,16 +388,15 @@ def _readme(person: Person, pack_id: uuid.UUID) -> str:
         f"Pack {pack_id}",
         "",
         "evidence.pdf   for reading",
-        "evidence.json  the same for programs, with every proof; JSON-LD in the terms of ISO/IEC TS 27560:2023",
+        "evidence.json  machine-readable, with every proof; JSON-LD in the terms of ISO/IEC TS 27560:2023",
         "manifest.json  the digest of each file, and manifest.sig its Ed25519 signature",
         "",
         "To check it on any machine with Python 3.10 or later and no network:",
         "",
         "    python verify_evidence.py PACK.zip --key PUBLIC_KEY",
         "",
-        "The program and the description of every form come with CallPrivacy (tools/, docs/evidence.md). Ask the",
-        "agency for its public key by another way than this file: a pack that was forged as a whole brings a key",
-        "of its own.",
+        "The program and the description of each format ship with CallPrivacy (tools/, docs/evidence.md). Get the",
+        "agency's public key from a source other than this file: a forged pack can contain a forged key.",
         "",
     )
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def find_people(
         if read is not None:
             meant.setdefault(read, []).append(client)
     if not meant:
-        raise NotANumberError("That is no phone number.")
+        raise NotANumberError("This is not a valid phone number.")
     hits: list[Hit] = []
     for read, of in meant.items():
         hits += _living(of, read)
@@ -113,7 +113,7 @@ def meet(*, client: Client, number: str, by: Actor, at: datetime) -> uuid.UUID:
     """
     read = phone.normalise(number, client.home_country)
     if read is None:
-        raise NotANumberError("That is no phone number.")
+        raise NotANumberError("This is not a valid phone number.")
     known = vault.find_callers([client.pk], read).get(client.pk)
     audit.record("number.searched", by=by, at=at, clients=1, found=int(known is not None))
     if known is not None and Caller.objects.for_client(client).filter(pk=known).exists():

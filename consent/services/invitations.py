@@ -113,7 +113,7 @@ def read_list(lines: Iterable[str], *, country: str) -> Read:
             if not cells:
                 continue
             if len(found) >= ROWS_AT_MOST:
-                refused.append(Refusal(number, f"a list holds at most {ROWS_AT_MOST:,} people"))
+                refused.append(Refusal(number, f"the limit is {ROWS_AT_MOST:,} people per list"))
                 break
             why = _take(cells, found, country)
             if why and not (number == 1 and not any("@" in cell for cell in cells)):
@@ -127,9 +127,9 @@ def _take(cells: list[str], found: dict[str, str], country: str) -> str:
     address = next((cell.lower() for cell in cells if _ADDRESS(cell)), None)
     number = next((one for cell in cells if (one := phone.normalise(cell, country)) is not None), None)
     if address is None:
-        return "no e-mail address"
+        return "no email address"
     if number is None:
-        return "no telephone number"
+        return "no phone number"
     found.setdefault(number, address)
     return ""
 
@@ -184,10 +184,10 @@ def create_batch(
     left = {number: caller_id for number, caller_id in callers.items() if caller_id not in agreed | waiting}
     if not left:
         raise NothingToAskError(
-            "Everybody on this list has agreed, has said no, was erased, or has been asked already."
+            "No invitations to send: everyone on this list has agreed, opted out, been erased, or been asked."
             if not by_law
-            else f"Nobody on this list is asked. {len(by_law):,} people are where the law takes a mail that asks for a"
-            " consent to be contacted or to share for advertising, and have not agreed to be contacted."
+            else f"No invitations to send. {len(by_law):,} people are in places where the law treats an email that asks"
+            " for consent to contact or sharing as advertising, and they have not agreed to be contacted."
         )
     batch = InvitationBatch.objects.create(
         agency_id=client.agency_id,
@@ -202,7 +202,7 @@ def create_batch(
     )
     keys = vault_selectors.content_keys({client.pk: list(left.values())})
     if len(keys) < len(left):
-        raise ledger.CallerGoneError(f"{len(left) - len(keys)} callers are gone.")
+        raise ledger.CallerGoneError(f"{len(left) - len(keys)} callers were deleted.")
     tokens = vault_selectors.client_keys(client.pk).tokens
     rows = []
     for number, caller_id in left.items():
@@ -592,7 +592,7 @@ def answer(
         row = _find(client, secret)
         if agreed and (takes_no_yes(row) or (_is_over(row, at) and not _stands(row))):
             raise UnknownInvitationError
-        evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
+        evidence = {"by": "link in an email", "page": visit.page, "browser": visit.browser}
         source = f"link {row.pk} {at.isoformat()}"
         signal = (
             web.opt_out(row.caller_id, Strength.B, source=source, visit=visit, at=at)

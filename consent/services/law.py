@@ -78,7 +78,7 @@ def import_pack(*, agency: Agency, raw: bytes, by: Actor, at: datetime) -> RuleP
     rules = law.parse_pack(raw)
     now = selectors.rules_of(agency.pk)
     if rules.digest == now.digest:
-        raise SameRulesError("These are exactly the rules that decide now.")
+        raise SameRulesError("These rules are identical to the rules in force.")
     row = RulePack.objects.create(
         agency=agency,
         name=rules.version,
@@ -237,13 +237,12 @@ def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: date
     if locked.is_active:
         return
     if not selectors.is_counted(locked, selectors.rules_of(locked.agency_id)):
-        raise NotCountedError("What it changes is still being counted.")
+        raise NotCountedError("The effect of this file is still being counted.")
     if locked.decisions_changed != seen:
-        raise CountsChangedError("The count has changed since you saw it. Look again.")
+        raise CountsChangedError("The count has changed since you saw it. Review it again.")
     if selectors.hidden_of(locked, selectors.effects_of(locked)):
         raise NotYoursError(
-            "They change decisions at clients that are not granted to you. Leave it to an officer who has these"
-            " clients."
+            "These rules change decisions at clients that you do not have access to. Ask an officer with access."
         )
     others = RulePack.objects.filter(agency_id=locked.agency_id).exclude(pk=locked.pk)
     others.filter(is_active=True).update(is_active=False)
@@ -283,12 +282,12 @@ def return_to_shipped(*, agency: Agency, reason: str, by: Actor, at: datetime) -
         if hidden:
             names = ", ".join(client.name for client in hidden)
             raise NotYoursError(
-                f"It may change decisions at clients that are not granted to you: {names}. Leave it to an officer who"
-                " has these clients."
+                f"This may change decisions at clients that you do not have access to: {names}. Ask an officer"
+                " with access."
             )
     pack = next((one for one in _held(agency.pk).values() if one.is_active), None)
     if pack is None:
-        raise NoPackError("The shipped rules decide already.")
+        raise NoPackError("The shipped rules are already in force.")
     _count_anew(RulePack.objects.filter(agency=agency).exclude(pk=pack.pk), at)
     # It stays due as one that is counted, so that everything is decided anew first; then the job counts it, too.
     pack.is_active, pack.due_at, pack.counted_against = False, at, ""
@@ -330,7 +329,7 @@ def sign_off(
     """
     rule = selectors.rules_of(agency.pk).get(rule_id)
     if rule is None or selectors.fingerprint(rule) != seen:
-        raise UnknownRuleError("This rule is not the one that you were shown. Look again.")
+        raise UnknownRuleError("This rule has changed since you saw it. Review it again.")
     try:
         with transaction.atomic():
             row = RuleSignOff.objects.create(
@@ -343,7 +342,7 @@ def sign_off(
                 recorded_at=at,
             )
     except IntegrityError:
-        raise SignedAlreadyError("Counsel's approval of this rule is written down already.") from None
+        raise SignedAlreadyError("Counsel's approval of this rule is already saved.") from None
     audit.record(
         "rule.signed_off", subject=row, by=by, at=at, rule=rule.id, digest=seen, on=signed_on.isoformat()
     )

@@ -69,8 +69,8 @@ EVIDENCE: Final = "evidence"
 """The client's purpose key for evidence of calls whose caller withheld the number."""
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
-_STANDS: Final = "An earlier no stands, which it does not lift."
-_PERHAPS_LATER: Final = "A no of the same day stands, and nobody knows which of both came first."
+_STANDS: Final = "An earlier opt-out applies. This does not lift it."
+_PERHAPS_LATER: Final = "An opt-out of the same day applies, because it is unknown which was first."
 _LIFTED_AFTER: Final = 3
 """How often it is tried to take a number off the list of noes."""
 
@@ -167,7 +167,7 @@ def hold_client(client: Client) -> None:
     :raises ClientGoneError: it has left.
     """
     if not tenancy.is_here(client.pk):
-        raise ClientGoneError(f"Client {client.pk} has left.")
+        raise ClientGoneError(f"Client {client.pk} is offboarded.")
 
 
 # --- What a yes may not lift ---

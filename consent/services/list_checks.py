@@ -59,13 +59,13 @@ ADDED: Final = ("allowed", "reason", "not before")
 JOB: Final = Actor.job("consent.check_list")
 NO_NUMBER: Final = "no_number"
 NO_ROW: Final = "no_row"
-REFUSED: Final = {NO_NUMBER: "No telephone number", NO_ROW: "Other cells than the first line has"}
+REFUSED: Final = {NO_NUMBER: "No phone number", NO_ROW: "Different columns than the first line"}
 _HELD_FOR: Final = timedelta(minutes=2)
 _SENT_FOR: Final = timedelta(minutes=10)
 _GIVEN_UP_AFTER: Final = timedelta(days=1)
 _BOM: Final = "\ufeff"
 _DAMAGED: Final = "The stored list is damaged. Upload it again."
-_TOO_MANY: Final = f"A list holds at most {ROWS_AT_MOST:,} rows. Check it in parts."
+_TOO_MANY: Final = f"A list can have at most {ROWS_AT_MOST:,} rows. Split the list and check each part."
 # A number is no formula, though it begins with a plus: it goes back as it came, for the dialler to read.
 _DIALLED: Final = re.compile(r"\+?[0-9 ().\-/]*").fullmatch
 _LIKELY: Final = re.compile(r"phone|mobile|cell|number|tel|fon|móvil", re.IGNORECASE).search
@@ -148,12 +148,12 @@ def head_of(source: BinaryIO, *, country: str) -> Head:
         looked_at += 1
         found.update(place for place, cell in enumerate(cells or ()) if phone.normalise(cell, country))
     if not looked_at:
-        raise UnparsableError("The list has no row.")
+        raise UnparsableError("The list has no rows.")
     columns = tuple(Column(place, name, found[place]) for place, name in enumerate(opened.header))
     likely = max(columns, key=lambda one: (one.numbers, bool(_LIKELY(one.name)), -one.place))
     if not likely.numbers:
         raise UnparsableError(
-            f"No column holds a telephone number in the first {looked_at:,} rows. Write numbers with their country "
+            f"No column has a phone number in the first {looked_at:,} rows. Write numbers with their country "
             "code, or as the client's country does."
         )
     return Head(columns, looked_at, likely.place)
@@ -204,7 +204,7 @@ def start_check(*, check: ListCheck, column: int, region_column: int | None, by:
     """
     draft = ListCheck.objects.filter(pk=check.pk, state=JobState.DRAFT, file_key__isnull=False)
     if not draft.update(state=JobState.QUEUED, column=column, region_column=region_column, due_at=at):
-        raise NotReadyError("This list was started already.")
+        raise NotReadyError("This list check has already started.")
     audit.record("list.started", subject=check, by=by, at=at, rows=check.rows, purpose=check.purpose)
 
 
@@ -216,7 +216,7 @@ def cancel_check(*, check: ListCheck, by: Actor, at: datetime) -> None:
     :raises NotReadyError: it is over already.
     """
     if not _end(check, JobState.CANCELLED, by=by, at=at):
-        raise NotReadyError("This check is over already.")
+        raise NotReadyError("This list check has already ended.")
 
 
 @transaction.atomic
@@ -229,12 +229,12 @@ def open_result(*, check: ListCheck, reason: str, by: Actor, at: datetime) -> io
     """
     reason = checked_reason(reason)
     if not is_there(check, at=at) or check.result_key is None:
-        raise GoneError("The result is gone. Check the list again.")
+        raise GoneError("The result is deleted. Check the list again.")
     audit.record("list.taken", subject=check, by=by, at=at, reason=reason, rows=check.rows)
     try:
         return files.open(check.client_id, check.result_key)
     except FileNotFoundError:
-        raise GoneError("The result is gone. Check the list again.") from None
+        raise GoneError("The result is deleted. Check the list again.") from None
 
 
 def is_there(check: ListCheck, *, at: datetime) -> bool:
@@ -319,10 +319,10 @@ def _claim(due: Due, at: datetime) -> ListCheck | None:
     if check.created_by_id is not None:
         membership = Membership.objects.filter(user_id=check.created_by_id).select_related("user").first()
     if membership is None or not access.may(membership, Permission.MANAGE_CONSENT, check.client, at=at):
-        _end(check, JobState.CANCELLED, by=JOB, at=at, why="The grant that allowed it has ended.")
+        _end(check, JobState.CANCELLED, by=JOB, at=at, why="The grant that allowed this check has ended.")
         return None
     if at - check.created_at > _GIVEN_UP_AFTER:
-        _end(check, JobState.FAILED, by=JOB, at=at, why="It did not finish within a day. Upload it again.")
+        _end(check, JobState.FAILED, by=JOB, at=at, why="It did not finish within one day. Upload it again.")
         return None
     return check
 

@@ -132,7 +132,7 @@ def take_in_by_address(raw: bytes, *, trusted: Collection[str], at: datetime) ->
             client = Client.objects.select_related("agency").get(pk=owner.client_id)
             by = Actor.client("consent.email")
             return _settle(client, mail, secret=named[1], by=by, at=at), owner.agency_id
-    raise NobodysError("It went to no address of ours.")
+    raise NobodysError("It was not sent to one of our addresses.")
 
 
 class News(StrEnum):
@@ -175,7 +175,7 @@ def _no_more_contact(row: Invitation, news: News, *, by: Actor, at: datetime) ->
         channel=Channel.EMAIL,
         strength=Strength.B,
         source=invitations.source_of_no(row, news.value),
-        evidence={"by": "the mail provider", "tells": news.value, "invitation": str(row.pk)},
+        evidence={"by": "the email provider", "tells": news.value, "invitation": str(row.pk)},
         said_at=at,
         by=by,
         at=at,
@@ -278,7 +278,7 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
     if unproven or (row is None and not withdraws):
         if withdraws or (takes_back and row is not None and row.state not in _OPEN):
             reply.label = "review"
-        reply.why = f"{reply.why} {unproven or 'Several people gave this address.'}"[:300]
+        reply.why = f"{reply.why} {unproven or 'Several callers have this address.'}"[:300]
         return Outcome.WAITING
     evidence = {
         "by": "e-mail",
@@ -292,7 +292,7 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
         for each in matter.asked:
             _withdraw(matter, each, verdict, source, evidence)
         if verdict.needs_person:
-            reply.why = "It withdraws, and asks for more: read what else is wanted."
+            reply.why = "It withdraws consent and has another request."
             return Outcome.WAITING
         return Outcome.WITHDRAWN
     assert row is not None  # noqa: S101  (for the types: without one it waits)
@@ -310,7 +310,9 @@ def _answer(matter: _Matter, reply: Reply, row: Invitation, source: str, evidenc
     is_open = is_asked and not invitations.takes_no_yes(row)
     if not takes_back and not (is_open and matter.answers):
         unasked = (
-            "It answers no question that is open." if not is_open else "It does not answer our letter itself."
+            "It does not reply to an open request."
+            if not is_open
+            else "It is not a direct reply to our email."
         )
         reply.why = f"{reply.why} {unasked}"[:300]
         return Outcome.WAITING
@@ -326,7 +328,7 @@ def _speaks_of_nothing(matter: _Matter, reply: Reply) -> Outcome:
         return Outcome.WAITING if _PERHAPS.match(first) else Outcome.NOTHING
     row = matter.invitation
     if matter.answers and row is not None and row.state == InvitationState.ANSWERED:
-        reply.why = "It answers a letter that was answered before. It may take that back in words that nobody foresaw."
+        reply.why = "It replies to an email that was already answered, and may withdraw that answer."
         return Outcome.WAITING
     return Outcome.NOTHING
 
@@ -334,10 +336,10 @@ def _speaks_of_nothing(matter: _Matter, reply: Reply) -> Outcome:
 def _unproven(matter: _Matter) -> str:
     """Why a message settles nothing by itself; "" where it may."""
     if not matter.asked:
-        return "Nobody here is known by this address."
+        return "No caller has this address."
     if not matter.mail.is_proven:
         return matter.mail.proof
-    return "" if matter.is_own else "It is not from the address that we wrote to."
+    return "" if matter.is_own else "It was sent from a different address than the one we emailed."
 
 
 def _withdraw(

@@ -622,7 +622,7 @@ def _opened(task: VendorTask, at: datetime) -> Order:
 def carry_out(order: Order) -> Outcome:
     """Ask Twilio. Outside any scope; asking twice does nothing more."""
     if order.account is None:
-        return Outcome(error="The connection's account at Twilio is not known yet.")
+        return Outcome(error="The connection's Twilio account is not known yet.")
     try:
         if order.step == VendorStep.STOP_RECORDING:
             return _stopped(order, order.account)
@@ -630,18 +630,18 @@ def carry_out(order: Order) -> Outcome:
             return Outcome(error="Twilio has not named the recording yet.")
         return Outcome(receipt=str(twilio.delete_recording(order.account, recording=order.recording)))
     except twilio.RefusedError as error:
-        return Outcome(error=f"Twilio refused: {error}.", final=True)
+        return Outcome(error=f"Twilio rejected the request: {error}.", final=True)
     except twilio.TwilioError as error:
-        return Outcome(error=f"Twilio did not do it: {error}.")
+        return Outcome(error=f"Twilio did not complete the request: {error}.")
 
 
 def _stopped(order: Order, account: twilio.Account) -> Outcome:
     if not order.call:
-        return Outcome(error="What finds the call at Twilio does not open any more.", final=True)
+        return Outcome(error="The Twilio call ID can no longer be decrypted.", final=True)
     try:
         receipt = twilio.stop_recording(account, call=order.call)
     except twilio.GoneError:
-        return Outcome(receipt="Nothing was being recorded any more.")
+        return Outcome(receipt="No recording was in progress.")
     return Outcome(receipt=str(receipt), recording=receipt.sid if twilio.is_recording(receipt.sid) else "")
 
 

@@ -59,7 +59,7 @@ def add_menu(
             )
             audit.record("menu.added", subject=menu, by=by, at=at)
     except IntegrityError:
-        raise MenuTakenError("This number has a menu already.") from None
+        raise MenuTakenError("This number already has a phone menu.") from None
     return menu
 
 

@@ -44,7 +44,7 @@ def mark(
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
     is_here = tenancy.is_here(client.pk)
     if not is_here and not also_left:
-        raise ledger.ClientGoneError(f"Client {client.pk} has left.")
+        raise ledger.ClientGoneError(f"Client {client.pk} is offboarded.")
     known = MinorMark.objects.for_client(client).filter(caller_id=caller.pk)
     if majority_on is not None and known.exclude(majority_on=majority_on).update(majority_on=majority_on):
         audit.record(

@@ -89,7 +89,7 @@ def create_notice(
     )
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
     if not Notice.objects.filter(pk=notice.pk).exists():
-        raise NameTakenError(f"There is a notice “{name}” on this channel in this language already.")
+        raise NameTakenError(f"A notice “{name}” already exists for this channel and language.")
     _write_draft(notice, words, by=by, at=at)
     audit.record(
         "notice.drafted",
@@ -121,7 +121,7 @@ def save_draft(
     locked = _locked(notice)
     if purposes is not None and _in_order(purposes) != list(locked.purposes):
         if _versions(locked).exclude(state=NoticeState.DRAFT).exists():
-            raise PurposesFixedError("Make another notice for other purposes: people agreed to these.")
+            raise PurposesFixedError("Callers agreed to these purposes. Create a new notice for others.")
         locked.purposes = _in_order(purposes)
         locked.save(update_fields=["purposes"])
     draft = _write_draft(locked, words, by=by, at=at)
@@ -197,7 +197,7 @@ def _draft(notice: Notice) -> NoticeVersion:
         _versions(notice).filter(state=NoticeState.DRAFT).select_related("notice").first()
     )
     if draft is None:
-        raise NoDraftError("There is no draft any more: it was published or discarded.")
+        raise NoDraftError("There is no draft. It was published or discarded.")
     return draft
 
 
@@ -265,7 +265,7 @@ def retire(*, notice: Notice, by: Actor, at: datetime) -> bool:
     """
     locked = _locked(notice)
     if selectors.menus_with(locked):
-        raise StillSpokenError("A phone menu speaks this notice. Give the menu another notice first.")
+        raise StillSpokenError("A phone menu plays this notice. Select another notice for the menu first.")
     retired: int = (
         _versions(locked).filter(state=NoticeState.PUBLISHED).update(state=NoticeState.RETIRED, retired_at=at)
     )

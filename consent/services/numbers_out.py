@@ -211,12 +211,12 @@ def open_file(*, row: NumbersOut, by: Actor, at: datetime) -> io.BufferedReader:
     :raises NumbersGoneError: it has left, or is not written yet.
     """
     if row.file_key is None or row.expires_at is None or row.expires_at <= at:
-        raise NumbersGoneError("The file is gone. Ask for a new one.")
+        raise NumbersGoneError("The file is deleted. Request a new one.")
     audit.record("numbers.downloaded", by=by, at=at, subject=row, rows=row.rows)
     try:
         return files.open(row.client_id, row.file_key)
     except FileNotFoundError:
-        raise NumbersGoneError("The file is gone. Ask for a new one.") from None
+        raise NumbersGoneError("The file is deleted. Request a new one.") from None
 
 
 def purge(*, agency_id: int, at: datetime) -> None:

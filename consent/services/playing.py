@@ -82,7 +82,7 @@ def open_recording(
     try:
         sound = _sound_of(recording, call, use)
     except (SealBrokenError, FileNotFoundError):
-        return Opened(use, obstacle="The stored file does not open any more.")
+        return Opened(use, obstacle="The stored file can no longer be decrypted.")
     except audio.NotPartedError as error:
         return Opened(use, obstacle=str(error))
     sound.close()
@@ -109,11 +109,11 @@ def stored_recording(call: Call) -> Recording:
     """
     recording = Recording.objects.for_client(call.client_id).filter(call_id=call.pk).first()
     if recording is None:
-        raise NotHereError("There is no recording of this call.")
+        raise NotHereError("This call has no recording.")
     if recording.state == RecordingState.GONE:
-        raise NotHereError("The recording of this call was erased.")
+        raise NotHereError("The recording of this call was deleted.")
     if recording.file_key is None:
-        raise NotHereError("The recording of this call is not stored here.")
+        raise NotHereError("CallPrivacy does not store the recording of this call.")
     return recording
 
 
@@ -152,7 +152,7 @@ class Sound:
 def _sound_of(recording: Recording, call: Call, use: Use) -> Sound:
     key = vault.recording_keys(recording.client_id, [recording.pk]).get(recording.pk)
     if key is None or recording.file_key is None:
-        raise SealBrokenError("The recording's key is destroyed.")
+        raise SealBrokenError("The recording's encryption key is destroyed.")
     reader = files.open_recording(recording.client_id, recording.file_key, key)
     try:
         part = None if use.until is None else _part(reader, recording, call, use.until)
@@ -165,7 +165,7 @@ def _sound_of(recording: Recording, call: Call, use: Use) -> Sound:
 def _part(reader: RecordingReader, recording: Recording, call: Call, until: datetime) -> audio.Parted:
     if recording.media_type != "audio/wav":
         raise audio.NotPartedError(
-            "Somebody withdrew during this call, and this kind of file cannot be parted at that moment."
+            "A person withdrew consent during this call, and this file type cannot be split at that moment."
         )
     seconds = audio.seconds_until(
         started_after=(until - call.started_at).total_seconds(),
@@ -174,7 +174,7 @@ def _part(reader: RecordingReader, recording: Recording, call: Call, until: date
     )
     if seconds is None:
         raise audio.NotPartedError(
-            "Somebody withdrew during this call, and nobody knows when its recording began."
+            "A person withdrew consent during this call, and the start time of the recording is unknown."
         )
     start = reader.read(audio.HEAD_AT_MOST)
     return audio.parted(start, size=reader.size, seconds=seconds)
@@ -226,16 +226,17 @@ def open_transcript(
         return Opened(use)
     if use.until is not None:
         return Opened(
-            use, obstacle="Somebody withdrew during this call, and its words cannot be parted there."
+            use,
+            obstacle="A person withdrew consent during this call, and the transcript cannot be split at that moment.",
         )
     key = vault.recording_keys(client.pk, [transcript.pk]).get(transcript.pk)
     sealed: Any = transcript.text
     try:
         if key is None or sealed is None:
-            raise SealBrokenError("The key of these words is destroyed.")
+            raise SealBrokenError("The transcript's encryption key is destroyed.")
         text = str(sealed.reveal(key))
     except SealBrokenError:
-        return Opened(use, obstacle="The words of this call do not open any more.")
+        return Opened(use, obstacle="The transcript can no longer be decrypted.")
     audit.record("transcript.read", subject=call, by=by, at=at, reason=reason, kind=kind.value)
     return Opened(use, text=text)
 
@@ -248,7 +249,7 @@ def kept_transcript(call: Call) -> Transcript:
     """
     transcript = Transcript.objects.for_client(call.client_id).filter(call_id=call.pk).first()
     if transcript is None:
-        raise NotHereError("There is no transcript of this call.")
+        raise NotHereError("This call has no transcript.")
     if transcript.state == TranscriptState.GONE:
-        raise NotHereError("The transcript of this call was erased.")
+        raise NotHereError("The transcript of this call was deleted.")
     return transcript

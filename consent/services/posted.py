@@ -70,7 +70,7 @@ def type_of(head: bytes) -> str:
     # A PDF may have a few bytes before its head (ISO 32000 allows readers to look 1,024 bytes far).
     if b"%PDF-1." in head[:_HEAD] or b"%PDF-2." in head[:_HEAD]:
         return "application/pdf"
-    raise NoPictureError("This is no PNG, JPEG, WebP or PDF. Take a picture or save the page as a PDF.")
+    raise NoPictureError("This file is not a PNG, JPEG, WebP, or PDF. Upload one of these.")
 
 
 def look_at(stream: BinaryIO, *, file_id: uuid.UUID, digest: bytes) -> Picture:
@@ -105,7 +105,7 @@ def post_notice(
     :raises EndsTooEarlyError: `to_on` is not after `from_on`.
     """
     if to_on is not None and to_on <= from_on:
-        raise EndsTooEarlyError("It ends on a later day than the one on which it begins.")
+        raise EndsTooEarlyError("The end date must be after the start date.")
     row = PostedNotice.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -144,15 +144,15 @@ def end_posted(*, posted: PostedNotice, client: Client, on: date, by: Actor, at:
     :raises EndsTooEarlyError: it is not after the day on which they were put up.
     """
     if on <= posted.from_on:
-        raise EndsTooEarlyError("It ends on a later day than the one on which it began.")
+        raise EndsTooEarlyError("The end date must be after the start date.")
     if not PostedNotice.objects.filter(pk=posted.pk, to_on=None).update(to_on=on):
-        raise EndedError("It has been taken down already.")
+        raise EndedError("This notice is already marked as taken down.")
     audit.record("notice.taken_down", subject=posted, by=by, at=at, on=on.isoformat())
     rejudging.of_client(client=client, cause="posted", at=at)
 
 
 class PictureChangedError(ValueError):
-    """The stored picture is not the one that was brought."""
+    """The stored picture differs from the uploaded one."""
 
 
 def picture_of(posted: PostedNotice) -> bytes:
@@ -167,5 +167,5 @@ def picture_of(posted: PostedNotice) -> bytes:
     with files.open(posted.client_id, posted.picture_key) as file:
         content = file.read()
     if hashlib.sha256(content).digest() != bytes(posted.picture_digest or b""):
-        raise PictureChangedError("The stored picture is not the one that was brought.")
+        raise PictureChangedError("The stored picture differs from the uploaded one.")
     return content

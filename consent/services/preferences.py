@@ -548,7 +548,7 @@ def subscribe(
                 rows.remove()
                 return Updates()
             if row is None and not address:
-                raise ValueError("There is no address.")
+                raise ValueError("There is no email address.")
             if row is None or (address and address != _address_of(row)):
                 rows.remove()
                 _add_subscription(client, caller.pk, address, opened.strength, at)

@@ -37,7 +37,7 @@ class NotSignedError(ValueError):
     """At a live client the hours are an officer's to sign, as going live was: what more of them move stays moved."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__(f"{client.name} is live. Ask a compliance officer to save other hours than now.")
+        super().__init__(f"{client.name} is live. Only a compliance officer can change the hours.")
 
 
 def of_history() -> Q:
@@ -168,7 +168,7 @@ def change_handling(
     :raises HoursOutOfRangeError: fewer than one hour, or more than 90 days.
     """
     if not 1 <= quarantine_hours <= HOURS_AT_MOST:
-        raise HoursOutOfRangeError(f"Write 1 to {HOURS_AT_MOST} hours.")
+        raise HoursOutOfRangeError(f"Enter 1 to {HOURS_AT_MOST} hours.")
     values = {
         "quarantine_hours": quarantine_hours,
         "stores_recordings": stores_recordings,

@@ -58,7 +58,7 @@ BATCH: Final = 5000
 ANSWERS_A_BATCH: Final = 500
 LEASE: Final = timedelta(minutes=2)
 TAKEN_OUT: Final = 20_000
-_DAMAGED: Final = "The stored file is damaged. Bring it again."
+_DAMAGED: Final = "The stored file is damaged. Import it again."
 _GIVEN_UP_AFTER: Final = timedelta(hours=24)
 
 type Clock = Callable[[], datetime]
@@ -159,7 +159,7 @@ def take_out(*, row: NumberList, by: Actor, at: datetime) -> None:
     stopped = waiting.update(state=JobState.CANCELLED, due_at=None, finished_at=at, ended_at=at)
     ended = NumberList.objects.filter(pk=row.pk, is_active=True).update(is_active=False, ended_at=at)
     if not stopped and not ended:
-        raise OverError("This register counts no more.")
+        raise OverError("This list is no longer in use.")
     audit.record("register.taken_out", by=by, at=at, subject=row, kind=row.kind, numbers=row.size)
 
 
@@ -201,7 +201,7 @@ def work(*, agency_id: int, until: datetime, clock: Clock) -> bool:
         except Exception as error:  # noqa: BLE001  (its lease ends, and it is tried again; the others go on)
             log.error("register.failed", register=str(row.pk), error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
             if at - row.created_at > _GIVEN_UP_AFTER:
-                _fail(row, "It could not be read within a day. Bring it again.", clock())
+                _fail(row, "The file could not be read within one day. Import it again.", clock())
     return True
 
 
@@ -297,7 +297,9 @@ def _finish(row: NumberList, at: datetime) -> None:
     if not taken:
         _fail(
             row,
-            "No number stands in it." if row.kind == ListKind.DO_NOT_CALL else "No answer stands in it.",
+            "The file contains no numbers."
+            if row.kind == ListKind.DO_NOT_CALL
+            else "The file contains no answers.",
             at,
         )
         return

@@ -79,7 +79,7 @@ def say_no_again(*, client: Client, purpose: Purpose, at: datetime, limit: int) 
             source=f"restored/{caller_id}/{purpose}/{since[caller_id][purpose].isoformat()}",
             caller_id=caller_id,
             evidence={
-                "from": "the list of noes in the vault, after a restore of the database",
+                "from": "the list of opt-outs in the vault, after a database restore",
                 "since": since[caller_id][purpose].isoformat(),
             },
         )

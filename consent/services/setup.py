@@ -27,7 +27,7 @@ from consent.services import rejudging, withdrawals
 
 FIXED_WITHIN: Final = timedelta(days=7)
 OUTER: Final = timedelta(days=30)
-LAW: Final = "What is recorded without consent is withheld until then"
+LAW: Final = "Recordings without consent are quarantined until then"
 _KINDS: Final = {
     "measure_as": PartyRole,
     "record_as": PartyRole,
@@ -193,9 +193,9 @@ def _letter(client: Client, number: TrackingNumber, step: VendorStep) -> str:
     named = f"{number.label} ({number.number})" if number.label else number.number
     asked = {
         VendorStep.ANNOUNCE: (
-            "Please turn on the announcement that is played before a call connects, for this number, and tell us "
-            "since when it is heard. The words to be played are those of our notice."
+            "Please turn on the announcement before calls connect for this number, and tell us the date from which "
+            "callers hear it. Please use the text of our notice."
         ),
-        VendorStep.TURN_OFF_RECORDING: "Please turn call recording off for this number, and tell us since when.",
+        VendorStep.TURN_OFF_RECORDING: "Please turn call recording off for this number, and tell us from which date.",
     }[step]
     return f"{client.legal_name}\nNumber: {named}\n\n{asked}"

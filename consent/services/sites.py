@@ -45,7 +45,7 @@ def add_site(
     """
     rows = _locked(client)
     if any(row.name.casefold() == name.casefold() for row in rows):
-        raise NameTakenError(f"There is a site “{name}” already.")
+        raise NameTakenError(f"A site “{name}” already exists.")
     is_default = is_default or not rows
     if is_default:
         _no_default(client)
@@ -92,9 +92,9 @@ def change_site(
     """
     others = [row for row in _locked(client) if row.pk != site.pk]
     if any(row.name.casefold() == name.casefold() for row in others):
-        raise NameTakenError(f"There is a site “{name}” already.")
+        raise NameTakenError(f"A site “{name}” already exists.")
     if site.is_default and not is_default:
-        raise StillNamedError("Make another site the default first.")
+        raise StillNamedError("Set another site as the default first.")
     if name != site.name:
         for number in selectors.numbers_at(site):
             numbers.describe_number(number=number, facts={"target_site": name}, by=by, at=at)
@@ -117,9 +117,9 @@ def remove_site(*, site: AnsweringSite, client: Client, by: Actor, at: datetime)
     """
     rows = _locked(client)
     if selectors.numbers_at(site).exists():
-        raise StillNamedError("Tracking numbers are answered there. Give them another site first.")
+        raise StillNamedError("Tracking numbers use this site. Assign them to another site first.")
     if site.is_default and len(rows) > 1:
-        raise StillNamedError("Make another site the default first.")
+        raise StillNamedError("Set another site as the default first.")
     audit.record("site.removed", subject=site, by=by, at=at, country=site.country, region=site.region)
     Acknowledgement.objects.for_client(client).filter(site=site).remove()
     AnsweringSite.objects.for_client(client).filter(pk=site.pk).remove()
@@ -173,7 +173,7 @@ def acknowledge(
     )
     Acknowledgement.objects.bulk_create([row], ignore_conflicts=True)
     if not Acknowledgement.objects.filter(pk=row.pk).exists():
-        raise AcknowledgedError("That person is written down at this site already.")
+        raise AcknowledgedError("This site already has an acknowledgement of this person.")
     audit.record("staff.acknowledged", subject=row, by=by, at=at, on=on.isoformat())
     return row
 
@@ -186,7 +186,7 @@ def note_left(*, acknowledgement: Acknowledgement, on: date, by: Actor, at: date
     :raises LeftTooEarlyError: before the day on which they acknowledged.
     """
     if on < acknowledgement.acknowledged_on:
-        raise LeftTooEarlyError("That is before the day of the acknowledgement.")
+        raise LeftTooEarlyError("The date is before the acknowledgement.")
     acknowledgement.left_on = on
     acknowledgement.save(update_fields=["left_on"])
     audit.record("staff.left", subject=acknowledgement, by=by, at=at, on=on.isoformat())

@@ -61,7 +61,7 @@ def choose(
     """
     is_less = standard != Standard.EXPRESS or counts_claimed
     if is_less and not reason.strip():
-        raise ReasonMissingError("Say why less than express consent is enough.")
+        raise ReasonMissingError("Enter the reason why less than express consent is enough.")
     was = selectors.standard_of(client, at=at)
     ClientStandard.objects.for_client(client).filter(ended_at=None).update(ended_at=at)
     expires_on = a_year_after(selectors.today_at(client, at)) if is_less else None

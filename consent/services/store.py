@@ -149,7 +149,7 @@ def source_of(row: Recording, at: datetime) -> Source | None:
 def _fetch(leased: _Leased, file_id: uuid.UUID, fetch: Fetch) -> Fetched:
     key = vault.recording_keys(leased.client_id, [leased.recording_id]).get(leased.recording_id)
     if key is None or leased.source is None:
-        raise FetchError("Our own note of where it is does not open.", final=True)
+        raise FetchError("The stored address of the recording cannot be decrypted.", final=True)
     with files.RecordingWriter(leased.client_id, file_id, key) as out:
         return fetch(leased.source, out.write)
 

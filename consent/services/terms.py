@@ -36,7 +36,7 @@ ASKED: Final = (Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE, Purpose.CONTACT
 
 
 class NotOnePersonError(ValueError):
-    """A document that one person signed covers one number."""
+    """A document signed by one person covers one number."""
 
 
 class ErasedSinceError(ValueError):
@@ -103,7 +103,7 @@ def add_document(
     :raises CallerGoneError: somebody on it was erased in this moment; try again.
     """
     if not is_list and len(numbers) != 1:
-        raise NotOnePersonError("A document that one person signed covers one number.")
+        raise NotOnePersonError("A document signed by one person covers one number.")
     numbers = _without_erased(client, numbers, signed_on, at)
     row = TermsDocument.objects.create(
         agency_id=client.agency_id,
@@ -142,7 +142,7 @@ def cover_more(
     :raises ErasedSinceError: everybody of them was erased since; those of several who were are left out.
     """
     if not document.is_list:
-        raise NotOnePersonError("A document that one person signed covers one number.")
+        raise NotOnePersonError("A document signed by one person covers one number.")
     numbers = _without_erased(document.client, numbers, document.signed_on, at)
     new = _cover(document, numbers, purposes, by=by, at=at)
     TermsDocument.objects.for_client(document.client_id).filter(pk=document.pk).update(
@@ -163,9 +163,7 @@ def _without_erased(
     erased = people.erased_since(client=client, numbers=numbers, said_at=_counts_from(client, signed_on, at))
     left = [number for number in numbers if number not in erased]
     if numbers and not left:
-        raise ErasedSinceError(
-            "Everybody it covers was erased after that day; nothing is written down again."
-        )
+        raise ErasedSinceError("All people it covers were erased after that day, so nothing is saved.")
     return left
 
 

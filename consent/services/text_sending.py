@@ -47,7 +47,7 @@ _LONGEST_PAUSE: Final = timedelta(hours=6)
 _TRIED_AT_MOST: Final = 8
 _BATCH: Final = 3
 _IS_ADVERTISING: Final = (
-    "To ask for a consent to be contacted or to share is advertising, and may not go to this number."
+    "A request for consent to contact or sharing counts as advertising, and cannot be sent to this number."
 )
 _UNANSWERED: Final = (InvitationState.QUEUED, InvitationState.SENT, InvitationState.REMINDED)
 
@@ -74,8 +74,8 @@ def invite(
     aim = _aim_of(version)
     next_at, against = _when(client, caller_id, aim, at)
     if next_at is None:
-        why = " ".join(against) or "See what stands against it under Consent."
-        lead = _IS_ADVERTISING if aim is contact.Aim.MARKETING else "This number may not be written to."
+        why = " ".join(against) or "See the reasons under Consent."
+        lead = _IS_ADVERTISING if aim is contact.Aim.MARKETING else "This number cannot be texted."
         raise NotInvitedError(f"{lead} {why}")
     invitation = Invitation.objects.create(
         agency_id=client.agency_id,
@@ -95,17 +95,17 @@ def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: dat
     try:
         tenancy.require_here(client.pk)
     except tenancy.ClientLeftError:
-        raise NotInvitedError("This client has left: nobody is asked for it any more.") from None
+        raise NotInvitedError("This client is offboarded, so no requests are sent.") from None
     if version.state != NoticeState.PUBLISHED or version.notice.channel != Channel.SMS:
-        raise NotInvitedError("Publish these words as a notice for text messages first.")
+        raise NotInvitedError("Publish this text as a notice for text messages first.")
     if not Caller.objects.for_client(client).filter(pk=caller_id).exists():
-        raise NotInvitedError("This caller is not here any more.")
+        raise NotInvitedError("This caller has been deleted.")
     no = _said_no(client, caller_id, at)
     if Purpose.CONTACT in no:
-        raise NotInvitedError("This caller has said not to be written to.")
+        raise NotInvitedError("This caller opted out of contact.")
     if asking.is_not_asked(client, caller_id, at=at):
         raise NotInvitedError(
-            "This caller opted out within the last twelve months, and is not asked to opt in again."
+            "This caller opted out within the last 12 months and cannot be asked to opt in again."
         )
     shared = no.get(Purpose.SHARE)
     if Purpose.SHARE in version.notice.purposes and shared is not None:
@@ -119,7 +119,7 @@ def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: dat
         state__in=_UNANSWERED,
     )
     if waiting.exists():
-        raise NotInvitedError("This caller was asked less than two weeks ago and may still answer.")
+        raise NotInvitedError("This caller was asked less than two weeks ago and can still reply.")
 
 
 def _said_no(client: Client, caller_id: uuid.UUID, at: datetime) -> dict[str, datetime]:

@@ -185,12 +185,10 @@ def _meaning(verdict: Verdict, opt_out_type: str) -> _Meaning:
     language = Language.SPANISH if verdict.language == Language.SPANISH else Language.ENGLISH
     why = unquoted(verdict.why)
     if opt_out_type == "STOP" and verdict.label != "withdraw":
-        return _Meaning("withdraw", "Twilio knows it as a word that opts out.", EVERYTHING, language)
+        return _Meaning("withdraw", "Twilio treats it as an opt-out keyword.", EVERYTHING, language)
     if opt_out_type == "START" and verdict.label not in {"withdraw", "review", "consent"}:
         contact = frozenset({Purpose.CONTACT})
-        return _Meaning(
-            "consent", "Twilio knows it as a word that opts in.", contact, language, restores=True
-        )
+        return _Meaning("consent", "Twilio treats it as an opt-in keyword.", contact, language, restores=True)
     return _Meaning(
         label=verdict.label,
         why=why,
@@ -209,9 +207,7 @@ def _by_law(meaning: _Meaning, message: _Message) -> _Meaning:
     said = " ".join(message.body.casefold().split()).strip(" .,;:!?\"'")
     if said not in words:
         return meaning
-    return _Meaning(
-        "withdraw", "The rules of the law name it as a word that opts out.", EVERYTHING, meaning.language
-    )
+    return _Meaning("withdraw", "The law lists it as an opt-out keyword.", EVERYTHING, meaning.language)
 
 
 def unquoted(why: str) -> str:
@@ -264,16 +260,16 @@ def _act(reply: Reply, message: _Message, meaning: _Meaning, invitation: Invitat
             at=at,
         )
         if meaning.needs_person:
-            _wait(reply, "It withdraws, and asks for more: read what else is wanted.")
+            _wait(reply, "It withdraws consent and has another request.")
     elif invitation is not None and PLAIN_NO.fullmatch(message.body):
-        reply.why = "A plain no to our question."
+        reply.why = "A clear no to our request."
         _refuse(reply, message.caller_id, evidence | _asked_with(client, invitation), by=by, at=at)
     elif meaning.label == "consent" and meaning.restores:
         reply.why = _restore(message, evidence, source)
     elif meaning.label == "consent" and invitation is not None:
         _answer(reply, message, meaning, invitation, evidence)
     elif meaning.label == "consent":
-        _wait(reply, "A yes, but to no invitation of the last two weeks whose words we sent.")
+        _wait(reply, "A yes, but no consent request was sent in the last two weeks.")
     elif meaning.label == "review" or meaning.needs_person:
         _wait(reply, reply.why)
 
@@ -436,7 +432,7 @@ def _restore(message: _Message, evidence: Mapping[str, Any], source: str) -> str
         .defer("evidence")
     )
     if not _said_no_to(client, message.caller_id, Purpose.CONTACT, message.at):
-        return "It restores texting, which nothing forbade."
+        return "It restores texting, which was already allowed."
     state, deciding = projection.standing(found)
     earlier = [one for one in found if deciding is not None and one.happened_at < deciding.happened_at]
     before, given = projection.standing(earlier)
@@ -466,8 +462,8 @@ def _restore(message: _Message, evidence: Mapping[str, Any], source: str) -> str
         at=message.at,
     )
     if stood:
-        return "It restores texting, with the consent that stood before."
-    return "It restores texting. There was no consent to advertising before, so there is none now."
+        return "It restores texting and the earlier consent."
+    return "It restores texting without consent to advertising, because there was none before."
 
 
 # --- Yes ------------------------------------------------------------------------------------------------------------
@@ -488,13 +484,13 @@ def _answer(
     if twice and _said_no_to(client, message.caller_id, Purpose.SHARE, at):
         given -= twice
         _ask_again(client, invitation, message.caller_id, at)
-        reply.why = "A yes; to sharing it has to be said a second time, because sharing was refused before."
+        reply.why = "A yes. Sharing was refused before, so it needs a second yes."
     refused = given & _refused_since(client, message.caller_id, invitation, at)
     if refused:
         given -= refused
         _wait(
             reply,
-            "A yes, after a no to what was asked or words that may be one. If it is a new yes, ask again.",
+            "A yes after a no or a possible no to the same request. If it is a new yes, ask again.",
         )
     if given:
         ledger.record_events(
@@ -617,7 +613,7 @@ def decide_reply(
     """
     writers = _here(reply, [reply.caller_id] if reply.caller_id is not None else [])
     if (withdrawn or refused) and not writers:
-        raise NobodyNamedError("Say first who wrote it: a no counts for a person, by the number.")
+        raise NobodyNamedError("Name the sender first. A withdrawal applies to a caller's number.")
     _decide(reply, writers, withdrawn=withdrawn, refused=refused, by=by, at=at)
 
 
@@ -638,12 +634,12 @@ def _decide(
 ) -> None:
     waiting = Reply.objects.for_client(reply.client_id).filter(pk=reply.pk, state=ReplyState.WAITING)
     if not waiting.update(state=ReplyState.DECIDED, decided_by_id=by.user_id, decided_at=at):
-        raise DecidedError("This reply was decided in the meantime.")
+        raise DecidedError("This reply has already been decided.")
     evidence = {
         "text": _opened(reply) or "",
         "received_at": reply.received_at.isoformat(),
         "why_it_waited": reply.why,
-        "decided_by": "a person" if by.user_id is not None else "nobody in time",
+        "decided_by": "a person" if by.user_id is not None else "no one in time",
     }
     for caller_id in writers:
         if withdrawn:
@@ -683,12 +679,12 @@ def name_writer(*, reply: Reply, caller_id: uuid.UUID, by: Actor, at: datetime) 
     rows = Reply.objects.for_client(reply.client_id).filter(channel=Channel.EMAIL, state=ReplyState.WAITING)
     row = rows.select_for_update().filter(pk=reply.pk).first()
     if row is None:
-        raise DecidedError("This message was decided in the meantime.")
+        raise DecidedError("This message has already been decided.")
     with vault.holding_callers(client_id=reply.client_id, caller_ids=[caller_id]):
         # Words that wait are evidence: who has no call yet is not swept away with the key that opens them.
         known = Caller.objects.for_client(reply.client_id).filter(pk=caller_id).update(has_evidence=True)
         if not known:
-            raise ledger.CallerGoneError("This person is not here any more.")
+            raise ledger.CallerGoneError("This caller has been deleted.")
         text = _opened(row)
         row.caller_id = caller_id
         row.text = None if text is None else sealed(row, text, at=at)

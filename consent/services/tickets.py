@@ -17,42 +17,40 @@ from consent.selectors.vendors import vendor_of
 
 _WORDS: Final = {
     VendorStep.DELETE_RECORDING: (
-        "Please delete one call recording, its transcript and every copy of it. {way}\n\n{call}\n"
-        "The id by which you know the call stands below, where we know it. The caller has withdrawn consent to "
-        "being recorded."
+        "Please delete one call recording, its transcript, and every copy of it. {way}\n\n{call}\n"
+        "Your ID of the call is below if we have it. The caller has withdrawn consent to being recorded."
     ),
     VendorStep.REDACT_CALLER: (
-        "Please redact the caller whose number stands below in every call of {client}: name, number, recording and "
+        "Please redact the caller with the number below in every call of {client}: name, number, recording, and "
         "transcript."
     ),
     VendorStep.TURN_OFF_RECORDING: (
         "Please turn call recording off for every tracking number of {client}, from now on. A caller has withdrawn "
-        "consent, and your menu cannot leave one caller unrecorded."
+        "consent, and your menu cannot stop recording a single caller."
     ),
     VendorStep.TURN_OFF_MONITORING: (
-        "Please turn listening in to running calls off for the caller whose number stands below, or, where that "
-        "cannot be done for one caller, for all calls of {client}."
+        "Please turn off live monitoring of calls for the caller with the number below. If you cannot do that for one "
+        "caller, please turn it off for all calls of {client}."
     ),
     VendorStep.STOP_TEXTS: (
-        "Please send no text to the number below from any number of {client}, and remove it from every list and "
+        "Please stop sending texts to the number below from any number of {client}, and remove it from every list and "
         "sequence."
     ),
     VendorStep.REMOVE_FROM_ADS: (
-        "Please remove the number below from every audience and list of {client}, and from every copy that was passed "
-        "on. The person has opted out of the sale and sharing of personal information."
+        "Please remove the number below from every audience and list of {client}, and from every copy that was "
+        "shared. The person has opted out of the sale and sharing of personal information."
     ),
-    VendorStep.STOP_RECORDING: "Please stop the running recording of the call below.",
+    VendorStep.STOP_RECORDING: "Please stop the recording in progress of the call below.",
 }
 _END: Final = (
-    "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The law leaves until "
+    "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The deadline is "
     "{outer:%B %-d, %Y} ({law}).\n\n{agency}, for {client}"
 )
 
 
 _EXPIRED: Final = (
-    "Please delete one call recording, its transcript and every copy of it. {way}\n\n{call}"
-    "The id by which you know the call stands below, where we know it. {client} keeps it no longer: it has been erased "
-    "here."
+    "Please delete one call recording, its transcript, and every copy of it. {way}\n\n{call}"
+    "Your ID of the call is below if we have it. {client} has deleted its own copy."
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date.\n\n{agency}, for {client}"
 )
 
@@ -93,7 +91,7 @@ def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
     end = _END.format(
         target=task.target_at,
         outer=task.outer_at,
-        law=task.law or "our own target: consent is needed at every moment",
+        law=task.law or "our own target: consent is required at all times",
         agency=client.agency.name,
         client=client.legal_name or client.name,
     )

@@ -156,12 +156,12 @@ def reveal_number(
     :raises RevealLimitError: the person has reached the agency's limit.
     """
     if task.step not in withdrawals.NAMES_CALLER or task.caller_id is None:
-        raise NoNumberError("For this step the vendor needs no number.")
+        raise NoNumberError("The vendor does not need a number for this step.")
 
     def read() -> str:
         number = _opened(task, at).get("number", "")
         if not number:
-            raise NoNumberError("The number is not here any more.")
+            raise NoNumberError("The number has been deleted.")
         return number
 
     return reveals.reveal_number_for(
@@ -204,7 +204,7 @@ def mark_sent(*, task: VendorTask, words: str, by: Actor, at: datetime) -> None:
     """
     if VendorTask.objects.for_client(task.client_id).filter(selectors.kept_back(), pk=task.pk).exists():
         raise KeptBackError(
-            "Nothing is deleted there before this client is live, or while a hold keeps the call."
+            "The vendor is not asked to delete until this client is live, or while the call is on legal hold."
         )
     _one(task, WaitingState.WAITING, WaitingState.FAILED).update(
         state=WaitingState.SENT, sent_at=at, sent_by=by.user_id, ticket=words, due_at=at + CHASED_AFTER[0]
@@ -233,7 +233,7 @@ def confirm_done(*, task: VendorTask, receipt: str, was_checked: bool, by: Actor
     :raises NotOpenError: nothing is open of it.
     """
     if not was_checked:
-        raise NotCheckedError("Look at the vendor's own page first: an answer alone is no proof.")
+        raise NotCheckedError("Check the vendor's own page first. An answer alone is not proof.")
     _one(task).update(
         state=WaitingState.DONE,
         checked_at=at,

@@ -58,8 +58,8 @@ _TIMEOUT: Final = urllib3.Timeout(connect=4, read=10)
 _WHOLE: Final = 12.0
 """Seconds for the whole of an answer, however slowly each byte comes."""
 
-_NEVER_SETTLED: Final = "It was begun, and never came to an end."
-_SHUT: Final = "What it tells is damaged and does not open any more."
+_NEVER_SETTLED: Final = "The delivery was started and did not finish."
+_SHUT: Final = "The message is damaged and cannot be decrypted."
 _PREFIX: Final = "whsec_"
 _GONE: Final = 410
 
@@ -179,9 +179,9 @@ def check_address(url: str, *, is_demo: bool = False) -> str:
     except outside.NotPlainError as error:
         raise AddressError(str(error)) from None
     except outside.NoAddressError:
-        raise AddressError("This name does not exist.") from None
+        raise AddressError("This host name does not exist.") from None
     except outside.NotPublicError:
-        raise AddressError("This address lies inside a private network.") from None
+        raise AddressError("This address is in a private network.") from None
 
 
 # --- Messages -----------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from consent.selectors.vendors import call_in, recording_in
 from consent.services import deadlines, tickets, webhooks
 
 JOB: Final = Actor.job("consent.carry_out")
-MAY_STAY: Final = "Not asked for: what came in since shows that the recording may be kept."
+MAY_STAY: Final = "Not requested: later data shows that the recording can be kept."
 ERRAND: Final = "errand"
 """The client's purpose key for what a vendor needs to find a thing by."""
 

@@ -6,6 +6,7 @@ For each client of the demo, the share of last month's calls that the usual view
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from datetime import UTC, datetime
@@ -55,6 +56,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     env.fill_from(_STATE)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
     django.setup()

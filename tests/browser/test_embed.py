@@ -203,14 +203,14 @@ def test_the_form_works_under_a_policy_that_allows_nothing_inline(
         expect(boxes).to_have_count(3)
         assert [boxes.nth(n).is_checked() for n in range(3)] == [False, False, False]
         expect(page.get_by_text(WORDS)).to_be_visible()
-        button = page.get_by_role("button", name="I agree to what I ticked")
+        button = page.get_by_role("button", name="Agree to selected")
         colour = button.evaluate("e => getComputedStyle(e).backgroundColor")
         assert colour not in {"rgba(0, 0, 0, 0)", "rgb(239, 239, 239)"}, (
             "the client's colour came without inline style"
         )
 
         button.click()
-        expect(page.get_by_role("status")).to_have_text("Tick at least one box.")
+        expect(page.get_by_role("status")).to_have_text("Select at least one box.")
         page.get_by_label("You may record my calls.").check()
         page.get_by_label("Your phone number").fill("12")
         button.click()
@@ -245,7 +245,7 @@ def test_taking_back_on_the_site_is_one_press(browser: Browser, site: Site, host
         page.goto(host.url + "/")
         page.get_by_label("Your phone number").fill("(415) 555-0134")
         page.get_by_role("button", name="Stop everything").click()
-        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Stopped here at \d\d:\d\d:\d\d"))
+        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Stopped at \d\d:\d\d:\d\d"))
         assert page.evaluate("Object.values(localStorage)") == ["no"]
         _settled(page)
         page.reload()
@@ -305,7 +305,7 @@ def test_in_spanish_and_as_a_notice_alone(browser: Browser, site: Site, host: Ho
         expect(page.get_by_role("button", name="Acepto lo que marqué")).to_be_visible()
         page.goto(host.url + "/notice/")
         expect(page.get_by_text(WORDS)).to_be_visible()
-        expect(page.get_by_role("link", name="See or change your choices")).to_be_visible()
+        expect(page.get_by_role("link", name="View or change your choices")).to_be_visible()
         assert page.get_by_role("checkbox").count() == 0
         assert page.get_by_role("button").count() == 0
 
@@ -369,7 +369,7 @@ def test_in_europe_numbers_are_swapped_once_counting_is_agreed_to(
         expect(page.locator("#number")).to_have_text(SWAPPED)
         page.get_by_label("Your phone number").fill("+49 30 901820")
         page.get_by_role("button", name="Stop everything").click()
-        expect(page.get_by_role("status")).to_contain_text("Stopped here at")
+        expect(page.get_by_role("status")).to_contain_text("Stopped at")
         page.reload()
         _settled(page)
         assert stranger.number() == PLAIN
@@ -441,35 +441,33 @@ def test_from_the_page_to_a_proven_phone_to_ones_choices(browser: Browser, site:
         assert page.get_by_role("checkbox", checked=True).count() == 0
         page.get_by_label("You may record my calls.").check()
         page.get_by_label("Your phone number").first.fill("(415) 555-0140")
-        page.get_by_role("button", name="I agree to what I ticked").click()
+        page.get_by_role("button", name="Agree to selected").click()
         expect(page.get_by_role("heading", name="Your receipt", level=1)).to_be_visible()
         page.get_by_role("button", name="Send me a code").click()
-        page.get_by_label("Code, 6 digits").fill("000000")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_text("That is not the code")).to_be_visible()
-        page.get_by_label("Code, 6 digits").fill(_code(page, site))
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_text("Your phone is proven.")).to_be_visible()
+        page.get_by_label("6-digit code").fill("000000")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("The code is wrong")).to_be_visible()
+        page.get_by_label("6-digit code").fill(_code(page, site))
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("Your phone is verified.")).to_be_visible()
 
-        page.get_by_role("link", name="See and change your choices").click()
+        page.get_by_role("link", name="View and change your choices").click()
         page.get_by_label("Your phone number").fill("415 555 0140")
         page.get_by_role("button", name="Send me a code").click()
-        page.get_by_label("Code, 6 digits").wait_for()  # by then it was sent
-        page.get_by_label("Code, 6 digits").fill(_code(page, site))
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_label("6-digit code").wait_for()  # by then it was sent
+        page.get_by_label("6-digit code").fill(_code(page, site))
+        page.get_by_role("button", name="Continue").click()
         page.wait_for_url("**/p/**")
         switch = page.get_by_role("switch", name="Recording")
         expect(switch).to_have_attribute("aria-checked", "true")
         switch.click()
-        expect(page.get_by_role("status")).to_contain_text(
-            re.compile(r"Stopped here at \d\d:\d\d:\d\d P[SD]T")
-        )
+        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Stopped at \d\d:\d\d:\d\d P[SD]T"))
         expect(page.get_by_role("switch", name="Recording")).to_have_attribute("aria-checked", "false")
         page.get_by_role("button", name="Stop everything").click()
         expect(page.get_by_text("Everything is stopped.")).to_be_visible()
         page.get_by_role("switch", name="Sharing").click()
         expect(page.get_by_role("heading", name="Allow sharing again?")).to_be_visible()
-        page.get_by_role("link", name="No, leave it stopped").click()
+        page.get_by_role("link", name="No, keep it stopped").click()
         expect(page.get_by_role("switch", name="Sharing")).to_have_attribute("aria-checked", "false")
         assert page.context.cookies() == []
         visitor.complaints[:] = [said for said in visitor.complaints if " 422 " not in said]
@@ -505,8 +503,8 @@ def test_axe_finds_nothing_on_the_pages_and_nothing_hangs_over_on_a_phone(
         page.get_by_label("Your phone number").fill("(415) 555-0141")
         page.get_by_role("button", name="Send me a code").click()
         look("code")
-        page.get_by_label("Code, 6 digits").fill(_code(page, site))
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_label("6-digit code").fill(_code(page, site))
+        page.get_by_role("button", name="Continue").click()
         page.wait_for_url("**/p/**")
         look("centre")
         with page.expect_navigation():

@@ -140,14 +140,14 @@ def add_the_client(hand: Hand) -> None:
 
 def apply_a_blueprint(hand: Hand) -> None:
     """What it changes is shown first; what says everything it must goes in force because it was ticked."""
-    hand.link("See what Home services changes")
-    expect(hand.page.get_by_role("row").filter(has_text="What the client asks of itself")).to_contain_text(
-        "Announced on this call, or express"
+    hand.link("Preview Home services")
+    expect(hand.page.get_by_role("row").filter(has_text="Consent standard")).to_contain_text(
+        "Announcement on the call, or express consent"
     )
     hand.tick("Publish notices with all required text")
     hand.tick("Declare the legal basis for call measurement, with the included balancing test")
     hand.type("Reason for less than express consent", "Callers of a trade expect an announcement.")
-    hand.button("Apply the blueprint")
+    hand.button("Apply blueprint")
     expect(hand.page.get_by_text("12 in force, 0 drafted")).to_be_visible()
 
 
@@ -156,7 +156,7 @@ def agree(hand: Hand) -> None:
     expect(hand.page.get_by_role("heading", name="Engagement", exact=True)).to_be_visible()
     hand.type("Contract signed on", "2026-01-12")
     hand.type("Data processing agreement signed on", "2026-01-12")
-    hand.button("Save the dates")
+    hand.button("Save dates")
 
 
 def connect_the_tracker(hand: Hand, visitor: Visitor) -> None:
@@ -164,13 +164,13 @@ def connect_the_tracker(hand: Hand, visitor: Visitor) -> None:
     page = hand.page
     expect(page.get_by_role("heading", name="Call tracker", exact=True)).to_be_visible()
     hand.type("Signing key or auth token", SECRET)
-    hand.button("Connect the tracker")
+    hand.button("Connect tracker")
     expect(page.get_by_text("Not tested yet")).to_be_visible()
     hand.button("Copy")
     the_tracker_calls(visitor, page.locator("code[id^=way-]").inner_text())
     page.reload()
-    until(page, page.get_by_text("Tested: the last event came"))
-    hand.link("Go on: Past calls")
+    until(page, page.get_by_text("Tested: last event received"))
+    hand.link("Continue: Past calls")
 
 
 def bring_past_calls(hand: Hand) -> None:
@@ -180,7 +180,7 @@ def bring_past_calls(hand: Hand) -> None:
     page.get_by_label("File").set_input_files(
         {"name": "calls.csv", "mimeType": "text/csv", "buffer": an_export(datetime.now(UTC))}  # noqa: TID251  (what is tested reads the same clock)
     )
-    hand.button("Upload and look")
+    hand.button("Upload and preview")
     expect(page.get_by_role("heading", name="The first rows, masked")).to_be_visible()
     start = page.get_by_role("button", name="Start the import")
     start.wait_for(timeout=JOBS)
@@ -193,7 +193,7 @@ def confirm_the_numbers(hand: Hand) -> None:
     """The calls show that both are recorded; which is announced, and since when, only a person knows."""
     page = hand.page
     # What the import brought is decided first: who confirms while its rows are held has them decided anew later.
-    until(page, page.get_by_text("may be kept"))
+    until(page, page.get_by_text("can be kept"))
     expect(page.get_by_role("heading", name="Numbers", exact=True)).to_be_visible()
     ads = page.get_by_role("row").filter(has_text=ADS)
     expect(ads).to_contain_text(f"{ANNOUNCED + GERMAN} of {ANNOUNCED + GERMAN + 1} calls recorded")
@@ -202,20 +202,20 @@ def confirm_the_numbers(hand: Hand) -> None:
     since = datetime.now(ZONE) - timedelta(days=60)  # noqa: TID251  (what is tested reads the same clock)
     hand.type(f"Heard on {named} since", f"{since:%Y-%m-%d}")
     hand.tick("The recordings include this announcement")
-    hand.button("Confirm these numbers")
+    hand.button("Confirm numbers")
 
 
 def see_what_was_found(hand: Hand) -> None:
     """Everything is decided within moments, and said as one sentence."""
     page = hand.page
-    expect(page.get_by_role("heading", name="What was found", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Findings", exact=True)).to_be_visible()
     sentence = (
         f"Of {ANNOUNCED + SILENT + GERMAN} recorded calls: {ANNOUNCED} announced, {SILENT} from California (US) "
         f"without, {GERMAN} from Germany without."
     )
     expect(page.get_by_text(sentence)).to_be_visible(timeout=JOBS)
     # While anything is still being decided the page stays at this step, whatever was done there.
-    expect(page.get_by_text("Recordings are being decided.")).to_have_count(0, timeout=JOBS)
+    expect(page.get_by_text("Decisions on recordings are in progress.")).to_have_count(0, timeout=JOBS)
 
 
 def make_tasks(hand: Hand) -> None:
@@ -223,7 +223,7 @@ def make_tasks(hand: Hand) -> None:
     page = hand.page
     expect(page.get_by_text(re.compile("announce the recording before the call connects"))).to_be_visible()
     expect(page.get_by_text(re.compile("move the number to our phone menu"))).to_be_visible()
-    hand.button("Make tasks of what is ticked")
+    hand.button("Create tasks for selected fixes")
     expect(page.get_by_text("2 tasks created for the tracker. Find them in the inbox.")).to_be_visible()
 
 
@@ -231,18 +231,18 @@ def hand_the_words_over(hand: Hand) -> None:
     """The snippet is copied in place; words and script are one click away."""
     page = hand.page
     # Where what was found is looked at once more just now, the setup leads there again until that is done.
-    until(page, page.get_by_role("heading", name="Words and snippet", exact=True))
-    expect(page.get_by_role("link", name="Copy the script")).to_be_visible()
+    until(page, page.get_by_role("heading", name="Text and snippet", exact=True))
+    expect(page.get_by_role("link", name="Copy script")).to_be_visible()
     expect(page.locator("#snippet")).to_contain_text("integrity=")
-    hand.button("Copy the snippet")
-    hand.button("They are handed over")
+    hand.button("Copy snippet")
+    hand.button("Mark as delivered")
 
 
 def go_live(hand: Hand, visitor: Visitor) -> None:
     """The counts are shown, an officer proposes it, and another agrees."""
     page = hand.page
     until(page, page.get_by_role("heading", name="Go live", exact=True))
-    hand.link("See the counts and sign")
+    hand.link("Review counts and sign")
     expect(page.get_by_text(re.compile(r"quarantined", re.IGNORECASE)).first).to_be_visible()
     hand.type("Why does the client go live now?", "The setup is done, and the counts are as expected.")
     hand.type("to confirm", "Golden Gate Plumbing")

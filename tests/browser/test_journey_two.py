@@ -40,7 +40,7 @@ def test_please_stop_recording_me(visitor: Visitor, tmp_path: Path) -> None:
     visitor.open("/overview/")
     see_it_stopped(hand)
     choose(hand)
-    for step in ("Turn listening in off", "Stop texting"):
+    for step in ("Turn off live monitoring", "Stop texting"):
         carry(hand, step)
     until(hand.page, hand.page.get_by_text("Confirmed at vendors:").first)
 
@@ -95,17 +95,13 @@ def see_it_stopped(hand: Hand) -> None:
     """The queue names the choice; the board says since when nothing counts any more, and which purposes."""
     page = hand.page
     hand.click(page.get_by_role("link", name="Inbox", exact=True).first)
-    row = (
-        page.get_by_role("row")
-        .filter(has_text=CLIENT)
-        .filter(has_text="Callers who asked not to be recorded")
-    )
+    row = page.get_by_role("row").filter(has_text=CLIENT).filter(has_text="Callers opted out of recording")
     until(page, row)
     hand.click(row.get_by_role("link", name="Choose what to do"))
     newest = page.get_by_role("table").get_by_role("row").nth(1)
     expect(newest).to_contain_text("Text message")
     expect(newest).to_contain_text("Waiting for your choice")
-    for purpose in ("Record", "Play, read, listen live", "Analyse the content", "Contact", "Share or sell"):
+    for purpose in ("Record", "Play, read, listen live", "Analyze the content", "Contact", "Share or sell"):
         expect(newest).to_contain_text(purpose)
     hand.click(newest.get_by_role("link", name="Caller "))
     expect(page.get_by_text(CLOCK)).to_be_visible()
@@ -114,8 +110,10 @@ def see_it_stopped(hand: Hand) -> None:
 def choose(hand: Hand) -> None:
     """The tracker cannot ask before it records: three ways out, one of them is picked."""
     page = hand.page
-    hand.click(page.get_by_role("link", name="Choose how the tracker leaves this caller unrecorded"))
-    expect(page.get_by_text("Here the caller is stopped. CallRail goes on recording")).to_be_visible()
+    hand.click(page.get_by_role("link", name="Choose how to stop recording this caller"))
+    expect(
+        page.get_by_text("The withdrawal has taken effect in CallPrivacy. CallRail goes on recording")
+    ).to_be_visible()
     ways = page.get_by_role("radio")
     expect(ways).to_have_count(3)
     hand.click(page.get_by_label("Delete after each call"))
@@ -133,12 +131,12 @@ def carry(hand: Hand, step: str) -> None:
     expect(letter).to_have_value(re.compile(r"^To CallRail\b"))
     assert NUMBER not in page.content()
     hand.type("In a sentence", f"The tracker is asked about this caller: {step}.")
-    hand.button("Write down and show the number")
+    hand.button("Log and reveal number")
     expect(page.get_by_text(NUMBER)).to_be_visible()
-    hand.button("I have sent it")
+    hand.button("Mark as sent")
     expect(page.get_by_text("You get a reminder after 7 days")).to_be_visible()
     hand.type("Reply", "Case 48213, closed by Dana on the vendor's side.")
-    hand.button("Note the answer")
+    hand.button("Save answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
     hand.tick("I checked the vendor's own page")
     hand.button("It is done")

@@ -32,8 +32,8 @@ def test_a_menu_is_set_up_on_a_number(officer: Visitor) -> None:
     page = officer.page
     officer.open(f"/clients/{CLIENT}/consent/menus/new/")
     page.locator("select[name=number]").select_option(index=1)
-    page.get_by_label("Notice in English").select_option("Telephone menu")
-    page.get_by_label("Notice in Spanish").select_option("Telephone menu")
+    page.get_by_label("Notice in English").select_option("Phone menu")
+    page.get_by_label("Notice in Spanish").select_option("Phone menu")
     page.get_by_label("Forward calls to").fill("(510) 555-0180")
     page.get_by_role("button", name="Create menu").click()
     page.get_by_role("button", name="Turn on menu").click()
@@ -55,7 +55,7 @@ def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
     expect(page.locator("#last-heard")).to_contain_text("se está grabando")
     expect(page.get_by_role("button", name="1", exact=True)).to_be_disabled()
     page.get_by_role("button", name="Withdraw by text").click()
-    expect(heard).to_contain_text("The recording is stopped at once")
+    expect(heard).to_contain_text("The recording stops immediately")
     page.get_by_label("No caller ID").check()
     again = page.get_by_role("link", name="Call again")
     expect(again).to_have_attribute("href", re.compile("withheld=on"))
@@ -110,11 +110,11 @@ def test_a_call_back_of_the_desk_rings_and_is_connected_after_a_key(officer: Vis
     page.get_by_label("Your own phone").fill("+1 213 555 0171")
     page.get_by_role("button", name="Call me and connect").click()
     if not 8 <= datetime.now(ZoneInfo("America/Los_Angeles")).hour < 21:  # noqa: TID251  (the desk asks the clock)
-        expect(page.get_by_role("main")).to_contain_text("Not at this hour")
+        expect(page.get_by_role("main")).to_contain_text("Outside permitted hours")
         return
     expect(phone.locator("[data-part=state]")).to_have_text("Rings", timeout=JOBS)
     phone.get_by_role("button", name="Pick up").click()
-    expect(phone.locator("[data-part=log]")).to_contain_text("Press any key to be connected.")
+    expect(phone.locator("[data-part=log]")).to_contain_text("Press any key to connect.")
     phone.get_by_role("button", name="5", exact=True).click()
     expect(phone.locator("[data-part=log]")).to_contain_text("You are connected with the caller")
     expect(page.locator("#call-back")).to_contain_text(

@@ -292,8 +292,8 @@ def test_an_area_code_relaxes_nothing_and_an_address_does(cast: Cast) -> None:
     said = asked | {"place": {"country": "us", "region": "tx"}}
     assert not decision(florist.ask("consent/check", said))["allowed"]
     reasons = decision(florist.ask("consent/check", said | {"number": "+493012345678"}))["reasons"]
-    assert any(one.startswith("Nobody says how Texas is known, so the strictest") for one in reasons)
-    assert not any(one.startswith("Texas is only a guess") for one in reasons)
+    assert any(one.startswith("The source of Texas is unknown, so the strictest") for one in reasons)
+    assert not any(one.startswith("Texas is only estimated") for one in reasons)
     known = asked | {"place": {"country": "us", "region": "tx", "evidence": "address"}}
     assert decision(florist.ask("consent/check", known))["allowed"]
     tracked = asked | {"place": {"country": "us", "region": "ny", "evidence": "tracker"}}

@@ -244,7 +244,7 @@ def test_a_list_lifts_nobodys_no_and_its_page_says_of_how_many(cast: Cast) -> No
     from tests.accounts.browsers import signed_in
 
     page = signed_in(cast.alice).get(reverse("consent:terms_document", args=["dentist", row.pk])).text
-    assert "Their no goes on counting" in page
+    assert "Their opt-out still applies" in page
     with job_scope(agency_id=cast.acme.pk):
         terms.add_document(
             is_list=False, purposes=[Purpose.CONTACT], numbers=[ONE], **facts | {"name": "Own"}
@@ -304,7 +304,7 @@ def test_the_page_behind_such_a_link_says_that_the_no_goes_on_counting(cast: Cas
     path, browser = "/p/" + url.rsplit("/p/", 1)[1], Browser()
     form = pages.hidden(browser.get(path).content)
     answer = browser.post(path, {"form": form, "purpose": "record", "deed": "give"}, follow=True)
-    assert "the no goes on counting until you prove your phone" in answer.text
+    assert "The opt-out applies until you verify your phone" in answer.text
     assert state_of(cast, caller_id) == State.WITHDRAWN
 
 

@@ -362,7 +362,7 @@ def test_without_a_way_nothing_is_sent_and_the_pages_say_so(cast: Cast, settings
     with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
         assert not codes.can_send(cast.dentist, at=NOON)
     page = open_page(cast.dentist)
-    assert b"Codes cannot be sent here" in Browser().get(f"/c/{page.key}/choices/").content
+    assert b"We cannot send codes right now" in Browser().get(f"/c/{page.key}/choices/").content
     assert b"Prove your phone" not in Browser().get(f"/c/{page.key}/consent/").content
 
 
@@ -462,7 +462,7 @@ def test_a_proven_phone_makes_the_answer_certain(cast: Cast, page: WebPage) -> N
     assert evidence["proves"] == str(unproven.pk)
     assert evidence["code"] == str(used.pk)
     body = browser.get(answer.headers["Location"]).content
-    assert b"Your phone is proven." in body
+    assert b"Your phone is verified." in body
     assert str(proven.pk).encode() in body
     assert b"Send me a code" not in body
 
@@ -475,7 +475,7 @@ def test_a_proven_yes_undoes_a_no_but_for_sharing_which_is_asked_twice(cast: Cas
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(["record", "share"], State.WITHDRAWN)
     answer = _prove(where, browser)
     assert states_of(cast.dentist, caller_id) == {"record": State.GIVEN, "share": State.WITHDRAWN}
-    assert b"say so twice in your choices" in browser.get(answer.headers["Location"]).content
+    assert b"confirm it twice in your choices" in browser.get(answer.headers["Location"]).content
 
 
 def test_a_proven_no_is_a_no_of_strength_a(cast: Cast, page: WebPage) -> None:
@@ -528,7 +528,7 @@ def test_a_wrong_code_is_said_and_asked_for_again(cast: Cast, page: WebPage, cod
         patched.setattr(codes, "digest_of", lambda *_: b"never")
         answer = browser.post(where, said)
     assert answer.status_code == 422
-    assert b"That is not the code" in answer.content
+    assert b"The code is wrong" in answer.content
     assert hidden(answer.content, "challenge") == said["challenge"]
 
 

@@ -100,7 +100,7 @@ class TestTheLawOfPlaces:
         assert not answer.lawful
         assert "unknown-recording-consent" in answer.rules
         assert answer.reasons[0].startswith(
-            "Texas is only a guess from the number, so the strictest rule of any place in the United States applies"
+            "Texas is only estimated from the number, so the strictest rule of any location in the United States"
         )
         for place in (texan_number, Place("US", "CA", "area_code"), Place("US", "", "address")):
             assert not ask(places=(place,), call=announced()).lawful, "the recording may not hold it"
@@ -131,7 +131,9 @@ class TestTheLawOfPlaces:
         ):
             told = ask(places=places, call=announced(announced_on_recording=True))
             assert not told.lawful, "knowing that it is Germany would forbid it"
-            assert "place is not known, so the strictest rule of any place applies" in " ".join(told.reasons)
+            assert "location is unknown, so the strictest rule of any location applies" in " ".join(
+                told.reasons
+            )
 
     def test_of_several_possible_regions_the_strictest_counts(self) -> None:
         assert ask(places=(Place("US", "TX|GA", "address"),)).lawful
@@ -193,7 +195,7 @@ class TestStandards:
         assert ask(standard="express").basis is None
 
     def test_the_standard_says_what_it_misses(self) -> None:
-        assert "The client asks itself for express consent." in ask(standard="express").reasons
+        assert "The client's standard requires express consent." in ask(standard="express").reasons
 
 
 class TestWithdrawal:
@@ -215,7 +217,7 @@ class TestWithdrawal:
         answer = ask("record", event("withdrawn", NOON - DAY, channel="sms"))
         assert (answer.lawful, answer.standard_met) == (False, False)
         assert answer.reasons[0].startswith("Texas")
-        assert "Withdrawn on 2026-11-24 12:00:00 UTC (text message, standing)" in " ".join(answer.reasons)
+        assert "Withdrawn on 2026-11-24 12:00:00 UTC (text message, ongoing)" in " ".join(answer.reasons)
 
     def test_one_purpose_says_nothing_of_another(self) -> None:
         gone = event("withdrawn", NOON - DAY, purpose="contact")
@@ -320,7 +322,7 @@ class TestThisCall:
             answer = ask("record", standing, refused)
             assert not answer.allowed
             assert answer.event is refused
-            assert answer.reasons[2] == "A refusal for this call beats any standing consent."
+            assert answer.reasons[2] == "A refusal for this call overrides any ongoing consent."
         newer = event("given", NOON + DAY, purpose="review")
         refused = event("refused", NOON, scope="this_call", purpose="review")
         assert not ask("review", refused, newer, at=NOON + 2 * DAY).allowed
@@ -488,7 +490,7 @@ class TestMinors:
     ) -> None:
         answer = ask("record", self.OWN, places=(place,), age=age, standard="express")
         assert answer.allowed is suffices
-        assert ("a minor's own consent does not suffice" in " ".join(answer.reasons)) is not suffices
+        assert ("a minor's own consent is not enough" in " ".join(answer.reasons)) is not suffices
         assert ask("record", self.GUARDIANS, places=(place,), age=age, standard="express").allowed
 
     def test_of_a_minor_whose_age_is_not_known_a_guardian_has_to_agree(self) -> None:
@@ -499,7 +501,7 @@ class TestMinors:
         until = replace(self.GUARDIANS, guardian_until=NOON.date())
         answer = ask("record", until, minor=True, standard="express")
         assert not answer.allowed
-        assert "a guardian gave it, and the person is of age" in " ".join(answer.reasons)
+        assert "a guardian gave it, and the caller is now of age" in " ".join(answer.reasons)
 
     def test_a_notice_suffices_for_no_minor_of_whatever_age(self) -> None:
         assert not ask(call=announced(), age=17).lawful

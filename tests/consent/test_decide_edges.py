@@ -139,7 +139,7 @@ class TestAnUnprovenYes:
         claimed = event("given", NOON - DAY, purpose=purpose, channel=channel, strength=strength)
         answer = ask(purpose, claimed, places=(BRITAIN,), standard="express")
         assert not answer.allowed
-        assert "nobody proved the number: the consent is claimed (grade D)" in " ".join(answer.reasons)
+        assert "the number is not verified: the consent is claimed (grade D)" in " ".join(answer.reasons)
         chosen = ask(
             purpose,
             claimed,
@@ -272,26 +272,26 @@ class TestReasons:
         assert words.NOTHING_ASKED not in ask(places=(CALIFORNIA,), call=announced()).reasons
 
     def test_say_on_what_contact_and_sharing_rest(self) -> None:
-        rests = "consent, never on a notice alone."
-        assert f"Contact rests on written {rests}" in ask("contact", call=None).reasons
-        assert f"Contact rests on express {rests}" in ask("contact", places=(BRITAIN,), call=None).reasons
-        assert f"Sharing and selling rest on express {rests}" in ask("share", call=None).reasons
+        rests = "consent, never a notice alone."
+        assert f"Contact requires written {rests}" in ask("contact", call=None).reasons
+        assert f"Contact requires express {rests}" in ask("contact", places=(BRITAIN,), call=None).reasons
+        assert f"Sharing and selling require express {rests}" in ask("share", call=None).reasons
 
     def test_say_why_a_consent_does_not_count(self) -> None:
         told = event("given", NOON - DAY, channel="posted")
         assert any(
-            reason.endswith("but it is a notice only and does not count as consent here.")
+            reason.endswith("but it is notice only and does not count as consent here.")
             for reason in ask("record", told).reasons
         )
 
     def test_say_which_place_has_no_rule_of_its_own(self) -> None:
-        none_of_its_own = "has no rule of its own here, so the strictest applies"
+        none_of_its_own = "has no rule of its own, so the strictest rule applies"
         assert ask(places=(Place("BR", "", "address"),)).reasons[0].startswith(f"Brazil {none_of_its_own}: ")
         for place in (TEXAS, GERMANY, UNKNOWN):
             assert none_of_its_own not in ask(places=(place,)).reasons[0]
 
     def test_say_whose_place_is_not_known(self) -> None:
-        strictest = "place is not known, so the strictest rule of any place applies: "
+        strictest = "location is unknown, so the strictest rule of any location applies: "
         assert ask(places=(UNKNOWN,)).reasons[0].startswith(f"The caller's {strictest}")
         site = ask(places=(TEXAS, Place("", "", "site"))).reasons
         assert site[1].startswith(f"A site's {strictest}")
@@ -321,7 +321,7 @@ class TestLines:
         assert (asked.posted_notice, asked.call.announcement) == (False, False)
 
     def test_the_key_that_is_said_twice_is_the_one_that_is_named(self) -> None:
-        with pytest.raises(lines.LineError, match='says "at" twice'):
+        with pytest.raises(lines.LineError, match='repeats "at"'):
             lines.read_question('{"purpose": "record", "at": 1, "at": 2}')
 
     def test_the_first_instant_of_1990_is_a_time(self) -> None:

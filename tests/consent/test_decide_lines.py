@@ -346,7 +346,7 @@ def test_an_answer_has_seven_keys_and_explains_itself(tmp_path: Path) -> None:
     assert answer["event"] == event()
     assert answer["rules"] == ["us-tx-recording-consent"]
     assert (
-        "Agreed on 2026-10-20 09:00:00 UTC (web form, standing); in force on 2026-11-25 15:00:00 UTC."
+        "Agreed on 2026-10-20 09:00:00 UTC (web form, ongoing); in force on 2026-11-25 15:00:00 UTC."
         in answer["reasons"]
     )
 
@@ -378,7 +378,7 @@ WRONG = [
     (question(events=[event(guardian_until="soon")]), "events[0].guardian_until:"),
     (question(age=-1), "age: expected years from 0 to 130"),
     (question(age=True), "age: expected years from 0 to 130"),
-    (question(age=12, date_of_birth="2014-11-25"), "age and date_of_birth are both said"),
+    (question(age=12, date_of_birth="2014-11-25"), "age and date_of_birth are both given"),
     (question(date_of_birth="2026-11-26"), "date_of_birth:"),
     (question(unknown_age="child"), "unknown_age:"),
     (question(health="perhaps"), "health: expected true or false"),
@@ -392,9 +392,9 @@ WRONG = [
     (question(events=[event(basis=None)]), "events[0].basis is missing"),
     (question(events=[event(scope=None)]), "events[0].scope is missing"),
     (question(at="2026-11-25T15:00:00"), 'at: "2026-11-25T15:00:00" has no offset'),
-    (question(at="yesterday"), 'at: "yesterday" is no time'),
+    (question(at="yesterday"), 'at: "yesterday" is not a time'),
     (question(at="2026-13-25T15:00:00Z"), "at: "),
-    (question(at=1764082800), "at: 1764082800 is no time"),
+    (question(at=1764082800), "at: 1764082800 is not a time"),
     (question(at="0001-01-01T00:00:00+14:00"), "is not between 1990 and 2200"),
     (question(call={"started_at": "2026-11-25"}), "call.started_at:"),
     (question(call={"announcement": True}), "call.started_at is missing"),
@@ -410,7 +410,7 @@ WRONG = [
     (question(events=[None]), "events[0]: expected an object"),
     ("not json", "is not JSON"),
     ("[]", "expected an object"),
-    ('{"purpose": "record", "purpose": "share", "at": "2026-11-25T15:00:00Z"}', 'says "purpose" twice'),
+    ('{"purpose": "record", "purpose": "share", "at": "2026-11-25T15:00:00Z"}', 'repeats "purpose"'),
     ('{"purpose": "record", "at": NaN}', "is not JSON"),
     ("[" * 100_000, "more than 32 lists or objects inside each other"),
 ]

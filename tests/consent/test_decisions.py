@@ -508,7 +508,7 @@ def test_an_area_code_counts_beside_the_tracker_and_not_beside_an_address(plumbe
         ("site", "US-NY", "office", True),
     ]
     assert not decision(call).allowed
-    assert any(reason.startswith("California: everybody") for reason in decision(call).reasons)
+    assert any(reason.startswith("California: all parties") for reason in decision(call).reasons)
     assert call.caller_id is not None
     with job_scope(agency_id=plumber.agency_id):
         CallerPlace.objects.create(

@@ -197,8 +197,8 @@ def test_staff_are_warned_of_whoever_is_not_to_be_asked_until_the_day_on_which_t
         )
         assert [page.status_code for page in pages] == [200, 200, 200]
         return [
-            "Not to be asked until" in page.text
-            and f">{day:%-d %b %Y}<" in page.text.split("asked until")[1][:120]
+            "No consent requests until" in page.text
+            and f">{day:%-d %b %Y}<" in page.text.split("requests until")[1][:120]
             for page in pages
         ]
 
@@ -268,7 +268,7 @@ def test_nobody_agrees_before_the_notice_was_spoken(
     cast: Cast, agent: Membership, dora: Browser, words: Any
 ) -> None:
     caller_id = caller(cast)
-    assert "Speak the notice first" in said(dora, tap(dora, "agree", caller=caller_id))
+    assert "Read the notice to the caller first" in said(dora, tap(dora, "agree", caller=caller_id))
     assert events(cast) == []
     tap(dora, "spoke", caller=caller_id)
     assert "from now on" in said(dora, tap(dora, "agree", caller=caller_id))
@@ -277,7 +277,7 @@ def test_nobody_agrees_before_the_notice_was_spoken(
         assert set(states.values_list("state", "strength")) == {(State.GIVEN, Strength.C)}
     with time_machine.travel(NOON + timedelta(hours=11), tick=False):
         later = signed_in(agent)
-        assert "Speak the notice first" in said(later, tap(later, "agree", caller=caller_id))
+        assert "Read the notice to the caller first" in said(later, tap(later, "agree", caller=caller_id))
 
 
 def test_a_yes_for_this_call_names_the_call_that_runs(
@@ -301,7 +301,7 @@ def test_a_yes_for_this_call_names_the_call_that_runs(
 def test_a_yes_for_this_call_needs_a_call(cast: Cast, dora: Browser, words: Any) -> None:
     caller_id = caller(cast)
     tap(dora, "spoke", caller=caller_id)
-    assert "No call is known to run" in said(dora, tap(dora, "agree_call", caller=caller_id))
+    assert "No call is in progress" in said(dora, tap(dora, "agree_call", caller=caller_id))
 
 
 def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Browser, phone: Phone) -> None:
@@ -345,7 +345,7 @@ def test_who_withholds_the_number_can_stop_it_too(cast: Cast, dora: Browser, pho
     assert (first.is_recording, second.is_recording) == (False, True)
     mine = [row for row in events(cast) if row.channel == "agent"]
     assert {(row.kind, row.scope, row.caller_id) for row in mine} == {("withdrawn", "this_call", None)}
-    assert "number is withheld" in said(dora, tap(dora, "take_off", call=first.pk))
+    assert "number is hidden" in said(dora, tap(dora, "take_off", call=first.pk))
 
 
 def test_take_me_off_is_one_tap(cast: Cast, dora: Browser) -> None:
@@ -485,7 +485,7 @@ def test_who_said_no_in_the_meantime_is_not_called(
     tap(dora, "take_off", caller=caller_id)
     go(phone, f"/twilio/{phone.connection.key}/desk/{only(cast).pk}/connect/", Digits="1")
     assert phone.dialled is None
-    assert "may not be called" in phone.words
+    assert "cannot be called" in phone.words
     assert only(cast).state == WaitingState.FAILED
 
 
@@ -508,7 +508,7 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
         assert "The call was not placed." in page
         # The number is of California, the client in New York: eight there is eleven here.
         from_then = new_york(local(1, 11), "%A %-d %B, %H:%M %Z")
-        assert f"It may be made from {from_then} on." in page
+        assert f"You can call back from {from_then}." in page
 
 
 def test_a_call_back_that_does_not_come_about_leaves_the_words_and_the_number_as_they_were(
@@ -544,8 +544,8 @@ def test_a_call_back_that_does_not_come_about_leaves_the_words_and_the_number_as
 def test_without_twilio_it_explains(cast: Cast, dora: Browser) -> None:
     caller_id = caller(cast)
     page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller_id}").text
-    assert "No open connection to Twilio" in page
-    assert "No open connection to Twilio" in said(dora, ask(dora, caller_id))
+    assert "no active Twilio connection" in page
+    assert "no active Twilio connection" in said(dora, ask(dora, caller_id))
 
 
 @pytest.mark.parametrize(
@@ -580,7 +580,7 @@ def test_what_twilio_refuses_is_said_and_what_it_did_not_hear_is_tried_again(
     row = only(cast)
     assert (row.state, row.agent_number) == (WaitingState.FAILED, None)
     page = dora.get(reverse("consent:desk") + f"?client=dentist&caller={caller_id}").text
-    assert "Twilio refused" in page
+    assert "Twilio rejected the request" in page
     assert OWN not in page
 
 
@@ -698,10 +698,10 @@ def test_take_me_off_answers_the_open_questions_of_an_agents_caller(
     ("number", "why"),
     some(
         [
-            ("+447400123456", "none of the countries"),
-            ("+18765550123", "none of the countries"),
-            ("+18005550123", "none of the countries"),
-            (NEW, "asked not to be called"),
+            ("+447400123456", "not in a country"),
+            ("+18765550123", "not in a country"),
+            ("+18005550123", "not in a country"),
+            (NEW, "do-not-call list"),
         ],
         one_in=4,
     ),
@@ -725,9 +725,9 @@ def test_who_has_not_called_is_called_back_in_the_clients_countries_alone(
     london = "+442079460123"
     with job_scope(agency_id=cast.acme.pk):
         met = people.add_callers(client=cast.dentist, numbers=[london], at=NOON)[london]
-    assert "nobody has called from it yet" in said(dora, ask(dora, met))
+    assert "has not called this client" in said(dora, ask(dora, met))
     make.call(cast.dentist, london)
-    assert "nobody has called from it yet" not in said(dora, ask(dora, met))
+    assert "has not called this client" not in said(dora, ask(dora, met))
 
 
 def test_an_agent_calls_back_so_often_an_hour(
@@ -738,6 +738,6 @@ def test_an_agent_calls_back_so_often_an_hour(
     who = caller(cast)
     for _ in range(2):
         assert "about to ring" in said(dora, ask(dora, who))
-    assert "Wait a little" in said(dora, ask(dora, who))
+    assert "Try again later" in said(dora, ask(dora, who))
     with job_scope(agency_id=cast.acme.pk):
         assert CallBack.objects.count() == 2

@@ -272,7 +272,7 @@ def test_a_yes_from_a_site_is_written_with_the_page_it_came_from(cast: Cast, pag
 @pytestmark_doors
 def test_a_no_from_a_site_is_for_everything(cast: Cast, page: WebPage) -> None:
     got = post(page, answer(page, deed="withdraw", everything=True, purposes=[]))
-    assert got.json()["said"].startswith("Stopped here at ")
+    assert got.json()["said"].startswith("Stopped at ")
     (caller_id,) = {event.caller_id for event in events_of(cast.dentist) if event.caller_id}
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(Purpose, State.WITHDRAWN)
 
@@ -370,7 +370,7 @@ def _alice(cast: Cast) -> Browser:
 def test_staff_open_the_page_and_copy_the_snippet(cast: Cast) -> None:
     browser, address = _alice(cast), "/clients/dentist/consent/web/"
     first = browser.get(address).content.decode()
-    assert "not open yet" in first
+    assert "not published yet" in first
     assert "data-key" not in first
     said = {
         "origins": "https://www.example.com\n\nhttps://WWW.example.com/\n",
@@ -385,7 +385,7 @@ def test_staff_open_the_page_and_copy_the_snippet(cast: Cast) -> None:
     assert f"data-key=&quot;{page.key}&quot;" in body
     assert embed.integrity() in body.replace("&#x2B;", "+")
     assert "connect-src http://127.0.0.1:8000" in body
-    assert "asks for nothing yet" in body
+    assert "asks for no consent yet" in body
 
 
 @pytestmark_doors

@@ -276,7 +276,7 @@ WALK: Final = {
     ),
     "link in a letter": (
         the_link_in_a_letter,
-        Left(Channel.EMAIL, Strength.B, EventKind.GIVEN, {"by": "link in an e-mail", "words": asking_by_mail.WORDS}),
+        Left(Channel.EMAIL, Strength.B, EventKind.GIVEN, {"by": "link in an email", "words": asking_by_mail.WORDS}),
     ),
     "answer to a letter": (
         the_answer_to_a_letter,
@@ -340,18 +340,18 @@ WALK: Final = {
     "notice spoken at the desk": (
         a_tap_at_the_desk("spoke"),
         Left(
-            Channel.AGENT, Strength.C, EventKind.NOTICED, {"said_by": "agent", "did": "spoke the notice"},
+            Channel.AGENT, Strength.C, EventKind.NOTICED, {"said_by": "agent", "did": "read the notice aloud"},
             basis=Basis.NOTICE,
         ),
     ),
     "yes at the desk": (
         a_tap_at_the_desk("spoke", "agree"),
-        Left(Channel.AGENT, Strength.C, EventKind.GIVEN, {"did": "reported that the person agreed"}),
+        Left(Channel.AGENT, Strength.C, EventKind.GIVEN, {"did": "reported that the caller agreed"}),
     ),
     "stop at the desk": (
         a_tap_at_the_desk("stop"),
         Left(
-            Channel.AGENT, Strength.C, EventKind.WITHDRAWN, {"did": "tapped: stop recording me"}, purposes=HEARD
+            Channel.AGENT, Strength.C, EventKind.WITHDRAWN, {"did": "selected: stop recording me"}, purposes=HEARD
         ),
     ),
     "interface for programs": (

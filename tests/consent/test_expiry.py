@@ -345,7 +345,9 @@ def test_nobody_ends_consents_at_clients_that_are_not_granted_to_them(cast: Cast
     assert "access to all of these clients" in words
     assert "nothing ends today" not in words
     refused = browser.post(ALL, {**FOR_ALL, "seen": "0"})
-    assert "It changes something at clients whose consent is not granted to you." in text_of(refused.content)
+    assert "This changes clients whose consent you do not have permission to manage." in text_of(
+        refused.content
+    )
     with job_scope(agency_id=cast.acme.pk):
         assert not AgencyAge.objects.exists()
     make.grant(fay, cast.dentist)

@@ -131,7 +131,7 @@ def test_while_it_is_sent_sharing_cannot_be_switched_on(cast: Cast, page: WebPag
     said = {"form": hidden(body), "deed": "give", "purpose": "share"}
     answer = Browser().post(link, said, headers=ON)
     assert answer.status_code == 422
-    assert b"Sharing cannot be allowed here while your browser asks us not to." in answer.content
+    assert b"You cannot allow sharing here while your browser asks us not to share." in answer.content
     assert states_of(cast.dentist, caller_id) == {"share": State.WITHDRAWN}
 
 

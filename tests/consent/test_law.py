@@ -277,21 +277,21 @@ class TestReading:
     def test_overlap_and_gap_name_their_row(self) -> None:
         overlap = changed("us-opt-out-days-2025,", "2025-04-11,,", "2025-04-10,,")
         assert (
-            "us-opt-out-days-2025: overlap: US, opt_out_days: us-opt-out-days still holds on 2025-04-10"
+            "us-opt-out-days-2025: overlap: US, opt_out_days: us-opt-out-days still applies on 2025-04-10"
             in faults(overlap)
         )
         gap = changed("us-opt-out-days-2025,", "2025-04-11,,", "2025-04-13,,")
         assert faults(gap) == [
-            "us-opt-out-days-2025: gap: US, opt_out_days: nothing holds from 2025-04-11 to 2025-04-13"
+            "us-opt-out-days-2025: gap: US, opt_out_days: no rule applies from 2025-04-11 to 2025-04-13"
         ]
 
     def test_a_listed_place_must_answer_on_every_day(self) -> None:
         assert faults(without("us-tx-recording-consent,")) == ["US TX: gap: no row on recording_consent"]
         assert faults(without("fr-recording-consent,")) == ["FR: gap: no row on recording_consent"]
         late = changed("us-tx-recording-consent,", ",,,secondary", ",2027-01-01,,secondary")
-        assert faults(late) == ["us-tx-recording-consent: gap: US TX: nothing holds before 2027-01-01"]
+        assert faults(late) == ["us-tx-recording-consent: gap: US TX: no rule applies before 2027-01-01"]
         ends = changed("us-tx-recording-consent,", ",,,secondary", ",,2027-01-01,secondary")
-        assert faults(ends) == ["us-tx-recording-consent: gap: US TX: nothing holds from 2027-01-01"]
+        assert faults(ends) == ["us-tx-recording-consent: gap: US TX: no rule applies from 2027-01-01"]
 
     def test_the_fallback_cannot_be_weak(self) -> None:
         assert any(

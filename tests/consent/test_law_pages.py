@@ -369,7 +369,7 @@ def test_everybody_of_the_agency_reads_which_law_decides(cast: Cast) -> None:
     for person in (cast.alice, cast.bob, cast.carol):
         page = signed_in(person).get("/law/").content.decode()
         assert "California (US)" in page
-        assert "Everybody&#x27;s consent" in page
+        assert "All parties&#x27; consent" in page
     page = signed_in(cast.bob).get("/law/?place=US-CA").content.decode()
     assert "Cal. Penal Code" in page
     assert "Record approval" not in page
@@ -416,7 +416,7 @@ def test_future_rules_are_shown_as_coming(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("topic", "value", "words"),
     [
-        (Topic.RECORDING_CONSENT, "express_only", "Express consent, never by notice"),
+        (Topic.RECORDING_CONSENT, "express_only", "Express consent, not notice"),
         (Topic.OPT_OUT_DAYS, "10 business", "10 business days"),
         (Topic.DO_NOT_CALL_YEARS, "5", "5 years"),
         (Topic.CONFIRMATION_MINUTES, "1", "1 minute"),
@@ -447,7 +447,7 @@ def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
     make.call(cast.dentist, "+493023125001")
     page = signed_in(cast.alice).get("/clients/dentist/law/").content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert re.search(r"California \(US\) does business there Everybody", text)
+    assert re.search(r"California \(US\) does business there All parties", text)
     assert re.search(r"New York \(US\) has callers from there One party", text)
     assert re.search(r"Germany has callers from there Express consent", text)
     assert page.index("Germany") < page.index("California (US)") < page.index("New York (US)")
@@ -468,7 +468,7 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
     work(cast, make.now())
     page = browser.get(url).content.decode()
     assert "1 client, 2 decisions would change" in page
-    assert "Announcement is enough" in page
+    assert "Announcement counts as consent" in page
     moved = browser.get(f"{url}progress/")
     assert moved["HX-Refresh"] == "true"
     assert "at least" in browser.post(f"{url}activate/", {"seen": "2", "reason": "short"}).content.decode()

@@ -152,7 +152,7 @@ def test_the_same_rows_come_back_in_their_order_each_with_its_verdict(cast: Cast
         ("Ben", "415-555-0102", "yes"),
         ("Cy", "+14155550103", "no"),
     ]
-    assert "not to be contacted" in found[0]["reason"]
+    assert "Opted out of contact" in found[0]["reason"]
     assert found[1]["reason"] == found[1]["not before"] == ""
     assert "consent" in found[2]["reason"].lower()
     done = again(check)
@@ -168,7 +168,10 @@ def test_do_not_call_request_is_dated_in_the_clients_zone(cast: Cast) -> None:
 
     assert run(check)
 
-    assert f"Asked on {new_york(night - timedelta(days=1), '%-d %b %Y')} not" in rows_of(check)[0]["reason"]
+    assert (
+        f"Opted out of contact on {new_york(night - timedelta(days=1), '%-d %b %Y')}."
+        in rows_of(check)[0]["reason"]
+    )
 
 
 def test_the_verdicts_are_those_of_the_interface_for_programs(cast: Cast) -> None:
@@ -241,8 +244,8 @@ def test_what_is_no_number_or_no_row_comes_back_refused_in_its_place(cast: Cast)
     run(check)
     lines = list(csv.reader(io.StringIO(result(check).removeprefix("\ufeff"), newline="")))
     assert [line[0] for line in lines] == ["Name", "Anna", "Ben", "Cy", "Dee"]
-    assert lines[1][2:] == ["no", "Not checked: no telephone number", ""]
-    assert lines[3] == ["Cy", "", "no", "Not checked: other cells than the first line has", ""]
+    assert lines[1][2:] == ["no", "Not checked: no phone number", ""]
+    assert lines[3] == ["Cy", "", "no", "Not checked: different columns than the first line", ""]
     done = again(check)
     assert (done.rows, done.allowed, done.refused) == (4, 1, 3)
     assert done.reasons == {"no_number": 1, "no_row": 2}
@@ -290,7 +293,7 @@ def test_the_column_with_the_numbers_is_found() -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "empty"), ("Phone\n", "no row"), ("Name\nAnna\n", "telephone number"), ("PK\x03\x04", "zip")],
+    [("", "empty"), ("Phone\n", "no row"), ("Name\nAnna\n", "phone number"), ("PK\x03\x04", "zip")],
 )
 def test_what_is_no_list_is_refused_with_why(text: str, why: str) -> None:
     with pytest.raises(UnparsableError, match=why):
@@ -518,7 +521,7 @@ def test_from_the_file_to_the_rows(cast: Cast, caplog: pytest.LogCaptureFixture)
 
 def test_a_list_that_cannot_be_read_is_refused_beside_the_field(cast: Cast, media: Path) -> None:
     answer = post_list(signed_in(cast.alice), "Name\nAnna\n")
-    assert b"No column holds a telephone number" in answer.content
+    assert b"No column has a phone number" in answer.content
     assert not [path for path in media.rglob("*") if path.is_file()]
 
 

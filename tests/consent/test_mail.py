@@ -324,7 +324,7 @@ def test_a_yes_that_answers_nothing_of_ours_waits(cast: Cast, letter: Invitation
     assert bring(cast, raw) is Outcome.WAITING
     with job_scope(agency_id=cast.acme.pk):
         assert not ConsentEvent.objects.exists()
-        assert "does not answer our letter" in Reply.objects.get().why
+        assert "not a direct reply to our email" in Reply.objects.get().why
 
 
 def test_of_two_messages_without_an_id_both_are_read(cast: Cast, letter: Invitation) -> None:

@@ -176,7 +176,7 @@ def test_mail_comes_in_by_the_providers_webhook(cast: Cast) -> None:
         (reply,) = Reply.objects.for_client(cast.dentist)
     # Nobody vouches for it, so it waits, and it is known whose it may be.
     assert (reply.caller_id, reply.label) == (row.caller_id, "review")
-    assert "left no findings" in reply.why
+    assert "added no authentication results" in reply.why
 
 
 _SENDER = {"Email": "a@b.example", "Name": "A"}

@@ -90,11 +90,11 @@ def test_of_nobody_nothing_is_withdrawn_and_the_page_says_what_to_do(cast: Cast,
     assert bring(cast, message("STOP", "stranger@elsewhere.example")) is Outcome.WAITING
     reply = waiting(cast)
     assert (reply.caller_id, reply.label) == (None, "review")
-    assert reply.why == "The word STOP alone withdraws. Nobody here is known by this address."
-    assert "Somebody: say who" in alice.get(reverse("consent:replies", args=("dentist",))).text
+    assert reply.why == "The word STOP alone withdraws. No caller has this address."
+    assert "Unknown sender" in alice.get(reverse("consent:replies", args=("dentist",))).text
     page = alice.get(where(reply)).text
     assert "Who wrote it?" in page
-    assert "not by itself: nobody is known whose it is" in page
+    assert "not automatically: the sender is unknown" in page
     answer = alice.post(where(reply), {"decision": "withdrawn", "purposes": ["record"]})
     assert "Identify the sender above first" in answer.text
     assert "Identify the sender above first" in alice.post(where(reply), {"decision": "refused"}).text
@@ -114,7 +114,7 @@ def test_named_by_number_it_withdraws(cast: Cast, alice: Browser) -> None:
     page = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True).text
     assert "is the sender. Now choose what the message means." in page
     assert "STOP" in page
-    assert "Somebody else wrote it?" in page
+    assert "Wrong sender?" in page
     assert STRANGER not in page
     named = waiting(cast)
     assert named.caller_id is not None
@@ -151,7 +151,7 @@ def test_it_can_be_from_nobody_we_know(cast: Cast, alice: Browser) -> None:
     assert waiting(cast).state == ReplyState.DECIDED
     assert events(cast) == []
     late = alice.post(where(reply), {"writer": "1", "number": STRANGER}, follow=True)
-    assert "decided in the meantime" in late.text
+    assert "has already been decided" in late.text
 
 
 def test_who_is_known_cannot_be_nobody(cast: Cast, alice: Browser) -> None:
@@ -183,7 +183,7 @@ def test_a_withdrawal_that_is_not_proven_counts_after_ten_days(
     row = asked(cast)
     assert bring(cast, message(words, proven=False)) is Outcome.WAITING
     assert "bill" not in waiting(cast).why
-    assert "if nobody decides by" in alice.get(where(waiting(cast))).text
+    assert "unless decided by" in alice.get(where(waiting(cast))).text
     texts.settle_undecided(agency_id=cast.acme.pk, at=LATER + timedelta(days=10) - timedelta(seconds=1))
     assert events(cast) == []
     texts.settle_undecided(agency_id=cast.acme.pk, at=LATER + timedelta(days=10))
@@ -235,7 +235,7 @@ def test_a_yes_from_a_shared_address_waits_and_a_person_is_picked(cast: Cast, al
     both_asked(cast)
     assert bring(cast, message("I agree")) is Outcome.WAITING
     reply = waiting(cast)
-    assert "Several people gave this address" in reply.why
+    assert "Several callers have this address" in reply.why
     page = alice.get(where(reply)).text
     assert "2 people gave the address" in page
     assert "Choose the sender." in alice.post(where(reply), {"writer": "1"}).text
@@ -254,7 +254,7 @@ def test_a_doubtful_one_from_a_shared_address_counts_for_each_after_ten_days(
 ) -> None:
     both_asked(cast)
     assert bring(cast, message("STOP", proven=False)) is Outcome.WAITING
-    assert "then for everybody who gave this address" in alice.get(where(waiting(cast))).text
+    assert "then for every caller with this address" in alice.get(where(waiting(cast))).text
     texts.settle_undecided(agency_id=cast.acme.pk, at=LATER + timedelta(days=10))
     assert no_of(cast, NUMBER) == no_of(cast, SECOND) == {purpose.value for purpose in EVERYTHING}
 
@@ -266,7 +266,7 @@ def test_what_withdraws_and_asks_for_more_counts_at_once_and_is_read(cast: Cast)
     asked(cast)
     outcome = bring(cast, message("Please stop recording me and delete all my data."))
     assert outcome is Outcome.WAITING
-    assert "asks for more" in waiting(cast).why
+    assert "has another request" in waiting(cast).why
     assert Purpose.RECORD in {one.purpose for one in events(cast) if one.channel == Channel.EMAIL}
 
 

@@ -107,24 +107,24 @@ def _without(*kinds: type) -> Callable[[Turn], Turn]:
         (_on("t", _first), "A recording starts without key 1"),
         (_on("c", _first, Step.START), "A recording starts without key 1"),
         (_on("1", _first, Step.RECORDED), "A recording starts without key 1"),
-        (_on("1", _first), "A recording starts before the consent is written down"),
+        (_on("1", _first), "A recording starts before consent is saved"),
         (_on("1", _without(Record)), "A call counts as recorded though no recording was started"),
         (
             _on("2", lambda turn: replace(turn, actions=(GIVEN, *turn.actions))),
-            "A consent is written down without key 1",
+            "Consent is saved without key 1",
         ),
         (_on("w", _without(StopRecording), Step.RECORDED), "A withdrawal does not stop the recording"),
-        (_on("t", _without(Write)), "A call goes on without a refusal being written down"),
-        (_on("h", _without(Write)), "A call goes on without a refusal being written down"),
+        (_on("t", _without(Write)), "A call continues and no refusal is saved"),
+        (_on("h", _without(Write)), "A call continues and no refusal is saved"),
         (
             _on("9", lambda turn: replace(turn, actions=tuple(a for a in turn.actions if a != NEVER))),
-            "Key 9 leaves no standing withdrawal",
+            "Key 9 saves no withdrawal for all calls",
         ),
         (
             _on("2", lambda turn: replace(turn, actions=(NEVER, *turn.actions))),
-            "A standing wish is written down for nobody",
+            "A choice for all calls is saved without a caller",
         ),
-        (_on("2", _without(Dial)), "The menu speaks and then leads nowhere"),
+        (_on("2", _without(Dial)), "The menu speaks and then has no next step"),
         (_on("5", lambda turn: replace(turn, actions=())), "The caller is left in silence"),
     ],
 )
@@ -261,7 +261,13 @@ def said(inputs: str, plan: Plan = FULL, words: dict[Language, str] | None = Non
 def test_the_notice_is_followed_by_the_keys_and_the_other_language_in_its_own_words() -> None:
     text = said("c")
     assert text.startswith(WORDS[EN])
-    for words in ("Press 1 to agree", "Press 2 to go on", "Press 0", "Press 9", "If you press nothing"):
+    for words in (
+        "Press 1 to agree",
+        "Press 2 to continue",
+        "Press 0",
+        "Press 9",
+        "If you do not press a key",
+    ):
         assert words in text
     assert text.endswith("Para español, marque 3.")
     assert "3" not in said("c", Plan())
@@ -276,7 +282,7 @@ def test_a_key_that_the_notice_names_is_not_named_twice() -> None:
     assert "Para español, marque 3." not in text
     assert "Press 9" in text
     assert menu.keys_named("Oprima el número 1 o pulse nueve. Press freedom 2, call 911.") == {"1", "9"}
-    assert menu.keys_named("Press 2 to go on without, or 9 so that we never do.") == {"2", "9"}
+    assert menu.keys_named("Press 2 to continue without, or 9 so that we never do.") == {"2", "9"}
     assert menu.keys_named("You may call one or 9 of us.") == frozenset()
 
 

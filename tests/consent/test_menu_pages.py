@@ -198,9 +198,9 @@ def test_the_preview_says_what_would_be_said_and_written(
     assert "Agreed for this call" in page
     page = alice.get(path, {"keys": "c3", "press": "9"}).content.decode()
     assert "Es un no para todas las llamadas" in page
-    assert "Withdrawn for good" in page
+    assert "Withdrawn permanently" in page
     page = alice.get(path, {"keys": "c", "press": "9", "withheld": "on"}).content.decode()
-    assert "cannot remember" in page
+    assert "cannot apply your choice" in page
     page = alice.get(path, {"never": "on"}).content.decode()
     assert "Press 1" not in page
     with job_scope(agency_id=cast.acme.pk):
@@ -321,7 +321,7 @@ def test_a_message_is_read_and_decided(cast: Cast, alice: Browser) -> None:
         assert Reply.objects.get(pk=reply.pk).state == ReplyState.DECIDED
         assert set(ConsentEvent.objects.values_list("purpose", flat=True)) == {"contact", "record"}
     again = alice.post(path, {"decision": "nothing"}, follow=True)
-    assert "decided in the meantime" in again.content.decode()
+    assert "has already been decided" in again.content.decode()
 
 
 def test_messages_come_a_page_at_a_time(cast: Cast, alice: Browser) -> None:
@@ -529,7 +529,7 @@ def test_a_call_back_rings_on_the_page_and_is_connected_after_a_key(
     heard = Browser().post(
         event["path"], body, content_type=twilio_side.FORM, headers={found["header"]: found["signature"]}
     )
-    assert b"Press any key to be connected" in heard.content
+    assert b"Press any key to connect" in heard.content
 
 
 def test_a_demo_never_asks_the_real_twilio(cast: Cast, demo: Connection) -> None:

@@ -41,7 +41,7 @@ from tests.scale import some
 pytestmark = pytest.mark.as_committed
 
 WHY = "The parent called and said that the caller is thirty."
-MINOR = "The caller is a minor: a notice alone never suffices."
+MINOR = "The caller is a minor: a notice alone is never enough."
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_every_trade_of_health_is_one(cast: Cast, plumber: Client, sector: Secto
     call = recorded(plumber, NEW_YORK)
     work(client)
     assert not decision(call).allowed
-    assert "The call is about health: a notice alone never suffices." in decision(call).reasons
+    assert "The call is about health: a notice alone is never enough." in decision(call).reasons
 
 
 def test_every_sector_is_about_health_or_is_not() -> None:

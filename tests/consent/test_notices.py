@@ -486,7 +486,7 @@ def test_callers_on_older_versions_are_counted(cast: Cast) -> None:
     agree(cast, first, "+14155550102", EventKind.WITHDRAWN)
     assert older_and_newest(cast) == (1, 1), "who took it back agrees to no version"
     page = signed_in(cast.alice).get(f"/clients/dentist/notices/{notice.pk}/").content.decode()
-    assert "1 caller agreed to, or were told by, an older version" in page
+    assert "1 caller agreed to or got notice from an older version" in page
     with pytest.raises(DatabaseError), job_scope(agency_id=cast.acme.pk), transaction.atomic():
         NoticeVersion.objects.filter(pk=first.pk).remove()
 
@@ -510,15 +510,15 @@ def test_a_notice_is_written_mended_and_published_on_the_pages(cast: Cast) -> No
     answer = browser.post(KIND, said)
     page_url = answer["Location"]
     page = browser.get(page_url).content.decode()
-    assert "does not say who is responsible" in texts_of(page)
-    assert "How to withdraw does not work on this channel." in texts_of(page)
+    assert "does not name the controller" in texts_of(page)
+    assert "The withdrawal method does not work on this channel." in texts_of(page)
     refused = browser.get(f"{page_url}publish/").content.decode()
-    assert "What is missing before it can be published" in refused
-    assert "Publish these words" not in refused
+    assert "Required before publishing" in refused
+    assert "Publish notice" not in refused
     for code in ("controller", "withdraw"):
         browser.post(f"{page_url}ready/", {"code": code})
     confirm = browser.get(f"{page_url}publish/").content.decode()
-    assert "Publish these words" in confirm
+    assert "Publish notice" in confirm
     seen = re.search(r'name="seen" value="([0-9a-f]{64})"', confirm)
     assert seen is not None
     browser.post(f"{page_url}publish/", {"seen": "0" * 64})
@@ -542,11 +542,11 @@ def test_each_channel_has_its_own_preview(cast: Cast, channel: Channel) -> None:
     notice = write(cast, channel, name="N")
     page = texts_of(signed_in(cast.bob).get(f"{HOME}{notice.pk}/").content.decode())
     own = {
-        Channel.MENU: "Nothing pressed is a refusal.",
+        Channel.MENU: "No key press counts as a refusal.",
         Channel.ANNOUNCEMENT: "Heard before the call connects",
-        Channel.AGENT: "Spoken by who answers",
+        Channel.AGENT: "Spoken by the agent",
         Channel.SMS: "characters, sent in",
-        Channel.WEB: "(a box, not ticked)",
+        Channel.WEB: "(a box, not checked)",
         Channel.EMAIL: "Your personal link",
         Channel.TERMS: "Signature",
     }
@@ -575,7 +575,7 @@ def test_the_list_is_narrowed_by_the_address(cast: Cast) -> None:
     assert "Texts" in rows
     assert len(re.findall("row-link", rows)) == 1
     assert ">Menu<" in browser.get(f"{HOME}?state=published").content.decode()
-    assert "No notice like that" in browser.get(f"{HOME}?language=es").content.decode()
+    assert "No notices match this filter" in browser.get(f"{HOME}?language=es").content.decode()
 
 
 @pytest.mark.thorough

@@ -131,15 +131,15 @@ def test_past_calls_are_those_of_a_file_or_older_than_a_day(cast: Cast) -> None:
             agency=cast.acme, client=cast.dentist, format="callrail", time_zone="UTC", state=JobState.RUNNING,
             created_at=NOON,
         )  # fmt: skip
-    assert steps(cast)["backfill"] == (WAITING, "a file is being read")
+    assert steps(cast)["backfill"] == (WAITING, "import in progress")
     with job_scope(agency_id=cast.acme.pk):
         CallImport.objects.filter(pk=row.pk).update(state=JobState.DONE, added=1)
-    assert steps(cast)["backfill"] == (DONE, "1 call of the last 30 days")
+    assert steps(cast)["backfill"] == (DONE, "1 call from the last 30 days")
     with job_scope(agency_id=cast.acme.pk):
         CallImport.objects.filter(pk=row.pk).update(added=0)
     assert steps(cast)["backfill"][0] == TODO, "a file that added nothing brought nothing"
     make.call(cast.dentist, "+14155550102", at=NOON - timedelta(days=3))
-    assert steps(cast)["backfill"] == (DONE, "2 calls of the last 30 days")
+    assert steps(cast)["backfill"] == (DONE, "2 calls from the last 30 days")
 
 
 def test_numbers_are_done_once_a_person_has_confirmed_them_and_new_ones_open_it_again(cast: Cast) -> None:
@@ -155,7 +155,7 @@ def test_numbers_are_done_once_a_person_has_confirmed_them_and_new_ones_open_it_
 def test_recordings_that_wait_to_be_decided_are_waited_for(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")
     recorded(cast, number, "+14155550111")
-    assert steps(cast)["findings"] == (WAITING, "1 recording is being decided")
+    assert steps(cast)["findings"] == (WAITING, "1 recording with a pending decision")
 
 
 @pytest.mark.as_committed
@@ -165,7 +165,7 @@ def test_what_was_found_waits_for_what_is_decided_anew(cast: Cast) -> None:
     decide(cast)
     assert steps(cast)["findings"][0] == TODO
     confirm(cast, number, announced=True)
-    assert steps(cast)["findings"] == (WAITING, "recordings are being decided anew")
+    assert steps(cast)["findings"] == (WAITING, "recordings are being decided again")
     decide(cast)
     assert steps(cast)["findings"][0] != WAITING
 
@@ -197,8 +197,8 @@ def test_what_was_found_is_one_sentence_and_fixes_follow_from_the_law(cast: Cast
         (ads, VendorStep.MOVE_TO_MENU, 2),
     ]
     assert "An announcement is enough there." in proposed[0].why
-    assert "asked first, by our phone menu" in proposed[1].why
-    assert steps(cast)["findings"] == (TODO, "5 of 10 recordings may be kept; 2 fixes are proposed")
+    assert "Our phone menu asks them first" in proposed[1].why
+    assert steps(cast)["findings"] == (TODO, "5 of 10 recordings can be kept; 2 suggested fixes")
 
 
 @pytest.mark.as_committed
@@ -275,7 +275,7 @@ def test_accepted_fixes_are_tasks_with_a_drafted_ticket_and_are_not_proposed_aga
         item = Item.objects.open().get(kind=kinds.VENDOR_TASKS)
         assert (item.client_id, item.count) == (cast.dentist.pk, 1)
         assert Event.objects.filter(action="vendor.task_made").count() == 1
-    assert steps(cast)["findings"] == (DONE, "0 of 2 recordings may be kept; 1 task at the tracker")
+    assert steps(cast)["findings"] == (DONE, "0 of 2 recordings can be kept; 1 task at the tracker")
 
 
 @pytest.mark.as_committed
@@ -287,7 +287,7 @@ def test_what_is_left_as_it_is_counts_as_settled_and_says_so(cast: Cast) -> None
     settle(cast, SetupStep.FINDINGS, selectors.LEFT_AS_IT_IS)
     state, said = steps(cast)["findings"]
     assert state == DONE
-    assert "left as it is" in said
+    assert "skipped" in said
 
 
 def test_the_words_that_are_proposed_are_those_in_force(cast: Cast) -> None:
@@ -314,11 +314,11 @@ def test_the_next_step_is_open_and_each_can_be_opened(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     page = browser.get(HOME).content.decode()
     assert "1 of 9 steps are done" in page
-    assert "See what Home services changes" in page
+    assert "Preview Home services" in page
     for step in SetupStep:
         page = browser.get(f"{HOME}?step={step}").content.decode()
         assert f'<h2 id="step-title">{step.label}</h2>' in page
-    assert "Go on: Blueprint" in page
+    assert "Continue: Blueprint" in page
 
 
 def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
@@ -353,7 +353,7 @@ def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
         marks = set(SetupMark.objects.values_list("step", flat=True))
     assert marks == {"numbers", "backfill", "words"}
     browser.post(f"{HOME}mark/", {"step": "words", "undo": "on"})
-    assert "They are handed over" in browser.get(f"{HOME}?step=words").content.decode()
+    assert "Mark as delivered" in browser.get(f"{HOME}?step=words").content.decode()
 
 
 def test_numbers_propose_what_their_calls_show(cast: Cast) -> None:
@@ -376,7 +376,7 @@ def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     browser = signed_in(cast.alice)
     assert "Select at least one fix" in browser.post(f"{HOME}fixes/", {}).content.decode()
     browser.post(f"{HOME}fixes/", {"fix": f"{number.pk}.move_to_menu"})
-    assert "1 task about this client" in browser.get(f"{HOME}?step=findings").content.decode()
+    assert "1 task for this client" in browser.get(f"{HOME}?step=findings").content.decode()
 
 
 def test_each_deed_is_for_who_may_do_it(cast: Cast) -> None:
@@ -384,8 +384,8 @@ def test_each_deed_is_for_who_may_do_it(cast: Cast) -> None:
     make.grant(agent, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     browser = signed_in(agent)
     page = browser.get(f"{HOME}?step=engagement").content.decode()
-    assert "Who manages clients writes down what was agreed." in page
-    assert "Who manages connections" in browser.get(f"{HOME}?step=tracker").content.decode()
+    assert "You do not have permission to edit the engagement." in page
+    assert "You do not have permission to connect" in browser.get(f"{HOME}?step=tracker").content.decode()
     for part in ("engagement/", "tracker/", "numbers/"):
         assert browser.post(f"{HOME}{part}", {}).status_code == 403
     bob = signed_in(cast.bob)

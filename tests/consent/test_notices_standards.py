@@ -136,7 +136,7 @@ def test_the_page_lets_an_officer_lower_it_and_others_raise_it(cast: Cast) -> No
     assert "at least 15 characters" in short
     assert signed_in(cast.alice).post(f"{HOME}choose/", lower).status_code == 302
     page = signed_in(cast.bob).get(HOME).content.decode()
-    assert "Announced on this call, or express" in page
+    assert "Announcement on the call, or express consent" in page
     assert "Choose another" not in page
     assert signed_in(cast.bob).post(f"{HOME}choose/", lower).status_code == 403
     assert signed_in(manager).post(f"{HOME}choose/", {"standard": "express"}).status_code == 302
@@ -286,7 +286,7 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     browser.post(f"{site_url}acknowledge/", signed)
     assert "Ana Ruiz" in browser.get(site_url).content.decode()
     assert (
-        "written down at this site already"
+        "already has an acknowledgement of this person"
         in browser.post(f"{site_url}acknowledge/", signed).content.decode()
     )
     number = make.tracking_number(cast.dentist, "+14155550101")
@@ -294,7 +294,7 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     browser.post(f"{SITES}numbers/", {f"site_{number.pk}": site_id})
     assert "Office" in browser.get(site_url).content.decode()
     shown = browser.get(f"{site_url}remove/").content.decode()
-    assert "Tracking numbers are answered there" in shown
+    assert "Tracking numbers use this site" in shown
     bob = signed_in(cast.bob)
     assert bob.get(SITES).status_code == 200
     assert bob.post(f"{SITES}numbers/", {}).status_code == 403

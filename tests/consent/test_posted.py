@@ -241,7 +241,7 @@ def test_a_pdf_is_handed_out_as_a_file(cast: Cast) -> None:
 def test_what_is_no_picture_is_refused_and_leaves_nothing(cast: Cast) -> None:
     at = timezone.now() + timedelta(days=1)  # noqa: TID251  (what is tested reads the same clock)
     page = signed_in(cast.alice).post(f"{HOME}new/", form(picture=upload(b"<svg/>"))).content.decode()
-    assert "This is no PNG, JPEG, WebP or PDF" in page
+    assert "This file is not a PNG, JPEG, WebP, or PDF" in page
     assert "dentist.example" in page, "what was typed is still there"
     with job_scope(agency_id=cast.acme.pk):
         assert not PostedNotice.objects.exists()
@@ -289,7 +289,7 @@ def test_the_sweep_of_files_that_nothing_names_leaves_pictures_that_the_register
     some(
         [
             ("from_on", "2999-01-01", "in the future"),
-            ("to_on", "2000-01-01", "later day"),
+            ("to_on", "2000-01-01", "must be after"),
             ("place", "", "required"),
             ("words", "", "required"),
             ("where", "moon", "one from the list"),
@@ -306,12 +306,12 @@ def test_bad_input_is_told_beside_its_field(cast: Cast, field: str, value: str, 
 def test_the_page_warns_of_numbers_beside_which_nothing_hangs(cast: Cast) -> None:
     make.tracking_number(cast.dentist, "+14155550101", label="Billboard")
     browser = signed_in(cast.alice)
-    assert "No notice hangs beside 1 number today" in browser.get(HOME).content.decode()
+    assert "No notice is posted for 1 number today" in browser.get(HOME).content.decode()
     browser.post(f"{HOME}new/", form())
     page = browser.get(HOME).content.decode()
-    assert "No notice hangs beside" not in page
-    assert "Hangs today" in page
-    assert "Nothing like that in the register" in browser.get(f"{HOME}?where=print").content.decode()
+    assert "No notice is posted for" not in page
+    assert "Posted" in page
+    assert "No posted notices match this filter" in browser.get(f"{HOME}?where=print").content.decode()
 
 
 def test_taking_down_is_written_on_its_page(cast: Cast) -> None:
@@ -319,11 +319,11 @@ def test_taking_down_is_written_on_its_page(cast: Cast) -> None:
     where = browser.post(f"{HOME}new/", form())["Location"]
     today = timezone.now().date()  # noqa: TID251  (what is tested reads the same clock)
     early = browser.post(f"{where}end/", {"to_on": str(today - timedelta(days=30))}).content.decode()
-    assert "later day" in early
+    assert "must be after" in early
     late = browser.post(f"{where}end/", {"to_on": str(today + timedelta(days=30))}).content.decode()
     assert "in the future" in late
     browser.post(f"{where}end/", {"to_on": str(today - timedelta(days=1))})
-    assert "that day not counted" in browser.get(where).content.decode()
+    assert "not including that day" in browser.get(where).content.decode()
 
 
 def test_who_only_sees_the_client_reads_and_changes_nothing(cast: Cast) -> None:

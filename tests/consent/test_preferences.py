@@ -203,11 +203,11 @@ def test_whoever_never_answered_can_say_no_to_one_thing(cast: Cast, page: WebPag
     caller_id = caller_of(cast)
     path = link_of(cast, caller_id)
     body = Browser().get(path).content.decode()
-    assert body.count("Say no</button>") == 5, "counting is on by itself, and its switch says no"
-    assert "Calls with this number may not be recorded." not in body, "what was not said is not claimed"
+    assert body.count("Opt out</button>") == 5, "counting is on by itself, and its switch says no"
+    assert "Calls with this number cannot be recorded." not in body, "what was not said is not claimed"
     send(path, deed="withdraw", purpose="review")
     assert states_of(cast.dentist, caller_id) == {"review": State.WITHDRAWN}
-    assert Browser().get(path).content.decode().count("Say no</button>") == 4
+    assert Browser().get(path).content.decode().count("Opt out</button>") == 4
 
 
 def test_turning_off_is_one_press_and_says_when_it_stopped(cast: Cast, page: WebPage) -> None:
@@ -223,8 +223,8 @@ def test_turning_off_is_one_press_and_says_when_it_stopped(cast: Cast, page: Web
         Strength.B,
     )
     clock = stopped.happened_at.astimezone(make_zone(cast.dentist)).strftime("%H:%M:%S")
-    assert f"Stopped here at {clock}" in body
-    assert "Stopped here at" not in Browser().get(f"{path}?said=share").content.decode()
+    assert f"Stopped at {clock}" in body
+    assert "Stopped at" not in Browser().get(f"{path}?said=share").content.decode()
     assert "<script" not in Browser().get(f"{path}?said=<script>").content.decode()
 
 
@@ -240,7 +240,7 @@ def test_everything_stops_with_one_press(cast: Cast, page: WebPage) -> None:
     answer = send(path, deed="withdraw", purpose="everything")
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(Purpose, State.WITHDRAWN)
     body = Browser().get(answer.headers["Location"]).content.decode()
-    assert "Stopped here at" in body
+    assert "Stopped at" in body
     assert "Everything is stopped." in body
     assert send(path, deed="give", purpose="everything").status_code == 303
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(Purpose, State.WITHDRAWN), (
@@ -260,7 +260,7 @@ def test_a_yes_is_given_to_the_words_beside_the_switch(cast: Cast, page: WebPage
 def test_without_words_in_force_there_is_no_yes(cast: Cast, page: WebPage) -> None:
     answer = send(link_of(cast, caller_of(cast)), deed="give", purpose="review")
     assert answer.status_code == 422
-    assert b"it has no words for it here" in answer.content
+    assert b"You cannot allow this here" in answer.content
     assert events_of(cast.dentist) == []
 
 
@@ -388,7 +388,7 @@ def test_an_address_counts_once_its_owner_pressed_the_button(
     assert run(monkeypatch) == [], "asked once"
 
     shown = Browser().get(there)
-    assert b"Do you want Dentist LLC to tell you" in shown.content
+    assert b"Do you want Dentist LLC to email you" in shown.content
     assert b"switch" not in shown.content, "whoever got the mail by mistake sees no choices"
     assert subscriptions(cast.dentist)[0].confirmed_at is None, "programs open links on their own"
     assert Browser().post(there, {}).status_code == 403
@@ -529,7 +529,7 @@ def test_another_address_is_confirmed_anew_and_the_same_one_is_not(
 def test_a_wrong_address_is_said(cast: Cast, page: WebPage, address: str) -> None:
     answer = ask_for_news(link_of(cast, caller_of(cast)), address=address)
     assert answer.status_code == 422
-    assert b"Write an e-mail address" in answer.content
+    assert b"Enter an email address" in answer.content
     assert subscriptions(cast.dentist) == []
 
 

@@ -139,7 +139,7 @@ def test_another_officer_who_takes_them_may_read_why_they_were_asked_for(cast: C
     answer = browser.post(f"{page}reason/")
 
     assert REASON in text_of(answer.content)
-    assert "Take the file" in text_of(answer.content)
+    assert "Download file" in text_of(answer.content)
     assert "no-store" in answer["Cache-Control"]
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.get(action="reason.opened").actor_user_id == olga.user_id
@@ -219,7 +219,7 @@ def test_a_worker_that_is_killed_leaves_no_file_and_the_next_writes_it_once(
 
 def test_a_client_without_consents_has_no_numbers_to_ask_about(alice: Browser) -> None:
     page = text_of(alice.get("/clients/dentist/consent/numbers/").content)
-    assert "Nobody stands by a consent yet" in page
+    assert "No callers with consent yet" in page
 
 
 # --- Reading answers ---
@@ -235,8 +235,8 @@ def test_a_client_without_consents_has_no_numbers_to_ask_about(alice: Browser) -
             ["TN,Date,Response,Disconnected on", "4155550101,2026-08-16,YES,2026-10-02"],
             Answered(ONE, Answer.YES, date(2026, 8, 16), date(2026, 10, 2)),
         ),
-        (["4155550101,2026-08-16,maybe"], Refused("neither “yes”, “no” nor “no data”")),
-        (["nobody,yes", "x,yes"], Refused("no telephone number")),
+        (["4155550101,2026-08-16,maybe"], Refused("not “yes”, “no”, or “no data”")),
+        (["nobody,yes", "x,yes"], Refused("no phone number")),
     ],
 )  # fmt: skip
 def test_an_answer_is_read_with_its_days(lines: list[str], expected: object) -> None:
@@ -449,8 +449,8 @@ def test_the_result_says_what_came_of_it_and_no_number(cast: Cast, alice: Browse
     row = bring(cast, alice, f"4155550101,{ASKED},yes\nrubbish 7,yes\n4155550102,{ASKED},perhaps\n")
     page = alice.get(f"/consent/registers/{row.pk}/").content
     text = text_of(page)
-    assert "Line 2: no telephone number" in text
-    assert "Line 3: neither “yes”, “no” nor “no data”" in text
+    assert "Line 2: no phone number" in text
+    assert "Line 3: not “yes”, “no”, or “no data”" in text
     assert "Consents ended 1" in text
     assert b"rubbish" not in page
     assert b"5550101" not in page

@@ -98,12 +98,12 @@ def test_check_writes_nothing_and_ends_with_1(cast: Cast) -> None:
     assert states(cast) == spoilt
     assert run("--client", "plumber", "--check")[0] == 0
     code, words = run("--client", "dentist")
-    assert (code, "3 put right" in words) == (0, True)
+    assert (code, "3 corrected" in words) == (0, True)
     assert run("--check")[0] == 0
 
 
 def test_a_client_that_is_none_is_refused(cast: Cast) -> None:
-    with pytest.raises(CommandError, match="no such client"):
+    with pytest.raises(CommandError, match="No client has this slug"):
         run("--client", "nobody")
 
 
@@ -122,5 +122,5 @@ def test_a_pack_can_be_written_by_hand(cast: Cast, tmp_path: Path) -> None:
     for wrong in ({"reason": "short"}, {"client": "nobody"}):
         with pytest.raises(CommandError):
             call_command("consent_evidence", str(caller_id), *words[:-1], str(tmp_path / "b.zip"), **wrong)
-    with pytest.raises(CommandError, match="knows nobody"):
+    with pytest.raises(CommandError, match="has no caller with this ID"):
         call_command("consent_evidence", "11111111-1111-4111-8111-111111111111", *words)

@@ -45,8 +45,8 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     page = browser.get(LIST)
     assert rows(page) == [withheld.pk, late.pk]
     text = page.content.decode()
-    assert "stays: imported history" in text
-    assert "Nobody recorded a consent" in text
+    assert "kept: imported history" in text
+    assert "No consent or announcement is recorded" in text
     assert rows(browser.get(f"{LIST}?show=leaving")) == [withheld.pk]
     assert rows(browser.get(f"{LIST}?show=kept")) == [kept.pk]
     assert rows(browser.get(f"{LIST}?show=gone")) == []
@@ -124,7 +124,7 @@ def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Recording.objects.filter(call_id=call.pk).update(fetch_attempts=store.TRIES, fetch_due_at=None)
     browser = signed_in(cast.alice)
-    assert "did not come from the tracker" in browser.get(LIST).content.decode()
+    assert "could not be fetched from the tracker" in browser.get(LIST).content.decode()
     assert rows(browser.get(f"{LIST}?show=not_fetched")) == [call.pk]
     told = browser.post(f"{LIST}again/", follow=True)
     assert "Requested 1 again" in told.content.decode()

@@ -1,4 +1,4 @@
-"""Do-not-call registers: brought sealed, kept as tokens, shown with their age, replaced, and asked before a call."""
+"""Do-not-call lists: brought sealed, kept as tokens, shown with their age, replaced, and asked before a call."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_number_is_read_however_it_is_written(lines: list[str]) -> None:
 def test_lines_that_are_no_numbers_are_refused_by_their_line_alone() -> None:
     found = list(number_files.read_register(["4155550101", "12", "nobody", "4155550102"], country="US"))
     assert found == [
-        (1, "+14155550101"), (2, Refused("no telephone number")), (3, Refused("no telephone number")),
+        (1, "+14155550101"), (2, Refused("no phone number")), (3, Refused("no phone number")),
         (4, "+14155550102"),
     ]  # fmt: skip
     assert [
@@ -170,8 +170,8 @@ def test_the_page_says_which_lines_were_not_taken_and_never_what_stood_there(
     row = bring(cast, alice, b"415,5550101\nrubbish 99\n212,5550104\n", area_codes="415")
     assert (row.size, row.refused) == (1, 2)
     page = text_of(alice.get(f"/consent/registers/{row.pk}/").content)
-    assert "Line 2: no telephone number" in page
-    assert "Line 3: its area code is none of those named" in page
+    assert "Line 2: no phone number" in page
+    assert "Line 3: its area code is not in the list" in page
     assert "rubbish" not in page
     assert "5550104" not in page
 
@@ -179,10 +179,14 @@ def test_the_page_says_which_lines_were_not_taken_and_never_what_stood_there(
 def test_a_file_without_numbers_fails_and_the_one_before_goes_on_counting(cast: Cast, alice: Browser) -> None:
     good = bring(cast, alice)
     bad = bring(cast, alice, b"nothing here\nnor 1 here\n")
-    assert (bad.state, bad.is_active, bad.failure) == (JobState.FAILED, False, "No number stands in it.")
+    assert (bad.state, bad.is_active, bad.failure) == (
+        JobState.FAILED,
+        False,
+        "The file contains no numbers.",
+    )
     assert row_of(cast, good.pk).is_active
     page = alice.get(f"/consent/registers/{bad.pk}/")
-    assert "No number stands in it." in text_of(page.content)
+    assert "The file contains no numbers." in text_of(page.content)
 
 
 def test_the_next_of_the_same_name_takes_its_place_and_the_old_tokens_leave(
@@ -274,8 +278,8 @@ def test_another_agencys_register_is_none(cast: Cast, alice: Browser) -> None:
 @pytest.mark.thorough
 def test_an_empty_page_says_what_to_bring(alice: Browser) -> None:
     page = text_of(alice.get("/consent/registers/").content)
-    assert "No do-not-call register yet" in page
-    assert "No answers were brought yet" in page
+    assert "No do-not-call lists yet" in page
+    assert "No answers imported yet" in page
 
 
 # --- Before a call ---
@@ -307,7 +311,7 @@ def test_a_register_that_is_too_old_keeps_calls_that_advertise_from_being_made(
     assert f"{days} days old" in page
     assert ("Outdated" in page) is is_stale
     assert (
-        "This register is too old" in text_of(alice.get(f"/consent/registers/{row.pk}/").content)
+        "This list is outdated" in text_of(alice.get(f"/consent/registers/{row.pk}/").content)
     ) is is_stale
 
 
@@ -341,7 +345,7 @@ def test_an_old_register_of_other_area_codes_stands_against_nothing(cast: Cast, 
     agree(cast, FREE)
     found = check(cast, FREE)
     assert found.allowed
-    assert "No do-not-call register that was brought is for this number's area code." in found.notes
+    assert "No imported do-not-call list covers this number's area code." in found.notes
 
 
 def test_a_clients_own_register_counts_for_that_client_alone(cast: Cast, alice: Browser) -> None:
@@ -391,7 +395,7 @@ def test_on_a_public_holiday_nobody_is_called_where_the_law_leaves_it_out(cast: 
             client=cast.dentist, asked=[alabama, toll_free, new_york], aim=Aim.SERVICE, at=christmas
         ).answers
     assert [one.allowed for one in found] == [False, False, True]
-    assert found[0].obstacles[0].text.startswith("Not on this public holiday in Alabama: ")
+    assert found[0].obstacles[0].text.startswith("Public holiday in Alabama: ")
     assert found[0].next_at == datetime(2026, 12, 26, 14, tzinfo=UTC)
 
 

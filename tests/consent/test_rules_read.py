@@ -57,7 +57,7 @@ def test_pages_say_beside_a_rule_that_it_decides_nothing(cast: Cast) -> None:
         if topic in READING:
             assert topic.note in page.replace("&#x27;", "'"), topic
         else:
-            assert "For reading:" not in page, topic
+            assert "Information only:" not in page, topic
 
 
 # --- What an imported pack changes ---------------------------------------------------------------------------------
@@ -104,5 +104,5 @@ def test_a_request_not_to_be_called_never_ends_by_itself(cast: Cast, number: str
         (obstacle,) = (one for one in answer.obstacles if one.code is Code.DO_NOT_CALL)
         assert not answer.allowed
         assert obstacle.until is None
-        assert "It applies until the person says otherwise" in obstacle.text
+        assert "The opt-out applies until the person opts in again" in obstacle.text
         assert least in obstacle.text

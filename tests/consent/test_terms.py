@@ -113,7 +113,7 @@ def test_a_signature_lifts_no_no_of_its_own_day(cast: Cast, day: int, state: Sta
     alice = signed_in(cast.alice)
     page = alice.get(send(alice)["Location"]).text
     assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: state, Purpose.REVIEW: State.GIVEN}
-    assert ("it came on the day of the signature" in page) is (state == State.WITHDRAWN)
+    assert ("it was received on the day of the signature" in page) is (state == State.WITHDRAWN)
     listed = vault_selectors.suppressed(cast.dentist.pk, [ONE], on=date(2026, 11, 1)).get(ONE, {})
     assert (Purpose.RECORD in listed) is (state == State.WITHDRAWN)
 
@@ -135,8 +135,8 @@ def test_who_was_erased_since_is_not_covered_again_by_an_old_list(cast: Cast) ->
     assert row.people == 1
     assert len({event.caller_id for event in events(cast)}) == 1
     more = {"purposes": ["record"], "numbers": "+14155550102"}
-    assert "was erased after that day" in alice.post(url("cover_more", row.pk), more).content.decode()
-    assert "was erased after that day" in send(alice, numbers="+14155550102").content.decode()
+    assert "were erased after that day" in alice.post(url("cover_more", row.pk), more).content.decode()
+    assert "were erased after that day" in send(alice, numbers="+14155550102").content.decode()
     assert vault_selectors.find_callers([cast.dentist.pk], "+14155550102") == {}
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.count() == 1
@@ -159,10 +159,10 @@ def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"body": b"MZ\x90\x00 a program"}, "no PNG, JPEG, WebP or PDF"),
+        ({"body": b"MZ\x90\x00 a program"}, "not a PNG, JPEG, WebP, or PDF"),
         pytest.param(
             {"body": b"<html><script>alert(1)</script>"},
-            "no PNG, JPEG, WebP or PDF",
+            "not a PNG, JPEG, WebP, or PDF",
             marks=pytest.mark.thorough,
         ),
         pytest.param({"body": b""}, "The file is empty", marks=pytest.mark.thorough),
@@ -219,7 +219,7 @@ def test_another_clients_document_is_nobodys(cast: Cast) -> None:
 
 @pytest.mark.thorough
 def test_an_empty_list_says_what_will_be_here(cast: Cast) -> None:
-    assert "No signed document yet" in signed_in(cast.alice).get(url("terms")).text
+    assert "No signed documents yet" in signed_in(cast.alice).get(url("terms")).text
 
 
 def test_numbers_of_a_list_are_each_read_once() -> None:

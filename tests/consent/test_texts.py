@@ -292,7 +292,7 @@ def test_start_restores_texting_alone(cast: Cast, texter: Texter, clock: time_ma
     assert states(cast)[Purpose.RECORD] == State.WITHDRAWN
     (renewed,) = events(cast.dentist, kind=EventKind.RENEWED)
     assert (renewed.purpose, renewed.basis) == (Purpose.CONTACT, Basis.CONSENT)
-    assert "consent that stood" in replies(cast.dentist)[-1].why
+    assert "the earlier consent" in replies(cast.dentist)[-1].why
 
 
 def contact_allowed(cast: Cast, at: datetime) -> bool:
@@ -772,7 +772,7 @@ def test_what_twilio_does_not_know_we_confirm_once(
     tasks.send_texts(agency_id=cast.acme.pk)
     (sent,) = vendor.texts()
     assert (sent["To"], sent["From"]) == (CALLER, TRACKING)
-    assert sent["Body"].startswith("Dentist LLC: we will not call or text you any more. Only a code comes")
+    assert sent["Body"].startswith("Dentist LLC: we will not call or text you anymore. You only get codes")
     assert "StatusCallback" not in sent
     assert replies(cast.dentist)[0].confirmed_at == AT + timedelta(seconds=30)
 
@@ -869,7 +869,7 @@ def test_an_invitation_waits_for_the_morning(
 def test_whoever_said_stop_is_not_asked(cast: Cast, texter: Texter, vendor: twilio_side.Interface) -> None:
     texter.send("STOP")
     version = twilio_side.notice(cast.dentist, channel=Channel.SMS)
-    with pytest.raises(text_sending.NotInvitedError, match="not to be written to"):
+    with pytest.raises(text_sending.NotInvitedError, match="opted out of contact"):
         ask(cast, version)
 
 
@@ -903,7 +903,7 @@ def test_nobody_is_asked_for_a_client_that_leaves_or_has_left(cast: Cast, texter
     caller_id = caller_of(cast)
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(**{gone: make.now()})
-    with pytest.raises(text_sending.NotInvitedError, match="This client has left"):
+    with pytest.raises(text_sending.NotInvitedError, match="This client is offboarded"):
         ask(cast, version, caller_id)
 
 
@@ -955,7 +955,7 @@ def test_a_question_about_advertising_is_advertising(
 ) -> None:
     name_account(cast, texter.connection)
     version = twilio_side.notice(cast.dentist, channel=Channel.SMS, purposes=("record", purpose))
-    with pytest.raises(text_sending.NotInvitedError, match=r"is advertising.*written consent"):
+    with pytest.raises(text_sending.NotInvitedError, match=r"as advertising.*written consent"):
         ask(cast, version)
     gave(cast, Purpose.CONTACT, at=AT - timedelta(days=9))
     ask(cast, version)

@@ -337,7 +337,7 @@ def test_words_cannot_be_parted(cast: Cast) -> None:
     assert transcript(call).state == TranscriptState.WITHHELD
     answer = signed_in(cast.bob).post(page(call), REASON)
     assert answer.status_code == 422
-    assert "cannot be parted" in answer.content.decode()
+    assert "cannot be split" in answer.content.decode()
 
 
 def test_what_is_not_there_says_so(cast: Cast) -> None:
@@ -351,8 +351,8 @@ def test_what_is_not_there_says_so(cast: Cast) -> None:
         Transcript.objects.filter(pk=row.pk).update(state=TranscriptState.GONE, gone_at=NOON)
     browser = signed_in(cast.bob)
     assert "no transcript" in browser.get(page(none)).content.decode()
-    assert "was erased" in browser.post(page(erased), REASON).content.decode()
-    assert "do not open any more" in browser.post(page(unreadable), REASON).content.decode()
+    assert "was deleted" in browser.post(page(erased), REASON).content.decode()
+    assert "can no longer be decrypted" in browser.post(page(unreadable), REASON).content.decode()
 
 
 def test_a_person_alone_reads(cast: Cast) -> None:

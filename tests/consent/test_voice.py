@@ -177,7 +177,7 @@ def test_0_leads_to_a_person_and_on_when_nobody_is_there(cast: Cast, phone: Phon
     assert (phone.records, phone.dialled) == (False, LINE)
     heard = phone.line_ends("busy")
     assert heard.find("Hangup") is not None
-    assert "Nobody can take" in phone.words
+    assert "No one is available to take" in phone.words
 
 
 def test_9_is_for_good_and_the_number_is_not_asked_again(cast: Cast, phone: Phone) -> None:
@@ -267,7 +267,7 @@ def test_9_without_a_caller_id_promises_no_more_than_this_call(cast: Cast, phone
     phone.caller = "anonymous"
     phone.ring()
     phone.press("9")
-    assert "cannot remember" in phone.words
+    assert "cannot apply your choice" in phone.words
     assert not events(cast.dentist, scope=Scope.STANDING)
 
 
@@ -530,7 +530,7 @@ def test_while_observed_a_recording_is_stopped_and_deleted_only_after_going_live
     with job_scope(agency_id=cast.acme.pk):
         step = board.step_of(cast.dentist, delete.pk, at=NOON + timedelta(days=9))
         assert step is not None
-        assert step.waits_for == "Waits until this client is live; then it goes by itself."
+        assert step.waits_for == "Waiting until this client is live. Then it goes by itself."
         assert not step.is_late
         assert not menu_calls.has_due(agency_id=cast.acme.pk, at=NOON)
     live(cast.dentist, since=NOON)
@@ -556,7 +556,7 @@ def test_a_hold_on_the_call_keeps_what_a_menu_recorded(
     with job_scope(agency_id=cast.acme.pk):
         step = board.step_of(cast.dentist, orders(cast)[VendorStep.DELETE_RECORDING].pk, at=NOON)
         assert step is not None
-        assert step.waits_for == "Waits until the hold on the call ends."
+        assert step.waits_for == "Waiting until the legal hold on the call ends."
         Call.objects.filter(pk=call.pk).update(on_hold=False)
     tasks.stop_recordings(agency_id=cast.acme.pk)
     assert [one.method for one in vendor.asked] == ["POST", "DELETE"]
@@ -620,7 +620,10 @@ def test_what_twilio_cannot_do_now_is_tried_again_and_what_it_refuses_is_shown(
     tasks.stop_recordings(agency_id=cast.acme.pk)
     found = orders(cast)
     stop = found[VendorStep.STOP_RECORDING]
-    assert (stop.state, stop.last_error) == (WaitingState.WAITING, "Twilio did not do it: answered 503.")
+    assert (stop.state, stop.last_error) == (
+        WaitingState.WAITING,
+        "Twilio did not complete the request: answered 503.",
+    )
     assert stop.due_at is not None
     assert stop.due_at > NOON
     assert found[VendorStep.DELETE_RECORDING].last_error == "Twilio has not named the recording yet."
@@ -658,7 +661,7 @@ def test_a_recording_that_twilio_does_not_have_any_more_is_deleted(
     withdraw(cast)
     vendor.answers = [(200, {"sid": RECORDING, "status": "stopped"}), (404, {"code": 20404})]
     tasks.stop_recordings(agency_id=cast.acme.pk)
-    assert orders(cast)[VendorStep.DELETE_RECORDING].receipt == f"{RECORDING} not there"
+    assert orders(cast)[VendorStep.DELETE_RECORDING].receipt == f"{RECORDING} not found"
 
 
 def test_the_sweep_sends_the_task_only_where_something_is_due_and_lets_old_sessions_leave(
@@ -708,7 +711,7 @@ def test_no_number_and_no_token_is_said_by_an_error() -> None:
 
 def test_what_is_set_up_by_hand_may_not_go_in_circles(cast: Cast, connection: Connection) -> None:
     held = twilio_side.menu(cast.dentist, connection, active=False, forward_to=twilio_side.TRACKING)
-    with job_scope(agency_id=cast.acme.pk), pytest.raises(menus.NotReadyError, match="in circles"):
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(menus.NotReadyError, match="calls loop"):
         menus.activate_menu(menu=held, by=make.JOB, at=NOON)
 
 

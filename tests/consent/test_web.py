@@ -214,14 +214,14 @@ def test_a_receipt_opens_for_thirty_days_at_this_client_alone(
     ("said", "words_"),
     some(
         [
-            ({"purposes": []}, b"Tick at least one box."),
-            ({"purposes": ["contact"]}, b"Tick at least one box."),
-            ({"purposes": ["nonsense"]}, b"Please correct"),
-            ({"purposes": ["record"], "number": "12"}, b"Write a phone number"),
-            ({"purposes": ["record"], "number": "anonymous"}, b"Write a phone number"),
-            ({"purposes": ["record"], "number": ""}, b"Write a phone number"),
-            ({"purposes": ["record"], "number": "9" * 5000}, b"Write a phone number"),
-            ({"purposes": ["record"], "deed": "steal"}, b"Please correct"),
+            ({"purposes": []}, b"Select at least one box."),
+            ({"purposes": ["contact"]}, b"Select at least one box."),
+            ({"purposes": ["nonsense"]}, b"Fix the errors"),
+            ({"purposes": ["record"], "number": "12"}, b"Enter a phone number"),
+            ({"purposes": ["record"], "number": "anonymous"}, b"Enter a phone number"),
+            ({"purposes": ["record"], "number": ""}, b"Enter a phone number"),
+            ({"purposes": ["record"], "number": "9" * 5000}, b"Enter a phone number"),
+            ({"purposes": ["record"], "deed": "steal"}, b"Fix the errors"),
         ],
         one_in=8,
         each=lambda case: case[1],
@@ -280,7 +280,7 @@ def test_taking_back_is_one_step_for_everything(cast: Cast, browser: Browser, pa
     (caller_id,) = {event.caller_id for event in events_of(cast.dentist) if event.caller_id}
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(Purpose, State.WITHDRAWN)
     body = browser.get(where).content.decode()
-    assert re.search(r"Stopped here at \d\d:\d\d:\d\d E[SD]T", body)
+    assert re.search(r"Stopped at \d\d:\d\d:\d\d E[SD]T", body)
 
 
 def test_only_some_things_can_be_taken_back(cast: Cast, browser: Browser, page: WebPage) -> None:

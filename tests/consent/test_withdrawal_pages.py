@@ -85,18 +85,18 @@ def test_the_board_is_narrowed_in_the_address(
 
 @pytest.mark.thorough
 def test_an_empty_board_says_what_will_be_here(cast: Cast, alice: Browser) -> None:
-    assert "No withdrawal is open" in alice.get(url("withdrawals")).text
+    assert "No open withdrawals" in alice.get(url("withdrawals")).text
 
 
 def test_a_choice_leads_to_its_letter_and_on_to_its_receipt(world: Cast, alice: Browser) -> None:
     choice = the(world, VendorStep.CHOOSE)
     page = alice.get(url("vendor_task", choice.pk))
-    assert "cannot leave one caller unrecorded" in page.text
+    assert "cannot stop recording a single caller" in page.text
     assert alice.post(url("vendor_choose", choice.pk), {}).status_code == 422
     answer = alice.post(url("vendor_choose", choice.pk), {"choice": "off"})
     letter = the(world, VendorStep.TURN_OFF_RECORDING)
     assert answer["Location"] == url("vendor_task", letter.pk)
-    assert "I have sent it" in alice.get(answer["Location"]).text
+    assert "Mark as sent" in alice.get(answer["Location"]).text
     alice.post(url("vendor_sent", letter.pk), {"words": letter.ticket})
     alice.post(url("vendor_reply", letter.pk), {"words": "Done, case 12"})
     assert "Done, case 12" in alice.get(url("vendor_task", letter.pk)).text
@@ -139,9 +139,9 @@ def test_who_may_not_show_numbers_hands_the_step_on(world: Cast) -> None:
     mia = make.person(world.acme, "mia", Role.ACCOUNT_MANAGER)
     make.grant(mia, world.dentist)
     page = signed_in(mia).get(url("vendor_task", letter.pk)).text
-    assert "Hand this step to a compliance officer" in page
+    assert "Ask a compliance officer" in page
     assert signed_in(mia).post(url("vendor_reference", letter.pk), WHY).status_code == 403
-    assert "A compliance officer chooses" in signed_in(mia).get(
+    assert "Only a compliance officer can choose" in signed_in(mia).get(
         url("vendor_task", the(world, VendorStep.CHOOSE).pk)
     ).text  # fmt: skip
 
@@ -167,9 +167,9 @@ def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
     with job_scope(agency_id=world.acme.pk):
         VendorTask.objects.filter(pk=letter.pk).update(target_at=NOON, outer_at=NOON)
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
-        assert "Withdrawals at the law’s date: 1 past it" in alice.get(address).text
+        assert "Withdrawals at the statutory deadline: 1 overdue" in alice.get(address).text
     assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "law"}).text
-    assert "Nothing here" in alice.get(url("withdrawals"), {"state": "failed"}).text
+    assert "No withdrawals" in alice.get(url("withdrawals"), {"state": "failed"}).text
 
 
 def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
@@ -179,17 +179,21 @@ def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
     with job_scope(agency_id=world.acme.pk):
         VendorTask.objects.filter(pk=letter.pk).update(
             step=VendorStep.STOP_RECORDING, by_ticket=False, state=WaitingState.FAILED, attempts=24,
-            last_error="Twilio refused: answered 401.",
+            last_error="Twilio rejected the request: answered 401.",
         )  # fmt: skip
-    assert "Twilio does not stop or delete 1 recording" in alice.get(url("withdrawals")).text
+    assert "Twilio has not stopped or deleted 1 recording" in alice.get(url("withdrawals")).text
     assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "failed"}).text
     page = alice.get(url("vendor_task", letter.pk)).text
-    for words in ("Twilio refused: answered 401.", "It was asked 24 times.", "Ask once more now"):
+    for words in (
+        "Twilio rejected the request: answered 401.",
+        "CallPrivacy sent the request 24 times",
+        "Retry now",
+    ):
         assert words in page
     alice.post(url("vendor_again", letter.pk))
     row = the(world, VendorStep.STOP_RECORDING)
     assert (row.state, row.attempts) == (WaitingState.WAITING, 0)
-    assert "Ask once more now" not in alice.get(url("vendor_task", letter.pk)).text
+    assert "Retry now" not in alice.get(url("vendor_task", letter.pk)).text
 
 
 def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Cast, alice: Browser) -> None:
@@ -197,11 +201,11 @@ def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Ca
     with job_scope(agency_id=world.acme.pk):
         VendorTask.objects.filter(pk=letter.pk).update(step=VendorStep.DELETE_RECORDING)
     page = alice.get(url("vendor_task", letter.pk)).text
-    assert "Waits until this client is live" in page
-    assert "I have sent it" not in page
-    assert "Is it done there?" not in page
+    assert "Waiting until this client is live" in page
+    assert "Mark as sent" not in page
+    assert "Confirm completion" not in page
     sent = alice.post(url("vendor_sent", letter.pk), {"words": "Please delete."}, follow=True)
-    assert "Nothing is deleted there before this client is live" in sent.text
+    assert "The vendor is not asked to delete until this client is live" in sent.text
 
 
 def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
@@ -209,7 +213,7 @@ def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
         row = Withdrawal.objects.for_client(world.dentist).get()
     text = alice.get(url("withdrawal", row.pk)).text
     assert "Stop texting" in text
-    assert "Choose how the tracker" in text
+    assert "Choose how to stop recording" in text
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_nothing_is_deleted_at_twilio_while_a_hold_keeps_the_call(cast: Cast) ->
     with job_scope(agency_id=cast.acme.pk):
         step = selectors.step_of(cast.dentist, task.pk, at=NOON)
         assert step is not None
-        assert (step.state, step.waits_for) == ("Kept back", "Waits until the hold on the call ends.")
+        assert (step.state, step.waits_for) == ("Paused", "Waiting until the legal hold on the call ends.")
         Call.objects.update(on_hold=False)
     assert claim(cast) is not None
 

@@ -222,7 +222,7 @@ def test_standards_below_express_consent_are_counted_with_their_end(cast: Cast) 
     page = browser.get("/overview/").content.decode()
 
     assert "1 client asks less of itself" in page
-    assert "Announced on this call, or express" in page
+    assert "Announcement on the call, or express consent" in page
 
 
 def test_every_client_is_counted_also_those_that_are_not_listed(

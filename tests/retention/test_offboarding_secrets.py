@@ -179,7 +179,7 @@ def test_a_step_that_a_vendor_does_not_do_is_given_up_counted_and_in_nobodys_way
     assert leaves(cast, second).state == EndState.ERASING
     at = LATER
     for _ in range(3):
-        tried(cast, menu_calls.Outcome(error="Twilio was not reached."), at)
+        tried(cast, menu_calls.Outcome(error="Twilio could not be reached."), at)
         at += timedelta(hours=1)
     work(cast, at)
     assert stated(now(cast))["left"]["vendor_steps"] == 1

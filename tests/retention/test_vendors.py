@@ -146,7 +146,7 @@ def test_a_vendor_without_an_interface_gets_a_letter_that_names_no_caller_and_no
 
     assert task.by_ticket
     assert "To CallRail" in task.ticket
-    assert "it has been erased here" in task.ticket
+    assert "has deleted its own copy" in task.ticket
     assert "withdrawn" not in task.ticket
     assert "access_key" not in task.ticket
     assert not says(task.ticket, ANNA)

@@ -350,7 +350,7 @@ def test_a_withheld_call_has_its_own_way(cast: Cast, browser: Browser) -> None:
     ("said", "why"),
     [
         ({"number": ""}, b"Write a phone number, or describe a call."),
-        ({"number": "none"}, b"Write a phone number, such as"),
+        ({"number": "none"}, b"Enter a phone number, such as"),
         ({"number_2": TYPED}, b"You wrote this number twice."),
         ({"withheld_day": "2026-11-20"}, b"Please fill this in."),
         (
@@ -361,7 +361,7 @@ def test_a_withheld_call_has_its_own_way(cast: Cast, browser: Browser) -> None:
             },
             b"not in the future",
         ),
-        ({"mail": "nobody"}, b"Write an e-mail address"),
+        ({"mail": "nobody"}, b"Enter an email address"),
         ({"place": "US-ZZ"}, b""),
         ({"on_behalf": "everybody"}, b""),
     ],

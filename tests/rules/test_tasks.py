@@ -69,7 +69,7 @@ def test_a_task_takes_ids_by_keyword_and_what_a_newer_release_adds(name: str) ->
     assert inspect.Parameter.VAR_KEYWORD in kinds
     for parameter in parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            assert _ARGUMENT.match(parameter.name), f"{name}: {parameter.name} is no id"
+            assert _ARGUMENT.match(parameter.name), f"{name}: {parameter.name} is not a caller ID"
             assert parameter.annotation in {"int", "str", int, str}, parameter
 
 

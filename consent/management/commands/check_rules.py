@@ -17,18 +17,18 @@ from consent.law import pack
 
 class Command(OwnCommand):
     help = (
-        "Check the shipped rules, or a pack before it is imported: rows that overlap or leave a gap, places that "
-        "must be answered and are not, missing citations, unknown places and topics, rows that were not checked for "
-        "90 days, and rows that are called verified without an address, a day and a quotation. Each finding is a "
-        "line on standard error. Exit status 0: nothing was found, 1: something was."
+        "Check the shipped rules, or a rule pack before import, for overlapping rows, gaps, missing places, missing "
+        "citations, unknown places and topics, rows not checked for 90 days, and verified rows without an address, "
+        "a date, and a quotation. Each finding is one line on standard error. Exit status: 0 without findings, 1 "
+        "with findings."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "pack", nargs="?", type=Path, metavar="PACK", help="a pack; the shipped rules without it"
+            "pack", nargs="?", type=Path, metavar="PACK", help="a rule pack (default: the shipped rules)"
         )
         parser.add_argument(
-            "--on", type=_day, metavar="DATE", help="the day to check for, like 2026-11-25; today without it"
+            "--on", type=_day, metavar="DATE", help="the date to check for, like 2026-11-25 (default: today)"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

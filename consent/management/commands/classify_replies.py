@@ -22,15 +22,15 @@ CHANNELS = ("sms", "email", "web", "voice")
 
 class Command(OwnCommand):
     help = (
-        "Read a CSV file with a column `text`, one reply a row, and print CSV with text, label and why. "
-        "The label is withdraw, consent, help, review (a person decides) or none. "
-        "`-` reads standard input. Exit status 2: the file cannot be read as such."
+        "Read a CSV file with a column `text`, one reply per row, and print CSV with text, label, and why. "
+        "The label is withdraw, consent, help, review (a person decides), or none. "
+        "`-` reads standard input. Exit status 2: the file cannot be read."
     )
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a CSV file in UTF-8, or - for standard input")
-        parser.add_argument("--channel", choices=CHANNELS, default="sms", help="how the replies came (sms)")
+        parser.add_argument("--channel", choices=CHANNELS, default="sms", help="channel of the replies (sms)")
 
     def handle(self, *_: Any, **options: Any) -> None:
         writer = csv.writer(_Out(self.stdout), lineterminator="\n")

@@ -24,22 +24,22 @@ def _uuid(raw: str) -> UUID:
     try:
         return UUID(raw)
     except ValueError:
-        raise ArgumentTypeError("that is no id of a caller") from None
+        raise ArgumentTypeError("this is not a caller ID") from None
 
 
 class Command(OwnCommand):
     help = (
-        "Write the pack of evidence of one person, who is named by id and never by number: the address of the person's "
-        "page ends with it. That it was taken, and why, goes into the trail. Check it with tools/verify_evidence.py."
+        "Write the evidence pack of one caller, selected by ID, not by number. The address of the caller's page ends "
+        "with the ID. The audit log records the export and its reason. Verify the pack with tools/verify_evidence.py."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("caller", type=_uuid, help="id of the caller")
+        parser.add_argument("caller", type=_uuid, help="ID of the caller")
         parser.add_argument(
             "--client", required=True, metavar="SLUG", help="a client's slug, or agency/client"
         )
-        parser.add_argument("--reason", required=True, help="why, in a sentence")
-        parser.add_argument("--output", type=Path, metavar="FILE", help="a new file; else one beside you")
+        parser.add_argument("--reason", required=True, help="reason, in one sentence")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="new file (default: in this folder)")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -47,7 +47,7 @@ class Command(OwnCommand):
             with job_scope(agency_id=client.agency_id):
                 person = people.find_person(client, options["caller"])
                 if person is None:
-                    raise CommandError(f"{client.slug} knows nobody of that id.")
+                    raise CommandError(f"{client.slug} has no caller with this ID.")
                 pack = evidence.export(
                     person=person, agency=client.agency, reason=options["reason"], by=BY, at=timezone.now()
                 )
@@ -58,4 +58,4 @@ class Command(OwnCommand):
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from None
-        self.stdout.write(f"{target}: {pack.events:,} events, {pack.proven:,} of them under a seal")
+        self.stdout.write(f"{target}: {pack.events:,} events, {pack.proven:,} of them signed")

@@ -16,15 +16,14 @@ from consent.decide import decide, lines
 
 class Command(OwnCommand):
     help = (
-        "Decide each line of a JSON lines file, by the shipped rules and without a database. Each answer is one "
-        "line, in the order of the questions; empty lines are passed over. The first line that is no question "
-        "ends the run: its number and what is wrong are written to standard error, the exit status is 1, and the "
-        "lines before it are answered."
+        "Decide each line of a JSON Lines file by the shipped rules, without a database. Each answer is one line, in "
+        "the order of the questions. Empty lines are skipped. The first invalid line ends the run: its number and "
+        "the error are written to standard error, the exit status is 1, and the lines before it are answered."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a file of JSON lines, or - for standard input")
-        parser.add_argument("--rules", type=Path, metavar="PACK", help="decide by this pack of rules instead")
+        parser.add_argument("--rules", type=Path, metavar="PACK", help="decide by this rule pack instead")
 
     def handle(self, *_: Any, **options: Any) -> None:
         rules = self._rules(options["rules"])

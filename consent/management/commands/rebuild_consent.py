@@ -16,9 +16,9 @@ from consent.services import rebuilding
 
 class Command(OwnCommand):
     help = (
-        "Make where people stand anew from what happened, while everybody works; afterwards both are equal. "
-        "With --check nothing is written: exit status 1 when something differs. Only who stands where is made anew, "
-        "the vault's list of numbers that said no is not touched."
+        "Rebuild the consent status of callers from their consent events while the site is in use. "
+        "With --check, write nothing and exit with status 1 if something differs. The vault's list of opt-outs does "
+        "not change."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,19 +26,19 @@ class Command(OwnCommand):
         parser.add_argument(
             "--client", metavar="SLUG", help="only this client, of --agency or of all agencies"
         )
-        parser.add_argument("--check", action="store_true", help="compare, write nothing")
+        parser.add_argument("--check", action="store_true", help="compare and write nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
         at, check = timezone.now(), options["check"]
         clients = tenancy.clients_chosen(options["agency"], options["client"])
         if not clients:
-            raise CommandError("There is no such client.", returncode=2)
+            raise CommandError("No client has this slug.", returncode=2)
         differing = 0
         for client, name in clients:
             with Progress(name, out=self.stderr) as progress:
                 outcome = rebuilding.rebuild(client=client, at=at, check=check, step=progress.step)
             differing += outcome.differing
-            found = f"{outcome.differing:,} differ" if check else f"{outcome.differing:,} put right"
+            found = f"{outcome.differing:,} differ" if check else f"{outcome.differing:,} corrected"
             self.stdout.write(f"{name}: {outcome.callers:,} callers, {found}")
             for caller_id in outcome.examples:
                 self.stdout.write(f"{name}: caller {caller_id}")
