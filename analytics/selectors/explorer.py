@@ -56,13 +56,13 @@ _ENOUGH: Final = 0.9
 
 def steps_of(step: str, first: date, last: date) -> list[str]:
     """The keys of all steps of a period, whether calls came in them or not; a week begins on its Monday."""
-    found: list[str] = []
+    firsts: list[str] = []
     day = first
     while day <= last:
         keys = [f"{day}T{hour:02d}" for hour in range(24)] if step == "hour" else [_step_of(step, day)]
-        found += keys if step == "hour" or not found or found[-1] != keys[0] else []
+        firsts += keys if step == "hour" or not firsts or firsts[-1] != keys[0] else []
         day += timedelta(days=1)
-    return found
+    return firsts
 
 
 def _step_of(step: str, day: date) -> str:
@@ -133,27 +133,27 @@ def _steps_from(asked: Asked, query: reports.Asked) -> list[tuple[Asked, reports
 
 def share_shown(report: Report, shown: Shown) -> float:
     """The share of a report's calls that are in rows with a figure; 1 where there are none."""
-    told = sum(
+    visible = sum(
         row.calls
         for row in report.rows
         if row.is_whole
         and (row.at is not None or report.asked.step is Step.ALL)
         and not value_of(shown, row).hidden
     )
-    return told / report.total.calls if report.total.calls else 1.0
+    return visible / report.total.calls if report.total.calls else 1.0
 
 
 def best_step(
     asked: Asked, query: reports.Asked, shown: Shown, source: Source = reports.report
 ) -> tuple[Asked, Report]:
     """The report by the first step that shows enough; where none does, by the one that shows most."""
-    found: list[tuple[float, Asked, Report]] = []
+    tried: list[tuple[float, Asked, Report]] = []
     for longer, its_query in _steps_from(asked, query):
         report = source(its_query)
-        found.append((share_shown(report, shown), longer, report))
-        if found[-1][0] >= _ENOUGH:
+        tried.append((share_shown(report, shown), longer, report))
+        if tried[-1][0] >= _ENOUGH:
             break
-    _, chosen, report = found[-1] if found[-1][0] >= _ENOUGH else max(found, key=lambda one: one[0])
+    _, chosen, report = tried[-1] if tried[-1][0] >= _ENOUGH else max(tried, key=lambda one: one[0])
     return chosen, report
 
 
@@ -287,14 +287,14 @@ def _answer_over_time(made: Answer, report: Report, client: Client, whole: Repor
     keys = steps_of(asked.step, asked.first_on, asked.last_on)
     labels = [label_of(asked.step, key) for key in keys]
     groups = groups_of(whole, asked.by, shown) if asked.by else []
-    names, found = _lines(report, groups, keys, shown, zone)
+    names, values_of_lines = _lines(report, groups, keys, shown, zone)
     dashed: list[int] = []
-    series = [Series(name, values) for name, values in zip(names, found, strict=True)]
+    series = [Series(name, values) for name, values in zip(names, values_of_lines, strict=True)]
     if report.before is not None and not asked.by:
         first, last = before(asked.first_on, asked.last_on)
         _, was = _lines(report.before, (), steps_of(asked.step, first, last), shown, zone)
         values = [*was[0], *[Value(None, "–")] * len(keys)][: len(keys)]
-        series = [Series("This period", found[0]), Series("Before", values)]
+        series = [Series("This period", values_of_lines[0]), Series("Before", values)]
         dashed = [1]
     made.chart = over_time(asked.kind, labels, series, shown, dashed)
     made.chart_title = f"{shown.words} by {asked.step}" + (
@@ -313,7 +313,7 @@ def _answer_over_time(made: Answer, report: Report, client: Client, whole: Repor
         made.tables.append(replace(table, title=f"{shown.words} of the whole period"))
         say_of_groups(made, groups, whole)
     else:
-        say_of_time(made, report, dict(zip(keys, found[0], strict=True)))
+        say_of_time(made, report, dict(zip(keys, values_of_lines[0], strict=True)))
     made.tables.insert(0, Table(made.chart_title, heads, rows, [_began(key) for key in keys]))
 
 
@@ -437,14 +437,14 @@ def _by_country(groups: Sequence[Group], report: Report, shown: Shown) -> list[G
         row = together([row for row in rows if row is not None])
         return None if row is None or of is None else replace(row, is_partial=bool(of.rest.hidden))
 
-    found = [
+    regions = [
         Group((key,), in_words("region", key), now, whole([one.before for one in some], report.before))
         for key, some in several.items()
         if (now := whole([one.now for one in some], report)) is not None
     ]
-    found.sort(key=lambda group: (is_hidden(shown, group.now), -group.now.calls, group.name))
-    other = other_of(report, ("region",), shown, found)
-    return [*found, other] if other is not None else found
+    regions.sort(key=lambda group: (is_hidden(shown, group.now), -group.now.calls, group.name))
+    other = other_of(report, ("region",), shown, regions)
+    return [*regions, other] if other is not None else regions
 
 
 def _code_of(kind: str, value: str | None) -> str | None:

@@ -119,7 +119,7 @@ def choose(hand: Hand) -> None:
     hand.click(page.get_by_label("Delete after each call"))
     hand.button("Choose")
     expect(
-        page.get_by_text("Deletion will be requested for each later recording of this caller.")
+        page.get_by_text("Choice saved. CallPrivacy requests deletion of this caller's later recordings.")
     ).to_be_visible()
 
 

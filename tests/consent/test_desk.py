@@ -552,7 +552,7 @@ def test_without_twilio_it_explains(cast: Cast, dora: Browser) -> None:
     ("number", "words"),
     [
         ("hello", "Enter a valid phone number"),
-        (CALLER, "own number"),
+        (CALLER, "Enter the number of your own phone"),
         pytest.param("", "Enter your phone number", marks=pytest.mark.thorough),
     ],
 )

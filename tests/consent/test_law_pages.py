@@ -512,14 +512,14 @@ def test_who_does_not_see_every_change_puts_nothing_in_force_and_out_of_it(cast:
     assert "No decision changes" not in page.text
     assert "Put rules in force" not in page.text
     refused = browser.post(f"{url}activate/", said, follow=True)
-    assert "Leave it to an officer who has these clients" in refused.text
+    assert "Ask an officer with access" in refused.text
     assert not fresh(cast, row).is_active
 
     signed_in(cast.alice).post(f"{url}activate/", said)
     assert fresh(cast, row).is_active
     assert "Use shipped rules" not in browser.get("/law/packs/").text
     refused = browser.post("/law/packs/shipped/", {"reason": REASON}, follow=True)
-    assert "not granted to you: Dentist." in refused.text
+    assert "you do not have access to: Dentist." in refused.text
     assert fresh(cast, row).is_active
     make.grant(olga, cast.dentist)
     browser.post("/law/packs/shipped/", {"reason": REASON})

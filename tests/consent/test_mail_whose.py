@@ -237,7 +237,7 @@ def test_a_yes_from_a_shared_address_waits_and_a_person_is_picked(cast: Cast, al
     reply = waiting(cast)
     assert "Several callers have this address" in reply.why
     page = alice.get(where(reply)).text
-    assert "2 people gave the address" in page
+    assert "2 callers gave the sender's address" in page
     assert "Choose the sender." in alice.post(where(reply), {"writer": "1"}).text
     assert "Enter the phone number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
     with job_scope(agency_id=cast.acme.pk):
