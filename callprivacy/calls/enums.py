@@ -70,7 +70,7 @@ class PressPurpose(models.TextChoices):
     MEASURE = "measure", "Track and count"
     RECORD = "record", "Record"
     REVIEW = "review", "Play, read, listen live"
-    ANALYSE = "analyse", "Analyse the content"
+    ANALYSE = "analyse", "Analyze the content"
     CONTACT = "contact", "Contact"
     SHARE = "share", "Share or sell"
 

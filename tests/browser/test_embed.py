@@ -214,7 +214,7 @@ def test_the_form_works_under_a_policy_that_allows_nothing_inline(
         page.get_by_label("You may record my calls.").check()
         page.get_by_label("Your phone number").fill("12")
         button.click()
-        expect(page.get_by_role("status")).to_have_text(re.compile("Write a phone number"))
+        expect(page.get_by_role("status")).to_have_text(re.compile("Enter a phone number"))
         expect(page.get_by_label("Your phone number")).to_have_attribute("aria-invalid", "")
         page.get_by_label("Your phone number").fill("(415) 555-0133")
         button.click()
@@ -358,12 +358,12 @@ def test_in_europe_numbers_are_swapped_once_counting_is_agreed_to(
         page.goto(host.url + "/")
         page.get_by_label("You may record my calls.").check()
         page.get_by_label("Your phone number").fill("+49 30 901820")
-        page.get_by_role("button", name="I agree").click()
+        page.get_by_role("button", name="Agree to selected").click()
         expect(page.get_by_role("status")).to_contain_text("Recorded at")
         assert stranger.number() == PLAIN, "recording is not counting"
         page.get_by_label(re.compile("You may count my calls")).check()
         page.get_by_label("Your phone number").fill("+49 30 901820")
-        page.get_by_role("button", name="I agree").click()
+        page.get_by_role("button", name="Agree to selected").click()
         expect(page.locator("#number")).to_have_text(SWAPPED)
         page.reload()
         expect(page.locator("#number")).to_have_text(SWAPPED)
@@ -414,7 +414,7 @@ def test_the_privacy_signal_stops_the_swap_and_is_confirmed(
         assert stranger.number() == PLAIN
         page.get_by_label("You may record my calls.").check()
         page.get_by_label("Your phone number").fill("(415) 555-0136")
-        page.get_by_role("button", name="I agree").click()
+        page.get_by_role("button", name="Agree to selected").click()
         expect(page.get_by_role("status")).to_contain_text("Opt-Out Request Honored")
         page.goto(page.get_by_role("link", name="Receipt").get_attribute("href") or "")
         expect(page.get_by_role("heading", name="Sharing")).to_contain_text("Global Privacy Control")
@@ -524,7 +524,7 @@ def test_the_staffs_page_shows_the_form_and_sends_nothing(browser: Browser, site
         preview.get_by_label("Your phone number").fill("(415) 555-0199")
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.method))
-        preview.get_by_role("button", name="I agree").click()
+        preview.get_by_role("button", name="Agree to selected").click()
         expect(preview.get_by_role("status")).to_have_text("Preview: nothing is sent.")
         assert "POST" not in sent
         expect(page.locator("#snippet")).to_contain_text(host.key)

@@ -221,7 +221,7 @@ def see_what_was_found(hand: Hand) -> None:
 def make_tasks(hand: Hand) -> None:
     """Both proposals are ticked; they become tasks at the tracker, and leave the list."""
     page = hand.page
-    expect(page.get_by_text(re.compile("announce the recording before the call connects"))).to_be_visible()
+    expect(page.get_by_text(re.compile("announce recording before the call connects"))).to_be_visible()
     expect(page.get_by_text(re.compile("move the number to our phone menu"))).to_be_visible()
     hand.button("Create tasks for selected fixes")
     expect(page.get_by_text("2 tasks created for the tracker. Find them in the inbox.")).to_be_visible()

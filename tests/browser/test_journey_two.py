@@ -112,12 +112,12 @@ def choose(hand: Hand) -> None:
     page = hand.page
     hand.click(page.get_by_role("link", name="Choose how to stop recording this caller"))
     expect(
-        page.get_by_text("The withdrawal has taken effect in CallPrivacy. CallRail goes on recording")
+        page.get_by_text("The withdrawal has taken effect in CallPrivacy. CallRail keeps recording")
     ).to_be_visible()
     ways = page.get_by_role("radio")
     expect(ways).to_have_count(3)
     hand.click(page.get_by_label("Delete after each call"))
-    hand.button("Choose")
+    hand.button("Save choice")
     expect(
         page.get_by_text("Choice saved. CallPrivacy requests deletion of this caller's later recordings.")
     ).to_be_visible()
@@ -139,7 +139,7 @@ def carry(hand: Hand, step: str) -> None:
     hand.button("Save answer")
     hand.type("Receipt", f"Case 48213: {step}, seen on the account's page.")
     hand.tick("I checked the vendor's own page")
-    hand.button("It is done")
+    hand.button("Mark as done")
     expect(page.get_by_role("row").filter(has_text=step)).to_contain_text("Case 48213")
 
 
