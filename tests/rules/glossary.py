@@ -142,7 +142,7 @@ def _markdown(text: str) -> Iterator[tuple[int, str]]:
             yield number, re.sub(r"`[^`]*`|\]\([^)]*\)", " ", line)
 
 
-_READERS: Final = {
+READERS: Final = {
     ".html": _template,
     ".txt": _template,
     ".svg": _template,
@@ -154,13 +154,13 @@ _READERS: Final = {
 
 def hits(file: Path, *, comments: bool = False) -> Iterator[Hit]:
     """Each word of a file that the glossary replaces."""
-    reader = _READERS.get(file.suffix)
+    reader = READERS.get(file.suffix)
     if reader is None:
         return
     text = file.read_text(encoding="utf-8")
     for line, part in prose(text) if comments else reader(text):
         for word in (*_WORDS.finditer(part), *_SHAPES.finditer(part)):
-            yield Hit(str(file.relative_to(source.ROOT)), line, word[0], part.strip())
+            yield Hit(str(file.relative_to(source.ROOT, walk_up=True)), line, word[0], part.strip())
 
 
 def files(paths: list[str]) -> Iterator[Path]:
@@ -168,7 +168,7 @@ def files(paths: list[str]) -> Iterator[Path]:
     for path in paths:
         base = source.ROOT / path
         for file in sorted(base.rglob("*")) if base.is_dir() else [base]:
-            if file.is_file() and "migrations" not in file.parts and file.suffix in _READERS:
+            if file.is_file() and "migrations" not in file.parts and file.suffix in READERS:
                 yield file
 
 

@@ -14,7 +14,7 @@ import pytest
 from django.apps import apps
 
 from callprivacy.celery import app as celery
-from tests.rules import source
+from tests.rules import glossary, source
 
 _FIGURES: Final = tomllib.loads(Path(__file__).with_name("ratchet.toml").read_text(encoding="utf-8"))
 _LONG: Final = 400
@@ -48,6 +48,9 @@ def _counted() -> dict[str, int]:
         "largest_folder": max(Counter(file.parent for file in texts).values()),
         "repeated_class_names": sum(number > 1 for number in classes.values()),
         "dialect_in_names": sum(not _DIALECT.isdisjoint(_words(name)) for name in _names(nodes)),
+        "dialect_in_texts": sum(
+            1 for file in glossary.files([*source.CODE, "templates"]) for _ in glossary.hits(file)
+        ),
     }
 
 
@@ -85,6 +88,22 @@ def test_the_dialect_is_found_in_a_name() -> None:
 
     hits = {name for name in _names(nodes) if not _DIALECT.isdisjoint(_words(name))}
     assert hits == {"asked", "was_told", "isSaid"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "words"),
+    [
+        (".html", '<p title="Noted">{{ told }}</p><script>told</script>\n<p>Saved</p>', ["Noted"]),
+        (".py", '"""Nobody reads this."""\nsaid = "Somebody called."\n', ["Somebody", "Somebody called"]),
+        (".toml", 'told = "The duty ends."\n', ["duty"]),
+    ],
+)
+def test_the_dialect_is_found_in_what_is_read(
+    suffix: str, text: str, words: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / f"planted{suffix}"
+    file.write_text(text, encoding="utf-8")
+    assert [hit.word for hit in glossary.hits(file)] == words
 
 
 _COUNTED: Final = _counted()
