@@ -423,7 +423,7 @@ def test_second_factors_are_taken_away_by_two_and_the_person_is_told(cast: Cast)
         f"Alice asked for them to be taken away, {reset.asked_at.astimezone(zone):%-d %b %Y, %H:%M}" in asked
     )
     assert f"It may be decided until {reset.ends_at.astimezone(zone):%-d %b %Y, %H:%M}" in asked
-    assert "Somebody else has to agree" in alice.get(where).content.decode()
+    assert "Another person must approve" in alice.get(where).content.decode()
     alice.post(where, {"deed": "agree"})
     assert Authenticator.objects.exists(), "who asked does not agree with herself"
     assert signed_in(cast.mallory).post(where, {"deed": "agree"}).status_code == 404

@@ -413,7 +413,7 @@ def test_a_slow_provider_ends_in_time_and_says_what_to_do(
     found = come(Browser(), provider, key)
     assert time.monotonic() - began < 3
     assert found.status_code == 403
-    assert "did not answer us, or too late" in found.content.decode()
+    assert "did not answer in time" in found.content.decode()
     assert reasons(acme.acme) == ["no_answer"]
 
 
@@ -744,7 +744,7 @@ def test_nothing_by_which_one_signs_in_elsewhere_is_changed_from_there(
         found = ask(path)
         assert found.status_code == 302
         assert found["Location"] == "/accounts/sessions/"
-    assert "You came through your agency" in browser.get("/accounts/sessions/").content.decode()
+    assert "You signed in through your agency" in browser.get("/accounts/sessions/").content.decode()
 
 
 def test_sessions_that_began_elsewhere_are_neither_seen_nor_ended_from_there(

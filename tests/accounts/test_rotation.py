@@ -263,7 +263,7 @@ def test_the_last_who_manages_people_is_never_kept_out(cast: Cast) -> None:
         browser = Browser()
         assert sign_in(browser, "mallory@globex.example").status_code == 302
         assert browser.get("/clients/")["Location"] == f"{CHANGE}?next=%2Fclients%2F"
-        assert "Somebody else may know" in browser.get(CHANGE).content.decode()
+        assert "Disable this password?" in browser.get(CHANGE).content.decode()
         assert change(browser) == 302
         assert sign_in(browser, "mallory@globex.example", FRESH).status_code == 302
         assert is_in(browser)
@@ -327,7 +327,7 @@ def test_a_passkey_that_was_added_since_the_known_password_was_chosen_opens_noth
     assert f"{NOON - timedelta(days=1):%-d %b %Y}" in rows[2]["label"]
 
     carol.post(url)
-    assert "opens nothing alone any more and counts beside the new password: 1." in mailoutbox[-1].body
+    assert "may not be yours: 1. They no longer work alone" in mailoutbox[-1].body
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.get(action="person.password_known").details["keys"] == 1
     with job_scope(agency_id=cast.mallory.agency_id):

@@ -30,7 +30,7 @@ def _rows(membership: Membership) -> list[tuple[str, str]]:
 
 def _shown(browser: Browser) -> list[tuple[str, str]]:
     page = browser.get("/clients/").content.decode().split("<main")[1]
-    found = re.findall(r'row-link"[^>]*>(.*?)</a>.*?Needs you for">(.*?)</td>', page, re.DOTALL)
+    found = re.findall(r'row-link"[^>]*>(.*?)</a>.*?Open tasks">(.*?)</td>', page, re.DOTALL)
     return [
         (name, re.sub(r"<.*?>", "", why).replace("\xa0", " ").replace("&#x27;", "'")) for name, why in found
     ]
