@@ -411,7 +411,7 @@ def test_second_factors_are_taken_away_by_two_and_the_person_is_told(cast: Cast)
     bob = signed_in(cast.bob)
     assert is_in(bob)
     alice, carol = signed_in(cast.alice), signed_in(cast.carol)
-    assert "Who can agree: Carol" in alice.get(f"/people/{cast.bob.pk}/factors/").content.decode()
+    assert "People who can approve: Carol" in alice.get(f"/people/{cast.bob.pk}/factors/").content.decode()
     alice.post(f"/people/{cast.bob.pk}/factors/")
     with job_scope(agency_id=cast.acme.pk):
         reset = FactorReset.objects.get()
@@ -546,7 +546,7 @@ def test_an_agencys_limits_end_sessions_earlier(cast: Cast) -> None:
         sign_in(bob, BOB)
         sign_in(mallory, "mallory@globex.example")
         assert (
-            "after 15 minutes without use, and in any case 1 hours"
+            "after 15 minutes without use, and at the latest 1 hours"
             in bob.get("/accounts/sessions/").content.decode()
         )
         clock.move_to(start + timedelta(minutes=14))

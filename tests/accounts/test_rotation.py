@@ -263,7 +263,7 @@ def test_the_last_who_manages_people_is_never_kept_out(cast: Cast) -> None:
         browser = Browser()
         assert sign_in(browser, "mallory@globex.example").status_code == 302
         assert browser.get("/clients/")["Location"] == f"{CHANGE}?next=%2Fclients%2F"
-        assert "Disable this password?" in browser.get(CHANGE).content.decode()
+        assert "Someone else may know your password" in browser.get(CHANGE).content.decode()
         assert change(browser) == 302
         assert sign_in(browser, "mallory@globex.example", FRESH).status_code == 302
         assert is_in(browser)
