@@ -79,7 +79,7 @@ def _send(rows: list[Notification], details: Mapping[str, list[str]]) -> bool:
         "url": f"{settings.CALLPRIVACY_URL}{reverse('work:notifications')}",
     }
     mail = EmailMultiAlternatives(
-        subject="CallPrivacy: something waits for you",
+        subject="CallPrivacy: open items for you",
         body=render_to_string("work/email/news.txt", context),
         to=[user.email],
     )

@@ -300,7 +300,7 @@ def _stands(count: _Count, since: datetime | None, *, extended: bool) -> bool:
     if start > count._add(span) + timedelta(days=count.paused_days):
         count.why.append("The clock had run out before the person was asked what is meant.")
         return False
-    count.why.append(f"Since {_words(start)} the clock stands, until the person has said what is meant.")
+    count.why.append(f"Since {_words(start)} the clock is paused until the person clarifies the request.")
     return True
 
 

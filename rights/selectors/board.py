@@ -374,7 +374,7 @@ def clock_of(case: Case, *, zone: str, at: datetime) -> Clock:
     if case.client_answers:
         return Clock(None, "the client answers", "neutral", is_late=False)
     if case.stands:
-        return Clock(None, "the clock stands", "neutral", is_late=False)
+        return Clock(None, "the clock is paused", "neutral", is_late=False)
     if case.answer_by is None or case.answer_due_at is None:
         return Clock(None, "no day", "neutral", is_late=False)
     days = (case.answer_by - today(zone, at)).days

@@ -100,9 +100,9 @@ def test_nobody_changes_their_own_role_or_suspends_themselves(people: cast.Cast)
     browser = signed_in(people.carol)
     answer = browser.post(f"/people/{people.carol.pk}/role/", {"role": "analyst"})
     assert answer.status_code == 422
-    assert "nobody changes their own role" in answer.content.decode()
+    assert "you cannot change your own role" in answer.content.decode()
     answer = browser.post(f"/people/{people.carol.pk}/suspend/", follow=True)
-    assert "nobody changes their own role" in answer.content.decode()
+    assert "you cannot change your own role" in answer.content.decode()
     assert state_of(people.carol) == ("admin", "active")
 
 

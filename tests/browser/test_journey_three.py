@@ -205,7 +205,7 @@ def open_case(visitor: Visitor, reference: str) -> None:
     visitor.open(f"/requests/?client={SLUG}&state=all")
     page.get_by_role("row").filter(has_text=reference).get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}/"))
-    until(page, page.get_by_text("Looked through"))
+    until(page, page.get_by_text("Searched "))
 
 
 def client_agrees(visitor: Visitor, reference: str) -> None:

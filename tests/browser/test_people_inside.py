@@ -201,7 +201,7 @@ def see_off(visitor: Visitor, number: int) -> None:
     page = visitor.page
     visitor.open(f"/people/{number}/leaves/")
     expect(page.get_by_role("main")).to_contain_text("Badges and keys of doors")
-    page.get_by_role("button", name="See them off").click()
+    page.get_by_role("button", name="End access").click()
     expect(page.get_by_role("main")).to_contain_text(f"{NEWCOMER} has left")
 
 

@@ -113,7 +113,7 @@ def test_a_filter_that_cannot_be_read_is_not_answered_with_an_empty_trail(everyb
     record(everybody)
     page = signed_in(everybody.alice).get(reverse("dashboard:trail"), {"until": "9999-12-31"})
     assert "Nothing was looked for" in page.content.decode()
-    assert "Nothing was done" not in page.content.decode()
+    assert "Nothing was saved" not in page.content.decode()
 
 
 @pytest.mark.thorough

@@ -341,10 +341,10 @@ def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) ->
     answer(0, True, "Go ahead.")
     shown = browser.get(page).text
     assert "Go ahead." in shown
-    assert "has to agree first" not in shown
+    assert "must approve first" not in shown
     answer(1, False, "Not before 212-555-0101 was called.")
     shown = browser.get(page).text
-    assert "has to agree first" in shown
+    assert "must approve first" in shown
     assert "Go ahead." not in shown
     assert not DIGITS.search(shown)
     said = " ".join(shown[shown.index("The client’s last answer") :].split())
@@ -354,7 +354,7 @@ def test_a_later_no_of_the_client_counts_and_who_decides_reads_it(cast: Cast) ->
     assert "Not before [number] was called." in said
     assert not DIGITS.search(browser.get(f"/requests/{case.pk}/").text)
     refused = browser.post(page, fulfil)
-    assert (refused.status_code, "The client has to agree" in refused.text) == (422, True)
+    assert (refused.status_code, "The client must approve" in refused.text) == (422, True)
     answer(2, True, "Now you may.")
     with job_scope(agency_id=cast.acme.pk):
         last = Approval.objects.order_by("-answered_at").first()
@@ -593,7 +593,7 @@ def _approver(cast: Cast) -> Browser:
         pytest.param(
             ApprovalKind.TAKE_OVER,
             ["We have it, and answer the person", "It is not ours to answer"],
-            "If you have it, the request is yours: you answer the person",
+            "If you accept it, you answer the person",
             marks=pytest.mark.thorough,
         ),
     ],
@@ -633,7 +633,7 @@ def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
     browser = _approver(cast)
     with job_scope(agency_id=cast.acme.pk):
         row = Approval.objects.get()
-    assert "asks for your word" in browser.get(f"/requests/{case.pk}/").content.decode()
+    assert "asks for your approval" in browser.get(f"/requests/{case.pk}/").content.decode()
     with job_scope(agency_id=cast.acme.pk):
         link = links.address_of(Named(case.agency_id, case.client_id or 0, case.submission_id))
     letter = asking.Office(cast).does(

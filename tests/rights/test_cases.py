@@ -396,7 +396,7 @@ def test_the_pages_of_the_clock_say_what_still_has_to_be_told_and_ask_when_the_a
     )
     assert answer.headers["Location"] == f"{page}letters/?letter=extension"
     shown = browser.get(page).content.decode()
-    assert "only once the person is told" in shown
+    assert "starts when the person is notified" in shown
     assert f"{page}extend/" not in shown
 
     browser.post(f"{page}clock/", {"words": "Which calls do you mean?"})

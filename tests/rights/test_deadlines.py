@@ -205,7 +205,7 @@ class TestThePausedClock:
     def test_sets_no_day_while_it_stands(self) -> None:
         found = deadlines_of("uk_gdpr", "access", MARCH, LONDON, standing_since=days(4))
         assert (found.stands, found.answer_by, shown(found.extend_before)) == (True, None, "2026-04-07")
-        said = "Since Monday 9 March 2026 the clock stands, until the person has said what is meant."
+        said = "Since Monday 9 March 2026 the clock is paused until the person clarifies the request."
         assert said in found.why
 
     def test_does_not_stand_once_it_has_run_out(self) -> None:

@@ -620,4 +620,4 @@ def test_the_page_of_lifting_and_the_case_say_what_waits(cast: Cast, office: Off
     page = browser.get(f"/clients/dentist/holds/{hold.pk}/lift/")
     assert (page.context["falls"].asked, page.context["falls"].people) == (1, 1)
     case = asking.case_of(submission, Ask.DELETE)
-    assert "It is erased by itself once nothing does." in browser.get(f"/requests/{case.pk}/").text
+    assert "It is erased automatically once neither applies." in browser.get(f"/requests/{case.pk}/").text

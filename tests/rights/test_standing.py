@@ -125,10 +125,10 @@ def test_of_a_clock_that_stands_nobody_says_that_it_is_late(
 ) -> None:
     stopped = stop(office, british)
     assert (stopped.law, stopped.answer_by, stopped.answer_due_at) == ("uk_gdpr", None, None)
-    assert "the clock stands" in " ".join(stopped.laws[0]["counted"])
+    assert "the clock is paused" in " ".join(stopped.laws[0]["counted"])
     assert late(cast, british) == set()
     line = board.line_of(stopped, zone="UTC", at=LATER)
-    assert (line.state, line.clock.words) == ("Clock stopped", "the clock stands")
+    assert (line.state, line.clock.words) == ("Clock stopped", "the clock is paused")
     with job_scope(agency_id=cast.acme.pk):
         rows = board.cases_of([cast.dentist.pk], with_own=False)
         assert not board.running(rows).exists()
@@ -282,10 +282,10 @@ def test_the_pages_of_a_case_that_stands_name_no_day(cast: Cast) -> None:
     browser, page = signed_in(cast.alice), f"/requests/{case.pk}/"
     browser.post(f"{page}clock/", {"words": "Which calls do you mean?"})
     shown = browser.get(page).content.decode()
-    assert "the clock stands" in shown
-    assert "no law sets a day" not in shown
-    assert "the clock stands" in browser.get("/requests/").content.decode()
-    assert "the clock stands" in browser.get(f"{page}extend/").content.decode()
+    assert "the clock is paused" in shown
+    assert "no statutory deadline" not in shown
+    assert "the clock is paused" in browser.get("/requests/").content.decode()
+    assert "the clock is paused" in browser.get(f"{page}extend/").content.decode()
     answer = browser.post(
         f"{page}extend/", {"ground": "complexity", "words": "Many calls, at two companies."}, follow=True
     )
@@ -300,4 +300,4 @@ def test_the_page_of_a_case_that_stands_by_some_laws_names_the_others_day(cast: 
         f"{page}clock/", {"words": "Which calls do you mean?"}, follow=True
     ).content.decode()
     assert "since not every clock stands" in answer
-    assert "The clock stands by some laws only" in browser.get(page).content.decode()
+    assert "The clock is paused under some laws only" in browser.get(page).content.decode()

@@ -196,9 +196,9 @@ def test_a_refusal_that_names_no_number_waits_for_one_and_is_not_said_to_count(
     assert kinds.keys().isdisjoint({"marketing_stopped", "took_effect", "passed_on", "not_recorded"})
     assert case.took_effect_at is None
     page = signed_in(cast.alice).get(f"/requests/{case.pk}/").text
-    assert "Nothing was stopped: no number is known" in page
+    assert "Nothing was stopped because no number is known" in page
     may_be_named = not by_agency and ask is not Ask.DO_NOT_TRACK
-    assert ("say there whose calls are meant" in page) is may_be_named
+    assert ("choose the caller" in page) is may_be_named
     assert "This client has left" not in page
 
 

@@ -351,12 +351,12 @@ def test_the_page_says_that_they_are_told_once_the_hold_ends(cast: Cast, office:
     hold = placed(cast)
     case = of_case(erased(cast, office))
     page = signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
-    assert "are told once no hold keeps anything of the person" in page
+    assert "are notified once no legal hold covers" in page
     assert "CallRail" not in page
     lifted(cast, hold)
     beat(cast)
     page = signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
-    assert "are told once no hold keeps" not in page
+    assert "are notified once no legal hold covers" not in page
     assert "CallRail" in page
 
 

@@ -150,7 +150,7 @@ def test_who_called_without_a_number_takes_the_copy_after_a_code_to_the_address_
     withheld = str(identity_of(case, IdentityKind.WITHHELD).pk)
     assert do(browser, where, "code", identity=withheld, way="text").status_code == 404, "nobody has found it"
     shown = signed_in(cast.alice).get(f"/requests/{case.pk}/identities/{withheld}/").text
-    assert "a•••@people.example, which the person named" in shown
+    assert "a•••@people.example, which the person gave" in shown
     found_by_staff(cast, case, call)
     asking.search(case.submission, at=NOON)
     assert (
@@ -212,10 +212,10 @@ def test_a_package_that_nobody_could_open_is_not_decided(cast: Cast, call: Call)
     found_by_staff(cast, case, call)
     later = NOON + timedelta(minutes=5)
     asking.search(case.submission, at=later)
-    assert "Nobody could fetch the package" in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    assert "No one could download the package" in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
     office, now = asking.Office(cast), asking.case_of(case.submission, Ask.COPY)
     said = {"case": now, "ground": "", "words": "", "at": later}
-    with pytest.raises(deciding.NotProvenError, match="Nobody could fetch the package"):
+    with pytest.raises(deciding.NotProvenError, match="No one could download the package"):
         office.does(deciding.decide, decided=Decided.FULFIL, **said)
     asking.prove(case.submission, at=later)
     asking.search(case.submission, at=later)
@@ -230,7 +230,7 @@ def test_the_named_address_opens_nothing_where_no_call_was_found(cast: Cast, cal
         assert Identity.objects.get(pk=withheld.pk).state == IdentityState.PROVEN
         assert openers.openers_of(case.submission) == []
     asking.search(case.submission, at=NOON)
-    with pytest.raises(deciding.NotProvenError, match="Nobody could fetch the package"):
+    with pytest.raises(deciding.NotProvenError, match="No one could download the package"):
         asking.Office(cast).does(
             deciding.decide, case=asking.case_of(case.submission, Ask.COPY), decided=Decided.FULFIL,
             ground="", words="", at=NOON,
@@ -266,7 +266,7 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
     found_by_staff(cast, case, call)
     asking.search(case.submission, at=NOON)
     shown = signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
-    assert "A call whose number was withheld" in shown
+    assert "A call without caller ID" in shown
     assert "Nothing of this person was found" not in shown
     with job_scope(agency_id=cast.acme.pk):
         recording = Recording.objects.get(call_id=call.pk)
@@ -282,7 +282,7 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
         assert Event.objects.filter(action="call.erased_for_person").count() == 1
         stays, gone = letters.facts_of(done)["stays"], letters.facts_of(done)["done"]
     assert vault.recording_keys(cast.dentist.pk, [recording.pk]) == {}
-    assert "stays as a count" in stays
+    assert "remains in counts" in stays
     assert "Recordings: 1" in gone
     assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
@@ -444,7 +444,7 @@ def test_staff_say_whose_calls_a_proven_mail_address_stands_for(cast: Cast, call
     case, identity = by_mail(cast)
     page = f"/requests/{case.pk}/identities/{identity.pk}/"
     browser = signed_in(cast.alice)
-    assert "A mailbox says nothing of a phone" in browser.get(page).text
+    assert "An email address does not identify a phone number" in browser.get(page).text
     said = {
         "caller": f"http://x/clients/dentist/callers/{hers.caller_id}/",
         "seen": "The invoice names both.",

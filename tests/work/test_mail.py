@@ -69,7 +69,7 @@ def test_one_message_a_person_with_kinds_and_a_link_to_the_notifications(cast: C
 
     [message] = mail.outbox
     assert message.to == [cast.alice.user.email]
-    assert message.subject == "CallPrivacy: something waits for you"
+    assert message.subject == "CallPrivacy: open items for you"
     assert message.body == (
         "New for you at Acme:\n\n"
         f"- {waiting.EVENTS_TITLE}\n- {waiting.LIMIT_TITLE}\n\n"
