@@ -358,7 +358,7 @@ def test_a_wrong_filter_lists_nothing_and_says_so(cast: Cast, asked: dict[str, s
 
     page = signed_in(cast.bob).get("/calls/", asked).content.decode()
 
-    assert "Nothing was looked for" in page
+    assert "Filter not applied" in page
     assert "•••" not in page
 
 

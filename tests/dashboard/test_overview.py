@@ -95,11 +95,11 @@ def test_a_new_agency_is_led_to_its_first_client() -> None:
 
     page = browser.get("/overview/").content.decode()
 
-    assert "Begin with your first client" in page
+    assert "Start with your first client" in page
     assert 'href="/clients/new/"' in page
     assert "Calls in four weeks" not in page
     make.client(fresh, "Bakery")
-    assert "Begin with your first client" not in browser.get("/overview/").content.decode()
+    assert "Start with your first client" not in browser.get("/overview/").content.decode()
 
 
 def test_the_number_of_queries_does_not_grow_with_clients(

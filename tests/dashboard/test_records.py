@@ -136,7 +136,7 @@ def test_the_page_offers_to_confirm_what_has_stood_for_a_month(cast: Cast) -> No
                 taken_by_id=cast.alice.user_id, taken_at=now - timedelta(days=days),
             )  # fmt: skip
         page = alice.get("/programme/records/").content.decode()
-        assert ("Confirm that they still stand" in page) is says
+        assert ("Confirm they are current" in page) is says
         assert "Keep a snapshot" not in page
 
 
