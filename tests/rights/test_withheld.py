@@ -212,7 +212,9 @@ def test_a_package_that_nobody_could_open_is_not_decided(cast: Cast, call: Call)
     found_by_staff(cast, case, call)
     later = NOON + timedelta(minutes=5)
     asking.search(case.submission, at=later)
-    assert "No one could download the package" in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    assert (
+        "No one could download the package" in signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    )
     office, now = asking.Office(cast), asking.case_of(case.submission, Ask.COPY)
     said = {"case": now, "ground": "", "words": "", "at": later}
     with pytest.raises(deciding.NotProvenError, match="No one could download the package"):
