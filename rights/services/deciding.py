@@ -310,9 +310,9 @@ def _check_opened(case: Case) -> None:
     """A package is taken after a code alone: where none could go anywhere, it would lie there until it ends."""
     if StepKind.PACK in _STEPS.get(Ask(case.asks), ()) and not openers.openers_of(case.submission):
         raise NotProvenError(
-            "No one could download the package: a code opens it, and no number or email address is verified, nor was one"
-            " named for the answer. Have a number proven; or refuse it with the ground that fits, and ask for a new"
-            " request that names an e-mail address."
+            "No one could download the package: a code opens it, but no number or email address is verified, and"
+            " none was given for the answer. Verify a number, or refuse on the ground that fits and ask for a new"
+            " request with an email address."
         )
 
 

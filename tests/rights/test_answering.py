@@ -588,7 +588,7 @@ def _approver(cast: Cast) -> Browser:
         (
             ApprovalKind.APPROVE,
             ["Yes, do it", "No, or do it otherwise"],
-            "With a yes Acme may do it.",
+            "If you approve, Acme may do it.",
         ),
         pytest.param(
             ApprovalKind.TAKE_OVER,

@@ -284,7 +284,7 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
         assert Event.objects.filter(action="call.erased_for_person").count() == 1
         stays, gone = letters.facts_of(done)["stays"], letters.facts_of(done)["done"]
     assert vault.recording_keys(cast.dentist.pk, [recording.pk]) == {}
-    assert "remains in counts" in stays
+    assert "stays as a count" in stays
     assert "Recordings: 1" in gone
     assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 

@@ -53,9 +53,7 @@ class OwnRightsError(ValueError):
     """A person tried to change what they may do themselves."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Ask another admin or compliance officer: you cannot change your own role or grants."
-        )
+        super().__init__("Ask another admin or officer: you cannot change your own role or grants.")
 
 
 class RoleAboveError(ValueError):
