@@ -206,7 +206,7 @@ def test_who_sent_a_form_that_was_refused_stands_at_what_is_to_be_mended(
             form.locator("button[type=submit]").first.click()
 
             expect(page).to_have_title(re.compile("^Error: "))
-            expect(page.locator("main").get_by_role("alert").first).to_contain_text("Nothing was done.")
+            expect(page.locator("main").get_by_role("alert").first).to_contain_text("Nothing was saved.")
             first = page.locator("main [aria-invalid=true]").first
             expect(first).to_be_focused()
             expect(first).to_be_in_viewport()

@@ -135,9 +135,9 @@ def test_a_refused_form_says_so_above_its_fields() -> None:
 
     assert "data-refused" not in untouched
     assert refused.count("data-refused") == whole.count("data-refused") == 1
-    assert refused.index("Nothing was done. Mend what is marked below.") < refused.index("<input")
+    assert refused.index("Nothing was saved. Correct the marked fields.") < refused.index("<input")
     assert "No two of them." in whole
-    assert "Mend what is marked" not in whole
+    assert "Nothing was saved" not in whole
 
 
 def test_a_form_that_is_laid_out_by_hand_says_so_too() -> None:
