@@ -132,9 +132,9 @@ class IdentityState(models.TextChoices):
     """How far an identity is; only proven ones are answered."""
 
     CLAIMED = "claimed", "Claimed"
-    PROVEN = "proven", "Proven"
-    DOUBTFUL = "doubtful", "A person looks at it"
-    REFUSED = "refused", "Not proven"
+    PROVEN = "proven", "Verified"
+    DOUBTFUL = "doubtful", "Under review"
+    REFUSED = "refused", "Not verified"
 
 
 class ProofKind(models.TextChoices):

@@ -72,7 +72,7 @@ def say_no_again(*, client: Client, purpose: Purpose, at: datetime, limit: int) 
         Said(
             purpose=purpose,
             kind=EventKind.WITHDRAWN,
-            channel=Channel.OFFICER,
+            channel=Channel.IMPORT,
             # As sure as what the vault remembers: how it was said is lost with the rows that said it.
             strength=Strength.C,
             happened_at=max(since[caller_id][purpose], state_since),

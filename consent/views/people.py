@@ -219,7 +219,7 @@ def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str)
     if not count:
         messages.info(request, "This entry was saved already.")
     elif kind == EventKind.WITHDRAWN:
-        messages.success(request, "Opt-out saved. It is being sent to every vendor that holds the number.")
+        messages.success(request, "Opt-out saved and in force. The steps for each vendor are on the withdrawal’s page.")
     elif against:
         messages.warning(request, f"Consent saved. {against}")
     else:

@@ -129,7 +129,7 @@ class OutsideForm(_People):
     file = forms.FileField(
         label="The certificate",
         required=False,
-        help_text="A PDF or a picture of it, up to 8 MB. It is sealed as it arrives, and leaves with the proof.",
+        help_text="A PDF or a picture of it, up to 8 MB. It is encrypted as it arrives and deleted with the proof.",
         error_messages={"empty": "The file is empty."},
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )

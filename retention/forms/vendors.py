@@ -33,7 +33,7 @@ class AccessForm(forms.Form):
     key = LineField(
         label="Key of the interface",
         max_length=128,
-        help_text="Made in CallRail under Settings, API keys. It is sealed at once and never shown again.",
+        help_text="Made in CallRail under Settings, API keys. It is encrypted at once and never shown again.",
         widget=forms.PasswordInput({"autocomplete": "off"}),
     )
 

@@ -229,13 +229,13 @@ class _Change:
         """What an empty field means; None where there must be a number."""
         if self.client is not None:
             days = kept.resolve(self._levels().with_own(self.category, None))[self.category].days
-            return f"Leave it empty to keep it as the agency does: {days:,} days now."
+            return f"Leave it empty for the inherited period: {days:,} days now."
         if self.category is Category.CALL:
             return None
         days = kept.resolve(self._levels().with_house(self.category, None))[self.category].days
         if categories.ABOUT[self.category].days is None:
             return f"Leave it empty to keep it as long as the call record: {days:,} days now."
-        return f"Leave it empty to keep it for {days:,} days, as where nobody says."
+        return f"Leave it empty for the default: {days:,} days."
 
     def _may_go_on(self, form: PolicyForm, shown: Proposal) -> bool:
         """Whether it can be proposed at all; else the form says why not."""

@@ -66,7 +66,7 @@ class NewForm(forms.Form):
         required=False,
         max_length=40,
         widget=forms.TextInput({"autocomplete": "off", "inputmode": "tel"}),
-        help_text="The number whose calls are meant. It is sealed at once; nothing is shown before it is proven.",
+        help_text="The number whose calls are meant. It is encrypted at once; nothing is shown before it is verified.",
     )
     email = EmailLineField(
         label="E-mail address of the person",
@@ -81,7 +81,7 @@ class NewForm(forms.Form):
     words = _text(
         "What the person said or wrote",
         required=False,
-        help_text="In the person's own words. It is sealed.",
+        help_text="In the person's own words. It is stored encrypted.",
     )
     on_behalf = forms.ChoiceField(label="Who asks", choices=OnBehalf.choices, initial=OnBehalf.SELF)
     is_minor = forms.BooleanField(label="It is about a minor", required=False)
@@ -200,7 +200,7 @@ class AssignForm(forms.Form):
 class NoteForm(forms.Form):
     """A note for the others who work on the case."""
 
-    words = _text("Note", rows=3, help_text="For your colleagues; the person never sees it. It is sealed.")
+    words = _text("Note", rows=3, help_text="For your colleagues; the person never sees it. It is stored encrypted.")
 
 
 class TaskForm(forms.Form):

@@ -106,7 +106,7 @@ class DecideForm(forms.Form):
         required=False,
         max_length=1000,
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
-        help_text="Needed for a correction. It is sealed with the request; the person does not read it.",
+        help_text="Needed for a correction. It is stored encrypted; the person does not read it.",
     )
     beyond_floor = forms.BooleanField(
         label="Erase also what only a law wants kept",
@@ -228,7 +228,7 @@ class JudgeForm(forms.Form):
         min_length=SHORTEST,
         max_length=1000,
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
-        help_text="In a sentence, without numbers. It is sealed.",
+        help_text="In a sentence, without numbers. It is stored encrypted.",
     )
     arrived_on = DayField(
         label="When it came in",
@@ -297,7 +297,7 @@ class OlderForm(forms.Form):
         min_length=SHORTEST,
         max_length=1000,
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
-        help_text="In a sentence, without numbers. It is sealed.",
+        help_text="In a sentence, without numbers. It is stored encrypted.",
     )
 
     def __init__(self, *args: Any, shown_from: date, **kwargs: Any) -> None:
@@ -325,7 +325,7 @@ class CallerForm(forms.Form):
         min_length=SHORTEST,
         max_length=1000,
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
-        help_text="In a sentence, without numbers. It is sealed.",
+        help_text="In a sentence, without numbers. It is stored encrypted.",
     )
 
     def clean_caller(self) -> UUID:

@@ -289,7 +289,7 @@ def _ticket(
     said = "".join(f"- {line}\n" for line in corrected)
     return (
         f"To {name}\n\nA person whose data {client.legal_name} gave to you {_SAID[about]}, and tell us when it is done."
-        f"\n\nPerson: [the number is on the page of case {case.reference}; open it there]\n"
+        f"\n\nPerson: [insert the number: reveal it on the page of request {case.reference}]\n"
         + (f"\nWhat is corrected, as the person is told it:\n{said}\n" if said else "")
         + f"Our reference: {case.reference}\n"
         + (f"\nHow it is done with you: {how}\n" if how else "")

@@ -83,7 +83,7 @@ def ask_client(request: StaffRequest, question: _Question, form: AskForm) -> str
         at=request.at,
         is_vouched=said["is_vouched"],
     )
-    return "The mail leaves within a minute. The clock runs on meanwhile."
+    return "The email is being sent. The deadline still runs."
 
 
 def _find(case: Case, approval_id: UUID) -> Approval:

@@ -426,7 +426,7 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
 def close(request: StaffRequest, case: Case, _: Any) -> str:
     """The person has the answer."""
     deciding.close(case=case, by=request.actor, at=request.at)
-    return f"Closed: the person has the answer. The record stays for {ends.kept_for(case):,} days."
+    return f"Closed. The answer was sent. The record stays for {ends.kept_for(case):,} days."
 
 
 def _restricted(request: StaffRequest, case: Case) -> Case | HttpResponse:

@@ -144,7 +144,7 @@ def send_letter(request: StaffRequest, case: Case) -> HttpResponse:
         form.add_error("way", str(error))
         return _page(request, case, LetterForm(letters=choices), form, status=422)
     if letter.way == LetterWay.MAIL:
-        messages.success(request, "The letter leaves within a minute.")
+        messages.success(request, "The letter is being sent.")
         return redirect("rights:case", case.pk)
     next_ = " Close the request next." if progress.answer(case).may_close and case.closed_at is None else ""
     if letter.way == LetterWay.POST:

@@ -58,7 +58,7 @@ def test_delete_my_data(visitor: Visitor) -> None:
         client_agrees(visitor, gone)
         shown = decide(visitor, gone, "Fulfilled", "At Harbor Dental")
         assert "What stays" in shown
-        answer(visitor, gone, "Your data are erased")
+        answer(visitor, gone, "Your deletion request")
 
     visitor.open(f"/calls/?client={SLUG}")
     expect(visitor.page.get_by_role("row").filter(has_text="+44")).to_have_count(0)
@@ -323,4 +323,4 @@ def answer(visitor: Visitor, reference: str, subject: str) -> None:
     mail_about(visitor, f"{subject}: request {reference}")
     open_case(visitor, reference)
     page.get_by_role("button", name="Close request").click()
-    expect(page.get_by_text("Closed: the person has the answer")).to_be_visible()
+    expect(page.get_by_text("Closed. The answer was sent.")).to_be_visible()

@@ -266,7 +266,7 @@ def test_databases_that_were_carried_by_a_dump_shut_the_house_until_it_is_made_g
         said = operator.do("after_restore")
 
         assert "Epoch" not in said
-        assert "Taken out: nothing." in said
+        assert "Removed or recorded again: nothing." in said
         assert lineage.lineage() is Lineage.SAME
         house.writes()
         house.seal()

@@ -392,7 +392,7 @@ def test_an_officer_gives_the_key_on_the_page_and_takes_it_back(cast: Cast) -> N
     way = connect(cast.dentist, "callrail")
     browser = signed_in(cast.alice)
     url = f"/clients/dentist/copies/{way.pk}/"
-    assert "no key is kept" in browser.get("/clients/dentist/copies/").content.decode()
+    assert "no key saved" in browser.get("/clients/dentist/copies/").content.decode()
 
     refused = browser.post(url, {"account": "a/b", "company": "", "key": CALLRAIL_KEY})
     assert "letters and digits" in refused.content.decode()
@@ -403,7 +403,7 @@ def test_an_officer_gives_the_key_on_the_page_and_takes_it_back(cast: Cast) -> N
     )
 
     page = browser.get("/clients/dentist/copies/").content.decode()
-    assert "Forget the key" in page
+    assert "Delete the key" in page
     assert CALLRAIL_KEY not in page
     browser.post(url + "close/")
     assert row(way).secret is None

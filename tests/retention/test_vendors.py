@@ -270,7 +270,7 @@ def test_the_page_lists_copies_and_asks_only_under_an_instruction(cast: Cast) ->
     url = "/clients/dentist/copies/"
 
     page = browser.get(url).content.decode()
-    assert "Still there" in page
+    assert "Not confirmed deleted" in page
     assert "No instruction is recorded" in page
     assert RE not in page
     browser.post(url + "ask/", {"leftover": [str(recording.pk)]})
@@ -283,7 +283,7 @@ def test_the_page_lists_copies_and_asks_only_under_an_instruction(cast: Cast) ->
     browser.post(url + "gone/", {"leftover": [str(recording.pk)]})
 
     assert left(client).state == LeftoverState.GONE
-    assert "No vendor is known to have more" in browser.get(url).content.decode()
+    assert "No copies at vendors" in browser.get(url).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.filter(action="leftovers.noted_gone").count() == 1
 

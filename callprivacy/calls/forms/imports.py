@@ -52,7 +52,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label="File",
         help_text="CSV in UTF-8 with one line of column names, or JSON as an array of calls; plain or gzip, up to "
-        "1 GB. It is sealed as it arrives and deleted when it has been read.",
+        "1 GB. It is encrypted as it arrives and deleted once it is read.",
         error_messages={
             "required": "Choose a file of at most 1 GB.",
             "empty": "The file is empty. Export it again.",

@@ -100,7 +100,7 @@ class AccessForm(forms.Form):
             self.fields[name].label, self.fields[name].help_text = said.label, said.help
             self.shapes[name] = said.shape
         kept = " Empty keeps the one that is there, for the same calls." if has_secret else ""
-        self.fields["secret"].help_text += f"{kept} It is sealed at once and never shown again."
+        self.fields["secret"].help_text += f"{kept} It is encrypted at once and never shown again."
         if provider == "invoca":
             del self.fields["only_known"]  # its list does not say which number was dialled
 

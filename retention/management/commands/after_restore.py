@@ -1,4 +1,4 @@
-"""Take out of a restored database what was erased since, and let everybody work again."""
+"""Remove from a restored database what was deleted since the dump, and let web and worker start."""
 
 import os
 import subprocess
@@ -17,6 +17,8 @@ from callprivacy.audit.services.lineage import Lineage
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from retention.services import restoring
+
+_LABELS = {"noes": "withdrawals", "restricted": "restrictions", "held": "legal holds", "own": "agency records"}
 
 
 class Command(OwnCommand):
@@ -59,8 +61,8 @@ class Command(OwnCommand):
         with Progress("Looked at", out=self.stderr) as progress:
             removed = restoring.take_out(at=timezone.now(), step=progress.step)
         restoring.made_good(found=removed, at=timezone.now())
-        said = ", ".join(f"{count:,} {name}" for name, count in asdict(removed).items() if count)
-        self.stdout.write(f"Taken out: {said or 'nothing'}. Web, worker and beat may start.")
+        listed = ", ".join(f"{count:,} {_LABELS.get(name, name)}" for name, count in asdict(removed).items() if count)
+        self.stdout.write(f"Removed or recorded again: {listed or 'nothing'}. Web, worker and beat may start.")
 
     def _look_first(self, found: Lineage, options: dict[str, Any]) -> None:
         """
