@@ -6,8 +6,6 @@ of one fact alone does not tell is told in no other list (docs/adr/0152). What c
 own, whose cells are put together from those of the lists of calls, so that no caller's part follows (docs/adr/0152).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The words of reports. Their values are what addresses, files and rows hold."""
 
-from __future__ import annotations
-
 from enum import IntEnum, StrEnum
 from typing import Final
 

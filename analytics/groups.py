@@ -13,8 +13,6 @@ Where groups are to tell a sum (`Amounts`), "at least k callers" means in all th
 Calls whose caller is not known count as calls of nobody: they never help a group to its k.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +85,7 @@ class Amounts:
         found: Flags = (total + withheld == 0) | ((people >= k) & is_wide)
         return found
 
-    def among(self, calls: Flags) -> Amounts:
+    def among(self, calls: Flags) -> "Amounts":
         """Those of some of the calls."""
         return Amounts(self.of[calls], self.p)
 

@@ -10,8 +10,6 @@ installed, else our own: Canonne, Kamath and Steinke, "The Discrete Gaussian for
 algorithms 1 and 2.
 """
 
-from __future__ import annotations
-
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence

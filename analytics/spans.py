@@ -5,8 +5,6 @@ An hour begins where the client's clock shows a full one, or is set: nights of a
 zones half an hour away have hours that begin at half past of UTC.
 """
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta

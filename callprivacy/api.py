@@ -1,7 +1,5 @@
 """The interface for programs, put together out of the apps' routers, and the page that describes it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required

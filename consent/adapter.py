@@ -4,8 +4,6 @@ How django-anymail hands over what a mail provider brought or tells: its webhook
 Mail that comes in is an inbound event. What became of a letter that went out through the provider is a tracking event.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.conf import settings

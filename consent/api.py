@@ -6,8 +6,6 @@ come from the database alone. Valkey only counts how much is asked: while it is 
 so, and is the same. What protects a person is taken however much was asked before.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -4,8 +4,6 @@ The words of consent. Their values are what files, the API and the ledger hold.
 The engine, the law and the matcher know these and no model.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.db import models

@@ -1,7 +1,5 @@
 """What of consent may wait for a person; `ready()` makes the kinds known. Each concern registers its own."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from callprivacy.accounts.enums import AgencyRight

@@ -6,8 +6,6 @@ else happens, also what cannot happen, leads on without a recording. `walk` trie
 what a menu would do wrong; the page that shows a menu to people runs on the same two functions.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -103,7 +101,7 @@ class State:
         return f"{self.step}:{self.language}:{self.asked}"
 
     @classmethod
-    def unpacked(cls, text: str, *, known: bool) -> State:
+    def unpacked(cls, text: str, *, known: bool) -> "State":
         """The state that `packed` wrote down."""
         step, language, asked = text.split(":")
         return cls(Step(step), Language(language), int(asked), known)

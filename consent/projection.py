@@ -6,8 +6,6 @@ changes a yes or a no, and what was said of a single call changes nothing beyond
 showed whose it is, or one to sharing that was not asked twice) lifts no no that stands at its moment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Protocol

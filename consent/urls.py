@@ -1,7 +1,5 @@
 """Addresses of consent: the dashboard's pages, and the public doors of callers and vendors."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path

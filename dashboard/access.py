@@ -1,7 +1,5 @@
 """Who may do what is done for the house as a whole, and who sees a client's binders of proof."""
 
-from __future__ import annotations
-
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import CLIENT_SIDE, AgencyRight
 from callprivacy.accounts.models import Membership

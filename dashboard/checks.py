@@ -1,7 +1,5 @@
 """What `check --deploy`, and with it every release, looks at in the settings of an installation in public."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

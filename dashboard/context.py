@@ -1,7 +1,5 @@
 """What the frame around every page shows: the entries, the clients, the bell."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -87,7 +85,7 @@ class Frame:
         return self._asked or str(self.request.session.get(CHOSEN, ""))
 
     @cached_property
-    def _held(self) -> _Held:
+    def _held(self) -> "_Held":
         return _permissions(self.membership, self.slug or self._chosen, at=self.request.at)
 
     @cached_property

@@ -6,8 +6,6 @@ changes. Computed in the scope of the agency's job, for what a person may see is
 or something waits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ name, and methods that no page knows. Neither has a session or asks a database f
 place of a page whose statement the database cut off, and at an address that takes a form and is opened as a page.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final, cast
 

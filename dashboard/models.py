@@ -4,8 +4,6 @@ How duties stand, as the job found them; the records of processing and what a pe
 Nobody sets a duty by hand: row security lets only jobs write how one stands.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 

@@ -5,8 +5,6 @@ The sidebar, the tabs, the sections, the breadcrumbs, the client switcher and th
 A page claims the addresses that begin with its own, so that only the exceptions are named.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache

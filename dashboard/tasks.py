@@ -1,7 +1,5 @@
 """What the dashboard does behind the page."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

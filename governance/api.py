@@ -2,8 +2,6 @@
 The door of badge systems: who passed, in or out, under a key of the site's own. The same event twice is one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps

@@ -1,7 +1,5 @@
 """The words of the programme: vendors, breaches, training, premises."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.db import models

@@ -5,8 +5,6 @@ A draft names what is known, and says plainly what is not known yet; a person re
 an authority has the parts of GDPR article 33(3), in their order; a later one (33(4)) says first what is new since.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -68,12 +66,12 @@ class Known:
     parts: dict[str, str]
 
     @classmethod
-    def of(cls, facts: Facts) -> Known:
+    def of(cls, facts: Facts) -> "Known":
         """What these facts say."""
         return cls(facts.told_at.isoformat(), dict(_said(facts)))
 
     @classmethod
-    def from_json(cls, text: str) -> Known:
+    def from_json(cls, text: str) -> "Known":
         """What `as_json` wrote."""
         raw = json.loads(text)
         return cls(raw["told_at"], raw["parts"])

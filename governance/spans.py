@@ -5,8 +5,6 @@ The nearest hours count: the badge's own for that room, then the room's, then th
 hours of its own, then the site's. A badge that may come at any hour is bound by its own hours alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -27,7 +25,7 @@ class Span:
     closes: time
 
     @classmethod
-    def of(cls, row: Site | DoorHours) -> Span:
+    def of(cls, row: Site | DoorHours) -> "Span":
         """The hours of a row."""
         return cls(tuple(sorted(row.weekdays)), row.opens, row.closes)
 

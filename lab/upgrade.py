@@ -12,8 +12,6 @@ was not taken while the web was not being changed.
 Needs git's history. Its servers and files are its own, below .state/upgrade.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib

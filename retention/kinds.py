@@ -4,8 +4,6 @@ Names of what waits for people because of secrets, and of what is alarming, with
 An alert's words stand here once: in the mail, on the page and in what the agency's system is told.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date

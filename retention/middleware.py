@@ -1,7 +1,5 @@
 """Refuses to serve while a database that was put back from a copy, or both that one carried here, are not made good."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

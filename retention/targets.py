@@ -6,8 +6,6 @@ Runs and previews walk the list, in the order in which a run works: calls first,
 not looked at on its own; a no before the yes beside it, so that none of both is chosen that was not previewed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """The words of requests: what a person asks for, how it came in, how far it is, and what was decided."""
 
-from __future__ import annotations
-
 from django.db import models
 
 

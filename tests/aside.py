@@ -1,7 +1,5 @@
 """What another thread does at the same time, on connections of its own."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

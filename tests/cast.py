@@ -1,7 +1,5 @@
 """The fixed cast: Acme with alice, bob and carol, and Globex, where mallory is a stranger to all of them."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
 

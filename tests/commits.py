@@ -6,8 +6,6 @@ and refuse, and what waits for the commit runs. What only a real one shows needs
 connection, to a process, or by the number of a transaction, which the trail is sealed by.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

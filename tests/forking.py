@@ -5,8 +5,6 @@ It has loaded the code of others and nothing of ours. Where several commands are
 starts there as `manage.py` does, up to its command, and forks for each of them.
 """
 
-from __future__ import annotations
-
 import gc
 import importlib
 import json
@@ -38,7 +36,7 @@ _MODES: Final = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
 class Started:
     """A process that has started in one environment, and the two pipes to it."""
 
-    def __init__(self, asked: dict[str, Any], others: Sequence[Started]) -> None:
+    def __init__(self, asked: dict[str, Any], others: "Sequence[Started]") -> None:
         there, self.ask = os.pipe()
         self.told, back = os.pipe()
         self.pid = os.fork()

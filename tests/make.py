@@ -1,7 +1,5 @@
 """Plain builders: each makes one thing in its agency's own scope, with every fact named."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta

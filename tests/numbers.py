@@ -1,7 +1,5 @@
 """Whether a number is said in what a person or a log gets to see."""
 
-from __future__ import annotations
-
 import re
 
 _BETWEEN = r"(?:%[0-9A-Fa-f]{2}|<[^>]*>|[^0-9A-Za-z]){0,3}"

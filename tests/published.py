@@ -6,8 +6,6 @@ holds what it is asked and what it answers against them: a field that the vendor
 a parameter that it does not know is wrong. Only the few words of JSON Schema are understood that those files use.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

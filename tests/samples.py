@@ -1,7 +1,5 @@
 """Samples with dates of their own, moved as far as the suite's clock is from its default."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime, time, timedelta
 from functools import partial

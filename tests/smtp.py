@@ -1,7 +1,5 @@
 """A mail server on this machine that takes nothing, in one of four ways; its answers repeat what it was sent."""
 
-from __future__ import annotations
-
 import socket
 import socketserver
 import threading

@@ -6,8 +6,6 @@ command does from its first line on, and by which environment, is what it does a
 one environment and does not look at how they start, they are forked from one that has started there (tests/forking.py).
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

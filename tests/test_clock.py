@@ -1,7 +1,5 @@
 """The suite's one clock: this process, those that it starts, and PostgreSQL read the same instant."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A played vendor that says what no vendor says, and a question that none understands, are found out."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

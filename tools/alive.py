@@ -6,8 +6,6 @@ with them (/readyz); worker and beat by what they last said of themselves in Val
 Exits with 0 where it is, with 1 where it is not. Loads nothing of the program, so that it can be asked often.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import socket

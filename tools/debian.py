@@ -1,7 +1,5 @@
 """Programs of Debian's that checks and trials need beside Python's packages."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

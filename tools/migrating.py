@@ -7,8 +7,6 @@ so it alone is rendered for them; before those that look further everything is, 
 same to the byte. An installation that has rows is migrated by Django's own way, always.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -6,8 +6,6 @@ beat need, and nothing of the owner's. Both are of mode 600; what is there alrea
 only.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 import secrets

@@ -20,8 +20,6 @@ part, and the seal of the trail that it brings. With `--trail` it looks for that
 Exit status: 0 nothing found, 1 something found, 2 the files cannot be read or the arguments are wrong.
 """
 
-from __future__ import annotations
-
 import argparse
 import gzip
 import hashlib

@@ -13,8 +13,6 @@ the file itself brings, and says so. docs/certificates.md describes both forms.
 Exit status: 0 nothing found, 1 something found, 2 the file cannot be read or the arguments are wrong.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import re

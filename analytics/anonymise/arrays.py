@@ -1,7 +1,5 @@
 """Grouping of columns of numbers: what everything else here is built from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

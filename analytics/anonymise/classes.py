@@ -1,7 +1,5 @@
 """Classes of units: what is released for each, what it costs, and moves that are taken back where they break one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -10,8 +10,6 @@ What is demanded of every class, checked for many classes at once.
 Each holds of two classes put together if it holds of both, so whatever is widened stays allowed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -153,7 +151,7 @@ class Demands:
         """Whether a class that meets them still does when any row is added."""
         return all(isinstance(one, Distinct) for column in self.sensitive for one in column.conditions)
 
-    def of_counts(self) -> Demands:
+    def of_counts(self) -> "Demands":
         """Those of them that any row added to a class can only help."""
         kept = [
             replace(column, conditions=[one for one in column.conditions if isinstance(one, Distinct)])

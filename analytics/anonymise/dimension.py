@@ -6,8 +6,6 @@ told by the first and the last leaf in it. A column released as ranges has its l
 and any stretch of them is a value that may be released.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -179,7 +177,7 @@ class Ranges(Dimension):
     texts: tuple[str, ...]
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str], *, weight: float = 1.0) -> Ranges:
+    def of(cls, name: str, texts: Sequence[str], *, weight: float = 1.0) -> "Ranges":
         """
         Take the domain's numbers.
 

@@ -5,8 +5,6 @@ and l-diversity", ICDE 2007, section 5): how far the values of each class are fr
 Each takes shares (classes x values), whose rows sum to 1, and the table's shares (values), and gives (classes).
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

@@ -8,8 +8,6 @@ cutting is Mondrian's (LeFevre, DeWitt and Ramakrishnan, ICDE 2006), made for th
 for the class as a whole.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From a table and what is demanded of it to a release."""
 
-from __future__ import annotations
-
 from analytics.anonymise.errors import AnonymiseError, SpecError
 from analytics.anonymise.outcome import Release, release
 from analytics.anonymise.problem import Effort, Problem, Progress

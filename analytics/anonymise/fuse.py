@@ -8,8 +8,6 @@ lack: of the nearest, the one that mends most for what it costs. This is the ide
 applied to classes instead of rows.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

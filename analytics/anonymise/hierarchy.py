@@ -6,8 +6,6 @@ IJUFKS 10(5), 2002): a group lies in one wider group only. Its leaves are the va
 that names them, or those of the table where groups are computed. What a released value costs is counted in leaves.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -42,7 +40,7 @@ class Hierarchy:
         return len(self.labels)
 
     @classmethod
-    def of(cls, paths: Iterable[Sequence[str]]) -> Hierarchy:
+    def of(cls, paths: Iterable[Sequence[str]]) -> "Hierarchy":
         """
         Take for each leaf its path: the leaf, its group, that one's group, and so on, all equally long.
 
@@ -55,7 +53,7 @@ class Hierarchy:
         return found
 
     @classmethod
-    def grouped(cls, leaves: Iterable[tuple[str, tuple[str, ...]]]) -> Hierarchy:
+    def grouped(cls, leaves: Iterable[tuple[str, tuple[str, ...]]]) -> "Hierarchy":
         """
         Take leaves, each with its groups from the narrowest on. What comes twice counts once.
 
@@ -90,7 +88,7 @@ class Hierarchy:
         return cls(tuple(labels), tuple(bins))
 
     @classmethod
-    def read(cls, lines: Iterable[str], *, delimiter: str = ";") -> Hierarchy:
+    def read(cls, lines: Iterable[str], *, delimiter: str = ";") -> "Hierarchy":
         """
         Read a file with a line for each value: the value, then ever wider groups.
 
@@ -99,7 +97,7 @@ class Hierarchy:
         return cls.of(row for row in csv.reader(lines, delimiter=delimiter) if row)
 
     @classmethod
-    def flat(cls, values: Iterable[str]) -> Hierarchy:
+    def flat(cls, values: Iterable[str]) -> "Hierarchy":
         """Every value by itself, below `*`."""
         return cls.of((value, ANYTHING) for value in values)
 
@@ -119,7 +117,7 @@ class Hierarchy:
             )
         return np.array([place[value] for value in values], np.int64)
 
-    def within(self, values: Sequence[str]) -> Hierarchy:
+    def within(self, values: Sequence[str]) -> "Hierarchy":
         """
         The same tree with these leaves only.
 

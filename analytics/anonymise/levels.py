@@ -18,8 +18,6 @@ The values themselves are the lowest level, `*` is the highest; neither is writt
 becomes `unknown`. `shipped()` names the files that come with the product.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib
@@ -91,7 +89,7 @@ class Levels:
                 found.append(below)
         return tuple(found)
 
-    def only(self, names: Collection[str]) -> Levels:
+    def only(self, names: Collection[str]) -> "Levels":
         """
         The same with these levels alone between a value and `*`.
 

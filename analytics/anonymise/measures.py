@@ -14,8 +14,6 @@ What a release lost, by the measures of the field.
   Tassa, "k-Anonymization with minimal loss of information", IEEE TKDE 21(2), 2009.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ microaggregation", IEEE TKDE 15(4), 2003. An optimal group has fewer than 2k mem
 "Practical data-oriented microaggregation for statistical disclosure control", IEEE TKDE 14(1), 2002).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from analytics.anonymise.arrays import Floats, Ints, group

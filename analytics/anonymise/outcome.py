@@ -1,7 +1,5 @@
 """What comes out of the anonymiser: the released rows, what they lost and what they still risk."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -7,8 +7,6 @@ bands begin, of instants which hours are a part of the day. Whatever they say, g
 every class is tested by the engine: groups decide what a release costs, never whether its demands hold.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A table and what is demanded of it, as the search takes them: merged rows with the leaves they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -45,7 +43,7 @@ class Problem:
     of_row: Ints
 
     @classmethod
-    def of(cls, table: Table, spec: Spec) -> Problem:
+    def of(cls, table: Table, spec: Spec) -> "Problem":
         dimensions: list[Dimension] = []
         leaves: list[Codes] = []
         for name in spec.named("quasi"):
@@ -80,7 +78,7 @@ class Problem:
         """Whether a demand is measured against the whole table."""
         return any(isinstance(one, Close) for column in self.demands.sensitive for one in column.conditions)
 
-    def without(self, gone: Bools) -> Problem:
+    def without(self, gone: Bools) -> "Problem":
         """The same without some units (units)."""
         kept = np.flatnonzero(~gone)
         number = np.full(len(gone), -1, np.int64)
@@ -104,7 +102,7 @@ class Problem:
             of_row[of_row >= 0],
         )
 
-    def solve(self, limit: int, progress: Progress, *, effort: Effort) -> tuple[Problem, Classes]:
+    def solve(self, limit: int, progress: Progress, *, effort: Effort) -> "tuple[Problem, Classes]":
         """
         Find classes for all units; at most `limit` rows stay without one. The problem comes back with them, as what is
         left out may no longer belong to it.

@@ -9,8 +9,6 @@ units all together find it cheaper elsewhere is given up. Whatever would break a
 makes anything worse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """What a release is, in words and figures that an officer can read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from analytics.anonymise.outcome import Release

@@ -19,8 +19,6 @@ How likely somebody in a release is recognised.
 All of it takes the other columns for unknown to the attacker; it says nothing of what else identifies people.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final

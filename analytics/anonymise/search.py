@@ -8,8 +8,6 @@ are generalised differently, which is local recoding (LeFevre, DeWitt and Ramakr
 always the least value that holds a class, not the point's.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -186,7 +184,7 @@ class _Promise:
             for dimension, leaves in zip(units.dimensions, units.leaves, strict=True)
         ]
 
-    def of(self, left: _Left, point: Sequence[int]) -> float:
+    def of(self, left: "_Left", point: Sequence[int]) -> float:
         """The share that may be released; 1 where so few are open that grouping them is no effort."""
         if len(left.places) <= _LARGE:
             return 1.0
@@ -214,7 +212,7 @@ class _Left:
         self._bins: dict[tuple[int, int], Codes] = {}
         self._sample: _Left | None = None
 
-    def without(self, gone: Ints) -> _Left:
+    def without(self, gone: Ints) -> "_Left":
         stay = np.ones(len(self.places), np.bool_)
         stay[gone] = False
         return _Left(self.units, self.places[stay])

@@ -2,8 +2,6 @@
 What the walk over the lattice left open: it joins classes, or is suppressed where that costs less, within the limit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from analytics.anonymise.arrays import Ints

@@ -1,7 +1,5 @@
 """A table of texts, kept as numbers: each column is its distinct values and, for each row, which of them it is."""
 
-from __future__ import annotations
-
 import csv
 import secrets
 import unicodedata

@@ -1,7 +1,5 @@
 """Released columns that put the rows back into the order of the input, or name each one: ids, and what acts as one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final

@@ -4,8 +4,6 @@ Lists of costs: a CSV file with the columns date, campaign and cost, one row for
 Read as a whole or not at all: what is wrong is said by line and column, and then nothing of the file counts.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

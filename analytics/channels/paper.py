@@ -5,8 +5,6 @@ What a file holds is what the page shows. No cell is taken for a formula: in CSV
 workbook because texts are written as texts.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -11,8 +11,6 @@ Calls come in bunches, more than the test supposes. `dispersion` measures by how
 degrees of freedom), and counts are divided by it before they are tested, which only ever makes the test more careful.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, floor, lgamma, log

@@ -6,8 +6,6 @@ The outlines are those of the U.S. Census Bureau and of Natural Earth, both in t
 small has a box of its own beside the map, and a map of countries shows the part of the world from which calls come.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

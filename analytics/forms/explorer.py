@@ -3,8 +3,6 @@ What a person asks of the explorer. All of it stands in the address, so that a q
 field takes free text, so that nothing gets there which is not in the client's own lists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """A goal as a person sets it."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

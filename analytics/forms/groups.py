@@ -1,7 +1,5 @@
 """What a person types about groups: which steps are used, and what lies in which group, in lines of text."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 
@@ -66,7 +64,7 @@ class GroupsForm(forms.Form):
             )
 
     @classmethod
-    def of(cls, own: Own, *, after: int) -> GroupsForm:
+    def of(cls, own: Own, *, after: int) -> "GroupsForm":
         """The form as the groups stand."""
         return cls(
             initial={

@@ -1,7 +1,5 @@
 """What a person types about releases: whom it is for, what is in it, how coarse it is made, and why it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal

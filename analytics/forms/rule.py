@@ -1,7 +1,5 @@
 """What a client counts as a conversion, and how many callers a figure needs."""
 
-from __future__ import annotations
-
 from django import forms
 
 from analytics.enums import Conversion
@@ -52,7 +50,7 @@ class RuleForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, rule: Rule) -> RuleForm:
+    def of(cls, rule: Rule) -> "RuleForm":
         """The form as the rule stands."""
         return cls(
             initial={

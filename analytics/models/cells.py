@@ -5,8 +5,6 @@ No row here can be told from the calls of fewer people. What a cell does not tel
 its list, so that nothing which is computed from cells can tell it either; `docs/adr/0152` says why.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField

@@ -1,7 +1,5 @@
 """What campaigns cost, as the client's files say it. No fact of a person."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

@@ -1,7 +1,5 @@
 """What an agency wants a client's calls to reach."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import date, timedelta
 

@@ -1,7 +1,5 @@
 """What leaves the agency: to whom, after whose two signatures, until when; and how much was asked of each budget."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import date, datetime, timedelta
 from typing import Self

@@ -1,7 +1,5 @@
 """Reports that people keep, and who is sent which."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

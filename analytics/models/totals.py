@@ -1,7 +1,5 @@
 """What is left of calls once they are gone: how many there were on a day, and nothing of a person."""
 
-from __future__ import annotations
-
 from django.db import models
 
 from callprivacy.tenancy.models import ClientOwned

@@ -1,7 +1,5 @@
 """All clients at once: totals, who gained and who lost, and a line of days for each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta

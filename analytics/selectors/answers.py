@@ -1,7 +1,5 @@
 """An answer of the explorer on its way, and the rows of a report put together by what they are told of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date

@@ -1,7 +1,5 @@
 """The explorer's question: what is measured, by what, of which days, and how it stands in an address."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final

@@ -6,8 +6,6 @@ report apart, one can be subtracted from the other, and what is left is a count 
 Such a count must be of nothing, or of as many callers as any count of a report (docs/adr/0153).
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

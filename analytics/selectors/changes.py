@@ -1,7 +1,5 @@
 """Campaigns against the period before: a change is said where the exact test passes (docs/adr/0152), and only there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final, Protocol
 

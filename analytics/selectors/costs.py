@@ -1,7 +1,5 @@
 """What campaigns cost, per campaign and per day."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID

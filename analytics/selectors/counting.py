@@ -1,7 +1,5 @@
 """Clients of whom many calls wait to be counted: until then their reports tell less than what came."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """How many calls there were on the days of the last weeks, added up from what is counted already."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date

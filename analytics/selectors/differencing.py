@@ -8,8 +8,6 @@ classes is made of such parts and holds as many. This is the composition attack 
 (KDD 2008) on calls that were released more than once, and the differencing attack on calls that were not.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -32,7 +30,7 @@ class Members:
     callers: Mapping[bytes, bytes]
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[bytes, bytes, int]]) -> Members:
+    def of(cls, rows: Iterable[tuple[bytes, bytes, int]]) -> "Members":
         """Take rows of (digest of the call, digest of the caller, class)."""
         classes: dict[bytes, int] = {}
         callers: dict[bytes, bytes] = {}
@@ -41,7 +39,7 @@ class Members:
         return cls(classes, callers)
 
     @classmethod
-    def read(cls, packed: bytes) -> Members:
+    def read(cls, packed: bytes) -> "Members":
         """
         Take what `pack` wrote.
 

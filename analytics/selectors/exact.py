@@ -7,8 +7,6 @@ What counts is what protected reports count, and confidential calls that name th
 
 # ruff: noqa: S608  what is put into SQL are names of columns, written in this module
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -80,7 +78,7 @@ class _Parts:
     names: Sequence[Any]
 
     @classmethod
-    def of(cls, asked: Asked, zone: str) -> _Parts:
+    def of(cls, asked: Asked, zone: str) -> "_Parts":
         """The steps of a report; the first begins with the period, wherever its week or month does."""
         if asked.step is Step.HOUR:
             hours = _hours(asked.first, asked.last, zone)

@@ -5,8 +5,6 @@ Nothing here reads a call. A number that is shown is true: what the source of th
 the sum of all others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

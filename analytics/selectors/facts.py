@@ -1,7 +1,5 @@
 """What a call says, in SQL: the same words where cells are made and where calls are counted one by one."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.db.models import FilteredRelation, Q, QuerySet

@@ -1,7 +1,5 @@
 """Where a client's goals are, as one source of figures shows it: what is suppressed there is never compared."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

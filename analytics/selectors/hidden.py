@@ -5,8 +5,6 @@ A call whose value, time or filter is hidden may belong to any row that its cell
 true where no such call is left; else it is not shown, because it would be too small.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta

@@ -6,8 +6,6 @@ token in the file is made of the caller's id under the recipient's own key. Of a
 no row of it can be told to be anybody's, neither by its recipient nor by us, so nobody could take one out.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping

@@ -1,7 +1,5 @@
 """What a client's missed calls may have cost: two estimates, each with the formula that it is made by."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What may be asked for noisy figures, what was answered, and what is left of a recipient's budget of a year."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Pictures of what was found, each drawn for a wide page and for a narrow one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from analytics.charts import maps

@@ -1,7 +1,5 @@
 """What happens to each column of an anonymized release, and what it risks, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final

@@ -8,8 +8,6 @@ callers without a number never leave. A pseudonymised row is still one person's,
 allowed by the rules of its places.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -191,7 +189,7 @@ class Rows:
         """How many callers there are."""
         return len(set(self.callers))
 
-    def without(self, callers: AbstractSet[uuid.UUID]) -> Rows:
+    def without(self, callers: AbstractSet[uuid.UUID]) -> "Rows":
         """The same without the calls of some callers."""
         places = [place for place, one in enumerate(self.callers) if one not in callers]
         return Rows(

@@ -1,7 +1,5 @@
 """What was released to whom, and what waits; what the data sheet of a release says."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ tell, no other tells. A sum is shown where the lists of the sum tell it of every
 
 # ruff: noqa: S608  what is put into SQL are names of columns, written in this module
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -109,7 +107,7 @@ class Asked:
             raise ReportError("Callers a day and opted-out calls are counted without dimensions and filters.")
 
     @property
-    def before(self) -> Asked:
+    def before(self) -> "Asked":
         """The same for the period before, as many days long."""
         return Asked(
             client_ids=self.client_ids,
@@ -192,7 +190,7 @@ class Report:
     unplaced: int
     hidden: int
     k: int
-    before: Report | None = None
+    before: "Report | None" = None
     grains: dict[int, Grain] = field(default_factory=dict)
     is_exact: bool = False
     rest: Rest = field(default_factory=Rest)
@@ -333,7 +331,7 @@ class _Sums:
     told: dict[tuple[At, _Key], set[tuple[datetime, Keys]]] = field(default_factory=dict)
 
     @property
-    def as_whole(self) -> _Sums | None:
+    def as_whole(self) -> "_Sums | None":
         """
         The sums of everything, as a query without steps and dimensions finds them; None where they do not follow.
 

@@ -1,7 +1,5 @@
 """What a client counts as a conversion, and how many callers a figure of it needs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final

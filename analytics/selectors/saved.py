@@ -1,7 +1,5 @@
 """Reports that people have kept: one's own, and those that are shared."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery

@@ -1,7 +1,5 @@
 """The sentence over an answer: what passes a stated test, or that there is no clear pattern (docs/adr/0152)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 

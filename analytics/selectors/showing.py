@@ -1,7 +1,5 @@
 """What reports show of cells: measures, dimensions and values, in numbers and in words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final

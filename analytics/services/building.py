@@ -8,8 +8,6 @@ that the next sweep removes. Whatever was released to anybody meanwhile is compa
 releases.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -110,7 +108,7 @@ class _Ground:
     earlier: list[Release]
 
 
-def _prepare(release: Release, at: datetime) -> tuple[_Ground, _Keys]:
+def _prepare(release: Release, at: datetime) -> "tuple[_Ground, _Keys]":
     """Read what is needed for a release, once reports tell of its calls. Outside any scope."""
     if release.kind == ReleaseKind.ANONYMISED:
         while making.work(agency_id=release.agency_id, client_id=release.client_id, at=at).has_more:
@@ -152,7 +150,7 @@ def _make(
     k: int,
     l: int | None,  # noqa: E741  (what the papers call it)
     t: float | None,
-    keys: _Keys,
+    keys: "_Keys",
     progress: Callable[[str, int, int], None],
 ) -> Built:
     """

@@ -1,7 +1,5 @@
 """Taking in what campaigns cost: a file is shown first, and then counts as a whole."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Final
 

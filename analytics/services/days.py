@@ -5,8 +5,6 @@ The hours that are touched say which days changed; a day is counted again as a w
 says the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Final

@@ -6,8 +6,6 @@ the list of members; that it was released, to whom and with which figures stays.
 `releases.expire`, within a minute: what it ends no run meets.
 """
 
-from __future__ import annotations
-
 import uuid
 from bisect import bisect_right
 from collections import Counter

@@ -5,8 +5,6 @@ Alerts rest on what protected reports show, whoever they go to, and a mail says 
 than the reports that every person with "View analytics" can read.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Final
 

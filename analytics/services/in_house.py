@@ -1,7 +1,5 @@
 """Anonymized rows for a person of the agency: a release like any other, whose recipient is that person."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 

@@ -7,8 +7,6 @@ one transaction. A change that commits meanwhile leaves rows of its own.
 
 # ruff: noqa: S608  names put into SQL are columns, written in this module
 
-from __future__ import annotations
-
 import bisect
 import json
 import uuid

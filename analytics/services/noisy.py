@@ -6,8 +6,6 @@ row is locked while the next row is written, and the ledger's own keys let nobod
 cost is spent whether or not the answer is looked at.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The cells of a client made anew, and held against what was there."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whom data may be released to, and the least that the agency asks of a release."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 from typing import Final

@@ -5,8 +5,6 @@ What a file would hold is tried before anybody proposes it; what leaves is compu
 its date, or when somebody revokes it: file and list of members are destroyed, and the recipient is told.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import uuid

@@ -1,7 +1,5 @@
 """Changing what a client counts as a conversion, and how many callers a figure needs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final

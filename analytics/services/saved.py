@@ -1,7 +1,5 @@
 """Keeping reports, and sending them: each person is sent what they asked for, while they may see it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final

@@ -6,8 +6,6 @@ given them again, and the recipient is told by mail the token that stands for th
 be done nobody takes the file. What ends a file as a whole says more, so nothing is said beside it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import hashlib

@@ -1,7 +1,5 @@
 """Counting calls into totals that say nothing of anybody, before the calls leave."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

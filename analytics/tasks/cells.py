@@ -1,7 +1,5 @@
 """Cells by the clock: what was touched is made anew, and what is old tells days alone."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

@@ -3,8 +3,6 @@ Jobs of releases: trying, building, answering, ending, telling. What is due is f
 costs a minute.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

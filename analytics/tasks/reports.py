@@ -1,7 +1,5 @@
 """Reports by mail, and costs that nobody decided about."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Anonymized rows for the person who asks: client, days and columns on one page, then the pages of any release."""
 
-from __future__ import annotations
-
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render

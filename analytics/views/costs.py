@@ -1,7 +1,5 @@
 """What campaigns cost: bringing a file, looking at it, taking it in or letting it go."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Reports as people ask for them: all clients, one client's explorer, its campaigns, and each as a file."""
 
-from __future__ import annotations
-
 from datetime import date
 from functools import partial
 from typing import Final

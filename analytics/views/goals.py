@@ -1,7 +1,5 @@
 """A client's goals: where they are, setting one, removing one."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.contrib import messages

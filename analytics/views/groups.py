@@ -1,7 +1,5 @@
 """By what a client's anonymised releases are grouped."""
 
-from __future__ import annotations
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render

@@ -1,7 +1,5 @@
 """Recipients of a client's data: who they are, and what their budget of noisy figures was spent on."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.contrib import messages

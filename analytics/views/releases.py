@@ -1,7 +1,5 @@
 """Releases as people prepare, sign, take and end them."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 from uuid import UUID
 

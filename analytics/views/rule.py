@@ -1,7 +1,5 @@
 """The rule by which a client's calls become figures."""
 
-from __future__ import annotations
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render

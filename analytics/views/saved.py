@@ -1,7 +1,5 @@
 """Saved reports: the list, keeping one, opening it, sharing it, being sent it."""
 
-from __future__ import annotations
-
 from typing import Final
 from uuid import UUID
 

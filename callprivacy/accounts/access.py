@@ -5,8 +5,6 @@ Grants are django-guardian's rows with an agency, a grantor and an end; PostgreS
 rows and the same end. Nothing else in the project decides who may see what; `user.has_perm` asks here (`backends`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -398,7 +396,7 @@ class Through:
     session: str = ""
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Through | None:
+    def of(cls, request: HttpRequest) -> "Through | None":
         """What the session says, None where it began with a password or a passkey of ours."""
         kept = request.session.get(PROVIDER_IN_SESSION)
         return cls(**kept) if kept else None

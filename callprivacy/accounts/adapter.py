@@ -5,8 +5,6 @@ slowed down, and every sign-in, sign-out and new password is written down.
 `client_address` is the one answer to where a request comes from: only what our own proxies wrote counts.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import secrets

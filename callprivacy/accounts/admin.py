@@ -3,8 +3,6 @@ Django's stock admin for the platform's operators: agencies and people to look a
 officer for one that nobody manages, which go through services. Nothing of a client's callers is registered here.
 """
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How Django asks for a permission: `user.has_perm("calls.view_call", call)`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend

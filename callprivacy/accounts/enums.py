@@ -1,7 +1,5 @@
 """Roles as named bundles, and the rights that concern an agency rather than one client."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Final
 

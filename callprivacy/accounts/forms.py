@@ -1,7 +1,5 @@
 """What people type about clients, people and grants, checked beside the field."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager

@@ -8,8 +8,6 @@ itself is no use. No browser and no proxy
 keeps what is shown to somebody who is signed in, and who signs out takes along what the browser has kept all the same.
 """
 
-from __future__ import annotations
-
 import re
 import time
 import uuid

@@ -6,8 +6,6 @@ and so is one that a guesser would find soon, who knows the person's and the age
 password anywhere, and none leaves this machine.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

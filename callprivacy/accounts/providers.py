@@ -7,8 +7,6 @@ one of three ways that need that key, for us, for this one sign-in, and lately (
 request goes out through `lib.outside`, and nothing here reads or writes the database.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets
@@ -119,7 +117,7 @@ class Trip:
     began: int
 
     @classmethod
-    def begin(cls, at: datetime) -> Trip:
+    def begin(cls, at: datetime) -> "Trip":
         """A way that nobody has gone before."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         return cls(state, nonce, verifier, int(at.timestamp()))

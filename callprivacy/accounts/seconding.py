@@ -5,8 +5,6 @@ One person who has two sign-ins is not two people. What the rows show of that is
 their mailboxes, and the browsers and networks from which they came. What does not count waits for another officer.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import unicodedata
@@ -49,7 +47,7 @@ class NotCountedError(ValueError):
 
     def __init__(
         self,
-        doubt: Doubt,
+        doubt: "Doubt",
         *,
         proposer: int | None = None,
         signer: int | None = None,

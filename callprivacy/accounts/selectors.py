@@ -1,7 +1,5 @@
 """What is known about people, before and inside a scope; and two questions that a higher room answers."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is tidied at the door from time to time, and what happens to passwords each morning."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from functools import partial

@@ -5,8 +5,6 @@ Both are canonical JSON (RFC 8785 narrowed to text, integers, booleans, null and
 a verifier in another language, years later, meets the same bytes. docs/trail.md is the specification.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -142,7 +140,7 @@ class SealMessage:
         }
 
     @classmethod
-    def from_dict(cls, members: Mapping[str, Any]) -> SealMessage:
+    def from_dict(cls, members: Mapping[str, Any]) -> "SealMessage":
         """
         Read a seal back from what was written down.
 
@@ -216,7 +214,7 @@ class LeavingMessage:
         }
 
     @classmethod
-    def from_dict(cls, members: Mapping[str, Any]) -> LeavingMessage:
+    def from_dict(cls, members: Mapping[str, Any]) -> "LeavingMessage":
         """
         Read a statement back from what was written down.
 
@@ -243,7 +241,7 @@ class LeavingMessage:
         return message
 
     @classmethod
-    def from_json(cls, text: str) -> LeavingMessage:
+    def from_json(cls, text: str) -> "LeavingMessage":
         """
         The same from its canonical JSON.
 

@@ -3,8 +3,6 @@ What was done, and what vouches for it. Rows are only ever added: a trigger refu
 owner as well. Nothing here has a foreign key, so that no deed on another table can touch the trail.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import models

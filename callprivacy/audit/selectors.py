@@ -1,7 +1,5 @@
 """What the trail shows: pages of events, the seal that vouches for each, and what waits for one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

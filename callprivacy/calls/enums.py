@@ -1,7 +1,5 @@
 """The words of a call."""
 
-from __future__ import annotations
-
 from django.db import models
 
 

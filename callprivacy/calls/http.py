@@ -1,7 +1,5 @@
 """Uploads that never lie in the clear on a disk: what arrives is sealed piece by piece."""
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from datetime import datetime

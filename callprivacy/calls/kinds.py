@@ -1,7 +1,5 @@
 """What of calls may wait for a person; `ready()` makes the kinds known."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from callprivacy.accounts.enums import AgencyRight

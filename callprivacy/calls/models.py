@@ -4,8 +4,6 @@ Calls as they are kept: no number in the clear, no name, no text; each row insid
 A call's id is its time (UUIDv7's layout), so one index on (client_id, id) serves order, ranges and pages.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import uuid

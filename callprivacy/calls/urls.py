@@ -1,7 +1,5 @@
 """Addresses of calls, their ways in, and files of calls."""
 
-from __future__ import annotations
-
 from django.urls import URLPattern, URLResolver, include, path
 
 from callprivacy.calls.views import (

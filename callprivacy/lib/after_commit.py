@@ -5,8 +5,6 @@ Django logs the callable that failed with its arguments, and the error with its 
 to whoever reads the log. Here a failure is logged by its kind and the name of the error alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from django.db import transaction

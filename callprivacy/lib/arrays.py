@@ -1,7 +1,5 @@
 """Conditions over many values at once, as one parameter: thousands of them take the driver longer than the query."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

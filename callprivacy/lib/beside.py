@@ -1,7 +1,5 @@
 """An index that is built while others write, in a migration that may be cut off and run again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently

@@ -5,8 +5,6 @@ The bounds hold before a parser takes the text apart, and the error says what th
 reader's own.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Which browser a session is, in words: enough for a person to recognise their own."""
 
-from __future__ import annotations
-
 import re
 
 # In this order: most browsers also call themselves what stands further down.

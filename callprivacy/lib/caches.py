@@ -17,8 +17,6 @@ django-axes counts in the database, guardian has no anonymous person to keep. Wh
 `tests/accounts/test_without_valkey.py` holds libraries and product to this list.
 """
 
-from __future__ import annotations
-
 import time
 from functools import lru_cache
 from typing import Any, Final

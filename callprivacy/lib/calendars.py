@@ -5,8 +5,6 @@ A place is a country (ISO 3166-1 alpha-2) and, where it has holidays of its own,
 ("CA" of US, "SCT" of GB, "BY" of DE). Without its part a country has only what all of its parts have.
 """
 
-from __future__ import annotations
-
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Texts as cells of a CSV file that somebody opens in a spreadsheet."""
 
-from __future__ import annotations
-
 from typing import Final
 
 _FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"

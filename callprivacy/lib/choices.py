@@ -1,7 +1,5 @@
 """The options of a select, written in one go: a template takes most of the time of a page that offers 500 clients."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What our own commands have in common."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError

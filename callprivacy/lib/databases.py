@@ -5,8 +5,6 @@ Each is asked by a connection of its own, which is closed again: what a process 
 is gone until the network gives up, and may still work where no further connection is taken.
 """
 
-from __future__ import annotations
-
 import contextlib
 import select
 from typing import Any, Final

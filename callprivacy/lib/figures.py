@@ -6,8 +6,6 @@ machines make one figure. A figure names a room of the product, a job or a machi
 anybody. Valkey may lose them; who reads counters expects that they begin anew. Counting never fails, nor waits long.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Filters of lists with the project's own fields, for django-filter."""
 
-from __future__ import annotations
-
 from django_filters import CharFilter, DateFilter
 
 from callprivacy.lib.forms import DayField, LineField

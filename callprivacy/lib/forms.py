@@ -1,7 +1,5 @@
 """What the forms of every room say alike."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ Words that say that a call is about somebody's health, in English and Spanish.
 A list finds what it holds: it misses what is said otherwise, and finds "cancer" where a zodiac sign is meant.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final

@@ -4,8 +4,6 @@ Random ids that come by thousands, laid out so that those made together stand si
 An index takes thousands of neighbours by touching a few pages, and as many ids from everywhere by touching a page each.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import uuid

@@ -3,8 +3,6 @@ Pages of long lists, each named by the id of the row that it follows: no row is 
 because another one came in, and the address holds no value of any row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,7 +18,7 @@ class _Key:
     nulls_last: bool
 
     @classmethod
-    def of(cls, order: Any) -> _Key:
+    def of(cls, order: Any) -> "_Key":
         """PostgreSQL takes no value for the largest one, where the order does not say otherwise."""
         if not isinstance(order, OrderBy):
             return cls(order.removeprefix("-"), order.startswith("-"), not order.startswith("-"))

@@ -4,8 +4,6 @@ Mail as plain text, and the same words as HTML beside it; and how it is handed o
 Whoever sends what waits in a table hands it over here, so that one rule says what a refusal counts for.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

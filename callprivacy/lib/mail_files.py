@@ -1,7 +1,5 @@
 """Mail as files, where no mail server is set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

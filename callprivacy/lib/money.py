@@ -1,7 +1,5 @@
 """Amounts of money as one client's readers write them. Nothing converts one currency into another."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

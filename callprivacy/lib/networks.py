@@ -1,7 +1,5 @@
 """Networks as people write them, one a line, and whether an address lies in one."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Collection
 from typing import Final

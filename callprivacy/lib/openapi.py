@@ -1,7 +1,5 @@
 """An OpenAPI document as rows that a page can draw without a script: operations, what they take, what they answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final

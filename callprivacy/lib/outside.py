@@ -7,8 +7,6 @@ server changes nothing. The certificate is still asked for the name. Nothing her
 through `checked` and `resolve` again for each step.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import ipaddress

@@ -5,8 +5,6 @@ What failed together would be tried again together, and hit a vendor that has ju
 in step. So each pause is longer by a part that chance decides; entrances throw the dice, and tests say what falls.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 from typing import Final

@@ -8,8 +8,6 @@ fiction (555-0100 to 555-0199) are numbers. Letters make a text no number: vanit
 addresses are refused, not guessed. An extension is cut off. Nothing in this module remembers a number.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from functools import cache

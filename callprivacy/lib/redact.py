@@ -9,8 +9,6 @@ dates and times are left. Names and addresses are not recognised.
 Pure, and quick: one pass over the words. Nothing in this module remembers a text.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from bisect import bisect_right

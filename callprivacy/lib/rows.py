@@ -5,8 +5,6 @@ of them took longer than all that the database does for the page, and the icons 
 Every template has them without loading anything.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo

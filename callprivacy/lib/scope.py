@@ -5,8 +5,6 @@ The value lives in a ContextVar, so threads and requests never share it. Enterin
 of `callprivacy.tenancy.scope`; this module only remembers what was entered and refuses where nothing was.
 """
 
-from __future__ import annotations
-
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,19 +42,19 @@ class Actor:
     name: str
 
     @classmethod
-    def staff(cls, *, user_id: int) -> Actor:
+    def staff(cls, *, user_id: int) -> "Actor":
         return cls(ScopeKind.STAFF, user_id, f"user:{user_id}")
 
     @classmethod
-    def job(cls, name: str) -> Actor:
+    def job(cls, name: str) -> "Actor":
         return cls(ScopeKind.JOB, None, name)
 
     @classmethod
-    def client(cls, name: str) -> Actor:
+    def client(cls, name: str) -> "Actor":
         return cls(ScopeKind.CLIENT, None, name)
 
     @classmethod
-    def operator(cls, *, user_id: int | None) -> Actor:
+    def operator(cls, *, user_id: int | None) -> "Actor":
         return cls(ScopeKind.OPERATOR, user_id, "operator")
 
 

@@ -7,8 +7,6 @@ second, until CPython keeps one (https://github.com/python/cpython/issues/142183
 that asks for more than a piece gets a larger one, and what it calls finds room in the rest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final, cast

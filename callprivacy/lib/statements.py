@@ -6,8 +6,6 @@ kept holds nothing of a scope: policies ask whose scope it is whenever the plan 
 after a change of tables, policies or roles.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, Self
 
 from django.conf import settings

@@ -4,8 +4,6 @@ How far something is, and the only words for it: for the officer, the caller and
 A sentence says no more than the counts behind it. Each app reads these from its rows, in its selectors.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum

@@ -7,8 +7,6 @@ or Valkey can, on a private network whose hosts `CALLPRIVACY_PLAIN_HOSTS` names.
 The owner, whose release is checked, speaks to the databases by addresses of its own: the app's are looked at as well.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The time zones there are, by their names."""
 
-from __future__ import annotations
-
 from functools import cache
 from zoneinfo import available_timezones  # noqa: TID251  (asked here, once)
 

@@ -7,8 +7,6 @@ Three shapes: rows of an agency, rows of a client, and rows that may only be add
 
 # ruff: noqa: S608  names put into SQL are those of tables and columns, written in migrations
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.migrations.operations import RunSQL

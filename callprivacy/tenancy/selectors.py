@@ -1,7 +1,5 @@
 """What is known about agencies without entering one, and what follows from a client's own settings."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

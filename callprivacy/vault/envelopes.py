@@ -6,8 +6,6 @@ with its number, and the last one says that it is the last: one that was cut off
 open to its end. Memory holds one piece.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from typing import IO

@@ -6,8 +6,6 @@ it builds on would return ciphertext or encrypt SQL. `SealedField` keeps what be
 client; its value prints as a mask and opens through `reveal()` alone.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -85,7 +83,7 @@ class Sealed:
 class _SealedAttribute:
     """Gives a model's sealed column as a `Sealed` bound to the row it was read from."""
 
-    def __init__(self, field: SealedField) -> None:
+    def __init__(self, field: "SealedField") -> None:
         self.field = field
 
     def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> Any:

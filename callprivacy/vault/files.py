@@ -18,8 +18,6 @@ In each of the two places lies an id, in the clear, that the vault knows: by it 
 machine's folder or another bucket is told from ours, where a file that is missing is no file that was lost.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -5,8 +5,6 @@ These tables live in a database of their own, backed up apart. They have no row 
 package's services touch them, always with the client named.
 """
 
-from __future__ import annotations
-
 from django.db import models
 
 from callprivacy.vault.fields import StrictEncryptedField

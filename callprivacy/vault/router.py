@@ -1,7 +1,5 @@
 """Which database a model lives in: the vault's models in `vault`, everything else in `default`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import models

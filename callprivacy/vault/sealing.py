@@ -6,8 +6,6 @@ Layout of a sealed value: version (1 byte, 0x01), nonce (12), AES-256-GCM cipher
 Source: NIST SP 800-38D. A key seals far fewer than 2**32 values, so random nonces are safe.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import os

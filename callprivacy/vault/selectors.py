@@ -1,7 +1,5 @@
 """What the vault answers: which caller a number is, and the keys that open a client's values."""
 
-from __future__ import annotations
-
 import operator
 import uuid
 from collections.abc import Collection, Iterable, Mapping

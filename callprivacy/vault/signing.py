@@ -6,8 +6,6 @@ that stands in neither setting is nobody's, whatever the database says. Of one t
 whoever has it can sign under any date, so that an end unmasks what bears a later one, and nothing else.
 """
 
-from __future__ import annotations
-
 import hashlib
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Filters of the queue, and what is done to several items at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from django import forms

@@ -3,8 +3,6 @@ The kinds of thing that wait for a person. Each app registers its own when it is
 notifications know no more of them than this.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What waits for a person, of every kind, and what they were told. No number, no name of a caller."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Final, Self

@@ -1,7 +1,5 @@
 """Opening, handing over and closing what waits for a person, and telling people about it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Mail about what waits: claimed, committed, sent, recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

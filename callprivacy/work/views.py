@@ -1,7 +1,5 @@
 """The queue of everything that waits for a person, and the bell."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

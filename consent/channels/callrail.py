@@ -7,8 +7,6 @@ most 250 calls a page; 1,000 questions an hour. Nothing here opens a scope: who
 calls claims first, commits, calls, and records. No number, no key and no account is in an error's text.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import timedelta

@@ -3,8 +3,6 @@ How a code reaches a phone: by a text or a call that reads it, through a vendor,
 of mails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from smtplib import SMTPException

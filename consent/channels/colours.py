@@ -4,8 +4,6 @@ A client's colour, made safe to read.
 Contrast is WCAG 2.2's: (lighter + 0.05) / (darker + 0.05) of relative luminances; text needs 4.5 to 1.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Final

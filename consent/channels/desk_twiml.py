@@ -4,8 +4,6 @@ What an agent who is rung for a call back hears, as Twilio reads it. Nothing rec
 The caller is rung only after the agent has pressed a key, so that no voicemail of the agent's ever talks to a caller.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring

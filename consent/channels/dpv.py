@@ -5,8 +5,6 @@ Sources: the DPV community group's guide to implementing ISO/IEC TS 27560 with D
 the ISO document itself was not at hand. The context is part of what is written, so that nobody has to fetch it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final

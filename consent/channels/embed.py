@@ -3,8 +3,6 @@ The script for other sites: one file a version, which never changes once it is o
 goes on holding. A new version is a new file beside it.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from functools import cache

@@ -1,7 +1,5 @@
 """The pack of evidence for people to read: a PDF of `evidence.json`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The words of letters that ask for consent, and the addresses that answers go to."""
 
-from __future__ import annotations
-
 import json
 from typing import Final
 from urllib.parse import urlsplit

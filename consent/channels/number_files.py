@@ -6,8 +6,6 @@ with one number a line. Answers are those of the FCC's database, or of a vendor 
 "no data", and dates. What is wrong with a line is said without what stood in it.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,8 +3,6 @@ A pack of files in one zip of which every byte is vouched for: a signed manifest
 zip around them has one form only. docs/evidence.md is the specification; `tools/verify_evidence.py` checks it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

@@ -10,8 +10,6 @@ tracker's own interface needs is in `_INTERFACES`; where that answers with an ad
 and whatever opened the interface stays behind.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Collection, Iterator

@@ -2,8 +2,6 @@
 What a browser says without being asked: that nothing may be sold (Global Privacy Control), and from where it asks.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 from urllib.parse import urlsplit

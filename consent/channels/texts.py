@@ -5,8 +5,6 @@ None promises that nothing is recorded: a tracker records before anybody can ask
 do with a recording.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Final
 

@@ -3,8 +3,6 @@ What our pages hand out and take back, signed by this installation: which words 
 receipt names, and that a question was asked once before. None holds a number.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta

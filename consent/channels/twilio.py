@@ -6,8 +6,6 @@ Transcriptions) and intelligence_v2 (Transcripts, Transcripts/{sid}/Sentences). 
 claims first, commits, calls, and records. No number and no token is in an error's text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ What the menu does, as Twilio reads it: https://www.twilio.com/docs/voice/twiml.
 from the first ring whatever the caller answers.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

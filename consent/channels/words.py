@@ -1,7 +1,5 @@
 """What the public pages say, in each language: plain words for callers, no law and no jargon."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final

@@ -5,8 +5,6 @@ Recording is judged over its call: evidence must be there when it begins, and a 
 the consent during the call withholds what follows. Everything else is judged at the moment of use.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Final

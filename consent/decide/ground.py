@@ -4,8 +4,6 @@ What the law of all places of a question asks for together: the strictest of the
 Places, purpose and date decide it, so it is worked out once for each and kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date

@@ -20,8 +20,6 @@ to `at`, and for no more than that hour: what is said later came after the call.
 Keys and values that are not known, keys said twice and times without an offset are errors.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime

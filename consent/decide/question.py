@@ -1,7 +1,5 @@
 """What is asked and what is answered. Plain values: no model, no clock."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo

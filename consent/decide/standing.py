@@ -6,8 +6,6 @@ withdrawal wins, and an expiry wins over the consent it ends. A weak consent (`e
 withdrawal, for good or for one call: it counts where none stands.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The sentences of an answer."""
 
-from __future__ import annotations
-
 from datetime import datetime, tzinfo
 from typing import Final
 

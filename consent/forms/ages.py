@@ -1,7 +1,5 @@
 """What people choose about how old consents may become."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

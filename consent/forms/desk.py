@@ -1,7 +1,5 @@
 """What an agent on the phone sends by a tap."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final, cast
 

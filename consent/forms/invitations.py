@@ -1,7 +1,5 @@
 """What people type about asking by e-mail."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

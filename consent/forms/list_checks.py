@@ -1,7 +1,5 @@
 """What people type about a list that is checked before it is dialled."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 from django import forms

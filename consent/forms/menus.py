@@ -1,7 +1,5 @@
 """What people type about telephone menus and texts, and what they decide about a message."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Mapping, Sequence

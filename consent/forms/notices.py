@@ -1,7 +1,5 @@
 """What people type about notices."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What people type while a client is set up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final

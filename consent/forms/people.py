@@ -1,7 +1,5 @@
 """Which callers are meant, what a person told somebody of the staff, and why a pack of evidence is taken."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta

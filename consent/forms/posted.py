@@ -1,7 +1,5 @@
 """What people type about notices that hang somewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 from typing import Any

@@ -1,7 +1,5 @@
 """What callers send from the public pages, read and refused in their own language."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django import forms

@@ -1,7 +1,5 @@
 """What people type about recordings: why they are heard, how long they stay, where a caller lives."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django import forms

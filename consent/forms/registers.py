@@ -1,7 +1,5 @@
 """What people say about registers of numbers that they bring."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import date

@@ -1,7 +1,5 @@
 """What people type about answering sites and who answers there."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import date

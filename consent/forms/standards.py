@@ -1,7 +1,5 @@
 """What people type about standards and the basis of measuring."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """What people type about signed terms."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Final
 

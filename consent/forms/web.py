@@ -1,7 +1,5 @@
 """How staff set up a client's public page and its form on other sites."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What people type about withdrawals at vendors, destinations of advertising, and endpoints."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

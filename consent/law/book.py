@@ -6,8 +6,6 @@ takes the strictest there is, and where only the country is known the strictest 
 holds for an unknown place.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

@@ -5,8 +5,6 @@ What is read is checked whole before anything decides from it; every fault is na
 pack lies beside this module in `rules/`, parted by subject so that people can read it.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

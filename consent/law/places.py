@@ -6,8 +6,6 @@ place that has no rule of its own here. `EU` is the parent of its 27 members: it
 beside the member's own.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from typing import Final

@@ -1,7 +1,5 @@
 """One rule of the law as the files hold it: a place, a topic, a value, and where that is written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum

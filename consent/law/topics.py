@@ -5,8 +5,6 @@ A value is text in a file; `Topic.read` makes of it what programs use and refuse
 the values of one topic, so that of several rules the strictest can be taken.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

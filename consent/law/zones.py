@@ -7,8 +7,6 @@ holidays, they are those that the place has. The zones of countries follow the t
 `zone.tab`); zones whose clocks agree are named once.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Links in news by e-mail prove no more than the link behind which the address was given; of old ones nobody knows."""
 
-from __future__ import annotations
-
 from django.db import migrations, models
 
 

@@ -1,7 +1,5 @@
 """The ways in which people say yes and no: codes, invitations, documents, the phone menu, messages."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

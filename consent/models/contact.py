@@ -1,7 +1,5 @@
 """Before somebody is called or texted: registers of numbers with their dates, and lists that were checked."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.contrib.postgres.fields import ArrayField

@@ -1,7 +1,5 @@
 """What the desk of people on the phone remembers: calls back, for a day."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

@@ -1,7 +1,5 @@
 """What a client has declared and asks of itself, where its calls are answered, and which rules decide."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

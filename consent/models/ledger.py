@@ -4,8 +4,6 @@ The ledger: what people were told, agreed to, refused and withdrew, and what was
 Events are only added (a trigger refuses UPDATE); a person's state is a projection that can be rebuilt from them.
 """
 
-from __future__ import annotations
-
 import uuid
 
 from django.contrib.postgres.fields import ArrayField

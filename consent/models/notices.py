@@ -1,7 +1,5 @@
 """What callers are told: words in versions that never change once published, and where they hang."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Self
 

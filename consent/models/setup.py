@@ -1,7 +1,5 @@
 """How far the setting up of a new client has come, where no other row says so."""
 
-from __future__ import annotations
-
 from django.db import models
 
 from callprivacy.tenancy.models import ClientOwned

@@ -1,7 +1,5 @@
 """What a withdrawal asks of others: tasks at vendors with dates and receipts, and word to the agency's systems."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Final, Self

@@ -1,7 +1,5 @@
 """A client's public page and its form on other sites; who asked to be told by e-mail of what changes."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.contrib.postgres.fields import ArrayField

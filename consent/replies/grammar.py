@@ -5,8 +5,6 @@ No expression begins with a repetition and every repetition is bounded, so that 
 its length and no faster.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Words and their meanings, read from `lexicon.toml`: verbs take their forms by ru
 A meaning is one character, so that a reply becomes a short string and a rule a regular expression over it.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@ From a reply to its meaning, in four steps: words of the table that stand alone,
 and last what smells of a withdrawal and goes to a person.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

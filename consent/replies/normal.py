@@ -5,8 +5,6 @@ Everything that changes how a word looks and not what it says goes: case, accent
 Latin, invisible characters, emoji, stretched letters, letters set apart by spaces or dots.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from itertools import groupby

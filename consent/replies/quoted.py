@@ -5,8 +5,6 @@ What a person wrote stands above (or between) the message that they answer; only
 that hang below them.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -4,8 +4,6 @@ A reply as the matcher reads it: words put together into phrases, each with its 
 The language is the one that knows more of the words; a word that it does not know is asked of the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache

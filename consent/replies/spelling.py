@@ -4,8 +4,6 @@ Slips of the finger: which known word an unknown one was meant to be.
 Only words that matter are guessed at, only one slip away (two where they are long), and never from a word that exists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path

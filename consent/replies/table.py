@@ -1,7 +1,5 @@
 """The words that mean something when they stand alone, channel by channel, read from `words.csv`."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from functools import cache

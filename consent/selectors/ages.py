@@ -5,8 +5,6 @@ Months are counted in UTC, by the calendar: what was given on the 31st ends with
 choice ends nothing before it was made.
 """
 
-from __future__ import annotations
-
 import calendar
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

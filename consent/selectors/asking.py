@@ -8,8 +8,6 @@ outlives an erasure, and a yes that the person says by itself does not end it.
 Nor is everybody asked for a consent to advertising: such a question is judged as advertising.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import date, datetime

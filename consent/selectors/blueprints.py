@@ -1,7 +1,5 @@
 """Blueprints: what clients of a trade usually need, as files; and what one would change at a client."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ What a decision is made from, read for a whole batch of calls at once.
 Whatever a call may be, the number of queries is the same: about a dozen for one call or five hundred.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence

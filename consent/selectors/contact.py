@@ -3,8 +3,6 @@ What is known of numbers that somebody asks about, and of the client that asks: 
 or a thousand, none of which makes anything.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What was decided of calls, counted and found again; and the calls that may be measured."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -238,7 +236,7 @@ class AboutCall:
         return self.decision is None or (self.recording is not None and self.recording.decided_at is None)
 
     @property
-    def places(self) -> list[PlaceSaid]:
+    def places(self) -> "list[PlaceSaid]":
         """Where both sides are, and how that is known."""
         return [PlaceSaid.of(one) for one in (self.decision.places if self.decision else [])]
 
@@ -258,7 +256,7 @@ class PlaceSaid:
     counts: bool
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> PlaceSaid:
+    def of(cls, kept: dict[str, Any]) -> "PlaceSaid":
         """Out of what a decision keeps."""
         country, region = str(kept["country"]), str(kept["region"])
         codes = region.split("|") if region else [""]

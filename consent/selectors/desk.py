@@ -1,7 +1,5 @@
 """What an agent on the phone needs to see: who is on the line, the words to speak, what was said just now."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass

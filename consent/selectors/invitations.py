@@ -1,7 +1,5 @@
 """How asking by e-mail goes: batches, how many of each have answered, and which letters wait for a person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final

@@ -1,7 +1,5 @@
 """The rules of the law that decide at an agency, as they were imported or as they ship, and who approved them."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Telephone menus: how each is set up, which words are in force, and what keeps one from being used."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final

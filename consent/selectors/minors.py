@@ -3,8 +3,6 @@ Which callers of a client are known to be minors: with them a notice alone never
 their own consent counts a guardian has to agree.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Notices: which words are in force, how versions differ, who agreed to which, and where they hang."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import re

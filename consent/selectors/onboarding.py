@@ -4,8 +4,6 @@ How far a new client has come, out of what is there: nothing counts as done that
 What is found in its calls is said as one sentence a person can check, and what would mend it is proposed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ Pages of a list by key: the newest rows first, and of one instant the greater ke
 A page begins behind the last row of the one before it, whatever has come since; nothing is counted.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 

@@ -4,8 +4,6 @@ The people whom a client's ledger knows: how far consent reaches, one person's p
 Nothing here opens a number or evidence. A list is a page by key, and counts walk an index.
 """
 
-from __future__ import annotations
-
 import contextlib
 import uuid
 from collections import defaultdict

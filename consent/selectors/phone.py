@@ -1,7 +1,5 @@
 """The lines that the demo's telephone can call and text."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

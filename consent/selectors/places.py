@@ -10,8 +10,6 @@ A tracker that says what the area code says, in whatever words, may have looked 
 code.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

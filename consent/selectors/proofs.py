@@ -5,8 +5,6 @@ A path is found from the covering seal alone and the roots ("peaks") that the se
 the length of one seal and never that of the whole trail.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Messages of people that wait for a person, and the words that can be sent to one."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Where a client's calls are answered, and who answers there knowing of being recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """What clients ask of themselves beyond the law, and on what they rest measuring their calls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final

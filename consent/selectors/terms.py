@@ -1,7 +1,5 @@
 """Signed documents of a client, and how much rests on each."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.db.models import QuerySet

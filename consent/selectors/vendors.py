@@ -1,7 +1,5 @@
 """What vendors are called, and by what they know a call."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

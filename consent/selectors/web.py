@@ -1,7 +1,5 @@
 """What a client's public page shows: the words in force, and where a person stands."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ What is kept back is read here, too: nothing is destroyed at a vendor while its 
 call. Stopping a recording that runs is never kept back.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence

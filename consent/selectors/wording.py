@@ -5,8 +5,6 @@ Pure but for reading the files in `consent/texts/`, once a process. A gap (`[pri
 filled in yet: words with a gap are never published.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Collection, Iterable

@@ -1,7 +1,5 @@
 """Where a caller lives by an address that the client knows: the best evidence of which law holds on that side."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import transaction

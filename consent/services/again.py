@@ -5,8 +5,6 @@ A person who says no does not say it again because two rows met: whoever waits t
 somebody else has written just now, tries anew. What fails for longer is said to fail, so that nothing is claimed.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Final

@@ -6,8 +6,6 @@ made. An earlier no holds again; whoever agrees again begins anew. Finding what 
 batches of one transaction each, a worker that is killed has ended nothing or all of its batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final

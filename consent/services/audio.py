@@ -4,8 +4,6 @@ Parting a recording at an instant, so that what was said after a withdrawal is n
 Only sound of a steady rate can be parted by counting: WAV with PCM, A-law or mu-law. Compressed kinds are not guessed.
 """
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from typing import Final

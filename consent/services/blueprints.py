@@ -3,8 +3,6 @@ Applying a blueprint. Nothing is published silently: notices land as drafts, and
 they must and the person asked for it; what somebody is writing, signed or declared is left alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -5,8 +5,6 @@ Asked for in the request, where it is checked whether the person may be called a
 job may open the vendor's secret; and checked again at the moment of connecting. An agent is rung once or never.
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -5,8 +5,6 @@ The same engine decides as for calls, from the same ledger and list of numbers. 
 answered as somebody who never said anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime

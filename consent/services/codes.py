@@ -7,8 +7,6 @@ the page that requested it: the page brings back the ids of its codes, sealed, a
 first proof of a number that never called makes its caller; a key without one is swept away.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

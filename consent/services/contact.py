@@ -6,8 +6,6 @@ agency with their dates, the hours of each place that counts in all of its zones
 needs, and whether the number has become somebody else's. Nothing is made, and what is not known is never a yes.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

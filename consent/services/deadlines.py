@@ -1,7 +1,5 @@
 """Until when the law, and we ourselves, have a withdrawal carried out: working days of the place, by its calendar."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

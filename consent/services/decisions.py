@@ -6,8 +6,6 @@ from stands beside the decision. A job finds what is undecided by its state, in 
 a worker that is killed has decided nothing or all of its batch. Deciding again changes nothing that has not changed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """On what a client rests measuring its calls: declared with a balancing test, kept when something else is declared."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import transaction

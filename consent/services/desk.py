@@ -7,8 +7,6 @@ A no counts here in the same transaction and stops what runs. A yes is what an a
 strength of the person's own key; and nobody agrees before the notice was spoken.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

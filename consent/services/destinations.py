@@ -1,7 +1,5 @@
 """Where a client's numbers are sent for advertising, so that an opt-out can be carried there."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import IntegrityError, transaction

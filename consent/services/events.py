@@ -6,8 +6,6 @@ same key it is refused. A no is taken as it is. A yes is as unproven as a web fo
 and the proof is of a kind that shows it; and an unproven yes never lifts an earlier no.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -5,8 +5,6 @@ check who has the public key and knows nothing of this machine.
 That it is taken, by whom and why is written down first. The person's number is not in it.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,6 @@ repeated.
 
 # ruff: noqa: S608  names put into SQL are constants of this module
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from typing import Any, Final

@@ -3,8 +3,6 @@ Finding a person by number, without opening anything: callers that are here, and
 remembers them. That somebody looked is written down, not for whom.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass

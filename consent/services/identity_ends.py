@@ -8,8 +8,6 @@ about that number finds it. Keys first, then rows; each step may be repeated.
 
 # ruff: noqa: S608  names put into SQL are constants of this module
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from dataclasses import replace

@@ -9,8 +9,6 @@ digest is kept, and takes a no until sixty days after the last letter. While a c
 invitation stays that gave it: the same link and an answer by mail take it back.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import secrets

@@ -6,8 +6,6 @@ decision is made again by the new rules beside the present ones, by a job, and o
 then decided anew everywhere.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime

@@ -7,8 +7,6 @@ the projection and the engine hold the same. The evidence is sealed under the ca
 leaves. A no also goes to the vault's list of numbers, so that it holds for a number that comes back after an erasure.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections import defaultdict

@@ -3,8 +3,6 @@ How often somebody may knock at a public door. Counted in Valkey, which may be a
 nobody knows, and who asks decides: what protects a person goes through, what could harm one waits.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final

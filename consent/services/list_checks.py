@@ -7,8 +7,6 @@ why. A run writes one file, which is there when its last batch is; a run that is
 begins anew. The list goes when it has been checked, the result after seven days, both under the keys of their days.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -6,8 +6,6 @@ person we wrote to. Everything else waits for a person; what a robot answered do
 address that several people gave counts for each of them, and a yes from there for nobody before a person says whose.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Collection

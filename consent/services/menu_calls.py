@@ -7,8 +7,6 @@ starts whose consent was not written down. Asked twice, it is answered twice and
 fails, whoever calls us falls back on connecting the caller unrecorded.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Setting up the telephone menu of a tracking number. A menu answers only with words that are published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -6,8 +6,6 @@ consent counts, or where the age is not known, on a guardian's (`desk.record_sai
 decided anew, calls of before among it.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 from django.db import transaction

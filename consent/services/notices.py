@@ -4,8 +4,6 @@ Notices: written as drafts, published once they say what they must, never change
 What a caller agreed to is a version with a digest; another wording is another version.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime

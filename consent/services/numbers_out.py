@@ -6,8 +6,6 @@ three days; who takes it is written down as well. On each line stand a number of
 holder agreed: the question is whether it was permanently disconnected since.
 """
 
-from __future__ import annotations
-
 import io
 import uuid
 from collections.abc import Callable, Iterator

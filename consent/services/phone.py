@@ -5,8 +5,6 @@ Nothing here is reached but in an agency that was made as a demo, on a machine w
 remembered lies in the cache for a day; all numbers are reserved for fiction.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import uuid

@@ -5,8 +5,6 @@ The reason opens a ticket of a few minutes that is bound to the person, the reco
 sound is given out against it, and whether it may be heard is asked anew each time.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final

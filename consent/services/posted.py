@@ -5,8 +5,6 @@ A posted notice is the weakest of the three, but it counts where the law asks th
 hung where on which day is written down with a picture, and a change decides recordings anew.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ with the key that seals them. Every switch counts in the transaction that turns 
 saying no needs nothing. E-mail goes only to an address that was given for it here and confirmed from there.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import uuid

@@ -6,8 +6,6 @@ covers the whole call, and a yes counts from its end, unless the tracker starts 
 a file says is not proven.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

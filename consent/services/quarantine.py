@@ -5,8 +5,6 @@ Only at clients that are live, never what came with imported history, never what
 is due; this module says when, and keeps what waits for a person true. Nothing here erases anything.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta

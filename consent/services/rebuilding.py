@@ -5,8 +5,6 @@ By batches of callers, each in a transaction of its own, while everybody works: 
 an event holds it, so that no event falls between reading and writing.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping

@@ -5,8 +5,6 @@ A receipt names its events and no number. Whoever has its address may have a cod
 nothing of the person but what this one form said.
 """
 
-from __future__ import annotations
-
 import contextlib
 import uuid
 from collections.abc import Mapping

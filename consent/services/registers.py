@@ -8,8 +8,6 @@ a consent was given, that consent ends with the number: whoever has it now agree
 e-mail. A no is never touched.
 """
 
-from __future__ import annotations
-
 import io
 import uuid
 from collections import Counter

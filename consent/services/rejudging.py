@@ -5,8 +5,6 @@ Who changes something that decisions rest on says so in the same transaction. Wh
 know nothing of decisions, is noticed by its state.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -55,13 +53,13 @@ class _Seen:
     hours: int | None
     at_vendor: bool | None
 
-    def is_harsher_than(self, before: _Seen) -> bool:
+    def is_harsher_than(self, before: "_Seen") -> bool:
         """Whether withheld recordings leave sooner than before, or at the tracker too."""
         if self.hours is None or before.hours is None:
             return False
         return self.hours < before.hours or bool(self.at_vendor and not before.at_vendor)
 
-    def is_slower_than(self, before: _Seen) -> bool:
+    def is_slower_than(self, before: "_Seen") -> bool:
         """Whether withheld recordings leave later than before."""
         return self.hours is not None and before.hours is not None and self.hours > before.hours
 

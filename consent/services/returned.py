@@ -4,8 +4,6 @@ since, a person whose data were restricted and are in use again. The vault remem
 here they are said to the rows again.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

@@ -4,8 +4,6 @@ From a new client to one that is live: what a person settles on the way, and wha
 Nothing here destroys anything: a client observes until an officer signs go live, which is another deed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

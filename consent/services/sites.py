@@ -1,7 +1,5 @@
 """Where a client's calls are answered: its law counts beside the caller's, so a change decides recordings anew."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import date, datetime

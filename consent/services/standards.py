@@ -3,8 +3,6 @@ What a client asks of itself beyond the law. Express consent is where everybody 
 officer with a reason, for a year at most, and falls back by itself.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo

@@ -5,8 +5,6 @@ Claim, commit, fetch, record: the tracker is called outside any scope, under a l
 out. A recording that was withheld or erased meanwhile is discarded; a file that no row names is swept.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ knows whether it came before. A clause among general terms is agreement to a con
 whether that is consent is for the law of the place to say, and in the EU and the UK it is not.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Claimed and committed first, then sent outside any scope, then recorded. An answ
 of which it is not known whether it went counts as sent, for nobody is to be asked twice by accident.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ nobody said no to since; a plain no refuses what it asked. What smells of a with
 for a person, and counts as one when nobody has decided in time.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Collection, Mapping

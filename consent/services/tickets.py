@@ -4,8 +4,6 @@ Letters to vendors without an interface for it: what to do, for which number of 
 A letter never holds the caller's number: whoever sends it is shown the number beside it, and that is written down.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

@@ -5,8 +5,6 @@ They come in redacted and sealed by `calls`; whether one may be read is decided 
 somebody asks (`playing.open_transcript`).
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 

@@ -5,8 +5,6 @@ Nothing is read before the signature holds. A door is entered in the scope of th
 happens behind it is one transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a person does with a step at a vendor: see whom it is about, send the letter, note the answer, confirm."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Sequence

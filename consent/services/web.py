@@ -7,8 +7,6 @@ notice that was shown, until the phone is proven. Taking back takes one step and
 What is sent is believed as far as this page's own signature says which words stood beside which box.
 """
 
-from __future__ import annotations
-
 import secrets
 import uuid
 from collections.abc import Collection, Iterable, Mapping

@@ -7,8 +7,6 @@ an officer switched the number on it is added when the message leaves, so that n
 Source: standard-webhooks/standard-webhooks, spec (version 1: `webhook-id`, `webhook-timestamp`, `webhook-signature`).
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -6,8 +6,6 @@ our phone menu asks before it records; a recording can be deleted by its interfa
 can do neither an officer chooses. The withdrawal is closed when every step is.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The job that ends consents which have become too old. What is due is found by its state."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

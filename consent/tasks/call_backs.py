@@ -1,7 +1,5 @@
 """Rings agents who asked to call somebody back, and lets what is a day old leave."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ The jobs of deciding: woken when evidence came in, and by the sweep for what cal
 What waits is found in the database; a lost message costs one interval.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

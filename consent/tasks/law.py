@@ -1,7 +1,5 @@
 """The jobs of the law: what packs change, and standards whose year is over."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

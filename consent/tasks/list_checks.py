@@ -1,7 +1,5 @@
 """Checks lists before they are dialled; what is due is found in the database, so a lost message costs a minute."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Sends the letters that ask for consent, a few at a time, and lets unanswered ones leave."""
 
-from __future__ import annotations
-
 from email.utils import formataddr, parseaddr
 from typing import Any, Final
 

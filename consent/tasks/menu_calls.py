@@ -1,7 +1,5 @@
 """Asks Twilio to stop and delete recordings of people who withdrew on the call, and lets old sessions leave."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

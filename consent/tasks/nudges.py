@@ -3,8 +3,6 @@ Waking a worker once what it will find is committed. A nudge is a hint: where th
 dropped, for the sweep finds the same rows.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reads the keys that trackers report; what waits is found in the database."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The jobs of registers: files that were brought are read, numbers that were asked for are written, both leave."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Fetching allowed recordings into our own store, one task each; what is due is found in the database."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Sends our texts, and puts before people what a message may have meant."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

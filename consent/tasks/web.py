@@ -1,7 +1,5 @@
 """News by e-mail to who asked for it, and what public pages and systems leave behind."""
 
-from __future__ import annotations
-
 from email.utils import formataddr, parseaddr
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Carries withdrawals to vendors and to the agency's systems: woken by a nudge, found again by the sweep."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

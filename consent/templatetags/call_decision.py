@@ -5,8 +5,6 @@ Calls may not look up at consent, and a page is no import: its template asks for
 scope and the same answer, without a second request and without a script.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import template

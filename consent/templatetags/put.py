@@ -1,7 +1,5 @@
 """Puts a value into the one gap of a text: `{{ t.stopped_at|put:clock }}`."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """How old a consent may become: for the agency, for one client, and what a choice would end before it is saved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

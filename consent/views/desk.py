@@ -1,7 +1,5 @@
 """The desk of people on the phone: who it is, the words to speak, and one tap for what was said."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Twilio's public doors for calls back: what an agent who was rung hears. Nothing is read before a signature holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from uuid import UUID
 

@@ -6,8 +6,6 @@ There is no session that a forged form could ride on. A form brings back a signe
 showed; without a fresh one nothing is done.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta

@@ -3,8 +3,6 @@ The form on other sites: what it shows, and what it sends. A site asks by its or
 that the client has not listed are told nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final

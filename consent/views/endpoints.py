@@ -1,7 +1,5 @@
 """Addresses of the agency's systems that are told of withdrawals, and where numbers go for advertising."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Asking by e-mail: batches for staff, messages brought as files, and the page behind a letter's link."""
 
-from __future__ import annotations
-
 import io
 from typing import Any, Final
 from uuid import UUID

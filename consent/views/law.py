@@ -1,7 +1,5 @@
 """The rules of the law: what decides where, imported packs and what they change, counsel's approval."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """A list checked before it is dialled: brought, its columns named, watched, and taken with a reason."""
 
-from __future__ import annotations
-
 from typing import Any, Final, cast
 from uuid import UUID
 

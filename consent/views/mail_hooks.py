@@ -4,8 +4,6 @@ Mail that a provider brings by webhook: it is bounded before django-anymail take
 One over a bound is dropped with a line in the log that names nobody: the provider would only bring it again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 

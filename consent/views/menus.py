@@ -1,7 +1,5 @@
 """The telephone menus of a client: set up, tried out in thought, and what to set at Twilio."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID

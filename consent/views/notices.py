@@ -1,7 +1,5 @@
 """A client's notices: listed, drafted, previewed, compared, published, taken out of force; and words to copy."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

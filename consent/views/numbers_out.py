@@ -1,7 +1,5 @@
 """Numbers that rest on consent, for the database of reassigned numbers: asked for with a reason, watched, taken."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, cast

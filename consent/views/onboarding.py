@@ -1,7 +1,5 @@
 """Setting a client up: one page with every step, what shows it, and the next one as one button; and blueprints."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """How far consent reaches, the people behind it, one person's page, and the evidence in one file."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, Final
 from uuid import UUID
@@ -219,7 +217,9 @@ def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str)
     if not count:
         messages.info(request, "This entry was saved already.")
     elif kind == EventKind.WITHDRAWN:
-        messages.success(request, "Opt-out saved and in force. The steps for each vendor are on the withdrawal’s page.")
+        messages.success(
+            request, "Opt-out saved and in force. The steps for each vendor are on the withdrawal’s page."
+        )
     elif against:
         messages.warning(request, f"Consent saved. {against}")
     else:

@@ -3,8 +3,6 @@ The demo's telephone: a page that plays callers through the same public, signed 
 the vendor's interface that our side asks. There is none of it outside a demo.
 """
 
-from __future__ import annotations
-
 import base64
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The register of posted notices: what hangs where, from when to when, in which words, with a picture."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The page of a person's own choices, behind a link that ends."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit

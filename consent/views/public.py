@@ -1,7 +1,5 @@
 """A client's public page: to agree, to take back, to get a receipt, and to prove a phone."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """A client's recordings by what was decided, one recording heard, one transcript read, and how they are handled."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Registers of numbers: those that are there, bringing one, what became of it, taking it out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Final

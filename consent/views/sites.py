@@ -1,7 +1,5 @@
 """Where a client's calls are answered, which numbers ring there, and who answers knowing of being recorded."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

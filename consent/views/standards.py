@@ -1,7 +1,5 @@
 """What a client asks of itself beyond the law, and on what it rests measuring its calls."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """Signed terms: documents, whom they cover, and the document itself for who may see it."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

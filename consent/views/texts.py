@@ -4,8 +4,6 @@ Twilio's public door for texts, and the pages on which people decide what a mess
 A text is answered with nothing: what is to be said to the person goes out by itself, once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID

@@ -3,8 +3,6 @@ Twilio's public doors for calls. Nothing is read before its signature holds, and
 the caller is connected, unrecorded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The staff's page about a client's public page: its address, the snippet, the sites, and how to shut it."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from urllib.parse import urlsplit
 

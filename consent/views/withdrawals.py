@@ -1,7 +1,5 @@
 """The board of withdrawals, the steps that vendors owe, and what a person does with each."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID

@@ -3,8 +3,6 @@ A binder of proof as a file: canonical JSON, signed, and the same within a PDF o
 docs/binder.md is the specification; `tools/verify_bundle.py` checks both, alone and offline.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime

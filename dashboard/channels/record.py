@@ -3,8 +3,6 @@ The records of processing (GDPR article 30) out of what is set up and what peopl
 of a table, and how two of them differ. Pure.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

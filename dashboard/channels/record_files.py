@@ -1,7 +1,5 @@
 """The records of processing as a file: a workbook for who goes on with them, a sheet for who reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby

@@ -5,8 +5,6 @@ Only numbers reserved for fiction are used: 555-0100 to 555-0199 in North Americ
 +49 30 23125 xxx (Bundesnetzagentur) and +33 1 99 00 xx xx (Arcep).
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass

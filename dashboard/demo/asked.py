@@ -1,7 +1,5 @@
 """What people asked of their data in the demo: a handful of requests, one in each state that a board can show."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

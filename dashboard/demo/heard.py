@@ -4,8 +4,6 @@ The demo's calls that can be heard: what is said on each, and its sound. The sam
 Every number, card, PIN and address in them is invented, and is there to be redacted.
 """
 
-from __future__ import annotations
-
 import io
 import wave
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ What the demo's callers were told and said, as data: the same every time for the
 Most of them have said nothing, as in life; a few have taken back what they said.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What people say in the records of processing, and how long a link to a binder is good."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a person asks of the trail; it lives in the address."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any

@@ -6,8 +6,6 @@ shipped book. Rules on keeping and on breaches have no day from which they hold;
 looked over.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The overview: what needs a person, five figures, the last four weeks, clients worst first, connections."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

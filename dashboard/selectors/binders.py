@@ -1,7 +1,5 @@
 """Binders of proof and their links, as the scope sees them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

@@ -5,8 +5,6 @@ No caller's number or name is in it, no words that people wrote freely, and noth
 in the scope of the agency's job, so that a binder does not depend on who asks for it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ What follows from the configuration is read by the agency's job, since who manag
 connections; the words of people are added where the records are shown, so that they count at once.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

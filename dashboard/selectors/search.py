@@ -1,7 +1,5 @@
 """What the command palette finds: clients, people, requests and callers, each only where the person may open it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

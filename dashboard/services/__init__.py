@@ -1,7 +1,5 @@
 """Making the demo, and removing it as a whole."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from collections.abc import Callable, Iterator, Mapping

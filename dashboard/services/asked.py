@@ -1,7 +1,5 @@
 """Bringing the demo's requests on their way, by the services that staff and people would use."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final

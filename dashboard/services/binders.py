@@ -5,8 +5,6 @@ A binder is a file with a date of its own: after `KEPT_FOR` its files are delete
 later the row that told of it. A link opens one binder for as long as an officer says, and only its digest is kept.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import secrets

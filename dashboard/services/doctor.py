@@ -5,8 +5,6 @@ A look reads, and writes nothing but a key that ends by itself. What cannot be l
 is said names a person, a number, a password or a key.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import smtplib

@@ -3,8 +3,6 @@ The demo's recordings and transcripts: brought, decided, redacted and stored by 
 reach. Only the tracker is invented. What is in quarantine too long is then deleted by the worker, as in life.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """The posture: every duty looked at by the agency's job, kept as it was found, and told to officers once a week."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta

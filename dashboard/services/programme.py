@@ -3,8 +3,6 @@ The demo's programme: vendors, one of them never reviewed; trainings, one of the
 one that was just reported; an office with visitors. Made by the same services and jobs as in life.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Final

@@ -5,8 +5,6 @@ Each part is looked at by itself and says in a sentence what is wrong. Strangers
 is for who brings the token of the metrics. Nothing here reads a row of anybody.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

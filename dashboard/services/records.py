@@ -1,7 +1,5 @@
 """The records of processing: read anew by the agency's job, worded by people, and kept as they stood on a day."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final

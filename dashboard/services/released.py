@@ -3,8 +3,6 @@ What of the demo's calls went to somebody outside: a file that is out, one that 
 noisy figures that were asked for. Made by the same services and jobs as in life.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final

@@ -5,8 +5,6 @@ What a person sent by text comes in by the public door, signed, as it would in l
 that its own way in would ask.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import uuid

@@ -1,7 +1,5 @@
 """The invented people behind their door: ages of passwords, mornings, a review half answered, a vendor's list."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Binders of proof: of every client, of one; building, taking, handing out by a link, and the page behind a link."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final, cast
 from uuid import UUID

@@ -1,7 +1,5 @@
 """One click that removes the demo, and where it leads."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required

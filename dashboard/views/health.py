@@ -5,8 +5,6 @@ Whether the house stands, for who watches it: no names, no counts of anybody's d
 what it needs is there. Both are answered before everything else (dashboard.middleware).
 """
 
-from __future__ import annotations
-
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache

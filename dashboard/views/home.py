@@ -1,7 +1,5 @@
 """The address without a page of its own: each role is led to where its day begins."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

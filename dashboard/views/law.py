@@ -1,7 +1,5 @@
 """What changed in the law: what took effect, what comes, and which clients it touches."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Final
 

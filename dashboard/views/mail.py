@@ -5,8 +5,6 @@ The page needs no sign-in: a demo's codes and invitations are read here. It exis
 written to files, the address is plain http on this machine, and the reader sits at it with no proxy in between.
 """
 
-from __future__ import annotations
-
 import contextlib
 import email
 import email.policy

@@ -1,7 +1,5 @@
 """The first page: what needs a person today, and how the agency stands."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta

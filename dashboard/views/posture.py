@@ -1,7 +1,5 @@
 """The posture: each duty, how it stands, and the next step."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The records of processing: as they stand, their words, dated snapshots, and as files."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse

@@ -1,7 +1,5 @@
 """The command palette: what a person types, found as they type. It travels in a body: it may be a phone number."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.http import HttpResponse

@@ -1,7 +1,5 @@
 """The trail: who did what to which client's data, what vouches for it, and taking it along."""
 
-from __future__ import annotations
-
 import io
 import re
 import tempfile

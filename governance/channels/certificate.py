@@ -1,7 +1,5 @@
 """The certificate of a training as a sheet to print."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from zoneinfo import ZoneInfo
 

@@ -5,8 +5,6 @@ A file that only calls itself a picture is refused; where and with what a photo 
 state folder, one file each under its row's id.
 """
 
-from __future__ import annotations
-
 import io
 import uuid
 import warnings

@@ -5,8 +5,6 @@ A shipped course's version is a digest of its file: whoever passed is known to h
 agency are made of their published versions by `made_of`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import tomllib

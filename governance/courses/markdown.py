@@ -3,8 +3,6 @@ Markdown as a page may show it: CommonMark without HTML, whose links lead to htt
 are the course's own. Each tag that can come out stands in the list below; whatever is written is text between them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What people type of breaches."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, cast

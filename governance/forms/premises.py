@@ -1,7 +1,5 @@
 """What people type of premises."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import time
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """What people type of training."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """What people type of vendors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final

@@ -6,8 +6,6 @@ offices of states are told by a day that follows from when residents were; until
 law that says "without undue delay" has none at all: what it demands is shown, and never counted as late.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace

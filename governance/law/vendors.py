@@ -1,7 +1,5 @@
 """What a review of a vendor asks, how it is scored, and the sheets that vendors start from. Pure, read from TOML."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass

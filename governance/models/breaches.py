@@ -4,8 +4,6 @@ Breaches: every one, also those that nobody has to be told of (GDPR article 33(5
 What people write of a breach may name somebody, so it is sealed under a key of that breach alone.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Self

@@ -1,7 +1,5 @@
 """Where the agency works, who may come in when, and who did."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import time
 from typing import Self

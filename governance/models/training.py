@@ -1,7 +1,5 @@
 """Courses of an agency's own, who has to know what, who tried, and who passed."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Self
 

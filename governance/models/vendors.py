@@ -1,7 +1,5 @@
 """Who else holds the data of the people called: vendors, what they promise, and how they were reviewed."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Self
 

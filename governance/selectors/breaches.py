@@ -1,7 +1,5 @@
 """What the pages show of breaches: the register, one breach with its words, and what is drafted for whom."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Which rows of the programme are past their date, by the agency's policies: counted by previews, taken by runs."""
 
-from __future__ import annotations
-
 import uuid
 from bisect import bisect_right
 from collections import Counter

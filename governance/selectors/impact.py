@@ -13,8 +13,6 @@ counts; nobody sees a call by it. Who the people are is listed a client at a tim
 granted that client's calls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The parts of the programme in a few figures each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 

@@ -1,7 +1,5 @@
 """What the pages show of training: the shipped courses and the agency's own, who has to take them, and who passed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

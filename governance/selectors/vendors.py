@@ -1,7 +1,5 @@
 """What the pages show of vendors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date

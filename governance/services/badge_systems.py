@@ -4,8 +4,6 @@ Keys of badge systems, and the door at which they send what they read. A key ope
 What comes twice adds nothing: each event brings the system's own reference.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import secrets

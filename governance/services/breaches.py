@@ -10,8 +10,6 @@ nothing further is to be told (GDPR article 33(4)). A reason why somebody need n
 it was written. A closed breach opens again where facts follow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

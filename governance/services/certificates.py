@@ -2,8 +2,6 @@
 Files of certificates from elsewhere: sealed under the agency's keys as they arrive, and gone with their row.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Collection

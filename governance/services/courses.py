@@ -5,8 +5,6 @@ Whoever began a try goes on with the version of that moment. A course that is no
 passed it.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

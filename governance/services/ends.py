@@ -1,7 +1,5 @@
 """How training and entries of premises leave when their days are over; retention's runs take them with these steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID

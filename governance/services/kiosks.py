@@ -10,8 +10,6 @@ number with which somebody signs out follows from that note, so that it can be s
 kept; of it only a keyed digest is, until they leave.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Premises: sites, badges, and who came in. What is wrong with an entry stands on 
 What a badge system read comes with that system's own reference, so that the same twice adds nothing, in or out.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 from collections.abc import Sequence

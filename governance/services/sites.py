@@ -1,7 +1,5 @@
 """Sites that move or close: their facts are changed, and with the end of one what opens it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, time
 

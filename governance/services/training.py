@@ -5,8 +5,6 @@ What is assigned follows from state: the rules of roles, and what each person ha
 missing and takes back what is not called for, so that a lost message costs one interval.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping

@@ -1,7 +1,5 @@
 """Vendors: taken into the register, reviewed, watched for what ends, and ended. Reviews are added, never changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -60,7 +58,7 @@ class Facts:
     provider: str = ""
 
     @classmethod
-    def from_sheet(cls, sheet: law.Sheet) -> Facts:
+    def from_sheet(cls, sheet: law.Sheet) -> "Facts":
         """What a starting sheet says; to be verified."""
         return cls(
             name=sheet.name,

@@ -2,8 +2,6 @@
 What people write of breaches, sealed under a key of each breach that the agency holds; without that key it is noise.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 from uuid import UUID

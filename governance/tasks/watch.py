@@ -1,7 +1,5 @@
 """What the programme looks at by itself: clocks of breaches, and what ends at vendors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

@@ -1,7 +1,5 @@
 """Keys of a site's badge systems: made, shown once, revoked."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

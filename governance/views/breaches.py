@@ -1,7 +1,5 @@
 """Breaches as people report, assess, tell of and close them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final

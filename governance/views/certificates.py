@@ -1,7 +1,5 @@
 """Certificates from elsewhere: noted with their file, which is sealed as it arrives, and taken again."""
 
-from __future__ import annotations
-
 from typing import Any, Final, cast
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Courses that an agency writes: the list, the draft with its screens, questions and pictures, and publishing."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -39,7 +37,7 @@ def _address(course: OwnCourse) -> str:
     return reverse("governance:own_course", args=[course.pk])
 
 
-def _above(course: OwnCourse | _Part | None) -> list[tuple[str, str]]:
+def _above(course: "OwnCourse | _Part | None") -> list[tuple[str, str]]:
     crumbs = [("Own courses", reverse("governance:own_courses"))]
     if course is None:
         return crumbs

@@ -1,7 +1,5 @@
 """What pages of the programme share."""
 
-from __future__ import annotations
-
 from datetime import date
 
 from callprivacy.accounts.access import StaffRequest

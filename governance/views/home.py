@@ -1,7 +1,5 @@
 """The programme's first page: what stands where, and the way to report a breach."""
 
-from __future__ import annotations
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET

@@ -5,8 +5,6 @@ It has no session, no cookie and no way to any other page. Forms bring back a no
 to, so that going back shows an empty form, and every page but the first returns to it by itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final

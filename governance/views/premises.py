@@ -1,7 +1,5 @@
 """Premises as people keep them, and the page at the door."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Training as people take it, and as those who manage the agency see to it."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any, Final

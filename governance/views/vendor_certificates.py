@@ -1,7 +1,5 @@
 """Certificates and reports of all vendors in one list."""
 
-from __future__ import annotations
-
 from django.db.models import QuerySet
 from django.urls import reverse
 from django_filters import FilterSet, ModelChoiceFilter

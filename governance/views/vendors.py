@@ -1,7 +1,5 @@
 """Vendors as people register, review and end them."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, Final
 from uuid import UUID

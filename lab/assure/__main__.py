@@ -7,8 +7,6 @@ lab.assure page` makes both again. Rows are tried from the cheapest on. The exit
 not proven or not tried.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import os

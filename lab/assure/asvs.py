@@ -5,8 +5,6 @@ passed is not run again for the same files, so that a row that needs longer than
 asked for again.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import time

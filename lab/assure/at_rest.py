@@ -3,8 +3,6 @@ Row 17: what people said on every way that writes, looked for in the bytes of ev
 written: databases with their log of writes, Valkey's files, backups, logs, mails, media, and whatever else there is.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import gzip

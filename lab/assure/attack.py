@@ -3,8 +3,6 @@
 something weak or faulty that it must find in the same run. Programs of others are installed into .state/assure/tools.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

@@ -6,8 +6,6 @@ one, "and" for "or", a sign, a number, a condition, an answer that is left out. 
 changed module is read in the place of ours (lab.assure.planting), which a tool that copies the tree cannot do here.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import copy

@@ -3,8 +3,6 @@
 Python, PostgreSQL, the commands and the browser tests' site read it, and the tests' data follow from it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

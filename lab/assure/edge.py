@@ -5,8 +5,6 @@ The file is used as it stands; only where it listens, where the product answers 
 other places. The certificate is of an authority made for the trial, which both programs are told to trust.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

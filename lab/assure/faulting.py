@@ -3,8 +3,6 @@
 call. Behind each stands the same checker over a history that is kept outside the databases (lab/faults).
 """
 
-from __future__ import annotations
-
 from lab.assure import kills, outages, suite
 from lab.assure.rows import Row
 

@@ -5,8 +5,6 @@ Run by the Python of atheris' own folder, with the product's packages behind it.
 other exception ends the run and is the finding. "planted" is a reader with a fault.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import sys

@@ -5,8 +5,6 @@ Trials belong to a goal by the number that they begin with. What is not tried is
 it; everything else of the page is what runs brought.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rows that need servers of their own: nights under kills, and a broker that dies or hangs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

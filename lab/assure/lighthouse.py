@@ -1,7 +1,5 @@
 """Row 21: pages looked at by Lighthouse, in both themes (lighthouse.mjs)."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

@@ -3,8 +3,6 @@
 that was acknowledged is looked for by its own reference afterwards, and a lost one is planted.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

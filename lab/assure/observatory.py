@@ -5,8 +5,6 @@ The Observatory's own scanner only asks ports 80 and 443 of a name in the net, s
 the product with the settings of a public address, and given to its tests and its grader (observatory.mjs).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

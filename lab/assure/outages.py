@@ -6,8 +6,6 @@ Lines are disturbed by a proxy of our own between the product and its servers, w
 the full disk is a small file system in memory, which needs root.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -5,8 +5,6 @@ the disk is changed, and no compiled file is kept. Tests run in the order in whi
 first, where the suite begins with what takes longest.
 """
 
-from __future__ import annotations
-
 import importlib.abc
 import json
 import os

@@ -4,8 +4,6 @@ Row 15 behind a pooler: many threads share few connections of pgbouncer, which h
 The requests, and what each of them may see, are those of tests/tenancy/test_crowd.py.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

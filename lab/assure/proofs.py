@@ -2,8 +2,6 @@
 Runs tests of the suite for a row, with the larger numbers (ASSURE=1, see tests/scale.py), and reads what they say.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import json

@@ -5,8 +5,6 @@ A run replaces what an earlier one brought for the same rows and leaves the othe
 tried one at a time; each keeps the commit, the command and the day of its own run. What was not tried replaces nothing.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

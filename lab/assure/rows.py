@@ -6,8 +6,6 @@ source, made while the modules are loaded and nowhere on the disk, under which t
 themselves plant one, in the database or in a file, and show that it is found.
 """
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """`make soak`: the same work for long, while each process's memory is watched (ARGS="--minutes 480" for a night)."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

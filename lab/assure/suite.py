@@ -6,8 +6,6 @@ numbers of tests/scale.py; what needs servers of its own is in the modules besid
 took on two cores, other programs beside it, with something to spare; together they fit into the command's ninety.
 """
 
-from __future__ import annotations
-
 from lab.assure import asvs, at_rest, core, kills, pooled, proofs
 from lab.assure.rows import Edit, Row
 

@@ -3,8 +3,6 @@ The installation that `make attack` attacks and `make load` loads: servers, proc
 rules' tests, and a session for each of its people. `python -m lab.assure.target REPORT` runs until it is ended.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import json

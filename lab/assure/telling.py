@@ -1,7 +1,5 @@
 """The fault of a door that tells names by the time it takes (lab.assure.quick_hash)."""
 
-from __future__ import annotations
-
 import time
 
 from django.contrib.auth.hashers import MD5PasswordHasher

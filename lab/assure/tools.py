@@ -1,7 +1,5 @@
 """Programs of others that attack: installed by their ordinary clients into folders of their own, at fixed versions."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

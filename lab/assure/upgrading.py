@@ -1,7 +1,5 @@
 """`make upgrade`: from an earlier commit to this one under load, with kills, and back (lab/upgrade.py)."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

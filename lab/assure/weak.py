@@ -3,8 +3,6 @@ A page that is weak on purpose, on this machine only, for the scanners to show t
 asked for stands in the page as it came, goes into a statement as it came, and one door of its interface falls over.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3

@@ -3,8 +3,6 @@ The present version against an earlier one: both run the same benchmarks, each w
 pair by pair in the order A B B A, so that a machine that slows down meanwhile slows both.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

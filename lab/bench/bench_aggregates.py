@@ -8,8 +8,6 @@ A minute's calls come in through the triggers; then each client's cells are made
 the work of all clients, at half an hour, takes less than the minute of one processor.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics

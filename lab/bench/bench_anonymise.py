@@ -14,8 +14,6 @@ the full effort's time; the million in under 15 s and 1 GB; at least 10 times as
 ANJANA at no more loss.
 """
 
-from __future__ import annotations
-
 import argparse
 import gzip
 import json

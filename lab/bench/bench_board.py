@@ -7,8 +7,6 @@ Goals: the median under 60 ms in the server, middleware and template included, f
 who looks after all; also for the filters, for a page far back, and among answered ones.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import sys

@@ -9,8 +9,6 @@ its p50 and 3.5 times its p99, and a thousand numbers less than 40 times its p50
 decide() alone, in this process, a thousand times; beside the baseline, /healthz.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import random

@@ -8,8 +8,6 @@ area code and a site beside them, up to eight events of all purposes, every stan
 the processor, so a busy machine does not change it. Goal: at least 50,000 decisions a second.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import random

@@ -9,8 +9,6 @@ every call read once by a loop of Python that knows no index and no function of 
 Goals: each under 5 s, at a first asking after the server's start as well; and equal to brute force.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -10,8 +10,6 @@ without hits. `--confidential` measures instead what confidential calls cost a p
 1.1 times the median of the same page with policies that do not ask for them.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import sys

@@ -7,8 +7,6 @@ Goals: the median with 29 clients under 250 ms in the server, middleware and tem
 the median at 50,000 calls. What counting the calls of four weeks anew would take is printed beside them.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import sys

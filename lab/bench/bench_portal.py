@@ -10,8 +10,6 @@ the same deed of unknown numbers, halved by chance: what difference chance alone
 Goal: no deed on which the two are further from 50 % than 10 points.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import re

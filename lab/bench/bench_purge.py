@@ -12,8 +12,6 @@ page draws it.
 Goals: at most 3 times the raw DELETE; constant memory; the reader slowed by less than 1.5 times; the preview under 3 s.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import os

@@ -6,8 +6,6 @@ counts as missed, and is printed too), and phrases a second. Beside it, in the s
 list of keywords that carriers and regulators name, which is what text-message services match.
 """
 
-from __future__ import annotations
-
 import csv
 import sys
 import time

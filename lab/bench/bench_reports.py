@@ -6,8 +6,6 @@ Reports on the cells of 50,000,000 calls of 500 clients against those of 5,000,0
 Goals: the median of each report under 150 ms in the server, and at most 1.5 times the one at a tenth of the calls.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import sys

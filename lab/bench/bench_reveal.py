@@ -7,8 +7,6 @@ number without writing anything down.
 Goal: p99 under 16 ms. Every commit reaches the disk (fsync is on), as the app's role, with row security.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import statistics

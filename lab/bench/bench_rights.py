@@ -6,8 +6,6 @@ holds all of it, with the particulars of each client, in one sealed file.
 The baseline is one statement that reads the same calls, with the callers known beforehand.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

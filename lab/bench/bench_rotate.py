@@ -8,8 +8,6 @@ all the time, before and meanwhile. The token key is changed afterwards, beside 
 reaches the disk (fsync is on), as the app's role. Goal: the client's key within 60 s.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

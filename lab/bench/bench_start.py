@@ -5,8 +5,6 @@ with what is there. Counted from the command until the page for signing in answe
 The baseline is this Python importing Django and Celery, which each of the processes does.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

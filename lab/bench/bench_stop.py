@@ -7,8 +7,6 @@ The clock runs from before the text is sent to the answer that says no. The base
 a text that withdraws nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json

@@ -6,8 +6,6 @@ There is no goal: `docs/scaling.md` reckons with the figures. The calls are thos
 has a recording's reference, and three tenths as many callers as calls.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

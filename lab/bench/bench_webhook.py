@@ -7,8 +7,6 @@ spared by a slow sender. Its baseline is the same server answering /healthz at t
 while the worker is killed and Valkey is killed and comes back: every acknowledged event must be one call.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import base64

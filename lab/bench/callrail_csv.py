@@ -8,8 +8,6 @@ keep the shape that every reader of numbers expects. Tracking numbers are 555-01
 Names and addresses are of nobody, and are there only so that the reader has something to drop.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 from collections.abc import Iterator

@@ -3,8 +3,6 @@ Calls of a made-up agency as a CSV file, the same ones for the same seed: who ca
 source, how old they are, and what became of it. Nothing in it is anybody's.
 """
 
-from __future__ import annotations
-
 import csv
 import tomllib
 from datetime import UTC, datetime, timedelta

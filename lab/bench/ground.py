@@ -3,8 +3,6 @@ What the benchmarks stand on: a PostgreSQL of their own with durable commits, an
 migrated template. They run as the app's role, as the web does; only filling is done by the owner's hand.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import statistics

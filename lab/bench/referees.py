@@ -4,8 +4,6 @@ An environment of their own for ANJANA and pyCANON, whose pins do not go with ou
 `python -m lab.bench.referees` makes it, as does whoever asks first: a test that needs it is never left out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

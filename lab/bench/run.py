@@ -7,8 +7,6 @@ machine does. `make bench ARGS="reveal list"` runs some of them; what was not ru
 no entry, and says what became slower by more than 10 %; then it ends with 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

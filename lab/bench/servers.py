@@ -3,8 +3,6 @@ Servers for a benchmark: PostgreSQL and Valkey as `make run` starts them, with t
 a state folder of their own that is made anew. Import nothing of Django before `started` has been entered.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

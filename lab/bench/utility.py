@@ -4,8 +4,6 @@ How much protected reports show: `python -m lab.bench.utility`, beside a site th
 For each client of the demo, the share of last month's calls that the usual views give in rows with a figure.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

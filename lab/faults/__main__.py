@@ -1,7 +1,5 @@
 """Runs it and prints the tables; see `lab.faults`."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Compares, in the end, what the databases say with what happened."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The clock of a trial: several processes read it, it goes fifteen times as fast, and it jumps."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import struct

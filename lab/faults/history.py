@@ -1,7 +1,5 @@
 """What was made, acknowledged and held, written down apart from the databases; and the agency that it happens to."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import time

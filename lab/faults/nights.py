@@ -1,7 +1,5 @@
 """Nights: a day falls due, its run does its work, and meanwhile something is ended and the clock may go back."""
 
-from __future__ import annotations
-
 import random
 import time
 from dataclasses import dataclass

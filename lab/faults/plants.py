@@ -1,7 +1,5 @@
 """Faults as they would be in the databases, each of which the checker must find."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The worker and the beat of a trial, each a process: `python -m lab.faults.product worker|beat`."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace

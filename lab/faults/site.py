@@ -1,7 +1,5 @@
 """What is killed: the servers and the product's processes, and how each is brought back."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

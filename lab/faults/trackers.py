@@ -1,7 +1,5 @@
 """A tracker as its clients' vendors are: events over HTTP, signed, and what came of each written down."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import http.client

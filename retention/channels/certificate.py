@@ -3,8 +3,6 @@ The certificate of destruction as a file: canonical JSON, signed, and the same w
 vouched for. docs/certificates.md is the specification; `tools/verify_certificate.py` checks both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What a person types of a hold: what it is about, what it covers, who is told, and why."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """What is said when a client leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a person types about policies."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a person types about retention."""
 
-from __future__ import annotations
-
 from django import forms
 
 from callprivacy.lib.forms import LineField

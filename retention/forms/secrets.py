@@ -1,7 +1,5 @@
 """What a person says about secrets and their ages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """What opens a vendor's list, and which leftovers are shown."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """What a person says about alerts."""
 
-from __future__ import annotations
-
 from django import forms
 
 from callprivacy.lib.forms import URLLineField

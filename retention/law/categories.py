@@ -8,8 +8,6 @@ erasing a person destroys the key that opens them. Evidence hangs on nothing: it
 stays until its own date.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final

@@ -6,8 +6,6 @@ business in its whole home country, so that the stricter rule is shown rather th
 calls out have one of their own.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable, Mapping

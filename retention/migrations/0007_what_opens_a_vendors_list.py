@@ -1,7 +1,5 @@
 """What opens a vendor's list of recordings, and leftovers of calls that no connection brought."""
 
-from __future__ import annotations
-
 import django.db.models.deletion
 from django.db import migrations, models
 

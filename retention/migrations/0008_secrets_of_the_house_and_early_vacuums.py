@@ -1,7 +1,5 @@
 """Four more kinds of secrets have an age; what loses rows each night beside the calls is vacuumed as early as they are."""
 
-from __future__ import annotations
-
 from django.db import migrations, models
 
 _KINDS = [

@@ -1,7 +1,5 @@
 """The end of an engagement: what is handed over, what is destroyed, and the signed statement of it."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

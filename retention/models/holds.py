@@ -1,7 +1,5 @@
 """Holds: cases for which nothing of a client, a person, a time or single calls may be erased."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Self
 

@@ -1,7 +1,5 @@
 """How long each category is kept, for the agency and where a client differs, and the changes that led there."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Self

@@ -1,7 +1,5 @@
 """Runs that erase what is past its date, their certificates, and who signed that erasing may begin."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime, timedelta
 from typing import Final, Self

@@ -1,7 +1,5 @@
 """What is watched: vendors whose copy outlives ours, ages of secrets, backups and drills, and alerts."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Self

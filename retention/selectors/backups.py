@@ -1,7 +1,5 @@
 """Which backups were made and which are gone, and what the drills showed. The operator's: of no agency."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final

@@ -10,8 +10,6 @@ and entries of premises. Identities and evidence count from the last contact, so
 fall due by the end if nobody calls again.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Certificates of destruction, as the scope sees them."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any

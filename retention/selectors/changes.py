@@ -5,8 +5,6 @@ What a change does is worked out for every category at every client, for they bo
 call records shortens recordings that are kept as long as these.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

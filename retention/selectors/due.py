@@ -6,8 +6,6 @@ A try moves a row on, so that to its job it is due again later. Mail that is ref
 was first due all the same: what leaves the house is reckoned from there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache

@@ -5,8 +5,6 @@ A hold keeps the calls of its time: those of its numbers where it names any, all
 numbers nor calls. Beside them it keeps the calls that it names, and what is known of the numbers that it names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

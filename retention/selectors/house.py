@@ -4,8 +4,6 @@ What the agency keeps of its own, and no client's: what of it is past its date, 
 By the agency's own policies and the days of its own zone; a run takes with these very lines and these very targets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

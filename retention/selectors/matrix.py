@@ -1,7 +1,5 @@
 """The matrix: how long each client keeps each category, which of it is its own, and what is beyond the law."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 

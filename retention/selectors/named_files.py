@@ -1,7 +1,5 @@
 """Which rows name a sealed file, whichever room their table is in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

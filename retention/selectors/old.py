@@ -1,7 +1,5 @@
 """How long what runs and alerts leave behind is kept, and how much of it goes."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What leaves by a date of its own, which no policy moves: counted as previews and the calendar count the rest."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """How long each category is kept: a client's own policy, else its agency's, else what the category says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -62,11 +60,11 @@ class Levels:
     house: Mapping[Category, Own]
     own: Mapping[Category, Own]
 
-    def with_house(self, category: Category, said: Own | None) -> Levels:
+    def with_house(self, category: Category, said: Own | None) -> "Levels":
         """The same with another word of the agency."""
         return Levels(_with(self.house, category, said), self.own)
 
-    def with_own(self, category: Category, said: Own | None) -> Levels:
+    def with_own(self, category: Category, said: Own | None) -> "Levels":
         """The same with another word of the client; None: it inherits."""
         return Levels(self.house, _with(self.own, category, said))
 

@@ -4,8 +4,6 @@ What is past its date, by client and category: the selection of a run, counted a
 A run plans with these very counts and chooses with these very targets, so that a preview is right to the row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """How far a run is: added up, by category and by client, as the scope sees it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

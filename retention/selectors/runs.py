@@ -1,7 +1,5 @@
 """Runs, what is due, and what vendors still hold, as the scope sees them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The very rows that a run would take next, masked, for a person to look at before they leave."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime

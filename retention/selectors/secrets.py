@@ -4,8 +4,6 @@ How old every secret is, what its limit says of that, and what is being changed.
 Keys of clients are asked of the vault; what else belongs to a client, as far as the scope sees that client.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Whether purges leave the tables in good order: dead rows, the last vacuum, the r
 Shares alone, never how many rows there are: the page is an agency's, and the tables are everybody's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

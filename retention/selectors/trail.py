@@ -6,8 +6,6 @@ says is over. Which seals that are is told by one function of the database, to t
 still asked of an old event keeps it, and all behind it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta

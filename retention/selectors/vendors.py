@@ -1,7 +1,5 @@
 """What vendors still have of what we erased: checks of their lists, leftovers, and what is asked for."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass

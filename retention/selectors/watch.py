@@ -5,8 +5,6 @@ A reading is made by the agency's job and kept in Valkey, for the page and for w
 and then it is made again; it may be away, and then nothing is kept.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -6,8 +6,6 @@ own, made for it alone, whose private half lies in a third folder, sealed to the
 days at most, and with the key every copy of the dump that somebody took elsewhere. See docs/backups.md.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -118,7 +116,7 @@ class Access:
     parts: Mapping[str, str]
 
     @classmethod
-    def of(cls, alias: str) -> Access:
+    def of(cls, alias: str) -> "Access":
         """The configured database, as this process enters it."""
         found = connections[alias].settings_dict
         parts = {

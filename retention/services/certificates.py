@@ -5,8 +5,6 @@ Issued when a run is over and no batch of it is under way any more. Everything t
 run's own rows, which were written in the transactions that removed what they count.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

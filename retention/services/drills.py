@@ -4,8 +4,6 @@ the drill, and made good there as after a real restore. Nothing live is entered;
 fails, and within the hour where it was killed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

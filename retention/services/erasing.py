@@ -7,8 +7,6 @@ taken out of use still has its mark, a step at the vendor exists once a recordin
 batch is counted, and its ids enter the digest, in the transaction that removes its rows: once, or not at all.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection
 from datetime import datetime

@@ -3,8 +3,6 @@ Errands of before steps at vendors took their place: shown to who deletes the re
 person's word. A job moves them; none is opened any more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID

@@ -7,8 +7,6 @@ and so has the agency's own folder. Nothing else deletes a file because no row n
 be ours (`own_folders`) a file that is missing is not lost, and neither way is gone.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A client goes live: from then on its expired calls leave. Two officers sign, unless the agency chose one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -6,8 +6,6 @@ other at the client's turn: the batch either sees the hold, and marks what it co
 had begun before. Until the last such batch is over the hold is being placed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

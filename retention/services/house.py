@@ -5,8 +5,6 @@ A category at a time, a bounded batch a transaction, in the order that makes a c
 rows. A batch is counted, and its ids enter the digest, in the transaction that removes its rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime

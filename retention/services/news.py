@@ -5,8 +5,6 @@ A message says what kind of thing waits and where to sign in, as a mail does; no
 for one person alone goes to that person alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final

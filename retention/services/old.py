@@ -1,7 +1,5 @@
 """What runs and alerts leave behind, removed once nobody looks for it: counts, and no fact of a person."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from retention.enums import PartState

@@ -7,8 +7,6 @@ not mounted, another machine's folder and another bucket have no such id, and th
 See docs/runbook.md, OtherFolder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import batched

@@ -6,8 +6,6 @@ which everybody who manages the agency is told and may stop it. What is beyond t
 reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -6,8 +6,6 @@ rows still say that somebody called. Everything here is found from the vault, wh
 watermarks, the list of noes. Each step is repeatable and works in bounded batches, each in a transaction of its own.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess
@@ -231,7 +229,7 @@ class Returned:
     requests: int = 0
     own: int = 0
 
-    def add(self, other: Returned) -> None:
+    def add(self, other: "Returned") -> None:
         """Count another client's as well."""
         for name, count in asdict(other).items():
             setattr(self, name, getattr(self, name) + count)

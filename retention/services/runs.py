@@ -1,7 +1,5 @@
 """Runs: started once a night in the agency's zone or by hand, then worked off part by part, resumable at any point."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Final

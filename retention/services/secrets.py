@@ -5,8 +5,6 @@ A rotation is a row. Whoever holds its lease goes on with it in bounded steps, e
 worker that is killed leaves what it did, and the next looks at what is left (docs/adr/0138).
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections import Counter

@@ -1,7 +1,5 @@
 """What a crash between two databases leaves behind is found from state, a day later, and removed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID

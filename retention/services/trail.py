@@ -1,7 +1,5 @@
 """How the agency's trail leaves: reasons that name no client a batch at a time, events by whole seals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final

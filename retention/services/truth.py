@@ -8,8 +8,6 @@ account that several clients share, for what is there may be another's. What a w
 gone, and forgotten 30 days later.
 """
 
-from __future__ import annotations
-
 import base64
 import uuid
 from collections.abc import Callable, Sequence

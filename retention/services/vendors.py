@@ -7,8 +7,6 @@ consent's (`VendorTask`): by its interface, or by a letter that is chased, and d
 out when our own copy is gone. Without an instruction nothing is sent.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import replace

@@ -6,8 +6,6 @@ three days with growing pauses. A message says what an alert is now: where it en
 system hears that it is over, and since when it stood.
 """
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

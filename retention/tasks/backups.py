@@ -1,7 +1,5 @@
 """Beats by which a restore is noticed, the end of old backups, and the files that no row names."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

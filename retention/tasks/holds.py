@@ -1,7 +1,5 @@
 """Holds by the clock: what is new and covered is marked, what is placed settles, and days of review come."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

@@ -1,7 +1,5 @@
 """The worker of clients that leave: what is due stands on their rows."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

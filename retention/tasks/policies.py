@@ -1,7 +1,5 @@
 """Changes of policies whose hour has come."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

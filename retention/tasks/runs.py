@@ -1,7 +1,5 @@
 """The nightly run, and going on with runs that are not over."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

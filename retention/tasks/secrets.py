@@ -1,7 +1,5 @@
 """Ages of secrets, looked at each hour, and rotations, gone on with each half minute."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

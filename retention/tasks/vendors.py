@@ -1,7 +1,5 @@
 """What vendors still have, asked each night; what was opened before steps at vendors took its place is moved."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Figures and alerts, looked at every five minutes, and the messages that tell the agency's system."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Final
 

@@ -5,8 +5,6 @@ Calls may not look up at retention, and a page is no import: its template asks f
 scope and the same answer.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import template

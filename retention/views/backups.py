@@ -1,7 +1,5 @@
 """Backups and drills: how old the newest are, which are gone, and what the drills showed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The calendar of what falls due."""
 
-from __future__ import annotations
-
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render

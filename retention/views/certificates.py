@@ -1,7 +1,5 @@
 """Certificates of destruction as people see them, and take them away."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Holds as people place them, look at them again, and lift them."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

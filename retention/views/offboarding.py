@@ -1,7 +1,5 @@
 """A client leaves: asked for, agreed to, handed over, erased; and the link under which its file is taken."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.conf import settings

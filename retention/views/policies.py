@@ -1,7 +1,5 @@
 """The matrix of policies, changing one, agreeing to a change, and the start page of retention."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """What a run would take now, before it does: at every client, and at one of them to the row."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied

@@ -1,7 +1,5 @@
 """Going live, runs and errands as people see them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Secrets: how old each is, what its limit says, and rotations. Never a secret."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final

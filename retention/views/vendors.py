@@ -1,7 +1,5 @@
 """What vendors still have, as people see it and ask for its deletion."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

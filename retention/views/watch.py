@@ -1,7 +1,5 @@
 """The watch: figures, alerts that stand and that are over, and where they are sent; metrics for who collects them."""
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import dataclass
 from typing import Any, Final

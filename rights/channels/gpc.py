@@ -3,8 +3,6 @@ What a site says of itself: the file that tells browsers that it heeds Global Pr
 icon that California's law asks for (w3c.github.io/gpc, 11 CCR 7013 and 7015). Pure.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import date
 from html import escape

@@ -5,8 +5,6 @@ It holds no number and ends with the request's own rows. Whoever has it sees dat
 only after another proof of the phone.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import struct

@@ -1,7 +1,5 @@
 """Brings a code to a mail address, in the name of who was asked."""
 
-from __future__ import annotations
-
 from email.utils import formataddr, parseaddr
 from typing import Final
 

@@ -5,8 +5,6 @@ The privacy notice of a client: pure, from what is set up, in the words that peo
 do, so that another wording of ours makes no published notice old.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final

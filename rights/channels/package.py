@@ -5,8 +5,6 @@ docs/package.md describes `data.json`, form `SCHEMA`. The page to read is one HT
 the PDF holds the particulars of article 15 and the counts, and names the files that hold the rest.
 """
 
-from __future__ import annotations
-
 import csv
 import html
 import io

@@ -1,7 +1,5 @@
 """What the public pages of requests say, in each language: plain words, no law and no jargon."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from typing import Final

@@ -5,8 +5,6 @@ A day is a day of the client's zone: the day of receipt is the local day of the 
 and a last day ends at its local midnight, however many hours it has.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

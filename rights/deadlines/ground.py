@@ -1,7 +1,5 @@
 """Whose public holidays a term leaves out: the place that a client's zone or its own word names."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Final
 

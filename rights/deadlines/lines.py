@@ -5,8 +5,6 @@ A row may say `paused` ("2026-02-01/2026-02-05", several parted by a semicolon, 
 `identified_at`, and of a breach `told_at`.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The filters of the board, as they stand in the address."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What staff type about a case."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -200,7 +198,9 @@ class AssignForm(forms.Form):
 class NoteForm(forms.Form):
     """A note for the others who work on the case."""
 
-    words = _text("Note", rows=3, help_text="For your colleagues; the person never sees it. It is stored encrypted.")
+    words = _text(
+        "Note", rows=3, help_text="For your colleagues; the person never sees it. It is stored encrypted."
+    )
 
 
 class TaskForm(forms.Form):

@@ -1,7 +1,5 @@
 """What is decided of a case: done, done in part or refused, on which ground, and in which words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import date

@@ -1,7 +1,5 @@
 """What a client said of itself, by which laws reach it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

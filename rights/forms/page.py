@@ -1,7 +1,5 @@
 """What staff say on a requests page and in the privacy notice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

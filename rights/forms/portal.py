@@ -1,7 +1,5 @@
 """What people send from the requests page, read and refused in their own language."""
 
-from __future__ import annotations
-
 import unicodedata
 from datetime import datetime
 from typing import Any

@@ -5,8 +5,6 @@ The book: all laws and terms, read from two files and checked whole before anyth
 row; a book with a fault is not used.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

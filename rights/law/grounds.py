@@ -5,8 +5,6 @@ A refusal without a ground from the list is not written down. Each ground says w
 for it, and how the person is told; a list with a fault is not used.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass

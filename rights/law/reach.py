@@ -5,8 +5,6 @@ Nothing is relaxed by not knowing: where a place or a figure is not known, the l
 that it is not sure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date

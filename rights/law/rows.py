@@ -1,7 +1,5 @@
 """The rows of the book: a law with its reach, and a term that a law sets for some kinds of requests."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -78,7 +76,7 @@ class Span:
             raise ValueError(f'"{text}" is no span such as "10 working days", "45 days" or "1 month"')
         return cls(int(found[1]), Unit(found[2]))
 
-    def plus(self, more: Span) -> Span:
+    def plus(self, more: "Span") -> "Span":
         """Both spans as one; they count the same."""
         return Span(self.count + more.count, self.unit)
 

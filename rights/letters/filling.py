@@ -1,7 +1,5 @@
 """Reads the letters, checks them, and fills them."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Words that letters share, in each language: kinds of requests, days, sentences on rights, authorities."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from consent.enums import Language, Purpose

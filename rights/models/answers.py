@@ -1,7 +1,5 @@
 """What goes out in a case: letters to the person, the question to the client, and word to recipients."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Self

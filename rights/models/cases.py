@@ -6,8 +6,6 @@ holder), which is destroyed when the days of retention's policy for requests are
 which the last of its cases was closed.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Self

@@ -1,7 +1,5 @@
 """What was found of a person, and the package in which a person gets it."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

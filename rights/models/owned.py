@@ -1,7 +1,5 @@
 """The shape of every row of a request: of one client, or of the agency itself where no client is named yet."""
 
-from __future__ import annotations
-
 from django.db import models
 
 from callprivacy.tenancy.models import AgencyOwned, Client

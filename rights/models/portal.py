@@ -1,7 +1,5 @@
 """The public pages of requests: whose address it is, and the notice that stands there, which never changes."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

@@ -1,7 +1,5 @@
 """By what a person says who they are, and what showed that it is so."""
 
-from __future__ import annotations
-
 import uuid
 
 from django.db import models

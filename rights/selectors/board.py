@@ -5,8 +5,6 @@ A page begins behind the last row of the one before it. Nothing is counted beyon
 by the day on which it came in.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Collection, Mapping

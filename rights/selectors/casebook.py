@@ -4,8 +4,6 @@ One case as the people see who work on it: its clock, why its laws apply, identi
 Numbers and addresses are masked here; what the person wrote is shown without the numbers in it.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Collection

@@ -5,8 +5,6 @@ Nothing is relaxed by not knowing: an area code says a country and no more, what
 as reached, and where no law that we know sets a day the house's own does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

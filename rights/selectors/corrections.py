@@ -4,8 +4,6 @@ What may be corrected of a person, and in which words the person, a recipient an
 A name is never among these words: it stands, sealed, in the request alone.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

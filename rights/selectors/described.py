@@ -5,8 +5,6 @@ Nothing finds such a call by itself: it has no caller. A person compares what wa
 call on the identity (`Identity.call_id`).
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ Of whom a hold keeps anything, the requests stay; a hold of everything of a clie
 client's.
 """
 
-from __future__ import annotations
-
 import uuid
 from bisect import bisect_right
 from collections import Counter

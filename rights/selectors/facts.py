@@ -1,7 +1,5 @@
 """Which laws on requests reach a client, and which fact is missing where that is not known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final

@@ -5,8 +5,6 @@ Who is a minor is said on the page, or known to staff (the search notes it on th
 client's trade. Then a guardian's evidence is asked for, or that the person is of age, which staff look at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from callprivacy.tenancy.models import Client

@@ -4,8 +4,6 @@ Everything that is held about callers, in the clear, as a package tells it; and 
 For a job that answers a proven request: some clients at a time, each kind of row in one statement over all of them.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """What letters about a case are filled with, in the language of the person who asked."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -6,8 +6,6 @@ A business that handles the data of ten million people or more in a year publish
 are counted for every client, whatever its size.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A client's privacy notice: what it would say today, what was published, and how the two differ."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

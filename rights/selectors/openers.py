@@ -6,8 +6,6 @@ has found to be the one described: its code goes to the address that was named f
 opens what a stronger one protects (docs/adr/0150).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from rights.enums import IdentityKind, IdentityState

@@ -1,7 +1,5 @@
 """What rows say of how far the consequences of a request are: recipient notifications, and deletions at trackers."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final

@@ -5,8 +5,6 @@ A client's case reaches that client. The agency's own reaches those clients at w
 or is instructed to answer, once it is proven who asks; the others get a case of their own, which their client answers.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Collection, Sequence

@@ -5,8 +5,6 @@ It is noted on a step of the case (`StepKind.REST`), by caller, with the instant
 erased: what the same number does later is none of it (docs/adr/0149).
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence

@@ -3,8 +3,6 @@ Who was told of what people asked: recipients, in which way, and whether they ha
 erasure only once no hold keeps anything of the person at a client.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime

@@ -5,8 +5,6 @@ The key is `request/<submission id>` of the submission's holder; destroying it e
 copy, while the row with the six fields of the record stays until its date.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -5,8 +5,6 @@ The clock runs from the first receipt whatever time it takes. The link's digest 
 keys; the link itself is sealed with what was asked until it is answered, so that its mail can be sent again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ A submission is what one person sent in at once; each thing asked for is a case 
 What the person refuses takes effect at once, before anybody looks at it.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ to such a client, that client gets a request of its own, with what was said and 
 the same clock from the first receipt. The person is not told which client that is: the client answers, or agrees first.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import datetime

@@ -5,8 +5,6 @@ Nothing is decided before it is proven who asks, where the law lets proof be ask
 client whose approval the engagement wants before that client has said so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final

@@ -6,8 +6,6 @@ job's scope for this job alone, and here each derivation is an event of the trai
 number is known there or not, in the transaction that derives.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from datetime import datetime

@@ -5,8 +5,6 @@ When is retention's to say, by the policy of the client or of the agency; a run 
 may be repeated, and what a crash leaves is found by its date again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final

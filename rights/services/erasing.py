@@ -8,8 +8,6 @@ its own date; the record of the request stays. Everything else of the person is 
 gone.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field

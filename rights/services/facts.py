@@ -6,8 +6,6 @@ code; then this job looks whether one of them had such a call. What it finds is 
 call it was is kept nowhere.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime

@@ -13,8 +13,6 @@ memory, redacted as all words are, and go into the package; nothing of them is s
 out and said.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

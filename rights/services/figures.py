@@ -1,7 +1,5 @@
 """What a client says of itself, by which laws on requests reach it or not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

@@ -6,8 +6,6 @@ with its receipt. Of a file in which nobody can be told apart nothing can be sai
 recipient was told to delete all of it.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

@@ -4,8 +4,6 @@ agency's name alone, so that no client is named before it is proven who asks. Co
 are brought in the name of who was asked. Neither uses up what the other may send.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime

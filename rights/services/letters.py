@@ -4,8 +4,6 @@ Letters about a case: shown before they leave, kept as they left, and sent by a 
 What a letter says and where it went is sealed under the submission's key, and gone with it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final

@@ -5,8 +5,6 @@ A published notice is never changed: what is set up otherwise later makes it old
 version is published by a person who saw it.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from datetime import datetime

@@ -6,8 +6,6 @@ file of the holder. The person gets a link after a fresh proof; taking the file 
 trail. After seven days the file is gone with its key.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import secrets
@@ -129,7 +127,7 @@ def _row(case: Case, other_party: OtherParty, total: int, at: datetime) -> Packa
 
 
 def _keep(
-    step: Step, row: Package, *, file_id: uuid.UUID, made: _Made, digest: _Digest, at: datetime
+    step: Step, row: Package, *, file_id: uuid.UUID, made: "_Made", digest: "_Digest", at: datetime
 ) -> None:
     case = step.case
     with job_scope(agency_id=case.agency_id):

@@ -13,8 +13,6 @@ the one copy of what it is to keep. The step waits with these clients (`wanted["
 nothing is kept. Advertisers have no evidence, and who has a file of calls has an extract of what the hold keeps here.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -5,8 +5,6 @@ Nobody is told whether a number is known, and the agency's own page names no cli
 when it comes in, proven or not, for the law's clock runs from then; what a person refuses counts at once.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import uuid
@@ -112,7 +110,7 @@ class Sent:
     note: str
     ask: Ask
     numbers: Sequence[str]
-    withheld: Withheld | None
+    withheld: "Withheld | None"
     on_behalf: OnBehalf
     is_minor: bool
     name: str

@@ -1,7 +1,5 @@
 """The inbox's one line a client for its open requests: how many, and the soonest date."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db.models import Count, Min, Q

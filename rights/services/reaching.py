@@ -5,8 +5,6 @@ A job carries it out with the eyes of the agency. A person to whom a client is n
 found there, so that what they were shown of it, and what has to be proven first, would not be what is done.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from callprivacy.lib.scope import Actor, ScopeKind

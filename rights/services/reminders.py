@@ -5,8 +5,6 @@ All of it is found from the state of the cases, so that a run that was missed co
 to who owns the case, else to everybody who handles the client's requests.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 

@@ -8,8 +8,6 @@ the caller says so, and nobody opens recordings or words of them. Calls of whoev
 which calls are the person's at all.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime

@@ -6,8 +6,6 @@ goes the way of an erasure, which looks at the holds again in the transaction th
 meanwhile wins, a kill costs a repetition, and whoever takes a step up twice finds nothing left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final

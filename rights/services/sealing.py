@@ -1,7 +1,5 @@
 """Sealing what a person said in a request, under the submission's own key."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime

@@ -7,8 +7,6 @@ that is killed goes on where it was. Whoever proves another identity meanwhile s
 runs sees by the date which it wrote itself that it has to stop, and the next one looks for all of them.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

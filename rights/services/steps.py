@@ -5,8 +5,6 @@ A step is claimed by moving its date on, so that a worker that dies loses nothin
 fails again and again waits longer each time, and a person is told.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -16,8 +16,6 @@ named to it. Where there is neither nothing can stop: the case waits for a numbe
 told that marketing stopped. Its mail addresses are asked for no consent from then on.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta

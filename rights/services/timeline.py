@@ -1,7 +1,5 @@
 """A line of a case's timeline, and the trail's event of the same deed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from callprivacy.audit import services as audit

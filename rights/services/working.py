@@ -1,7 +1,5 @@
 """The worker's table: which deed carries out which step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final

@@ -1,7 +1,5 @@
 """Sends letters and questions to clients, a few at a time, and reminds of days that come near."""
 
-from __future__ import annotations
-
 from email.utils import formataddr, parseaddr
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What public pages leave behind, and notices that say what is no longer so."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

@@ -1,7 +1,5 @@
 """What the beat calls: searches, steps, the queue's lines, and what has come to its date."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from time import monotonic
 from typing import Any

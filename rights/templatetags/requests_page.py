@@ -5,8 +5,6 @@ Consent may not look up at requests, and a page is no import: its template asks 
 client's own scope.
 """
 
-from __future__ import annotations
-
 from django import template
 
 from callprivacy.tenancy.scope import client_scope

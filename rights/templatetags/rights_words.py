@@ -1,7 +1,5 @@
 """Texts as templates need them: one by its name, and one with its addresses as links."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Final

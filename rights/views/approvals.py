@@ -1,7 +1,5 @@
 """The client's word: asked for by staff, given behind a link without an account, or by who is signed in as approver."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The board of requests, and the way in for a request that came by mail, post, phone or in person."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import HttpResponse

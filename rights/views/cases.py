@@ -1,7 +1,5 @@
 """One case: what its page shows, and the small deeds on it."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 from uuid import UUID

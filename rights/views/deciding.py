@@ -1,7 +1,5 @@
 """Deciding a case with what would happen shown first, looking at proofs, and closing it with the answer."""
 
-from __future__ import annotations
-
 from datetime import datetime, time
 from http import HTTPStatus
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """How the pages of a case find it: a case that the person may see, or none; and who works on it, and who only looks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import partial, wraps

@@ -1,7 +1,5 @@
 """Which laws reach a client, and what it said of itself."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import HttpResponse

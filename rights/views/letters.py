@@ -1,7 +1,5 @@
 """Letters about a case: picked, looked at, sent or printed, and read again."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The year's figures that 11 CCR 7102 asks for, on a page and as a file."""
 
-from __future__ import annotations
-
 import csv
 from io import StringIO
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The staff's pages about a client's privacy notice: what it says today, publishing it, and how versions differ."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The staff's page about a requests page: its address, what stands there, and what the client puts on its own site."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from django.conf import settings

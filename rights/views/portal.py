@@ -1,7 +1,5 @@
 """The public requests page: what can be asked for, the form, the privacy notice."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The personal page of a request: how far it is, what is needed, the proofs, and what comes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final

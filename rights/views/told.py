@@ -1,7 +1,5 @@
 """Recipients who are told of erasures, corrections, restrictions and opt-outs, with their passing."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

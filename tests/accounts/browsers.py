@@ -1,7 +1,5 @@
 """Signing in as a person, with and without the door."""
 
-from __future__ import annotations
-
 import re
 import time
 from datetime import datetime

@@ -5,8 +5,6 @@ A provider of the tests' own: it speaks https on this machine, under a name of t
 over real TLS, with a certificate of an authority that the test trusts.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Where a request comes from, behind any number of proxies of ours, whatever the client claims."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

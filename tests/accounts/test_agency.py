@@ -1,7 +1,5 @@
 """The agency's own settings: who changes what, what the trail says of it, and what the limit then does."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Pages of keys: who may make, exchange and revoke one, and that a key that vouches is an officer's."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

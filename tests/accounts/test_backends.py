@@ -1,7 +1,5 @@
 """What `user.has_perm` and django-guardian's shortcuts answer about a client or a call is what the grants say."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

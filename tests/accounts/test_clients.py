@@ -1,7 +1,5 @@
 """Clients: a new one, its profile and engagement, who sees it, and the order of the list."""
 
-from __future__ import annotations
-
 import pytest
 
 from callprivacy.accounts import selectors

@@ -1,7 +1,5 @@
 """Second factors: sealed, asked for by role, taken away by two; and who confirms that it is still them."""
 
-from __future__ import annotations
-
 import base64
 import re
 import time

@@ -1,7 +1,5 @@
 """A declared page with a form: what it asks before the service is called, and what the person reads after that."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

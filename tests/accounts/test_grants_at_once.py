@@ -1,7 +1,5 @@
 """Two who write a person's grants at once: the second waits for the first, so that what was ended stays ended."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Coming in: a link that works once, for a week, and of which only the digest is kept."""
 
-from __future__ import annotations
-
 import io
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What the database refuses of officers' invitations, and what happens to one meanwhile."""
 
-from __future__ import annotations
-
 import os
 from importlib import import_module
 from typing import Any

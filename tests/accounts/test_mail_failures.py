@@ -1,7 +1,5 @@
 """When a mail cannot be sent, no log holds what was in it: a link in a log opens an account to its reader."""
 
-from __future__ import annotations
-
 import io
 import re
 from smtplib import SMTPDataError, SMTPRecipientsRefused

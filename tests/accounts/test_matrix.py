@@ -1,7 +1,5 @@
 """The permission matrix: cells, ends, own grants, the preview, and its size."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """From where people work and systems ask, where an agency says so; and nobody locks themselves out."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Officers are made by two, and one person with two sign-ins does not sign as two."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The operator's pages: agencies and people to look at, two deeds, and nothing of any caller."""
 
-from __future__ import annotations
-
 import io
 from datetime import timedelta
 from typing import Any

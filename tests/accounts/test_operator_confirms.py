@@ -1,7 +1,5 @@
 """Where an operator confirms a new officer, it is neither the proposer nor the new officer."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Every page about clients and people, tried by everybody."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse

@@ -1,7 +1,5 @@
 """Pages of a list keep what the address says beside them."""
 
-from __future__ import annotations
-
 from django.template import Context, Template
 from django.test import RequestFactory
 

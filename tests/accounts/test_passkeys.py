@@ -1,7 +1,5 @@
 """Passkeys and security keys: what each opens, what its challenge counts for, and who keeps the last one."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What a password must be, the strictest of several rules, and the meter."""
 
-from __future__ import annotations
-
 import io
 import time
 from datetime import UTC, date, datetime

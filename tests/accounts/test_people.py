@@ -1,7 +1,5 @@
 """Who manages people: roles, suspension, and that somebody always can."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client as Browser
 

@@ -1,7 +1,5 @@
 """Signing in through an agency's own provider: who gets in, who does not, and what such a session opens."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

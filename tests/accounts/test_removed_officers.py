@@ -1,7 +1,5 @@
 """Who removes the other officers does not become one who signs alone by it, and all of them hear of it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """The log names each request by an id that the answer bears, its agency and its person's id; and no more of anybody."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

@@ -1,7 +1,5 @@
 """Looking over grants: confirmed or ended, with their last use, beside the vendors' own lists."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """An answer of 500 keeps nothing of what was done on the way to it."""
 
-from __future__ import annotations
-
 import pytest
 from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.backends.db import SessionStore

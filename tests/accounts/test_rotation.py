@@ -1,7 +1,5 @@
 """Each morning it is found whose password is due; what follows from that, through the door."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """What a session and a stored password are made of."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from uuid import uuid4
 

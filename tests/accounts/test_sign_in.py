@@ -1,7 +1,5 @@
 """The door: e-mail and password, slow-down and lockout, sessions that end, and what is written down."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator

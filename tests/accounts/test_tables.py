@@ -1,7 +1,5 @@
 """A declared table: sorted, filtered and paged by its address, and the same rows as a file."""
 
-from __future__ import annotations
-
 import csv
 import re
 from datetime import timedelta

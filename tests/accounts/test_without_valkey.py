@@ -1,7 +1,5 @@
 """Valkey is away: people sign in, confirm and choose passwords, and what was guarded still is."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 from datetime import timedelta

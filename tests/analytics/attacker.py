@@ -6,8 +6,6 @@ may have any). What is known are equations over them. The attacker finds the lea
 cell can be, by the simplex method, and what linear algebra alone determines.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Many calls at once, of callers whose numbers nobody opens."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -3,8 +3,6 @@ What a release must be, said again without numpy and without the code under test
 counted over texts.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

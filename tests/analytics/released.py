@@ -1,7 +1,5 @@
 """Calls that can be released, and a release brought to where a test needs it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta

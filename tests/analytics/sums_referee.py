@@ -7,8 +7,6 @@ equations over them, one for each cell of the sum. The attacker finds the most t
 method, and is told where that is too near to what the caller does bring.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Small tables with hierarchies, drawn by hypothesis or by a seed, and the specs over them."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """On UCI's Adult, the field's yardstick: as good as is claimed, and confirmed by pyCANON where that is installed."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

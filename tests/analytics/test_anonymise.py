@@ -1,7 +1,5 @@
 """Whatever the table and the demand: every class meets it, every value holds the row's own, nothing else matters."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """What an operator types: a file and a spec in, a release and its report out, or a message that says what to do."""
 
-from __future__ import annotations
-
 import csv
 import stat
 from collections import Counter

@@ -1,7 +1,5 @@
 """A release held against the reports of the same days: what is left when one is subtracted from the other."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The ledger of noisy figures: nobody is told more than the year's budget, however many ask, and nobody rewrites it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

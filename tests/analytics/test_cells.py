@@ -1,7 +1,5 @@
 """Cells out of calls: kept current from state, rebuilt the same, and what stays when calls leave."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import uuid

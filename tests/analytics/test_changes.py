@@ -1,7 +1,5 @@
 """Campaigns and shares against the period before, and what missed calls may have cost."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from datetime import datetime, timedelta

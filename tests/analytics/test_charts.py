@@ -1,7 +1,5 @@
 """Drawings say what the numbers say: scales, labels, gaps, what is hidden, and nothing outside the picture."""
 
-from __future__ import annotations
-
 import math
 import re
 from itertools import accumulate, pairwise

@@ -5,8 +5,6 @@ Seen: Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009, at full severity, 
 Oklab (2020), where about 0.02 is just noticed.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

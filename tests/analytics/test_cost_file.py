@@ -1,7 +1,5 @@
 """A list of costs is read as a whole, or refused with what is wrong in it, line by line."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

@@ -1,7 +1,5 @@
 """Calls counted by day: as they stand, by the days of the agency, and for who may see the calls."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

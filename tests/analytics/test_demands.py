@@ -1,7 +1,5 @@
 """The definitions of the papers, on their own examples and against counting by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Releases held against each other: what is told apart, and what a gate that looks at each alone would let pass."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """Exact reports: who sees them, that they are what the calls say, and that no one else ever gets one."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta

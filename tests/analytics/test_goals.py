@@ -1,7 +1,5 @@
 """Goals of a client: where they are, who is notified of a missed one, and that nothing suppressed shows in either."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Groups, the lists of cells made of them, and an attacker who has all of them."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter, defaultdict
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A sentence is said where there is something, and hardly ever where there is nothing."""
 
-from __future__ import annotations
-
 import random
 from fractions import Fraction
 from math import comb

@@ -1,7 +1,5 @@
 """Hierarchies: what a tree is, what a file says, and what the shipped ones say of calls."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Clients in the order of a figure."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

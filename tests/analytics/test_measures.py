@@ -1,7 +1,5 @@
 """What a release lost, counted again by hand."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Groups of near numbers: as large as demanded, with the least error there is."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Noise: the distribution it is drawn from, how far off a figure is, and what one caller may do to it."""
 
-from __future__ import annotations
-
 import math
 import random
 from fractions import Fraction

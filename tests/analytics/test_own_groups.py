@@ -1,7 +1,5 @@
 """Groups of one's own: equal to what is shipped until somebody changes them, a tree, and what a release is made by."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import replace

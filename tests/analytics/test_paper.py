@@ -1,7 +1,5 @@
 """A report as a file says what the page says, opens elsewhere, and runs nothing there."""
 
-from __future__ import annotations
-
 import csv
 import io
 import zipfile

@@ -1,7 +1,5 @@
 """Pages of releases: who gets in, what is refused beside the field, and a file that only its end takes away."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """Releases of call-level rows: two people, a floor, nobody who said no, and an end that everybody is told of."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

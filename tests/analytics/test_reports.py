@@ -1,7 +1,5 @@
 """Reports as an analyst meets them, who may see no call: the explorer, campaigns, saved reports, files, mail."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """How likely somebody is recognised: exact where that can be counted, near where it is estimated."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

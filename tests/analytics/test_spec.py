@@ -1,7 +1,5 @@
 """What a spec may say, and what is said of one that may not."""
 
-from __future__ import annotations
-
 import pytest
 
 from analytics.anonymise import ColumnSpec, Spec, SpecError, parse

@@ -1,7 +1,5 @@
 """Sums of which no caller's part follows, and an attacker who has all of them (docs/adr/0152)."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """That a figure which a protected report shows is true: every one is compared with a count over the calls."""
 
-from __future__ import annotations
-
 import csv
 import io
 import random

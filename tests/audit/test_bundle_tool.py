@@ -1,7 +1,5 @@
 """The verifier is one file that knows nothing of us: its signatures are Ed25519's."""
 
-from __future__ import annotations
-
 import ast
 import json
 import random

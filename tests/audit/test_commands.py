@@ -1,7 +1,5 @@
 """What an operator types: verify, export, rebuild, begin an epoch."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

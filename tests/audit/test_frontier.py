@@ -1,7 +1,5 @@
 """A frontier that is stored and read again goes on as if it had never been."""
 
-from __future__ import annotations
-
 import pytest
 
 from callprivacy.audit.merkle import HASH_SIZE, Frontier

@@ -2,8 +2,6 @@
 Whole sealed months leave by one guarded path; their roots stay, and whoever goes another way is refused or named.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -3,8 +3,6 @@ The tree is RFC 9162's: its own example, Certificate Transparency's reference ro
 out verifies proofs and growing as pymerkle does.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from itertools import pairwise

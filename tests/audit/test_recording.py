@@ -1,7 +1,5 @@
 """A deed and its event are one: neither is kept without the other."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import timedelta
 from unittest import mock

@@ -1,7 +1,5 @@
 """Refusals that repeat: one event at once, and one with the number of the others when their hour is over."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

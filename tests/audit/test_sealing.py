@@ -1,7 +1,5 @@
 """Only what is over is sealed, by one sealer at a time, and never without a copy outside the database."""
 
-from __future__ import annotations
-
 import io
 import json
 import stat

@@ -5,8 +5,6 @@ The event is a row of the deed's own transaction; the file outside gets seals, a
 (docs/adr/0145).
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import resource

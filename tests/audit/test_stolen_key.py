@@ -3,8 +3,6 @@ An earlier key that has an end: what it signed under that date or a later one is
 by another key goes on.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """A database superuser with every trigger off changes the trail: both verifiers see it and say where."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

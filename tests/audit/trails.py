@@ -1,7 +1,5 @@
 """Trails to test with, and a database superuser who tampers with them."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import time

@@ -1,7 +1,5 @@
 """Starts the processes of the Procfile as `make run` does, with a demo of a few days, and visits them."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

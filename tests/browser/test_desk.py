@@ -1,7 +1,5 @@
 """The desk as an agent has it on the phone's screen, and what an officer then finds and takes away."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@ A newcomer's first hour as the demo's compliance officer: import, look, reveal, 
 which the demo's other officer agrees), see it go. The processes are real, and no clock is moved.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -3,8 +3,6 @@ The form on a site of another origin whose policy allows nothing inline, in a re
 privacy signal, from Europe; and the public pages as a caller meets them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -3,8 +3,6 @@ A new client in ten minutes, by hand: blueprint, agreement, tracker, past calls,
 words, go live. Every click, every field and every file counts, and there are at most thirty.
 """
 
-from __future__ import annotations
-
 import base64
 import csv
 import hmac

@@ -6,8 +6,6 @@ person who calls again is somebody new.
 The caller is the demo's telephone; codes, letters and the client's link come by mail.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

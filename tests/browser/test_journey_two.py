@@ -6,8 +6,6 @@ leaves as a pack that anybody can check without a network.
 The caller is the demo's telephone, which goes through the same public, signed doors as a real one.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

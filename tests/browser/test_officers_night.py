@@ -4,8 +4,6 @@ the certificate and has it verified, and tries in vain to bring an erased number
 hours are shortened.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

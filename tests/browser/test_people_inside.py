@@ -3,8 +3,6 @@ The people inside, as they meet it: somebody comes, learns, is granted, looked o
 and the host; a drill of a breach, from the report to the notice; a binder that verifies elsewhere.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import shutil

@@ -3,8 +3,6 @@ A month of calls goes to the client they are of: proposed by one person with the
 what its risk report says of k, l and t is what pyCANON finds in the file.
 """
 
-from __future__ import annotations
-
 import csv
 from datetime import timedelta
 from pathlib import Path

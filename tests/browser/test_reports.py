@@ -3,8 +3,6 @@ An analyst without a right to any call asks the explorer, by keyboard alone, and
 campaigns cost, so that the page says which one to stop.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The requests page on a phone: asked, proven by a code, and waited for, without an account and without a script."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What a person runs into besides the main road: the locked door, the keyboard, the phone, the strict policy."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

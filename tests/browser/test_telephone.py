@@ -4,8 +4,6 @@ stops it, a call back of the desk, and a message that waits for a person. What t
 signed doors.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from zoneinfo import ZoneInfo

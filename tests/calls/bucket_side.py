@@ -5,8 +5,6 @@ ListObjects (also version 2), HeadObject, GetObject with a range, PutObject, Cop
 by its path. Source: docs.aws.amazon.com/AmazonS3/latest/API (read 2026-11-27 as botocore 1.44's model of it).
 """
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import time

@@ -1,7 +1,5 @@
 """Files of calls for tests."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """What is said of calls in tests: facts with sensible defaults, and what is kept of them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta

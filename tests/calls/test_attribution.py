@@ -1,7 +1,5 @@
 """Landing pages and keywords: dropped unless the client keeps them, and then without what names a person."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The list of calls: whose rows, in which order, under which filters, in how many queries."""
 
-from __future__ import annotations
-
 import html
 import re
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """One call: who may open it, what it says, what it never says, and when it leaves."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

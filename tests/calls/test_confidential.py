@@ -1,7 +1,5 @@
 """Confidential calls: who sees them, who does not by any path, and who marks them, names people and lifts the mark."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Rules by which calls become confidential: when they come in, and of those that are here already."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The tab "Numbers and connections": who may, what it does, what the trail says, and what is never shown."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4

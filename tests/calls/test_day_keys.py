@@ -1,7 +1,5 @@
 """Keys of one day go when nothing of that day is left, so that old copies do not open either."""
 
-from __future__ import annotations
-
 import io
 import uuid
 from datetime import date, datetime, timedelta

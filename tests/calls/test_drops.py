@@ -1,7 +1,5 @@
 """Files that are dropped are read once, to their last line, and then they are gone; nobody else's are touched."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Files that are dropped into a bucket are read as those in a folder are, and a bucket that fails says so."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import signal

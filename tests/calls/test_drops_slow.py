@@ -1,7 +1,5 @@
 """A folder or bucket that is slow gets on, holds one worker at most, and says so where it does not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Exports: who may ask, what stands in the file, what never does, and when it is gone."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging

@@ -1,7 +1,5 @@
 """Of a client that leaves nothing stays in its folders, however deep; nobody else's goes, no link is followed."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from datetime import timedelta

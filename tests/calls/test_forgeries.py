@@ -1,7 +1,5 @@
 """Deliveries that a vendor did sign, with one thing changed: none of them is taken for the vendor's."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

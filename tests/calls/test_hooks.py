@@ -1,7 +1,5 @@
 """The public door: who gets in, what is said to the others, and that an answer of 200 means kept."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import io

@@ -1,7 +1,5 @@
 """Files of CallTrackingMetrics and Invoca, from the upload or the command to the calls."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from io import StringIO

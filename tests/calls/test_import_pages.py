@@ -1,7 +1,5 @@
 """The pages of a file of calls: who may, what they show and hide, and that nothing lies in the clear."""
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid

@@ -1,7 +1,5 @@
 """Files of calls: how they are read, what becomes of them, and what a killed worker leaves."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import os

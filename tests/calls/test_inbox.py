@@ -1,7 +1,5 @@
 """From the inbox to the call: once in effect, whatever the order, and nothing is lost on the way."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The one way in: what becomes of what is said of calls."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import uuid

@@ -3,8 +3,6 @@ A batch that is expected to be all new is brought to the database before its tur
 turn comes out as it would have without.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any

@@ -3,8 +3,6 @@ Keys that triggers check once a statement keep what foreign keys kept: each refu
 the owner too, and also where two transactions meet.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import uuid

@@ -1,7 +1,5 @@
 """Trackers without a module of their own: what is believed, what is read of it, and what a person sees of an event."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

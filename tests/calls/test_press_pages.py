@@ -1,7 +1,5 @@
 """What people say that keys mean, what each tracker can, and connections whose calls come by files."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

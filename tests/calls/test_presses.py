@@ -1,7 +1,5 @@
 """Keys that callers pressed, from what a tracker says to the row that consent reads; and rows that correct others."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterator, Mapping

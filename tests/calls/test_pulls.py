@@ -1,7 +1,5 @@
 """Calls that no webhook brought are found in the tracker's list, whatever dies meanwhile, and nothing else is."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import threading

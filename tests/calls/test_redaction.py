@@ -1,7 +1,5 @@
 """What becomes of our copy when a tracker takes a person out of its own."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace

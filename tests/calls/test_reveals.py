@@ -1,7 +1,5 @@
 """A reveal: written down first, shown once, limited, sampled, and nowhere else."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from datetime import UTC, date, datetime, timedelta

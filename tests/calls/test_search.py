@@ -1,7 +1,5 @@
 """Finding a number: over granted clients only, without opening anything, and without leaving it anywhere."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

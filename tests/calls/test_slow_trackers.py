@@ -1,7 +1,5 @@
 """A tracker that takes the connection and does not answer is noticed, in a time that a worker has."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """Sources and mediums: common ones are kept, others wait for a person, and calls show no free text meanwhile."""
 
-from __future__ import annotations
-
 import importlib
 from io import StringIO
 from typing import Any

@@ -1,7 +1,5 @@
 """Questions to the engine, short enough to stand in a table."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 

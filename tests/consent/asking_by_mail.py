@@ -1,7 +1,5 @@
 """A person who was asked by e-mail, as tests need one."""
 
-from __future__ import annotations
-
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Channel, Language, NoticeState, Purpose

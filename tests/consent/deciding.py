@@ -1,7 +1,5 @@
 """Recorded calls, what is said about them, and the job that decides; for tests of decisions and what follows."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime, timedelta
 from typing import Any

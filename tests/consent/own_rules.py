@@ -1,7 +1,5 @@
 """The shipped rules of the law with other values, put in force at an agency."""
 
-from __future__ import annotations
-
 import re
 
 from callprivacy.tenancy.scope import job_scope

@@ -1,7 +1,5 @@
 """What public pages need to show something: words in force, a page with its key, a caller's choices."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The other side of the interface: a system of the agency's with a key, and what it sends."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The interface for programs: keys at the door, what may be done, what was said, errors in one form."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from itertools import product

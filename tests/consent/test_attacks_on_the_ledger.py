@@ -1,7 +1,5 @@
 """Ways in which a yes that nobody proved could lift a no, or a no could get lost: none of them works."""
 
-from __future__ import annotations
-
 import itertools
 import uuid
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Blueprints: whole, shown before they change anything, and never overruling what a person wrote or signed."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Proof of a phone by a code: six digits, ten minutes, five tries, and nothing learned by who only asks."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid

@@ -1,7 +1,5 @@
 """When somebody may be called: zones of places, spans of the law, states in two zones, days on which clocks change."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """A row that does not open any more stands before no other: each queue passes it by and says what became of it."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What the engine decides, case by case."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Where one instant or one word decides: the edges of the engine, what its answers name, and what they say."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """`manage.py decide`: questions as lines of JSON."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

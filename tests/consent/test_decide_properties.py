@@ -1,7 +1,5 @@
 """What holds of every decision, whatever is asked."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Deciding: from the right evidence, over and over the same, whatever comes in between and in whatever order."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager

@@ -1,7 +1,5 @@
 """The desk of people on the phone: by one tap, at once, for granted clients alone; and calls back without a number."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The form on other sites: small, without cookies, told to listed sites alone, and as careful as our own page."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

@@ -3,8 +3,6 @@ Every way in, by the door that people and vendors use, and what it leaves: the e
 words it was said to, and evidence that is sealed, vouched for by the trail, and opens as it was brought.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid

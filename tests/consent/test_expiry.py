@@ -1,7 +1,5 @@
 """Consent that becomes too old ends: by purpose, once, never a no; and nothing ends that nobody was shown before."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Iterator

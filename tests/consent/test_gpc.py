@@ -1,7 +1,5 @@
 """Global Privacy Control: what is a signal, what it does, and that the page says so."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Asking by e-mail: who is asked, what goes out, what an answer writes, and that the unanswered leave."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta

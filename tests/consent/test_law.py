@@ -1,7 +1,5 @@
 """Rules as data: what is read, what is refused, and which rule decides."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

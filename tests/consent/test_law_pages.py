@@ -1,7 +1,5 @@
 """The pages of the law: what decides where, what imported rules would change, who approved what."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The ledger: added to, never changed; the projection follows from it, in whatever order the events came."""
 
-from __future__ import annotations
-
 import itertools
 import uuid
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """A list checked before it is dialled: what goes in, what comes back, who may take it, and when it is gone."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

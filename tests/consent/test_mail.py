@@ -1,7 +1,5 @@
 """Mail that comes in: what is proven and clear settles itself, whatever is not waits for a person."""
 
-from __future__ import annotations
-
 import csv
 import time
 import uuid

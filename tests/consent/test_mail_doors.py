@@ -1,7 +1,5 @@
 """What mail providers tell by webhook: only who knows the secret is heard, and a complaint withdraws contact."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

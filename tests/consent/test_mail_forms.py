@@ -1,7 +1,5 @@
 """Every mail of ours has its words twice: as text, and as HTML that loads nothing."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whose a mail is: nothing is withdrawn of nobody, staff say who wrote it, and ten days do what the page says."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The telephone menu in thought: every key, silence and hang-up, and never a recording before key 1."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Pages of menus and messages: what a person sets up, tries out, reads and decides; and the demo's telephone."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

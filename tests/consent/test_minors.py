@@ -1,7 +1,5 @@
 """Callers who are minors, and calls about health: a notice alone never suffices, whoever asks and however."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import timedelta
 from typing import Any

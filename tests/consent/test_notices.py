@@ -1,7 +1,5 @@
 """Notices: what they must say, versions that never change once published, and who agreed to which."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

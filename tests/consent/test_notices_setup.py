@@ -1,7 +1,5 @@
 """Setting a client up: nothing is done that no row shows, and what would mend its calls becomes tasks."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

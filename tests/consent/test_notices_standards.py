@@ -1,7 +1,5 @@
 """What a client asks of itself, on what it rests measuring, and where its calls are answered."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

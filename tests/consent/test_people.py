@@ -1,7 +1,5 @@
 """How far consent reaches, and one person's page: by who may, and by nobody else; no page shows a number."""
 
-from __future__ import annotations
-
 import io
 import uuid
 import zipfile

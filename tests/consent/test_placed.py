@@ -1,7 +1,5 @@
 """A call that we placed ourselves is no call of the client's, whoever tells of it."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Iterator

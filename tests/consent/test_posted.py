@@ -1,7 +1,5 @@
 """What hangs where: the register, its pictures sealed and known by content, and that it counts day by day."""
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from datetime import date, timedelta

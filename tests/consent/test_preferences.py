@@ -1,7 +1,5 @@
 """A person's own choices: a link that ends, switches that count at once, a second question, news by e-mail."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Keys that trackers report: read once, by what the connection says they mean; what is not mapped means nothing."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 from datetime import timedelta

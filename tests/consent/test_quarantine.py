@@ -1,7 +1,5 @@
 """Quarantine: what is withheld has a date, and what leaves by it, in an order that no crash spoils."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Numbers that became somebody else's: asked about with a reason, and the consents that end with the number."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta

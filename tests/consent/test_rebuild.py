@@ -1,7 +1,5 @@
 """The projection can be made anew from the events, and held against them."""
 
-from __future__ import annotations
-
 import io
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The list of recordings, how they are handled, and where a caller lives: what a person sees and may change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta

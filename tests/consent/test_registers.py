@@ -1,7 +1,5 @@
 """Do-not-call lists: brought sealed, kept as tokens, shown with their age, replaced, and asked before a call."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

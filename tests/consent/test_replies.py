@@ -1,7 +1,5 @@
 """What a reply means: the words of the table, free words, what is doubtful, and what must never count."""
 
-from __future__ import annotations
-
 import time
 import tomllib
 import unicodedata

@@ -1,7 +1,5 @@
 """What an operator types: a file of replies in, their labels out."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sys

@@ -1,7 +1,5 @@
 """The labelled replies: what they promise about themselves, and how well the matcher does on those it has not seen."""
 
-from __future__ import annotations
-
 import pytest
 
 from consent.replies import LABELS, classify

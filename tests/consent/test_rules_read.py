@@ -1,7 +1,5 @@
 """Which topics of the law decide something, that an imported pack changes it, and that pages name those that do not."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Recordings stored here: fetched from trackers alone, sealed, heard by who may, for a reason, as far as agreed."""
 
-from __future__ import annotations
-
 import io
 import json
 import socket

@@ -1,7 +1,5 @@
 """Signed terms: the document sealed with its hash, whom it covers, and how much it is worth where."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Texts by the door that Twilio uses: what they withdraw, restore and give, and what waits for a person."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

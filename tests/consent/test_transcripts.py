@@ -1,7 +1,5 @@
 """Words of calls: taken in where a client wants them, redacted before they are stored, read for a reason."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

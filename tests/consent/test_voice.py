@@ -1,7 +1,5 @@
 """A call through the telephone menu, by the doors that Twilio uses: what is heard, recorded and written down."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

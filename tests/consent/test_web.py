@@ -1,7 +1,5 @@
 """The public page: boxes, a number, a receipt; a yes that cannot undo a no, and a no that needs nothing."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from datetime import UTC, datetime, timedelta

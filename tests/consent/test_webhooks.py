@@ -1,7 +1,5 @@
 """Word of withdrawals to the agency's systems: signed as the specification says, tried for three days, never inward."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

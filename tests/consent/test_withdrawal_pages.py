@@ -1,7 +1,5 @@
 """The board of withdrawals, a step's page, endpoints and destinations: by the right person, and by nobody else."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse

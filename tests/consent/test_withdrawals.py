@@ -1,7 +1,5 @@
 """A withdrawal counts here at once, and is carried to every vendor that holds the number, by what each can do."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from datetime import UTC, datetime, timedelta

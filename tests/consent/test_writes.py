@@ -1,7 +1,5 @@
 """What PostgreSQL itself lets nobody write but those whose it is: decisions, and the law of an agency."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -6,8 +6,6 @@ files, whose addresses are signed, answers 400 to whoever sends another sign-in 
 interfaces are held to what the trackers publish (`tests/published.py`).
 """
 
-from __future__ import annotations
-
 import http.server
 import json
 import struct

@@ -1,7 +1,5 @@
 """Twilio's side: webhooks that it signs and sends us, and an interface that answers on this machine and remembers."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

@@ -1,7 +1,5 @@
 """A binder says what was done for one client, no byte of it can be changed unseen, and only who may has it."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The list of clients: those that need the person most first, and for what, as far as the person may know."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

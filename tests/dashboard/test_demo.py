@@ -1,7 +1,5 @@
 """The demo: the same every time, fictitious numbers only, and gone with one deed."""
 
-from __future__ import annotations
-
 import io
 import re
 import wave

@@ -1,7 +1,5 @@
 """The doctor finds each misconfiguration that is planted, says what to do, and finds nothing in what is well."""
 
-from __future__ import annotations
-
 import io
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Duties: each is good in a new agency, and each is made red by what it is about; nothing sets one by hand."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace

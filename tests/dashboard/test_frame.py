@@ -1,7 +1,5 @@
 """The frame around every page: it draws the clients of whoever looks, whatever the page is about."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

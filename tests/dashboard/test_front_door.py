@@ -1,7 +1,5 @@
 """Methods that no page knows are refused at the front door, and who opens a form's address is led to its page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

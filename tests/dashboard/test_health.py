@@ -1,7 +1,5 @@
 """Probes: alive asks nothing, ready says which part is not good, and strangers are told no more than that."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Each role is led to where its day begins, and never to a page that it may not open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from types import ModuleType

@@ -1,7 +1,5 @@
 """What changed in the law is read out of the rules that decide, with the clients it touches."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

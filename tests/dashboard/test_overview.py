@@ -1,7 +1,5 @@
 """The first page composes what a person may see, in a bounded number of queries."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager

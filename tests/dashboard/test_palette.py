@@ -1,7 +1,5 @@
 """The command palette finds what a person may open, by what people call it."""
 
-from __future__ import annotations
-
 import random
 import uuid
 

@@ -1,7 +1,5 @@
 """Records of processing follow what is set up, keep apart what people say, and stand as they stood on a day."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """A statement that takes too long is cut off, and who asked is told so plainly."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The trail page: who may see it, what it shows, and that what is taken along is written down first."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import timedelta

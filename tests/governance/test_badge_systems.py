@@ -1,7 +1,5 @@
 """The door of badge systems: idempotent, for one site's key alone; rooms, and who holds a badge on which day."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """When the law's numbers end, by instants reckoned by hand."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """Breaches: anybody reports, managers handle, the clock is the law's, and nobody who must be told is forgotten."""
 
-from __future__ import annotations
-
 import random
 import uuid
 from collections.abc import Iterator

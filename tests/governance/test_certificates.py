@@ -1,7 +1,5 @@
 """Certificates from elsewhere with their file: sealed as it comes, looked at by content, gone with its proof."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Courses that an agency writes: drafts and versions, Markdown that stays harmless, pictures that are pictures."""
 
-from __future__ import annotations
-
 import io
 import re
 from datetime import date, timedelta

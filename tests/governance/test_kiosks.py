@@ -1,7 +1,5 @@
 """The page at a site's door: without a sign-in, for entries alone, and showing nobody anything of somebody else."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from datetime import datetime, time, timedelta

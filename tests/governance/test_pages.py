@@ -1,7 +1,5 @@
 """The programme through its doors: a breach from report to end, a course from its screens to its certificate."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

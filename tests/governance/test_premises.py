@@ -1,7 +1,5 @@
 """Premises: who came in, once each, and what is wrong with it."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

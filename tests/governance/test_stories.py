@@ -1,7 +1,5 @@
 """Two stories of the programme from end to end, each told by the trail: somebody who comes and leaves, and a drill."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, time, timedelta
 

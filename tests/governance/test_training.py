@@ -1,7 +1,5 @@
 """Training: who must know what, the questions of a try, and what is withheld from who is overdue."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from typing import Any
 

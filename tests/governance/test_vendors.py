@@ -1,7 +1,5 @@
 """Vendors: what is due stands in the queue, and reviews stay as they were."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 

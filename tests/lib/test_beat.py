@@ -1,7 +1,5 @@
 """The beat's table when the machine's clock was ahead and came back."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """An index beside the work: built whole, also where an earlier try was cut off, and kept where it is there."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """User-Agents as browsers send them."""
 
-from __future__ import annotations
-
 import pytest
 
 from callprivacy.lib.browsers import browser_of

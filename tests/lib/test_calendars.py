@@ -1,7 +1,5 @@
 """Working days and months, by the calendars of places."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 

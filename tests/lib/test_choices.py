@@ -1,7 +1,5 @@
 """A select says what Django's own says."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

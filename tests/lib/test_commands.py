@@ -1,7 +1,5 @@
 """What an operator reads where a database does not let a command do its deed."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

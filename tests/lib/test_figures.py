@@ -1,7 +1,5 @@
 """Processes count for themselves and add up in Valkey; without it nothing waits, and counts are kept."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

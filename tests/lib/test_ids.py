@@ -1,7 +1,5 @@
 """Ids that are made together stand side by side, and say no more than those made alone."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 

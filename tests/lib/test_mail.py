@@ -1,7 +1,5 @@
 """What a mail server's refusal counts for: the recipient's for good, or a matter of the server and our account."""
 
-from __future__ import annotations
-
 from smtplib import (
     SMTPAuthenticationError,
     SMTPConnectError,

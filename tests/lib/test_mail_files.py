@@ -1,7 +1,5 @@
 """Where no mail server is set, mail lies where nobody else of the machine reads it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from django.core.mail import EmailMessage

@@ -1,7 +1,5 @@
 """Amounts of money are written in their currency and in the number format of their readers."""
 
-from __future__ import annotations
-
 import pytest
 
 from callprivacy.lib.money import CURRENCIES, FORMATS, Money, money_of

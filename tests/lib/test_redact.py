@@ -1,7 +1,5 @@
 """Nothing that opens an account or finds a person is left in a text, however it is written or said."""
 
-from __future__ import annotations
-
 import random
 import re
 import time

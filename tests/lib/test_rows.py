@@ -1,7 +1,5 @@
 """What stands in every row says what its component says."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 from itertools import product

@@ -1,7 +1,5 @@
 """What a context remembers of who asks, and by which names deeds are done."""
 
-from __future__ import annotations
-
 from contextvars import Context
 
 import pytest

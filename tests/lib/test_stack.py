@@ -1,7 +1,5 @@
 """Whoever calls deeply inside takes no piece of the stack from the kernel."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

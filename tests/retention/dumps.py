@@ -1,7 +1,5 @@
 """Real dumps: `manage.py` in a process of its own, as an operator runs it, and fresh databases to put dumps into."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess

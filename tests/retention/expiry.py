@@ -1,7 +1,5 @@
 """One batch of calls that leave, without a run around it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from callprivacy.tenancy.models import Client

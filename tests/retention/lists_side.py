@@ -1,7 +1,5 @@
 """The list endpoints of Twilio and CallRail, played on this machine by what the vendors publish of them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,7 +1,5 @@
 """A night's run, from its start to its certificates."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from callprivacy.tenancy.enums import RetentionState

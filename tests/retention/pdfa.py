@@ -5,8 +5,6 @@ No validator of the standard is at hand where the suite runs. This one knows the
 and one attachment can break: structure, colour, fonts, metadata, attachments, and what is forbidden.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from xml.etree import ElementTree as ET

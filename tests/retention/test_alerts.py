@@ -1,7 +1,5 @@
 """What `manage.py alerts` tells the operator, who is in no agency and sees no page: which agency, since when, why."""
 
-from __future__ import annotations
-
 import io
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Backups: apart, sealed, gone after fourteen days; and what is put back is noticed."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """A certificate says what a run did, exactly, and no byte of it can be changed unseen, wherever it is checked."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import random

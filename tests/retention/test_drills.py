@@ -1,7 +1,5 @@
 """Drills: the newest backups are put back beside the live system, looked at and removed; what is wrong is found."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Files are held against rows, both ways."""
 
-from __future__ import annotations
-
 import io
 import os
 import time

@@ -1,7 +1,5 @@
 """A client goes live by two officers, unless the agency turned that off; the page says from when deletion starts."""
 
-from __future__ import annotations
-
 import html
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """A hold wins over everything that erases, says so, and ends only by an officer's word."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager

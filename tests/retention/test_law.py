@@ -1,7 +1,5 @@
 """The rules of the law about keeping, and how categories bound each other: pure, without a row."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

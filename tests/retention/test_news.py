@@ -1,7 +1,5 @@
 """What waits for people, told to the agency's system: signed, once each, and without a client, a caller or a number."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """A client that leaves: two persons or a day, the file once, holds first, then nothing is left and that is signed."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

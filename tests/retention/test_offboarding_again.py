@@ -1,7 +1,5 @@
 """A client that leaves waits for its second file: it has everything still, and what concerns it can still be done."""
 
-from __future__ import annotations
-
 import threading
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What comes after the file of a client that leaves was written is handed over, too, before anything is destroyed."""
 
-from __future__ import annotations
-
 import json
 import threading
 import uuid

@@ -1,7 +1,5 @@
 """Of a client that has left nothing opens its accounts any more, and no file of its calls lies in a folder."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from datetime import datetime, timedelta

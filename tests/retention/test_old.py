@@ -1,7 +1,5 @@
 """What runs and alerts leave behind goes; what erased, held or failed at anything stays with its run."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from callprivacy.tenancy.scope import job_scope, staff_scope

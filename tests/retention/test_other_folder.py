@@ -1,7 +1,5 @@
 """A worker that sees another folder of files, or an empty one, lets no row forget its file and removes none."""
 
-from __future__ import annotations
-
 import io
 import uuid
 from collections.abc import Iterator

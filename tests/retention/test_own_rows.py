@@ -1,7 +1,5 @@
 """What the agency keeps of its own leaves by the matrix, in a run, with a certificate, and a hold keeps it."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable

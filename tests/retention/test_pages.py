@@ -1,7 +1,5 @@
 """Retention as people meet it: the effect is shown first, an officer signs, a stranger finds nothing."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -2,8 +2,6 @@
 How long things are kept: what holds, what a change does before it is saved, and that nobody shortens alone.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Policies as people meet them: the effect is shown first, the law answers, a second officer agrees."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Each category leaves by its own date, exactly as the preview shows, and nothing of it comes back."""
 
-from __future__ import annotations
-
 import io
 import uuid
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A file that was given to a recipient ends when its policy says so, if that comes before the date that was signed."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

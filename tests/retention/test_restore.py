@@ -3,8 +3,6 @@ The promise that nothing returns, tried with real dumps: a number is erased, and
 file that is imported again are made to bring it back.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import json

@@ -1,7 +1,5 @@
 """Calls leave on time, in an order that a crash cannot spoil, and only where an officer signed."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

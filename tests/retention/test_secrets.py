@@ -1,7 +1,5 @@
 """Ages of secrets are told, and keys are changed while everybody works, whatever is killed."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

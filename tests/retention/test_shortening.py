@@ -1,7 +1,5 @@
 """Every way by which something is kept shorter waits for a second officer; nothing else changes the days."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The daily sweep removes what has come to its own date, and nothing before."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

@@ -3,8 +3,6 @@ Whole sealed months of the trail leave by the matrix: on their day, by the longe
 The preview, the calendar, the run and the certificate count the same rows.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

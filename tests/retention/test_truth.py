@@ -1,7 +1,5 @@
 """What a vendor lists is compared with what we erased, page by page, and what it lists no more is gone."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta

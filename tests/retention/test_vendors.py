@@ -1,7 +1,5 @@
 """What vendors hold of what we erase: listed always, asked for under the client's instruction alone."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

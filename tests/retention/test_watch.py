@@ -1,7 +1,5 @@
 """What must not stay unseen: figures, alerts that begin once and end, messages that are tried, metrics with a token."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import dataclasses

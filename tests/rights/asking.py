@@ -1,7 +1,5 @@
 """Builders of requests: what a person sends in, and the proof of it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from datetime import datetime

@@ -3,8 +3,6 @@ Deadlines once more, written apart from the product: days are walked one by one,
 are read by another library, and what each law wants is written down here in plain numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 

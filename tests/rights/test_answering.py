@@ -1,7 +1,5 @@
 """Letters, the client's word, reminders and the year's figures: what leaves, once, to whom, and what it may not say."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

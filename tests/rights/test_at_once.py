@@ -1,7 +1,5 @@
 """Two who work on one request at the same moment: nothing of what either did is lost, and neither fails."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

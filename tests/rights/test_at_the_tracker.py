@@ -1,7 +1,5 @@
 """What a tracker has of an erased person is asked for when our own copy goes, also where the call's record stays."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """The board: the soonest answer first over every granted client, filters in the address, and what staff enter."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from itertools import product
 

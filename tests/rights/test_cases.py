@@ -1,7 +1,5 @@
 """A case knows its laws and its clock, is worked on by those who may, and every deed is written down."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A number that changed hands: an erasure for today's holder leaves the calls of whoever had it before."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What holds of every deadline, whenever and wherever a request comes in."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 

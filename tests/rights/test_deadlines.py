@@ -1,7 +1,5 @@
 """By when requests are answered: the cases beside this file, and what each law says of pauses, proof and appeals."""
 
-from __future__ import annotations
-
 import csv
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Deadlines of a file: columns in, columns out, and the line that is wrong."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sys

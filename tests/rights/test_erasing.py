@@ -1,7 +1,5 @@
 """A person who asks to be erased is gone from every copy, but for what a hold or a law keeps, and comes back as new."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Files of calls that were given away: rows of who is erased, restricted or says no leave, and recipients are told."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Every refusal has a ground from a list that is whole: laws, words in each language, citation and source."""
 
-from __future__ import annotations
-
 import pytest
 
 from consent.enums import Language

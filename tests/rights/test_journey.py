@@ -5,8 +5,6 @@ at no vendor, and of the person there is the record of the request and nothing e
 The same journey through a browser, without the look into the tables: tests/browser/test_journey_three.py.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The book of deadlines is whole, every row of it has its source, and a broken one is not used."""
 
-from __future__ import annotations
-
 import io
 from datetime import date
 

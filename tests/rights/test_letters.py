@@ -1,7 +1,5 @@
 """Letters say the same in each language, leave with no gap in them, and name no number."""
 
-from __future__ import annotations
-
 import re
 from datetime import date
 from string import Formatter

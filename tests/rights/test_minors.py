@@ -1,7 +1,5 @@
 """Requests about minors: said on the page, noted by staff or presumed from the trade, guardians show that they may."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The privacy notice: written from what is set up, published whole, flagged and compared when things change."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

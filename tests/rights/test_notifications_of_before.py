@@ -1,7 +1,5 @@
 """Events that were written as one kind before 0026 are sorted by what the audit log says of them."""
 
-from __future__ import annotations
-
 import os
 from importlib import import_module
 

@@ -1,7 +1,5 @@
 """A package holds everything about the proven person and nothing of others, and is fetched once, after a proof."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

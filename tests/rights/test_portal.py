@@ -1,7 +1,5 @@
 """The requests page as its person meets it: sent in without an account, proven step by step, answered."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Restriction, correction, minors, word to recipients, and the end of a request."""
 
-from __future__ import annotations
-
 import json
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What a hold or a law kept of an erasure is erased by itself once that ends: once, and nothing that came since."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whoever reads Spanish reads Spanish alone: no sentence of the requests page, nor on a request's way, is English."""
 
-from __future__ import annotations
-
 import html
 import re
 import uuid

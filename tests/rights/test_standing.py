@@ -1,7 +1,5 @@
 """Whose clock runs: of a case that stands by law, or that the client answers, nothing says that it is late."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 

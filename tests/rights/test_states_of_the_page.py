@@ -1,7 +1,5 @@
 """What the personal page says of how far a request is, and of whose turn it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import timedelta

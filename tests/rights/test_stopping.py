@@ -1,7 +1,5 @@
 """A refusal counts when it comes in: no proof, nobody looks first; and tracking no more means nobody's call."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import import_module
 from io import StringIO

@@ -1,7 +1,5 @@
 """While a hold keeps something of an erased person, call trackers and the agency's systems are not asked to erase."""
 
-from __future__ import annotations
-
 import functools
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Which laws apply, and why; what is not known relaxes nothing."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

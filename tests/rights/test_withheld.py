@@ -1,7 +1,5 @@
 """Who has no number to prove: a withheld call, found by staff, and a mail address whose caller staff name."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """What a claim is, and the claims of withdrawals, certificates, exports and backups; `test_truth` has the requests'."""
 
-from __future__ import annotations
-
 import html
 import re
 import uuid

@@ -4,8 +4,6 @@ What every stored field is. `python -m tests.rules.fields` writes docs/data-map.
 A new field without a line here fails the build, so that nobody stores a fact of a person by accident.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path

@@ -3,8 +3,6 @@
 Read are the visible text of templates, sentences in Python (no docstrings), strings in TOML and prose in Markdown.
 """
 
-from __future__ import annotations
-
 import ast
 import html.parser
 import io

@@ -5,8 +5,6 @@ It holds from the first release on: `python -m tests.rules.migrations` is run wi
 `migrations.toml`, which names each app's last migration before the rule began. Until then no installation has tables.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

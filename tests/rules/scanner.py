@@ -3,8 +3,6 @@ Looks for canaries in bytes, in every dress a value can wear: written in parts, 
 digest without a key, which anybody could try against all numbers there are.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import gzip

@@ -4,8 +4,6 @@ What this program sends, each by the function that hands it over, with values th
 The lists are compared with the code: a new mail, text or question to another system needs a case here.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import uuid

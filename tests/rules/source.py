@@ -1,7 +1,5 @@
 """The source of every file of ours, read once."""
 
-from __future__ import annotations
-
 import ast
 import functools
 from pathlib import Path

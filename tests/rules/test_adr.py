@@ -1,7 +1,5 @@
 """The list of decisions names each one, by its title, once; at most 25 are current."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Requirements of OWASP ASVS 5.0 about input, code and sign-in. docs/asvs.csv names each test."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Requirements of OWASP ASVS 5.0 about documentation, deployment and logs. docs/asvs.csv names each test."""
 
-from __future__ import annotations
-
 import ast
 import io
 import json

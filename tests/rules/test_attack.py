@@ -1,7 +1,5 @@
 """The promises tried by hand: what a person with a browser, a member with a grudge or a forged header would try."""
 
-from __future__ import annotations
-
 import copy
 import csv
 import io

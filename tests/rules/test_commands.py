@@ -3,8 +3,6 @@ Every command of ours: it looks over no pages before its deed, which would take 
 that is wrong would keep from putting a dump back.
 """
 
-from __future__ import annotations
-
 import pytest
 from django.core.management import get_commands, load_command_class
 

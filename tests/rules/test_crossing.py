@@ -6,8 +6,6 @@ the dentist's is changed into the same thing of another agency's, and into one t
 alike, and no mark of a stranger is shown. The same for what the page's own links ask behind the question mark.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields

@@ -1,7 +1,5 @@
 """The day of an instant in a zone is told by one function."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whatever fails, at whatever step, no log holds who it was about or a link that opens something."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json

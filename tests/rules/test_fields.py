@@ -1,7 +1,5 @@
 """Every stored field says what it is; what is sealed is really sealed, and leaves."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib

@@ -1,7 +1,5 @@
 """From whom files are withheld takes none: every view of staff that answers with one asks that, or says why not."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Callable, Iterator

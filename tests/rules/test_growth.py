@@ -1,7 +1,5 @@
 """What reads text from outside takes time in proportion to its size, and refuses what it cannot read as it promises."""
 
-from __future__ import annotations
-
 import gc
 import gzip
 import importlib

@@ -3,8 +3,6 @@ What each answer says in its headers, on every address: its type, that nobody is
 that it is not framed, and, behind the sign-in, that nobody keeps it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

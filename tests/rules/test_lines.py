@@ -1,7 +1,5 @@
 """A name is one line: with a line break it forges a line of a mail, a log or a file."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterable, Iterator

@@ -3,8 +3,6 @@ Who adds anything to a client or an agency holds its row, so that it does not go
 all of them ends in an error wherever one of them takes long.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What we log is a name that stands in the code, and listed fields: no text of an error, and no logger but ours."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """New migrations leave the version before them able to serve, and nobody waiting for long."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -5,8 +5,6 @@ Each rule asks the catalogue of the database that the migrations made, so a tabl
 without a word here; what is excepted is listed with its reason. Each rule is shown to find a planted fault.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

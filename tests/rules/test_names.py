@@ -3,8 +3,6 @@ No public name of a service, a selector, a channel or a provider, no constant, n
 is there for tests alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Each staff page stands in the navigation once, under the right that its view asks for."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A mail server that takes nothing costs time: no log holds what the mail held, and the job sends it again."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """How large the product may be: no figure of ratchet.toml rises, and who lowers one writes it down."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """How long things are kept is written by one function, which a second signature stands before."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Who manages an agency is written twice, in Python and in one SQL function: here they are held together."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

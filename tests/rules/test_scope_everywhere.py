@@ -6,8 +6,6 @@ asks the database for everything; what still keeps clients apart is row security
 everywhere, and at every other address one in turn of those who see nothing of the client; in `make assure` all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial

@@ -1,7 +1,5 @@
 """Every second signature asks one function whether it is a second person's."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Callable

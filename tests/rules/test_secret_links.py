@@ -1,7 +1,5 @@
 """Whoever reads the database opens nothing: which addresses hold a secret, how it is kept, and what ends it."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

@@ -6,8 +6,6 @@ as what names something or as a plain word. Each of three clients asks with its 
 is answered as about what nobody has.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping

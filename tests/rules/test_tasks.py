@@ -3,8 +3,6 @@ Every task of ours: a fixed name, arguments by keyword alone and room for those 
 when it is done, sent by somebody, without a person's data in its arguments, doing nothing more when run again.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """One person's tokens over many clients: one function derives them, one job calls it, and that job writes it down."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 from typing import Final

@@ -5,8 +5,6 @@ A row of `CLAIMS` names a kind of sentence and a contradiction, plants rows of t
 reader does, and says what it has to say and what it must not. Another package adds rows.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import timedelta

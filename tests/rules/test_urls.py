@@ -17,8 +17,6 @@ the decorator of the view says who may. A part without an entry in `PARTS` fails
   care of that itself, and of every fourth of those that are refused before they are reached.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import inspect

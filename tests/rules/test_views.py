@@ -3,8 +3,6 @@ What a kind of file may do, read from the source of every file: entrances transl
 no queue, one room knows cryptography. Each rule is shown to find a planted fault.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Callable, Iterator

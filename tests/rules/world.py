@@ -3,8 +3,6 @@ A world with something of every kind at three clients, so that a walk over every
 people's things and things that do not exist to ask for. Each client's texts carry its own marks.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid

@@ -1,7 +1,5 @@
 """Many threads on connections that are kept: each sees its own agency's and client's rows, whoever used it before."""
 
-from __future__ import annotations
-
 import random
 import threading
 from collections.abc import Callable

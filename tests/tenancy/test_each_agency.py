@@ -1,7 +1,5 @@
 """One agency's fault keeps no other agency's work."""
 
-from __future__ import annotations
-
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 

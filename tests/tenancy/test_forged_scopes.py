@@ -1,7 +1,5 @@
 """Injected SQL, as the program's own role, sees at most what the request's person sees (docs/adr/0137)."""
 
-from __future__ import annotations
-
 import hmac
 import os
 import time

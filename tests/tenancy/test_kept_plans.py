@@ -1,7 +1,5 @@
 """A plan that a connection keeps holds nothing of a scope, and a key's scope is its client's alone."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

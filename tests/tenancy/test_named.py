@@ -1,7 +1,5 @@
 """Commands name an agency and its clients by their short names."""
 
-from __future__ import annotations
-
 import pytest
 
 from callprivacy.lib import scope as lib_scope

@@ -1,7 +1,6 @@
 """No grant, no row: what each scope reaches, in Python and again in PostgreSQL."""
 
 # ruff: noqa: PT012, SIM117  (a refused statement needs a savepoint around it)
-from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

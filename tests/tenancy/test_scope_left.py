@@ -1,7 +1,5 @@
 """What a scope tells the log, and how it is left where the transaction around it is to be rolled back."""
 
-from __future__ import annotations
-
 import pytest
 import structlog
 from django.db import connection, transaction

@@ -1,7 +1,5 @@
 """`make bench ARGS="--against COMMIT"`: which figures are read, what is said of their pairs, and what stays behind."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

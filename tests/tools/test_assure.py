@@ -1,7 +1,5 @@
 """What docs/asvs.csv and the rows of `make assure` name is there, and a row without a found fault does not count."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import base64

@@ -1,7 +1,5 @@
 """What `make test` prints, and in which order: a step's words in one piece, and the suite's closing line last."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

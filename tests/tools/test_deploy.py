@@ -1,7 +1,5 @@
 """What operators start from says the same as the program: compose, systemd, image, nginx, alerts and the runbook."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

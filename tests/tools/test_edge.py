@@ -1,7 +1,5 @@
 """What the trial of TLS changes in deploy/nginx.conf before it runs it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What a trial under kills goes by: its clock, what trackers write down, what is kept running, what is compared."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading

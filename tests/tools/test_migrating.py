@@ -1,7 +1,5 @@
 """Databases migrated in a hurry are what the models say: every column, its type, every index and constraint."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

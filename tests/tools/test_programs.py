@@ -1,7 +1,5 @@
 """Every program of `tools` and `lab` says what it does, and refuses an argument that it does not know."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

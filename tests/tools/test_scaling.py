@@ -1,7 +1,5 @@
 """What docs/scaling.md reckons follows from its own table, and the table's bytes from what docs/benchmarks.md has."""
 
-from __future__ import annotations
-
 import math
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sealed files: what was changed, cut off or swapped does not open."""
 
-from __future__ import annotations
-
 import gc
 import io
 import uuid

@@ -1,7 +1,5 @@
 """What sealed files that lie there already rest on, and a file that is given up."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
 

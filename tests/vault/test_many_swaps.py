@@ -1,7 +1,5 @@
 """Sealed values moved about and damaged, many times: each raises, and none gives a byte of anything."""
 
-from __future__ import annotations
-
 import random
 import uuid
 

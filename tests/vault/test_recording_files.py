@@ -1,7 +1,5 @@
 """Recordings' files: sealed under the recording's own key, read from any place on, wherever they lie."""
 
-from __future__ import annotations
-
 import io
 import random
 import uuid

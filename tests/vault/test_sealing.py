@@ -1,7 +1,5 @@
 """A sealed value opens under its key, in its place, undamaged, and in no other case; it prints as a mask."""
 
-from __future__ import annotations
-
 import copy
 import json
 import pickle

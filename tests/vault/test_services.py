@@ -1,7 +1,5 @@
 """Keys: made once, held while something rests on them, destroyed for good, and rotated online."""
 
-from __future__ import annotations
-
 import threading
 import uuid
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@ Another token key, while everybody works: numbers are found before, during and a
 who said no or was erased is known all along.
 """
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

@@ -1,7 +1,5 @@
 """Opening, handing over and closing what waits: who is told, who may get it, and what the trail says."""
 
-from __future__ import annotations
-
 import threading
 from datetime import timedelta
 from typing import Any

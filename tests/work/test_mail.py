@@ -1,7 +1,5 @@
 """Mail about what waits: what it says, whom it never reaches, and what a failing server costs."""
 
-from __future__ import annotations
-
 import logging
 import re
 import threading

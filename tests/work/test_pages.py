@@ -1,7 +1,5 @@
 """The bell, and every address of the queue and the bell tried by everybody."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The queue: who sees what waits, what is past due, filters, pages, and a bound on its queries."""
 
-from __future__ import annotations
-
 import html
 import re
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """How each person is told of what waits: at once, once a day, or by the bell alone."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

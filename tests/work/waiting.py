@@ -1,7 +1,5 @@
 """Short words for what waits: opened, told, shown and done, each in the scope it needs."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Anonymise a file, with the same functions that the product's releases go through."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

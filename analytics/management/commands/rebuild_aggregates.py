@@ -1,7 +1,5 @@
 """Make the cells of reports anew from the calls, or hold them against what they would be."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

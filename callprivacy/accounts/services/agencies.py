@@ -1,7 +1,5 @@
 """Agencies and their clients: making them, with the keys and the rows they cannot do without."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any, Final

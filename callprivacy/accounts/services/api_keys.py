@@ -6,8 +6,6 @@ kept, which is enough for a secret that nobody can guess. A key that is wrong in
 same work.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import secrets

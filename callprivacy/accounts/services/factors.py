@@ -5,8 +5,6 @@ One alone could take over a person's sign-in; two have to agree, and the person 
 agency of their person, so two agree in each of them, within two days, before anything is taken away.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Final
 

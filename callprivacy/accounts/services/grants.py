@@ -1,7 +1,5 @@
 """What a person may do with a client, changed cell by cell through a bundle."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import transaction

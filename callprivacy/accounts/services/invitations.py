@@ -4,8 +4,6 @@ database can use
 one; the directory of public keys says to which agency it leads.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta

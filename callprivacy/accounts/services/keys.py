@@ -3,8 +3,6 @@ Changing keys while everybody works: each step is a small transaction, and a run
 by the next.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import datetime

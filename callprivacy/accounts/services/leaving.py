@@ -1,7 +1,5 @@
 """Somebody leaves an agency: one deed ends sessions, keys and grants, and takes back what is still on its way."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Compliance officers are made by two: an officer invites, a second one confirms, and all of them hear of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import Final

@@ -5,8 +5,6 @@ Only who has the machine makes one. No password passes through a terminal: a new
 works once.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ keys end. When one is due stands on the person's own row, so that the door asks 
 next one and every sign-in make up for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Deeds on people: their own (signing in and out, a new password) and those of who manages them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """All officers hear at once that one of them was removed, and the removed one, too."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse

@@ -4,8 +4,6 @@ Looking over grants: each quarter who manages people confirms or ends every one,
 When a grant was last used is known by the day: from pages of the client that its person opened, and from the trail.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Collection

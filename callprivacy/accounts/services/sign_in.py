@@ -6,8 +6,6 @@ for itself,
 so that a stranger's guesses do not keep the person out.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from axes.models import AccessAttempt

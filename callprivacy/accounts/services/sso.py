@@ -7,8 +7,6 @@ their address says who they are; from then on it is the provider's own name for 
 silently.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

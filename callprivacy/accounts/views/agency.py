@@ -1,7 +1,5 @@
 """The agency's own settings: its name, its zone, limits, and whether going live takes two officers."""
 
-from __future__ import annotations
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render

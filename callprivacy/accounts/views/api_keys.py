@@ -1,7 +1,5 @@
 """Keys of the agency's systems for one client: made, exchanged, revoked. A key's text is shown once."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Clients: the list, a new one, and the pages of one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """Second factors of somebody who has lost them, taken away by two people."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from django.contrib import messages

@@ -5,8 +5,6 @@ The decorated function gets the request, what was loaded and the valid form. It 
 the person reads. `action` is the same for a button without a page of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps

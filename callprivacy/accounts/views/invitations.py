@@ -1,7 +1,5 @@
 """The door for who was invited: a link that works once."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from allauth.account.utils import perform_login

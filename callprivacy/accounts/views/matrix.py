@@ -1,7 +1,5 @@
 """The permission matrix: people by clients, one bundle a cell."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Compliance officers: who there is, whose signature counts, and whose invitation waits for a second officer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import HttpResponse

@@ -1,7 +1,5 @@
 """A person's own account: where they are signed in, and which agency they work in."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse

@@ -4,8 +4,6 @@ A person's own second factors: the library's pages, and what they do not keep.
 Each page that asks for a key notes for what it asked. Who has to have a second factor keeps the last one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps

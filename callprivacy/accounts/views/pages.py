@@ -1,7 +1,5 @@
 """Numbered pages of short lists, each with its own name in the address."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Passwords: what an agency asks, whose are due, how good one would be, and what to do where one is known."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """People: the list, invitations, one person, and what that person can see."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -5,8 +5,6 @@ The doors run in no scope and under no agency's clock: what asks the outside is 
 is not let in reads the same words, whatever the reason; the reason is in the agency's trail.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 from typing import Any, Final, cast
 

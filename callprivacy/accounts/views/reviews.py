@@ -1,7 +1,5 @@
 """Access reviews: who may what and used it when, confirmed or ended; and what the vendors' own lists say beside it."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

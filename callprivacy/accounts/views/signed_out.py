@@ -1,7 +1,5 @@
 """The door at which an agency's provider tells that somebody signed out there; it signs what it sends."""
 
-from __future__ import annotations
-
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone

@@ -6,8 +6,6 @@ ticked rows, and the same rows as CSV.
 the row that it follows: an address holds no value of any row.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence

@@ -4,8 +4,6 @@ Taking the trail out of the house: the bundle for `tools/verify_bundle.py` (see 
 Either is written down before it is made. Reasons stay behind; their hashes go along.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable, Mapping

@@ -5,8 +5,6 @@ The statement is signed, and on the disk outside the database, before the events
 has one function that removes them, and guards of its own (docs/adr/0145); which seals are due is the caller's to know.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final

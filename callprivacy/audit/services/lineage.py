@@ -10,8 +10,6 @@ See docs/adr/0151.
 
 # ruff: noqa: S608  what is put into SQL are constants of this module
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 from dataclasses import dataclass

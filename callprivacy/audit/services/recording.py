@@ -3,8 +3,6 @@ Writing a deed down, in the deed's own transaction: what cannot be recorded does
 happen is not recorded.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import secrets

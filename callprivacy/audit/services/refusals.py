@@ -5,8 +5,6 @@ Valkey counts, and is not believed: it keeps ids, numbers and instants, and the 
 from the first one. A count that Valkey loses is lost.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from contextlib import suppress

@@ -5,8 +5,6 @@ Only events whose transaction is certainly over are covered (`xid < pg_snapshot_
 commit can slip in between two sealed ones. One sealer an agency at a time; the seals form a chain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 

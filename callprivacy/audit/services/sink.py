@@ -6,8 +6,6 @@ Whoever can rewrite the database cannot rewrite these lines, and they are signed
 written here is not made; the deeds go on and the trail page says how long they have gone unsealed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator

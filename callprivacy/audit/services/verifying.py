@@ -7,8 +7,6 @@ Events that left by policy are not missed: a signed statement says which, and th
 `tools/verify_bundle.py` does the same from an export alone and shares no code with this.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ Trackers' interfaces as we ask them: which calls they know. One module each; `LI
 And the folder or bucket into which files are dropped, which is no tracker's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

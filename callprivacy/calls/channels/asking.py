@@ -7,8 +7,6 @@ each byte comes. Nothing here opens a scope: who asks claims first, commits, ask
 account is in an error's text.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

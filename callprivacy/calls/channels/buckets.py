@@ -4,8 +4,6 @@ What a bucket fails with, and what that means in plain words.
 Its programs take a while to load, so that this module is read only where a bucket is used and something failed.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from boto3.exceptions import Boto3Error

@@ -6,8 +6,6 @@ more is asked for on either side, and a page that lies before the window ends it
 `has_next_page` and the address `next_page`, of which only `offset` is taken. Only fields that are kept are asked for.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, timedelta
 from typing import Any, Final

@@ -6,8 +6,6 @@ Source: calltracking/ctm-ruby and users of the interface in public repositories:
 not settled by any source: a day more is asked for on either side, and all of its pages are read.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from typing import Any, Final

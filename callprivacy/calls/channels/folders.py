@@ -6,8 +6,6 @@ one of ours, so that a folder that cannot be read is a fact on its connection's 
 Whoever drops files may drop a link or a pipe as well: neither is a file of theirs, and neither is opened.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable, Iterator

@@ -10,8 +10,6 @@ keep are not asked for, so they never leave Invoca.
 it is asked for by the call when its sound is fetched, so that a row names that question instead.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import timedelta

@@ -5,8 +5,6 @@ Source: twilio/twilio-oai, api_v2010 (ListCall: `StartTime>`, `StartTime<`; List
 `DateCreated<`; `next_page_uri`). Of the address of a next page only its token is taken.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 from typing import Final

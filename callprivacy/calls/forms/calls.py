@@ -1,7 +1,5 @@
 """What a person may ask of the list of calls, and the reason that a reveal or an export is given."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """What is asked about confidential calls: why, who sees them, and through which day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What people type about a client's ways in and numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

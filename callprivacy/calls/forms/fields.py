@@ -1,7 +1,5 @@
 """What a tracker's fields mean, said beside the masked shape of one of its events."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What people say about a file of calls: whose it is, which column is what, which zone its times are in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What opens a tracker's list of calls, and the days of a backfill."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta

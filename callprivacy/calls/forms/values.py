@@ -1,7 +1,5 @@
 """What a person decides on a source or medium that is new."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """Which keys only a file says were pressed; of those that are there nobody knows, and they are done with."""
 
-from __future__ import annotations
-
 from django.db import migrations, models
 
 

@@ -1,7 +1,5 @@
 """Held calls are few among many, and looked for before anything is erased: an index of them alone."""
 
-from __future__ import annotations
-
 from django.db import migrations, models
 
 

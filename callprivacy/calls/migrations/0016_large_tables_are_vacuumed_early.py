@@ -1,7 +1,5 @@
 """Large tables lose a share of their rows each night; they are vacuumed long before a fifth of them is dead."""
 
-from __future__ import annotations
-
 from django.db import migrations
 
 _TABLES = (

@@ -1,7 +1,5 @@
 """Sources and mediums that are no common ones, for a person to confirm; what calls hold by now counts as confirmed."""
 
-from __future__ import annotations
-
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models

@@ -3,8 +3,6 @@ One module for each tracker. `PROVIDERS` are those that call us, `TRACKERS` all 
 the files that have columns of their own.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from callprivacy.calls.providers import ctm, generic, invoca, mapped

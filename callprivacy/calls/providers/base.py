@@ -7,8 +7,6 @@ place to put them. A value that cannot be true is refused with the name of its c
 never repeated in the message.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +45,7 @@ class RefusedError(ValueError):
         self.expected = expected
         super().__init__(f"{self.column}: expected {expected}")
 
-    def __reduce__(self) -> tuple[type[RefusedError], tuple[str, str]]:
+    def __reduce__(self) -> "tuple[type[RefusedError], tuple[str, str]]":
         return RefusedError, (self.column, self.expected)
 
 

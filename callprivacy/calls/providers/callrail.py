@@ -7,8 +7,6 @@ Post-Call up to twenty minutes after it, Call Modified (with `changes`) whenever
 Numeric `id` and `CAL...` id are kept as references of two kinds, because either way in may know only one.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 from collections.abc import Mapping, Sequence

@@ -21,8 +21,6 @@ visitor, paid clicks and transcripts have no place in `CallFacts` and end here.
 the payload still holds, and `CallFacts.redacted` has ours removed.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,6 @@
 Files of calls: CallRail's export, and any other whose columns somebody has named.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final

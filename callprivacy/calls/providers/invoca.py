@@ -22,8 +22,6 @@ the rows of signals and reported conversions, which are passed over, it stays be
 Not settled by any source: the words of `hangup_cause`; those that are known decide, others do not matter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC

@@ -11,8 +11,6 @@ is never read, as everywhere. Without a mapping an event is kept sealed and refu
 shape of one, with every letter and digit masked, and say what it means.
 """
 
-from __future__ import annotations
-
 import base64 as codec
 import binascii
 import hmac
@@ -66,7 +64,7 @@ class Fields:
     slashes: str = ""
 
     @classmethod
-    def of(cls, stored: Any) -> Fields | None:
+    def of(cls, stored: Any) -> "Fields | None":
         """Read what a connection keeps; None where nothing usable is there."""
         if not isinstance(stored, dict) or not isinstance(stored.get("paths"), dict):
             return None

@@ -6,8 +6,6 @@ correction that it is, and Twilio's as the last word of its status callback. Fie
 do everywhere.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace

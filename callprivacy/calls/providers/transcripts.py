@@ -7,8 +7,6 @@ CallRail: `transcription_text` in Call Modified (its `changes` name it), `transc
 suggest, and beside them the marks that redacting programs leave in a text count.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

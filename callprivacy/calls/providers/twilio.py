@@ -9,8 +9,6 @@ better. Legs of a call (`ParentCallSid`) are no calls. Twilio does not know voic
 `completed` is answered.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import re

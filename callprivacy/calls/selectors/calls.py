@@ -8,8 +8,6 @@ clients an unfiltered page first asks each client for its one next call, and the
 can be on the page.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence

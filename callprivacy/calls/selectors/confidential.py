@@ -1,7 +1,5 @@
 """Which calls are confidential, how many, and who is named for them."""
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """A client's ways in and numbers as its page shows them, and what a connection says that pressed keys mean."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Calls counted over several clients at once, each in one statement that the index
 Row security holds here as everywhere: a client that the scope may not see counts nothing.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What rows say of how far an export is, of calls or of anything else that a job writes into a file."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What is known of files of calls on their way in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final

@@ -5,8 +5,6 @@ A number that does not open is printed as erased: its key is gone, or its row is
 page.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Callers found by their stable name, "K7-42Q", which is computed from the id and stored nowhere."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from django.db.models import BigIntegerField, F, Func, QuerySet

@@ -1,7 +1,5 @@
 """How asking a tracker for its calls goes, as its connection's page shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

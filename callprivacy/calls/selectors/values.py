@@ -1,7 +1,5 @@
 """Sources and mediums that wait for a person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db.models import Count

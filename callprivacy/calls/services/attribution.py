@@ -1,7 +1,5 @@
 """Whether a client's calls keep the landing page and the keyword that they came from; off by default."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import transaction

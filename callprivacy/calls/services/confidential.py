@@ -4,8 +4,6 @@ Confidential calls: marking one, naming people for it until a day, and lifting t
 What staff see of a call PostgreSQL's policies decide. These functions write the rows that the policies ask.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

@@ -6,8 +6,6 @@ when it comes in. What becomes known later, and what holds keep, a job finds wit
 for in each transcript that comes in while the rule is on, and in none of before: those are sealed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

@@ -2,8 +2,6 @@
 Trackers' ways in, as people set them up: made, given another secret, told what keys mean, closed and opened again.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -5,8 +5,6 @@ A row that was deleted stands in old copies of the database, a deleted file in o
 With its day's key destroyed in the vault none of them opens any more.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Final
 

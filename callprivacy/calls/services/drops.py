@@ -12,8 +12,6 @@ was begun is finished. A folder or bucket that cannot be read, or is too slow, s
 others are not kept waiting by it.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections import Counter

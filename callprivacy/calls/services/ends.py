@@ -8,8 +8,6 @@ which a batch that was cut short is found.
 
 # ruff: noqa: S608  names put into SQL are constants of this module
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

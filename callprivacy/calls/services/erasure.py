@@ -5,8 +5,6 @@ which finds the same calls still due; when they leave is `retention`'s business.
 
 # ruff: noqa: S608  names put into SQL are constants of this module
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -316,7 +314,7 @@ def choose_these(client: Client, call_ids: Sequence[uuid.UUID]) -> Chosen:
 def _chosen(
     client: Client,
     calls: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
-    recordings: Sequence[_Sound],
+    recordings: "Sequence[_Sound]",
     *,
     is_cut: bool = False,
 ) -> Chosen:

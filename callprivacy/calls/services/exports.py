@@ -7,8 +7,6 @@ The rule for cells: text that begins with one of `= + - @`, their full-width for
 quoted.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import uuid

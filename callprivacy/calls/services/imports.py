@@ -7,8 +7,6 @@ is moved on, and the slower one stops. A file at which workers end one after the
 read no more.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import hashlib
@@ -134,7 +132,7 @@ class Layout:
         return ZoneInfo(self.time_zone)
 
     @classmethod
-    def of(cls, row: CallImport) -> Layout:
+    def of(cls, row: CallImport) -> "Layout":
         """The layout of a stored import."""
         return cls(
             row.format,

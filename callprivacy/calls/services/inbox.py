@@ -7,8 +7,6 @@ what fails again and again is refused as well, so that somebody hears of it. A c
 and loses none, because taking the same event in twice changes nothing.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence

@@ -11,8 +11,6 @@ first.
 stage that the other fields come from above them. -1: by files alone.
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -55,7 +53,7 @@ class Order:
     rank: int = 0
 
     @classmethod
-    def of(cls, sequence: int) -> Order:
+    def of(cls, sequence: int) -> "Order":
         """Read a stored `sequence`."""
         if sequence < 0:
             return cls()
@@ -66,7 +64,7 @@ class Order:
             sequence >> _RANK_SHIFT,
         )
 
-    def after(self, facts: CallFacts) -> Order:
+    def after(self, facts: CallFacts) -> "Order":
         """The order once these facts were heard."""
         return Order(
             max(self.newest, facts.order),
@@ -95,7 +93,7 @@ def first_sequence(facts: CallFacts, way: Way) -> int:
     return Order().after(facts).sequence if _speaks(facts, way) else BY_FILES
 
 
-def is_outdated(kept: Kept, facts: CallFacts) -> bool:
+def is_outdated(kept: "Kept", facts: CallFacts) -> bool:
     """Whether a row of a file has been replaced by one that came in before it."""
     return facts.ranked and facts.order < Order.of(kept.sequence).newest
 

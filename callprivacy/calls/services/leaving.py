@@ -1,7 +1,5 @@
 """What of a client's ways in outlives its keys: secrets under the master key, and files that nobody sealed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ What callers heard is evidence. A change counts from now on and never rewrites w
 down wrongly is struck out, with a reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Final

@@ -4,8 +4,6 @@ Callers of whom something is known before, or without, a call: who agreed on a f
 A number becomes a caller of its client as it would by calling, so that a later call meets the same row.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime

@@ -5,8 +5,6 @@ The tracker tells of them as of any other call, by webhook and in its list, and 
 their names are remembered as those of erased calls are, by digest: whatever is said of them afterwards stays out.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 

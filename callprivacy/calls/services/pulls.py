@@ -10,8 +10,6 @@ down together with what follows, so that a crash repeats a page, which changes n
 counted here; a tracker that fails rests, longer each time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -5,8 +5,6 @@ A source or medium with a number becomes "Other", a campaign, page, keyword or t
 forgotten. A call on hold stays as it is and is counted. Safe to run twice, and to go on after a crash.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ The call stays and is counted. The caller stays while other calls are theirs; on
 sweep a day later, and their keys are destroyed.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta

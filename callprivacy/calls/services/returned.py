@@ -5,8 +5,6 @@ call was erased on request. Found from the vault, page by page; each step may be
 
 # ruff: noqa: S608  names put into SQL are constants of this module
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta

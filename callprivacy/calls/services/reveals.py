@@ -4,8 +4,6 @@ recorded is not shown. More reveals an hour than the agency allows are refused a
 every week a random sample goes to them.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import uuid

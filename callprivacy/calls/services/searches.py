@@ -1,7 +1,5 @@
 """Looking for a caller by number, without opening anything: by the token each client has of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -8,8 +8,6 @@ that whoever brings a call asks for one. Nobody calls twice from one number with
 kept away.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

@@ -5,8 +5,6 @@ What the tracker sent is in memory only; what is stored has lost its numbers, ca
 read is `consent`'s to decide, as with the recording. Taking the same words in twice changes nothing.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whose turn it is at a client: what writes calls, and what moves the line before which they are gone, wait here."""
 
-from __future__ import annotations
-
 from callprivacy.lib import statements
 
 

@@ -6,8 +6,6 @@ one that is known; refusing keeps "Other" and forgets the text, so that the same
 then fills the calls. Whoever writes calls looks in the client's turn whether a value was decided on meanwhile.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace

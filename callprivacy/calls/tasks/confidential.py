@@ -1,7 +1,5 @@
 """Rules by which calls become confidential, over the calls that are here."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

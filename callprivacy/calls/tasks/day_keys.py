@@ -1,7 +1,5 @@
 """The sweep of the keys under which events and files of one day were sealed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

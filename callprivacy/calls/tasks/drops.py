@@ -1,7 +1,5 @@
 """The beat that looks into folders which files of calls are dropped into."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID

@@ -3,8 +3,6 @@ Jobs of exports and of the weekly sample; what is due is found in the database, 
 nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

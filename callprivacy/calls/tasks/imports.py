@@ -4,8 +4,6 @@ The imports' worker: woken when somebody starts one, and by the sweep where a me
 One task works for less than a minute and lets another go on: a deployment never waits for a long file.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final

@@ -5,8 +5,6 @@ A nudge is a hint. It is skipped while one is on its way already, and when Redis
 row in the inbox is what counts.
 """
 
-from __future__ import annotations
-
 import time
 from functools import partial
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The pulls' worker: what is due is found in the database, so a lost message costs a minute."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What waited for a hold to end, of calls from which their tracker has taken the person out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

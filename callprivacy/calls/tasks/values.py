@@ -1,7 +1,5 @@
 """Filling calls with what a person decided on the values that waited; the sweep of the inbox finds what is left."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import shared_task

@@ -1,7 +1,5 @@
 """That figures on a page are without confidential calls: row security counts for a person what the person sees."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import template

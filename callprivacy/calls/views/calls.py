@@ -1,7 +1,5 @@
 """The list of calls, one call, and the number behind its mask for who says why."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Confidential calls, for officers: which there are, marking one, naming people for it, and lifting the mark."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -2,8 +2,6 @@
 The client's tab "Numbers and connections": ways in, their secrets, what pressed keys mean, what could not be read.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Exports of a client's calls: asking for one with a reason, watching it, taking the file."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 from uuid import UUID
 

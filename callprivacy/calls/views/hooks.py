@@ -3,8 +3,6 @@ The public door of trackers. It says as little as it can: the same 404 for every
 without a reason, and 200 only when what came is committed.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from django.conf import settings

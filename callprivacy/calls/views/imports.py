@@ -1,7 +1,5 @@
 """Files of calls: brought, looked at, started, watched, and what became of them."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """One tracking number: where it is shown, and what a caller hears there."""
 
-from __future__ import annotations
-
 from uuid import UUID
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """A connection's list of calls at its tracker: what opens it, a test, a backfill, and how asking goes."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo

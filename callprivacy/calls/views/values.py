@@ -1,7 +1,5 @@
 """A client's new sources and mediums: confirm them, store them as another value, or refuse them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """A chart as its page shows it: both sizes of the drawing, what its colors mean, and how it is read by keyboard."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,7 +1,5 @@
 """Where numbers lie on an axis, which of them are written beside it, and how they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10

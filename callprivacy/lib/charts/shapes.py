@@ -1,7 +1,5 @@
 """Line, columns, bars, heat map and sparkline as shapes. Sizes are in units that are about a pixel each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal

@@ -1,7 +1,5 @@
 """The chart of every page that is no report: drawn on the server as a report's are, with its table behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final, TypedDict
 

@@ -7,8 +7,6 @@ whether there is anything to read; only then, or after an error, the server is a
 and back.
 """
 
-from __future__ import annotations
-
 import select
 
 from django.db.backends.postgresql import base, features

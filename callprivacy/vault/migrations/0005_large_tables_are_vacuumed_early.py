@@ -1,7 +1,5 @@
 """Keys that runs destroy each night leave no bloat: the vault's large tables are vacuumed as early as those of the calls."""
 
-from __future__ import annotations
-
 from django.db import migrations
 
 _TABLES = ("vault_caller", "vault_recordingkey", "vault_tombstone", "vault_suppression", "vault_listednumber")

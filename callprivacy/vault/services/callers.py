@@ -1,7 +1,5 @@
 """Callers' keys: made for numbers that were never seen, held by who writes under them, and destroyed."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Which folder of files is this installation's: the id that lies in it, as the vault knows it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 from uuid import UUID

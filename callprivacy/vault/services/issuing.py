@@ -1,7 +1,5 @@
 """What a batch of calls needs, made by COPY: callers never seen, and a key for each recording."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime

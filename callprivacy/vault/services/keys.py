@@ -1,7 +1,5 @@
 """A client's keys: made, held by who writes under them, and destroyed."""
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable

@@ -6,8 +6,6 @@ Whoever waits for noes to change their tokens does so in turn, before holding an
 waited for and has another token now, whose place is another one. The change itself passes over what is held.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

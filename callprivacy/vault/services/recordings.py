@@ -1,7 +1,5 @@
 """Keys of recordings, and those of a purpose or a day, which lie beside them."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Numbers on registers that an agency holds, under its own token key."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import date

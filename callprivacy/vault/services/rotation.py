@@ -1,7 +1,5 @@
 """Another master key, and another key of a client: what they wrap is wrapped anew, and no call is rewritten."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Another token key: every token of a client is brought to its form, while everybody works."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import datetime

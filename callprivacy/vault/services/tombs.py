@@ -1,7 +1,5 @@
 """What keeps the erased from coming back: tombstones and watermarks; and the pulse, by which a restore is seen."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import date, datetime
 

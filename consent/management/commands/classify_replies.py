@@ -1,7 +1,5 @@
 """What replies mean: a CSV file with a column `text` in, `text,label,why` out. Needs no database."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sys

@@ -1,7 +1,5 @@
 """Write one person's pack of evidence to a file."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any

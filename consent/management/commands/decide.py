@@ -1,7 +1,5 @@
 """Decide questions from a file, with the same function that decides in the product."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Make the projection of consent anew from the ledger, or hold one against the other."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Deadlines of requests and breaches in a file: CSV in, the same with their dates out. Needs no database."""
 
-from __future__ import annotations
-
 import csv
 import io
 import sys

@@ -4,8 +4,6 @@
 It needs no worker.
 """
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`manage.py doctor`: find what is likely to be set up wrongly, and say what to do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandParser

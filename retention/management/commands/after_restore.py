@@ -18,7 +18,12 @@ from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from retention.services import restoring
 
-_LABELS = {"noes": "withdrawals", "restricted": "restrictions", "held": "legal holds", "own": "agency records"}
+_LABELS = {
+    "noes": "withdrawals",
+    "restricted": "restrictions",
+    "held": "legal holds",
+    "own": "agency records",
+}
 
 
 class Command(OwnCommand):
@@ -61,8 +66,12 @@ class Command(OwnCommand):
         with Progress("Looked at", out=self.stderr) as progress:
             removed = restoring.take_out(at=timezone.now(), step=progress.step)
         restoring.made_good(found=removed, at=timezone.now())
-        listed = ", ".join(f"{count:,} {_LABELS.get(name, name)}" for name, count in asdict(removed).items() if count)
-        self.stdout.write(f"Removed or recorded again: {listed or 'nothing'}. Web, worker and beat may start.")
+        listed = ", ".join(
+            f"{count:,} {_LABELS.get(name, name)}" for name, count in asdict(removed).items() if count
+        )
+        self.stdout.write(
+            f"Removed or recorded again: {listed or 'nothing'}. Web, worker and beat may start."
+        )
 
     def _look_first(self, found: Lineage, options: dict[str, Any]) -> None:
         """

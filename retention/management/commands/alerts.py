@@ -1,7 +1,5 @@
 """`manage.py alerts`: what stands at which agency, and what the newest drill found, for who sees no agency's pages."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from itertools import groupby
 from typing import Any

@@ -1,7 +1,5 @@
 """Verify a certificate of destruction against this installation's own keys."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

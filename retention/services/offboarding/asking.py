@@ -1,7 +1,5 @@
 """What people decide of a client that leaves: asked for, agreed to, stopped, and let go."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

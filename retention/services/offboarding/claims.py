@@ -1,7 +1,5 @@
 """Who works on a client that leaves: one worker at a time, for as long as its lease is renewed."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 

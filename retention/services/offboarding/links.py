@@ -1,7 +1,5 @@
 """The link under which the file is taken, once; and where old links of a client that has left lead."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from datetime import datetime
@@ -113,7 +111,7 @@ def door_of(text: str, *, at: datetime) -> Offboarding:
     return row
 
 
-def take(text: str, *, clock: Clock) -> Handover:
+def take(text: str, *, clock: Clock) -> "Handover":
     """
     Begin to take the file. While it is on its way the link opens nothing, so that of two who take it at once one gets
     it; it counts as taken once its last byte is off, and where it broke off before the link opens it again.
@@ -150,7 +148,7 @@ class Handover:
         self._digest: bytes | None = digest
         self._source, self._clock, self._size = source, clock, 0
 
-    def __iter__(self) -> Handover:
+    def __iter__(self) -> "Handover":
         return self
 
     def __next__(self) -> bytes:

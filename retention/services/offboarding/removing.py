@@ -1,7 +1,5 @@
 """Everything goes: ways in, grants, rows by the targets of retention, files, keys; and what was done is signed."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from typing import Any, Final

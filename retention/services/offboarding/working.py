@@ -1,7 +1,5 @@
 """The job that goes on with clients that leave."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from billiard.exceptions import SoftTimeLimitExceeded

@@ -1,7 +1,5 @@
 """What is handed over: written by a job into one sealed file, with a manifest; and what such a file lacks by now."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

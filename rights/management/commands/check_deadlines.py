@@ -1,7 +1,5 @@
 """Check the book of deadlines: what is wrong with it, and what nobody has looked at for 90 days."""
 
-from __future__ import annotations
-
 import sys
 from argparse import ArgumentParser
 from datetime import date

@@ -1,7 +1,5 @@
 """A code on the phone or by mail, by which somebody proves a number or an address today."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import uuid

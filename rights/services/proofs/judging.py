@@ -1,7 +1,5 @@
 """What a person of the agency looks at and judges."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """What a person says and hands in: two facts of a call, a declaration, what shows a right to ask for somebody else."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Collection, Sequence

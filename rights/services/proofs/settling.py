@@ -1,7 +1,5 @@
 """What a request needs, what was proven of it, and what follows for each identity."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Confirm the invitation of a compliance officer, where no other officer of the agency can."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Make an agency and print the link with which its first compliance officer comes in."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.exceptions import ValidationError

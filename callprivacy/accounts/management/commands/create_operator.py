@@ -1,7 +1,5 @@
 """Make an operator of the platform, and print the link with which that person chooses a password."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Put a new compliance officer in the place of the one person who managed an agency and cannot come in any more."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.exceptions import ValidationError

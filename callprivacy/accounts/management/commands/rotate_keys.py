@@ -1,7 +1,5 @@
 """Change the master key, or one client's keys, while everybody works."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pass texts of calls that were stored before the recognizer of numbers through it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser

@@ -9,8 +9,6 @@ one batch while the database stores the one before: `prepare` makes the keys, wh
 after the other), looks again what is known, and writes.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A batch of facts, and what both of its steps ask of the database."""
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable

@@ -1,7 +1,5 @@
 """Sources and mediums of a batch that are neither common nor confirmed: its calls get a placeholder (`values`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final

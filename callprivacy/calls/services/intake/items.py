@@ -1,7 +1,5 @@
 """One fact on its way, what it is called by, and what becomes of it."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Starts before which something of a call is not let in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final

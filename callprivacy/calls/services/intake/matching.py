@@ -2,8 +2,6 @@
 
 # ruff: noqa: S608  names put into SQL are constants of this package
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Before the client's turn: what stays out, the keys that the vault makes, and what is sealed under them."""
 
-from __future__ import annotations
-
 import operator
 import uuid
 from collections.abc import Collection, Sequence
