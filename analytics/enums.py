@@ -7,8 +7,6 @@ from django.db import models
 
 
 class Conversion(models.TextChoices):
-    """What a client counts as a conversion."""
-
     ANSWERED = "answered", "Answered, and long enough"
     QUALIFIED = "qualified", "Marked as qualified by the tracker"
     TAGGED = "tagged", "Carries one of these tags"
@@ -174,8 +172,6 @@ RECORDED: Final = {
 
 
 class CostState(models.TextChoices):
-    """What became of a file of costs."""
-
     DRAFT = "draft", "Waiting for you"
     DONE = "done", "Taken in"
     CANCELLED = "cancelled", "Discarded"
@@ -211,8 +207,6 @@ class GoalMeasure(models.TextChoices):
 
 
 class GoalSide(models.TextChoices):
-    """On which side of its value a goal is missed."""
-
     BELOW = "below", "below"
     ABOVE = "above", "above"
 

@@ -86,7 +86,6 @@ class Amounts:
         return found
 
     def among(self, calls: Flags) -> "Amounts":
-        """Those of some of the calls."""
         return Amounts(self.of[calls], self.p)
 
 
@@ -114,7 +113,6 @@ def callers_of(keys: Ints, callers: Ints, count: int) -> Ints:
 
 
 def are_too_few(keys: Ints, callers: Ints, count: int, *, k: int, amounts: Amounts | None) -> Flags:
-    """Behind which of `count` keys there are too few callers to tell of them."""
     few: Flags = callers_of(keys, callers, count) < k
     return few if amounts is None else few | ~amounts.protect(keys, callers, count, k=k)
 

@@ -247,8 +247,6 @@ class Strict(Schema):
 
 
 class Problem(Schema):
-    """An error."""
-
     error: str = Field(description="Machine-readable error code.")
     detail: str = Field(description="What is wrong and what to do.")
     field: str = Field(description="The field of the request that caused the error, if any.")
@@ -292,8 +290,6 @@ class CheckIn(Strict):
 
 
 class ConsentCheckIn(CheckIn):
-    """The purposes and the numbers to check."""
-
     purposes: list[Purpose] = Field(min_length=1, max_length=len(Purpose))
     announced: bool = Field(
         False,
@@ -325,8 +321,6 @@ class DecisionOut(Schema):
 
 
 class ConsentAnswer(Schema):
-    """The answer for one number, by purpose."""
-
     position: int = Field(description="Index of the number in the request, from 0.")
     valid: bool = Field(description="Whether it is a valid phone number.")
     number_digest: str | None = Field(
@@ -469,8 +463,6 @@ class EventIn(Strict):
 
 
 class EventOut(Schema):
-    """One event in the ledger."""
-
     id: str
     purpose: str
 

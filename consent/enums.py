@@ -227,8 +227,6 @@ class ReplyState(models.TextChoices):
 
 
 class ListKind(models.TextChoices):
-    """What a list of numbers says of them."""
-
     DO_NOT_CALL = "do_not_call", "Do-not-call list"
     REASSIGNED = "reassigned", "Reassigned numbers"
 

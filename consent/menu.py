@@ -119,8 +119,6 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say a phrase."""
-
     phrase: Phrase
     language: Language
 

@@ -325,7 +325,6 @@ class Frame:
         return Permission.VIEW_CALLS in self._held.only
 
     def may_remove_demo(self) -> bool:
-        """Whether the person may end the demo."""
         return may_remove_demo(self.membership)
 
     @cached_property
@@ -344,7 +343,6 @@ class Frame:
         return _url("calls:import_new", slug) if slug else _url("calls:import_client")
 
     def new_menu(self) -> list[dict[str, str]]:
-        """What "+ New" offers."""
         return self._new_menu
 
     def is_password_due_soon(self) -> bool:

@@ -76,8 +76,6 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the sidebar."""
-
     label: str
     icon: str
     tabs: tuple[Tab, ...]

@@ -42,7 +42,6 @@ def read_records(**_: Any) -> None:
     name="dashboard.build_binder", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
 )
 def build_binder(*, agency_id: int, binder_id: str, **_: Any) -> None:
-    """Build one binder of proof."""
     binders.build(due=Due(agency_id, UUID(binder_id)), clock=timezone.now)
 
 

@@ -88,8 +88,6 @@ class EntriesIn(Strict):
 
 
 class EntriesOut(Schema):
-    """What became of it."""
-
     came: int = Field(description="Ways in that were not known before.")
     flagged: int = Field(description="Of these, how many wait for somebody to look at them.")
 

@@ -39,16 +39,12 @@ class DataCategory(models.TextChoices):
 
 
 class ReviewDecision(models.TextChoices):
-    """What came of a review of a vendor."""
-
     APPROVED = "approved", "Approved"
     CONDITIONS = "conditions", "Approved with conditions"
     REFUSED = "refused", "Refused"
 
 
 class Answer(models.TextChoices):
-    """What a question of a review was answered."""
-
     YES = "yes", "Yes"
     PARTLY = "partly", "Partly"
     NO = "no", "No"
@@ -105,8 +101,6 @@ PHASED: Final = (NoticeTo.AUTHORITY, NoticeTo.CLIENT)
 
 
 class NoticeState(models.TextChoices):
-    """How far one notice is."""
-
     DUE = "due", "To be sent"
     SENT = "sent", "Sent"
     NOT_NEEDED = "not_needed", "Not needed"
@@ -121,8 +115,6 @@ class EntrySource(models.TextChoices):
 
 
 class EntryFlag(models.TextChoices):
-    """What is wrong with an entry."""
-
     OUTSIDE_HOURS = "outside_hours", "Outside the hours"
     NO_RIGHT = "no_right", "Without a right"
     LEFT = "left", "Badge of somebody who left"

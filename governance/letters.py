@@ -67,12 +67,10 @@ class Known:
 
     @classmethod
     def of(cls, facts: Facts) -> "Known":
-        """What these facts say."""
         return cls(facts.told_at.isoformat(), dict(_said(facts)))
 
     @classmethod
     def from_json(cls, text: str) -> "Known":
-        """What `as_json` wrote."""
         raw = json.loads(text)
         return cls(raw["told_at"], raw["parts"])
 

@@ -85,8 +85,6 @@ class ChangeState(models.TextChoices):
 
 
 class SecretKind(models.TextChoices):
-    """A kind of secret that has an age."""
-
     MASTER = "master", "Master key"
     CLIENT = "client", "Keys of clients"
     TOKEN = "token", "Token keys of clients"

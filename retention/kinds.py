@@ -174,5 +174,4 @@ def register_own_date(one: OwnDate) -> None:
 
 
 def own_dates() -> tuple[OwnDate, ...]:
-    """What leaves by a date of its own, by title."""
     return tuple(_OWN_DATES[title] for title in sorted(_OWN_DATES))

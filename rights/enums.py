@@ -38,7 +38,6 @@ class Ask(models.TextChoices):
 
     @property
     def kind(self) -> Kind:
-        """What it is for the law."""
         return _KIND_OF[self]
 
     @property
@@ -149,8 +148,6 @@ class ProofKind(models.TextChoices):
 
 
 class Decided(models.TextChoices):
-    """What is answered."""
-
     FULFIL = "fulfil", "Fulfilled"
     PART = "part", "Fulfilled in part"
     REFUSE = "refuse", "Refused"
@@ -220,8 +217,6 @@ class StepKind(models.TextChoices):
 
 
 class StepState(models.TextChoices):
-    """How far a step is."""
-
     WAITING = "waiting", "Waiting"
     RUNNING = "running", "Running"
     KEPT = "kept", "Waits until nothing keeps it"
@@ -246,8 +241,6 @@ class Copies(models.TextChoices):
 
 
 class PackageState(models.TextChoices):
-    """How far a package is."""
-
     WAITING = "waiting", "Waiting"
     READY = "ready", "Ready"
     GONE = "gone", "Erased"
@@ -263,8 +256,6 @@ class OtherParty(models.TextChoices):
 
 
 class LetterState(models.TextChoices):
-    """How far a letter is."""
-
     DRAFT = "draft", "Draft"
     WAITING = "waiting", "Being sent"
     SENT = "sent", "Sent"

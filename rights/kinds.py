@@ -41,12 +41,10 @@ def extension_key(case_id: UUID) -> str:
 
 
 def is_extension(key: str) -> bool:
-    """Whether a key is one of `extension_key`."""
     return key.startswith(_EXTENSION)
 
 
 def case_of(key: str) -> UUID | None:
-    """The case that a key of `OF_CASES` names; None where it names none."""
     try:
         return UUID(key.removeprefix(_EXTENSION))
     except ValueError:

@@ -108,7 +108,6 @@ class Classes:
         return found
 
     def met(self, demands: Demands) -> Bools:
-        """Which classes meet the demands (classes)."""
         return demands.met(self.members.order, self.members.number(), len(self))
 
 

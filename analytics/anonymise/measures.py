@@ -54,7 +54,6 @@ def discernibility(sizes: Ints, suppressed: int, rows: int) -> int:
 
 
 def average_class(sizes: Ints) -> float:
-    """Rows to a class."""
     return float(sizes.mean()) if len(sizes) else 0.0
 
 

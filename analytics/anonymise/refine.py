@@ -51,7 +51,6 @@ def refine(classes: Classes, demands: Demands, *, step: Step = lambda done, tota
 
 
 def _round(classes: Classes, demands: Demands) -> Classes | None:
-    """One round; None where nothing was gained."""
     offers = _offers(classes)
     chosen = _choose(classes, offers, demands.k)
     return _moved(classes, demands, offers.units[chosen], offers.targets[chosen])

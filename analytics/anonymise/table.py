@@ -61,7 +61,6 @@ class Column:
         return found
 
     def texts(self) -> list[str]:
-        """The column's texts, one a row."""
         return [self.values[code] for code in self.codes.tolist()]
 
 

@@ -229,7 +229,6 @@ def _point(region: Region, scale: float, width: int) -> Outline:
 
 
 def _write(drawing: Drawing, code: str, region: Region, shown: _Shown, words: Words) -> None:
-    """Code and number in a region that has room for them."""
     room = region.size * drawing.scale * drawing.scale
     if room < _CODE or not (shown.value.number or region.outline.key.startswith("states")):
         return

@@ -167,8 +167,6 @@ class SaveForm(forms.Form):
 
 
 class CostForm(forms.Form):
-    """A file of costs."""
-
     file = forms.FileField(
         label="CSV file",
         help_text="Columns date, campaign and cost; one line a day and campaign, days as 2026-11-24, costs as 1250.50.",

@@ -65,7 +65,6 @@ class GroupsForm(forms.Form):
 
     @classmethod
     def of(cls, own: Own, *, after: int) -> "GroupsForm":
-        """The form as the groups stand."""
         return cls(
             initial={
                 "channels": "\n".join(
@@ -122,7 +121,6 @@ class GroupsForm(forms.Form):
 
     @property
     def own(self) -> Own:
-        """The groups as they were typed."""
         said = self.cleaned_data
         return Own(
             picked={

@@ -144,12 +144,10 @@ class ReleaseForm(forms.Form):
 
     @property
     def picked(self) -> Recipient:
-        """The recipient."""
         return self._recipients[self.cleaned_data["recipient"]]
 
     @property
     def wish(self) -> Wish:
-        """What is wanted."""
         found = self.cleaned_data
         return Wish(
             kind=ReleaseKind(found["kind"]),
@@ -185,12 +183,10 @@ class ExportForm(ReleaseForm):
 
     @property
     def chosen_client(self) -> Client:
-        """Whose calls they are."""
         return self._clients[self.cleaned_data["client"]]
 
     @property
     def wish(self) -> Wish:
-        """What is wanted."""
         found = self.cleaned_data
         return Wish(
             kind=ReleaseKind.ANONYMISED,
@@ -334,7 +330,6 @@ class QuestionForm(forms.Form):
 
     @property
     def question(self) -> Question:
-        """What is asked."""
         found = self.cleaned_data
         is_count = found["measure"] == "calls"
         return noisy.Question(

@@ -51,7 +51,6 @@ class RuleForm(forms.Form):
 
     @classmethod
     def of(cls, rule: Rule) -> "RuleForm":
-        """The form as the rule stands."""
         return cls(
             initial={
                 "conversion": rule.conversion,

@@ -221,7 +221,6 @@ class Release(ClientOwned):
 
     @property
     def last_on(self) -> date:
-        """The last day that it is of."""
         return self.until_on - timedelta(days=1)
 
 

@@ -161,7 +161,6 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime, sort: str 
 
 
 def _row_of(report: Report, rows: dict[str | None, dict[str, Row]], client: str, step: str) -> Row:
-    """A client's row of a step; an empty one where it has none."""
     return rows.get(client, {}).get(step) or report.empty(date.fromisoformat(step), (client,))
 
 

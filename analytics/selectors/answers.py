@@ -100,12 +100,10 @@ def groups_of(report: Report, by: Sequence[str], shown: Shown) -> list[Group]:
 
 
 def is_hidden(shown: Shown, row: Row | None) -> bool:
-    """Whether what is shown of a row is suppressed."""
     return row is not None and value_of(shown, row).hidden
 
 
 def other_of(report: Report, by: Sequence[str], shown: Shown, groups: Sequence[Group]) -> Group | None:
-    """What is in the total and in no group whose number is shown."""
     if not by or report.is_exact:
         return None
     now = without(report.total, [one.now for one in groups if not is_hidden(shown, one.now)])

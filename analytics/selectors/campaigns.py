@@ -59,7 +59,6 @@ class CampaignRow:
 
     @property
     def cost(self) -> str:
-        """What it cost, in words."""
         return _amount(self.cents, self.money)
 
     @property
@@ -76,7 +75,6 @@ class CampaignRow:
 
     @property
     def per_call(self) -> str:
-        """What a call cost, in words."""
         return _words_of(self.cents, self.calls, self.money)
 
     @property
@@ -124,7 +122,6 @@ def _amount(cents: float | None, money: Money) -> str:
 
 
 def _words_of(cents: int | None, number: Value, money: Money) -> str:
-    """What each of a number cost, in words."""
     return SUPPRESSED if cents and number.hidden else _amount(_each(cents, number.number), money)
 
 
@@ -214,7 +211,6 @@ def report(
 
 
 def query_of(client: Client, first: date, last: date, *, period: str) -> reports.Asked:
-    """The question as `reports` understands it."""
     return reports.Asked(
         client_ids=(client.pk,),
         measures=(
@@ -327,7 +323,6 @@ def _draw(made: CampaignReport) -> None:
 
 
 def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -> Paper:
-    """The campaigns as a file."""
     rows: list[list[Cell]] = [
         [
             row.name, row.verdict_words, _paid(row.cents, row.conversions), _paid(row.cents_before, row.before),

@@ -130,7 +130,6 @@ class _Query:
         return _WORDS[dimension.value]
 
     def at(self, row: Sequence[Any]) -> date | datetime | None:
-        """The step of a row."""
         return None if self.asked.step is Step.ALL else self.steps[row[0] - 1]
 
     def sum_of(self, measure: Measure, client: Client) -> str:
@@ -233,7 +232,6 @@ def _rows(asked: Asked, client: Client, at: datetime) -> list[Row]:
 
 
 def _added(rows: Sequence[Row]) -> list[Row]:
-    """All rows as one: each call is in one of them."""
     if not rows:
         return []
     names = {measure for row in rows for measure in row.figures}

@@ -88,7 +88,6 @@ def label_of(step: str, key: str) -> str:
 
 
 def query_of(client: Client, asked: Asked) -> reports.Asked:
-    """The question as `reports` understands it."""
     by = asked.by
     if asked.kind == "heat":
         by = ("weekday", "hour_of_day")

@@ -42,7 +42,6 @@ def names(read: tuple[str, ...]) -> str:
 
 
 def with_decisions(calls: QuerySet[Call]) -> QuerySet[Call]:
-    """Calls with what was decided of their recordings."""
     return calls.annotate(
         judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD))
     )

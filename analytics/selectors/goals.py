@@ -48,7 +48,6 @@ class Standing:
 
     @property
     def figure_words(self) -> str:
-        """The figure as a page says it."""
         return self.figure.words
 
 

@@ -192,7 +192,6 @@ class Bar:
 
     @property
     def wide(self) -> float:
-        """How wide the margin is."""
         return self.high - self.low
 
 

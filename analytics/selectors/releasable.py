@@ -234,7 +234,6 @@ def own_of(release: Release) -> Own:
 
 
 def own_in(row: OwnGroups | None) -> Own:
-    """What a row says; None, what is shipped."""
     return as_shipped() if row is None else Own.read(row.said)
 
 

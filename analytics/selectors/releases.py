@@ -89,7 +89,6 @@ def why_no_row_leaves(client: Client) -> str:
 
 
 def recipients(client: Client) -> list[Recipient]:
-    """A client's recipients, by name."""
     return list(Recipient.objects.for_client(client).order_by("name"))
 
 
@@ -233,8 +232,6 @@ def _rough(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the sheet, and what is meant by it."""
-
     label: str
     value: str
     hint: str = ""

@@ -137,7 +137,6 @@ class Figure:
 
     @property
     def is_told(self) -> bool:
-        """Whether the value is all there is."""
         return self.unknown == 0 and not self.is_suppressed
 
 

@@ -47,7 +47,6 @@ class Shown:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """What has to be counted for it."""
         return (self.of,) if self.over is None else (self.of, self.over)
 
     @property
@@ -57,7 +56,6 @@ class Shown:
 
     @property
     def is_share(self) -> bool:
-        """Whether it is the share of calls of which something is so."""
         return self.over is Measure.CALLS and self.unit == 1
 
     @property
@@ -156,7 +154,6 @@ def suppressed() -> Value:
 
 
 def together(rows: Sequence[Row]) -> Row | None:
-    """Several rows as one; None of none."""
     if not rows:
         return None
     names = {measure for row in rows for measure in row.figures}
@@ -261,7 +258,6 @@ _KNOWN: Final = {
 
 
 def dimensions_of(client: Client, *, is_exact: bool) -> dict[str, str]:
-    """The dimensions that a report of a client offers."""
     left_out = frozenset() if is_exact and client.keeps_attribution else EXACT_ONLY
     return {name: words for name, words in DIMENSIONS.items() if name not in left_out}
 

@@ -175,7 +175,6 @@ class _Keys:
     tokens: TokenKey | None
 
     def members(self, rows: Rows, places: Iterable[int], classes: Iterable[int]) -> Members:
-        """The list of members of these rows."""
         return Members.of(
             (self.call(rows.ids[place]), self.caller(rows.callers[place]), number)
             for place, number in zip(places, classes, strict=True)

@@ -510,7 +510,6 @@ def letter_sent(*, release_id: uuid.UUID, at: datetime) -> None:
 
 
 def tell(release: Release, kind: str, user_ids: Sequence[int], at: datetime) -> None:
-    """Tell people about a release."""
     work.notify(
         kind,
         agency_id=release.agency_id,

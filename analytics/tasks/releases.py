@@ -52,7 +52,6 @@ def build_release(*, agency_id: int, release_id: str, **_: Any) -> None:
 
 @shared_task(name="analytics.answer_question", acks_late=True)
 def answer_question(*, agency_id: int, spend_id: str, **_: Any) -> None:
-    """Answer one question that was paid for."""
     noisy.answer(due=Unanswered(agency_id, UUID(spend_id)), clock=timezone.now)
 
 

@@ -180,7 +180,6 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
-    """The campaigns as a file."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
     made = selectors.paper_of(

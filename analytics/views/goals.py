@@ -65,7 +65,6 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
 @require_POST
 @needs(Permission.VIEW_ANALYTICS)
 def remove(request: StaffRequest, client: Client, goal_id: UUID) -> HttpResponse:
-    """Remove a goal."""
     _require_agency(request)
     goal = selectors.goals_of(client).filter(pk=goal_id).first()
     if goal is None:

@@ -108,7 +108,6 @@ def share_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpR
 @require_POST
 @needs(Permission.VIEW_ANALYTICS)
 def mail_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpResponse:
-    """Be sent a report, or no longer."""
     report = _report(request, client, report_id)
     said = request.POST.get("every", "")
     every = Every(said) if said in Every.values else None

@@ -466,14 +466,10 @@ class KeyAloneForm(_Key, LoginWebAuthnForm):
 
 
 class KeyBesideForm(_Key, AuthenticateWebAuthnForm):
-    """A key at the door, beside the password."""
-
     ceremony = Ceremony.BESIDE
 
 
 class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):
-    """A key, from a person who is signed in."""
-
     ceremony = Ceremony.AGAIN
 
 

@@ -201,7 +201,6 @@ class AgencyAdmin(ReadOnly[Agency]):
         return self._form(request, form, f"New officer of {agency.name}")
 
     def confirm_officer(self, request: HttpRequest, pk: int, invitation_id: int) -> HttpResponse:
-        """Confirm an officer's invitation where no other officer of the agency can."""
         if request.method != "POST":
             raise Http404
         with operator_scope():
@@ -233,8 +232,6 @@ class AgencyAdmin(ReadOnly[Agency]):
 
 @admin.register(Membership, site=site)
 class MembershipAdmin(ReadOnly[Membership]):
-    """Who works where, as what."""
-
     list_display = ("person", "e_mail", "agency", "role", "state", "last_sign_in")
     list_filter = ("state", "role")
     list_select_related = ("user", "agency")

@@ -40,8 +40,6 @@ class AgencyRight(StrEnum):
 
 
 class InvitationState(StrEnum):
-    """Where an invitation stands at an instant."""
-
     OPEN = "open"
     ACCEPTED = "accepted"
     WITHDRAWN = "withdrawn"
@@ -68,8 +66,6 @@ class PasswordProfile(models.TextChoices):
 
 
 class DueWhy(models.TextChoices):
-    """Why a password is to be changed."""
-
     AGE = "age", "It is as old as the agency lets one become"
     RULE = "rule", "The agency's rule asks for more than it holds"
     KNOWN = "known", "There is evidence that somebody else knows it"

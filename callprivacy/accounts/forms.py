@@ -75,8 +75,6 @@ class PlacesField(LineField):
 
 
 class AgencyForm(forms.Form):
-    """What holds for the whole agency."""
-
     name = LineField(label="Agency", max_length=120, help_text="On its pages and in its invitations.")
     time_zone = forms.ChoiceField(
         choices=zone_choices,
@@ -116,13 +114,10 @@ class AgencyForm(forms.Form):
 
     @classmethod
     def values_of(cls, agency: Agency) -> dict[str, Any]:
-        """What the form shows of an agency as it is."""
         return {field: getattr(agency, field) for field in cls.base_fields}
 
 
 class ClientForm(forms.Form):
-    """A client's profile."""
-
     name = LineField(label="Short name", max_length=120, help_text="As your people call it: Acme Dental.")
     legal_name = LineField(max_length=200, help_text="As in the contract.")
     sector = forms.ChoiceField(choices=Sector.choices)
@@ -158,14 +153,11 @@ class ClientForm(forms.Form):
 
     @staticmethod
     def values_of(client: Client, places: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """What the form shows of a client as it is."""
         fields = ("name", "legal_name", "sector", "time_zone", "home_country", "brand_colour", "policy_url")
         return {field: getattr(client, field) for field in fields} | {"places": list(places)}
 
 
 class NewClientForm(ClientForm):
-    """A new client, and who works for it."""
-
     people = forms.MultipleChoiceField(
         label="Who works for it",
         required=False,
@@ -239,13 +231,10 @@ class EngagementForm(forms.Form):
 
     @classmethod
     def values_of(cls, engagement: Engagement) -> dict[str, Any]:
-        """What the form shows of an engagement as it is."""
         return {field: getattr(engagement, field) for field in cls.base_fields}
 
 
 class PeopleFilter(forms.Form):
-    """Narrows the list of people."""
-
     q = LineField(label="Name or e-mail", required=False, max_length=100)
     role = forms.ChoiceField(choices=[("", "All roles"), *Role.choices], required=False)
     state = forms.ChoiceField(choices=[("", "All states"), *MembershipState.choices], required=False)
@@ -259,15 +248,11 @@ class MatrixFilter(PeopleFilter):
 
 
 class ClientFilter(forms.Form):
-    """Narrows the list of clients."""
-
     q = LineField(label="Name", required=False, max_length=100)
     sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
 
 
 class InviteForm(forms.Form):
-    """Who is invited, as what, and for which clients."""
-
     name = LineField(max_length=120)
     email = EmailLineField(label="E-mail", max_length=254)
     role = forms.ChoiceField(
@@ -297,7 +282,6 @@ class InviteForm(forms.Form):
         return Role(self.cleaned_data["role"])
 
     def client_ids(self) -> list[int]:
-        """Ids of the clients that were chosen."""
         if self.cleaned_data.get("everything"):
             return self._all
         return [int(pk) for pk in self.cleaned_data.get("clients", [])]
@@ -735,12 +719,10 @@ class SignInPolicyForm(forms.Form):
         )
 
     def values(self) -> dict[str, Any]:
-        """What the form says, for the service."""
         return {name: value for name, value in self.cleaned_data.items() if name != "sure"}
 
     @classmethod
     def values_of(cls, policy: SignInPolicy) -> dict[str, Any]:
-        """What the form shows of a policy as it is."""
         values = {name: getattr(policy, name) for name in cls.base_fields if name != "sure"}
         if set(Role.values) <= set(policy.second_factor_roles):
             values["second_factor_roles"] = [EVERYONE]
@@ -751,8 +733,6 @@ class SignInPolicyForm(forms.Form):
 
 
 class ReviewFilter(forms.Form):
-    """Narrows the grants of a review."""
-
     q = LineField(label="Person", required=False, max_length=100)
     c = LineField(label="Client", required=False, max_length=100)
     answer = forms.ChoiceField(choices=[("", "All answers"), *ReviewAnswer.choices], required=False)
@@ -848,7 +828,6 @@ class ProviderForm(forms.Form):
 
     @classmethod
     def values_of(cls, provider: SignInProvider | None) -> dict[str, Any]:
-        """What the form shows of a provider as it is."""
         if provider is None:
             return {}
         return {
@@ -868,7 +847,6 @@ class ProviderForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
     def clean_domains(self) -> list[str]:
-        """Domains in one spelling."""
         words = self.cleaned_data["domains"].replace(",", "\n").split()
         found = list(dict.fromkeys(word.lower().lstrip("@") for word in words))
         for one in found:

@@ -165,8 +165,6 @@ class ObjectGrant(UserObjectPermissionBase):
 
 
 class ClientGrant(ObjectGrant):
-    """One permission of one person on one client."""
-
     content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
     agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
     bundle = models.CharField(max_length=20, choices=Role)

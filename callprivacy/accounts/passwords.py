@@ -113,7 +113,6 @@ class Asked:
 
 
 def asked_by(policy: SignInPolicy, *, agency: str, time_zone: str) -> Asked:
-    """What an agency's policy asks."""
     return Asked(
         policy.agency_id,
         agency,

@@ -186,7 +186,6 @@ def sessions_through(*, user_ids: Collection[int], agency_id: int) -> list[Bound
 
 
 def _agency_bound(session: Session) -> int | None:
-    """At whose provider a session began."""
     kept = session.get_decoded().get(access.PROVIDER_IN_SESSION)
     return kept["agency_id"] if kept else None
 
@@ -756,7 +755,6 @@ def review_lines(review: AccessReview) -> QuerySet[ReviewLine]:
 
 
 def seats_of() -> QuerySet[VendorSeat]:
-    """Who sees what at the vendors, by vendor and address."""
     rows = VendorSeat.objects.filter(agency_id=lib_scope.require_agency()).select_related("client")
     return rows.order_by("vendor", "email", "account")
 

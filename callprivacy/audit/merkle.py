@@ -15,7 +15,6 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """Hash one entry: SHA-256(0x00 || entry)."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
@@ -66,7 +65,6 @@ class Frontier:
             self.append(leaf)
 
     def root(self) -> bytes:
-        """The root of the log, `EMPTY_ROOT` for none."""
         if not self.peaks:
             return EMPTY_ROOT
         folded = self.peaks[-1]

@@ -36,8 +36,6 @@ class TransactionIdField(models.Field):  # type: ignore[type-arg]  # generic for
 
 
 class CurrentTransaction(models.Func):
-    """The id of the running transaction."""
-
     function = "pg_current_xact_id"
     arity = 0
     output_field = TransactionIdField()
@@ -232,7 +230,6 @@ class Seal(models.Model):
         return Mark(self.epoch, self.until_xid, self.until_id)
 
     def message(self) -> SealMessage:
-        """What was signed."""
         return SealMessage(
             agency_id=self.agency_id,
             number=self.number,

@@ -127,7 +127,6 @@ def newest_seal(agency_id: int) -> Seal | None:
 
 
 def seal_numbered(agency_id: int, number: int) -> Seal | None:
-    """One seal of an agency, without what it lists."""
     return Seal.objects.filter(agency_id=agency_id, number=number).defer("leaves", "peaks").first()
 
 
@@ -326,7 +325,6 @@ def actions(agency_id: int) -> list[str]:
 
 
 def find_event(agency_id: int, event_id: int) -> Event | None:
-    """One event of the agency, or None."""
     return next(iter(read_rows(Event.objects.filter(agency_id=agency_id, pk=event_id))), None)
 
 

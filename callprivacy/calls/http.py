@@ -40,7 +40,6 @@ class SealingUpload(FileUploadHandler):
         self.is_claimed = False
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
-        """Start to seal."""
         super().new_file(*args, **kwargs)
         if self._file_id is not None:
             raise StopUpload(connection_reset=False)
@@ -48,7 +47,6 @@ class SealingUpload(FileUploadHandler):
         self._writer = files.Writer(self._client_id, self._file_id, at=self._at)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Seal a piece."""
         if self._writer is None:
             return
         if start + len(raw_data) > self._at_most:
@@ -58,7 +56,6 @@ class SealingUpload(FileUploadHandler):
         self._digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> SealedUpload | None:
-        """Put the sealed file in its place."""
         if self._writer is None or self._file_id is None:
             return None
         self._writer.close()

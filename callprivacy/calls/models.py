@@ -389,7 +389,6 @@ def label_number(label: str) -> int | None:
 
 class KnownValueQuerySet(ScopedQuerySet["KnownValue"]):
     def waiting(self) -> Self:
-        """Values that nobody has decided on."""
         return self.filter(decided_at__isnull=True)
 
     def to_fill(self) -> Self:
@@ -460,11 +459,9 @@ class CallQuerySet(ScopedQuerySet["Call"]):
         )
 
     def started_from(self, instant: datetime) -> Self:
-        """Calls that started at `instant` or later."""
         return self.filter(pk__gte=first_id_at(instant))
 
     def started_before(self, instant: datetime) -> Self:
-        """Calls that started before `instant`."""
         return self.filter(pk__lt=first_id_at(instant))
 
 

@@ -23,5 +23,4 @@ def among(
 
 
 def among_texts(column: str, values: Iterable[str]) -> Func:
-    """The same for texts."""
     return among(column, values, TextField)

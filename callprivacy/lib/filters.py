@@ -12,6 +12,4 @@ class DayFilter(DateFilter):
 
 
 class LineFilter(CharFilter):
-    """Text of one line."""
-
     field_class = LineField

@@ -27,6 +27,5 @@ _WORDS: Final = re.compile(
 
 
 def speaks_of_health(text: str) -> bool:
-    """Whether a text holds one of the words."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return _WORDS.search("".join(sign for sign in plain if not unicodedata.combining(sign))) is not None

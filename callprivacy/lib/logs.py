@@ -319,11 +319,9 @@ def settings(*, level: str, as_json: bool) -> dict[str, Any]:
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound
 
 
 def level_named(raw: str) -> str | None:
-    """Return the level that a word names, or None."""
     return raw.upper() if raw.upper() in logging.getLevelNamesMapping() else None

@@ -94,7 +94,6 @@ class Money:
         return 0 if self.currency in _WITHOUT_PARTS else 2
 
     def number(self, number: float, places: int = 0) -> str:
-        """A number without a currency."""
         point, thousand = _separators(self.numbers)
         return numberformat.format(f"{number:.{places}f}", point, places, 3, thousand, force_grouping=True)
 
@@ -103,7 +102,6 @@ class Money:
         return self._pattern.format(symbol=self.symbol, amount=self.number(units, self._places))
 
     def cents(self, hundredths: float) -> str:
-        """The same of hundredths of a unit."""
         return self.amount(hundredths / 100)
 
     def short(self, compact: str) -> str:

@@ -205,7 +205,6 @@ def is_public(address: str) -> bool:
 
 
 def port_of(parts: SplitResult) -> int:
-    """The port of an address."""
     return parts.port or (HTTPS if parts.scheme == "https" else 80)
 
 

@@ -14,7 +14,6 @@ _SIDES: Final = 10_000
 
 
 def dice() -> float:
-    """From 0 to 1. For entrances."""
     return secrets.randbelow(_SIDES) / _SIDES
 
 

@@ -35,7 +35,6 @@ class Progress:
         self._write(stopped=kind is not None, final=True)
 
     def step(self, count: int = 1) -> None:
-        """Count `count` more as done."""
         self.done += count
         now = time.monotonic()
         if now - self._last >= self._every:

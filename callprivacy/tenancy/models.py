@@ -49,7 +49,6 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
         super().__init__(model, query or ScopedQuery(model), **kwargs)
 
     def for_client(self, client: Client | int) -> Self:
-        """Rows of one client."""
         return self.filter(client_id=client if isinstance(client, int) else client.pk)
 
     def remove(self) -> int:
@@ -77,8 +76,6 @@ ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
 
 
 class AgencyOwned(models.Model):
-    """A row of one agency."""
-
     agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
 
     objects = ScopedManager()

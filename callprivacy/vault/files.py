@@ -253,7 +253,6 @@ def delete(client_id: int, file_id: uuid.UUID) -> None:
 
 
 def exists(client_id: int, file_id: uuid.UUID) -> bool:
-    """Whether a client's file is there."""
     return _path(client_id, file_id).is_file()
 
 
@@ -484,7 +483,6 @@ def delete_recording(client_id: int, file_id: uuid.UUID) -> None:
 
 
 def recording_exists(client_id: int, file_id: uuid.UUID) -> bool:
-    """Whether a recording's file is there."""
     return bool(_storage().exists(_name(client_id, file_id)))
 
 

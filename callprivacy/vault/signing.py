@@ -19,7 +19,6 @@ def _private_key() -> Ed25519PrivateKey:
 
 
 def sign(message: bytes) -> bytes:
-    """Return the 64-byte signature of a message."""
     return _private_key().sign(message)
 
 

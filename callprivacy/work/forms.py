@@ -14,8 +14,6 @@ _SNOOZES = (("1", "Tomorrow"), ("3", "In 3 days"), ("7", "In a week"))
 
 
 class QueueFilter(forms.Form):
-    """What of the queue is shown."""
-
     kind = forms.ChoiceField(required=False)
     client = forms.ChoiceField(required=False)
     owner = forms.ChoiceField(
@@ -99,7 +97,6 @@ class MailForm(forms.Form):
             )
 
     def kinds(self) -> list[forms.BoundField]:
-        """The fields of single kinds."""
         return [self[f"kind_{name}"] for name in self._kinds]
 
     def told(self) -> dict[str, Told]:

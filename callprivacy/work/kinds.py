@@ -84,7 +84,6 @@ def get(name: str) -> Kind:
 
 
 def every() -> list[Kind]:
-    """Every kind there is, by title."""
     return sorted(_KINDS.values(), key=lambda kind: kind.title)
 
 

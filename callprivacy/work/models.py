@@ -17,7 +17,6 @@ HANDED: Final = "handed:"
 
 class ItemQuerySet(ScopedQuerySet["Item"]):
     def open(self) -> Self:
-        """Items that still wait."""
         return self.filter(state=ItemState.OPEN)
 
     def awake(self, at: datetime) -> Self:
@@ -66,7 +65,6 @@ class Item(AgencyOwned):
 
     @property
     def about(self) -> Kind:
-        """The kind, with its words."""
         return get(self.kind)
 
 
@@ -110,7 +108,6 @@ class Notification(AgencyOwned):
 
     @property
     def about(self) -> Kind:
-        """The kind, with its words."""
         return get(self.kind)
 
     @property

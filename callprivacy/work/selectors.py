@@ -55,7 +55,6 @@ def reach_of(membership: Membership | None, *, at: datetime) -> Reach:
 
 
 def memberships_of(user_ids: Collection[int], *, agency_id: int) -> dict[int, Membership]:
-    """User id -> membership in an agency, with its user."""
     rows = Membership.objects.filter(agency_id=agency_id, user_id__in=list(user_ids)).select_related("user")
     return {row.user_id: row for row in rows}
 
@@ -80,7 +79,6 @@ def is_open(kind: str, *, agency_id: int, key: str) -> bool:
 
 
 def is_claimed(*, agency_id: int, job: str, period: str) -> bool:
-    """Whether a periodic job has claimed this period."""
     return Period.objects.filter(agency_id=agency_id, job=job, period=period).exists()
 
 

@@ -135,7 +135,6 @@ def open_notification(request: StaffRequest, notification_id: UUID) -> HttpRespo
 
 @require_POST
 def read_all(request: StaffRequest) -> HttpResponse:
-    """Mark everything as read."""
     services.mark_read(user_id=request.membership.user_id, at=request.at)
     return redirect("work:notifications")
 

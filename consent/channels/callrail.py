@@ -56,12 +56,10 @@ class Access:
 
 
 def is_account(account: str) -> bool:
-    """Whether this may be the id of an account."""
     return _ACCOUNT(account) is not None
 
 
 def is_key(key: str) -> bool:
-    """Whether this may be a key of the interface."""
     return _KEY(key) is not None
 
 

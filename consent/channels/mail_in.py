@@ -65,7 +65,6 @@ class _Headers(Compat32):
     """Headers as they stand, in UTF-8: the default policy takes each apart when it is asked for."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
-        """One header's text."""
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -102,6 +102,5 @@ def sign_question(client_id: int, caller_id: uuid.UUID, *, at: datetime) -> str:
 
 
 def was_asked(text: str, *, client_id: int, caller_id: uuid.UUID, at: datetime) -> bool:
-    """Whether this person was asked that lately."""
     said = _read(_QUESTION, text, client_id, at, QUESTION_FOR)
     return said is not None and said["caller"] == caller_id.hex

@@ -82,17 +82,14 @@ def is_proven(verification: str) -> bool:
 
 
 def is_account(sid: str) -> bool:
-    """Whether this is the id of an account or subaccount."""
     return sid.startswith("AC") and _sid(sid) is not None
 
 
 def is_call(sid: str) -> bool:
-    """Whether this is the id of a call."""
     return sid.startswith("CA") and _sid(sid) is not None
 
 
 def is_recording(sid: str) -> bool:
-    """Whether this is the id of a recording."""
     return sid.startswith("RE") and _sid(sid) is not None
 
 

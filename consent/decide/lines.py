@@ -85,7 +85,6 @@ def read_question(line: str) -> Question:
 
 
 def write_answer(answer: Answer) -> str:
-    """The answer as one line."""
     event = answer.event
     return json.dumps(
         {

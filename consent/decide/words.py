@@ -68,7 +68,6 @@ def too_late(event: Event, zone: tzinfo) -> str:
 
 
 def unfit(event: Event, zone: tzinfo, why: Unfit | None) -> str:
-    """A consent that is none here, and why."""
     return f"{_happened(event, zone)}, but {_UNFIT[why or Unfit.NOTICE]}."
 
 

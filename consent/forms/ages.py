@@ -13,7 +13,6 @@ OFFERED: Final = (3, 6, 12, 18, 24, 36, 48, 60, 72, 84, 96, 120)
 
 
 def months_words(months: int | None) -> str:
-    """ "24 months (2 years)", or that there is no end."""
     if months is None:
         return "No end"
     if months % 12:
@@ -52,7 +51,6 @@ class AgesForm(forms.Form):
             )
 
     def chosen(self) -> dict[Purpose, Choice]:
-        """What was chosen; only after `is_valid()`."""
         found: dict[Purpose, Choice] = {}
         for purpose in Purpose:
             word = self.cleaned_data[purpose.value]

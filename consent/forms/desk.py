@@ -36,7 +36,6 @@ class _InLanguage(forms.Form):
 
     @property
     def language_said(self) -> Language:
-        """The language of the script on the page."""
         return Language(self.cleaned_data.get("language") or Language.ENGLISH)
 
 

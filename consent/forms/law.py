@@ -13,8 +13,6 @@ from consent.selectors import law as selectors
 
 
 class RulesFilter(forms.Form):
-    """Which rules are listed."""
-
     place = forms.ChoiceField(required=False)
     topic = forms.ChoiceField(required=False)
     state = forms.ChoiceField(

@@ -11,8 +11,6 @@ from consent.services.list_checks import ROWS_AT_MOST, Head
 
 
 class ListForm(forms.Form):
-    """A list of numbers, and what they are to be called for."""
-
     name = LineField(max_length=120, help_text='A name that you recognize, such as "Spring campaign".')
     purpose = forms.ChoiceField(
         label="Purpose",

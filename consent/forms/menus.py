@@ -247,14 +247,12 @@ class DecisionForm(forms.Form):
 
     @property
     def withdrawn(self) -> frozenset[Purpose]:
-        """The purposes that are withdrawn; none for the other decisions."""
         if self.cleaned_data["decision"] != "withdrawn":
             return frozenset()
         return frozenset(Purpose(value) for value in self.cleaned_data["purposes"])
 
     @property
     def refused(self) -> bool:
-        """Whether an invitation is refused."""
         return bool(self.cleaned_data["decision"] == "refused")
 
     @property

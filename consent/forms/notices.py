@@ -15,8 +15,6 @@ _CHANNELS = [(channel.value, channel.label) for channel in wording.NOTICE_CHANNE
 
 
 class NoticeFilter(forms.Form):
-    """Which notices are listed."""
-
     channel = forms.ChoiceField(required=False, choices=[("", "Any channel"), *_CHANNELS])
     language = forms.ChoiceField(required=False, choices=[("", "Any language"), *Language.choices])
     state = forms.ChoiceField(
@@ -78,7 +76,6 @@ class WordsForm(forms.Form):
     )
 
     def said(self) -> Words:
-        """What was typed."""
         return Words(**{name: self.cleaned_data[name] for name in self.base_fields_of_words()})
 
     @staticmethod
@@ -88,13 +85,10 @@ class WordsForm(forms.Form):
 
     @classmethod
     def values_of(cls, words: Words | NoticeVersion) -> dict[str, Any]:
-        """What the form shows of words that there are."""
         return {name: getattr(words, name) for name in cls.base_fields_of_words()}
 
 
 class NewNoticeForm(WordsForm):
-    """A new notice: its name, and its words."""
-
     name = LineField(max_length=80, help_text="The name your team uses. Callers do not see it.")
     field_order = ("name",)
 

@@ -199,7 +199,6 @@ class FixesForm(forms.Form):
         )
 
     def fixes(self) -> list[Fix]:
-        """What was ticked."""
         parted = (key.partition(".") for key in self.cleaned_data["fix"])
         return [Fix(UUID(number), VendorStep(step)) for number, _, step in parted]
 

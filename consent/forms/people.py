@@ -47,8 +47,6 @@ class CoverageForm(forms.Form):
 
 
 class CallersForm(forms.Form):
-    """Which callers of a client are listed."""
-
     purpose = forms.ChoiceField(choices=Purpose.choices, required=False)
     group = forms.ChoiceField(
         label="Status", choices=[(name, title) for name, (title, _) in GROUPS.items()], required=False

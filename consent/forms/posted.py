@@ -20,8 +20,6 @@ def _numbers(rows: Iterable[TrackingNumber]) -> list[tuple[str, str]]:
 
 
 class PostedFilter(forms.Form):
-    """Which posted notices are listed."""
-
     number = forms.ChoiceField(required=False)
     where = forms.ChoiceField(required=False, choices=[("", "Anywhere"), *PostedWhere.choices])
     state = forms.ChoiceField(

@@ -16,8 +16,6 @@ LONGEST_TOKEN: Final = 4000
 
 
 class NumberField(LineField):
-    """A phone number, as E.164."""
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=LONGEST_NUMBER, **kwargs)
         self.region = "US"
@@ -96,8 +94,6 @@ class CodeForm(_Public):
 
 
 class SwitchForm(_Public):
-    """One switch, or all of them."""
-
     deed = forms.ChoiceField(choices=[(deed.value, deed.value) for deed in Deed])
     purpose = forms.ChoiceField(choices=[*Purpose.choices, ("everything", "everything")])
     form = LineField(max_length=LONGEST_TOKEN)

@@ -53,7 +53,6 @@ class HandlingForm(forms.Form):
 
     @classmethod
     def values_of(cls, client: Client) -> dict[str, Any]:
-        """What the form shows of a client as it is."""
         return {name: getattr(client, name) for name in cls.base_fields}
 
 

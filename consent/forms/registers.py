@@ -37,8 +37,6 @@ class AsOfForm(forms.Form):
 
 
 class RegisterForm(AsOfForm):
-    """A do-not-call register."""
-
     name = LineField(
         max_length=120,
         initial="National Do Not Call Registry",

@@ -34,8 +34,6 @@ class ChoiceForm(forms.Form):
 
 
 class LetterForm(forms.Form):
-    """The letter as it went out."""
-
     words = forms.CharField(
         label="Letter", max_length=4000, widget=forms.Textarea(attrs={"rows": 14}), strip=True
     )

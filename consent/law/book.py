@@ -57,7 +57,6 @@ class Rules:
         return len(self.rules)
 
     def get(self, rule_id: str) -> Rule | None:
-        """The rule of that id, of whatever date."""
         return self._by_id.get(rule_id)
 
     def era(self, at: datetime) -> int:
@@ -65,7 +64,6 @@ class Rules:
         return bisect_right(self._changes, at)
 
     def day_of(self, era: int) -> date:
-        """A day in that stretch, its first where it has one."""
         if era:
             return self._changes[era - 1].date()
         return self._changes[0].date() - timedelta(days=1) if self._changes else date(2000, 1, 1)

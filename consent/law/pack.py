@@ -99,7 +99,6 @@ def load_pack() -> Rules:
 
 
 def shipped_text() -> str:
-    """The shipped files as one pack."""
     version = (SHIPPED / "VERSION").read_text(encoding="utf-8").strip()
     body: list[str] = []
     for path in sorted(SHIPPED.glob("*.csv")):
@@ -235,7 +234,6 @@ def unread(rules: Iterable[Rule]) -> list[Fault]:
 
 
 def _row(cells: list[str], header: list[str], line: int, found: list[Fault]) -> Rule | None:
-    """One rule, or None and its faults in `found`."""
     if len(cells) != len(header):
         found.append(Fault(f"line {line}", "row", f"has {len(cells)} cells, expected {len(header)}"))
         return None

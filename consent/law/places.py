@@ -191,7 +191,6 @@ LISTED: Final[tuple[tuple[str, str], ...]] = (
 
 
 def is_place(country: str, region: str) -> bool:
-    """Whether a rule may be about this place."""
     if region:
         return region in REGIONS.get(country, {})
     return country in _ISO or country in {UNKNOWN, UNLISTED, EUROPEAN_UNION}

@@ -68,7 +68,6 @@ class Rule:
         return self.topic.read(self.value)
 
     def holds_on(self, on: date) -> bool:
-        """Whether the rule is in force on that day."""
         return (self.effective_from is None or self.effective_from <= on) and (
             self.effective_to is None or on < self.effective_to
         )

@@ -170,7 +170,6 @@ class VendorTask(ClientOwned):
 
     @property
     def is_open(self) -> bool:
-        """What `open` asks of rows, of this one."""
         return self.state in _OPEN
 
 

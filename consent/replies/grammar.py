@@ -62,8 +62,6 @@ class Loose:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """All of it."""
-
     rules: tuple[Rule, ...]
     doubts: tuple[Doubt, ...]
     negates: frozenset[str]
@@ -75,7 +73,6 @@ class Grammar:
 
 @cache
 def load() -> Grammar:
-    """Read and compile the grammar."""
     data = tomllib.loads(Path(__file__).with_name("grammar.toml").read_text(encoding="utf-8"))
     macros = data["macro"]
     rules = tuple(

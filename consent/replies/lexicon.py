@@ -59,7 +59,6 @@ def _data() -> dict[str, Any]:
 
 @cache
 def hints() -> Hints:
-    """The hints of the file."""
     data = _data()["hints"]
     pairs = (pair.partition("=") for pair in data["things"].split())
     return Hints(

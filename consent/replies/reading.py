@@ -19,8 +19,6 @@ _NUMBER_LENGTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read."""
-
     words: tuple[str, ...]
     """Words and phrases, folded, and marks."""
     meanings: str

@@ -17,8 +17,6 @@ EVERYTHING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One row."""
-
     word: str
     language: str
     labels: dict[str, str]

@@ -101,7 +101,6 @@ def of_client(client: Client) -> dict[Purpose, Age]:
 
 
 def followers(agency_id: int, purpose: Purpose, client_ids: Collection[int]) -> list[int]:
-    """Those of these clients that have what the agency chose for a purpose."""
     own = ConsentAge.objects.filter(agency_id=agency_id, purpose=purpose, is_own=True)
     return sorted(set(client_ids) - set(own.values_list("client_id", flat=True)))
 

@@ -37,7 +37,6 @@ def not_asked(client: Client, values: Collection[str], *, at: datetime) -> set[s
 
 
 def is_not_asked(client: Client, caller_id: uuid.UUID, *, at: datetime) -> bool:
-    """Whether nobody asks a caller now."""
     found = vault.suppressed_callers(client.pk, [caller_id], on=standards.today_at(client, at))
     return NOT_ASKED in found.get(caller_id, {})
 

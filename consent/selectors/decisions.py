@@ -102,7 +102,6 @@ class ByBasis:
 
     @property
     def words(self) -> str:
-        """The basis as a person reads it."""
         return {
             Basis.CONSENT: "Express consent",
             Basis.NOTICE: "Announced on the call",

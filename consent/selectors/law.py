@@ -116,7 +116,6 @@ class RuleLine:
 
     @property
     def place_name(self) -> str:
-        """The place as a person reads it."""
         return place_name(self.rule.country, self.rule.region)
 
     @property
@@ -126,7 +125,6 @@ class RuleLine:
 
     @property
     def topic_name(self) -> str:
-        """The topic in words."""
         return topic_name(self.rule.topic)
 
     @property
@@ -136,14 +134,11 @@ class RuleLine:
 
     @property
     def value_words(self) -> str:
-        """The value in words."""
         return value_words(self.rule)
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceRules:
-    """A place, what recording asks for there, and its rules."""
-
     key: str
     name: str
     recording: Rule | None
@@ -179,7 +174,6 @@ def place_name(country: str, region: str = "") -> str:
 
 
 def topic_name(topic: Topic) -> str:
-    """A topic in words, as a heading."""
     return _TOPICS.get(topic, topic.value.replace("_", " ").capitalize())
 
 

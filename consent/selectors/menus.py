@@ -86,7 +86,6 @@ def missing_for(menu: PhoneMenu, words: Words) -> list[str]:
 
 
 def notices_for_menus(client: Client) -> list[Notice]:
-    """The notices of a client that a menu can speak, by name."""
     rows = Notice.objects.for_client(client).filter(channel=Channel.MENU)
     return list(rows.order_by("name", "language", "pk"))
 
@@ -98,7 +97,6 @@ def connections_to_twilio(client: Client) -> list[Connection]:
 
 
 def numbers_without_menu(client: Client) -> list[TrackingNumber]:
-    """The tracking numbers that no menu answers yet."""
     taken = PhoneMenu.objects.for_client(client).values("tracking_number_id")
     return list(TrackingNumber.objects.for_client(client).exclude(pk__in=taken).order_by("number"))
 

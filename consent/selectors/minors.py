@@ -22,7 +22,6 @@ class Minor:
     majority_on: date | None = None
 
     def age_on(self, day: date) -> int | None:
-        """In years."""
         of_age = self.majority_on
         if of_age is None:
             return None

@@ -116,8 +116,6 @@ def missing_in(version: NoticeVersion, client: Client) -> list[Missing]:
 
 @dataclass(frozen=True, slots=True)
 class NoticeRow:
-    """A notice as the list shows it."""
-
     notice: Notice
     published: NoticeVersion | None
     draft: NoticeVersion | None
@@ -127,7 +125,6 @@ class NoticeRow:
 
     @property
     def purposes(self) -> list[str]:
-        """What it is for, in words."""
         return purpose_words(self.notice)
 
 
@@ -342,7 +339,6 @@ def _cursor(raw: str) -> tuple[date, uuid.UUID] | None:
 
 
 def posted_rows(client: Client) -> QuerySet[PostedNotice]:
-    """A client's posted notices, with their numbers and notices."""
     rows = PostedNotice.objects.for_client(client)
     return rows.select_related("tracking_number", "version__notice", "created_by")
 

@@ -57,7 +57,6 @@ class Step:
 
     @property
     def title(self) -> str:
-        """The step's name."""
         return self.step.label
 
     @property
@@ -80,7 +79,6 @@ class Setup:
 
     @property
     def done(self) -> int:
-        """How many are done."""
         return sum(step.is_done for step in self.steps)
 
     @property
@@ -89,7 +87,6 @@ class Setup:
         return [step for step in self.steps if not step.is_done and step.step != SetupStep.LIVE]
 
     def get(self, name: str) -> Step | None:
-        """The step of that name."""
         return next((step for step in self.steps if step.step == name), None)
 
 

@@ -83,8 +83,6 @@ _CALLERS = """
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a bar."""
-
     name: str
     title: str
     count: int
@@ -200,8 +198,6 @@ def _in_words(state: State, strength: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallerPage:
-    """A page of callers, and the cursor of the next one."""
-
     rows: list[CallerRow]
     older: str | None
 
@@ -401,7 +397,6 @@ class Line:
 
     @property
     def way(self) -> str:
-        """By which way it came."""
         return str(Channel(self.event.channel).label)
 
 
@@ -466,8 +461,6 @@ def _call_line(call: Call) -> CallLine:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step at a vendor."""
-
     task: VendorTask
     vendor: str
 
@@ -487,7 +480,6 @@ class Carried:
 
     @property
     def words(self) -> str:
-        """The same in words."""
         return words_for(self.progress, Reader.OFFICER, thing=Thing.WITHDRAWAL)
 
 

@@ -107,7 +107,6 @@ def places_of(call: Call, known: Known) -> tuple[Located, ...]:
 
 
 def that_count(located: Sequence[Located]) -> tuple[decide.Place, ...]:
-    """The places that the engine is asked with."""
     return tuple(one.place for one in located if one.counts)
 
 

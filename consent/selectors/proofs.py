@@ -57,7 +57,6 @@ def proofs_of(agency_id: int, event_ids: Collection[int]) -> dict[int, Proof]:
 
 
 def _before(seal: Seal) -> merkle.Frontier:
-    """The log as the seal before left it."""
     if seal.number == 1:
         return merkle.Frontier()
     rows = Seal.objects.filter(agency_id=seal.agency_id, number=seal.number - 1)

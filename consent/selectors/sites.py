@@ -56,7 +56,6 @@ def sites_by_name(client: Client) -> Sites:
 
 
 def numbers_at(site: AnsweringSite) -> QuerySet[TrackingNumber]:
-    """The tracking numbers that name a site."""
     rows = TrackingNumber.objects.for_client(site.client_id)
     return rows.filter(target_site__iexact=site.name).order_by("label", "number")
 

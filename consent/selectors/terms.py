@@ -25,7 +25,6 @@ def page(client: Client, *, before: str = "") -> tuple[list[TermsDocument], str]
 
 
 def purposes_of(document: TermsDocument) -> list[str]:
-    """For what the people of a document agreed."""
     rows = ConsentEvent.objects.for_client(document.client_id).filter(document_id=document.pk)
     return sorted(set(rows.values_list("purpose", flat=True)))
 

@@ -342,7 +342,6 @@ _TONES: Final = {
 
 
 def steps_of(withdrawal: Withdrawal, *, at: datetime) -> list[Step]:
-    """The steps of one withdrawal, what waits first."""
     rows = _tasks(withdrawal.client).filter(withdrawal=withdrawal)
     return [_step(task, at) for task in _worst_first(rows)]
 
@@ -394,7 +393,6 @@ def _step(task: Any, at: datetime) -> Step:
 
 
 def step_of(client: Client, task_id: uuid.UUID, *, at: datetime) -> Step | None:
-    """One step of a client."""
     task = _tasks(client).select_related("withdrawal").filter(pk=task_id).first()
     return None if task is None else _step(task, at)
 

@@ -93,8 +93,6 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ReadyText:
-    """A text to copy to one place."""
-
     place: str
     title: str
     hint: str

@@ -44,7 +44,6 @@ class NotYoursError(ValueError):
 
 
 def months_of(choice: Choice) -> int | None:
-    """The months of a choice; None where there is no end."""
     return choice if isinstance(choice, int) else None
 
 

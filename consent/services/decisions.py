@@ -124,7 +124,6 @@ def _is_in_the_way(error: Exception) -> bool:
 
 
 def _clients_with_undecided(agency_id: int) -> list[int]:
-    """Walks the index of what is undecided, not the clients."""
     with job_scope(agency_id=agency_id), connection.cursor() as cursor:
         cursor.execute(
             "SELECT client_id FROM calls_recording WHERE agency_id = %s AND decided_at IS NULL AND state <> 'gone'"

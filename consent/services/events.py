@@ -53,8 +53,6 @@ __all__ = ["CallerGoneError", "Proof", "RefusedError", "Statement", "Written", "
 
 
 class ProofKind(StrEnum):
-    """Kinds of proof, with what has to be told of each."""
-
     KEY_PRESS = "key_press"
     SIGNATURE = "signature"
     CODE = "code"

@@ -158,7 +158,6 @@ class Centre:
         return all(switch.is_no for switch in self.switches)
 
     def switch(self, purpose: Purpose) -> Switch:
-        """The switch of one purpose."""
         return next(switch for switch in self.switches if switch.purpose == purpose)
 
 

@@ -104,7 +104,6 @@ def _do_batch(client: Client, caller_ids: list[uuid.UUID], outcome: Outcome, *, 
 
 
 def _from_events(client: Client, caller_ids: Collection[uuid.UUID]) -> Mapping[tuple[uuid.UUID, str], Row]:
-    """(caller, purpose) -> what the events say."""
     rows = ConsentEvent.objects.for_client(client).filter(caller_id__in=caller_ids, scope=Scope.STANDING)
     events: dict[tuple[uuid.UUID, str], list[ConsentEvent]] = defaultdict(list)
     for event in rows.defer("evidence"):

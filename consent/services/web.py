@@ -67,8 +67,6 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of one notice and its boxes."""
-
     version_id: uuid.UUID
     language: Language
     controller: str
@@ -521,7 +519,6 @@ def withdrawal(
     strength: Strength = Strength.D,
     channel: Channel = Channel.WEB,
 ) -> Said:
-    """A no for the ledger."""
     return Said(
         purpose=purpose,
         kind=EventKind.WITHDRAWN,

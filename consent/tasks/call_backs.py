@@ -15,7 +15,6 @@ _WORK_FOR: Final = 30.0
 
 @shared_task(name="consent.ring_agents", acks_late=True)
 def ring_agents(*, agency_id: int, **_: Any) -> None:
-    """Ring whoever waits at one agency."""
     until = time.monotonic() + _WORK_FOR
     while time.monotonic() < until:
         order = call_backs.claim(agency_id=agency_id, at=timezone.now())

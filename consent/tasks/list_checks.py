@@ -35,7 +35,6 @@ def _send(agency_id: int, check_id: UUID) -> None:
 
 @shared_task(name="consent.check_list", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST)
 def check_list(*, agency_id: int, check_id: str, **_: Any) -> None:
-    """Check one list."""
     list_checks.run_check(due=Due(agency_id, UUID(check_id)), clock=timezone.now)
 
 

@@ -20,7 +20,6 @@ _EVERY: Final = 60
     name="consent.fetch_recording", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
 )
 def fetch_recording(*, agency_id: int, recording_id: str, **_: Any) -> None:
-    """Fetch one recording."""
     due = Due(agency_id, UUID(recording_id))
     store.fetch_recording(due=due, clock=timezone.now, chance=pauses.dice())
 

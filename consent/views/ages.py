@@ -59,7 +59,6 @@ def choose_for_agency(request: StaffRequest) -> HttpResponse:
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def choose_for_client(request: StaffRequest, client: Client) -> HttpResponse:
-    """What holds at one client; an officer chooses."""
     may_choose = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     if request.method == "POST" and not may_choose:
         raise PermissionDenied("Only a compliance officer can change consent expiry.")

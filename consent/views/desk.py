@@ -79,7 +79,6 @@ class Who:
 
     @property
     def name(self) -> str:
-        """The stable name."""
         return people.name_of(self.caller_id) if self.caller_id else "Caller without caller ID"
 
     def address(self, language: Language) -> str:

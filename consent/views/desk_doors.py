@@ -31,7 +31,6 @@ def greet(request: HttpRequest, key: str, call_back_id: UUID) -> HttpResponse:
 @login_not_required
 @require_POST
 def connect(request: HttpRequest, key: str, call_back_id: UUID) -> HttpResponse:
-    """The agent has pressed a key."""
     return _tell(
         request, key, lambda door: call_backs.connect(door=door, row_id=call_back_id, at=timezone.now())
     )

@@ -174,7 +174,6 @@ def _take(request: HttpRequest, key: str, origin: str, at: datetime) -> HttpResp
 
 
 def _read(request: HttpRequest) -> dict[str, Any] | None:
-    """The JSON object of a request; None where it is none."""
     if request.content_type != _JSON:
         return None
     try:

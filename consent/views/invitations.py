@@ -129,7 +129,6 @@ def _read(client: Client, upload: SealedUpload) -> invitations.Read:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpResponse:
-    """How far one batch is."""
     row = get_object_or_404(selectors.batches(client), pk=batch_id)
     context = _context(client, row=row, progress=selectors.progress_of(row))
     return render(request, "consent/invitations_batch.html", context)

@@ -105,7 +105,6 @@ def show_client_law(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.SIGN_OFF)
 def list_packs(request: StaffRequest) -> HttpResponse:
-    """Packs so far, and a new one."""
     form = PackForm(request.POST or None, request.FILES or None)
     faults: tuple[law.Fault, ...] = ()
     if request.method == "POST" and form.is_valid():
@@ -273,7 +272,6 @@ def pack_progress(request: StaffRequest, pack_id: UUID) -> HttpResponse:
 @needs_right(AgencyRight.SIGN_OFF)
 @confirms(Deed.POLICY)
 def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
-    """Put a pack in force."""
     pack = _find(pack_id)
     form = ActivateForm(request.POST)
     if not form.is_valid():

@@ -156,7 +156,6 @@ def _create(request: StaffRequest, client: Client, form: ListForm) -> ListCheck 
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def show_list(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
-    """A list in whatever state it is."""
     check = _find(client, check_id)
     if check.state == JobState.DRAFT:
         return _show_draft(request, client, check)

@@ -26,7 +26,6 @@ class _Bounded:
     """A view of django-anymail's, asked for a mail only once its bounds hold."""
 
     def parse_events(self, request: HttpRequest) -> list[Any]:
-        """The one mail; none where it is over a bound."""
         try:
             found: list[Any] = super().parse_events(request)  # type: ignore[misc]  # of the view beside it
         except (UnreadableError, RecursionError, UnicodeError) as error:
@@ -39,7 +38,6 @@ class PostmarkView(_Bounded, PostmarkInboundWebhookView):
     """Postmark's, with the whole mail or its parts."""
 
     def esp_to_anymail_event(self, esp_event: Mapping[str, Any]) -> Any:
-        """The event, within bounds."""
         whole = esp_event.get("RawEmail")
         mail_in.require_bounds(whole if isinstance(whole, str) else _lines(_headers(esp_event)))
         return super().esp_to_anymail_event(esp_event)
@@ -49,7 +47,6 @@ class SendGridView(_Bounded, SendGridInboundWebhookView):
     """SendGrid's, with the whole mail or its parts."""
 
     def esp_to_anymail_event(self, esp_event: HttpRequest) -> Any:
-        """The event, within bounds."""
         mail_in.require_bounds(esp_event.POST.get("headers") or esp_event.POST.get("email", ""))
         try:
             charsets = bounds.from_json(esp_event.POST.get("charsets", "{}"))

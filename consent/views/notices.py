@@ -203,7 +203,6 @@ def add_ready_words(request: StaffRequest, client: Client, notice_id: UUID) -> H
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def discard_draft(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Discard a draft."""
     notice = _find(client, notice_id)
     try:
         is_gone = notices.discard_draft(notice=notice, by=request.actor, at=request.at)

@@ -260,7 +260,6 @@ def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
-    """What a blueprint would change at one client; then apply it."""
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
         raise PermissionDenied("You do not have permission to apply blueprints.")
     blueprint = _blueprint(request.GET.get("name", ""))

@@ -40,7 +40,6 @@ def _only_in_a_demo(request: StaffRequest) -> None:
 @require_safe
 @needs_right(AgencyRight.SIGN_OFF)
 def show_phone(request: StaffRequest) -> HttpResponse:
-    """The telephone."""
     _only_in_a_demo(request)
     context = {"lines": selectors.lines(request.agency), "callers": CALLERS}
     return render(request, "consent/phone.html", context)

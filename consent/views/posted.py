@@ -133,7 +133,6 @@ def _picture(client: Client, upload: SealedUpload | None) -> posted.Picture | No
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpResponse:
-    """One posted notice, with its picture."""
     row = _find(client, posted_id)
     return render(request, "consent/posted_notice.html", _context(client, **_facts(row)))
 

@@ -151,7 +151,6 @@ def _draw_receipt(
 
 
 def _code(request: HttpRequest, client_id: int, language: Language, at: datetime) -> CodeForm:
-    """The code that was typed, as far as it can be one."""
     form = CodeForm(request.POST, language=language)
     if not form.is_valid():
         raise RefusedError(422, "code_wrong")

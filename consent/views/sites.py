@@ -48,7 +48,6 @@ def list_sites(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def add_site(request: StaffRequest, client: Client) -> HttpResponse:
-    """Register a site."""
     form = SiteForm(request.POST or None, initial={"country": client.home_country})
     if request.method == "POST" and form.is_valid():
         try:
@@ -89,7 +88,6 @@ def _show(
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def change_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpResponse:
-    """Change a site."""
     site = _find(client, site_id)
     initial = {name: getattr(site, name) for name in SiteForm.base_fields}
     form = SiteForm(request.POST or None, initial=initial)

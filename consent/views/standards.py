@@ -86,7 +86,6 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def declare_basis(request: StaffRequest, client: Client) -> HttpResponse:
-    """Declare on what measuring rests."""
     now = selectors.declaration_of(client)
     ready = wording.ready_balancing_test(Language.ENGLISH, notice_selectors.facts_about(client))
     initial = {

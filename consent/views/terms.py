@@ -146,7 +146,6 @@ def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> Http
 @needs(Permission.MANAGE_CONSENT)
 @takes_files
 def show_file(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
-    """The document as it was signed."""
     row = _find(client, document_id)
     if row.file_key is None or row.media_type not in _SUFFIXES:
         raise Http404

@@ -68,7 +68,6 @@ def note_status(request: HttpRequest, key: str) -> HttpResponse:
 @login_not_required
 @require_POST
 def note_recording(request: HttpRequest, key: str) -> HttpResponse:
-    """A recording began or is there."""
     return _note(request, key, lambda door: menu_calls.note_recording(door=door, at=timezone.now()))
 
 

@@ -49,7 +49,6 @@ def list_all(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def list_withdrawals(request: StaffRequest, client: Client) -> HttpResponse:
-    """The board of one client."""
     return _board(request, [client], client)
 
 

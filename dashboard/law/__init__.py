@@ -30,8 +30,6 @@ _FILE: Final = Path(__file__).with_name("watch.toml")
 
 
 class About(StrEnum):
-    """What a change is about."""
-
     CALLS = "Recording and contact"
     REQUESTS = "Requests"
     KEEPING = "Keeping"

@@ -73,7 +73,6 @@ class ClientRow:
 
     @property
     def has_more_past(self) -> bool:
-        """Whether more than were counted may be past their date."""
         return self.past >= _PAST_AT_MOST
 
     @property
@@ -349,8 +348,6 @@ def _client_ids(agency: Agency) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class DutyLine:
-    """A duty with how it stands."""
-
     duty: Duty
     row: Standing
 
@@ -394,8 +391,6 @@ def duty_chart(days: int) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class ClientDuty:
-    """A duty that is not good at a client."""
-
     duty: Duty
     row: ClientStanding
 

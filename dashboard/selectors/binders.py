@@ -48,7 +48,6 @@ def page_of(client: Client, number: str | None) -> Page[Binder]:
 
 
 def find(client: Client, binder_id: UUID) -> Binder | None:
-    """One binder of a client."""
     rows = Binder.objects.for_client(client).select_related("created_by", "client__agency")
     return rows.filter(pk=binder_id).first()
 

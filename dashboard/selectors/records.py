@@ -237,5 +237,4 @@ def snapshots() -> QuerySet[RecordSnapshot]:
 
 
 def find_snapshot(number: int) -> RecordSnapshot | None:
-    """One snapshot."""
     return snapshots().filter(number=number).first()

@@ -244,7 +244,6 @@ def _finish(
 
 
 def _client_side(row: Binder, at: datetime) -> list[int]:
-    """Who may take it on the client's side."""
     seeing = access.people_with(Permission.VIEW_CLIENT, row.client_id, agency_id=row.agency_id, at=at)
     rows = Membership.objects.filter(agency_id=row.agency_id, user_id__in=seeing, role__in=CLIENT_SIDE)
     return list(rows.values_list("user_id", flat=True))

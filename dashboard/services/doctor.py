@@ -62,8 +62,6 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One thing that was looked at, and what was found."""
-
     title: str
     findings: list[Finding]
 

@@ -76,7 +76,6 @@ def _said(part: Callable[[], str]) -> str:
 
 
 def databases_apart() -> dict[str, str]:
-    """Database -> "ok" or "unreachable"."""
     found = {}
     for alias in DATABASES:
         try:

@@ -89,7 +89,6 @@ class Ground:
 
     @property
     def twilio(self) -> Connection | None:
-        """Its connection to Twilio."""
         return next((door for door in self.doors if door.provider == twilio.NAME), None)
 
 

@@ -84,7 +84,6 @@ def show_proof(request: StaffRequest, client: Client) -> HttpResponse:
 @takes_files
 @confirms(Deed.RELEASE)
 def make_binder(request: StaffRequest, client: Client) -> HttpResponse:
-    """Have a binder built."""
     _require_making(request)
     try:
         row = binders.request_binder(client=client, by=request.actor, at=request.at)
@@ -171,7 +170,6 @@ def make_link(request: StaffRequest, client: Client, binder_id: UUID) -> HttpRes
 @require_POST
 @needs(Permission.VIEW_CLIENT)
 def end_link(request: StaffRequest, client: Client, binder_id: UUID, door_id: UUID) -> HttpResponse:
-    """End a link before its date."""
     _require_making(request)
     row = _find(client, binder_id)
     link = row.links.select_related("binder").filter(pk=door_id).first()

@@ -80,7 +80,6 @@ def set_words(request: StaffRequest, _: None, form: WordsForm) -> str:
     errors={records.ChangedMeanwhileError: INFO, records.NothingNewError: INFO},
 )
 def keep_records(request: StaffRequest, _: None, form: SeenForm) -> Done:
-    """Keep the records as they were shown."""
     row = records.take_snapshot(
         agency=request.agency, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
     )

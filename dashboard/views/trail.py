@@ -40,7 +40,6 @@ class Row:
 
     @property
     def root(self) -> str:
-        """The beginning of the root that vouches for it."""
         return bytes(self.seal.root).hex()[:8] if self.seal else ""
 
     @property

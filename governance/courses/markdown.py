@@ -45,7 +45,6 @@ def as_html(text: str, *, pictures: Mapping[str, str]) -> str:
 
 
 def pictures_in(text: str) -> list[str]:
-    """Names of the pictures that a text shows."""
     return [_name(node) for node in _tree(text).walk() if node.type == "image"]
 
 

@@ -73,8 +73,6 @@ def without_number(text: str) -> str:
 
 
 class BreachFilter(FilterSet):
-    """Which breaches a list shows."""
-
     state = ChoiceFilter(label="State", choices=BreachState.choices, empty_label="All")
     drills = ChoiceFilter(
         label="Drills",
@@ -218,8 +216,6 @@ class ReasonForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A note on a breach."""
-
     text = _words("Note", help_text="What was done or found. It is kept sealed.", rows=3)
 
 
@@ -284,8 +280,6 @@ class PhasedNoticeForm(NoticeForm):
 
 
 class CloseForm(forms.Form):
-    """What was learned."""
-
     lessons = _words("What was learned, and what changes because of it", help_text="It is kept sealed.")
 
 

@@ -42,8 +42,6 @@ def rooms_of(text: str) -> list[str]:
 
 
 class RoomsForm(forms.Form):
-    """The rooms of a site."""
-
     rooms = forms.CharField(
         label="Rooms",
         max_length=2000,
@@ -60,8 +58,6 @@ class RoomsForm(forms.Form):
 
 
 class KeyForm(forms.Form):
-    """A key for a badge system."""
-
     name = LineField(label="Which system", max_length=120, help_text="It counts for a year.")
 
 
@@ -120,8 +116,6 @@ class _People(forms.Form):
 
 
 class BadgeForm(_People):
-    """A badge for somebody of the agency."""
-
     field = "user_id"
     user_id = forms.ChoiceField(label="For whom")
     label = LineField(label="Printed on it", max_length=60)
@@ -187,8 +181,6 @@ _OFF = {"autocomplete": "off"}
 
 
 class VisitorForm(forms.Form):
-    """A visitor at the door."""
-
     name = LineField(label="Your name", max_length=120, widget=forms.TextInput(_OFF))
     company = LineField(label="Company", max_length=120, required=False, widget=forms.TextInput(_OFF))
     host = LineField(

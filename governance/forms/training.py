@@ -201,8 +201,6 @@ class CourseForm(forms.Form):
 
 
 class ScreenForm(forms.Form):
-    """One screen of a course."""
-
     title = LineField(label="Heading", max_length=120)
     text = forms.CharField(
         label="Text",
@@ -243,8 +241,6 @@ class QuestionForm(forms.Form):
 
 
 class PictureForm(forms.Form):
-    """A picture for the screens of a course."""
-
     name = forms.SlugField(
         label="Name",
         max_length=60,
@@ -272,8 +268,6 @@ class ArrangeForm(forms.Form):
 
 
 class CampaignForm(forms.Form):
-    """Which courses and whose."""
-
     course = forms.ChoiceField(label="Course", required=False)
     role = forms.ChoiceField(label="Role", choices=[("", "All roles"), *Role.choices], required=False)
 

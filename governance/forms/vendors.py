@@ -29,8 +29,6 @@ class SheetForm(forms.Form):
 
 
 class VendorForm(forms.Form):
-    """What the register says of a vendor."""
-
     name = LineField(label="Name", max_length=120)
     role = forms.ChoiceField(label="Acts as", choices=VendorRole.choices)
     what_for = LineField(label="What it does for the agency", max_length=300)
@@ -83,7 +81,6 @@ class VendorForm(forms.Form):
 
     @staticmethod
     def initial_of(vendor: Vendor | Facts) -> dict[str, Any]:
-        """What the form shows of what is known."""
         names = (
             "name", "role", "what_for", "provider", "categories", "places", "transfer", "contract_on", "clauses",
             "source",
@@ -122,7 +119,6 @@ class ReviewForm(forms.Form):
             yield question, self[f"answer_{question.id}"], self[f"note_{question.id}"]
 
     def answers(self) -> dict[str, Answer]:
-        """Question id -> answer."""
         return {one.id: Answer(self.cleaned_data[f"answer_{one.id}"]) for one in law.questions()}
 
     def notes(self) -> dict[str, str]:
@@ -131,8 +127,6 @@ class ReviewForm(forms.Form):
 
 
 class CertificateForm(forms.Form):
-    """A certificate of a vendor."""
-
     name = LineField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
     valid_until = DayField(label="Valid until")
     source = URLLineField(label="Where it is", max_length=300, required=False, assume_scheme="https")

@@ -76,7 +76,6 @@ def questions() -> tuple[Question, ...]:
 
 @cache
 def sheets() -> Mapping[str, Sheet]:
-    """The starting sheets by their name."""
     return {
         name: Sheet(
             name,

@@ -170,7 +170,6 @@ class KioskLink(AgencyOwned):
 
 class EntryQuerySet(ScopedQuerySet["Entry"]):
     def inside(self) -> Self:
-        """Who has not left."""
         return self.filter(left_at__isnull=True)
 
 

@@ -114,7 +114,6 @@ class CompletionQuerySet(ScopedQuerySet["Completion"]):
         return self.filter(ended_at__isnull=True)
 
     def valid_on(self, day: object) -> Self:
-        """What still counts on a day."""
         return self.counting().filter(valid_until__gte=day)
 
 

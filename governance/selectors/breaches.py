@@ -82,7 +82,6 @@ def register() -> QuerySet[Breach]:
 
 
 def find(breach_id: UUID) -> Breach | None:
-    """One breach that the scope may see."""
     return Breach.objects.select_related("agency", "reported_by", "closed_by").filter(pk=breach_id).first()
 
 
@@ -108,7 +107,6 @@ def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
 
 
 def find_notice(breach: Breach, notice_id: UUID) -> BreachNotice | None:
-    """One notice of a breach."""
     return (
         BreachNotice.objects.select_related("breach__agency", "client")
         .filter(breach=breach, pk=notice_id)

@@ -98,7 +98,6 @@ def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
 
 
 def old_entries(line: HouseLine) -> ScopedQuerySet[Entry]:
-    """Entries before the line."""
     found: ScopedQuerySet[Entry] = Entry.objects.filter(agency_id=line.agency.pk, entered_at__lt=line.cutoff)
     return found
 
@@ -110,7 +109,6 @@ def count_entries(line: HouseLine) -> Extent:
 
 
 def entries_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
-    """Their ids."""
     if line.is_held:
         return []
     return list(old_entries(line).order_by("entered_at", "pk").values_list("pk", flat=True)[:limit])

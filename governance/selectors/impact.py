@@ -90,7 +90,6 @@ class Line:
 
     @property
     def words(self) -> str:
-        """What was done."""
         return WORDS.get(self.action, self.action.capitalize())
 
 
@@ -252,7 +251,6 @@ def callers_of_connection(
     after: UUID = FIRST,
     size: int,
 ) -> list[Touched]:
-    """Which callers of a client a connection brought in, as `callers_of_deeds` lists them."""
     said = {
         "client": client.pk,
         "way": connection_id,

@@ -45,7 +45,6 @@ def visitors_of(user_id: int, *, since: datetime) -> QuerySet[Entry]:
 
 
 def find_entry(entry_id: UUID) -> Entry | None:
-    """One entry."""
     return Entry.objects.select_related("site").filter(pk=entry_id).first()
 
 
@@ -55,7 +54,6 @@ def badges(site: Site) -> QuerySet[Badge]:
 
 
 def find_badge(site: Site, badge_id: UUID) -> Badge | None:
-    """One badge of a site."""
     return Badge.objects.select_related("site").filter(site=site, pk=badge_id).first()
 
 
@@ -123,7 +121,6 @@ def site_keys(site: Site) -> QuerySet[SiteKey]:
 
 
 def find_site_key(site: Site, key_id: UUID) -> SiteKey | None:
-    """One key of a site."""
     return SiteKey.objects.filter(site=site, pk=key_id).first()
 
 

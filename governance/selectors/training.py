@@ -157,7 +157,6 @@ def own_courses() -> list[OwnCourse]:
 
 
 def find_own(course_id: UUID) -> OwnCourse | None:
-    """One course that the agency wrote."""
     return OwnCourse.objects.filter(pk=course_id).first()
 
 
@@ -168,7 +167,6 @@ def versions(course: OwnCourse) -> QuerySet[CourseVersion]:
 
 
 def pictures(course: OwnCourse) -> QuerySet[CoursePicture]:
-    """A course's pictures, by name."""
     return CoursePicture.objects.filter(course=course).order_by("name")
 
 

@@ -49,7 +49,6 @@ def register(*, ended: bool = False) -> QuerySet[Vendor]:
 
 
 def lines(rows: Sequence[Vendor], *, today: date) -> list[Line]:
-    """Rows of `register`, as the list shows them."""
     return [
         Line(
             row,
@@ -78,7 +77,6 @@ def certificates(vendor: Vendor) -> QuerySet[VendorCertificate]:
 
 
 def find_certificate(vendor: Vendor, row_id: UUID) -> VendorCertificate | None:
-    """One of a vendor's certificates."""
     return VendorCertificate.objects.select_related("vendor").filter(vendor=vendor, pk=row_id).first()
 
 
@@ -88,7 +86,6 @@ def sub_processors(vendor: Vendor) -> QuerySet[SubProcessor]:
 
 
 def find_sub_processor(vendor: Vendor, row_id: UUID) -> SubProcessor | None:
-    """One of those whom a vendor engages."""
     return SubProcessor.objects.filter(vendor=vendor, pk=row_id).first()
 
 

@@ -56,8 +56,6 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose system it is."""
-
     key_id: UUID
     agency_id: int
     site_id: UUID

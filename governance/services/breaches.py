@@ -223,7 +223,6 @@ def _wanted(breach: Breach) -> Mapping[_Place, BreachNotice]:
 
 
 def _add_missing(breach: Breach, wanted: Mapping[_Place, BreachNotice]) -> bool:
-    """Add the notices that are not there; returns whether any was missing."""
     present = set(BreachNotice.objects.filter(breach=breach, phase=1).values_list("rule", "client_id"))
     return bool(
         BreachNotice.objects.bulk_create([row for place, row in wanted.items() if place not in present])
@@ -298,7 +297,6 @@ def _untell(
 
 
 def _after(row: BreachNotice) -> QuerySet[BreachNotice]:
-    """The notices that follow one, to the same."""
     whose = Q(client=None) if row.client_id is None else Q(client_id=row.client_id)
     return BreachNotice.objects.filter(whose, breach_id=row.breach_id, rule=row.rule, phase__gt=row.phase)
 
@@ -442,7 +440,6 @@ def dismiss_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> N
 
 
 def _leave_all(breach: Breach, rows: Sequence[BreachNotice], *, why: str, by: Actor, at: datetime) -> None:
-    """Settle notices of a breach with one reason."""
     key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
     known = letters.Known.of(_facts(breach, at=at)).as_json()
     for row in rows:
@@ -456,7 +453,6 @@ def _leave_all(breach: Breach, rows: Sequence[BreachNotice], *, why: str, by: Ac
 def _kept(
     row: BreachNotice, state: NoticeState, written: tuple[str, str], *, known: str | None, key: Key
 ) -> dict[str, Any]:
-    """The columns of a notice that is settled: what was written of it, and what was known then."""
     column, text = written
     return {
         "state": state,

@@ -74,7 +74,6 @@ class Facts:
         )
 
     def columns(self) -> dict[str, object]:
-        """The facts as columns of the row."""
         return asdict(self) | {"categories": list(self.categories), "clauses": list(self.clauses)}
 
 

@@ -23,7 +23,6 @@ def key_of(*, agency_id: int, breach_id: UUID, at: datetime) -> Key:
 
 
 def seal(text: str, *, row: Row, column: str, key: Key) -> bytes:
-    """Words sealed for one column of one row."""
     return key.seal(text.encode(), _place(row, column))
 
 
@@ -36,7 +35,6 @@ def open_words(row: Row, column: str, *, key: Key | None) -> str:
 
 
 def find_key(breach: Breach) -> Key | None:
-    """The key of a breach, or None where it was destroyed."""
     try:
         keys = vault_keys.client_keys(-breach.agency_id)
     except vault_keys.NoClientKeyError:

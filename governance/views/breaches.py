@@ -55,7 +55,6 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def breach_or_404(breach_id: UUID) -> Breach:
-    """A breach that the scope may see."""
     found = selectors.find(breach_id)
     if found is None:
         raise Http404
@@ -166,7 +165,6 @@ _BREACHES: Final = Table(
     ],
 )
 def list_breaches(request: StaffRequest) -> QuerySet[Breach]:
-    """The register of all breaches and drills."""
     return selectors.register()
 
 
@@ -266,7 +264,6 @@ def assess_breach(request: StaffRequest, breach: Breach, form: AssessForm) -> st
     secret=("reason",),
 )
 def dismiss_breach(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
-    """Say that it was no breach, and why."""
     breaches.dismiss_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
     return "It stays in the register as no breach, with your reason in the trail."
 
@@ -298,7 +295,6 @@ def make_real(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
     secret=("text",),
 )
 def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> None:
-    """Add a note."""
     breaches.note(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
 
 
@@ -322,7 +318,6 @@ def contain(request: StaffRequest, breach: Breach, form: ContainForm) -> str:
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
-    """The draft of one notice, or what was sent."""
     notice = _load_notice(request, breach_id, told_id)
     breach = notice.breach
     line = next(one for one in selectors.notices(breach, at=request.at) if one.row.pk == notice.pk)
@@ -424,7 +419,6 @@ def take_back_notice(request: StaffRequest, notice: BreachNotice, form: ReasonFo
     secret=("lessons",),
 )
 def close_breach(request: StaffRequest, breach: Breach, form: CloseForm) -> str:
-    """Close a breach with what was learned."""
     breaches.close_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
     return "Closed. It stays in the register."
 

@@ -102,7 +102,6 @@ def list_courses(request: StaffRequest) -> HttpResponse:
     fill=lambda request, _: {"initial": {"reviewed_on": today(request)}},
 )
 def new_course(request: StaffRequest, _: None, form: CourseForm) -> Done:
-    """Begin a course."""
     course = courses.create_course(agency=request.agency, facts=form.facts(), by=request.actor, at=request.at)
     return Done("A draft. Write its screens and questions, then publish it.", _address(course))
 
@@ -236,7 +235,6 @@ def arrange(request: StaffRequest, course: OwnCourse, form: ArrangeForm) -> Done
     errors={pictures.PictureError: "file", courses.NameTakenError: "name", courses.FullError: "name"},
 )
 def add_picture(request: StaffRequest, course: OwnCourse, form: PictureForm) -> str:
-    """Keep a picture for the screens."""
     said = form.cleaned_data
     courses.add_picture(course=course, name=said["name"], raw=said["file"], by=request.actor, at=request.at)
     return "The picture is there. Its line for a screen stands beside it."
@@ -269,13 +267,11 @@ def publish(request: StaffRequest, course: OwnCourse, _: Any) -> str | Done:
 
 @_action(errors={courses.NoDraftError: WARNING})
 def begin_version(request: StaffRequest, course: OwnCourse, _: Any) -> None:
-    """Begin a draft from what is published."""
     courses.begin_version(course=course, by=request.actor, at=request.at)
 
 
 @_action(errors={training.OwnTrainingError: WARNING})
 def offer(request: StaffRequest, course: OwnCourse, _: Any) -> str:
-    """Offer a course again, or no more."""
     on = request.POST.get("on") == "yes"
     if not courses.offer(course=course, on=on, by=request.actor, at=request.at):
         return ""

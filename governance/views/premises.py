@@ -40,7 +40,6 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def site_or_404(site_id: UUID) -> Site:
-    """A site of the agency."""
     found = selectors.find_site(site_id)
     if found is None:
         raise Http404
@@ -142,7 +141,6 @@ def _line(entry: Entry) -> dict[str, Any]:
     errors={premises.TakenError: "name"},
 )
 def new_site(request: StaffRequest, _: None, form: SiteForm) -> Done:
-    """Add a site."""
     site = premises.add_site(agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at)
     return Done(to=_address(site))
 
@@ -150,7 +148,6 @@ def new_site(request: StaffRequest, _: None, form: SiteForm) -> Done:
 @require_GET
 @needs_right(_MANAGE)
 def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
-    """One site: badges, and who is inside."""
     site = site_or_404(place_id)
     inside = selectors.entries(site=site, inside=True)[:_PAGE]
     hours = selectors.hours(site)
@@ -183,7 +180,6 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     errors={premises.TakenError: "name"},
 )
 def change_site(request: StaffRequest, site: Site, form: SiteFactsForm) -> str:
-    """Change what is said of a site."""
     sites.change_site(site=site, **form.cleaned_data, by=request.actor, at=request.at)
     return "Saved. Who comes from now on is judged by these hours."
 
@@ -271,7 +267,6 @@ def end_hours(request: StaffRequest, hours: DoorHours, _: Any) -> str:
     errors={premises.TakenError: "code"},
 )
 def give_badge(request: StaffRequest, site: Site, form: BadgeForm) -> str:
-    """Give a badge out."""
     said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
     premises.give_badge(site=site, **said, by=request.actor, at=request.at)
     return "The badge is out."
@@ -279,7 +274,6 @@ def give_badge(request: StaffRequest, site: Site, form: BadgeForm) -> str:
 
 @action(right=_MANAGE, load=_load_badge, back=_address, errors={premises.NotOutError: INFO})
 def return_badge(request: StaffRequest, badge: Badge, _: Any) -> str:
-    """Take a badge back."""
     today = calendars.day_in(badge.site.time_zone, request.at)
     premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
     return "The badge is back."

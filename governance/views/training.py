@@ -59,7 +59,6 @@ def show_mine(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse:
-    """One screen of a course."""
     found = _course_or_404(course)
     if not 1 <= screen <= len(found.screens):
         raise Http404
@@ -286,7 +285,6 @@ def _rules(request: StaffRequest, course: Course) -> dict[str, Any]:
     errors={training.OwnTrainingError: FORM},
 )
 def set_rules(request: StaffRequest, course: Course, form: RulesForm) -> str:
-    """Which roles take a course."""
     training.set_rules(
         agency=request.agency, course=course, within=form.within(), by=request.actor, at=request.at
     )

@@ -34,5 +34,4 @@ CERTIFICATES = Table(
 
 @list_page(CERTIFICATES, right=AgencyRight.MANAGE_CLIENTS, lede="The first to expire is first.")
 def list_certificates(request: StaffRequest) -> QuerySet[VendorCertificate]:
-    """The certificates of all vendors that the agency uses."""
     return VendorCertificate.objects.counting().select_related("vendor").order_by("valid_until", "name")

@@ -211,7 +211,6 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     errors={vendors.NameTakenError: "name", vendors.NotCurrentError: WARNING},
 )
 def change_vendor(request: StaffRequest, vendor: Vendor, form: VendorForm) -> str:
-    """Change what the register says of a vendor."""
     vendors.change_vendor(
         vendor=vendor,
         facts=form.facts(),
@@ -232,7 +231,6 @@ def change_vendor(request: StaffRequest, vendor: Vendor, form: VendorForm) -> st
     template="governance/vendor_review.html",
 )
 def review_vendor(request: StaffRequest, vendor: Vendor, form: ReviewForm) -> str:
-    """Review a vendor by the questions."""
     said = form.cleaned_data
     review = vendors.review_vendor(
         vendor=vendor,
@@ -258,7 +256,6 @@ def _last_answers(vendor: Vendor) -> dict[str, Any]:
 
 @_page(CertificateForm, title="A certificate or report", button="Note it")
 def add_certificate(request: StaffRequest, vendor: Vendor, form: CertificateForm) -> str:
-    """Note a certificate."""
     vendors.add_certificate(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
     return "Noted."
 
@@ -299,7 +296,6 @@ def settle_sub_processor(request: StaffRequest, row: SubProcessor, form: SettleF
 
 @_page(IncidentForm, title="An incident at the vendor", button="Note it")
 def note_incident(request: StaffRequest, vendor: Vendor, form: IncidentForm) -> str:
-    """Note what went wrong at a vendor."""
     vendors.note_incident(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
     return "Noted. If data of ours may be concerned, report a breach as well."
 

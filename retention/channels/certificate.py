@@ -56,7 +56,6 @@ def destroyed(statement: Mapping[str, Any]) -> Progress:
 
 
 def destroyed_words(statement: Mapping[str, Any]) -> str:
-    """The same in words."""
     return words_for(destroyed(statement), Reader.OFFICER, thing=Thing.DESTRUCTION)
 
 

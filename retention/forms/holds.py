@@ -83,8 +83,6 @@ class _PeopleForm(forms.Form):
 
 
 class HoldForm(_PeopleForm):
-    """A new hold."""
-
     name = LineField(
         label="Name",
         max_length=120,
@@ -197,12 +195,9 @@ class LiftForm(forms.Form):
 
 
 class HoldsForm(forms.Form):
-    """Which holds of a client are listed."""
-
     STATES: Final = [("", "Open and lifted"), ("open", "Open"), ("lifted", "Lifted")]
     state = forms.ChoiceField(choices=STATES, required=False)
 
     def wanted(self) -> str:
-        """The state; what is none is all."""
         self.is_valid()
         return str(self.cleaned_data.get("state") or "")

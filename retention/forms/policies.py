@@ -79,8 +79,6 @@ class DecisionForm(forms.Form):
 
 
 class MatrixForm(forms.Form):
-    """Which clients the matrix shows."""
-
     q = LineField(label="Client", required=False, max_length=80)
     only = forms.ChoiceField(
         label="Show",
@@ -90,8 +88,6 @@ class MatrixForm(forms.Form):
 
 
 class CalendarForm(forms.Form):
-    """Whose calendar is shown."""
-
     client = forms.ChoiceField(label="Client", required=False)
 
     def __init__(self, *args: Any, clients: Iterable[Client], **kwargs: Any) -> None:

@@ -10,8 +10,6 @@ from retention.services.secrets import Wish
 
 
 class SecretFilter(forms.Form):
-    """Which secrets are listed."""
-
     kind = forms.ChoiceField(label="Kind", required=False, choices=[("", "Every kind"), *SecretKind.choices])
     state = forms.ChoiceField(
         label="State",

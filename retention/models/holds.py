@@ -11,7 +11,6 @@ from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
 
 class HoldQuerySet(ScopedQuerySet["Hold"]):
     def open(self) -> Self:
-        """Holds that nobody has lifted."""
         return self.filter(lifted_at__isnull=True)
 
 
@@ -87,8 +86,6 @@ class HoldCaller(ClientOwned):
 
 
 class HoldCall(ClientOwned):
-    """One call that a hold names."""
-
     id = models.BigAutoField(primary_key=True)
     hold = models.ForeignKey(Hold, models.CASCADE, db_constraint=False, related_name="calls")
     call_id = models.UUIDField()

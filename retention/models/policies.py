@@ -49,7 +49,6 @@ class Policy(AgencyOwned):
 
 class ChangeQuerySet(ScopedQuerySet["PolicyChange"]):
     def open(self) -> Self:
-        """Changes that are not in force and may still be."""
         return self.filter(state__in=[ChangeState.WAITING, ChangeState.DELAYED])
 
     def due(self, at: datetime) -> Self:

@@ -20,7 +20,6 @@ machines are less apart.
 
 class RunQuerySet(ScopedQuerySet["Run"]):
     def running(self) -> Self:
-        """Runs that the sweep goes on with."""
         return self.filter(state=RunState.RUNNING)
 
 

@@ -115,7 +115,6 @@ def newest_drills() -> list[DrillShown]:
 
 
 def shown(drill: Drill) -> DrillShown:
-    """A drill as it is shown."""
     found: list[dict[str, Any]] = drill.report.get("checks", [])
     checks = [
         Checked(

@@ -94,7 +94,6 @@ class Day:
 
     @property
     def total(self) -> int:
-        """All of it."""
         return sum(self.counts.values())
 
 

@@ -20,7 +20,6 @@ def certificates_of(client: Client) -> QuerySet[Certificate]:
 
 
 def page_of(client: Client, number: str | None) -> Page[Certificate]:
-    """One page of them; an unknown number is the nearest page."""
     return Paginator(certificates_of(client), _PAGE).get_page(number)
 
 
@@ -41,12 +40,10 @@ def own_certificates() -> QuerySet[HouseCertificate]:
 
 
 def own_page(number: str | None) -> Page[HouseCertificate]:
-    """One page of them; an unknown number is the nearest page."""
     return Paginator(own_certificates(), _PAGE).get_page(number)
 
 
 def statement_of(certificate: Certificate | HouseCertificate) -> dict[str, Any]:
-    """What a certificate states."""
     found: dict[str, Any] = json.loads(certificate.statement)
     return found
 

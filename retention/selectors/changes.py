@@ -173,7 +173,6 @@ class Plan:
 
     @property
     def by_rule(self) -> list[tuple[Finding, list[Client]]]:
-        """Each rule that it is beyond, with the clients where."""
         found: dict[tuple[str, Category], tuple[Finding, list[Client]]] = {}
         for one in self.beyond:
             key = (one.finding.rule.id, one.finding.category)
@@ -351,7 +350,6 @@ class Effect:
 
     @property
     def due_after(self) -> int:
-        """What of them would be."""
         return sum(one.after for one in self.moved)
 
     @property

@@ -80,7 +80,6 @@ def kept_calls(hold: Hold) -> CallQuerySet:
 
 
 def held_calls(client: Client) -> CallQuerySet:
-    """The calls of a client that are marked as held."""
     return Call.objects.for_client(client).filter(on_hold=True)
 
 
@@ -208,7 +207,6 @@ class FallsDue:
 
 
 def freed_calls(hold: Hold) -> CallQuerySet:
-    """The calls that a hold alone keeps."""
     others = [one for one in open_holds(hold.client) if one.pk != hold.pk]
     return kept_calls(hold).exclude(kept_by(others)) if others else kept_calls(hold)
 
@@ -418,12 +416,10 @@ def lines(holds: Iterable[Any], *, may_count: Collection[int]) -> list[Line]:
 
 
 def find(client: Client, hold_id: UUID) -> Hold | None:
-    """One hold of a client, with what its line tells."""
     return holds_of(client).filter(pk=hold_id).first()
 
 
 def people_of(hold: Hold) -> QuerySet[HoldPerson]:
-    """Who is told of a hold, by name."""
     rows = HoldPerson.objects.for_client(hold.client_id).filter(hold=hold)
     return rows.select_related("user").order_by("user__name", "user__email")
 

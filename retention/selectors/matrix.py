@@ -29,7 +29,6 @@ class Cell:
 
     @property
     def category(self) -> Category:
-        """The category."""
         return self.about.category
 
     @property
@@ -60,7 +59,6 @@ class Cell:
 
     @property
     def beyond_ids(self) -> set[str]:
-        """The names of the rules that it is beyond."""
         return {finding.rule.id for finding in self.beyond}
 
     def _bound(self) -> str:

@@ -182,7 +182,6 @@ class ClientPreview:
         return " ".join(f"{row.category.value}:{row.extent.rows}" for row in self.besides if row.is_seen)
 
     def row(self, category: Category) -> Row:
-        """One category's row."""
         return next(row for row in self.rows if row.category is category)
 
 

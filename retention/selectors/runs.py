@@ -46,7 +46,6 @@ def running_ids() -> list[UUID]:
 
 
 def client_ids() -> list[int]:
-    """Ids of the scope's clients."""
     return list(Client.objects.order_by("pk").values_list("pk", flat=True))
 
 

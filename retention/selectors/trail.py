@@ -145,7 +145,6 @@ def due_ids(line: HouseLine, limit: int) -> list[UUID]:
 
 
 def is_events(ids: Sequence[UUID]) -> bool:
-    """Whether these are events, and not reasons."""
     return bool(ids) and bool(ids[0].int & _EVENT)
 
 

@@ -119,7 +119,6 @@ class Reading:
 
     @property
     def made_at(self) -> datetime:
-        """When it was made."""
         return datetime.fromisoformat(self.at)
 
     @property
@@ -156,12 +155,10 @@ class House:
 
     @property
     def since_verified(self) -> dict[str, int]:
-        """As `verified`, likewise."""
         return self._never(is_expected=self.backups_expected and self.drill_expected) | dict(self.verified)
 
     @property
     def since_drill(self) -> int | None:
-        """As `drill_age`, likewise."""
         return self.age if self.drill_age is None and self.drill_expected else self.drill_age
 
     def _never(self, *, is_expected: bool) -> dict[str, int]:

@@ -232,7 +232,6 @@ class Manifest:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def as_bytes(self) -> bytes:
-        """What is signed."""
         return _CONTEXT + leaves.canonical(self.members())
 
 
@@ -350,7 +349,6 @@ def _plant_canary(at: datetime) -> uuid.UUID:
 
 
 def canary_place(canary: uuid.UUID) -> Place:
-    """Where a canary is sealed for."""
     return Place(HOUSE, "audit_houseevent", "details", canary)
 
 

@@ -64,8 +64,6 @@ class ClashError(ValueError):
 
 
 class RefusedByLawError(ValueError):
-    """The law refuses it."""
-
     def __init__(self, plan: Plan) -> None:
         rules = {one.finding.rule.id: one.finding.rule for one in plan.refusals}
         super().__init__(" ".join(f"{rule.words} ({rule.citation}) {rule.remedy}" for rule in rules.values()))

@@ -426,7 +426,6 @@ class _Book:
         self.cursor: uuid.UUID | None = None
 
     def begin(self) -> Line:
-        """The line, with who is held by the holds that are there."""
         calls_line = vault.watermark(self.client.pk, erasure.WATERMARK) or _LONG_AGO
         out_line = vault.watermark(self.client.pk, erasure.WATERMARK_OUT) or _LONG_AGO
         held = holds.held_caller_ids(self.client)

@@ -169,7 +169,6 @@ def _sealed_where(client: Client, copy: Copy, key: Key) -> bytes:
 
 
 def addresses(client: Client, leftover_ids: Collection[uuid.UUID], at: datetime) -> dict[uuid.UUID, str]:
-    """Where the vendor has these leftovers, of those that there are."""
     rows = list(Leftover.objects.for_client(client).filter(pk__in=list(leftover_ids)))
     if not rows:
         return {}

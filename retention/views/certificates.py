@@ -35,7 +35,6 @@ def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
 @require_GET
 @needs(Permission.MANAGE_RETENTION)
 def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID) -> HttpResponse:
-    """What one certificate states."""
     context = {"client": client, **_shown(request, _find(client, certificate_id))}
     return render(request, "retention/certificate.html", context)
 
@@ -117,7 +116,6 @@ def list_own(request: StaffRequest) -> HttpResponse:
 @require_GET
 @needs_right(AgencyRight.SIGN_OFF)
 def show_own(request: StaffRequest, certificate_id: UUID) -> HttpResponse:
-    """What one of them states."""
     return render(request, "retention/certificate_own.html", _shown(request, _find_own(certificate_id)))
 
 

@@ -259,7 +259,6 @@ def stop_leaving(request: StaffRequest, slug: str) -> HttpResponse:
 @needs(Permission.MANAGE_RETENTION)
 @takes_files
 def take_statement(request: StaffRequest, client: Client) -> HttpResponse:
-    """The signed statement, as a file."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     row = offboarding.of_client(client)
     if row is None or row.state != EndState.DONE:

@@ -320,7 +320,6 @@ class _Change:
 
 @require_GET
 def show_changes(request: StaffRequest) -> HttpResponse:
-    """The changes that wait, and those that were."""
     clients = _managed(request, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
     page = Paginator(selectors.changes().exclude(state__in=selectors.OPEN), _PAGE).get_page(
         request.GET.get("page")

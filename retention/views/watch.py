@@ -158,7 +158,6 @@ def test_endpoint(request: StaffRequest) -> HttpResponse:
 
 
 def brings_token(request: HttpRequest) -> bool:
-    """Whether a request brings the token of the metrics."""
     token: str = settings.CALLPRIVACY_METRICS_TOKEN
     brought = request.headers.get("Authorization", "")
     return bool(token) and secrets.compare_digest(brought.encode(), f"Bearer {token}".encode())

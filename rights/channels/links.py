@@ -41,7 +41,6 @@ def link_of(named: Named) -> str:
 
 
 def address_of(named: Named) -> str:
-    """The whole address."""
     return f"{settings.CALLPRIVACY_URL}{reverse('rights:request', args=[link_of(named)])}"
 
 

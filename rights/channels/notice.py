@@ -87,7 +87,6 @@ class Facts:
     more: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The facts as they are kept and compared."""
         found = asdict(self) | {"kept": [asdict(one) for one in self.kept]}
         if not self.taken_out:
             del found["taken_out"]

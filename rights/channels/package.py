@@ -81,7 +81,6 @@ def consents_of(package: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def readme(package: Mapping[str, Any]) -> bytes:
-    """What is in the package, in plain words."""
     return "\n".join(
         [
             f"Your request {package['reference']}",
@@ -103,7 +102,6 @@ def readme(package: Mapping[str, Any]) -> bytes:
 
 
 def page(package: Mapping[str, Any]) -> bytes:
-    """Everything as one page of HTML."""
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -210,7 +208,6 @@ class _Particulars(Sheet):
 
 
 def particulars_pdf(package: Mapping[str, Any], *, zone: str) -> bytes:
-    """The particulars of article 15 and the counts, as PDF."""
     at = datetime.fromisoformat(package["made_at"])
     return _Particulars("What is held about you", made_at=at, zone=ZoneInfo(zone)).drawn(package)
 

@@ -260,7 +260,6 @@ def _start(
 def _answer(
     count: _Count, law: Law, paused: Iterable[Pause], *, extended: bool
 ) -> tuple[End | None, End | None]:
-    """The end of the answer, extended where it is, and the end of the time in which that can be said."""
     term = count.term
     if extended and term.extension is None:
         raise NoExtensionError(f"{law.name} does not let this answer take longer ({term.id}).")

@@ -211,8 +211,6 @@ class TaskForm(forms.Form):
 
 
 class LetterForm(forms.Form):
-    """Which letter, and what the staff say in it."""
-
     letter = forms.ChoiceField(label="Letter")
     words = _text("Your words in it", required=False)
 
@@ -366,8 +364,6 @@ class AnswerForm(forms.Form):
 
 
 class AppealForm(forms.Form):
-    """An appeal that came in."""
-
     received_on = DayField(label="Day on which it came in")
     words = _text("What the person said or wrote", rows=4)
 

@@ -98,7 +98,6 @@ class RequestForm(forms.Form):
         return country, region
 
     def clean_withheld_day(self) -> Any:
-        """A day that has come."""
         day = self.cleaned_data["withheld_day"]
         if day is not None and portal.is_in_future(day, at=self.at):
             raise ValidationError(self.texts["bad_day"])
@@ -169,8 +168,6 @@ class ProveForm(CodeForm):
 
 
 class FactsForm(forms.Form):
-    """Two facts of one call."""
-
     day = DayField()
     business = LineField(max_length=200)
 
@@ -183,7 +180,6 @@ class FactsForm(forms.Form):
                 messages[code] = self.texts[text]
 
     def clean_day(self) -> Any:
-        """A day that has come."""
         day = self.cleaned_data["day"]
         if portal.is_in_future(day, at=self.at):
             raise ValidationError(self.texts["bad_day"])

@@ -121,7 +121,6 @@ class Book:
         return next((term for term in found if term.holds_on(on)), found[0])
 
     def kinds_of(self, law: Law) -> list[Kind]:
-        """The kinds of requests that the law has a term for."""
         return [kind for kind in Kind if (law.id, kind) in self._terms]
 
     def periods(self) -> Iterator[tuple[str, Kind, list[Term]]]:
@@ -141,7 +140,6 @@ def load() -> Book:
 
 
 def shipped(name: str) -> str:
-    """The text of a shipped file."""
     return (_HERE / name).read_text(encoding="utf-8")
 
 

@@ -291,7 +291,6 @@ def _way(way: Reach, law: Law, facts: Facts, on: date) -> Way:
 
 
 def threshold_words(way: Reach) -> str:
-    """One way to be under a law, in words."""
     return " and ".join(_figure(fact, figure, more=more) for fact, figure, more in way.figures)
 
 

@@ -38,7 +38,6 @@ class Counting(StrEnum):
 
     @property
     def words(self) -> str:
-        """How it is counted, as a sentence."""
         return {
             Counting.REGULATION_1182_71: (
                 "The day of receipt does not count. By Regulation (EEC, Euratom) 1182/71 article 3 the time ends with"

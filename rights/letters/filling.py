@@ -50,8 +50,6 @@ class MissingWordsError(ValueError):
 
 
 class LetterTo(StrEnum):
-    """Whom a letter is for."""
-
     PERSON = "person"
     RECIPIENT = "recipient"
     APPROVER = "approver"
@@ -102,7 +100,6 @@ def texts() -> Mapping[str, Letter]:
 
 
 def shipped() -> str:
-    """The text of the shipped file."""
     return _FILE.read_text(encoding="utf-8")
 
 

@@ -24,7 +24,6 @@ from rights.models.owned import Held
 
 class LetterQuerySet(ScopedQuerySet["Letter"]):
     def due(self, at: datetime) -> Self:
-        """Letters that a job sends."""
         return self.filter(due_at__lte=at)
 
 

@@ -23,7 +23,6 @@ from rights.models.owned import Held
 
 class SubmissionQuerySet(ScopedQuerySet["Submission"]):
     def to_search(self, at: datetime) -> Self:
-        """Submissions whose search is due."""
         return self.filter(search_due_at__lte=at)
 
 
@@ -317,7 +316,6 @@ class CaseTask(Held):
 
 class StepQuerySet(ScopedQuerySet["Step"]):
     def due(self, at: datetime) -> Self:
-        """Steps that a job has to look at."""
         return self.filter(due_at__lte=at)
 
 

@@ -396,7 +396,6 @@ def _days(count: int) -> str:
 
 
 def today(zone: str, at: datetime) -> date:
-    """The day of an instant in a zone."""
     return calendars.day_in(zone, at)
 
 
@@ -412,5 +411,4 @@ def law_choices() -> list[tuple[str, str]]:
 
 
 def kind_choices() -> list[tuple[str, str]]:
-    """The kinds of requests, for a filter."""
     return [(str(value), str(label)) for value, label in Kind.choices]

@@ -203,8 +203,6 @@ def _shown(row: Identity, key: Key | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NoteLine:
-    """A note, opened."""
-
     row: CaseNote
     text: str
 

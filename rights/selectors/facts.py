@@ -15,7 +15,6 @@ CALIFORNIA: Final = "ccpa"
 
 
 def said_by(client: Client) -> ClientFacts | None:
-    """What a client said of itself."""
     return ClientFacts.objects.for_client(client).select_related("set_by").first()
 
 

@@ -66,7 +66,6 @@ class Company:
     older: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """As `data.json` tells it."""
         return {
             "name": self.client.name,
             "legal_name": self.client.legal_name,

@@ -111,7 +111,6 @@ def _kept(days: int, sentences: Mapping[str, str]) -> str:
 
 
 def day_of(on: date | None, language: Language) -> str:
-    """A day as the letters of a language write it; "" where there is none."""
     return "" if on is None else letters.day(on, language)
 
 
@@ -361,7 +360,6 @@ class Written:
 
     @property
     def words(self) -> str:
-        """The same in words."""
         return words_for(self.progress, Reader.OFFICER, thing=Thing.LETTER)
 
 

@@ -103,7 +103,6 @@ class Row:
     mean: float | None
 
     def cells(self) -> list[str]:
-        """The row as a file holds it."""
         counts = (
             self.received, self.whole, self.part, self.denied, self.not_ours, self.taken_back, self.open,
         )  # fmt: skip

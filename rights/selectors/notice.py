@@ -56,7 +56,6 @@ def page_of(client: Client | None, *, agency_id: int) -> RequestPage | None:
 
 
 def address_of(page: RequestPage) -> str:
-    """The address of a requests page."""
     return f"{settings.CALLPRIVACY_URL}{reverse('rights:portal', args=[page.key])}"
 
 
@@ -66,7 +65,6 @@ def standing(client: Client, page: RequestPage, *, at: datetime) -> Standing:
 
 
 def newest(client: Client) -> PrivacyNotice | None:
-    """The notice that is in force."""
     return PrivacyNotice.objects.for_client(client).order_by("-number").first()
 
 

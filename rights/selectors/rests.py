@@ -112,7 +112,6 @@ class Left:
 
 
 def left_of(step: Step) -> list[Left]:
-    """What a step has noted as left."""
     return [Left.read(row) for row in step.wanted.get("left", [])]
 
 
@@ -123,7 +122,6 @@ def waiting(agency_id: int) -> list[Step]:
 
 
 def clients_of(rows: Collection[Left]) -> dict[int, Client]:
-    """The clients of these that are still here."""
     found = Client.objects.filter(archived_at=None).select_related("agency")
     return found.in_bulk({row.client_id for row in rows})
 

@@ -46,7 +46,6 @@ def notices(client_ids: Collection[int], *, state: str, reference: str = "") -> 
 
 
 def find(case_id: UUID, notice_id: UUID) -> RecipientNotice | None:
-    """One of them."""
     return RecipientNotice.objects.filter(pk=notice_id, case_id=case_id).select_related("sent_by").first()
 
 

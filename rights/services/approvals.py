@@ -95,7 +95,6 @@ class Asked:
 
     @property
     def until_then(self) -> str:
-        """What happens until it is answered."""
         return until_then(self.case)
 
     @property

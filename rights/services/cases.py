@@ -151,7 +151,6 @@ def open_cases(
 
 
 def open_more(*, submission: Submission, asks: Collection[Ask], by: Actor, at: datetime) -> list[Case]:
-    """Open the cases of a submission that is there; what they refuse is not stopped by this."""
     made = [
         _open_case(submission, ask, received_at=submission.received_at, by=by, at=at)
         for ask in sorted(set(asks), key=list(Ask).index)

@@ -192,7 +192,6 @@ class _Made:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What is in it, counted."""
         return {
             "companies": len(self.companies),
             "calls": sum(len(one["calls"]) for one in self.companies),
@@ -280,7 +279,6 @@ class _Made:
                 self.leave_out(NOT_GIVEN)
 
     def finish(self, archive: zipfile.ZipFile, *, zone: str) -> None:
-        """The files over all companies."""
         package = {
             "schema": channel.SCHEMA,
             "reference": self.case.reference,

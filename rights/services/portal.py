@@ -306,8 +306,6 @@ def _choices(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShownNotice:
-    """A published notice with the numbers of all that were."""
-
     look: Look
     row: PrivacyNotice
     numbers: tuple[int, ...]

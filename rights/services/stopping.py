@@ -436,7 +436,6 @@ def _stop_there(
     named: Mapping[UUID, Strength],
     at: datetime,
 ) -> list[UUID]:
-    """Stop at one client that is here; returns the callers that the numbers are there, and those that are named."""
     ask = Ask(case.asks)
     noes: set[str] = {purpose.value for purpose in purposes}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()

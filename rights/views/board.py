@@ -24,7 +24,6 @@ def home(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs(Permission.HANDLE_REQUESTS)
 def of_one(request: StaffRequest, client: Client) -> HttpResponse:
-    """The board of one client."""
     return _board(request, [client], client)
 
 

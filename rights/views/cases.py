@@ -99,7 +99,6 @@ def new_request(request: StaffRequest) -> HttpResponse:
 @never_cache
 @of_case
 def show_case(request: StaffRequest, case: Case) -> HttpResponse:
-    """A case with everything that happened to it."""
     return page(request, case)
 
 
@@ -210,7 +209,6 @@ def assign(request: StaffRequest, case: Case) -> HttpResponse:
 @sensitive_post_parameters("words")
 @work_of_case
 def add_note(request: StaffRequest, case: Case) -> HttpResponse:
-    """Write a note for the others."""
     form = NoteForm(request.POST)
     if not form.is_valid():
         return page(request, case, 422, note=form)
@@ -249,12 +247,10 @@ def _task(request: StaffRequest, case: Case, todo_id: UUID) -> CaseTask:
 
 @case_action(load=_task, back=lambda task: address_of(task.case))
 def finish_task(request: StaffRequest, task: CaseTask, _: Any) -> None:
-    """It is done."""
     cases.finish_task(task=task, by=request.actor, at=request.at)
 
 
 def _to_letter(case: Case, name: str) -> str:
-    """Where the letter is that follows from a deed."""
     return f"{reverse('rights:letter', args=[case.pk])}?letter={name}"
 
 
@@ -385,6 +381,5 @@ def _before_withdrawal(request: StaffRequest, case: Case) -> Confirmation:
     errors={cases.ClosedError: INFO},
 )
 def take_back(request: StaffRequest, case: Case, _: Any) -> str:
-    """The person takes the request back."""
     cases.take_back(case=case, by=request.actor, at=request.at)
     return "Taken back. What it stopped stays stopped."

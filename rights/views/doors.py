@@ -105,7 +105,6 @@ def above(case: Case) -> list[tuple[str, str]]:
 
 
 def address_of(case: Case) -> str:
-    """Where a case is."""
     return reverse("rights:case", args=[case.pk])
 
 

@@ -54,7 +54,6 @@ def show_notice(request: StaffRequest, client: Client) -> HttpResponse:
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def publish(request: StaffRequest, client: Client) -> HttpResponse:
-    """Publish the notice as it was shown."""
     form = SeenForm(request.POST)
     try:
         row = notice.publish(

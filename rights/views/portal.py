@@ -112,7 +112,6 @@ def show_portal(request: HttpRequest, key: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_or_gone
 def ask(request: HttpRequest, key: str, asks: str) -> HttpResponse:
-    """The form of one thing that can be asked for."""
     if asks not in set(words.OFFERED):
         raise Http404
     at, language, wanted = timezone.now(), doors.language_for(request), Ask(asks)

@@ -47,8 +47,6 @@ class _Shown(Exception):  # noqa: N818  (not an error: the page is drawn in plac
 
 
 class _NotTakenError(RefusedError):
-    """A form that is not taken, with the form."""
-
     def __init__(self, status: int, problem: str, **context: Any) -> None:
         super().__init__(status, problem)
         self.context = context
@@ -346,7 +344,6 @@ def _data_lede(shown: Request, zone: ZoneInfo, language: Language) -> str:
 
 
 def _file_step(submission: Submission) -> str:
-    """Which words ask for the file."""
     if submission.on_behalf == "agent":
         return "step_permission"
     return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
@@ -396,7 +393,6 @@ def _notified(one: ShownCase, language: Language) -> str:
 def _row(
     one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool, is_appealed: bool
 ) -> dict[str, Any]:
-    """One case in words."""
     case = one.case
     may_appeal = (
         one.state is CaseState.DONE

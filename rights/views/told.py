@@ -83,7 +83,6 @@ def mark_sent(request: StaffRequest, notice: RecipientNotice, _: Any) -> str:
 @require_POST
 @work_of_case
 def confirm(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
-    """The recipient has confirmed it."""
     notice = _find(case, word_id)
     form = ReceiptForm(request.POST)
     if not form.is_valid():

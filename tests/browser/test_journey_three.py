@@ -56,7 +56,7 @@ def test_delete_my_data(visitor: Visitor) -> None:
         client_agrees(visitor, gone)
         shown = decide(visitor, gone, "Fulfilled", "At Harbor Dental")
         assert "What stays" in shown
-        answer(visitor, gone, "Your deletion request")
+        answer(visitor, gone, "Our answer about deleting your data")
 
     visitor.open(f"/calls/?client={SLUG}")
     expect(visitor.page.get_by_role("row").filter(has_text="+44")).to_have_count(0)

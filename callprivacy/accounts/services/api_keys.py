@@ -79,7 +79,6 @@ class Holder:
     actor: Actor
 
     def may(self, scope: ApiScope) -> bool:
-        """Whether the key was given a scope."""
         return scope.value in self.scopes
 
 

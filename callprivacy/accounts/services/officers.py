@@ -33,8 +33,6 @@ class NotWaitingError(ValueError):
 
 
 class OfficersConfirmError(ValueError):
-    """An operator was to confirm where an officer can."""
-
     def __init__(self) -> None:
         super().__init__("Another compliance officer of this agency can confirm this, so an operator cannot.")
 

@@ -62,8 +62,6 @@ class RoleAboveError(ValueError):
 
 
 class OfficerNeedsTwoError(ValueError):
-    """An officer was to be made by one person."""
-
     def __init__(self) -> None:
         super().__init__(
             "A new compliance officer takes two people: you invite the person, and a second officer confirms."

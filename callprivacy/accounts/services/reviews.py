@@ -53,8 +53,6 @@ _LATELY: Final = timedelta(days=2)
 
 
 class OpenReviewError(ValueError):
-    """A review is open already, or this period had one."""
-
     def __init__(self) -> None:
         super().__init__("A review is open already, or one was started today. Answer that one.")
 

@@ -51,7 +51,6 @@ def list_clients(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def new_client(request: StaffRequest) -> HttpResponse:
-    """A new client, with who works for it."""
     initial = {"time_zone": request.agency.time_zone}
     form = NewClientForm(request.POST or None, initial=initial, people=_people_to_choose(request))
     if form.is_valid():

@@ -53,7 +53,6 @@ def list_people(request: StaffRequest) -> HttpResponse:
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 @confirms(Deed.GRANTS)
 def invite(request: StaffRequest) -> HttpResponse:
-    """Invite somebody by mail."""
     clients = list(access.visible_clients(request.membership, at=request.at).filter(archived_at=None))
     form = InviteForm(request.POST or None, clients=clients, giver=request.membership)
     if form.is_valid():
@@ -105,7 +104,6 @@ def _invite_again(request: StaffRequest, membership: Membership) -> tuple[Invita
 
 
 def invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
-    """An invitation of the agency."""
     found = Invitation.objects.filter(agency_id=request.agency.pk, pk=pk).first()
     if found is None:
         raise Http404

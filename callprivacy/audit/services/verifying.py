@@ -218,7 +218,6 @@ class _Chain:
         self.found.findings.append(Finding(kind, text, seal, event_id))
 
     def take(self, seal: Seal, events: list[Event]) -> None:
-        """Check one seal and the events in its span."""
         number, before = seal.number, len(self.found.findings)
         message = seal.message()
         try:

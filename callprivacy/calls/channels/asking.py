@@ -250,5 +250,4 @@ def rows_of(payload: object, name: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def basic(name: str, word: str) -> dict[str, str]:
-    """The header of a name and a word."""
     return urllib3.make_headers(basic_auth=f"{name}:{word}")

@@ -35,7 +35,6 @@ class _LastDay(forms.Form):
 
     @property
     def ends_at(self) -> datetime:
-        """When the last day is over."""
         return first_instant(self.cleaned_data["last_on"] + timedelta(days=1), self._zone)
 
 
@@ -54,8 +53,6 @@ class MarkForm(_LastDay, ReasonForm):
 
 
 class RulesForm(forms.Form):
-    """Which rules of a client are on."""
-
     causes = forms.MultipleChoiceField(
         label="Rules",
         required=False,

@@ -130,7 +130,6 @@ class FieldsForm(forms.Form):
 
     @property
     def ours(self) -> list[forms.BoundField]:
-        """The fields that a path is chosen for."""
         return [self[name] for name in mapped.MAPPABLE]
 
     @property
@@ -139,7 +138,6 @@ class FieldsForm(forms.Form):
         return [self[name] for name in ("numbers_of", "otherwise", "zone", "slashes")]
 
     def fields_said(self) -> mapped.Fields:
-        """What was chosen."""
         said = self.cleaned_data
         paths = {name: said[name] for name in mapped.MAPPABLE if said.get(name)}
         return mapped.Fields(paths, said["numbers_of"], said["otherwise"], said["zone"], said["slashes"])

@@ -138,7 +138,6 @@ class LayoutForm(forms.Form):
         return cleaned
 
     def layout(self) -> Layout:
-        """What was chosen."""
         columns = {
             field: self.cleaned_data[f"column_{field}"]
             for field in FIELDS

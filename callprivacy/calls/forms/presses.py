@@ -28,8 +28,6 @@ class _Saying(forms.ChoiceField):
 
 
 class _Several(forms.MultipleChoiceField):
-    """The same, for several."""
-
     def validate(self, value: Any) -> None:
         if value:
             super().validate(value)

@@ -10,8 +10,6 @@ from callprivacy.lib.forms import LineField
 
 
 class ValueForm(forms.Form):
-    """As what a value is stored."""
-
     stored_as = LineField(error_messages={"required": "Write the value to store."})
 
     def __init__(self, data: Any, *, value: KnownValue) -> None:

@@ -142,7 +142,6 @@ class Shared(_Mapped):
         return None
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
-        """Whether one of the secrets stands in the header."""
         given = base.header(delivery.headers, "X-Webhook-Secret").strip()
         if not given:
             given = base.header(delivery.headers, "Authorization").strip().removeprefix("Bearer ").strip()

@@ -44,7 +44,6 @@ class Words:
     redacted: bool | None
 
     def __repr__(self) -> str:
-        """Nothing of it."""
         return "<Words>"
 
 

@@ -52,15 +52,12 @@ _NOT_TELEPHONES: Final = ("client:", "sip:", "sips:", "whatsapp:", "sim:", "app:
 
 
 class Twilio:
-    """The `Provider` for Twilio."""
-
     name = "twilio"
     title = "Twilio"
     content_types = frozenset({FORM, JSON})
     latest_counts = False
 
     def said_at(self, headers: Mapping[str, str]) -> datetime | None:
-        """Twilio signs no time."""
         return None
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:

@@ -160,7 +160,6 @@ def _walked(filters: CallFilters) -> tuple[list[_Sql], frozenset[str]]:
 
 
 def _looked(filters: CallFilters, answered: frozenset[str]) -> list[_Sql]:
-    """The filters that are checked call by call."""
     found = [
         _Sql(f"recent.{name} = %s", (getattr(filters, name),))
         for name in ("source", "campaign", "direction", "outcome", "region")

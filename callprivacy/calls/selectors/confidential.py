@@ -79,7 +79,6 @@ def sees(row: ConfidentialCall) -> bool:
 
 
 def rules_of(client: Client) -> list[str]:
-    """The causes whose rules are on at a client; for officers."""
     rows = ConfidentialRule.objects.for_client(client).order_by("cause")
     return list(rows.values_list("cause", flat=True))
 

@@ -218,7 +218,6 @@ class PressRule:
 
     @property
     def purpose_words(self) -> str:
-        """Its purposes as a person reads them."""
         return ", ".join(PressPurpose(purpose).label for purpose in self.purposes)
 
     @property
@@ -248,7 +247,6 @@ def press_rules(connection: Connection) -> tuple[PressRule, ...]:
 
 
 def rules_for(rules: Iterable[PressRule], *, name: str, value: str) -> list[PressRule]:
-    """The rules that a press meets, all of them."""
     return [rule for rule in rules if rule.covers(name, value)]
 
 

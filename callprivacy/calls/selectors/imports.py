@@ -26,7 +26,6 @@ def import_rows(client: Client) -> QuerySet[CallImport]:
 
 
 def connections_for_files(client: Client) -> QuerySet[Connection]:
-    """The connections that a file may be said to come from."""
     return Connection.objects.for_client(client).order_by("name", "pk")
 
 

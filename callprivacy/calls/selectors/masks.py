@@ -50,7 +50,6 @@ def masks_of(calls: Iterable[Call]) -> dict[uuid.UUID, Mask]:
 
 
 def numbers_masked(callers: Iterable[Caller]) -> dict[uuid.UUID, str]:
-    """Return caller id -> mask of the number."""
     callers = list(callers)
     wanted: dict[int, list[uuid.UUID]] = {}
     for caller in callers:

@@ -19,7 +19,6 @@ class Waiting:
 
     @property
     def last(self) -> int:
-        """The id of the last one listed; 0 where none is."""
         return self.lines[-1][0].pk if self.lines else 0
 
 
@@ -40,7 +39,6 @@ def waiting_of(client: Client) -> Waiting:
 
 
 def has_waiting(client: Client) -> bool:
-    """Whether a value of the client waits."""
     return KnownValue.objects.for_client(client).waiting().exists()
 
 

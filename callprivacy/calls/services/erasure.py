@@ -706,7 +706,6 @@ def remove_idle(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.U
 
 
 def without_row(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of these callers' ids that have no row."""
     rows = Caller.objects.for_client(client_id).filter(pk__in=list(caller_ids))
     return set(caller_ids) - set(rows.values_list("pk", flat=True))
 

@@ -133,7 +133,6 @@ class Layout:
 
     @classmethod
     def of(cls, row: CallImport) -> "Layout":
-        """The layout of a stored import."""
         return cls(
             row.format,
             row.mapping.get("columns", {}),

@@ -156,7 +156,6 @@ def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datet
 
 
 def _open_door(provider: Provider, key: str, scope: Scope, at: datetime) -> _Door | None:
-    """None where no connection of that provider has that key."""
     with statements.cursor() as cursor:
         cursor.execute(_CONNECTION, [at, scope.client_id, key, provider.name])
         rows = cursor.fetchall()
@@ -415,7 +414,6 @@ def _way(row: Inbox) -> intake.Way:
 
 
 def _day(row: Inbox) -> date:
-    """The day whose key sealed it."""
     return row.received_at.astimezone(UTC).date()
 
 
@@ -430,7 +428,6 @@ def _open(row: Inbox, key: Key | None) -> tuple[str, bytes | None]:
 
 
 def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts | None:
-    """The facts of a row; without any, what became of it is in the settlement."""
     if row.body is None:
         settlement.fail(row, _SEALED_SHUT, at)
         return None

@@ -54,7 +54,6 @@ class Order:
 
     @classmethod
     def of(cls, sequence: int) -> "Order":
-        """Read a stored `sequence`."""
         if sequence < 0:
             return cls()
         mask = sequence >> _ORDER_BITS
@@ -138,7 +137,6 @@ class Kept:
 
     @property
     def started_at(self) -> datetime:
-        """When the call started."""
         return start_of(self.id)
 
 

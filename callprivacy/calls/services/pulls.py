@@ -239,7 +239,6 @@ def _open_runs(pull: Pull) -> Any:
 def _start(
     pull: Pull, kind: PullKind, period: str, from_at: datetime, until_at: datetime, *, by: Actor, at: datetime
 ) -> PullRun | None:
-    """A run of its own period; None where there is one already."""
     row = PullRun(
         agency_id=pull.agency_id,
         client_id=pull.client_id,

@@ -29,7 +29,6 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def callers_page(client: Client, *, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
-    """A page of a client's callers, by id."""
     rows = Caller.objects.for_client(client).filter(pk__gt=after or _FIRST).order_by("pk")
     return list(rows.values_list("pk", flat=True)[:limit])
 
@@ -129,6 +128,5 @@ def take_out_of_use(client: Client, ids: list[uuid.UUID], *, category: str, at: 
 
 
 def stored_files(client: Client, recording_ids: list[uuid.UUID]) -> list[uuid.UUID]:
-    """The stored files of these recordings."""
     rows = Recording.objects.for_client(client).filter(pk__in=recording_ids, file_key__isnull=False)
     return [key for key in rows.values_list("file_key", flat=True) if key is not None]

@@ -20,7 +20,6 @@ _LONGEST = 1800
 
 @shared_task(name="calls.write_export", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST)
 def write_export(*, agency_id: int, export_id: str, **_: Any) -> None:
-    """Write one export's file."""
     exports.write_export(due=Due(agency_id, UUID(export_id)), clock=timezone.now)
 
 

@@ -12,5 +12,4 @@ register = template.Library()
 
 @register.inclusion_tag("calls/confidential_count.html")
 def confidential_calls(client: Client | None) -> dict[str, Any]:
-    """How many calls of a client are confidential, where there are any."""
     return {"count": 0 if client is None else count_at(client)}

@@ -143,7 +143,6 @@ def _length(seconds: int | None) -> str:
 
 
 def find_or_404(client: Client, call_id: UUID) -> Call:
-    """A call of the client that the person sees."""
     call = selectors.find_call(client, call_id)
     if call is None:
         raise Http404

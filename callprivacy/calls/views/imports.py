@@ -269,7 +269,6 @@ def _preview_row(line: int, facts: CallFacts | RefusedError, zone: ZoneInfo) -> 
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
 def show(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
-    """An import in whatever state it is."""
     row = _find(client, import_id)
     if row.state == JobState.DRAFT:
         return _show_draft(request, client, row)

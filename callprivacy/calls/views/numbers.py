@@ -52,7 +52,6 @@ def add_number(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONNECTIONS)
 def describe_number(request: StaffRequest, client: Client, number_id: UUID) -> HttpResponse:
-    """Say what is known of a number."""
     number = get_object_or_404(TrackingNumber.objects.filter(client=client), pk=number_id)
     zone = ZoneInfo(client.time_zone)
     with timezone.override(zone):

@@ -49,7 +49,6 @@ def confirm_values(request: StaffRequest, client: Client) -> HttpResponse:
 @require_POST
 @needs(Permission.MANAGE_CONNECTIONS)
 def decide_value(request: StaffRequest, client: Client, value_id: int) -> HttpResponse:
-    """Confirm or refuse one value."""
     value = get_object_or_404(KnownValue.objects.for_client(client).select_related("client"), pk=value_id)
     form = ValueForm(request.POST, value=value)
     try:

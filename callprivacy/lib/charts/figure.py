@@ -46,7 +46,6 @@ class Chart:
 
 
 def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> list[Key]:
-    """The legend of lines; none for a single one."""
     if len(series) < 2:
         return []
     return [

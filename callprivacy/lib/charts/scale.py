@@ -54,7 +54,6 @@ def classes(numbers: Iterable[float], count: int) -> list[float]:
 
 
 def _two_signs(number: float) -> float:
-    """A number with two signs that are not 0, from 1 on a whole one: 37, 4,200."""
     power = 10.0 ** (floor(log10(number)) - 1)
     short = round(number / power) * power
     return float(round(short)) if short >= 10 else max(1.0, float(round(number))) if number >= 1 else short

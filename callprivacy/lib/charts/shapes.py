@@ -48,7 +48,6 @@ class Series:
     look: str = ""
 
     def fill(self, place: int) -> str:
-        """The class of its boxes as the series of this place, from 0."""
         return self.look or f"plot-fill-{place % COLOURS + 1}"
 
 
@@ -102,7 +101,6 @@ class Path:
 
     @property
     def d(self) -> str:
-        """The path as SVG writes it."""
         return "M" + "L".join(f"{x:g} {y:g}" for x, y in self.points)
 
 
@@ -395,7 +393,6 @@ def bars(
 
 
 def shade(number: float, top: float) -> int:
-    """Which of five shades a number has: 0 for none, 5 for the greatest."""
     if number <= 0 or top <= 0:
         return 0
     return min(SHADES, max(1, int(number / top * SHADES - 1e-9) + 1))

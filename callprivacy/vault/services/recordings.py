@@ -106,7 +106,6 @@ def day_key(*, client_id: int, purpose: str, at: datetime, keys: selectors.Clien
 
 
 def destroy_purpose_key(*, client_id: int, purpose: str) -> bool:
-    """Destroy a client's key for a purpose ("inbox/2026-11-24"); returns whether there was one."""
     key_id = selectors.purpose_id(client_id, purpose)
     return bool(RecordingKey.objects.filter(client_id=client_id, id=key_id, caller_id=None).delete()[0])
 

@@ -70,7 +70,6 @@ class Extent:
 
 
 def extent_of(client: Client) -> Extent:
-    """Count what there is of a client."""
     return Extent(
         calls=Call.objects.for_client(client).count(),
         callers=Caller.objects.for_client(client).count(),
@@ -92,14 +91,12 @@ def _is_as_shown(counts: Mapping[str, int], shown: Mapping[str, int]) -> bool:
 
 
 def open_holds(client: Client) -> list[str]:
-    """The names of a client's open holds."""
     return list(
         Hold.objects.open().filter(client_id=client.pk).order_by("placed_at").values_list("name", flat=True)
     )
 
 
 def of_client(client: Client) -> Offboarding | None:
-    """A client's offboarding that was not stopped."""
     rows = Offboarding.objects.for_client(client).exclude(state=EndState.STOPPED)
     return rows.select_related("asked_by", "agreed_by", "client").first()
 

@@ -61,7 +61,6 @@ def _fits(submission: Submission, client: Client, day: date, business: str) -> b
 
 
 def fits_call(client: Client, callers: Sequence[uuid.UUID], day: date, business: str) -> bool:
-    """Whether one of these callers had a call with that business of the client on that day of the client's."""
     start = datetime.combine(day, time.min, tzinfo=ZoneInfo(client.time_zone))
     calls = (
         Call.objects.for_client(client)

@@ -43,7 +43,6 @@ class Steps:
 
     @property
     def is_done(self) -> bool:
-        """Whether the person has done everything."""
         rest = (self.facts, self.declaration, self.evidence)
         return all(done for _, done in self.phones) and False not in rest
 

@@ -30,7 +30,6 @@ TABLES: Final = """
 
 
 def or_null(value: object) -> object:
-    """A value as COPY reads it, where there is one."""
     return NULL if value is None else value
 
 
@@ -50,7 +49,6 @@ def array(values: Sequence[str]) -> str:
 
 
 def fill(cursor: Any, table: str, lines: Collection[str]) -> None:
-    """Fill a temporary table anew."""
     cursor.execute(f"DELETE FROM {table}")
     with cursor.copy(f"COPY {table} FROM STDIN") as copy:
         copy.write("".join(lines))
@@ -108,7 +106,6 @@ def find_tracking_numbers(batch: Batch) -> set[str]:
 
 
 def load_calls(batch: Batch, items: Iterable[Item]) -> None:
-    """Calls as they would be added."""
     with connection.cursor() as cursor:
         fill(cursor, "intake_call", _call_lines(batch, items))
 

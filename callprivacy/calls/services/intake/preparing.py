@@ -149,7 +149,6 @@ def _seal_reference(batch: Batch, item: Item, key: Key) -> None:
 
 
 def _recordings_wanted(batch: Batch, *, look_first: bool) -> tuple[list[Item], list[Item]]:
-    """Items whose recordings are to come, and those whose recordings are here and may have moved."""
     with_recording = [item for item in batch.items if item.facts.recording_reference is not None]
     known: dict[int, uuid.UUID] = {}
     recorded: dict[uuid.UUID, uuid.UUID] = {}

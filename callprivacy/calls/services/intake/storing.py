@@ -368,7 +368,6 @@ def _adding_calls(batch: Batch, items: Sequence[Item], *, left_out: list[int]) -
 
 
 def _writing_references(batch: Batch, *, are_new: bool = False) -> Statement:
-    """The statement that writes what was loaded; with `are_new` it refuses where one of them is here."""
     text = (
         "INSERT INTO calls_callref (agency_id, client_id, provider, kind, digest, call_id)"
         " SELECT %s, %s, %s, kind, digest, call_id FROM intake_ref"
