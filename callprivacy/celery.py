@@ -1,4 +1,4 @@
-"""The worker's application and the beat's table, which is all the periodic work there is."""
+"""The worker's application, and beat, which sends the jobs that `tenancy/jobs.py` knows at their periods."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 from celery import Celery
-from celery.beat import PersistentScheduler
+from celery.beat import PersistentScheduler, ScheduleEntry
 from celery.contrib.django.task import DjangoTask
 from celery.signals import (
     after_task_publish,
@@ -46,30 +46,61 @@ log = logger(__name__)
 
 _AHEAD: Final = timedelta(minutes=1)
 _LONGEST: Final = timedelta(days=1)
-"""No job comes more seldom."""
+"""No period is longer."""
+
+
+def periods() -> dict[str, float]:
+    """Name of each job -> seconds between two runs."""
+    from callprivacy.tenancy import jobs  # noqa: PLC0415  (models load after Django's setup)
+
+    app.loader.import_default_modules()
+    return jobs.PERIODS
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """
+    Beat's entries: one for each period.
+
+    A message that waited longer than its period is stale: the next one finds the same rows.
+    """
+    return {
+        _entry(seconds): {"task": _entry(seconds), "schedule": seconds, "options": {"expires": seconds}}
+        for seconds in sorted(set(periods().values()))
+    }
+
+
+def _entry(seconds: float) -> str:
+    return f"every-{seconds:g}-seconds"
 
 
 class Scheduler(PersistentScheduler):
     """
-    The beat's table, and when each job was asked for, which a restart finds in a file.
+    Sends all jobs of a period when it is over; a file says when each period began, for a restart.
 
-    A clock that was ahead and came back leaves instants there that are still to come, and no job would be asked for
-    before them. Such a job is asked for at once: each claims its period in the database, so that one too many costs
-    nothing.
+    A clock that was ahead and came back leaves instants there that are still to come, and no job would be sent before
+    them. Such a period is over at once: a message too many finds nothing to do.
     """
 
     def setup_schedule(self) -> None:
         """Read the file."""
+        self.app.conf.beat_schedule = entries()
         super().setup_schedule()
         self.forget_what_is_to_come()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Ask for what is due; returns after how many seconds to look again."""
+        """Send what is due; returns after how many seconds to look again."""
         self.forget_what_is_to_come()
         return float(super().tick(*args, **kwargs))
 
+    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **_: Any) -> None:
+        """Send all jobs of the entry's period."""
+        entry = self.reserve(entry) if advance else entry
+        names = [name for name, seconds in periods().items() if _entry(seconds) == entry.name]
+        for name in names or [entry.task]:
+            super().apply_async(type(entry)(**dict(entry, task=name)), producer=producer, advance=False)
+
     def forget_what_is_to_come(self) -> None:
-        """Have jobs due now that were last asked for at an instant more than a minute ahead."""
+        """End periods that began at an instant more than a minute ahead."""
         ahead = [
             entry
             for entry in self.schedule.values()
@@ -78,100 +109,13 @@ class Scheduler(PersistentScheduler):
         for entry in ahead:
             entry.last_run_at = entry.default_now() - _LONGEST
         if ahead:
-            log.warning("beat.clock_came_back", jobs=len(ahead))
+            log.warning("beat.clock_came_back", count=len(ahead))
             self._heap = None
 
 
 app = Celery("callprivacy", task_cls=TogetherTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-# Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
-# a lost or doubled message costs nothing.
-_EVERY: dict[str, tuple[str, float]] = {
-    "analytics-mail": ("analytics.mail_reports", 300),
-    "analytics-costs": ("analytics.discard_costs", 3600),
-    "accounts-sign-ins": ("accounts.purge_sign_ins", 3600),
-    "accounts-passwords": ("accounts.rotate_passwords", 600),
-    "accounts-reviews": ("accounts.mind_reviews", 3600),
-    "analytics-releases": ("analytics.sweep_releases", 60),
-    "analytics-scores": ("analytics.score_releases", 3600),
-    "analytics-cells": ("analytics.make_cells", 45),
-    "analytics-refusals": ("analytics.watch_refusals", 60),
-    "analytics-rolled": ("analytics.roll_cells", 3600),
-    "audit-seals": ("audit.seal_events", 60),
-    "calls-inbox": ("calls.sweep_inbox", 60),
-    "calls-imports": ("calls.sweep_imports", 60),
-    "calls-pulls": ("calls.pull_calls", 60),
-    "calls-drops": ("calls.take_drops", 60),
-    "calls-exports": ("calls.sweep_exports", 60),
-    "calls-confidential": ("calls.apply_confidential_rules", 60),
-    "calls-day-keys": ("calls.sweep_day_keys", 21600),
-    "calls-redactions": ("calls.redact_released", 3600),
-    "calls-reveal-sample": ("calls.sample_reveals", 3600),
-    "consent-decisions": ("consent.decide_recordings", 20),
-    "consent-changes": ("consent.notice_changes", 60),
-    "consent-decided": ("consent.purge_decisions", 6 * 3600),
-    "consent-fetches": ("consent.fetch_recordings", 60),
-    "consent-packs": ("consent.count_packs", 30),
-    "consent-standards": ("consent.expire_standards", 3600),
-    "consent-ages": ("consent.expire_consents", 600),
-    "consent-registers": ("consent.sweep_registers", 60),
-    "consent-call-backs": ("consent.sweep_call_backs", 20),
-    "consent-presses": ("consent.read_presses", 30),
-    "consent-updates": ("consent.send_updates", 60),
-    "consent-menu-calls": ("consent.sweep_menu_calls", 30),
-    "consent-texts": ("consent.sweep_texts", 30),
-    "consent-invitations": ("consent.sweep_invitations", 60),
-    "consent-lists": ("consent.sweep_lists", 60),
-    "consent-withdrawals": ("consent.sweep_withdrawals", 60),
-    "consent-purge-public": ("consent.purge_public", 3600),
-    "consent-purge-writes": ("consent.purge_writes", 3600),
-    "rights-codes": ("rights.purge_codes", 3600),
-    "rights-notices": ("rights.watch_notices", 3600),
-    "dashboard-duties": ("dashboard.look_at_duties", 900),
-    "dashboard-records": ("dashboard.read_records", 900),
-    "dashboard-binders": ("dashboard.sweep_binders", 120),
-    "governance-clocks": ("governance.watch_clocks", 300),
-    "governance-premises": ("governance.watch_premises", 3600),
-    "governance-training": ("governance.watch_training", 3600),
-    "governance-vendors": ("governance.watch_vendors", 6 * 3600),
-    "retention-nightly": ("retention.start_nightly", 300),
-    "retention-runs": ("retention.work_runs", 30),
-    "retention-secrets": ("retention.check_secrets", 3600),
-    "retention-rotations": ("retention.rotate_keys", 30),
-    "retention-offboardings": ("retention.work_offboardings", 60),
-    "retention-watch": ("retention.watch_agencies", 300),
-    "retention-alerts": ("retention.send_alerts", 30),
-    "retention-holds": ("retention.settle_holds", 60),
-    "retention-policies": ("retention.apply_policies", 60),
-    "retention-quarantine": ("retention.erase_quarantined", 120),
-    "retention-pulse": ("retention.beat_pulse", 60),
-    "retention-backups": ("retention.expire_backups", 3600),
-    "retention-drill": ("retention.run_drill", 3600),
-    "retention-old": ("retention.remove_old", 3600),
-    "retention-files": ("retention.sweep_files", 3600),
-    "retention-vendors": ("retention.check_vendors", 120),
-    "retention-vendor-steps": ("retention.settle_vendors", 300),
-    "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
-    "rights-searches": ("rights.search_people", 20),
-    "rights-steps": ("rights.work_steps", 20),
-    "rights-sweep": ("rights.sweep_requests", 300),
-    "rights-queue": ("rights.renew_queue", 60),
-    "rights-letters": ("rights.send_letters", 30),
-    "rights-clients": ("rights.ask_clients", 30),
-    "rights-reminders": ("rights.remind_staff", 600),
-    "work-mail": ("work.send_mail", 60),
-    "work-people": ("work.mind_people", 300),
-    "work-old": ("work.remove_old", 3600),
-}
-
-app.conf.beat_schedule = {
-    # A message that waited longer than its period is stale: the next one finds the same rows.
-    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
-    for name, (task, seconds) in _EVERY.items()
-}
-
 
 _began: dict[str, float] = {}
 _REQUEST: str = "request_id"

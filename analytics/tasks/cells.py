@@ -1,6 +1,7 @@
 """Cells by the clock: what was touched is made anew, and what is old tells days alone."""
 
 import time
+from datetime import datetime
 from typing import Any, Final
 
 from celery import shared_task
@@ -8,23 +9,18 @@ from django.utils import timezone
 
 from analytics.services import days, goals, making
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, wake
+from callprivacy.tenancy.scope import job_scope
 
 SECONDS: Final = 50
 """How long one task goes on with a client; the next one finds the rest."""
 
 
-@shared_task(name="analytics.make_cells", acks_late=True)
-def make_cells(**_: Any) -> None:
-    """Have each client that something touched worked at, by a task of its own."""
-
-    def look(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            client_ids = making.touched_clients()
-        for client_id in client_ids:
-            make_client.delay(agency_id=agency_id, client_id=client_id)
-
-    in_each_agency(look)
+@agency_job(name="analytics.make_cells", every=60, in_scope=True)
+def make_cells(agency_id: int, at: datetime) -> None:
+    """Start a task for each client that something touched."""
+    for client_id in making.touched_clients():
+        wake(make_client, agency_id=agency_id, client_id=client_id)
 
 
 @shared_task(name="analytics.make_client_cells", acks_late=True)
@@ -37,22 +33,14 @@ def make_client(*, agency_id: int, client_id: int, **_: Any) -> None:
             return
 
 
-@shared_task(name="analytics.roll_cells", acks_late=True)
-def roll_cells(**_: Any) -> None:
-    """Let what is older than 35 days tell days alone, counts of days go that no page shows, and alert of goals."""
-
-    def roll(agency_id: int) -> None:
-        at = timezone.now()
-        making.roll(agency_id=agency_id, at=at)
-        with job_scope(agency_id=agency_id):
-            days.let_go(agency_id=agency_id, at=at)
-        with job_scope(agency_id=agency_id):
-            goals.alert_missed(agency_id=agency_id, by=Actor.job("analytics.roll_cells"), at=at)
-
-    in_each_agency(roll)
+@agency_job(name="analytics.roll_cells", every=3600)
+def roll_cells(agency_id: int, at: datetime) -> None:
+    """Reduce what is older than 35 days to days, remove counts of days that no page shows, and alert of goals."""
+    making.roll(agency_id=agency_id, at=at)
+    with job_scope(agency_id=agency_id):
+        days.let_go(agency_id=agency_id, at=at)
+    with job_scope(agency_id=agency_id):
+        goals.alert_missed(agency_id=agency_id, by=Actor.job("analytics.roll_cells"), at=at)
 
 
-@shared_task(name="analytics.watch_refusals", acks_late=True)
-def watch_refusals(**_: Any) -> None:
-    """Touch what the vault's list of those who refused has changed, at every client with cells."""
-    in_each_agency(lambda agency_id: making.watch(agency_id=agency_id, at=timezone.now()))
+watch_refusals = agency_job(name="analytics.watch_refusals", every=60)(making.watch)

@@ -3,14 +3,12 @@ Jobs of releases: trying, building, answering, ending, telling. What is due is f
 costs a minute.
 """
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from celery import Task, shared_task
-from django.db import transaction
+from celery import shared_task
 from django.utils import timezone
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from analytics.services import building, noisy, releases, taking_out
 from analytics.services.building import Work
@@ -18,22 +16,11 @@ from analytics.services.noisy import Unanswered
 from analytics.services.releases import Letter
 from callprivacy.lib import mail
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, always, wake
+from callprivacy.tenancy.scope import job_scope
 
 log = logger(__name__)
 _LONGEST: Final = 1800
-
-
-def nudge(task: Task, **ids: int | str) -> None:
-    """Start a job once the row is there. Without a broker the sweep starts it a minute later."""
-
-    def send() -> None:
-        try:
-            task.delay(**ids)
-        except (RedisError, KombuError, OSError) as error:
-            log.warning("release.not_sent", task=task.name, error=type(error).__name__)
-
-    transaction.on_commit(send)
 
 
 @shared_task(name="analytics.try_setting", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST)
@@ -55,14 +42,14 @@ def answer_question(*, agency_id: int, spend_id: str, **_: Any) -> None:
     noisy.answer(due=Unanswered(agency_id, UUID(spend_id)), clock=timezone.now)
 
 
-@shared_task(name="analytics.end_releases", acks_late=True)
-def end_releases(*, agency_id: int, **_: Any) -> None:
-    """End and destroy what has come to its date, take out rows that are to leave, and tell recipients."""
+@agency_job(name="analytics.end_releases", every=60, due=always)
+def end_releases(agency_id: int, at: datetime) -> None:
+    """End and destroy what has come to its date, take out rows that are to leave, and notify recipients."""
     with job_scope(agency_id=agency_id):
-        releases.expire(agency_id=agency_id, at=timezone.now())
-        releases.revoke_by_trade(agency_id=agency_id, at=timezone.now())
-        releases.drop_old_drafts(agency_id=agency_id, at=timezone.now())
-        taking_out.forget(agency_id=agency_id, at=timezone.now())
+        releases.expire(agency_id=agency_id, at=at)
+        releases.revoke_by_trade(agency_id=agency_id, at=at)
+        releases.drop_old_drafts(agency_id=agency_id, at=at)
+        taking_out.forget(agency_id=agency_id, at=at)
     # First what has come to its end: it waits for no file that cannot be read.
     releases.destroy_ended(agency_id=agency_id)
     with job_scope(agency_id=agency_id):
@@ -72,40 +59,24 @@ def end_releases(*, agency_id: int, **_: Any) -> None:
     _tell_of_rows(agency_id)
 
 
-@shared_task(name="analytics.sweep_releases", acks_late=True)
-def sweep_releases(**_: Any) -> None:
-    """Send everything that waits on its way, agency by agency."""
-
-    def sweep(agency_id: int) -> None:
-        at = timezone.now()
-        with job_scope(agency_id=agency_id):
-            trials = building.due_trials(agency_id=agency_id, at=at)
-            builds = building.due_builds(agency_id=agency_id, at=at)
-            questions = noisy.unanswered(agency_id=agency_id)
-        for trial in trials:
-            try_setting.delay(agency_id=agency_id, trial_id=str(trial.work_id))
-        for one in builds:
-            build_release.delay(agency_id=agency_id, release_id=str(one.work_id))
-        for question in questions:
-            answer_question.delay(agency_id=agency_id, spend_id=str(question.spend_id))
-        end_releases.delay(agency_id=agency_id)
-
-    in_each_agency(sweep)
+@agency_job(name="analytics.sweep_releases", every=60, in_scope=True)
+def sweep_releases(agency_id: int, at: datetime) -> None:
+    """Start everything that waits."""
+    for trial in building.due_trials(agency_id=agency_id, at=at):
+        wake(try_setting, agency_id=agency_id, trial_id=str(trial.work_id))
+    for release in building.due_builds(agency_id=agency_id, at=at):
+        wake(build_release, agency_id=agency_id, release_id=str(release.work_id))
+    for question in noisy.unanswered(agency_id=agency_id):
+        wake(answer_question, agency_id=agency_id, spend_id=str(question.spend_id))
 
 
-@shared_task(
-    name="analytics.score_releases", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
-)
-def score_releases(**_: Any) -> None:
+@agency_job(name="analytics.score_releases", every=3600, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST)
+def score_releases(agency_id: int, at: datetime) -> None:
     """Look again at every live release whose quarter has begun."""
-
-    def look(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            due = building.due_scores(agency_id=agency_id, at=timezone.now())
-        for one in due:
-            building.score(due=one, clock=timezone.now)
-
-    in_each_agency(look)
+    with job_scope(agency_id=agency_id):
+        scores = building.due_scores(agency_id=agency_id, at=at)
+    for score in scores:
+        building.score(due=score, clock=timezone.now)
 
 
 def _tell(agency_id: int) -> None:

@@ -1,10 +1,9 @@
-"""Reports by mail, and costs that nobody decided about."""
+"""Reports by mail, and removes files of costs that nobody decided about within a day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from celery import shared_task
 from django.conf import settings
 from django.http import QueryDict
 from django.urls import reverse
@@ -18,7 +17,8 @@ from analytics.selectors import counting, explorer
 from analytics.services import costs, saved
 from callprivacy.lib import mail
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job
+from callprivacy.tenancy.scope import job_scope
 
 log = logger(__name__)
 _BATCH = 50
@@ -41,14 +41,9 @@ class _Letter:
     data: bytes
 
 
-@shared_task(name="analytics.mail_reports", acks_late=True)
-def mail_reports(**_: Any) -> None:
+@agency_job(name="analytics.mail_reports", every=300)
+def mail_reports(agency_id: int, at: datetime) -> None:
     """Send the reports that are due, each as PDF to the one person who asked for it."""
-    in_each_agency(_mail_of)
-
-
-def _mail_of(agency_id: int) -> None:
-    at = timezone.now()
     with job_scope(agency_id=agency_id):
         due = saved.claim_mails(agency_id=agency_id, at=at, limit=_BATCH)
     for one in due:
@@ -108,12 +103,4 @@ def _send(letter: _Letter) -> bool:
     return fault is None
 
 
-@shared_task(name="analytics.discard_costs", acks_late=True)
-def discard_costs(**_: Any) -> None:
-    """Let files of costs go that nobody decided about within a day."""
-    in_each_agency(_discard_of)
-
-
-def _discard_of(agency_id: int) -> None:
-    with job_scope(agency_id=agency_id):
-        costs.discard_old(agency_id=agency_id, at=timezone.now())
+discard_costs = agency_job(name="analytics.discard_costs", every=3600, in_scope=True)(costs.discard_old)

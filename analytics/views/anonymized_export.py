@@ -14,6 +14,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms
 from callprivacy.accounts.enums import Deed
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.jobs import wake
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,7 +49,7 @@ def begin(request: StaffRequest) -> HttpResponse:
         except releases.NotReleasableError as error:
             form.add_error(None, str(error))
         else:
-            tasks.nudge(tasks.try_setting, agency_id=trial.agency_id, trial_id=str(trial.pk))
+            wake(tasks.try_setting, agency_id=trial.agency_id, trial_id=str(trial.pk))
             return redirect("analytics:tried", form.chosen_client.slug, trial.release_id, trial.pk)
     context = {
         "form": form,

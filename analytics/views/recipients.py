@@ -16,6 +16,7 @@ from analytics.tasks import releases as tasks
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import Deed
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.jobs import wake
 from callprivacy.tenancy.models import Client
 
 
@@ -106,7 +107,7 @@ def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpRespon
             form.add_error("epsilon", str(error))
             is_valid = False
         else:
-            tasks.nudge(tasks.answer_question, agency_id=row.agency_id, spend_id=str(row.pk))
+            wake(tasks.answer_question, agency_id=row.agency_id, spend_id=str(row.pk))
             messages.success(request, "Paid for. The figures are here in a moment.")
             return redirect("analytics:recipient", client.slug, recipient.pk)
     context = {"client": client, "recipient": recipient, "budget": budget, "form": form}

@@ -26,6 +26,7 @@ from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.jobs import wake
 from callprivacy.tenancy.models import Client
 
 
@@ -259,7 +260,7 @@ def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> Http
         messages.error(request, str(error))
         return redirect("analytics:release", client.slug, release.pk)
     if trial.due_at is not None:
-        tasks.nudge(tasks.try_setting, agency_id=trial.agency_id, trial_id=str(trial.pk))
+        wake(tasks.try_setting, agency_id=trial.agency_id, trial_id=str(trial.pk))
     if is_part:
         trial.release = release
         return render(request, "analytics/release_trial.html", _tried(trial))
@@ -316,7 +317,7 @@ def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResp
     except (releases.NotOpenError, seconding.NotCountedError, releases.NotReleasableError) as error:
         messages.error(request, str(error))
     else:
-        tasks.nudge(tasks.build_release, agency_id=release.agency_id, release_id=str(release.pk))
+        wake(tasks.build_release, agency_id=release.agency_id, release_id=str(release.pk))
         messages.success(
             request, "Signed. The file is being built, and compared with everything released before."
         )
@@ -379,7 +380,7 @@ def revoke(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespo
         except releases.NotOpenError as error:
             messages.error(request, str(error))
         else:
-            tasks.nudge(tasks.end_releases, agency_id=release.agency_id)
+            wake(tasks.end_releases, agency_id=release.agency_id)
             messages.success(
                 request, "Revoked. Our file is destroyed within a minute, and the recipient is told."
             )

@@ -19,13 +19,14 @@ from callprivacy.accounts.services import passwords, people, reviews, sign_in
 from callprivacy.lib.after_commit import after_commit
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import hand_over, letter
+from callprivacy.tenancy.jobs import agency_job, job
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 log = logger(__name__)
 _BATCH = 200
 
 
-@shared_task(name="accounts.purge_sign_ins", acks_late=True)
+@job(name="accounts.purge_sign_ins", every=3600)
 def purge_sign_ins(**_: Any) -> None:
     """Remove counts of failed sign-ins that are forgotten anyway, sessions that have ended, and marks of both."""
     at = timezone.now()
@@ -34,7 +35,7 @@ def purge_sign_ins(**_: Any) -> None:
     people.purge_sessions(at=at)
 
 
-@shared_task(name="accounts.rotate_passwords", acks_late=True)
+@job(name="accounts.rotate_passwords", every=600)
 def rotate_passwords(**_: Any) -> None:
     """Do the morning's work of each agency where it is morning, then mail who is reminded."""
     at = timezone.now()
@@ -73,17 +74,7 @@ def _send(reminder: PasswordReminder) -> bool:
 
 # --- Grants ---
 
-
-@shared_task(name="accounts.mind_reviews", acks_late=True)
-def mind_reviews(**_: Any) -> None:
-    """Start each agency's access review when its period begins, and close it at its date."""
-    at = timezone.now()
-    in_each_agency(partial(_mind_review, at=at))
-
-
-def _mind_review(agency_id: int, *, at: datetime) -> None:
-    with job_scope(agency_id=agency_id):
-        reviews.mind_review(agency_id=agency_id, at=at)
+mind_reviews = agency_job(name="accounts.mind_reviews", every=3600, in_scope=True)(reviews.mind_review)
 
 
 @shared_task(name="accounts.note_use", acks_late=True)

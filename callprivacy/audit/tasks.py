@@ -3,12 +3,12 @@
 from typing import Any
 
 import structlog
-from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.audit import services
 from callprivacy.audit.services import lineage
 from callprivacy.lib import figures
+from callprivacy.tenancy.jobs import job
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 # A backlog is worked off in several seals; what is left waits for the next minute.
@@ -17,7 +17,7 @@ _SEALS_A_RUN = 10
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="audit.seal_events", acks_late=True)
+@job(name="audit.seal_events", every=60)
 def seal_events(**_: Any) -> None:
     """
     Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others.

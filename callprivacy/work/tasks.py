@@ -1,9 +1,8 @@
 """Mail about what waits: claimed, committed, sent, recorded."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
 
-from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -12,7 +11,8 @@ from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import hand_over
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job
+from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services
 from callprivacy.work.models import Notification
 
@@ -21,36 +21,13 @@ log = logger(__name__)
 _BATCH = 200
 
 
-@shared_task(name="work.send_mail", acks_late=True)
-def send_due_mail(**_: Any) -> None:
+mind_people = agency_job(name="work.mind_people", every=300, in_scope=True)(services.mind_people)
+remove_old = agency_job(name="work.remove_old", every=3600, in_scope=True)(services.remove_old)
+
+
+@agency_job(name="work.send_mail", every=60)
+def send_due_mail(agency_id: int, at: datetime) -> None:
     """Send the mail that is due, one message a person and agency."""
-    in_each_agency(_send_of)
-
-
-@shared_task(name="work.mind_people", acks_late=True)
-def mind_people(**_: Any) -> None:
-    """Put into each agency's queue what waits of people and their grants, and take out what does not any more."""
-    in_each_agency(_mind_people_of)
-
-
-@shared_task(name="work.remove_old", acks_late=True)
-def remove_old(**_: Any) -> None:
-    """Let what people were told and have done long ago go, and claims of periods that are over."""
-
-    def remove(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            services.remove_old(agency_id=agency_id, at=timezone.now())
-
-    in_each_agency(remove)
-
-
-def _mind_people_of(agency_id: int) -> None:
-    with job_scope(agency_id=agency_id):
-        services.mind_people(agency_id=agency_id, at=timezone.now())
-
-
-def _send_of(agency_id: int) -> None:
-    at = timezone.now()
     with job_scope(agency_id=agency_id):
         rows = services.claim_mail(agency_id=agency_id, at=at, limit=_BATCH)
         details = {row.kind: row.about.details() for row in rows if row.about.details is not None}

@@ -1,29 +1,27 @@
-"""Sends the letters that ask for consent, a few at a time, and lets unanswered ones leave."""
+"""Sends the letters that ask for consent, a few at a time, and removes those that nobody answered."""
 
+from datetime import datetime
 from email.utils import formataddr, parseaddr
-from typing import Any, Final
+from typing import Final
 
-from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import Fault, hand_over, with_html
-from callprivacy.tenancy.scope import in_each_agency
+from callprivacy.tenancy.jobs import agency_job, always, waker
 from consent.services import invitations
 from consent.services.invitations import Letter
-from consent.tasks.nudges import nudge_on_commit
 
 log = logger(__name__)
 
 _A_MINUTE: Final = 60
 
 
-@shared_task(name="consent.send_invitations", acks_late=True)
-def send_invitations(*, agency_id: int, **_: Any) -> None:
-    """Send the letters of one agency that are due, sixty at most; the sweep goes on a minute later."""
-    at = timezone.now()
+@agency_job(name="consent.send_invitations", every=60, due=always)
+def send_invitations(agency_id: int, at: datetime) -> None:
+    """Send the letters of one agency that are due, sixty at most; the next run goes on a minute later."""
     for letter in invitations.claim_letters(agency_id=agency_id, at=at, limit=_A_MINUTE):
         began = timezone.now()
         if began >= at + invitations.MAIL_AGAIN_AFTER:
@@ -51,18 +49,5 @@ def _send(letter: Letter) -> Fault | None:
     return fault
 
 
-def nudge_invitations(agency_id: int) -> None:
-    """Have the first letters of a batch sent as soon as it is committed."""
-    nudge_on_commit(send_invitations, agency_id)
-
-
-@shared_task(name="consent.sweep_invitations", acks_late=True)
-def sweep_invitations(**_: Any) -> None:
-    """Wake the worker for every agency, and remove what nobody answered in time."""
-    at = timezone.now()
-
-    def sweep(agency_id: int) -> None:
-        invitations.purge(agency_id=agency_id, at=at)
-        send_invitations.delay(agency_id=agency_id)
-
-    in_each_agency(sweep)
+purge_invitations = agency_job(name="consent.purge_invitations", every=60)(invitations.purge)
+nudge_invitations = waker(send_invitations)

@@ -1,5 +1,6 @@
 """Fetching allowed recordings into our own store, one task each; what is due is found in the database."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.lib import pauses
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, wake
 from consent.services import store
 from consent.services.store import Due
 
@@ -24,19 +25,10 @@ def fetch_recording(*, agency_id: int, recording_id: str, **_: Any) -> None:
     store.fetch_recording(due=due, clock=timezone.now, chance=pauses.dice())
 
 
-@shared_task(name="consent.fetch_recordings", acks_late=True)
-def fetch_recordings(**_: Any) -> None:
+@agency_job(name="consent.fetch_recordings", every=_EVERY, in_scope=True)
+def fetch_recordings(agency_id: int, at: datetime) -> None:
     """Send every recording whose time has come on its way."""
-    at = timezone.now()
-
-    def sweep(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            waiting = store.due(agency_id=agency_id, at=at)
-            store.renew_items(agency_id=agency_id, at=at)
-        for due in waiting:
-            # A message that waits longer than the next sweep is sent again by that.
-            fetch_recording.apply_async(
-                kwargs={"agency_id": due.agency_id, "recording_id": str(due.recording_id)}, expires=_EVERY
-            )
-
-    in_each_agency(sweep)
+    for due in store.due(agency_id=agency_id, at=at):
+        # A message that waits longer than the next sweep is sent again by that.
+        wake(fetch_recording, expires=_EVERY, agency_id=agency_id, recording_id=str(due.recording_id))
+    store.renew_items(agency_id=agency_id, at=at)

@@ -1,16 +1,17 @@
 """News by e-mail to who asked for it, and what public pages and systems leave behind."""
 
+from datetime import datetime
 from email.utils import formataddr, parseaddr
-from typing import Any, Final
+from typing import Final
 
-from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import Fault, hand_over, with_html
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job
+from callprivacy.tenancy.scope import job_scope
 from consent.services import codes, events, preferences
 from consent.services.preferences import Letter
 
@@ -19,14 +20,9 @@ log = logger(__name__)
 _BATCH: Final = 50
 
 
-@shared_task(name="consent.send_updates", acks_late=True)
-def send_updates(**_: Any) -> None:
-    """Tell people of changes who asked to be told, and ask for the confirmation of new addresses."""
-    in_each_agency(_send_of)
-
-
-def _send_of(agency_id: int) -> None:
-    at = timezone.now()
+@agency_job(name="consent.send_updates", every=60)
+def send_updates(agency_id: int, at: datetime) -> None:
+    """Notify people who asked for it of changes, and ask for the confirmation of new addresses."""
     with job_scope(agency_id=agency_id):
         letters = preferences.claim_letters(agency_id=agency_id, at=at, limit=_BATCH)
     for letter in letters:
@@ -53,24 +49,11 @@ def _send(letter: Letter) -> Fault | None:
     return fault
 
 
-@shared_task(name="consent.purge_public", acks_late=True)
-def purge_public(**_: Any) -> None:
-    """Remove codes that no limit looks at any more, and addresses that nobody confirmed."""
-    at = timezone.now()
-
-    def purge(agency_id: int) -> None:
-        codes.purge(agency_id=agency_id, at=at)
-        preferences.purge(agency_id=agency_id, at=at)
-
-    in_each_agency(purge)
+@agency_job(name="consent.purge_public", every=3600)
+def purge_public(agency_id: int, at: datetime) -> None:
+    """Remove codes that no limit counts any more, and addresses that nobody confirmed."""
+    codes.purge(agency_id=agency_id, at=at)
+    preferences.purge(agency_id=agency_id, at=at)
 
 
-@shared_task(name="consent.purge_writes", acks_late=True)
-def purge_writes(**_: Any) -> None:
-    """Forget under which keys systems wrote more than thirty days ago; what they wrote stays in the ledger."""
-    at = timezone.now()
-
-    def purge(agency_id: int) -> None:
-        events.purge(agency_id=agency_id, at=at)
-
-    in_each_agency(purge)
+purge_writes = agency_job(name="consent.purge_writes", every=3600)(events.purge)

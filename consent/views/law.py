@@ -17,6 +17,7 @@ from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_rig
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.jobs import wake
 from callprivacy.tenancy.models import Client
 from consent import law
 from consent.forms.law import ActivateForm, PackForm, ReturnForm, RulesFilter, SignOffForm
@@ -26,7 +27,6 @@ from consent.selectors import law as selectors
 from consent.selectors import standards
 from consent.services import law as services
 from consent.tasks.law import count_packs
-from consent.tasks.nudges import nudge_on_commit
 
 FAULTS_SHOWN: Final = 50
 DIFFERENCES_SHOWN: Final = 200
@@ -118,7 +118,7 @@ def list_packs(request: StaffRequest) -> HttpResponse:
         except services.SameRulesError as error:
             form.add_error("file", str(error))
         else:
-            nudge_on_commit(count_packs, request.agency.pk)
+            wake(count_packs, agency_id=request.agency.pk)
             messages.success(
                 request, "Rules imported. Their effect is being counted. They are not in force yet."
             )
@@ -284,7 +284,7 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     except (services.NotCountedError, services.CountsChangedError, services.NotYoursError) as error:
         messages.warning(request, str(error))
     else:
-        nudge_on_commit(count_packs, request.agency.pk)
+        wake(count_packs, agency_id=request.agency.pk)
         messages.success(request, "Rules are in force. All clients' recordings are decided again.")
     return redirect("consent:pack", pack.pk)
 
@@ -321,7 +321,7 @@ def return_to_shipped(request: StaffRequest) -> HttpResponse:
     except services.NotYoursError as error:
         messages.warning(request, str(error))
     else:
-        nudge_on_commit(count_packs, request.agency.pk)
+        wake(count_packs, agency_id=request.agency.pk)
         messages.success(
             request, "The shipped rules are in force. All clients' recordings are decided again."
         )

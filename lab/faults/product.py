@@ -12,8 +12,8 @@ from tools import arguments
 BATCH = 40
 # Seconds between two of what a night waits for. The rest keeps its own period, for the machine is no faster.
 SOONER = {
-    "retention-nightly": 1.0, "retention-runs": 1.0, "calls-inbox": 2.0, "audit-seals": 4.0, "retention-pulse": 4.0,
-    "retention-holds": 4.0,
+    "retention.start_nightly": 1.0, "retention.work_runs": 1.0, "calls.sweep_inbox": 2.0, "audit.seal_events": 4.0,
+    "retention.beat_pulse": 4.0, "retention.settle_holds": 4.0,
 }  # fmt: skip
 _STALE = 15.0
 
@@ -37,7 +37,7 @@ def beat() -> None:
     """The product's whole schedule, what a night waits for more often; a file says when it last sent."""
     from celery.signals import after_task_publish
 
-    from callprivacy.celery import app
+    from callprivacy import celery
 
     sent = Path(os.environ["FAULTS_SENT"])
 
@@ -45,9 +45,13 @@ def beat() -> None:
         sent.touch()
 
     after_task_publish.connect(note, weak=False)
-    for name, seconds in SOONER.items():
-        app.conf.beat_schedule[name] |= {"schedule": seconds, "options": {"expires": _STALE}}
-    app.start(["beat", "--loglevel", "ERROR", "--pidfile="])
+    celery.periods().update(SOONER)
+    entries = celery.entries
+    celery.entries = lambda: {
+        name: entry | {"options": {"expires": max(entry["schedule"], _STALE)}}
+        for name, entry in entries().items()
+    }
+    celery.app.start(["beat", "--loglevel", "ERROR", "--pidfile="])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Beats by which a restore is noticed, the end of old backups, and the files that no row names."""
+"""Jobs by which a restore is noticed, the end of old backups, and the files that no row names."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,25 @@ from django.conf import settings
 from django.utils import timezone
 
 from callprivacy.audit.services import lineage
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, job, wake
+from callprivacy.tenancy.scope import job_scope
 from retention.services import backups, drills, files_sweep, own_folders
 
 
-@shared_task(name="retention.beat_pulse", acks_late=True)
+@job(name="retention.beat_pulse", every=60)
 def beat_pulse(**_: Any) -> None:
     """Count on in both databases, so that one that is put back from an old copy is noticed."""
     lineage.beat(at=timezone.now())
 
 
-@shared_task(name="retention.expire_backups", acks_late=True)
+@job(name="retention.expire_backups", every=3600)
 def expire_backups(**_: Any) -> None:
     """Remove the vault's dumps of fourteen days ago, their keys, and what a drill that was killed has left."""
     backups.expire_backups(at=timezone.now())
     drills.forget_cut_off()
 
 
-@shared_task(name="retention.run_drill", acks_late=True, soft_time_limit=3500, time_limit=3600)
+@job(name="retention.run_drill", every=3600, soft_time_limit=3500, time_limit=3600)
 def run_drill(**_: Any) -> None:
     """Try the newest backups out once a week, where that is wanted."""
     if settings.CALLPRIVACY_DRILL != "weekly":
@@ -35,24 +37,20 @@ def run_drill(**_: Any) -> None:
         drills.run_drill(drill=drill, identity=Path(settings.CALLPRIVACY_DRILL_IDENTITY), clock=timezone.now)
 
 
-@shared_task(name="retention.sweep_files", acks_late=True)
-def sweep_files(**_: Any) -> None:
-    """Have each client's files held against its rows once a day, by a task of its own, and the agency's own."""
-
-    def hand_out(agency_id: int) -> None:
-        # Before a turn is taken, so that none is lost where a disk is not mounted.
-        own_folders.require_ours(agency_id=agency_id, at=timezone.now())
-        with job_scope(agency_id=agency_id):
-            own_folders.close_item(agency_id=agency_id, by=files_sweep.JOB, at=timezone.now())
-            client_ids = files_sweep.claim(agency_id=agency_id, at=timezone.now())
-            is_own_turn = files_sweep.claim_own(agency_id=agency_id, at=timezone.now())
-        # First, since their turn is taken: what stops the own sweep keeps none of them for a day.
-        for client_id in client_ids:
-            sweep_client_files.delay(agency_id=agency_id, client_id=client_id)
-        if is_own_turn:
-            files_sweep.sweep_own(agency_id=agency_id, at=timezone.now())
-
-    in_each_agency(hand_out)
+@agency_job(name="retention.sweep_files", every=3600)
+def sweep_files(agency_id: int, at: datetime) -> None:
+    """Compare each client's files with its rows once a day, by a task of its own, and the agency's own."""
+    # Before a turn is taken, so that none is lost where a disk is not mounted.
+    own_folders.require_ours(agency_id=agency_id, at=at)
+    with job_scope(agency_id=agency_id):
+        own_folders.close_item(agency_id=agency_id, by=files_sweep.JOB, at=at)
+        client_ids = files_sweep.claim(agency_id=agency_id, at=at)
+        is_own_turn = files_sweep.claim_own(agency_id=agency_id, at=at)
+    # First, since their turn is taken: what stops the own sweep keeps none of them for a day.
+    for client_id in client_ids:
+        wake(sweep_client_files, agency_id=agency_id, client_id=client_id)
+    if is_own_turn:
+        files_sweep.sweep_own(agency_id=agency_id, at=timezone.now())
 
 
 @shared_task(name="retention.sweep_client_files", acks_late=True, soft_time_limit=590, time_limit=600)

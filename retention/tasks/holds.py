@@ -1,26 +1,21 @@
 """Holds by the clock: what is new and covered is marked, what is placed settles, and days of review come."""
 
+from datetime import datetime
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, wake
 from retention.selectors import holds as selectors
 from retention.services import holds
 
 
-@shared_task(name="retention.settle_holds", acks_late=True)
-def settle_holds(**_: Any) -> None:
-    """Have each client that ever had a hold looked at, by a task of its own."""
-
-    def settle(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            client_ids = selectors.client_ids()
-        for client_id in client_ids:
-            settle_client.delay(agency_id=agency_id, client_id=client_id)
-
-    in_each_agency(settle)
+@agency_job(name="retention.settle_holds", every=60, in_scope=True)
+def settle_holds(agency_id: int, at: datetime) -> None:
+    """Start a task for each client that ever had a hold."""
+    for client_id in selectors.client_ids():
+        wake(settle_client, agency_id=agency_id, client_id=client_id)
 
 
 @shared_task(name="retention.settle_client_holds", acks_late=True)

@@ -1,14 +1,14 @@
 """The nightly run, and going on with runs that are not over."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
-from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.jobs import agency_job, share, wake
 from callprivacy.tenancy.models import Agency
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.scope import job_scope
 from retention.selectors import runs as selectors
 from retention.services import certificates, runs, sweeping
 
@@ -20,62 +20,40 @@ _LEAST = timedelta(seconds=2)
 _OWING_FOR = timedelta(days=14)
 
 
-@shared_task(name="retention.start_nightly", acks_late=True)
-def start_nightly(**_: Any) -> None:
-    """Start each agency's run once its night has come."""
-
-    def start(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            runs.start_nightly(agency=Agency.objects.get(pk=agency_id), at=timezone.now())
-
-    in_each_agency(start)
+@agency_job(name="retention.start_nightly", every=300, in_scope=True)
+def start_nightly(agency_id: int, at: datetime) -> None:
+    """Start the agency's run once its night has come."""
+    runs.start_nightly(agency=Agency.objects.get(pk=agency_id), at=at)
 
 
-@shared_task(name="retention.work_runs", acks_late=True)
-def work_runs(**_: Any) -> None:
+@agency_job(name="retention.work_runs", every=30)
+def work_runs(agency_id: int, at: datetime) -> None:
     """
-    Go on with every run that is not over, for as long as a task may take, each agency its share of it; and issue the
-    certificates that runs which are over still owe, because somebody ended them or a worker did.
+    Go on with every run that is not over, and issue the certificates that runs which are over still owe, because
+    somebody ended them or a worker did.
     """
-    ids = tenancy.agency_ids()
-    share = _RUNS_FOR / max(len(ids), 1)
-
-    def go_on(agency_id: int) -> None:
-        until = timezone.now() + max(share, _LEAST)
-        with job_scope(agency_id=agency_id):
-            run_ids = selectors.running_ids()
-            over = certificates.owing(agency_id, since=timezone.now() - _OWING_FOR)
-        for run_id in over:
-            certificates.issue_due(agency_id=agency_id, run_id=run_id, clock=timezone.now)
-        for run_id in run_ids:
-            runs.work_run(agency_id=agency_id, run_id=run_id, until=until, clock=timezone.now)
-
-    in_each_agency(go_on)
+    until = at + share(_RUNS_FOR, least=_LEAST)
+    with job_scope(agency_id=agency_id):
+        run_ids = selectors.running_ids()
+        over = certificates.owing(agency_id, since=at - _OWING_FOR)
+    for run_id in over:
+        certificates.issue_due(agency_id=agency_id, run_id=run_id, clock=timezone.now)
+    for run_id in run_ids:
+        runs.work_run(agency_id=agency_id, run_id=run_id, until=until, clock=timezone.now)
 
 
-@shared_task(name="retention.erase_quarantined", acks_late=True)
-def erase_quarantined(**_: Any) -> None:
-    """Erase withheld recordings and transcripts whose quarantine is over, each agency its share of the time."""
-    share = _BUDGET / max(len(tenancy.agency_ids()), 1)
-
-    def go_on(agency_id: int) -> None:
-        until = timezone.now() + max(share, _LEAST)
-        runs.work_quarantine(agency_id=agency_id, until=until, clock=timezone.now)
-
-    in_each_agency(go_on)
+@agency_job(name="retention.erase_quarantined", every=120)
+def erase_quarantined(agency_id: int, at: datetime) -> None:
+    """Erase withheld recordings and transcripts whose quarantine is over."""
+    until = at + share(_BUDGET, least=_LEAST)
+    runs.work_quarantine(agency_id=agency_id, until=until, clock=timezone.now)
 
 
-@shared_task(name="retention.sweep_leftovers", acks_late=True)
-def sweep_leftovers(**_: Any) -> None:
-    """Have each client's leftovers removed, by a task of its own."""
-
-    def hand_out(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            client_ids = selectors.client_ids()
-        for client_id in client_ids:
-            sweep_client.delay(agency_id=agency_id, client_id=client_id)
-
-    in_each_agency(hand_out)
+@agency_job(name="retention.sweep_leftovers", every=6 * 3600, in_scope=True)
+def sweep_leftovers(agency_id: int, at: datetime) -> None:
+    """Start a task that removes each client's leftovers."""
+    for client_id in selectors.client_ids():
+        wake(sweep_client, agency_id=agency_id, client_id=client_id)
 
 
 @shared_task(name="retention.sweep_client", acks_late=True, soft_time_limit=590, time_limit=600)

@@ -1,16 +1,16 @@
 """Sends letters and questions to clients, a few at a time, and reminds of days that come near."""
 
+from datetime import datetime
 from email.utils import formataddr, parseaddr
-from typing import Any, Final
+from typing import Final
 
-from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.lib.mail import Fault, hand_over, with_html
-from callprivacy.tenancy.scope import in_each_agency
+from callprivacy.tenancy.jobs import agency_job
 from rights.letters import Filled
 from rights.services import approvals, letters, reminders
 
@@ -30,44 +30,29 @@ def _sent(sender: str, to: str, text: Filled, language: str = "en", answers_to: 
     return fault
 
 
-@shared_task(name="rights.send_letters", acks_late=True)
-def send_letters(**_: Any) -> None:
+@agency_job(name="rights.send_letters", every=30)
+def send_letters(agency_id: int, at: datetime) -> None:
     """Send the letters that are due, one after the other; what the server does not take comes back."""
-
-    def send(agency_id: int) -> None:
-        at = timezone.now()
-        letters.note_extensions(agency_id=agency_id, at=at)
-        for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
-            if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
-                return  # the server was slow, and the rest may be claimed by another run by now
-            fault = _sent(
-                mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language, mail.answers_to
-            )
-            if fault is None:
-                letters.letter_sent(agency_id=agency_id, letter_id=mail.letter_id, at=timezone.now())
-            else:
-                letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, fault=fault)
-
-    in_each_agency(send)
+    letters.note_extensions(agency_id=agency_id, at=at)
+    for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
+        if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        fault = _sent(mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language, mail.answers_to)
+        if fault is None:
+            letters.letter_sent(agency_id=agency_id, letter_id=mail.letter_id, at=timezone.now())
+        else:
+            letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, fault=fault)
 
 
-@shared_task(name="rights.ask_clients", acks_late=True)
-def ask_clients(**_: Any) -> None:
-    """Send clients what they are asked, and give back what nobody answered in time."""
-
-    def ask(agency_id: int) -> None:
-        at = timezone.now()
-        for mail in approvals.claim_mails(agency_id=agency_id, at=at, limit=_A_RUN):
-            if timezone.now() >= at + approvals.MAIL_AGAIN_AFTER:
-                return
-            if _sent(mail.sender, mail.to, mail.text) is None:
-                approvals.mail_sent(agency_id=agency_id, approval_id=mail.approval_id, at=timezone.now())
-        approvals.sweep(agency_id=agency_id, at=at)
-
-    in_each_agency(ask)
+@agency_job(name="rights.ask_clients", every=30)
+def ask_clients(agency_id: int, at: datetime) -> None:
+    """Send clients their questions, and give back what nobody answered in time."""
+    for mail in approvals.claim_mails(agency_id=agency_id, at=at, limit=_A_RUN):
+        if timezone.now() >= at + approvals.MAIL_AGAIN_AFTER:
+            return
+        if _sent(mail.sender, mail.to, mail.text) is None:
+            approvals.mail_sent(agency_id=agency_id, approval_id=mail.approval_id, at=timezone.now())
+    approvals.sweep(agency_id=agency_id, at=at)
 
 
-@shared_task(name="rights.remind_staff", acks_late=True)
-def remind(**_: Any) -> None:
-    """Remind of cases that come to their day, and close what waits for those that are answered."""
-    in_each_agency(lambda agency_id: reminders.remind(agency_id=agency_id, at=timezone.now()))
+remind = agency_job(name="rights.remind_staff", every=600)(reminders.remind)

@@ -1,83 +1,55 @@
-"""What the beat calls: searches, steps, the queue's lines, and what has come to its date."""
+"""What beat starts: searches, steps, open items, and what has come to its date."""
 
-from datetime import timedelta
-from time import monotonic
-from typing import Any
+from datetime import datetime
 
-from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job
+from callprivacy.tenancy.scope import job_scope
 from rights.services import erasing, packages, passing, queue, rests, searching, working
 
 log = logger(__name__)
 
-_FOR = timedelta(seconds=45)
 _QUEUE = Actor.job("rights.renew_queue")
 
 
-def _until() -> float:
-    return monotonic() + _FOR.total_seconds()
+@agency_job(name="rights.search_people", every=20, work_for=45)
+def search_people(agency_id: int, at: datetime) -> bool:
+    """Look for one person whose search is due."""
+    submission_id = searching.claim(agency_id=agency_id, at=at)
+    if submission_id is None:
+        return False
+    try:
+        searching.search(agency_id=agency_id, submission_id=submission_id, clock=timezone.now)
+    except searching.NotProvenError:
+        log.info("request.not_proven", submission=str(submission_id))
+    return True
 
 
-@shared_task(name="rights.search_people", acks_late=True)
-def search_people(**_: Any) -> None:
-    """Look for the people whose searches are due, for a while."""
-    until = _until()
-
-    def deed(agency_id: int) -> None:
-        while monotonic() < until:
-            found = searching.claim(agency_id=agency_id, at=timezone.now())
-            if found is None:
-                return
-            try:
-                searching.search(agency_id=agency_id, submission_id=found, clock=timezone.now)
-            except searching.NotProvenError:
-                log.info("request.not_proven", submission=str(found))
-
-    in_each_agency(deed)
+@agency_job(name="rights.work_steps", every=20, work_for=45)
+def work_steps(agency_id: int, at: datetime) -> bool:
+    """Carry out one step of a case that is due."""
+    return working.work_next(agency_id=agency_id, clock=timezone.now)
 
 
-@shared_task(name="rights.work_steps", acks_late=True)
-def work_steps(**_: Any) -> None:
-    """Carry out the steps of cases that are due, for a while."""
-    until = _until()
-
-    def deed(agency_id: int) -> None:
-        while monotonic() < until and working.work_next(agency_id=agency_id, clock=timezone.now):
-            pass
-
-    in_each_agency(deed)
+@agency_job(name="rights.renew_queue", every=60, in_scope=True)
+def renew_queue(agency_id: int, at: datetime) -> None:
+    """Bring the inbox's items of open requests up to date."""
+    queue.renew_all(agency_id=agency_id, by=_QUEUE, at=at)
 
 
-@shared_task(name="rights.renew_queue", acks_late=True)
-def renew_queue(**_: Any) -> None:
-    """Bring the inbox's lines for open requests up to date."""
-
-    def deed(agency_id: int) -> None:
-        with job_scope(agency_id=agency_id):
-            queue.renew_all(agency_id=agency_id, by=_QUEUE, at=timezone.now())
-
-    in_each_agency(deed)
-
-
-@shared_task(name="rights.sweep_requests", acks_late=True)
-def sweep_requests(**_: Any) -> None:
+@agency_job(name="rights.sweep_requests", every=300)
+def sweep_requests(agency_id: int, at: datetime) -> None:
     """
-    Erase packages after their seven days, and what nothing keeps any more of erasures; note recipients' receipts, and
-    let those be told who wait for the end of a hold.
+    Erase packages after their seven days, and what nothing keeps any more of erasures; record recipients' receipts, and
+    notify those who wait for the end of a hold.
     """
-    at = timezone.now()
-
-    def deed(agency_id: int) -> None:
-        packages.expire(agency_id=agency_id, at=at)
-        with job_scope(agency_id=agency_id):
-            passing.settle(agency_id=agency_id, at=at)
-        rests.release(agency_id=agency_id, clock=timezone.now)
-        erasing.erase_freed(agency_id=agency_id, clock=timezone.now)
-        with job_scope(agency_id=agency_id):
-            passing.release(agency_id=agency_id, at=timezone.now())
-
-    in_each_agency(deed)
+    packages.expire(agency_id=agency_id, at=at)
+    with job_scope(agency_id=agency_id):
+        passing.settle(agency_id=agency_id, at=at)
+    rests.release(agency_id=agency_id, clock=timezone.now)
+    erasing.erase_freed(agency_id=agency_id, clock=timezone.now)
+    with job_scope(agency_id=agency_id):
+        passing.release(agency_id=agency_id, at=timezone.now())

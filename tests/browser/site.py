@@ -47,21 +47,22 @@ call_command("collectstatic", interactive=False, verbosity=0)
 """
 
 _WAITED_FOR = (
-    "analytics-cells",
-    "audit-seals",
-    "calls-imports",
-    "calls-inbox",
-    "consent-decisions",
-    "consent-call-backs",
-    "consent-texts",
-    "consent-withdrawals",
-    "consent-fetches",
-    "retention-runs",
-    "rights-searches",
-    "rights-steps",
-    "rights-letters",
-    "rights-clients",
-    "work-mail",
+    "analytics.make_cells",
+    "audit.seal_events",
+    "calls.sweep_imports",
+    "calls.sweep_inbox",
+    "consent.decide_recordings",
+    "consent.ring_agents",
+    "consent.send_texts",
+    "consent.carry_out",
+    "consent.sweep_withdrawals",
+    "consent.fetch_recordings",
+    "retention.work_runs",
+    "rights.search_people",
+    "rights.work_steps",
+    "rights.send_letters",
+    "rights.ask_clients",
+    "work.send_mail",
 )
 """Jobs whose work a test waits for. All of them in a hurry took as long as a test that runs beside."""
 
@@ -71,12 +72,13 @@ _WAITED_FOR = (
 # for it: by itself it would begin minutes after the site did, and what is due would go while a test counts it.
 _HURRIED = f"""
 import sys
-from callprivacy.celery import app
-del app.conf.beat_schedule["retention-nightly"]
+import django
+django.setup()
+from callprivacy.celery import app, periods
+del periods()["retention.start_nightly"]
 for name in {_WAITED_FOR}:
-    entry = app.conf.beat_schedule[name]
-    entry["schedule"] = 24.0 if name == "consent-withdrawals" else 12.0
-    entry["options"] = entry["options"] | {{"expires": entry["schedule"]}}
+    assert name in periods()
+    periods()[name] = 24.0 if name == "consent.sweep_withdrawals" else 12.0
 app.start(sys.argv[1:])
 """
 

@@ -130,7 +130,7 @@ def test_the_sweep_looks_through_every_client(settings: Any, tmp_path: Path) -> 
     vault_services.day_key(client_id=holder, purpose="file", at=long_ago)
     sent: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tasks.destroy_day_keys, "delay", lambda **given: sent.append(given))
+        patched.setattr(tasks.destroy_day_keys, "apply_async", lambda *, kwargs, **_: sent.append(kwargs))
         tasks.sweep_day_keys()
     for given in sent:
         tasks.destroy_day_keys(**given, later="argument")

@@ -471,7 +471,7 @@ def test_the_sweep_finds_what_no_message_announced(settings: Any, tmp_path: Path
     export = _ask(cast)
     sent: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tasks.write_export, "delay", lambda **given: sent.append(given))
+        patched.setattr(tasks.write_export, "apply_async", lambda *, kwargs, **_: sent.append(kwargs))
         tasks.sweep_exports()
 
     assert sent == [{"agency_id": cast.acme.pk, "export_id": str(export.pk)}]

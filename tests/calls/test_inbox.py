@@ -746,13 +746,16 @@ def test_the_task_works_off_everything_and_does_nothing_more_when_run_twice(cast
     assert figures(to)[0] == inbox.BATCH + 5
 
 
-def test_the_sweep_wakes_the_agencies_with_something_due(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_wakes_the_agencies_with_something_due(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
     bring(connect(cast.dentist), event(), at=now())
     bring(connect(cast.florist), event(), at=now() + timedelta(hours=1))
     sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(tasks.process_inbox, "delay", lambda **arguments: sent.append(arguments))
+    monkeypatch.setattr(tasks.process_inbox, "apply_async", lambda *, kwargs, **_: sent.append(kwargs))
 
-    tasks.sweep_inbox()
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep_inbox()
 
     assert sent == [{"agency_id": cast.acme.pk}]
 

@@ -207,13 +207,17 @@ def test_a_batch_asks_once_for_all_its_values(cast: Cast) -> None:
     assert prepare("Google Ads", "Bing") == 0
 
 
-def test_the_sweep_fills_what_a_lost_message_left(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.values.fill_values, "delay", tasks.values.fill_values)
+def test_the_sweep_fills_what_a_lost_message_left(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    fill = tasks.values.fill_values
+    monkeypatch.setattr(fill, "apply_async", lambda *, kwargs, **_: fill(**kwargs))
     told(cast.dentist, fact(source=STATION))
     with job_scope(agency_id=cast.acme.pk):
         values.confirm(value=waiting(cast.dentist)[0], stored_as=STATION, by=make.JOB, at=NOON)
 
-    tasks.inbox.sweep_inbox()
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.inbox.sweep_inbox()
 
     assert sources(cast.dentist) == [STATION]
 

@@ -437,11 +437,14 @@ def test_the_sweep_of_uploads_leaves_a_result_that_a_row_names(cast: Cast, media
     assert rows_of(check)
 
 
-def test_the_tasks_take_ids_and_find_what_is_due(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tasks_take_ids_and_find_what_is_due(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
     sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(tasks.check_list, "delay", lambda **ids: sent.append(ids))
+    monkeypatch.setattr(tasks.check_list, "apply_async", lambda *, kwargs, **_: sent.append(kwargs))
     check = bring(cast)
-    tasks.sweep_lists.run()
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep_lists.run()
     assert sent == [{"agency_id": cast.acme.pk, "check_id": str(check.pk)}]
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(created_at=make.now())

@@ -12,7 +12,7 @@ from callprivacy.calls.selectors.connections import PressRule
 from callprivacy.calls.services import connections as ways
 from callprivacy.calls.services import intake, people
 from callprivacy.calls.services.intake import Taken, Way
-from callprivacy.celery import app
+from callprivacy.tenancy import jobs
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -185,7 +185,7 @@ def test_batches_go_on_where_the_last_one_ended(cast: Cast) -> None:
 
 
 def test_the_beat_reads_them(cast: Cast) -> None:
-    assert "consent.read_presses" in {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert "consent.read_presses" in jobs.PERIODS
     bring(connect(cast.dentist, NEVER), cast.dentist, ("menu", "9"))
     tasks.read_presses.run()
     assert len(events(cast.dentist)) == 2

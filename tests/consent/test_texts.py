@@ -605,16 +605,21 @@ def test_reading_a_message_is_written_down(cast: Cast, texter: Texter) -> None:
         assert Event.objects.filter(action="reply.read").count() == 1
 
 
+def sweep() -> None:
+    for job in (tasks.send_texts, tasks.settle_texts, tasks.purge_texts, tasks.renew_texts):
+        job()
+
+
 def test_what_nobody_decides_in_ten_days_counts_as_a_withdrawal(
     cast: Cast, texter: Texter, clock: time_machine.Traveller
 ) -> None:
     texter.send("we have got to STOP this bill")
     Texter(texter.connection, "+14155550102").post(texter.said("YES", From="+14155550102"))
     clock.shift(timedelta(days=10) - timedelta(seconds=1))
-    tasks.sweep_texts()
+    sweep()
     assert events(cast.dentist) == []
     clock.shift(1)
-    tasks.sweep_texts()
+    sweep()
     assert suppressed(cast.dentist) == EVERYTHING
     assert suppressed(cast.dentist, "+14155550102") == set()
     assert {reply.state for reply in replies(cast.dentist)} == {ReplyState.DECIDED}
@@ -634,13 +639,13 @@ def test_what_waits_at_a_client_that_has_left_keeps_nobody_elses_ten_days(
         plumber.save(force_insert=True)
         Client.objects.filter(pk=cast.plumber.pk).update(archived_at=AT)
     clock.shift(timedelta(days=10))
-    tasks.sweep_texts()
+    sweep()
     assert suppressed(cast.dentist) == EVERYTHING
     assert events(cast.plumber) == []
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind=kinds.REPLIES).exists()
     clock.shift(timedelta(days=20))
-    tasks.sweep_texts()
+    sweep()
     assert replies(cast.plumber) == []
 
 
@@ -667,7 +672,7 @@ def test_one_that_fails_keeps_neither_anothers_ten_days_nor_the_steps_after_it(
     clock.shift(timedelta(days=10))
     figures.begin_task()
     with structlog.testing.capture_logs() as logs:
-        tasks.sweep_texts()
+        sweep()
     assert figures.has_fault()
     assert [line["error"] for line in logs if line["event"] == "replies.failed"] == ["ValueError"]
     assert CALLER not in str(logs)
@@ -686,7 +691,7 @@ def test_each_step_of_the_sweep_is_done_whatever_becomes_of_the_others(
     clock.shift(timedelta(days=30))
     monkeypatch.setattr(texts, "settle_undecided", mock.Mock(side_effect=ValueError))
     figures.begin_task()
-    tasks.sweep_texts()
+    sweep()
     assert figures.has_fault()
     assert replies(cast.dentist) == []
 
@@ -697,7 +702,7 @@ def test_messages_leave_after_a_month_and_the_ledger_stays(
     texter.send("STOP")
     texter.send("we have got to STOP this bill")
     clock.shift(timedelta(days=30))
-    tasks.sweep_texts()
+    sweep()
     assert replies(cast.dentist) == []
     assert events(cast.dentist) != []
 
@@ -716,7 +721,7 @@ def test_who_waits_is_not_swept_away_and_may_be_once_the_message_is_gone(
     decide_as(cast, replies(cast.dentist)[0], withdrawn=set())
     assert is_kept()
     clock.shift(timedelta(days=30))
-    tasks.sweep_texts()
+    sweep()
     assert not is_kept()
 
 
@@ -734,7 +739,7 @@ def test_a_message_of_somebody_who_was_erased_can_still_be_settled(
         row = Reply.objects.select_related("client").get()
         assert texts.read_reply(reply=row, by=BY, at=AT) is None
     clock.shift(timedelta(days=10))
-    tasks.sweep_texts()
+    sweep()
     assert events(cast.dentist) == []
     assert {reply.state for reply in replies(cast.dentist)} == {ReplyState.DECIDED}
 
@@ -1049,7 +1054,7 @@ def test_an_unanswered_invitation_ends_after_a_month(
 ) -> None:
     invited(cast, vendor, connection=texter.connection)
     clock.shift(timedelta(days=30))
-    tasks.sweep_texts()
+    sweep()
     assert invitation(cast).state == InvitationState.PURGED
 
 

@@ -662,24 +662,32 @@ def test_a_recording_that_twilio_does_not_have_any_more_is_deleted(
     assert orders(cast)[VendorStep.DELETE_RECORDING].receipt == f"{RECORDING} not found"
 
 
+def sweep() -> None:
+    tasks.stop_recordings()
+    tasks.purge_menu_calls()
+
+
 def test_the_sweep_sends_the_task_only_where_something_is_due_and_lets_old_sessions_leave(
-    cast: Cast, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, phone: Phone, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(tasks.stop_recordings, "delay", lambda *, agency_id: sent.append(agency_id))
+    monkeypatch.setattr(
+        tasks.stop_recordings, "apply_async", lambda *, kwargs, **_: sent.append(kwargs["agency_id"])
+    )
     phone.ring()
     phone.press("1")
-    tasks.sweep_menu_calls()
+    sweep()
     assert sent == []
     withdraw(cast)
-    tasks.sweep_menu_calls()
+    with django_capture_on_commit_callbacks(execute=True):
+        sweep()
     assert sent == [cast.acme.pk]
     with time_machine.travel(NOON + timedelta(days=31), tick=False):
-        tasks.sweep_menu_calls()
+        sweep()
         with job_scope(agency_id=cast.acme.pk):
             assert MenuSession.objects.count() == 1, "its recording is not deleted yet"
             VendorTask.objects.update(state=WaitingState.DONE)
-        tasks.sweep_menu_calls()
+        sweep()
     with job_scope(agency_id=cast.acme.pk):
         assert MenuSession.objects.count() == 0
         assert ConsentEvent.objects.filter(kind=EventKind.GIVEN).exists()

@@ -29,7 +29,6 @@ from consent.enums import Purpose, WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint
 from consent.services import checks, webhooks, withdrawals
 from consent.services.checks import Asked
-from consent.tasks import withdrawals as tasks
 from tests.cast import Cast
 from tests.consent.test_withdrawals import ONE, withdraw
 from tests.make import NOON
@@ -379,10 +378,6 @@ def test_a_receiver_that_drips_its_answer_is_left_after_a_while(
         assert time.monotonic() - begun < 5
     assert status == 0
     assert words == "It answers too slowly."
-
-
-def test_one_wait_for_an_answer_ends_before_the_time_of_the_job_does() -> None:
-    assert tasks._WORK_FOR + webhooks._WHOLE < settings.CELERY_TASK_SOFT_TIME_LIMIT
 
 
 def test_what_was_never_settled_in_three_days_is_a_dead_letter(cast: Cast) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -236,7 +237,7 @@ def test_a_row_of_the_agencys_own_whose_file_is_gone_names_none_and_somebody_is_
 
 
 def test_what_stops_the_sweep_of_the_agencys_own_files_keeps_no_clients_turn(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     handed_out: list[int] = []
 
@@ -245,9 +246,10 @@ def test_what_stops_the_sweep_of_the_agencys_own_files_keeps_no_clients_turn(
 
     monkeypatch.setattr(files_sweep, "sweep_own", stops)
     monkeypatch.setattr(
-        tasks.sweep_client_files, "delay", lambda *, client_id, **_: handed_out.append(client_id)
+        tasks.sweep_client_files, "apply_async", lambda *, kwargs, **_: handed_out.append(kwargs["client_id"])
     )
-    tasks.sweep_files.run()
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep_files.run()
     assert set(handed_out) >= {cast.dentist.pk, cast.plumber.pk}
 
 

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections
 
-from callprivacy import celery
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.models import Call, Caller, Recording, Reveal
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import jobs
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
@@ -139,8 +139,7 @@ def test_a_part_works_in_the_scope_of_its_client_alone(cast: Cast, monkeypatch: 
 
 
 def test_one_process_works_at_runs_until_the_beat_sends_the_next() -> None:
-    _, seconds = celery._EVERY["retention-runs"]
-    assert timedelta(seconds=seconds) > tasks._RUNS_FOR
+    assert timedelta(seconds=jobs.PERIODS["retention.work_runs"]) > tasks._RUNS_FOR
 
 
 def test_a_callers_key_dies_with_the_last_call(cast: Cast) -> None:

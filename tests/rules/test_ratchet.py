@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from django.apps import apps
 
-from callprivacy.celery import app as celery
+from callprivacy import celery
 from tests.rules import glossary, source
 
 _FIGURES: Final = tomllib.loads(Path(__file__).with_name("ratchet.toml").read_text(encoding="utf-8"))
@@ -41,7 +41,7 @@ def _counted() -> dict[str, int]:
             model.__module__.partition(".")[0] in source.CODE
             for model in apps.get_models(include_auto_created=True)
         ),
-        "beat_entries": len(celery.conf.beat_schedule),
+        "beat_entries": len(celery.entries()),
         "long_files": sum(text.count("\n") > _LONG for text in texts.values()),
         "largest_folder": max(Counter(file.parent for file in texts).values()),
         "repeated_class_names": sum(number > 1 for number in classes.values()),

@@ -17,6 +17,7 @@ from django.db import connections
 
 from callprivacy.celery import app
 from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy import jobs
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
 from tests.rules import source
@@ -32,6 +33,7 @@ _NAME = re.compile(
 )
 _by_task = pytest.mark.parametrize("name", sorted(TASKS))
 _LATER = {"eta", "countdown"}
+_WAKES = {"wake", "waker"}
 _SENDS = {"delay", "delay_on_commit", "apply_async", "apply_async_on_commit"}
 # What an argument of a task may be called: an id or the number of a row, never a value of a person.
 _ARGUMENT = re.compile(r"^[a-z_]*_ids?$")
@@ -53,10 +55,9 @@ def test_there_are_tasks() -> None:
 @_by_task
 def test_a_task_has_a_fixed_name(name: str) -> None:
     assert _NAME.match(name), name
-    source = Path(inspect.getfile(inspect.unwrap(TASKS[name].run))).read_text(encoding="utf-8")
-    assert f'name="{name}"' in source, "written out, so that moving the function does not rename the task"
-    module = TASKS[name].__module__
-    assert name.partition(".")[0] in module.split("."), "named after its own app"
+    files = [file for file in source.files() if f'name="{name}"' in file.read_text(encoding="utf-8")]
+    assert len(files) == 1, "written out, so that moving the function does not rename the task"
+    assert name.partition(".")[0] in files[0].parts, "named after its own app"
 
 
 @_by_task
@@ -90,29 +91,26 @@ def _files_with(*words: str) -> Iterator[Path]:
 def _sent_somewhere() -> set[str]:
     """Names of task functions that our code sends."""
     sent: set[str] = set()
-    for file in _files_with(*_SENDS):
+    for file in _files_with(*_SENDS, *_WAKES):
         for node in source.nodes(file):
-            if (
-                isinstance(node, ast.Attribute)
-                and node.attr in _SENDS
-                and isinstance(node.value, ast.Name | ast.Attribute)
-            ):
-                sent.add(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
+            task = None
+            if isinstance(node, ast.Attribute) and node.attr in _SENDS:
+                task = node.value
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _WAKES:
+                task = node.args[0]
+            if isinstance(task, ast.Name | ast.Attribute):
+                sent.add(task.id if isinstance(task, ast.Name) else task.attr)
     return sent
 
 
 @_by_task
 def test_a_task_is_in_the_beats_table_or_sent(name: str) -> None:
-    by_beat = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert name in by_beat or TASKS[name].run.__name__ in _sent_somewhere()
+    assert name in jobs.PERIODS or TASKS[name].run.__name__ in _sent_somewhere()
 
 
-def test_the_beat_sends_only_what_there_is_and_without_arguments() -> None:
-    for entry in app.conf.beat_schedule.values():
-        task = TASKS[entry["task"]]
-        assert not entry.get("args")
-        assert not entry.get("kwargs")
-        assert not [p for p in _ids_of(task) if p.default is inspect.Parameter.empty], entry["task"]
+def test_beat_sends_only_what_there_is_and_without_arguments() -> None:
+    for name in jobs.PERIODS:
+        assert not [p for p in _ids_of(TASKS[name]) if p.default is inspect.Parameter.empty], name
 
 
 def test_no_task_is_sent_for_later() -> None:

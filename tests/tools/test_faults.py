@@ -179,7 +179,7 @@ def test_nothing_is_ready_before_it_runs(tmp_path: Path) -> None:
 
 
 def test_what_a_night_waits_for_is_in_the_schedule_and_comes_sooner_than_there() -> None:
-    from callprivacy.celery import app
+    from callprivacy.celery import periods
 
-    every = {name: entry["schedule"] for name, entry in app.conf.beat_schedule.items()}
+    every = periods()
     assert [name for name, seconds in product.SOONER.items() if not seconds < every[name]] == []

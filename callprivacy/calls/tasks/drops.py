@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from callprivacy.calls.services import drops
 from callprivacy.lib.logs import logger
+from callprivacy.tenancy.jobs import job
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from callprivacy.work import services as work
 
@@ -30,7 +31,7 @@ def look_at_drop(*, agency_id: int, connection_id: str, **_: Any) -> None:
     drops.look(agency_id=agency_id, connection_id=UUID(connection_id), clock=timezone.now)
 
 
-@shared_task(name="calls.take_drops", acks_late=True, soft_time_limit=_ENOUGH, time_limit=_LONGEST)
+@job(name="calls.take_drops", every=60, soft_time_limit=_ENOUGH, time_limit=_LONGEST)
 def take_drops(**_: Any) -> None:
     """Read what lies in each agency's folders, for half a minute; what is not done is gone on with by the next beat."""
     if not drops.is_set_up() or not _begin():

@@ -6,6 +6,7 @@ row in the inbox is what counts.
 """
 
 import time
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.services import inbox, values
 from callprivacy.calls.tasks.values import fill_values
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy.scope import in_each_agency, job_scope
+from callprivacy.tenancy.jobs import agency_job, wake
+from callprivacy.tenancy.scope import job_scope
 
 log = logger(__name__)
 
@@ -100,19 +102,14 @@ def process_inbox(*, agency_id: int, **_: Any) -> None:
             time.sleep(_REST_FOR)
 
 
-@shared_task(name="calls.sweep_inbox", acks_late=True)
-def sweep_inbox(**_: Any) -> None:
-    """Wake the worker for every agency with something due, purge what was rejected a week ago, and fill calls."""
-    at = timezone.now()
-
-    def sweep(agency_id: int) -> None:
-        inbox.purge(agency_id=agency_id, at=at)
-        with job_scope(agency_id=agency_id):
-            waits = selectors.has_due(agency_id, at=at)
-            to_fill = values.clients_to_fill(agency_id)
-        if waits:
-            process_inbox.delay(agency_id=agency_id)
-        for client_id in to_fill:
-            fill_values.delay(agency_id=agency_id, client_id=client_id)
-
-    in_each_agency(sweep)
+@agency_job(name="calls.sweep_inbox", every=60)
+def sweep_inbox(agency_id: int, at: datetime) -> None:
+    """Start the worker where something is due, purge what was rejected a week ago, and fill calls."""
+    inbox.purge(agency_id=agency_id, at=at)
+    with job_scope(agency_id=agency_id):
+        waits = selectors.has_due(agency_id, at=at)
+        to_fill = values.clients_to_fill(agency_id)
+    if waits:
+        wake(process_inbox, agency_id=agency_id)
+    for client_id in to_fill:
+        wake(fill_values, agency_id=agency_id, client_id=client_id)
