@@ -158,7 +158,7 @@ def register_withdrawals() -> None:
     register(
         Kind(
             VENDOR_TASKS,
-            title="Withdrawals to send to vendors",
+            title="Steps to send to vendors",
             step="Open withdrawals",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,

@@ -199,7 +199,7 @@ class EventKind(models.TextChoices):
     REMINDED = "reminded", "Reminder of the date"
     FAILED = "failed", "A step failed"
     TAKEN_BACK = "taken_back", "Taken back"
-    ANSWERED = "answered", "Answered"
+    ANSWERED = "answered", "Closed"
 
 
 class StepKind(models.TextChoices):

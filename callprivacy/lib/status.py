@@ -18,7 +18,7 @@ class Progress:
     """
     Counts of one kind of thing, each with its latest time and by whom.
 
-    :ivar sent: those that have gone out, the acknowledged ones among them. :ivar failed: those that did not arrive.
+    :ivar sent: those that have gone out. :ivar failed: those that did not arrive.
     :ivar cancelled: those that nobody carries out any more. :ivar held: kept by a legal hold.
     :ivar late: not acknowledged, and past their date. :ivar gone: made once, and deleted since.
     :ivar waits: more follow once no legal hold keeps anything of the person.
@@ -163,7 +163,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
     },
     (Thing.DELETIONS, Reader.CALLER, ENGLISH): {
         _NONE: "No deletion was requested there.",
-        _PLANNED: "They are still there. Their deletion is planned: 0 of {planned} requests sent",
+        _PLANNED: "Their deletion is planned: 0 of {planned} requests sent",
         _SENT: "Their deletion was requested: {sent} of {planned} requests sent",
         _ACKNOWLEDGED: ", {acknowledged} confirmed",
         _DONE: "Their deletion there is confirmed: {planned} of {planned}",
@@ -172,7 +172,7 @@ TEXTS: Final[dict[tuple[Thing, Reader, str], dict[str, str]]] = {
     },
     (Thing.DELETIONS, Reader.CALLER, SPANISH): {
         _NONE: "No se ha pedido allí ninguna eliminación.",
-        _PLANNED: "Siguen allí: su eliminación está prevista, 0 de {planned} solicitudes enviadas",
+        _PLANNED: "Su eliminación está prevista: 0 de {planned} solicitudes enviadas",
         _SENT: "Se pidió su eliminación: {sent} de {planned} solicitudes enviadas",
         _ACKNOWLEDGED: ", {acknowledged} confirmadas",
         _DONE: "Su eliminación allí está confirmada: {planned} de {planned}",
@@ -268,10 +268,9 @@ def words_for(
         text = "" if ends else texts[_NONE]
     elif found.acknowledged >= found.planned:
         text = texts[_DONE]
-    elif found.sent:
-        text = texts[_SENT] + (texts.get(_ACKNOWLEDGED, "") if found.acknowledged else "")
     else:
-        text = texts[_PLANNED]
+        text = texts[_SENT if found.sent else _PLANNED]
+        text += texts.get(_ACKNOWLEDGED, "") if found.acknowledged else ""
     text += "".join(one for one in ends if one.startswith(";"))
     text = text if text[0] != ";" else text[2:].capitalize()
     return text.format(**{name: getattr(found, name) for name in (_PLANNED, _SENT, _ACKNOWLEDGED, *_ENDS)})

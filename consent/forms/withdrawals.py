@@ -19,7 +19,7 @@ _CHOICES = [
     ),
     (
         OnWithdrawal.DELETE.value,
-        "Delete after each call: the tracker still records, and CallPrivacy requests each recording's deletion.",
+        "Delete after each call: the tracker still records, and each recording gets a deletion step for the vendor.",
     ),
 ]
 

@@ -271,10 +271,10 @@ _COUNTED: Final = ("step", "state", "sent_at", "done_at")
 
 
 def progress_of(row: Withdrawal, tasks: Iterable[VendorTask]) -> Progress:
-    """How far a withdrawal is at vendors. A choice that an officer has made is ours, and confirms nothing there."""
-    steps = [task for task in tasks if task.step != VendorStep.CHOOSE or task.is_open]
+    """How far a withdrawal is at vendors. A choice is the officer's, and sends and confirms nothing there."""
+    steps = [task for task in tasks if task.step != VendorStep.CHOOSE]
     done = [task for task in steps if task.state == WaitingState.DONE]
-    sent = [task for task in steps if task.state == WaitingState.SENT] + done
+    sent = [task for task in steps if task.sent_at and task.state in {WaitingState.SENT, WaitingState.DONE}]
     return Progress(
         planned=len(steps),
         planned_at=row.planned_at,

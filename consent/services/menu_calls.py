@@ -652,6 +652,7 @@ def settle(*, agency_id: int, order: Order, outcome: Outcome, chance: float, at:
         if outcome.receipt:
             done = task.update(
                 state=WaitingState.DONE,
+                sent_at=at,
                 done_at=at,
                 due_at=None,
                 receipt=outcome.receipt[:300],

@@ -4,8 +4,9 @@ Letters to vendors without an interface for it: what to do, for which number of 
 A letter never holds the caller's number: whoever sends it is shown the number beside it, and that is written down.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from callprivacy.calls.models import Recording
 from callprivacy.calls.providers import by_hand
@@ -40,6 +41,8 @@ _WORDS: Final = {
     ),
     VendorStep.STOP_RECORDING: "Please stop the recording in progress of the call below.",
 }
+_MOMENT: Final = timedelta(microseconds=1)
+"""A date of the law ends with the first instant of the next day."""
 _END: Final = (
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The deadline is "
     "{outer:%B %-d, %Y} ({law}).\n\n{agency}, for {client}"
@@ -88,7 +91,7 @@ def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
     )
     end = _END.format(
         target=task.target_at,
-        outer=task.outer_at,
+        outer=(task.outer_at - _MOMENT).astimezone(ZoneInfo(client.time_zone)),
         law=task.law or "our own target: consent is required at all times",
         agency=client.agency.name,
         client=client.legal_name or client.name,

@@ -189,7 +189,7 @@ def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse
         messages.success(request, "Choice saved. The next step is below.")
         return redirect("consent:vendor_task", client.slug, follow[0].pk)
     messages.success(
-        request, "Choice saved. CallPrivacy requests deletion of this caller's later recordings."
+        request, "Choice saved. Each later recording of this caller gets a deletion step for the vendor."
     )
     return _back(client, step.task)
 

@@ -170,7 +170,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.WRITTEN: "We wrote to you",
         EventKind.APPEALED: "You said that you are not content",
         EventKind.TAKEN_BACK: "You took it back",
-        EventKind.ANSWERED: "It was answered",
+        EventKind.ANSWERED: "We closed your request",
     },
     Language.SPANISH: {
         EventKind.OPENED: "Llegó",
@@ -196,7 +196,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.WRITTEN: "Le escribimos",
         EventKind.APPEALED: "Usted dijo que no está conforme",
         EventKind.TAKEN_BACK: "Usted lo retiró",
-        EventKind.ANSWERED: "Se respondió",
+        EventKind.ANSWERED: "Cerramos su solicitud",
     },
 }
 

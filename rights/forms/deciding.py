@@ -229,10 +229,10 @@ class JudgeForm(forms.Form):
         help_text="In a sentence, without numbers. It is stored encrypted.",
     )
     arrived_on = DayField(
-        label="When it came in",
+        label="Date received",
         required=False,
-        help_text="The day on which what you saw was here, on the page, by mail or at the desk: in the United Kingdom"
-        " the clock starts then.",
+        help_text="The day the proof arrived. Required to verify the identity. In the United Kingdom the clock starts"
+        " on this day.",
     )
     call = forms.ChoiceField(
         label="Which call it is",
@@ -274,9 +274,9 @@ class JudgeForm(forms.Form):
         said: dict[str, Any] = super().clean() or self.cleaned_data
         on = said.get("arrived_on") or self.handed_in_on
         if on is not None and on > self.today:
-            self.add_error("arrived_on", "It cannot have come in after today.")
+            self.add_error("arrived_on", "Enter a day that is not after today.")
         elif said.get("holds") == "yes" and on is None and "arrived_on" not in self.errors:
-            self.add_error("arrived_on", "Say on which day what you saw came in.")
+            self.add_error("arrived_on", "Enter the day the proof arrived.")
         if said.get("holds") == "yes" and "call" in self.fields and not said.get("call"):
             self.add_error("call", "Pick the call, or say that it is not shown.")
         return said

@@ -227,7 +227,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         " nothing in it says whose it was.",
         "request": "It is the record of your request, and is erased at its own date.",
         "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
-        "tracker": "They are still there: their deletion has not been ordered.",
+        "tracker": "We have no record that each of them was deleted there.",
     },
     Language.SPANISH: {
         "": "Se conserva hasta su propia fecha.",
@@ -241,7 +241,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         " y nada en ella dice de quién era.",
         "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
         "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",
-        "tracker": "Siguen allí: no se ha ordenado su eliminación.",
+        "tracker": "No nos consta que cada una se haya eliminado allí.",
     },
 }
 """Why something of a person stays after an erasure, by `Finding.kept_why`; "" for whatever else."""

@@ -365,17 +365,18 @@ def found_of(case: Case) -> list[FoundLine]:
             and (there := held.get((row.client_id, row.caller_id), 0))
         ):
             row.kept, row.kept_why = there, "hold"
+        deleted = progress.deletions([row]) if row.copies == Copies.VENDOR else None
         before = lines.get((row.client.name, row.copies))
         lines[row.client.name, row.copies] = FoundLine(
             client=row.client.name,
             copies=Copies(row.copies),
             count=row.count + (before.count if before else 0),
-            erased=row.erased + (before.erased if before else 0),
+            erased=(deleted.acknowledged if deleted else row.erased) + (before.erased if before else 0),
             kept=row.kept + (before.kept if before else 0),
             kept_why=row.kept_why or (before.kept_why if before else ""),
             oldest_at=_edge(min, row.oldest_at, before.oldest_at if before else None),
             newest_at=_edge(max, row.newest_at, before.newest_at if before else None),
-            note=_note_of(row) or (before.note if before else ""),
+            note=_note_of(row, deleted) or (before.note if before else ""),
         )
     order = {copies: place for place, copies in enumerate(Copies)}
     return sorted(lines.values(), key=lambda line: (line.client, order[line.copies]))
@@ -403,11 +404,11 @@ def _held_at_trackers(rows: QuerySet[Finding]) -> dict[tuple[int, UUID | None], 
     return {pair: n for pair, n in found.items() if pair in kept}
 
 
-def _note_of(row: Finding) -> str:
+def _note_of(row: Finding, deleted: Progress | None) -> str:
     """What the counts of a line do not say: of files that were given to others, and of what a tracker is asked for."""
     said, detail = [], row.detail
-    if row.copies == Copies.VENDOR and row.erased:
-        said.append("Erased are recordings there: the steps at vendors say how far each is.")
+    if deleted and deleted.planned:
+        said.append(f"{words_for(deleted, Reader.OFFICER, thing=Thing.DELETIONS)}.")
     if detail.get("recipients"):
         said.append(f"With {', '.join(detail['recipients'])}.")
     if count := detail.get("anonymised"):

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.models import Max, Min, QuerySet
+
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib import calendars
 from callprivacy.lib.status import Answer, Progress
@@ -39,8 +41,8 @@ def notifications(case: Case, *, waits: bool | None = None) -> Progress:
     :param waits: whether some are notified once no hold keeps anything, where that was read already.
     """
     rows = needed(RecipientNotice.objects.filter(case=case).select_related("sent_by"))
-    sent = [row for row in rows if row.state in {NoticeState.SENT, NoticeState.CONFIRMED}]
-    done = [row for row in sent if row.state == NoticeState.CONFIRMED]
+    sent = [row for row in rows if row.sent_at and row.state in {NoticeState.SENT, NoticeState.CONFIRMED}]
+    done = [row for row in rows if row.state == NoticeState.CONFIRMED]
     last_sent, last_done = _last(sent, "sent_at"), _last(done, "confirmed_at")
     return Progress(
         planned=len(rows),
@@ -73,7 +75,7 @@ def deletions(rows: Collection[Finding]) -> Progress:
     ).select_related("sent_by", "connection")
     steps = list(tasks) if ids else []
     done = [task for task in steps if task.state == WaitingState.DONE]
-    sent = [task for task in steps if task.state == WaitingState.SENT] + done
+    sent = [task for task in steps if task.sent_at and task.state in {WaitingState.SENT, WaitingState.DONE}]
     last_sent, last_done = _last(sent, "sent_at"), _last(done, "done_at")
     return Progress(
         planned=len(ids),
@@ -106,8 +108,7 @@ def answer(case: Case) -> Answer:
     if case.decided_at is None:
         return Answer()
     zone = (case.client or case.agency).time_zone
-    rows = Letter.objects.filter(case=case, template__in=ANSWERS, made_at__gte=case.decided_at)
-    letters = list(rows.defer("body", "subject", "to").order_by("made_at", "pk"))
+    letters = list(_answers(case).defer("body", "subject", "to").order_by("made_at", "pk"))
     sent = _last([row for row in letters if row.state == LetterState.SENT], "sent_at")
     fetched = Download.objects.filter(package__case=case).order_by("-at").first()
     return Answer(
@@ -119,6 +120,18 @@ def answer(case: Case) -> Answer:
         sent_on=calendars.day_in(zone, sent.sent_at) if sent and sent.sent_at else None,
         fetched_on=calendars.day_in(zone, fetched.at) if fetched else None,
     )
+
+
+def answered_at(case: Case) -> datetime | None:
+    """When the newest answer to a decided case was sent, or else its package downloaded first."""
+    return (
+        _answers(case).filter(state=LetterState.SENT).aggregate(at=Max("sent_at"))["at"]
+        or Download.objects.filter(package__case=case).aggregate(at=Min("at"))["at"]
+    )
+
+
+def _answers(case: Case) -> QuerySet[Letter]:
+    return Letter.objects.filter(case=case, template__in=ANSWERS, made_at__gte=case.decided_at)
 
 
 def letter(row: Letter) -> Progress:

@@ -38,7 +38,7 @@ from rights.enums import (
 from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
 from rights.models import Approval, Case, Finding, Identity, Proof, Step
-from rights.selectors import guardians, openers, reach
+from rights.selectors import guardians, openers, progress, reach
 from rights.services import approvals, cases, queue, reaching, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
@@ -390,7 +390,8 @@ def close(*, case: Case, by: Actor, at: datetime) -> bool:
     if unfinished(found):
         raise UnfinishedError("Not everything that was decided is done yet.")
     rows = Case.objects.filter(pk=case.pk, closed_at=None)
-    if not rows.update(state=CaseState.DONE, answered_at=at, closed_at=at):
+    answered_at = progress.answered_at(found) or at
+    if not rows.update(state=CaseState.DONE, answered_at=answered_at, closed_at=at):
         return False
     approvals.withdraw_open(case=found, by=by, at=at)
     timeline.add_event("case.answered", case=found, kind=EventKind.ANSWERED, by=by, at=at, shown=True)

@@ -53,7 +53,7 @@ class _Question:
 
 def _question(request: StaffRequest, case: Case, how: str) -> _Question:
     kind = {"approve": ApprovalKind.APPROVE, "hand-over": ApprovalKind.TAKE_OVER}.get(how)
-    if kind is None:
+    if kind is None or case.closed_at is not None:
         raise Http404
     return _Question(case, kind, dict(approvals.known_addresses(case, at=request.at)))
 

@@ -55,7 +55,7 @@ def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
         text = alice.get(address).text
         assert "Waiting for your choice" in text
-        assert "At vendors: 0 of 2 steps sent" in text
+        assert "At vendors: 0 of 1 steps sent" in text
         assert ONE not in text
 
 
@@ -166,7 +166,7 @@ def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
         VendorTask.objects.filter(pk=letter.pk).update(target_at=NOON, outer_at=NOON)
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
         assert "Withdrawals at the statutory deadline: 1 overdue" in alice.get(address).text
-    assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "law"}).text
+    assert "At vendors: 0 of 1 steps sent" in alice.get(url("withdrawals"), {"state": "law"}).text
     assert "No withdrawals" in alice.get(url("withdrawals"), {"state": "failed"}).text
 
 
@@ -180,7 +180,7 @@ def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
             last_error="Twilio rejected the request: answered 401.",
         )  # fmt: skip
     assert "Twilio has not stopped or deleted 1 recording" in alice.get(url("withdrawals")).text
-    assert "At vendors: 0 of 2 steps sent" in alice.get(url("withdrawals"), {"state": "failed"}).text
+    assert "At vendors: 0 of 1 steps sent" in alice.get(url("withdrawals"), {"state": "failed"}).text
     page = alice.get(url("vendor_task", letter.pk)).text
     for words in (
         "Twilio rejected the request: answered 401.",

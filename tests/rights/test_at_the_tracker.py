@@ -101,9 +101,7 @@ def test_letter_counts_a_recording_as_deleted_once_the_tracker_has_confirmed_it(
     submission = erased(cast, office)
     done, stays = told(submission)
     assert "tracker" not in done
-    assert (
-        "Recordings at the call tracker (Twilio): 1. They are still there. Their deletion is planned" in stays
-    )
+    assert "Recordings at the call tracker (Twilio): 1. Their deletion is planned" in stays
 
     (task,) = steps(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
@@ -140,7 +138,10 @@ def test_without_an_instruction_it_is_listed_and_the_letter_says_that_it_is_ther
     assert (at_tracker.erased, at_tracker.stays) == (0, {erasing.TRACKER: 1})
     done, stays = told(submission)
     assert "tracker" not in done
-    assert "Recordings at the call tracker (CallRail): 1. They are still there" in stays
+    assert (
+        "Recordings at the call tracker (CallRail): 1. We have no record that each of them was deleted there"
+        in stays
+    )
 
     # When the record's own day comes, it is neither listed nor counted a second time.
     swept(cast, at=make.NOON + timedelta(days=1830))

@@ -494,9 +494,11 @@ def test_a_request_is_taken_back_by_its_person(cast: Cast, browser: Browser) -> 
 
 def test_what_is_decided_is_not_taken_back_by_whoever_has_the_link(cast: Cast, browser: Browser) -> None:
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    form = hidden(browser.get(where).content)
     with job_scope(agency_id=cast.acme.pk):
         Case.objects.update(decided_at=NOON, state=CaseState.DECIDED)
-    assert do(browser, where, "take_back", case=case_of(where).pk).status_code == 303
+    body = {"form": form, "deed": "take_back", "case": case_of(where).pk}
+    assert browser.post(where, body).status_code == 303
     assert case_of(where).state == CaseState.DECIDED
 
 

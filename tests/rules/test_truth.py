@@ -235,7 +235,7 @@ CLAIMS = (
     Claim("the caller's timeline", "hidden: nobody is proven", lambda g: caller_page(unproven(g)),
           ("It counts",), ("0 of", "of 1 sent", "Adsy")),
     Claim("the erasure's letter", "planned at the tracker", lambda g: letter(at_tracker(g), Language.SPANISH),
-          ("Grabaciones en el proveedor de llamadas (Twilio): 1. Siguen allí",), ("ha confirmado",)),
+          ("Grabaciones en el proveedor de llamadas (Twilio): 1. Su eliminación está prevista",), ("ha confirmado",)),
     Claim("the caller's page", "requested, not confirmed", lambda g: caller_page(at_tracker(g, WaitingState.SENT)),
           ("What remains, and why", "Their deletion was requested: 1 of 1"), ("deletion there is confirmed",)),
     Claim("the case's erasure", "failed at the tracker", lambda g: case_page(g, at_tracker(g, WaitingState.FAILED)),

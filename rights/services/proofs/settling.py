@@ -70,6 +70,7 @@ def needs(submission: Submission, asked: Sequence[Case], identities: Sequence[Id
     """What a request needs of the person; one query."""
     proofs = list(Proof.objects.filter(submission=submission))
     proven = {row.identity_id for row in proofs if row.kind in CODED and row.holds}
+    proven |= {row.pk for row in identities if row.state == IdentityState.PROVEN}
     kinds = {row.kind for row in proofs}
     coded = [row for row in identities if row.kind in {IdentityKind.PHONE, IdentityKind.EMAIL}]
     phones = [row for row in coded if row.kind == IdentityKind.PHONE]
@@ -85,7 +86,7 @@ def needs(submission: Submission, asked: Sequence[Case], identities: Sequence[Id
 
 
 def _open(asked: Sequence[Case]) -> list[Case]:
-    return [case for case in asked if case.closed_at is None]
+    return [case for case in asked if case.decided_at is None and case.closed_at is None]
 
 
 def add(
