@@ -472,7 +472,8 @@ def _call(
     withheld = chance.random() < _WITHHELD
     repeated = not withheld and bool(known) and chance.random() < 0.34
     number = None if withheld else (chance.choice(known) if repeated else _fresh_number(client, chance))
-    if number is not None and number not in known:
+    is_first = number is not None and number not in known
+    if number is not None and is_first:
         known.append(number)
     source, medium, _ = chance.choices(_SOURCES, weights=[weight for *_, weight in _SOURCES])[0]
     outcome = chance.choices(
@@ -495,7 +496,7 @@ def _call(
         medium=medium,
         region=client.region,
         country=client.country,
-        first_call=None if withheld else not repeated,
+        first_call=None if withheld else is_first,
         qualified=qualified if outcome == Outcome.ANSWERED else None,
         value_cents=chance.randrange(80, 900) * 100 if qualified else None,
         references=(("call", reference),),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import QuerySet
 
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib import calendars
@@ -124,10 +124,9 @@ def answer(case: Case) -> Answer:
 
 def answered_at(case: Case) -> datetime | None:
     """When the newest answer to a decided case was sent, or else its package downloaded first."""
-    return (
-        _answers(case).filter(state=LetterState.SENT).aggregate(at=Max("sent_at"))["at"]
-        or Download.objects.filter(package__case=case).aggregate(at=Min("at"))["at"]
-    )
+    sent = _answers(case).filter(state=LetterState.SENT).order_by("-sent_at").first()
+    taken = Download.objects.filter(package__case=case).order_by("at").first()
+    return sent.sent_at if sent else taken.at if taken else None
 
 
 def _answers(case: Case) -> QuerySet[Letter]:
