@@ -227,16 +227,16 @@ def list_page(
     *,
     right: Right,
     lede: str = "",
-    actions: Callable[[StaffRequest], Sequence[Link]] | None = None,
+    actions: Callable[..., Sequence[Link]] | None = None,
     tabs: Sequence[tuple[str, str, Empty]] = (),
-    more: Callable[[StaffRequest], dict[str, Any]] | None = None,
+    more: Callable[..., dict[str, Any]] | None = None,
     template: str = "list_page.html",
 ) -> Callable[[Callable[..., Any]], View]:
     """
     Declare a page with one list; the decorated function returns its rows.
 
     :param tabs: parts of the list: the word of `?show=`, its label, and what stands where it has no rows.
-    :param more: what a template of its own needs.
+    :param more: what a template of its own needs. It and `actions` get what the address names, as the function does.
     """
 
     def decorate(select: Callable[..., Any]) -> View:
@@ -251,12 +251,12 @@ def list_page(
             context = {
                 "table": table.draw(request, rows, empty=empty),
                 "about": lede,
-                "actions": actions(request) if actions else (),
+                "actions": actions(request, *args, **kwargs) if actions else (),
                 "views": [
                     {"url": f"?show={name}" if name else "?", "label": label, "active": name == show}
                     for name, label, _ in tabs
                 ],
-                **(more(request) if more else {}),
+                **(more(request, *args, **kwargs) if more else {}),
             }
             return render(request, template, context)
 
