@@ -683,7 +683,7 @@ def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, i
 
 def api_keys_of(client: Client) -> QuerySet[ApiKey]:
     """A client's keys, newest first; neither their names in the directory nor their digests are read."""
-    rows = ApiKey.objects.for_client(client).select_related("created_by").defer("digest")
+    rows = ApiKey.objects.for_client(client).select_related("created_by", "client").defer("digest")
     return rows.order_by("-created_at", "-pk")
 
 
