@@ -13,7 +13,9 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django_filters import ChoiceFilter, FilterSet
 
 from callprivacy.accounts import access, passwords, providers, selectors
 from callprivacy.accounts.enums import (
@@ -28,6 +30,7 @@ from callprivacy.accounts.enums import (
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews, sign_in
 from callprivacy.lib import networks, outside, phone, zones
+from callprivacy.lib.filters import LineFilter
 from callprivacy.lib.forms import DayField, EmailLineField, LineField, OneLineTexts, URLLineField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
@@ -234,17 +237,23 @@ class EngagementForm(forms.Form):
         return {field: getattr(engagement, field) for field in cls.base_fields}
 
 
-class PeopleFilter(forms.Form):
-    q = LineField(label="Name or e-mail", required=False, max_length=100)
-    role = forms.ChoiceField(choices=[("", "All roles"), *Role.choices], required=False)
-    state = forms.ChoiceField(choices=[("", "All states"), *MembershipState.choices], required=False)
+class PeopleFilter(FilterSet):
+    q = LineFilter(label="Name or email", method="search", max_length=100)
+    role = ChoiceFilter(choices=Role.choices, empty_label="All roles")
+    state = ChoiceFilter(choices=MembershipState.choices, empty_label="All states")
+
+    def search(self, rows: QuerySet[Membership], _: str, value: str) -> QuerySet[Membership]:
+        return rows.filter(Q(user__name__icontains=value) | Q(user__email__icontains=value))
 
 
 class MatrixFilter(PeopleFilter):
-    """Narrows both axes of the matrix."""
+    """Narrows the people of the matrix; the view narrows the clients."""
 
-    c = LineField(label="Client", required=False, max_length=100)
-    sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
+    c = LineFilter(label="Client", method="leave", max_length=100)
+    sector = ChoiceFilter(choices=Sector.choices, empty_label="All sectors", method="leave")
+
+    def leave(self, rows: QuerySet[Membership], _: str, value: str) -> QuerySet[Membership]:
+        return rows
 
 
 class ClientFilter(forms.Form):
