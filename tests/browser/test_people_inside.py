@@ -148,7 +148,7 @@ def grant(visitor: Visitor, email: str) -> int:
     page.get_by_label("Reviewer", exact=True).check()
     page.get_by_role("button", name="Save").click()
     visitor.open(f"/people/{found[1]}/")
-    expect(page.get_by_role("region", name="Clients granted to")).to_contain_text(CLIENT)
+    expect(page.get_by_role("region", name="Clients granted")).to_contain_text(CLIENT)
     return int(found[1])
 
 

@@ -202,7 +202,7 @@ def withdraw(request: StaffRequest, invitation: Invitation, _: Any) -> str:
 
 _ENDS = Column("Until", "cell.last_instant", nothing="no end")
 _GRANTS = Table(
-    label="Clients",
+    label="Clients granted",
     columns=(
         Column("Client", "client.name", link=lambda row: reverse("accounts:client", args=[row.client.slug])),
         Column("As", "cell.bundle.label"),
