@@ -89,7 +89,7 @@ class Column:
     One column. The first one names the row.
 
     :ivar value: a row's attribute, as `vendor.name`, or what computes it: text, number, day, instant, or pill.
-    :ivar link: row -> the address that the value leads to.
+    :ivar link: row -> the address that the value leads to; empty: nowhere.
     :ivar note: what stands below the value, smaller.
     :ivar sort: the field by which rows are sorted where a person asks for that.
     :ivar nothing: what stands where there is no value.
@@ -108,8 +108,8 @@ class Column:
         shown: object = _shown(_part(self.value, row), zone)
         if shown == "":
             shown = format_html('<span class="text-muted">{}</span>', self.nothing)
-        if self.link is not None:
-            shown = format_html('<a class="row-link" href="{}">{}</a>', self.link(row), shown)
+        if self.link is not None and (url := self.link(row)):
+            shown = format_html('<a class="row-link" href="{}">{}</a>', url, shown)
         note = _shown(_part(self.note, row), zone) if self.note else ""
         if note == "":
             return str(shown) if not hasattr(shown, "__html__") else shown  # type: ignore[return-value]  # escaped
