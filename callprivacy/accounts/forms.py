@@ -256,9 +256,9 @@ class MatrixFilter(PeopleFilter):
         return rows
 
 
-class ClientFilter(forms.Form):
-    q = LineField(label="Name", required=False, max_length=100)
-    sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
+class ClientFilter(FilterSet):
+    q = LineFilter("name", "icontains", label="Name", max_length=100)
+    sector = ChoiceFilter(choices=Sector.choices, empty_label="All sectors")
 
 
 class InviteForm(forms.Form):
