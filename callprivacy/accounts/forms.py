@@ -741,10 +741,10 @@ class SignInPolicyForm(forms.Form):
 # --- Looking over grants --------------------------------------------------------------------------------------------
 
 
-class ReviewFilter(forms.Form):
-    q = LineField(label="Person", required=False, max_length=100)
-    c = LineField(label="Client", required=False, max_length=100)
-    answer = forms.ChoiceField(choices=[("", "All answers"), *ReviewAnswer.choices], required=False)
+class ReviewFilter(FilterSet):
+    q = LineFilter("user__name", "icontains", label="Person", max_length=100)
+    c = LineFilter("client__name", "icontains", label="Client", max_length=100)
+    answer = ChoiceFilter(choices=ReviewAnswer.choices, empty_label="All answers")
 
 
 class SeatsForm(forms.Form):

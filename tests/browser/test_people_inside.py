@@ -183,11 +183,11 @@ def look_over(visitor: Visitor) -> None:
     end_the_open_review(visitor.site)
     page = visitor.page
     visitor.open("/people/reviews/")
-    page.get_by_role("button", name="Start one now").click()
+    page.get_by_role("button", name="Start review").click()
     row = page.get_by_role("row").filter(has_text=NEWCOMER)
     page.wait_for_load_state()
     if not row.count():
-        page.get_by_role("link", name="Answer the open one").click()
+        page.get_by_role("link", name="Open current review").click()
     expect(row).to_contain_text(CLIENT)
     row.get_by_role("checkbox").check()
     page.get_by_role("button", name="Confirm them").click()
