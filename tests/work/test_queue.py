@@ -186,7 +186,7 @@ def test_queries_do_not_grow_with_items(cast: Cast, address: str) -> None:
     with CaptureQueriesContext(connection) as many:
         page = browser.get(address)
 
-    assert len(page.context["page"].object_list) == 41
+    assert page.text.count('<th scope="row"') == 41
     assert len(many) == len(few) <= 25
 
 
