@@ -198,7 +198,7 @@ def look_over(visitor: Visitor) -> None:
 def see_off(visitor: Visitor, number: int) -> None:
     page = visitor.page
     visitor.open(f"/people/{number}/leaves/")
-    expect(page.get_by_role("main")).to_contain_text("Badges and keys of doors")
+    expect(page.get_by_role("main")).to_contain_text("Badges and door keys")
     page.get_by_role("button", name="End access").click()
     expect(page.get_by_role("main")).to_contain_text(f"{NEWCOMER} has left")
 
