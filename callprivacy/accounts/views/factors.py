@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from callprivacy.accounts import seconding, selectors
@@ -28,9 +28,7 @@ def ask_reset(request: StaffRequest, pk: int) -> HttpResponse:
         except (factors.AlreadyAskedError, OwnRightsError) as error:
             messages.error(request, str(error))
         else:
-            messages.success(
-                request, "It waits for the word of a second person who manages people, for two days."
-            )
+            messages.success(request, "A second person who manages people has two days to approve it.")
         return redirect("accounts:person", pk=pk)
     others = selectors.managers().exclude(user_id__in=[request.membership.user_id, membership.user_id])
     context = {
@@ -59,7 +57,7 @@ def _decided(name: str, taken: int | None, *, agree: bool) -> str:
             f"Agreed here. {name} works for another agency as well, and nothing is taken away before two have agreed "
             "there, within two days."
         )
-    return f"{name} signs in with the password alone and adds a second factor anew."
+    return f"{name} signs in with the password alone and adds a new second factor."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,13 +65,8 @@ def _decided(name: str, taken: int | None, *, agree: bool) -> str:
 @confirms(Deed.GRANTS)
 def decide_reset(request: StaffRequest, reset_id: UUID) -> HttpResponse:
     """Agree or refuse, as the second person."""
-    reset = (
-        FactorReset.objects.filter(agency_id=request.agency.pk, pk=reset_id)
-        .select_related("user", "asked_by")
-        .first()
-    )
-    if reset is None:
-        raise Http404
+    resets = FactorReset.objects.filter(agency_id=request.agency.pk).select_related("user", "asked_by")
+    reset = get_object_or_404(resets, pk=reset_id)
     if request.method == "POST":
         agree = request.POST.get("deed") == "agree"
         try:
