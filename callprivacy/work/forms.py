@@ -1,48 +1,49 @@
-"""Filters of the queue, and what is done to several items at once."""
+"""Filters of the inbox, and bulk actions on its items."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django_filters import ChoiceFilter, FilterSet, ModelChoiceFilter
 
+from callprivacy.accounts import access
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import Client
-from callprivacy.work import kinds
+from callprivacy.work import kinds, selectors
 from callprivacy.work.enums import Told
 from callprivacy.work.kinds import Kind
+from callprivacy.work.models import Item
 
 _SNOOZES = (("1", "Tomorrow"), ("3", "In 3 days"), ("7", "In a week"))
 
 
-class QueueFilter(forms.Form):
-    kind = forms.ChoiceField(required=False)
-    client = forms.ChoiceField(required=False)
-    owner = forms.ChoiceField(
-        required=False, choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")], label="Owner"
+class QueueFilter(FilterSet):
+    kind = ChoiceFilter(empty_label="Every kind")
+    client = ModelChoiceFilter(
+        queryset=lambda request: access.visible_clients(request.membership, at=request.at),
+        to_field_name="slug",
+        empty_label="Every client",
+    )
+    owner = ChoiceFilter(
+        choices=[("me", "Mine"), ("nobody", "Nobody's")], empty_label="Anybody", method="of_owner"
     )
 
-    def __init__(
-        self,
-        *args: object,
-        clients: Sequence[Client],
-        waiting: Mapping[str, int],
-        **kwargs: object,
-    ) -> None:
-        """:param waiting: how many items of each kind there are; other kinds are offered where one is asked for."""
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        shown = [
-            (kind.name, f"{kind.title} ({waiting.get(kind.name, 0):,})")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the kinds that there are among the rows, with their number, and the one that is asked for."""
+        super().__init__(*args, **kwargs)
+        counts = selectors.kinds_in(self.queryset)
+        self.filters["kind"].extra["choices"] = [
+            (kind.name, f"{kind.title} ({counts.get(kind.name, 0):,})")
             for kind in kinds.every()
-            if kind.name in waiting or kind.name == self.data.get("kind")
+            if kind.name in counts or kind.name == self.data.get("kind")
         ]
-        self.fields["kind"].choices = [("", "Every kind"), *shown]  # type: ignore[attr-defined]  # a field with choices
-        self.fields["client"].choices = [  # type: ignore[attr-defined]  # a field with choices
-            ("", "Every client"),
-            *((client.slug, client.name) for client in clients),
-        ]
+
+    def of_owner(self, rows: QuerySet[Item], _: str, value: str) -> QuerySet[Item]:
+        return rows.filter(owner_id=self.request.membership.user_id if value == "me" else None)
 
 
 class BulkForm(forms.Form):
-    """One deed on the ticked items."""
+    """One action on the ticked items."""
 
     deed = forms.ChoiceField(
         choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")]

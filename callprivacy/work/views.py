@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts import access, tasks
 from callprivacy.accounts import selectors as accounts
+from callprivacy.accounts import tasks
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.models import Membership
@@ -35,28 +35,21 @@ _PAGE = 50
 
 @require_GET
 def show_queue(request: StaffRequest) -> HttpResponse:
-    """Everything that waits for this person, earliest due first, filters in the url."""
-    clients = list(access.visible_clients(request.membership, at=request.at))
-    people = selectors.colleagues(request.membership)
-    rows = selectors.queue_of(request.membership, at=request.at)
-    form = QueueFilter(request.GET, clients=clients, waiting=selectors.kinds_in(rows))
-    wanted = form.cleaned_data if form.is_valid() else {}
-    if wanted.get("kind"):
-        rows = rows.filter(kind=wanted["kind"])
-    if wanted.get("client"):
-        rows = rows.filter(client__slug=wanted["client"])
-    if wanted.get("owner"):
-        rows = rows.filter(owner_id=request.membership.user_id if wanted["owner"] == "me" else None)
-    page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
-    kept = {name: value for name, value in wanted.items() if value}
+    """All open items of this person, earliest due first."""
+    narrowed = QueueFilter(
+        request.GET, queryset=selectors.queue_of(request.membership, at=request.at), request=request
+    )
+    page = Paginator(narrowed.qs, _PAGE).get_page(request.GET.get("page"))
+    kept = {name: request.GET[name] for name, value in narrowed.form.cleaned_data.items() if value}
+    in_use = len(kept)
     if page.number > 1:
-        kept["page"] = page.number
+        kept["page"] = str(page.number)
     context = {
-        "form": form,
+        "form": narrowed.form,
         "page": page,
         "kept": urlencode(kept),
-        "bulk": BulkForm(people=people),
-        "filters_in_use": sum(bool(value) for value in wanted.values()),
+        "bulk": BulkForm(people=selectors.colleagues(request.membership)),
+        "filters_in_use": in_use,
         "now": request.at,
     }
     return render(request, "work/queue.html", context)
