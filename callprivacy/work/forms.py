@@ -60,14 +60,14 @@ class BulkForm(forms.Form):
 
 
 class LeaverForm(forms.Form):
-    """Who takes over what somebody leaves behind."""
+    """The person who takes over the tasks of a leaver."""
 
     to = forms.ChoiceField(label="Hand their open tasks to", required=False)
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         self.fields["to"].choices = [  # type: ignore[attr-defined]  # a field with choices
-            ("", "Nobody: they wait for whoever may"),
+            ("", "Nobody: anyone with the permission"),
             *((str(person.pk), str(person)) for person in people),
         ]
 
@@ -76,7 +76,7 @@ class LeaverForm(forms.Form):
 
 
 class MailForm(forms.Form):
-    """How a person is told of each kind of thing."""
+    """How a person is notified of each kind of item."""
 
     everything = forms.ChoiceField(
         label="Everything without a choice of its own", choices=Told.choices, initial=Told.AT_ONCE
@@ -102,7 +102,7 @@ class MailForm(forms.Form):
 
     def told(self) -> dict[str, Told]:
         """Kind -> how, for the service."""
-        found = {name: self.cleaned_data.get(f"kind_{name}") for name in self._kinds}
+        chosen = {name: self.cleaned_data.get(f"kind_{name}") for name in self._kinds}
         return {"": Told(self.cleaned_data["everything"])} | {
-            name: Told(how) for name, how in found.items() if how
+            name: Told(how) for name, how in chosen.items() if how
         }

@@ -90,7 +90,7 @@ def invite(visitor: Visitor, email: str) -> str:
     page = visitor.page
     visitor.open("/people/invite/")
     page.get_by_label("Name").fill(NEWCOMER)
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_role("main")).to_contain_text(email)
     for _ in range(JOBS // 400):

@@ -180,7 +180,7 @@ def _load_exchanged(request: StaffRequest, client: Client, api_key_id: UUID) -> 
     right=Permission.MANAGE_CONNECTIONS,
     load=_load_exchanged,
     title=lambda key: f"Exchange the key of {key.name}",
-    lede="A new key with the same name and scopes. The present one goes on for as long as you say.",
+    lede="A new key with the same name and scopes. The present one works for as long as you choose.",
     button="Make the new key",
     crumbs=_above,
     errors={api_keys.KeyOverError: WARNING, api_keys.KeyMadeError: WARNING},
