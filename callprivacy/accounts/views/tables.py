@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.db.models import QuerySet
+from django.forms import BoundField
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
@@ -64,13 +65,15 @@ class Link:
     :ivar about: what it is about, for people who hear the page.
     :ivar tone: primary, ghost, danger, or empty.
     :ivar posts: it does something there; else the page opens.
+    :ivar sends: what tells it from the other buttons for ticked rows; without an address they post to the page.
     """
 
     label: str
-    url: Any
+    url: Any = ""
     about: str = ""
     tone: str = ""
     posts: bool = False
+    sends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,9 @@ class Table:
         rows: QuerySet[Any] | Sequence[Any],
         *,
         empty: Empty | None = None,
-        bulk: Sequence[Link] = (),
+        bulk: Sequence[Link | BoundField] = (),
     ) -> dict[str, Any]:
-        """What `components/table.html` draws, with `bulk` for ticked rows. A sequence is shown whole as it stands."""
+        """What `components/table.html` draws; `bulk` is for ticked rows. A sequence is shown whole as it stands."""
         rows, form, active = self._filtered(request, rows)
         sort, before, after = "", None, None
         if isinstance(rows, QuerySet):
