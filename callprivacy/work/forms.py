@@ -42,14 +42,19 @@ class QueueFilter(FilterSet):
         return rows.filter(owner_id=self.request.membership.user_id if value == "me" else None)
 
 
+def _ticked(label: str) -> forms.Select:
+    """A choice for the ticked rows of a table."""
+    return forms.Select(attrs={"form": "ticked", "class": "control control-sm", "aria-label": label})
+
+
 class BulkForm(forms.Form):
     """One action on the ticked items."""
 
     deed = forms.ChoiceField(
         choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")]
     )
-    owner = forms.ChoiceField(required=False)
-    days = forms.ChoiceField(required=False, choices=_SNOOZES)
+    owner = forms.ChoiceField(required=False, widget=_ticked("Hand over to"))
+    days = forms.ChoiceField(required=False, choices=_SNOOZES, widget=_ticked("Put off until"))
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came

@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts import selectors as accounts
@@ -33,26 +31,51 @@ from callprivacy.work.services import Changed, Handed
 _PAGE = 50
 
 
+_QUEUE = Table(
+    label="Inbox",
+    columns=(
+        Column("What", "about.title"),
+        Column("Client", "client.name", nothing="the agency"),
+        Column("Count", "count", is_number=True),
+        Column("Since", "opened_at"),
+        Column(
+            "Due",
+            "due_at",
+            note=lambda row: Pill("Past due", "bad") if row.is_late else "",
+            nothing="no date",
+        ),
+        Column("Owner", lambda row: row.owner or row.about.owners, nothing="nobody"),
+    ),
+    filters=QueueFilter,
+    links=lambda row: [Link(row.about.step, reverse("work:step", args=[row.pk]))],
+    empty=Empty(
+        "Your inbox is empty",
+        "Unreadable webhook events, reveals to review and deletions that need a signature appear here.",
+    ),
+    size=_PAGE,
+    pick="item",
+)
+
+
 @require_GET
 def show_queue(request: StaffRequest) -> HttpResponse:
     """All open items of this person, earliest due first."""
-    narrowed = QueueFilter(
-        request.GET, queryset=selectors.queue_of(request.membership, at=request.at), request=request
-    )
-    page = Paginator(narrowed.qs, _PAGE).get_page(request.GET.get("page"))
-    kept = {name: request.GET[name] for name, value in narrowed.form.cleaned_data.items() if value}
-    in_use = len(kept)
-    if page.number > 1:
-        kept["page"] = str(page.number)
-    context = {
-        "form": narrowed.form,
-        "page": page,
-        "kept": urlencode(kept),
-        "bulk": BulkForm(people=selectors.colleagues(request.membership)),
-        "filters_in_use": in_use,
-        "now": request.at,
-    }
-    return render(request, "work/queue.html", context)
+    rows = selectors.queue_of(request.membership, at=request.at).annotate(is_late=Q(due_at__lt=request.at))
+    table = _QUEUE.draw(request, rows)
+    # Of the address only what is known to be a filter or an id: a phone number may stand in it.
+    kept = {name: request.GET[name] for name, value in table["form"].cleaned_data.items() if value}
+    kept |= {name: request.GET[name] for name in ("after", "before") if _uuids([request.GET.get(name, "")])}
+    url = reverse("work:change_items", query=kept)
+    form = BulkForm(people=selectors.colleagues(request.membership), auto_id="bulk_%s")
+    table["bulk"] = [
+        form["owner"],
+        Link("Hand over", url, sends="assign"),
+        form["days"],
+        Link("Put off", url, sends="snooze"),
+        Link("Close as done", url, sends="done"),
+    ]
+    about = "All items that need a person. Snoozed items come back on their date."
+    return render(request, "list_page.html", {"table": table, "about": about})
 
 
 @require_POST

@@ -12,12 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
-from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.enums import AgencyRight, Deed, ReviewAnswer
 from callprivacy.accounts.forms import ReviewFilter, SeatsForm
 from callprivacy.accounts.models import AccessReview, VendorSeat
 from callprivacy.accounts.services import reviews
 from callprivacy.accounts.views.form_pages import Done, form_page
-from callprivacy.accounts.views.pages import page_of
 from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table
 from callprivacy.lib import calendars
 
@@ -96,6 +95,30 @@ _UNUSED: Final = Table(
     links=_change_link,
     empty=Empty("No unused grants", "Every grant was used lately, or is younger than that."),
 )
+_TONES: Final = {ReviewAnswer.KEPT: "good", ReviewAnswer.OPEN: "warn"}
+_LINES: Final = Table(
+    label="Grants",
+    columns=(
+        Column("Person", "user"),
+        Column("Client", "client.name"),
+        Column("As", "get_bundle_display"),
+        Column("Granted", "granted_at"),
+        Column("Last used", "last_on", nothing=_NOT_COUNTED),
+        Column(
+            "Decision",
+            lambda row: Pill(row.get_answer_display(), _TONES.get(row.answer, "neutral")),
+            note="answered_by",
+        ),
+    ),
+    filters=ReviewFilter,
+    empty=Empty("No grants in this review"),
+    size=PAGE,
+    pick="line",
+)
+_BULK: Final = (
+    Link("Confirm them", sends="keep", tone="primary"),
+    Link("End them now", sends="end", tone="danger"),
+)
 _STRAYS: Final = Table(
     label="Seats at vendors that nothing here explains",
     columns=(
@@ -173,19 +196,15 @@ def show_review(request: StaffRequest, review_id: UUID) -> HttpResponse:
     if request.method == "POST":
         _answer(request, review)
         return redirect(request.get_full_path())
-    narrowed = ReviewFilter(request.GET, queryset=selectors.review_lines(review))
-    page = page_of(request, narrowed.qs, size=PAGE)
     seats = {
         (stray.seat.email.lower(), stray.seat.client_id): stray
         for stray in selectors.stray_seats(at=request.at)
     }
+    is_open = review.closed_at is None
     context = {
         "review": selectors.reviews().get(pk=review.pk),
-        "form": narrowed.form,
-        "active": sum(bool(value) for value in narrowed.form.cleaned_data.values()),
-        "page": page,
-        "is_open": review.closed_at is None,
-        "own_id": request.membership.user_id,
+        "table": _LINES.draw(request, selectors.review_lines(review), bulk=_BULK if is_open else ()),
+        "is_open": is_open,
         "strays": _STRAYS.draw(request, list(seats.values())[:SHOWN]),
     }
     return render(request, "accounts/review.html", context)
