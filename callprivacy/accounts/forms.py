@@ -1,4 +1,4 @@
-"""What people type about clients, people and grants, checked beside the field."""
+"""Forms and filters of clients, people and grants."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -13,7 +13,9 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django_filters import ChoiceFilter, FilterSet
 
 from callprivacy.accounts import access, passwords, providers, selectors
 from callprivacy.accounts.enums import (
@@ -28,6 +30,7 @@ from callprivacy.accounts.enums import (
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews, sign_in
 from callprivacy.lib import networks, outside, phone, zones
+from callprivacy.lib.filters import LineFilter
 from callprivacy.lib.forms import DayField, EmailLineField, LineField, OneLineTexts, URLLineField
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
@@ -51,15 +54,15 @@ class PlacesField(LineField):
 
     def to_python(self, value: Any) -> Any:
         words = [word for word in re.split(r"[,;\s]+", super().to_python(value).upper()) if word]
-        found = []
+        places = []
         for word in words:
             match = _PLACE.match(word)
             if match is None:
                 raise forms.ValidationError(
                     f"{word} is no place. Write US-CA for California, DE for Germany."
                 )
-            found.append((phone.COUNTRIES_WRITTEN.get(match[1], match[1]), match[2] or ""))
-        return list(dict.fromkeys(found))
+            places.append((phone.COUNTRIES_WRITTEN.get(match[1], match[1]), match[2] or ""))
+        return list(dict.fromkeys(places))
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -78,14 +81,14 @@ class AgencyForm(forms.Form):
     name = LineField(label="Agency", max_length=120, help_text="On its pages and in its invitations.")
     time_zone = forms.ChoiceField(
         choices=zone_choices,
-        help_text="Days and times that concern no single client are told in this zone; each client has its own.",
+        help_text="For days and times that concern no single client. Each client has its own.",
     )
     reveals_per_hour = forms.IntegerField(
-        label="Numbers a person may show in an hour",
+        label="Reveals per person and hour",
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=(
-            "Counted for each person over the last 60 minutes. Who reaches it is stopped, and the compliance "
-            "officers are told. The smaller it is, the less a stolen sign-in can take."
+            "Counted for each person over the last 60 minutes. At the limit the person is stopped, and the compliance "
+            "officers are notified. The smaller it is, the less a stolen sign-in can take."
         ),
     )
 
@@ -121,7 +124,7 @@ class ClientForm(forms.Form):
     name = LineField(label="Short name", max_length=120, help_text="As your people call it: Acme Dental.")
     legal_name = LineField(max_length=200, help_text="As in the contract.")
     sector = forms.ChoiceField(choices=Sector.choices)
-    time_zone = forms.ChoiceField(choices=zone_choices, help_text="Its days and dates are told in this zone.")
+    time_zone = forms.ChoiceField(choices=zone_choices, help_text="For its days and dates.")
     home_country = LineField(
         max_length=2,
         initial="US",
@@ -200,7 +203,7 @@ class EngagementForm(forms.Form):
     )
     answered_by = forms.ChoiceField(label="Who answers requests", choices=Answerer.choices)
     breach_notice_hours = forms.IntegerField(
-        label="Hours to tell the client of a breach",
+        label="Hours to notify the client of a breach",
         validators=[MinValueValidator(1), MaxValueValidator(720)],
     )
     at_end = forms.ChoiceField(label="When the engagement ends", choices=AtEnd.choices)
@@ -208,7 +211,7 @@ class EngagementForm(forms.Form):
         required=False,
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="The client's written words.",
+        help_text="The client's written instructions.",
     )
     delete_at_vendor = forms.BooleanField(
         label="The client instructs us to have recordings that are erased here deleted at the tracker too",
@@ -234,27 +237,33 @@ class EngagementForm(forms.Form):
         return {field: getattr(engagement, field) for field in cls.base_fields}
 
 
-class PeopleFilter(forms.Form):
-    q = LineField(label="Name or e-mail", required=False, max_length=100)
-    role = forms.ChoiceField(choices=[("", "All roles"), *Role.choices], required=False)
-    state = forms.ChoiceField(choices=[("", "All states"), *MembershipState.choices], required=False)
+class PeopleFilter(FilterSet):
+    q = LineFilter(label="Name or email", method="search", max_length=100)
+    role = ChoiceFilter(choices=Role.choices, empty_label="All roles")
+    state = ChoiceFilter(choices=MembershipState.choices, empty_label="All states")
+
+    def search(self, rows: QuerySet[Membership], _: str, value: str) -> QuerySet[Membership]:
+        return rows.filter(Q(user__name__icontains=value) | Q(user__email__icontains=value))
 
 
 class MatrixFilter(PeopleFilter):
-    """Narrows both axes of the matrix."""
+    """Narrows the people of the matrix; the view narrows the clients."""
 
-    c = LineField(label="Client", required=False, max_length=100)
-    sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
+    c = LineFilter(label="Client", method="leave", max_length=100)
+    sector = ChoiceFilter(choices=Sector.choices, empty_label="All sectors", method="leave")
+
+    def leave(self, rows: QuerySet[Membership], _: str, value: str) -> QuerySet[Membership]:
+        return rows
 
 
-class ClientFilter(forms.Form):
-    q = LineField(label="Name", required=False, max_length=100)
-    sector = forms.ChoiceField(choices=[("", "All sectors"), *Sector.choices], required=False)
+class ClientFilter(FilterSet):
+    q = LineFilter("name", "icontains", label="Name", max_length=100)
+    sector = ChoiceFilter(choices=Sector.choices, empty_label="All sectors")
 
 
 class InviteForm(forms.Form):
     name = LineField(max_length=120)
-    email = EmailLineField(label="E-mail", max_length=254)
+    email = EmailLineField(label="Email", max_length=254)
     role = forms.ChoiceField(
         choices=Role.choices,
         initial=Role.REVIEWER,
@@ -298,8 +307,6 @@ def _only_what_is_given(field: forms.Field, giver: Membership | None, *present: 
 
 
 class RoleForm(forms.Form):
-    """What a person is in the agency."""
-
     role = forms.ChoiceField(choices=Role.choices)
 
     def __init__(self, *args: Any, giver: Membership | None = None, present: str = "", **kwargs: Any) -> None:
@@ -364,7 +371,7 @@ def explain_rule(field: forms.Field, rule: passwords.Rule, *, has_factor: bool) 
 
 
 class _NewPassword(OneLineTexts):
-    """The rule of whose password it is, beside the field."""
+    """The rule of the password's owner, beside the field."""
 
     user: User
 
@@ -381,7 +388,7 @@ class _NewPassword(OneLineTexts):
 @contextmanager
 def slowed(person: User, what: str, *, wrong: str) -> Iterator[None]:
     """
-    Let guesses of something that a person knows or has wait like those at the door, counted in the database.
+    Let guesses of something that a person knows or has wait like those on the sign-in page, counted in the database.
 
     :param what: is guessed. :param wrong: what there were too many of.
     :raises django.core.exceptions.ValidationError: it is too soon for another one.
@@ -400,7 +407,7 @@ def slowed(person: User, what: str, *, wrong: str) -> Iterator[None]:
 
 
 class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
-    """A new password, from who knows the present one; guesses of it wait like guesses at the door."""
+    """A new password, from a person who knows the present one; guesses of it wait like guesses on the sign-in page."""
 
     def clean_oldpassword(self) -> str:
         with slowed(self.user, "present password", wrong="wrong passwords"):
@@ -417,11 +424,11 @@ class PasswordAgainForm(OneLineTexts, allauth_forms.ReauthenticateForm):
 
 
 class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
-    """A new password, from who reads the person's mail."""
+    """A new password, from a person who reads the account's email."""
 
 
 class AcceptForm(forms.Form):
-    """How somebody who was invited chooses a name and a password."""
+    """How an invited person chooses a name and a password."""
 
     name = LineField(
         label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
@@ -464,14 +471,14 @@ class NewAgencyForm(forms.Form):
     name = LineField(label="Agency", max_length=120)
     time_zone = forms.ChoiceField(choices=zone_choices, initial="America/New_York")
     officer_name = LineField(label="Compliance officer's name", max_length=120)
-    officer = EmailLineField(label="Compliance officer's e-mail", max_length=254)
+    officer = EmailLineField(label="Compliance officer's email", max_length=254)
 
 
 class OfficerForm(forms.Form):
     """One more compliance officer of an agency, by the platform's operator."""
 
     name = LineField(max_length=120)
-    email = EmailLineField(label="E-mail", max_length=254)
+    email = EmailLineField(label="Email", max_length=254)
 
 
 def bundle_rows() -> list[tuple[Role, str]]:
@@ -482,10 +489,10 @@ def bundle_rows() -> list[tuple[Role, str]]:
 
 
 _LIVES = ((30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "A year"))
-_OVERLAPS = ((0, "No time: it is known to somebody"), (1, "1 day"), (7, "7 days"), (30, "30 days"))
+_OVERLAPS = ((0, "No time: it is compromised"), (1, "1 day"), (7, "7 days"), (30, "30 days"))
 _SCOPE_HELP = {
     ApiScope.CONSENT_CHECK: "may this call be recorded, this person be contacted",
-    ApiScope.CONSENT_WRITE: "agreements and withdrawals, as unproven as a web form",
+    ApiScope.CONSENT_WRITE: "opt-ins and opt-outs, as unverified as a web form",
     ApiScope.CONSENT_PROVE: "key presses, signatures and codes that this system has checked itself",
     ApiScope.CONTACT_CHECK: "do-not-call, quiet hours, written consent, reassigned numbers",
 }
@@ -504,7 +511,7 @@ class LifeForm(forms.Form):
 
 
 class NetworksField(forms.CharField):
-    """Networks, one a line; its value is a list in one spelling."""
+    """Networks, one a line; its value is a normalized list."""
 
     widget = forms.Textarea
 
@@ -523,7 +530,7 @@ class NetworksField(forms.CharField):
 
 
 class ApiKeyForm(LifeForm):
-    """A key for a system of the agency's, which may no more than who makes it."""
+    """A key for a system of the agency's, which cannot do more than its maker."""
 
     name = LineField(
         label="Which system it is for",
@@ -550,7 +557,7 @@ class ApiKeyForm(LifeForm):
         ]
         if len(offered) < len(ApiScope):
             field.help_text = (
-                "A key may no more than you may here. Only a compliance officer lets one vouch for proof."
+                "A key cannot do more than you can here. Only a compliance officer lets one attest proof."
             )
 
     def clean_scopes(self) -> list[ApiScope]:
@@ -560,17 +567,17 @@ class ApiKeyForm(LifeForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         scopes = cleaned.get("scopes", [])
         if ApiScope.CONSENT_PROVE in scopes and ApiScope.CONSENT_WRITE not in scopes:
-            self.add_error("scopes", "Who vouches for proof has to write it down: tick that as well.")
+            self.add_error("scopes", "A system that attests proof also records it: tick that as well.")
         return cleaned
 
 
 class SuspendForm(forms.Form):
-    """What goes on though somebody is suspended; without a word nothing does, and a key made meanwhile ends as well."""
+    """What continues while a person is suspended; unless ticked nothing does, and a key made meanwhile ends as well."""
 
     keeps_keys = forms.BooleanField(
-        label="Let these keys go on",
+        label="Keep these keys",
         required=False,
-        help_text="Otherwise their systems stop until you make new keys. One that vouches for proof ends in any case.",
+        help_text="Otherwise their systems stop until you make new keys. One that attests proof ends in any case.",
     )
 
 
@@ -578,7 +585,7 @@ class RotateKeyForm(LifeForm):
     """Another key in place of one, and how long the one before goes on."""
 
     overlap = forms.TypedChoiceField(
-        label="The present key goes on for",
+        label="The present key works for",
         coerce=lambda days: timedelta(days=int(days)),
         choices=_OVERLAPS,
         initial=7,
@@ -604,10 +611,10 @@ class SignInPolicyForm(forms.Form):
         help_text="Of the rotating profile: 60 to 90.",
     )
     grace_hours = forms.IntegerField(
-        label="Hours until the sessions and keys of somebody overdue end",
+        label="Hours until the sessions and keys of an overdue person end",
         validators=[MinValueValidator(0), MaxValueValidator(720)],
-        help_text="From the day a password is due its owner gets no further than the page for a new one. Keys of "
-        "systems that this person made end after these hours, with the next morning.",
+        help_text="From the day a password is due, its owner can only open the page for a new one. API keys that this "
+        "person made end after these hours, the next morning.",
     )
     keeper = LineField(
         label="Your password manager",
@@ -622,18 +629,18 @@ class SignInPolicyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="A person with one of these roles who has no second factor can open only their own account until "
         "they add one. A person who signs in through your own provider adds it there. To require it, check "
-        '"It has to say that it asked for a second factor" on the provider\'s page.',
+        '"The provider must confirm a second factor" on the provider\'s page.',
     )
     confirm = forms.MultipleChoiceField(
-        label="Asks again who is there before",
+        label="Actions that require a recent sign-in",
         required=False,
         choices=Deed.choices,
         widget=forms.CheckboxSelectMultiple,
     )
     confirm_minutes = forms.IntegerField(
-        label="When the last proof is older than this many minutes",
+        label="Minutes until a sign-in is no longer recent",
         validators=[MinValueValidator(5), MaxValueValidator(720)],
-        help_text="Signing in is a proof, and so is a password or a code that was asked for since.",
+        help_text="A password or code entered since also counts.",
     )
     idle_minutes = forms.IntegerField(label="Minutes without use until a session ends", required=False)
     longest_hours = forms.IntegerField(label="Hours until a session ends in any case", required=False)
@@ -645,7 +652,7 @@ class SignInPolicyForm(forms.Form):
     review_days = forms.IntegerField(
         label="Days to answer a review",
         validators=[MinValueValidator(3), MaxValueValidator(60)],
-        help_text="Grants that nobody has confirmed by then end.",
+        help_text="Grants without a confirmation by then end.",
     )
     unused_days = forms.IntegerField(
         label="Days after which an unused grant is suggested to end",
@@ -653,8 +660,8 @@ class SignInPolicyForm(forms.Form):
     )
     networks = NetworksField(
         label="Only from these networks",
-        help_text="One a line. Who works from elsewhere is shown a page that says so, and can do nothing but sign out. "
-        "Empty: from everywhere. It does not concern trackers, callers and systems with keys.",
+        help_text="One a line. From elsewhere, people see a page that says so and can only sign out. "
+        "Empty: from everywhere. Trackers, callers and systems with API keys are not affected.",
     )
     second_after_hours = forms.IntegerField(
         label="Hours until the second signature of a person with a new role counts",
@@ -700,17 +707,17 @@ class SignInPolicyForm(forms.Form):
         return list(Role.values) if EVERYONE in chosen else chosen
 
     def clean_networks(self) -> list[str]:
-        """Nobody locks themselves out."""
-        found: list[str] = self.cleaned_data["networks"]
-        if found and not networks.holds(found, self.address):
-            where = f"You are at {self.address} now" if self.address else "Nobody knows where you are now"
+        """People cannot lock themselves out."""
+        allowed: list[str] = self.cleaned_data["networks"]
+        if allowed and not networks.holds(allowed, self.address):
+            where = f"You are at {self.address} now" if self.address else "Your own address is unknown"
             raise forms.ValidationError(
                 f"{where}, so this would lock you out. Add that address or its network."
             )
-        return found
+        return allowed
 
     def ask_to_be_sure(self, people: int) -> None:
-        """Say how many people a stricter rule asks for a new password at once, and take a yes."""
+        """Say how many people a stricter rule asks for a new password at once, and take a confirmation."""
         self.fields["sure"].widget = forms.CheckboxInput()
         self.add_error(
             "sure",
@@ -732,10 +739,10 @@ class SignInPolicyForm(forms.Form):
 # --- Looking over grants --------------------------------------------------------------------------------------------
 
 
-class ReviewFilter(forms.Form):
-    q = LineField(label="Person", required=False, max_length=100)
-    c = LineField(label="Client", required=False, max_length=100)
-    answer = forms.ChoiceField(choices=[("", "All answers"), *ReviewAnswer.choices], required=False)
+class ReviewFilter(FilterSet):
+    q = LineFilter("user__name", "icontains", label="Person", max_length=100)
+    c = LineFilter("client__name", "icontains", label="Client", max_length=100)
+    answer = ChoiceFilter(choices=ReviewAnswer.choices, empty_label="All answers")
 
 
 class SeatsForm(forms.Form):
@@ -756,12 +763,12 @@ class SeatsForm(forms.Form):
         given = self.cleaned_data["file"]
         if given.size > 2 * 1024 * 1024:
             raise forms.ValidationError(
-                "The file is larger than 2 MB. Bring the list of one vendor at a time."
+                "The file is larger than 2 MB. Import the list of one vendor at a time."
             )
         try:
             return reviews.read_seats(given.read().decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise forms.ValidationError("The file is no text in UTF-8. Export it as CSV (UTF-8).") from None
+            raise forms.ValidationError("The file is not text in UTF-8. Export it as CSV (UTF-8).") from None
         except reviews.SeatsError as error:
             raise forms.ValidationError(str(error)) from None
 
@@ -774,7 +781,7 @@ _MOST_CLASSES, _LONGEST_CLASS = 5, 200
 
 
 class ProviderForm(forms.Form):
-    """With which provider the agency's people sign in, and for whom it may speak."""
+    """The provider through which the agency's people sign in."""
 
     name = LineField(
         label="What your people call it", max_length=60, help_text='On the button: "Go to Okta".'
@@ -797,22 +804,22 @@ class ProviderForm(forms.Form):
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Kept sealed, and shown to nobody again.",
+        help_text="Stored encrypted and never shown again.",
     )
     domains = forms.CharField(
-        label="Addresses that it may speak for",
+        label="Email domains",
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "acme.example"}),
-        help_text="What stands behind the @, one a line. Somebody with another address is not let in through it.",
+        help_text="What stands behind the @, one a line. People with other addresses cannot sign in through it.",
     )
     wants_factor = forms.BooleanField(
-        label="It has to say that it asked for a second factor",
+        label="The provider must confirm a second factor",
         required=False,
-        help_text="Who comes without that is not let in, and confirms nothing. "
-        "Try it yourself before others do: some providers do not say it.",
+        help_text="A sign-in without it is refused and confirms no action. "
+        "Try it yourself before others do: some providers do not report it.",
     )
     classes = forms.CharField(
-        label="What it calls that",
+        label="Its names for a second factor",
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -824,7 +831,7 @@ class ProviderForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["secret"].required = not has_secret
         if has_secret:
-            self.fields["secret"].help_text = "Empty: the one that is there. It is shown to nobody again."
+            self.fields["secret"].help_text = "Empty: keep the present one. It is never shown again."
 
     @classmethod
     def values_of(cls, provider: SignInProvider | None) -> dict[str, Any]:
@@ -848,33 +855,33 @@ class ProviderForm(forms.Form):
 
     def clean_domains(self) -> list[str]:
         words = self.cleaned_data["domains"].replace(",", "\n").split()
-        found = list(dict.fromkeys(word.lower().lstrip("@") for word in words))
-        for one in found:
-            if _DOMAIN.fullmatch(one) is None:
-                raise forms.ValidationError(f"“{one[:60]}” is no domain. Write acme.example.")
-        if len(found) > _MOST_DOMAINS:
+        domains = list(dict.fromkeys(word.lower().lstrip("@") for word in words))
+        for domain in domains:
+            if _DOMAIN.fullmatch(domain) is None:
+                raise forms.ValidationError(f"“{domain[:60]}” is no domain. Write acme.example.")
+        if len(domains) > _MOST_DOMAINS:
             raise forms.ValidationError(f"Write at most {_MOST_DOMAINS} domains.")
-        return found
+        return domains
 
     def clean_classes(self) -> list[str]:
         """Names of kinds of sign-in, in the order in which they are asked for."""
-        found = list(dict.fromkeys(self.cleaned_data["classes"].split()))
-        if len(found) > _MOST_CLASSES or any(len(one) > _LONGEST_CLASS for one in found):
+        classes = list(dict.fromkeys(self.cleaned_data["classes"].split()))
+        if len(classes) > _MOST_CLASSES or any(len(one) > _LONGEST_CLASS for one in classes):
             raise forms.ValidationError(
                 f"Write at most {_MOST_CLASSES} names, none longer than {_LONGEST_CLASS}."
             )
-        return found
+        return classes
 
 
 class BesideForm(forms.Form):
-    """Who gets in by password and second factor when the provider does not answer."""
+    """People who sign in by password and second factor when the provider does not answer."""
 
     beside = forms.MultipleChoiceField(
-        label="Who gets in without it",
+        label="People with a password exception",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="When the provider does not answer, they come in by password and second factor. Each time is in the "
-        "trail. Only people who manage people and have a second factor stand here.",
+        help_text="When the provider does not answer, they sign in by password and second factor. The audit log "
+        "records each time. Only people who manage people and have a second factor are listed here.",
     )
 
     def __init__(self, *args: Any, people: Collection[Membership], **kwargs: Any) -> None:

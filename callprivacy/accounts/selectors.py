@@ -415,7 +415,7 @@ def open_resets(*, at: datetime) -> list[FactorReset]:
 # --- People ---
 
 
-def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> MembershipQuerySet:
+def people(*, at: datetime) -> MembershipQuerySet:
     """The agency's people by name, each with `clients_seen`, the number of clients granted in force."""
     agency_id = lib_scope.require_agency()
     # Not `access.counting`: of who is suspended the page says what will count again.
@@ -430,19 +430,12 @@ def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -
         .annotate(number=Count("content_object_id"))
         .values("number")
     )
-    found = (
+    return (
         Membership.objects.filter(agency_id=agency_id)
         .select_related("user")
         .annotate(clients_seen=Coalesce(Subquery(seen), 0))
         .order_by("user__name", "pk")
     )
-    if search:
-        found = found.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
-    if role:
-        found = found.filter(role=role)
-    if state:
-        found = found.filter(state=state)
-    return found
 
 
 def managers() -> QuerySet[Membership]:
@@ -683,7 +676,7 @@ def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, i
 
 def api_keys_of(client: Client) -> QuerySet[ApiKey]:
     """A client's keys, newest first; neither their names in the directory nor their digests are read."""
-    rows = ApiKey.objects.for_client(client).select_related("created_by").defer("digest")
+    rows = ApiKey.objects.for_client(client).select_related("created_by", "client").defer("digest")
     return rows.order_by("-created_at", "-pk")
 
 

@@ -1,54 +1,60 @@
-"""Filters of the queue, and what is done to several items at once."""
+"""Filters of the inbox, and bulk actions on its items."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django_filters import ChoiceFilter, FilterSet, ModelChoiceFilter
 
+from callprivacy.accounts import access
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import Client
-from callprivacy.work import kinds
+from callprivacy.work import kinds, selectors
 from callprivacy.work.enums import Told
 from callprivacy.work.kinds import Kind
+from callprivacy.work.models import Item
 
 _SNOOZES = (("1", "Tomorrow"), ("3", "In 3 days"), ("7", "In a week"))
 
 
-class QueueFilter(forms.Form):
-    kind = forms.ChoiceField(required=False)
-    client = forms.ChoiceField(required=False)
-    owner = forms.ChoiceField(
-        required=False, choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")], label="Owner"
+class QueueFilter(FilterSet):
+    kind = ChoiceFilter(empty_label="Every kind")
+    client = ModelChoiceFilter(
+        queryset=lambda request: access.visible_clients(request.membership, at=request.at),
+        to_field_name="slug",
+        empty_label="Every client",
+    )
+    owner = ChoiceFilter(
+        choices=[("me", "Mine"), ("nobody", "Nobody's")], empty_label="Anybody", method="of_owner"
     )
 
-    def __init__(
-        self,
-        *args: object,
-        clients: Sequence[Client],
-        waiting: Mapping[str, int],
-        **kwargs: object,
-    ) -> None:
-        """:param waiting: how many items of each kind there are; other kinds are offered where one is asked for."""
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        shown = [
-            (kind.name, f"{kind.title} ({waiting.get(kind.name, 0):,})")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the kinds that there are among the rows, with their number, and the one that is asked for."""
+        super().__init__(*args, **kwargs)
+        counts = selectors.kinds_in(self.queryset)
+        self.filters["kind"].extra["choices"] = [
+            (kind.name, f"{kind.title} ({counts.get(kind.name, 0):,})")
             for kind in kinds.every()
-            if kind.name in waiting or kind.name == self.data.get("kind")
+            if kind.name in counts or kind.name == self.data.get("kind")
         ]
-        self.fields["kind"].choices = [("", "Every kind"), *shown]  # type: ignore[attr-defined]  # a field with choices
-        self.fields["client"].choices = [  # type: ignore[attr-defined]  # a field with choices
-            ("", "Every client"),
-            *((client.slug, client.name) for client in clients),
-        ]
+
+    def of_owner(self, rows: QuerySet[Item], _: str, value: str) -> QuerySet[Item]:
+        return rows.filter(owner_id=self.request.membership.user_id if value == "me" else None)
+
+
+def _ticked(label: str) -> forms.Select:
+    """A choice for the ticked rows of a table."""
+    return forms.Select(attrs={"form": "ticked", "class": "control control-sm", "aria-label": label})
 
 
 class BulkForm(forms.Form):
-    """One deed on the ticked items."""
+    """One action on the ticked items."""
 
     deed = forms.ChoiceField(
         choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")]
     )
-    owner = forms.ChoiceField(required=False)
-    days = forms.ChoiceField(required=False, choices=_SNOOZES)
+    owner = forms.ChoiceField(required=False, widget=_ticked("Hand over to"))
+    days = forms.ChoiceField(required=False, choices=_SNOOZES, widget=_ticked("Put off until"))
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
@@ -59,14 +65,14 @@ class BulkForm(forms.Form):
 
 
 class LeaverForm(forms.Form):
-    """Who takes over what somebody leaves behind."""
+    """The person who takes over the tasks of a leaver."""
 
     to = forms.ChoiceField(label="Hand their open tasks to", required=False)
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         self.fields["to"].choices = [  # type: ignore[attr-defined]  # a field with choices
-            ("", "Nobody: they wait for whoever may"),
+            ("", "Nobody: anyone with the permission"),
             *((str(person.pk), str(person)) for person in people),
         ]
 
@@ -75,7 +81,7 @@ class LeaverForm(forms.Form):
 
 
 class MailForm(forms.Form):
-    """How a person is told of each kind of thing."""
+    """How a person is notified of each kind of item."""
 
     everything = forms.ChoiceField(
         label="Everything without a choice of its own", choices=Told.choices, initial=Told.AT_ONCE
@@ -101,7 +107,7 @@ class MailForm(forms.Form):
 
     def told(self) -> dict[str, Told]:
         """Kind -> how, for the service."""
-        found = {name: self.cleaned_data.get(f"kind_{name}") for name in self._kinds}
+        chosen = {name: self.cleaned_data.get(f"kind_{name}") for name in self._kinds}
         return {"": Told(self.cleaned_data["everything"])} | {
-            name: Told(how) for name, how in found.items() if how
+            name: Told(how) for name, how in chosen.items() if how
         }

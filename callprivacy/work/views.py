@@ -1,58 +1,81 @@
-"""The queue of everything that waits for a person, and the bell."""
+"""The inbox of one person, and the bell."""
 
+import contextlib
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts import access, tasks
 from callprivacy.accounts import selectors as accounts
-from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts import tasks
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import leaving
 from callprivacy.accounts.services import people as deeds
+from callprivacy.accounts.views.form_pages import ERROR, Confirmation, Done, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.work import selectors, services
+from callprivacy.work.enums import Told
 from callprivacy.work.forms import BulkForm, LeaverForm, MailForm, QueueFilter
+from callprivacy.work.kinds import Kind
 from callprivacy.work.models import Item, Notification
 from callprivacy.work.services import Changed, Handed
 
 _PAGE = 50
 
 
+_QUEUE = Table(
+    label="Inbox",
+    columns=(
+        Column("What", "about.title"),
+        Column("Client", "client.name", nothing="the agency"),
+        Column("Count", "count", is_number=True),
+        Column("Since", "opened_at"),
+        Column(
+            "Due",
+            "due_at",
+            note=lambda row: Pill("Past due", "bad") if row.is_late else "",
+            nothing="no date",
+        ),
+        Column("Owner", lambda row: row.owner or row.about.owners, nothing="nobody"),
+    ),
+    filters=QueueFilter,
+    links=lambda row: [Link(row.about.step, reverse("work:step", args=[row.pk]))],
+    empty=Empty(
+        "Your inbox is empty",
+        "Unreadable webhook events, reveals to review and deletions that need a signature appear here.",
+    ),
+    size=_PAGE,
+    pick="item",
+)
+
+
 @require_GET
 def show_queue(request: StaffRequest) -> HttpResponse:
-    """Everything that waits for this person, earliest due first, filters in the url."""
-    clients = list(access.visible_clients(request.membership, at=request.at))
-    people = selectors.colleagues(request.membership)
-    rows = selectors.queue_of(request.membership, at=request.at)
-    form = QueueFilter(request.GET, clients=clients, waiting=selectors.kinds_in(rows))
-    wanted = form.cleaned_data if form.is_valid() else {}
-    if wanted.get("kind"):
-        rows = rows.filter(kind=wanted["kind"])
-    if wanted.get("client"):
-        rows = rows.filter(client__slug=wanted["client"])
-    if wanted.get("owner"):
-        rows = rows.filter(owner_id=request.membership.user_id if wanted["owner"] == "me" else None)
-    page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
-    kept = {name: value for name, value in wanted.items() if value}
-    if page.number > 1:
-        kept["page"] = page.number
-    context = {
-        "form": form,
-        "page": page,
-        "kept": urlencode(kept),
-        "bulk": BulkForm(people=people),
-        "filters_in_use": sum(bool(value) for value in wanted.values()),
-        "now": request.at,
-    }
-    return render(request, "work/queue.html", context)
+    """All open items of this person, earliest due first."""
+    rows = selectors.queue_of(request.membership, at=request.at).annotate(is_late=Q(due_at__lt=request.at))
+    table = _QUEUE.draw(request, rows)
+    # Of the address only what is known to be a filter or an id: a phone number may stand in it.
+    kept = {name: request.GET[name] for name, value in table["form"].cleaned_data.items() if value}
+    kept |= {name: request.GET[name] for name in ("after", "before") if _uuids([request.GET.get(name, "")])}
+    url = reverse("work:change_items", query=kept)
+    form = BulkForm(people=selectors.colleagues(request.membership), auto_id="bulk_%s")
+    table["bulk"] = [
+        form["owner"],
+        Link("Hand over", url, sends="assign"),
+        form["days"],
+        Link("Put off", url, sends="snooze"),
+        Link("Close as done", url, sends="done"),
+    ]
+    about = "All items that need a person. Snoozed items come back on their date."
+    return render(request, "list_page.html", {"table": table, "about": about})
 
 
 @require_POST
@@ -92,45 +115,76 @@ def _back_to_queue(request: StaffRequest) -> HttpResponse:
 @require_GET
 def open_step(request: StaffRequest, item_id: UUID) -> HttpResponse:
     """Lead to where an item's next step is taken."""
-    item = selectors.queue_of(request.membership, at=request.at).filter(pk=item_id).first()
-    if item is None:
-        raise Http404
-    return redirect(_step_url(item))
+    return redirect(
+        _step_url(get_object_or_404(selectors.queue_of(request.membership, at=request.at), pk=item_id))
+    )
 
 
-@require_GET
-def show_notifications(request: StaffRequest) -> HttpResponse:
-    """What this person was told, newest first."""
-    page = Paginator(selectors.notifications_of(request.membership), _PAGE).get_page(request.GET.get("page"))
-    return render(request, "work/notifications.html", {"page": page})
+def _client_of(row: Notification) -> str:
+    if row.client is not None:
+        return row.client.name
+    return "a client you cannot see any more" if row.client_id else ""
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def choose_mail(request: StaffRequest) -> HttpResponse:
-    """How this person is told of what."""
-    shown = selectors.kinds_for(request.membership, at=request.at)
-    chosen = selectors.choices_of(request.membership.user_id, agency_id=request.agency.pk)
-    form = MailForm(request.POST or None, shown=shown, chosen=chosen)
-    if request.method == "POST" and form.is_valid():
-        services.choose_mail(membership=request.membership, told=form.told(), by=request.actor, at=request.at)
-        messages.success(request, "Saved.")
-        return redirect("work:choose_mail")
-    context = {
-        "form": form,
-        "zone": request.agency.time_zone,
-        "chosen": sum(kind.name in chosen for kind in shown),
-    }
-    return render(request, "work/mail.html", context)
+@list_page(
+    Table(
+        label="Notifications",
+        columns=(
+            Column("What", "words", note=lambda row: "" if row.read_at else Pill("New", "info")),
+            Column("Client", _client_of, nothing="the agency"),
+            Column("When", "at"),
+        ),
+        links=lambda row: [Link("Open", reverse("work:notification", args=[row.pk]), row.words, posts=True)],
+        empty=Empty("Nothing yet", "New inbox items appear here.", "queue"),
+        size=_PAGE,
+    ),
+    right=None,
+    lede=(
+        "New inbox items, work assigned to you, and files that are ready. If you do not read a notification within"
+        " about a minute and it still needs action, you get an email, as you choose. Emails never name a client or"
+        " a caller."
+    ),
+    template="work/notifications.html",
+)
+def show_notifications(request: StaffRequest) -> QuerySet[Notification]:
+    """What this person was notified of, newest first."""
+    return selectors.notifications_of(request.membership)
+
+
+type _Choices = tuple[list[Kind], dict[str, Told]]
+
+
+def _load_choices(request: StaffRequest) -> _Choices:
+    choices = selectors.choices_of(request.membership.user_id, agency_id=request.agency.pk)
+    return selectors.kinds_for(request.membership, at=request.at), choices
+
+
+@form_page(
+    MailForm,
+    right=None,
+    load=_load_choices,
+    title="Notification settings",
+    lede=(
+        "The bell rings in any case. An email says what kind of item is open, names no client and no caller, and asks"
+        " you to sign in."
+    ),
+    button="Save",
+    crumbs=lambda _: [("Notifications", reverse("work:notifications"))],
+    fill=lambda _, choices: {"shown": choices[0], "chosen": choices[1]},
+    more=lambda _, choices: {"chosen": sum(kind.name in choices[1] for kind in choices[0])},
+    template="work/mail.html",
+)
+def choose_mail(request: StaffRequest, _: _Choices, form: MailForm) -> Done:
+    services.choose_mail(membership=request.membership, told=form.told(), by=request.actor, at=request.at)
+    return Done("Saved.", reverse("work:choose_mail"))
 
 
 @require_POST
 def open_notification(request: StaffRequest, notification_id: UUID) -> HttpResponse:
     """Mark one notification as read and lead to what it is about."""
-    found = selectors.notifications_of(request.membership).filter(pk=notification_id).first()
-    if found is None:
-        raise Http404
-    services.mark_read(user_id=request.membership.user_id, notification_id=found.pk, at=request.at)
-    return redirect(_step_url(found))
+    row = get_object_or_404(selectors.notifications_of(request.membership), pk=notification_id)
+    services.mark_read(user_id=request.membership.user_id, notification_id=row.pk, at=request.at)
+    return redirect(_step_url(row))
 
 
 @require_POST
@@ -139,52 +193,67 @@ def read_all(request: StaffRequest) -> HttpResponse:
     return redirect("work:notifications")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.GRANTS)
-def see_off(request: StaffRequest, pk: int) -> HttpResponse:
-    """The leaver's checklist: what one press ends and hands over, counted before; and what is left to do elsewhere."""
-    membership = (
-        Membership.objects.filter(agency_id=request.agency.pk, pk=pk).select_related("user", "agency").first()
-    )
-    if membership is None:
-        raise Http404
-    people = [one for one in selectors.colleagues(request.membership) if one.pk != membership.user_id]
-    form = LeaverForm(request.POST or None, people=people)
-    if request.method == "POST" and form.is_valid():
-        try:
-            gone = services.let_go(
-                membership=membership, to_id=form.cleaned_data["to"], by=request.actor, at=request.at
-            )
-        except (deeds.LastManagerError, deeds.OwnRightsError) as error:
-            messages.error(request, str(error))
-        else:
-            tasks.wake_people()
-            messages.success(request, _said_of(str(membership.user), gone))
-        return redirect("accounts:person", pk=pk)
+def _load_leaver(request: StaffRequest, pk: int) -> Membership | HttpResponse:
+    rows = Membership.objects.filter(agency_id=request.agency.pk).select_related("user", "agency")
+    membership = get_object_or_404(rows, pk=pk)
+    if membership.pk != request.membership.pk:
+        return membership
+    messages.error(request, str(deeds.OwnRightsError()))
+    return redirect("accounts:person", pk=pk)
+
+
+def _fill_leaver(request: StaffRequest, membership: Membership) -> dict[str, Any]:
+    people = selectors.colleagues(request.membership)
+    return {"people": [person for person in people if person.pk != membership.user_id]}
+
+
+def _confirm_leaver(request: StaffRequest, membership: Membership) -> Confirmation:
     extent = leaving.extent_of(membership, at=request.at)
-    context = {
-        "person": membership,
-        "form": form,
-        "is_self": membership.pk == request.membership.pk,
-        "extent": [
+    return Confirmation(
+        "End all access?",
+        "This takes effect at once. The audit log keeps their actions under their name. They may come back, without"
+        " their grants.",
+        [
             {"label": "Sessions that end", "value": extent.sessions},
             {"label": "Clients on which every grant ends", "value": extent.clients},
-            {"label": "Keys of systems that open nothing any more", "value": extent.keys},
+            {"label": "Keys of systems that stop working", "value": extent.keys},
             {"label": "Open invitations of theirs, withdrawn", "value": extent.invitations},
             {"label": "Open tasks handed over", "value": selectors.count_owned(membership)},
         ],
+    )
+
+
+@form_page(
+    LeaverForm,
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.GRANTS,
+    load=_load_leaver,
+    title=lambda membership: f"{membership.user} leaves",
+    lede=lambda membership: f"{membership.user.email}, {membership.get_role_display().lower()}.",
+    button="End access",
+    crumbs=lambda membership: [
+        ("People", reverse("accounts:people")),
+        (str(membership.user), reverse("accounts:person", args=[membership.pk])),
+    ],
+    fill=_fill_leaver,
+    confirm=_confirm_leaver,
+    more=lambda request, membership: {
         "seats": accounts.seats_of().filter(email__iexact=membership.user.email),
         "keys": accounts.keys_listed(membership.user_id, at=request.at),
-    }
-    return render(request, "work/leaver.html", context)
-
-
-def _said_of(name: str, gone: services.Gone) -> str:
+    },
+    errors={deeds.LastManagerError: ERROR, deeds.OwnRightsError: ERROR},
+    template="work/leaver.html",
+)
+def see_off(request: StaffRequest, membership: Membership, form: LeaverForm) -> str:
+    """The leaver's checklist: what one press ends and hands over, and what is left to do elsewhere."""
+    gone = services.let_go(
+        membership=membership, to_id=form.cleaned_data["to"], by=request.actor, at=request.at
+    )
+    tasks.wake_people()
     left = gone.left
     return (
-        f"{name} has left. Ended: {left.sessions} sessions, {left.keys} keys, grants on {left.clients} clients, "
-        f"{left.invitations} invitations. Tasks: {gone.handed} handed over, {gone.nobodys} nobody's."
+        f"{membership.user} has left. Ended: {left.sessions} sessions, {left.keys} keys, grants on {left.clients}"
+        f" clients, {left.invitations} invitations. Tasks: {gone.handed} handed over, {gone.nobodys} nobody's."
     )
 
 
@@ -194,19 +263,19 @@ def _say_handed(request: StaffRequest, handed: Handed, name: str) -> None:
         messages.success(request, f"Handed to {name}: {handed.handed}.")
     if not handed.left:
         return
-    said = [f"Could not be handed to {name}: {handed.left}. They stayed as they were."]
+    reasons = [f"Could not be handed to {name}: {handed.left}. They stayed as they were."]
     if handed.without_grant:
-        said.append(
+        reasons.append(
             f"{handed.without_grant} of them: {name} has no grant on the client that covers this work."
         )
     if handed.without_right:
-        said.append(
+        reasons.append(
             f"{handed.without_right} of them: the role of {name} in the agency does not cover this work."
         )
-    messages.warning(request, " ".join(said))
+    messages.warning(request, " ".join(reasons))
 
 
-def _say_changed(request: StaffRequest, done: Changed, said: str) -> None:
+def _say_changed(request: StaffRequest, done: Changed, text: str) -> None:
     """Say how many items were closed or put off, and why others stayed."""
     left = []
     if done.by_step:
@@ -214,7 +283,7 @@ def _say_changed(request: StaffRequest, done: Changed, said: str) -> None:
     if done.own:
         left.append(f"{done.own} of what you ticked is about you: leave it to somebody else who sees it.")
     if done.changed or not left:
-        messages.success(request, said)
+        messages.success(request, text)
     if left:
         messages.warning(request, " ".join(left))
 
@@ -228,10 +297,8 @@ def _step_url(row: Item | Notification) -> str:
 
 
 def _uuids(values: list[str]) -> list[UUID]:
-    found = []
+    ids = []
     for value in values:
-        try:
-            found.append(UUID(value))
-        except ValueError:
-            continue
-    return found
+        with contextlib.suppress(ValueError):
+            ids.append(UUID(value))
+    return ids

@@ -365,7 +365,7 @@ def end_link(*, link: BinderLink, by: Actor, at: datetime) -> None:
     :raises UnknownLinkError: it has ended already.
     """
     if not _end_links(BinderLink.objects.filter(pk=link.pk, ended_at=None), at):
-        raise UnknownLinkError
+        raise UnknownLinkError("The link has ended already.")
     audit.record("binder.link_ended", subject=link.binder, by=by, at=at, number=link.binder.number)
 
 

@@ -1,4 +1,4 @@
-"""Binders of proof: of every client, of one; building, taking, handing out by a link, and the page behind a link."""
+"""Evidence packs: of every client, of one; building, downloading, sharing by a link, and the page behind a link."""
 
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right, takes_files
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, Confirmation, action, form_page
 from callprivacy.calls.enums import JobState
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.enums import Permission
@@ -30,8 +31,8 @@ from consent.services.limits import Verdict, knock
 from dashboard import selectors
 from dashboard.access import may_make_binders, may_see_proof
 from dashboard.forms.records import LinkForm
-from dashboard.models import Binder
-from dashboard.selectors import binders as found
+from dashboard.models import Binder, BinderLink
+from dashboard.selectors import binders as queries
 from dashboard.selectors import proof
 from dashboard.services import binders
 from dashboard.tasks import build_binder
@@ -42,11 +43,42 @@ LOOKS: Final = 60
 DAYS: Final = 60
 
 
+def _require_sight(request: StaffRequest) -> None:
+    """:raises PermissionDenied: the person's role sees no binders."""
+    if not may_see_proof(request.membership):
+        raise PermissionDenied(
+            "Evidence packs are for people who read the audit log, and for the client's side."
+        )
+
+
+def _require_making(request: StaffRequest) -> None:
+    """:raises PermissionDenied: the person's role makes no binders."""
+    if not may_make_binders(request.membership):
+        raise PermissionDenied("Compliance officers build and share evidence packs.")
+
+
+def _load(request: StaffRequest, client: Client, binder_id: UUID) -> Binder:
+    _require_sight(request)
+    return _find(client, binder_id)
+
+
+def _load_to_change(request: StaffRequest, client: Client, binder_id: UUID) -> Binder:
+    _require_making(request)
+    return _find(client, binder_id)
+
+
+def _find(client: Client, binder_id: UUID) -> Binder:
+    row = queries.find(client, binder_id)
+    if row is None:
+        raise Http404
+    return row
+
+
 @require_safe
 @needs_right(AgencyRight.VIEW_TRAIL)
 def list_binders(request: StaffRequest) -> HttpResponse:
     """Each client that is granted with its newest binder, those without one first."""
-    rows = found.newest_by_client(request.membership, at=request.at)
+    rows = queries.newest_by_client(request.membership, at=request.at)
     context = {
         "rows": rows,
         "keys": [key.hex() for key in signing.public_keys().values()],
@@ -61,7 +93,7 @@ def list_binders(request: StaffRequest) -> HttpResponse:
 def show_proof(request: StaffRequest, client: Client) -> HttpResponse:
     """How a client's duties stand, and its binders."""
     _require_sight(request)
-    page = found.page_of(client, request.GET.get("page"))
+    page = queries.page_of(client, request.GET.get("page"))
     context = {
         "client": client,
         "page": page,
@@ -110,18 +142,17 @@ def _send_on_commit(row: Binder) -> None:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_binder(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
-    """One binder: how far it is, its files, its links."""
-    _require_sight(request)
-    return render(request, "dashboard/binder.html", _context(request, client, _find(client, binder_id)))
+    """One evidence pack: its progress, files and links."""
+    row = _load(request, client, binder_id)
+    return render(request, "dashboard/binder.html", _context(request, client, row))
 
 
 @never_cache
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_progress(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
-    """The moving part of a binder's page."""
-    _require_sight(request)
-    row = _find(client, binder_id)
+    """The moving part of its page."""
+    row = _load(request, client, binder_id)
     return render(request, "dashboard/binder_progress.html", _context(request, client, row))
 
 
@@ -131,9 +162,8 @@ def show_progress(request: StaffRequest, client: Client, binder_id: UUID) -> Htt
 @takes_files
 @confirms(Deed.RELEASE)
 def take_binder(request: StaffRequest, client: Client, binder_id: UUID, form: str) -> HttpResponse:
-    """The binder as PDF or JSON, once it is written down who takes it."""
-    _require_sight(request)
-    row = _find(client, binder_id)
+    """The evidence pack as PDF or JSON; the audit log records the download first."""
+    row = _load(request, client, binder_id)
     if form not in {"pdf", "json"}:
         raise Http404
     try:
@@ -150,9 +180,8 @@ def take_binder(request: StaffRequest, client: Client, binder_id: UUID, form: st
 @takes_files
 @confirms(Deed.RELEASE)
 def make_link(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
-    """A link by which the binder can be taken without a sign-in; it is shown once."""
-    _require_making(request)
-    row = _find(client, binder_id)
+    """A link that downloads the evidence pack without a sign-in; it is shown once."""
+    row = _load_to_change(request, client, binder_id)
     form = LinkForm(request.POST)
     if not form.is_valid():
         return render(request, "dashboard/binder.html", _context(request, client, row, form), status=422)
@@ -167,40 +196,55 @@ def make_link(request: StaffRequest, client: Client, binder_id: UUID) -> HttpRes
     return render(request, "dashboard/binder_link.html", context)
 
 
-@require_POST
-@needs(Permission.VIEW_CLIENT)
-def end_link(request: StaffRequest, client: Client, binder_id: UUID, door_id: UUID) -> HttpResponse:
-    _require_making(request)
-    row = _find(client, binder_id)
-    link = row.links.select_related("binder").filter(pk=door_id).first()
-    if link is None:
-        raise Http404
-    try:
-        binders.end_link(link=link, by=request.actor, at=request.at)
-    except binders.UnknownLinkError:
-        messages.info(request, "The link has ended already.")
-    else:
-        messages.success(request, "The link opens nothing any more.")
-    return redirect("dashboard:binder", client.slug, row.pk)
+def _load_link(request: StaffRequest, client: Client, binder_id: UUID, door_id: UUID) -> BinderLink:
+    links = _load_to_change(request, client, binder_id).links
+    return get_object_or_404(links.select_related("binder__client"), pk=door_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.VIEW_CLIENT)
-def withdraw_binder(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
-    """End a binder before its date, after saying what goes."""
-    _require_making(request)
-    row = _find(client, binder_id)
-    if request.method == "POST":
-        try:
-            binders.withdraw(binder=row, by=request.actor, at=request.at)
-        except binders.BinderGoneError as error:
-            messages.info(request, str(error))
-        else:
-            messages.success(request, "The binder is withdrawn. Its links open nothing any more.")
-        return redirect("dashboard:binder", client.slug, row.pk)
-    links = [link for link in found.links_of(row) if link.ended_at is None and link.expires_at > request.at]
-    context = {"client": client, "binder": row, "links": len(links)}
-    return render(request, "dashboard/binder_withdraw.html", context)
+def _address(row: Binder) -> str:
+    return reverse("dashboard:binder", args=[row.client.slug, row.pk])
+
+
+@action(
+    right=Permission.VIEW_CLIENT,
+    load=_load_link,
+    back=lambda link: _address(link.binder),
+    errors={binders.UnknownLinkError: INFO},
+)
+def end_link(request: StaffRequest, link: BinderLink, _: Any) -> str:
+    binders.end_link(link=link, by=request.actor, at=request.at)
+    return "The link no longer works."
+
+
+def _confirm_withdrawal(request: StaffRequest, row: Binder) -> Confirmation:
+    links = [link for link in queries.links_of(row) if link.ended_at is None and link.expires_at > request.at]
+    return Confirmation(
+        "Its files are deleted here",
+        "People keep what they downloaded. This cannot be undone, but you can build a new evidence pack.",
+        [
+            {"label": "Files", "value": 2 if row.file_key else 0},
+            {"label": "Links that end", "value": len(links)},
+        ],
+        ["The audit log's records that it was built, downloaded and withdrawn."],
+    )
+
+
+@form_page(
+    right=Permission.VIEW_CLIENT,
+    load=_load_to_change,
+    title=lambda row: f"Withdraw evidence pack {row.number}",
+    button="Withdraw the evidence pack",
+    crumbs=lambda row: [
+        ("Clients", reverse("accounts:clients")),
+        (f"Evidence pack {row.number}", _address(row)),
+    ],
+    confirm=_confirm_withdrawal,
+    errors={binders.BinderGoneError: INFO},
+)
+def withdraw_binder(request: StaffRequest, row: Binder, _: Any) -> str:
+    """End an evidence pack before its date."""
+    binders.withdraw(binder=row, by=request.actor, at=request.at)
+    return "The evidence pack is withdrawn. Its links no longer work."
 
 
 # --- Behind a link --------------------------------------------------------------------------------------------------
@@ -237,33 +281,11 @@ def _draw(request: HttpRequest, template: str, context: dict[str, Any], status: 
     return response
 
 
-# --- What the views share -------------------------------------------------------------------------------------------
-
-
-def _require_sight(request: StaffRequest) -> None:
-    """:raises PermissionDenied: the person's role sees no binders."""
-    if not may_see_proof(request.membership):
-        raise PermissionDenied("Binders are for who reads the trail, and for the client's side.")
-
-
-def _require_making(request: StaffRequest) -> None:
-    """:raises PermissionDenied: the person's role makes no binders."""
-    if not may_make_binders(request.membership):
-        raise PermissionDenied("Binders are made and handed out by compliance officers.")
-
-
-def _find(client: Client, binder_id: UUID) -> Binder:
-    row = found.find(client, binder_id)
-    if row is None:
-        raise Http404
-    return row
-
-
 _WORDS: Final = {
     JobState.DRAFT: "Waiting for you",
     JobState.QUEUED: "Waiting for a worker",
     JobState.RUNNING: "Gathering",
-    JobState.DONE: "The binder is built and signed",
+    JobState.DONE: "The evidence pack is built and signed",
     JobState.FAILED: "It could not be built",
     JobState.CANCELLED: "Withdrawn before it was built",
 }
@@ -277,7 +299,7 @@ def _context(
         "client": client,
         "binder": row,
         "form": form or LinkForm(),
-        "links": found.links_of(row),
+        "links": queries.links_of(row),
         "now": request.at,
         "is_there": row.is_there(request.at),
         "may_make": may_make_binders(request.membership),

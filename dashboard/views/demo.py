@@ -21,9 +21,15 @@ def remove_demo(request: StaffRequest) -> HttpResponse:
     if not may_remove_demo(request.membership):
         raise PermissionDenied("The demo's admin or compliance officer removes it.")
     if "confirmed" not in request.POST:
-        return render(
-            request, "dashboard/remove_demo.html", {"extent": selectors.demo_extent(request.agency)}
-        )
+        context = {
+            "title": f"All data of {request.agency.name} is deleted",
+            "extent": selectors.demo_extent(request.agency),
+            "stays": [
+                "The demo's audit log, which holds no number and no name. Your own agency, if you have one."
+            ],
+            "hidden": {"confirmed": "1"},
+        }
+        return render(request, "dashboard/remove_demo.html", context)
     tasks.remove_demo.delay_on_commit(agency_id=request.agency.pk)
     logout(request)
     return redirect("dashboard:demo_removed")

@@ -206,7 +206,7 @@ def test_a_mail_that_fails_is_shown_as_not_sent(
     answer = browser.post(
         "/people/invite/", {"name": "Dora", "email": "dora@acme.example", "role": "analyst"}, follow=True
     )
-    assert "Mail not sent" in answer.content.decode()
+    assert "Email not sent" in answer.content.decode()
 
 
 def test_a_client_of_another_agency_cannot_be_named(people: cast.Cast) -> None:

@@ -165,4 +165,4 @@ def test_the_list_is_filtered_and_asks_few_questions(people: cast.Cast) -> None:
     assert "bob@acme.example" in page
     assert "carol@acme.example" not in page
     page = signed_in(people.alice).get("/people/?state=suspended").content.decode()
-    assert "No matching people" in page
+    assert "No rows match these filters" in page

@@ -1606,9 +1606,7 @@ def test_the_pages_of_setting_it_up(
     with django_capture_on_commit_callbacks(execute=True):
         assert officer.post("/agency/sign-in/", form).status_code == 302
     page = officer.get("/agency/sign-in/").content.decode()
-    assert re.search(
-        r'aria-current="page">\s*<svg[^>]*>.{0,200}?</svg>\s*<span>Proof and settings', page, re.DOTALL
-    )
+    assert re.search(r'aria-current="page">\s*<svg[^>]*>.{0,200}?</svg>\s*<span>Settings', page, re.DOTALL)
     assert "Somebody else who manages people has to agree" in page
     assert "so people can confirm a deed there" in page
     assert "does not say that it can tell us when somebody signs out" in page

@@ -319,7 +319,7 @@ def test_a_passkey_that_was_added_since_the_known_password_was_chosen_opens_noth
     rows = carol.get(url).context["extent"]
     assert [(row["label"].partition(",")[0], row["value"]) for row in rows[:3]] == [
         ("Passkey or security key", "stays"),
-        ("Codes from an app", "stays"),
+        ("Authenticator app", "stays"),
         ("Passkey or security key", "beside the password"),
     ]
     assert f"{NOON - timedelta(days=1):%-d %b %Y}" in rows[2]["label"]
@@ -424,7 +424,7 @@ def test_the_page_shows_who_is_due_first_and_asks_the_database_little(
     browser.get("/people/passwords/")
     with django_assert_max_num_queries(24):
         page = browser.get("/people/passwords/").content.decode()
-    assert page.index("Overdue") < page.index("Fresh")
+    assert page.index("Overdue") < page.index("Current")
     assert "bob" not in page.partition('id="passwords-days"')[0].lower().rpartition("panel")[2]
     assert signed_in(cast.bob).get("/people/passwords/").status_code in {302, 403}
 

@@ -90,7 +90,7 @@ def invite(visitor: Visitor, email: str) -> str:
     page = visitor.page
     visitor.open("/people/invite/")
     page.get_by_label("Name").fill(NEWCOMER)
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_role("main")).to_contain_text(email)
     for _ in range(JOBS // 400):
@@ -148,7 +148,7 @@ def grant(visitor: Visitor, email: str) -> int:
     page.get_by_label("Reviewer", exact=True).check()
     page.get_by_role("button", name="Save").click()
     visitor.open(f"/people/{found[1]}/")
-    expect(page.get_by_role("region", name="Clients granted to")).to_contain_text(CLIENT)
+    expect(page.get_by_role("region", name="Clients granted")).to_contain_text(CLIENT)
     return int(found[1])
 
 
@@ -183,11 +183,11 @@ def look_over(visitor: Visitor) -> None:
     end_the_open_review(visitor.site)
     page = visitor.page
     visitor.open("/people/reviews/")
-    page.get_by_role("button", name="Start one now").click()
+    page.get_by_role("button", name="Start review").click()
     row = page.get_by_role("row").filter(has_text=NEWCOMER)
     page.wait_for_load_state()
     if not row.count():
-        page.get_by_role("link", name="Answer the open one").click()
+        page.get_by_role("link", name="Open current review").click()
     expect(row).to_contain_text(CLIENT)
     row.get_by_role("checkbox").check()
     page.get_by_role("button", name="Confirm them").click()
@@ -198,7 +198,7 @@ def look_over(visitor: Visitor) -> None:
 def see_off(visitor: Visitor, number: int) -> None:
     page = visitor.page
     visitor.open(f"/people/{number}/leaves/")
-    expect(page.get_by_role("main")).to_contain_text("Badges and keys of doors")
+    expect(page.get_by_role("main")).to_contain_text("Badges and door keys")
     page.get_by_role("button", name="End access").click()
     expect(page.get_by_role("main")).to_contain_text(f"{NEWCOMER} has left")
 

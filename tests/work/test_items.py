@@ -319,9 +319,9 @@ def test_an_item_goes_back_to_nobody(cast: Cast) -> None:
 def test_the_list_of_people_is_the_agency_s_active_ones(cast: Cast) -> None:
     waiting.suspend(waiting.manager(cast, "dave", cast.dentist))
     waiting.of_client(cast.dentist)
-    bulk = signed_in(cast.alice).get("/work/").context["bulk"]
+    owner = signed_in(cast.alice).get("/work/").context["table"]["bulk"][0]
 
-    assert [label for _, label in bulk.fields["owner"].choices] == ["Nobody", "Alice", "Bob", "Carol"]
+    assert [label for _, label in owner.field.choices] == ["Nobody", "Alice", "Bob", "Carol"]
 
 
 # --- Closing ------------------------------------------------------------------------------------------------

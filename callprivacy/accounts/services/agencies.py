@@ -282,7 +282,7 @@ def create_client(
     if slug in RESERVED_SLUGS:
         slug = f"{slug}-client"
     if Client.objects.filter(agency=agency, slug=slug).exists():
-        raise SlugTakenError(f"There is a client called {slug} already.")
+        raise SlugTakenError("Another client has this short name. Choose one that differs.")
     client = Client.objects.create(
         agency=agency,
         slug=slug,

@@ -45,6 +45,9 @@ class AlreadyInvitedError(ValueError):
 class InvitationGoneError(ValueError):
     """The link was used, withdrawn or has expired."""
 
+    def __init__(self) -> None:
+        super().__init__("This invitation was accepted or withdrawn, or is waiting for a second officer.")
+
 
 class AccountExistsError(ValueError):
     """The address has a sign-in already: its owner signs in and accepts with it."""

@@ -1,36 +1,40 @@
 """The agency's own settings: its name, its zone, limits, and whether going live takes two officers."""
 
-from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from typing import Any
+
+from django.urls import reverse
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import AgencyForm
 from callprivacy.accounts.services import agencies
+from callprivacy.accounts.views.form_pages import form_page
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def edit_agency(request: StaffRequest) -> HttpResponse:
-    """
-    Change the agency; the limit of numbers shown is for who signs off. The second officer's signature is turned off by
-    the only officer there is.
-    """
+def _fill(request: StaffRequest, _: None) -> dict[str, Any]:
+    """Only an officer changes the limit of reveals; only the sole officer turns the second signature off."""
     signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
-    form = AgencyForm(
-        request.POST or None,
-        initial=AgencyForm.values_of(request.agency),
-        may_limit=signs,
-        may_switch=signs
-        and not agencies.has_other_officers(request.agency, but=request.user.pk, at=request.at),
-    )
-    if form.is_valid():
-        agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return redirect("accounts:agency")
-    context = {"form": form, "use": selectors.reveal_use(agency_id=request.agency.pk, at=request.at)}
-    return render(request, "accounts/agency.html", context)
+    has_others = agencies.has_other_officers(request.agency, but=request.user.pk, at=request.at)
+    return {
+        "initial": AgencyForm.values_of(request.agency),
+        "may_limit": signs,
+        "may_switch": signs and not has_others,
+    }
+
+
+@form_page(
+    AgencyForm,
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.POLICY,
+    title="Agency",
+    lede="Settings for the whole agency. The audit log records every change.",
+    button="Save",
+    crumbs=lambda _: [("Agency", reverse("accounts:agency"))],
+    fill=_fill,
+    more=lambda request, _: {"use": selectors.reveal_use(agency_id=request.agency.pk, at=request.at)},
+    template="accounts/agency.html",
+)
+def edit_agency(request: StaffRequest, _: None, form: AgencyForm) -> str:
+    agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
+    return "Saved."

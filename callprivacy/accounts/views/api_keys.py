@@ -1,33 +1,36 @@
 """Keys of the agency's systems for one client: made, exchanged, revoked. A key's text is shown once."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight, ApiScope, Deed
 from callprivacy.accounts.forms import ApiKeyForm, RotateKeyForm
 from callprivacy.accounts.models import ApiKey
 from callprivacy.accounts.services import api_keys
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table, list_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
-def _find(client: Client, api_key_id: UUID) -> ApiKey:
+def _find(request: StaffRequest, client: Client, api_key_id: UUID) -> ApiKey:
     return get_object_or_404(selectors.api_keys_of(client), pk=api_key_id)
+
+
+def _above(subject: Client | ApiKey) -> list[tuple[str, str]]:
+    client = subject if isinstance(subject, Client) else subject.client
+    return [("API keys", reverse("accounts:api_keys", args=[client.slug]))]
 
 
 _COUNTERPARTS: Final = {
@@ -50,101 +53,171 @@ def _offered(request: StaffRequest, client: Client) -> list[ApiScope]:
     ]
 
 
-def _row(key: ApiKey, offered: Collection[str], *, at: datetime) -> dict[str, Any]:
-    if key.revoked_at is not None:
-        words, tone = "Revoked", "neutral"
-    elif key.ends_at <= at:
-        words, tone = "Ended", "neutral"
-    elif (key.ends_at - at).days < 14:
-        words, tone = "Ends soon", "warn"
-    else:
-        words, tone = "In use", "good"
-    return {
-        "key": key,
-        "words": words,
-        "tone": tone,
-        "is_alive": key.revoked_at is None and key.ends_at > at,
-        "may_exchange": set(key.scopes) <= set(offered),
-        "scopes": [ApiScope(scope).label for scope in key.scopes],
-    }
+def _scopes(key: ApiKey) -> str:
+    return ", ".join(ApiScope(scope).label for scope in key.scopes)
 
 
-@require_safe
+@dataclass(frozen=True, slots=True)
+class _Line:
+    key: ApiKey
+    state: Pill
+    may_exchange: bool
+
+    @classmethod
+    def of(cls, key: ApiKey, offered: Collection[str], *, at: datetime) -> Self:
+        if key.revoked_at is not None:
+            state = Pill("Revoked", "neutral")
+        elif key.ends_at <= at:
+            state = Pill("Ended", "neutral")
+        elif (key.ends_at - at).days < 14:
+            state = Pill("Ends soon", "warn")
+        else:
+            state = Pill("In use", "good")
+        return cls(key, state, set(key.scopes) <= set(offered))
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state.tone != "neutral"
+
+    def links(self) -> list[Link]:
+        if not self.is_alive:
+            return []
+        args, about = [self.key.client.slug, self.key.pk], f"the key of {self.key.name}"
+        exchange = Link("Exchange", reverse("accounts:rotate_api_key", args=args), about)
+        revoke = Link("Revoke", reverse("accounts:revoke_api_key", args=args), about, "danger")
+        return [exchange, revoke] if self.may_exchange else [revoke]
+
+
+_KEYS: Final = Table(
+    label="API keys",
+    columns=(
+        Column("System", "key.name", note=lambda line: f"made by {line.key.created_by}"),
+        Column(
+            "Scopes",
+            lambda line: _scopes(line.key),
+            note=lambda line: f"from {', '.join(line.key.networks)}" if line.key.networks else "",
+        ),
+        Column("Ends", lambda line: Moment(line.key.ends_at, line.key.client.time_zone)),
+        Column("Last used", "key.last_used_on", nothing="never"),
+        Column(
+            "State",
+            "state",
+            note=lambda line: (
+                ""
+                if line.may_exchange or not line.is_alive
+                else "more than your permissions: an officer exchanges it"
+            ),
+        ),
+    ),
+    links=_Line.links,
+    empty=Empty(
+        "No system has a key yet",
+        "With an API key, your systems check consent before a call and record new consent. Each key works for this"
+        " client only, has only the permissions you select, and expires.",
+        "connections",
+    ),
+)
+
+
+def _actions(request: StaffRequest, client: Client) -> list[Link]:
+    new = Link("New key", reverse("accounts:create_api_key", args=[client.slug]), tone="primary")
+    docs = Link("API documentation", reverse("api_docs"), tone="ghost")
+    return [docs, new] if _offered(request, client) else [docs]
+
+
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-def list_keys(request: StaffRequest, client: Client) -> HttpResponse:
-    """The client's keys: what each may do, until when, when it was last used."""
+@list_page(
+    _KEYS,
+    right=Permission.MANAGE_CONNECTIONS,
+    lede=(
+        "For your own systems, such as a CRM that records consent or a dialer that checks it. A key cannot do more than"
+        " you can: for more, ask an account manager or compliance officer."
+    ),
+    actions=_actions,
+)
+def list_keys(request: StaffRequest, client: Client) -> list[_Line]:
     offered = _offered(request, client)
-    rows = [_row(key, offered, at=request.at) for key in selectors.api_keys_of(client)[:200]]
-    return render(request, "accounts/api_keys.html", _context(client, rows=rows, may_make=bool(offered)))
+    return [_Line.of(key, offered, at=request.at) for key in selectors.api_keys_of(client)[:200]]
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-@confirms(Deed.GRANTS)
-def create_key(request: StaffRequest, client: Client) -> HttpResponse:
-    """Make a key and show its text, once."""
-    offered = _offered(request, client)
-    if not offered:
+def _fill_new(request: StaffRequest, client: Client) -> dict[str, Any]:
+    if not (offered := _offered(request, client)):
         raise PermissionDenied(
-            "A key may no more than you may here. Ask an account manager or compliance officer to make it."
+            "A key cannot do more than you can here. Ask an account manager or compliance officer to make it."
         )
-    form = ApiKeyForm(request.POST or None, offered=offered)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = api_keys.create_key(client=client, by=request.actor, at=request.at, **form.cleaned_data)
-        except api_keys.KeyMadeError as error:
-            messages.info(request, str(error))
-            return redirect("accounts:api_keys", client.slug)
-        return _show(request, client, made)
-    return render(request, "accounts/api_key_new.html", _context(client, form=form))
+    return {"offered": offered}
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-@confirms(Deed.GRANTS)
-def rotate_key(request: StaffRequest, client: Client, api_key_id: UUID) -> HttpResponse:
-    """Exchange a key for another and show the new one's text, once; who might not make it does not exchange it."""
-    key = _find(client, api_key_id)
-    offered = _offered(request, client)
-    if not set(key.scopes) <= set(offered):
+@form_page(
+    ApiKeyForm,
+    right=Permission.MANAGE_CONNECTIONS,
+    fill=_fill_new,
+    title=lambda client: f"New key for {client.name}",
+    lede="It opens this client alone. Its text is shown once, on the next page.",
+    button="Make the key",
+    crumbs=_above,
+    errors={api_keys.KeyMadeError: INFO},
+    confirms=Deed.GRANTS,
+)
+def create_key(request: StaffRequest, client: Client, form: ApiKeyForm) -> HttpResponse:
+    made = api_keys.create_key(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    return _show(request, client, made)
+
+
+def _load_exchanged(request: StaffRequest, client: Client, api_key_id: UUID) -> ApiKey:
+    key = _find(request, client, api_key_id)
+    if not set(key.scopes) <= set(_offered(request, client)):
         raise PermissionDenied(
-            "This key may more than you may here. Ask a compliance officer to exchange it."
+            "This key can do more than you can here. Ask a compliance officer to exchange it."
         )
-    form = RotateKeyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = api_keys.rotate_key(key=key, by=request.actor, at=request.at, **form.cleaned_data)
-        except (api_keys.KeyOverError, api_keys.KeyMadeError) as error:
-            messages.warning(request, str(error))
-            return redirect("accounts:api_keys", client.slug)
-        return _show(request, client, made, earlier=key)
-    return render(
-        request,
-        "accounts/api_key_rotate.html",
-        _context(client, form=form, row=_row(key, offered, at=request.at)),
-    )
+    return key
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-def revoke_key(request: StaffRequest, client: Client, api_key_id: UUID) -> HttpResponse:
-    """Let a key open nothing any more, after saying what that stops."""
-    key = _find(client, api_key_id)
-    if request.method == "POST":
-        api_keys.revoke_key(key=key, by=request.actor, at=request.at)
-        messages.success(request, f"The key of {key.name} opens nothing any more.")
-        return redirect("accounts:api_keys", client.slug)
-    return render(request, "accounts/api_key_revoke.html", _context(client, row=_row(key, (), at=request.at)))
+@form_page(
+    RotateKeyForm,
+    right=Permission.MANAGE_CONNECTIONS,
+    load=_load_exchanged,
+    title=lambda key: f"Exchange the key of {key.name}",
+    lede="A new key with the same name and scopes. The present one works for as long as you choose.",
+    button="Make the new key",
+    crumbs=_above,
+    errors={api_keys.KeyOverError: WARNING, api_keys.KeyMadeError: WARNING},
+    confirms=Deed.GRANTS,
+)
+def rotate_key(request: StaffRequest, key: ApiKey, form: RotateKeyForm) -> HttpResponse:
+    """Exchange a key for another and show the new one's text, once."""
+    made = api_keys.rotate_key(key=key, by=request.actor, at=request.at, **form.cleaned_data)
+    key.refresh_from_db(fields=["ends_at"])
+    return _show(request, key.client, made, earlier=key)
+
+
+@never_cache
+@form_page(
+    right=Permission.MANAGE_CONNECTIONS,
+    load=_find,
+    title=lambda key: f"Revoke the key of {key.name}",
+    button="Revoke the key",
+    crumbs=_above,
+    confirm=lambda _, key: Confirmation(
+        "From this moment the key opens nothing",
+        "It cannot be brought back. Every request with it is answered “unauthorized”, withdrawals as well: people who"
+        " withdraw there must reach you another way until the system has a new key.",
+        [
+            {"label": "Last used", "value": key.last_used_on or "never"},
+            {"label": "Scopes", "value": _scopes(key)},
+        ],
+        ["Everything recorded with this key.", "Other keys of the same system."],
+    ),
+)
+def revoke_key(request: StaffRequest, key: ApiKey, _: Any) -> str:
+    api_keys.revoke_key(key=key, by=request.actor, at=request.at)
+    return f"The key of {key.name} opens nothing any more."
 
 
 def _show(
     request: StaffRequest, client: Client, made: api_keys.Made, *, earlier: ApiKey | None = None
 ) -> HttpResponse:
-    if earlier is not None:
-        earlier.refresh_from_db(fields=["ends_at"])
-    context = _context(client, made=made, row=_row(made.key, (), at=request.at), earlier=earlier)
+    context = {"client": client, "made": made, "scopes": _scopes(made.key), "earlier": earlier}
     return render(request, "accounts/api_key_made.html", context)

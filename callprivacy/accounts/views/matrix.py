@@ -26,17 +26,14 @@ PEOPLE, CLIENTS = 25, 10
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 def show_matrix(request: StaffRequest) -> HttpResponse:
     """A page of people by a page of clients; two counts, two pages and one query for all cells."""
-    form = MatrixFilter(request.GET)
-    wanted: dict[str, Any] = form.cleaned_data if form.is_valid() else {}
-    found = selectors.people(
-        at=request.at, search=wanted.get("q", ""), role=wanted.get("role", ""), state=wanted.get("state", "")
-    )
+    narrowed = MatrixFilter(request.GET, queryset=selectors.people(at=request.at))
+    people_page = page_of(request, narrowed.qs, size=PEOPLE, key="people")
+    wanted = narrowed.form.cleaned_data
     clients = access.visible_clients(request.membership, at=request.at).filter(archived_at=None)
     if wanted.get("c"):
         clients = clients.filter(name__icontains=wanted["c"])
     if wanted.get("sector"):
         clients = clients.filter(sector=wanted["sector"])
-    people_page = page_of(request, found, size=PEOPLE, key="people")
     client_page = page_of(request, clients.order_by("name", "pk"), size=CLIENTS, key="clients")
     people, columns = list(people_page), list(client_page)
     held = selectors.cells(
@@ -54,7 +51,7 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
         for person in people
     ]
     context = {
-        "form": form,
+        "form": narrowed.form,
         "active": sum(bool(value) for value in wanted.values()),
         "people_page": people_page,
         "client_page": client_page,

@@ -1,33 +1,37 @@
 """Passwords: what an agency asks, whose are due, how good one would be, and what to do where one is known."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.dateformat import format as date_format
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import SignInPolicyForm
 from callprivacy.accounts.models import Membership, SignInPolicy, User
 from callprivacy.accounts.services import passwords as deeds
-from callprivacy.accounts.views.pages import page_of
+from callprivacy.accounts.views.form_pages import Confirmation, Done, form_page
 from callprivacy.accounts.views.people import membership_or_404
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
+from callprivacy.lib import calendars
 
-PAGE = 50
 DRAWN = timedelta(days=90)
 _LONGEST = 500
 _KINDS = {
-    "totp": "Codes from an app",
+    "totp": "Authenticator app",
     "webauthn": "Passkey or security key",
     "recovery_codes": "Recovery codes",
 }
@@ -48,13 +52,14 @@ def show_strength(request: HttpRequest) -> HttpResponse:
     """How a password would stand, as a part of the page where it is typed; it is looked at and forgotten."""
     rule, has_factor = passwords.unpack(request.POST.get("rule", "")[:2000])
     user = request.user if isinstance(request.user, User) else _typed(request)
-    found = passwords.strength_of(
+    strength = passwords.strength_of(
         request.POST.get("password", "")[:_LONGEST],
         rule,
         words=passwords.words_of(user),
         has_factor=has_factor,
     )
-    context = {"found": found, "lacking": passwords.listed(found.lacking) if found.lacking else ""}
+    lacking = passwords.listed(strength.lacking) if strength.lacking else ""
+    context = {"strength": strength, "lacking": lacking}
     return render(request, "accounts/strength.html", context)
 
 
@@ -63,21 +68,96 @@ def _typed(request: HttpRequest) -> User:
     return User(email=request.POST.get("email", "")[:254], name=request.POST.get("name", "")[:120])
 
 
-@require_GET
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-def list_due(request: StaffRequest) -> HttpResponse:
-    """Whose password is due and when, who has no second factor, and how both went lately."""
-    page = page_of(request, selectors.members_by_due(), size=PAGE)
-    user_ids = [member.user_id for member in page]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    member: Membership
+    password: Pill
+    why: str
+    due_on: date | None
+    reminded_on: date | None
+    factor: Pill
+    keys: int
+
+    def links(self) -> list[Link]:
+        known = reverse("accounts:password_known", args=[self.member.pk])
+        return [Link("Password compromised", known, f": the password of {self.member.user}")]
+
+
+def _lines(request: StaffRequest, members: list[Membership]) -> list[_Line]:
+    user_ids = [member.user_id for member in members]
     reminded = selectors.last_reminders(user_ids)
     keys = selectors.keys_made_by(user_ids, at=request.at)
+    roles = access.policy_of(request.agency).second_factor_roles
+    day_in = partial(calendars.day_in, request.agency.time_zone)
+    lines = []
+    for member in members:
+        due, last = member.user.password_due_at, reminded.get(member.user_id)
+        password = _state_of(member.user, request.at)
+        if member.has_factor:  # type: ignore[attr-defined]  # an annotation
+            factor = Pill("Has one", "good")
+        else:
+            factor = Pill("Has to add one", "bad") if member.role in roles else Pill("None", "neutral")
+        lines.append(
+            _Line(
+                member,
+                password,
+                member.user.get_password_due_why_display() if password.tone == "bad" else "",
+                day_in(due) if due else None,
+                day_in(last) if last else None,
+                factor,
+                keys.get(member.user_id, 0),
+            )
+        )
+    return lines
+
+
+def _state_of(user: User, at: datetime) -> Pill:
+    due = user.password_due_at
+    if not user.has_usable_password():
+        return Pill("None: a link was sent by email", "neutral")
+    if due is None:
+        return Pill("Does not expire", "neutral")
+    if due <= at:
+        return Pill("Overdue", "bad")
+    return Pill("Soon", "warn") if due <= at + deeds.SOON else Pill("Current", "good")
+
+
+_PEOPLE = Table(
+    label="Passwords and second factors",
+    columns=(
+        Column(
+            "Person",
+            "member.user",
+            link=lambda line: reverse("accounts:person", args=[line.member.pk]),
+            note="member.get_role_display",
+        ),
+        Column("Password", "password", note="why"),
+        Column("Due", "due_on", nothing="no date"),
+        Column("Last reminded", "reminded_on", nothing="not yet"),
+        Column("Second factor", "factor"),
+        Column("Keys made", "keys", is_number=True),
+    ),
+    lines=_lines,
+    links=_Line.links,
+    empty=Empty("No people yet", picture="people"),
+)
+_RESETS = Table(
+    label="Second factors to be removed",
+    columns=(
+        Column("Whose second factors", "user"),
+        Column("Requested by", "asked_by"),
+        Column("Requested", "asked_at"),
+        Column("Until", "ends_at"),
+    ),
+    links=lambda row: [Link("Decide", reverse("accounts:decide_reset", args=[row.pk]))],
+    empty=Empty("No open request"),
+)
+
+
+def _beside(request: StaffRequest) -> dict[str, Any]:
     days = selectors.password_days(since=(request.at - DRAWN).date())
-    policy = access.policy_of(request.agency)
-    context = {
-        "page": page,
-        "rows": [_row(member, request, reminded, keys) for member in page],
-        "policy": policy,
-        "profile": policy.get_profile_display(),
+    return {
+        "profile": access.policy_of(request.agency).get_profile_display(),
         "chart": {
             "series": ["Overdue", "Due soon"],
             "more": ["People", "Without a second factor"],
@@ -85,62 +165,54 @@ def list_due(request: StaffRequest) -> HttpResponse:
                 [f"{day.on:%-d %b}", day.overdue, day.soon, day.people, day.without_factor] for day in days
             ],
         },
-        "resets": selectors.open_resets(at=request.at),
-        "roles": [role.replace("_", " ") for role in policy.second_factor_roles],
+        "resets": _RESETS.draw(request, selectors.open_resets(at=request.at)),
     }
-    return render(request, "accounts/passwords.html", context)
 
 
-def _row(
-    member: Membership, request: StaffRequest, reminded: dict[int, Any], keys: dict[int, int]
-) -> dict[str, Any]:
-    user = member.user
-    due = user.password_due_at
-    if not user.has_usable_password():
-        words, tone = "None: a link is in the mail", "neutral"
-    elif due is None:
-        words, tone = "Does not age", "neutral"
-    elif due <= request.at:
-        words, tone = "Overdue", "bad"
-    elif due <= request.at + deeds.SOON:
-        words, tone = "Soon", "warn"
-    else:
-        words, tone = "Fresh", "good"
+@list_page(
+    _PEOPLE,
+    right=AgencyRight.MANAGE_PEOPLE,
+    actions=lambda _: [
+        Link("Single sign-on", reverse("accounts:provider")),
+        Link("Change the policy", reverse("accounts:sign_in_policy")),
+    ],
+    more=_beside,
+    template="accounts/passwords.html",
+)
+def list_due(request: StaffRequest) -> QuerySet[Membership]:
+    """Whose password is due and when, who has no second factor, and how both changed lately."""
+    return selectors.members_by_due()
+
+
+def _fill_policy(request: StaffRequest, _: None) -> dict[str, Any]:
     return {
-        "member": member,
-        "words": words,
-        "tone": tone,
-        "due_at": due,
-        "why": user.get_password_due_why_display() if tone == "bad" else "",
-        "reminded_at": reminded.get(member.user_id),
-        "keys": keys.get(member.user_id, 0),
+        "initial": SignInPolicyForm.values_of(access.policy_of(request.agency)),
+        "address": client_address(request),
+        "signs_off": access.has_right(request.membership, AgencyRight.SIGN_OFF),
     }
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def edit_policy(request: StaffRequest) -> HttpResponse:
-    """What the agency asks; a rule that asks people for a new password at once says how many before it is saved."""
-    policy = access.policy_of(request.agency)
-    form = SignInPolicyForm(
-        request.POST or None,
-        initial=SignInPolicyForm.values_of(policy),
-        address=client_address(request),
-        signs_off=access.has_right(request.membership, AgencyRight.SIGN_OFF),
+@form_page(
+    SignInPolicyForm,
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.POLICY,
+    title="Sign-in policy",
+    button="Save",
+    crumbs=lambda _: [("Passwords", reverse("accounts:passwords"))],
+    fill=_fill_policy,
+    more=lambda *_: {"standards": passwords.STANDARDS},
+    template="accounts/sign_in_policy.html",
+)
+def edit_policy(request: StaffRequest, _: None, form: SignInPolicyForm) -> Done | None:
+    """Save a policy; one that asks people for a new password at once says first how many."""
+    at_once = _asked_at_once(request, form.values())
+    if at_once and not form.cleaned_data["sure"]:
+        form.ask_to_be_sure(at_once)
+        return None
+    changed = deeds.change_policy(
+        agency=request.agency, values=form.values(), by=request.actor, at=request.at
     )
-    if request.method == "POST" and form.is_valid():
-        at_once = _asked_at_once(request, form.values())
-        if at_once and not form.cleaned_data["sure"]:
-            form.ask_to_be_sure(at_once)
-        else:
-            changed = deeds.change_policy(
-                agency=request.agency, values=form.values(), by=request.actor, at=request.at
-            )
-            messages.success(request, "Saved." if changed else "Nothing was changed.")
-            return redirect("accounts:sign_in_policy")
-    context = {"form": form, "standards": passwords.STANDARDS, "policy": policy}
-    return render(request, "accounts/sign_in_policy.html", context)
+    return Done("Saved." if changed else "Nothing was changed.", reverse("accounts:sign_in_policy"))
 
 
 def _asked_at_once(request: StaffRequest, values: dict[str, Any]) -> int:
@@ -158,36 +230,38 @@ def _late_now(request: StaffRequest) -> list[int]:
     return list(rows.values_list("user_id", flat=True))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.GRANTS)
-def mark_known(request: StaffRequest, pk: int) -> HttpResponse:
-    """Close a password that somebody else may know, after saying what that ends."""
-    membership = membership_or_404(request, pk)
-    if request.method == "POST":
-        closed = deeds.mark_known(membership=membership, by=request.actor, at=request.at)
-        name = str(membership.user)
-        messages.success(
-            request,
-            f"The password of {name} opens nothing any more; a link to choose another is in the mail."
-            if closed
-            else f"{name} is signed out everywhere, and signs in to nothing but the page for a new password.",
-        )
-        return redirect("accounts:passwords")
-    context = {
-        "person": membership,
-        "extent": [
+def _confirm_known(request: StaffRequest, membership: Membership) -> Confirmation:
+    keys = selectors.keys_made_by([membership.user_id], at=request.at).get(membership.user_id, 0)
+    return Confirmation(
+        "Disable this password?",
+        "The password stops working, and the person gets an email with a link to choose another. A passkey added since"
+        " the password was set may not be theirs: it no longer works alone, only together with the new password. If a"
+        " second factor is not theirs, two people must remove all of them. The last person who manages people keeps"
+        " access to the page for a new password only.",
+        [
             *_factors_of(membership, request),
             {"label": "Sessions that end", "value": selectors.count_sessions(membership.user_id)},
-            {
-                "label": "Keys of systems that stay",
-                "value": selectors.keys_made_by([membership.user_id], at=request.at).get(
-                    membership.user_id, 0
-                ),
-            },
+            {"label": "Keys of systems that stay", "value": keys},
         ],
-    }
-    return render(request, "accounts/password_known.html", context)
+    )
+
+
+@form_page(
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.GRANTS,
+    load=membership_or_404,
+    title=lambda membership: f"Password of {membership.user}",
+    button="Disable password",
+    crumbs=lambda _: [("Passwords", reverse("accounts:passwords"))],
+    confirm=_confirm_known,
+)
+def mark_known(request: StaffRequest, membership: Membership, _: Any) -> str:
+    """Disable a compromised password, after saying what that ends."""
+    if deeds.mark_known(membership=membership, by=request.actor, at=request.at):
+        return (
+            f"The password of {membership.user} is disabled. A link to choose another is on its way by email."
+        )
+    return f"{membership.user} is signed out everywhere and can only open the page for a new password."
 
 
 def _factors_of(membership: Membership, request: StaffRequest) -> list[dict[str, str]]:

@@ -1,17 +1,17 @@
 """
 Signing in through an agency's own provider, and setting that up.
 
-The doors run in no scope and under no agency's clock: what asks the outside is done between two short scopes. Whoever
-is not let in reads the same words, whatever the reason; the reason is in the agency's trail.
+The sign-in pages run in no scope and under no agency's clock: what asks the outside is done between two short scopes. A
+person who is refused reads the same text, whatever the reason; the reason is in the agency's audit log.
 """
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Final, cast
 
 import structlog
 from allauth.account.adapter import get_adapter
 from allauth.account.utils import perform_login
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,21 +19,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import (
-    require_GET,
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_GET, require_safe
 
 from callprivacy.accounts import providers, seconding, selectors
-from callprivacy.accounts.access import StaffRequest, Through, confirms, needs_right
+from callprivacy.accounts.access import StaffRequest, Through
 from callprivacy.accounts.adapter import note_provider, tried_from
 from callprivacy.accounts.enums import AgencyRight, Deed, Refusal
 from callprivacy.accounts.forms import BesideForm, ProviderForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
-from callprivacy.accounts.models import User
+from callprivacy.accounts.models import Membership, SignInProvider, User
 from callprivacy.accounts.services import sso
+from callprivacy.accounts.views.form_pages import ERROR, Done, action, form_page
 from callprivacy.accounts.views.people import membership_or_404
 
 log = structlog.get_logger(__name__)
@@ -56,9 +52,9 @@ def _door_or_404(key: str) -> sso.Door:
 
 
 def _next_of(request: HttpRequest) -> str:
-    found = request.GET.get("next", "")
-    is_ours = found.startswith("/") and url_has_allowed_host_and_scheme(found, allowed_hosts=None)
-    return found if is_ours else "/"
+    url = request.GET.get("next", "")
+    is_ours = url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return url if is_ours else "/"
 
 
 @login_not_required
@@ -228,130 +224,111 @@ def _refuse(request: HttpRequest, door: sso.Door, why: Refusal, seconds: int = 0
 # --- Setting it up -------------------------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def edit_provider(request: StaffRequest) -> HttpResponse:
-    """Name the agency's provider; what was found there, who uses it, and who agreed to it."""
-    row = selectors.provider()
-    form = ProviderForm(request.POST or None, initial=ProviderForm.values_of(row), has_secret=row is not None)
-    if request.method == "POST" and form.is_valid():
-        changed = sso.set_up(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
-        messages.success(
-            request, "Saved, and looked at: see what was found." if changed else "Nothing was changed."
-        )
-        return redirect("accounts:provider")
-    context: dict[str, Any] = {"form": form, "provider": row}
-    if row is not None:
-        linked, people = selectors.count_links()
-        context |= {
-            "address": sso.address_of(row.key),
-            "back_to": sso.back_to(row.key),
-            "signed_out": sso.signed_out_at(row.key),
-            "named": sso.named(row),
-            "why_not": sso.why_not_agree(row, user_id=request.membership.user_id, at=request.at),
-            "beside": BesideForm(
-                initial={"beside": row.beside}, people=list(selectors.managers_with_factor())
-            ),
-            "linked": linked,
-            "extent": [{"label": "People linked to it", "value": f"{linked:,}"}],
-            "with_factor": selectors.count_links_with_factor(),
-            "people": people,
-        }
-    return render(request, "accounts/provider.html", context)
+def _page(_: object) -> str:
+    return reverse("accounts:provider")
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def test_provider(request: StaffRequest) -> HttpResponse:
+def _setup(_: StaffRequest) -> SignInProvider | None:
+    return selectors.provider()
+
+
+def _about(request: StaffRequest, row: SignInProvider | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    linked, people = selectors.count_links()
+    return {
+        "provider": row,
+        "address": sso.address_of(row.key),
+        "back_to": sso.back_to(row.key),
+        "signed_out": sso.signed_out_at(row.key),
+        "named": sso.named(row),
+        "why_not": sso.why_not_agree(row, user_id=request.membership.user_id, at=request.at),
+        "beside": BesideForm(initial={"beside": row.beside}, people=list(selectors.managers_with_factor())),
+        "linked": linked,
+        "extent": [{"label": "People linked to it", "value": f"{linked:,}"}],
+        "with_factor": selectors.count_links_with_factor(),
+        "people": people,
+    }
+
+
+@form_page(
+    ProviderForm,
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.POLICY,
+    load=_setup,
+    title="Single sign-on",
+    button="Save and test",
+    crumbs=lambda row: [("Single sign-on", _page(row))],
+    fill=lambda _, row: {"initial": ProviderForm.values_of(row), "has_secret": row is not None},
+    more=_about,
+    template="accounts/provider.html",
+)
+def edit_provider(request: StaffRequest, _: SignInProvider | None, form: ProviderForm) -> str:
+    """Name the agency's provider; what the test found, who uses it, and who agreed to it."""
+    changed = sso.set_up(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
+    return "Saved. See below what the test found." if changed else "Nothing was changed."
+
+
+_action = partial(
+    action,
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.POLICY,
+    back=_page,
+    errors={sso.NotReadyError: ERROR, sso.NotYoursError: ERROR, seconding.NotCountedError: ERROR},
+)
+
+
+@_action()
+def test_provider(request: StaffRequest, *_: Any) -> None:
     """Look at the provider once more."""
     sso.check_on_commit(agency_id=request.agency.pk, by=request.actor, at=request.at)
-    return redirect("accounts:provider")
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def switch_provider(request: StaffRequest) -> HttpResponse:
+@_action(second=sso.switch_on)
+def switch_provider(request: StaffRequest, *_: Any) -> str:
     """Switch it on, which the first time needs a second person, or off."""
     if request.POST.get("to") != "on":
         sso.switch_off(by=request.actor, at=request.at)
-        messages.success(request, "It is off. Everybody signs in with a password or a passkey again.")
-        return redirect("accounts:provider")
-    try:
-        sso.switch_on(seen=request.POST.get("seen", ""), by=request.actor, at=request.at)
-    except (sso.NotYoursError, sso.NotReadyError, seconding.NotCountedError) as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "It is on. Give your people the sign-in address below.")
-    return redirect("accounts:provider")
+        return "It is off. Everyone signs in with a password or a passkey again."
+    sso.switch_on(seen=request.POST.get("seen", ""), by=request.actor, at=request.at)
+    return "It is on. Give your people the sign-in address below."
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def delete_provider(request: StaffRequest) -> HttpResponse:
+@_action(load=_setup)
+def delete_provider(request: StaffRequest, row: SignInProvider | None, _: Any) -> Done:
     """Delete it once it is off."""
-    row = selectors.provider()
     if row is None or request.POST.get("phrase", "") != row.name:
-        messages.error(request, "Type the provider's name to delete it.")
-        return redirect("accounts:provider")
-    try:
-        sso.delete_provider(by=request.actor, at=request.at)
-    except sso.NotReadyError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "Provider deleted. Everyone signs in with a password or a passkey.")
-    return redirect("accounts:provider")
+        return Done("Type the provider's name to delete it.", level=ERROR)
+    sso.delete_provider(by=request.actor, at=request.at)
+    return Done("Provider deleted. Everyone signs in with a password or a passkey.")
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.POLICY)
-def require_provider(request: StaffRequest) -> HttpResponse:
+@_action()
+def require_provider(request: StaffRequest, *_: Any) -> Done:
     """Let people in through the provider alone, but for those named; or let passwords count again."""
     form = BesideForm(request.POST, people=list(selectors.managers_with_factor()))
     wants = request.POST.get("to") == "on"
     if wants and not (form.is_valid() and form.cleaned_data["beside"]):
-        messages.error(
-            request,
-            "Name one person at least who gets in by password and second factor when the provider does not answer.",
+        return Done(
+            "Name at least one person who gets in by password and second factor when the provider does not answer.",
+            level=ERROR,
         )
-        return redirect("accounts:provider")
-    try:
-        sso.require(
-            beside=[int(one) for one in form.cleaned_data["beside"]] if wants else [],
-            by=request.actor,
-            at=request.at,
-        )
-    except sso.NotReadyError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(
-            request,
-            "From now on people get in through the provider alone, but for those you named."
-            if wants
-            else "Passwords and passkeys count beside the provider again.",
-        )
-    return redirect("accounts:provider")
+    beside = [int(one) for one in form.cleaned_data["beside"]] if wants else []
+    sso.require(beside=beside, by=request.actor, at=request.at)
+    if wants:
+        return Done("From now on people get in through the provider alone, but for those you named.")
+    return Done("Passwords and passkeys count beside the provider again.")
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.GRANTS)
-def unlink(request: StaffRequest, pk: int) -> HttpResponse:
+@action(
+    right=AgencyRight.MANAGE_PEOPLE,
+    confirms=Deed.GRANTS,
+    load=membership_or_404,
+    back=lambda membership: reverse("accounts:person", args=[membership.pk]),
+    errors={sso.NotYoursError: ERROR},
+)
+def unlink(request: StaffRequest, membership: Membership, _: Any) -> str:
     """Forget who a person is at the provider."""
-    membership = membership_or_404(request, pk)
-    try:
-        gone = sso.unlink(membership=membership, by=request.actor, at=request.at)
-    except sso.NotYoursError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(
-            request,
-            f"The next account at the provider with the address of {membership.user} becomes theirs."
-            if gone
-            else f"{membership.user} was linked to no account at the provider.",
-        )
-    return redirect("accounts:person", pk=pk)
+    if sso.unlink(membership=membership, by=request.actor, at=request.at):
+        return f"The next account at the provider with the address of {membership.user} becomes theirs."
+    return f"{membership.user} was linked to no account at the provider."

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.db.models import QuerySet
+from django.forms import BoundField
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
@@ -64,13 +65,15 @@ class Link:
     :ivar about: what it is about, for people who hear the page.
     :ivar tone: primary, ghost, danger, or empty.
     :ivar posts: it does something there; else the page opens.
+    :ivar sends: what tells it from the other buttons for ticked rows; without an address they post to the page.
     """
 
     label: str
-    url: Any
+    url: Any = ""
     about: str = ""
     tone: str = ""
     posts: bool = False
+    sends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Column:
     One column. The first one names the row.
 
     :ivar value: a row's attribute, as `vendor.name`, or what computes it: text, number, day, instant, or pill.
-    :ivar link: row -> the address that the value leads to.
+    :ivar link: row -> the address that the value leads to; empty: nowhere.
     :ivar note: what stands below the value, smaller.
     :ivar sort: the field by which rows are sorted where a person asks for that.
     :ivar nothing: what stands where there is no value.
@@ -108,8 +111,8 @@ class Column:
         shown: object = _shown(_part(self.value, row), zone)
         if shown == "":
             shown = format_html('<span class="text-muted">{}</span>', self.nothing)
-        if self.link is not None:
-            shown = format_html('<a class="row-link" href="{}">{}</a>', self.link(row), shown)
+        if self.link is not None and (url := self.link(row)):
+            shown = format_html('<a class="row-link" href="{}">{}</a>', url, shown)
         note = _shown(_part(self.note, row), zone) if self.note else ""
         if note == "":
             return str(shown) if not hasattr(shown, "__html__") else shown  # type: ignore[return-value]  # escaped
@@ -143,9 +146,9 @@ class Table:
         rows: QuerySet[Any] | Sequence[Any],
         *,
         empty: Empty | None = None,
-        bulk: Sequence[Link] = (),
+        bulk: Sequence[Link | BoundField] = (),
     ) -> dict[str, Any]:
-        """What `components/table.html` draws, with `bulk` for ticked rows. A sequence is shown whole as it stands."""
+        """What `components/table.html` draws; `bulk` is for ticked rows. A sequence is shown whole as it stands."""
         rows, form, active = self._filtered(request, rows)
         sort, before, after = "", None, None
         if isinstance(rows, QuerySet):
@@ -227,16 +230,16 @@ def list_page(
     *,
     right: Right,
     lede: str = "",
-    actions: Callable[[StaffRequest], Sequence[Link]] | None = None,
+    actions: Callable[..., Sequence[Link]] | None = None,
     tabs: Sequence[tuple[str, str, Empty]] = (),
-    more: Callable[[StaffRequest], dict[str, Any]] | None = None,
+    more: Callable[..., dict[str, Any]] | None = None,
     template: str = "list_page.html",
 ) -> Callable[[Callable[..., Any]], View]:
     """
     Declare a page with one list; the decorated function returns its rows.
 
     :param tabs: parts of the list: the word of `?show=`, its label, and what stands where it has no rows.
-    :param more: what a template of its own needs.
+    :param more: what a template of its own needs. It and `actions` get what the address names, as the function does.
     """
 
     def decorate(select: Callable[..., Any]) -> View:
@@ -251,12 +254,12 @@ def list_page(
             context = {
                 "table": table.draw(request, rows, empty=empty),
                 "about": lede,
-                "actions": actions(request) if actions else (),
+                "actions": actions(request, *args, **kwargs) if actions else (),
                 "views": [
                     {"url": f"?show={name}" if name else "?", "label": label, "active": name == show}
                     for name, label, _ in tabs
                 ],
-                **(more(request) if more else {}),
+                **(more(request, *args, **kwargs) if more else {}),
             }
             return render(request, template, context)
 
