@@ -338,7 +338,7 @@ def test_rejected_events_are_listed_retried_and_discarded(cast: Cast) -> None:
         ("inbox.retried", {"count": 3}),
         ("inbox.discarded", {"count": 3}),
     ]
-    assert "Nothing to delete" in page(browser.get(f"{url}discard/"))
+    assert "Nothing to delete" in page(browser.get(f"{url}discard/", follow=True))
 
 
 @pytest.mark.parametrize("seen", some(["", "x", "-1", "9" * 40], one_in=3))

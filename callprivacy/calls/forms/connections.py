@@ -254,3 +254,9 @@ class StrikeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="At least 15 characters: callers never heard it, or not then. It is kept in the trail, sealed.",
     )
+
+
+class SeenForm(forms.Form):
+    """How many events a person was shown before deleting them."""
+
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -3,7 +3,8 @@ The client's tab "Numbers and connections": ways in, their secrets, what pressed
 """
 
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -12,12 +13,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Table, list_page
 from callprivacy.calls.forms import fields
-from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
+from callprivacy.calls.forms.connections import ConnectionForm, RotationForm, SeenForm
 from callprivacy.calls.forms.presses import press_rows
 from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import mapped
@@ -30,13 +33,33 @@ from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
+_MANAGE: Final = Permission.MANAGE_CONNECTIONS
+
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
     return {"client": client, **more}
 
 
-def _find(client: Client, connection_id: UUID) -> Connection:
-    return get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
+def load(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    connection = get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
+    connection.client = client
+    return connection
+
+
+def page_url(connection: Connection) -> str:
+    return reverse("calls:connection", args=[connection.client.slug, connection.pk])
+
+
+def _above_new(client: Client) -> list[tuple[str, str]]:
+    return [("Numbers and connections", reverse("calls:client_connections", args=[client.slug]))]
+
+
+def above(connection: Connection) -> list[tuple[str, str]]:
+    return [*_above_new(connection.client), (connection.name, page_url(connection))]
+
+
+_page = partial(form_page, right=_MANAGE, load=load, crumbs=above)
+_button = partial(action, right=_MANAGE, load=load, back=page_url)
 
 
 def _address(connection: Connection) -> str:
@@ -44,7 +67,7 @@ def _address(connection: Connection) -> str:
 
 
 @require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's connections and a page of its numbers."""
     after = _uuid_or_none(request.GET.get("after", ""))
@@ -69,27 +92,21 @@ def _uuid_or_none(raw: str) -> UUID | None:
         return None
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
-    """Open a way in for a tracker."""
-    form = ConnectionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            connection = connections.create_connection(
-                client=client,
-                provider=form.cleaned_data["provider"],
-                name=form.cleaned_data["name"],
-                secret=form.cleaned_data["secret"],
-                by=request.actor,
-                at=request.at,
-            )
-        except connections.VendorNotReviewedError as error:
-            form.add_error("provider", str(error))
-        else:
-            messages.success(request, _opened(connection))
-            return redirect("calls:connection", client.slug, connection.pk)
-    return render(request, "calls/connection_new.html", _context(client, form=form))
+@form_page(
+    ConnectionForm,
+    right=_MANAGE,
+    title="New connection",
+    lede="The tracker signs what it sends; we accept what this client's key has signed, and nothing else. Where it"
+    " signs nothing, its calls come by files.",
+    button="Open the connection",
+    crumbs=_above_new,
+    errors={connections.VendorNotReviewedError: "provider"},
+)
+def create_connection(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
+    connection = connections.create_connection(
+        client=client, **form.cleaned_data, by=request.actor, at=request.at
+    )
+    return Done(_opened(connection), page_url(connection))
 
 
 def _opened(connection: Connection) -> str:
@@ -99,10 +116,10 @@ def _opened(connection: Connection) -> str:
 
 
 @require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def show_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """One connection: its address, what to set at the vendor, its secrets and how it is doing."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     calls_us = selectors.calls_us(connection.provider)
     secrets = selectors.active_secrets(connection, at=request.at)
     context = _context(
@@ -127,10 +144,10 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what keys mean that callers press in the tracker's menu."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     rows = press_rows(
         request.POST or None,
@@ -153,10 +170,10 @@ def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> H
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what the fields of a tracker without a module of its own mean, beside the masked shape of an event."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     if connection.provider not in mapped.NAMES:  # this tracker's fields are known
         return redirect("calls:connection", client.slug, connection.pk)
     seen = fields.read_sample(inbox.sample(connection=connection))
@@ -179,33 +196,27 @@ def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> Ht
     return render(request, "calls/connection_fields.html", context)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def retry_drops(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+@_button()
+def retry_drops(request: StaffRequest, connection: Connection, _: Any) -> str:
     """Let dropped files that could not be read be read again."""
-    connection = _find(client, connection_id)
     count = drops.try_again(connection=connection, by=request.actor, at=request.at)
-    messages.success(request, f"{count} file{'' if count == 1 else 's'} will be read again within a minute.")
-    return redirect("calls:connection", client.slug, connection.pk)
+    return f"{count} file{'' if count == 1 else 's'} will be read again within a minute."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def test_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+@_button()
+def test_drop(request: StaffRequest, connection: Connection, form: Any) -> None:
     """Have what lies in a connection's folder listed and counted, without reading any of it."""
-    connection = _find(client, connection_id)
     if _has_folder(connection):
         drops.ask_look(connection=connection, at=request.at)
-        look_at_drop.delay_on_commit(agency_id=client.agency_id, connection_id=str(connection.pk))
-    return redirect("calls:connection", client.slug, connection.pk)
+        look_at_drop.delay_on_commit(agency_id=connection.agency_id, connection_id=str(connection.pk))
 
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def show_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """The test of a folder while it goes on."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     if not _has_folder(connection):
         return redirect("calls:connection", client.slug, connection.pk)
     context = _context(client, connection=connection, drop=_drop(connection))
@@ -237,112 +248,151 @@ def _mapped(count: int) -> str:
     return "Saved. One key has a meaning." if count == 1 else f"Saved. {count} keys have a meaning."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def rotate_secret(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Give a connection a new secret, with an overlap."""
-    connection = _find(client, connection_id)
+def _load_signing(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    connection = load(request, client, connection_id)
     if not selectors.calls_us(connection.provider):
         raise Http404
-    form = RotationForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        connections.rotate_secret(
-            connection=connection,
-            secret=form.cleaned_data["secret"],
-            overlap=timedelta(hours=form.cleaned_data["overlap_hours"]),
-            by=request.actor,
-            at=request.at,
-        )
-        messages.success(request, "The new secret counts from now on.")
-        return redirect("calls:connection", client.slug, connection.pk)
-    context = _context(
-        client,
-        form=form,
+    return connection
+
+
+@_page(
+    RotationForm,
+    load=_load_signing,
+    title="Change the secret",
+    lede=lambda connection: (
+        f"Enter the new one here first, then let {selectors.title_of(connection.provider)} use it. The address stays"
+        " the same."
+    ),
+    button="Change the secret",
+    more=lambda request, connection: {
+        "client": connection.client,
+        "secrets": selectors.active_secrets(connection, at=request.at),
+    },
+    template="calls/connection_rotate.html",
+)
+def rotate_secret(request: StaffRequest, connection: Connection, form: RotationForm) -> str:
+    """Give a connection a new secret, with an overlap."""
+    connections.rotate_secret(
         connection=connection,
-        provider_title=selectors.title_of(connection.provider),
-        secrets=selectors.active_secrets(connection, at=request.at),
+        secret=form.cleaned_data["secret"],
+        overlap=timedelta(hours=form.cleaned_data["overlap_hours"]),
+        by=request.actor,
+        at=request.at,
     )
-    return render(request, "calls/connection_rotate.html", context)
+    return "The new secret counts from now on."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def deactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Close a way in, after saying what that means."""
-    connection = _find(client, connection_id)
-    if request.method == "POST":
-        connections.deactivate_connection(connection=connection, by=request.actor, at=request.at)
-        messages.success(request, "The connection is closed. Its address answers “not found” from now on.")
-        return redirect("calls:connection", client.slug, connection.pk)
+def _closing(request: StaffRequest, connection: Connection) -> Confirmation:
     state = selectors.state_of(connection)
-    return render(
-        request, "calls/connection_deactivate.html", _context(client, connection=connection, state=state)
+    return Confirmation(
+        f"Stop accepting events of {state.provider_title}",
+        f"Calls that {state.provider_title} reports while the connection is closed are not received. You may open it"
+        " again.",
+        [
+            {"label": "Events so far", "value": f"{connection.events:,}"},
+            {"label": "Waiting, still to be read", "value": f"{state.waiting:,}"},
+        ],
+        ["Every call that came this way.", "The address and the secrets, for when it is opened again."],
     )
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def reactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Open a way in again."""
-    connection = _find(client, connection_id)
-    try:
-        connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
-    except connections.VendorNotReviewedError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "The connection is open again, under the same address and secrets.")
-    return redirect("calls:connection", client.slug, connection.pk)
+@_page(title=lambda connection: f"Close {connection.name}", button="Close the connection", confirm=_closing)
+def deactivate_connection(request: StaffRequest, connection: Connection, _: Any) -> str:
+    connections.deactivate_connection(connection=connection, by=request.actor, at=request.at)
+    return "The connection is closed. Its address answers “not found” from now on."
 
 
-@require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
-def list_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+@_button(errors={connections.VendorNotReviewedError: WARNING})
+def reactivate_connection(request: StaffRequest, connection: Connection, _: Any) -> str:
+    connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
+    return "The connection is open again, under the same address and secrets."
+
+
+# --- Events that could not be read ------------------------------------------------------------------------------------
+
+
+def _rejected_url(client: Client) -> str:
+    return reverse("calls:rejected_events", args=[client.slug])
+
+
+def _for_all(request: StaffRequest, client: Client) -> list[Link]:
+    count = selectors.rejected_count(client)
+    retry, discard = (reverse(f"calls:{name}_rejected", args=[client.slug]) for name in ("retry", "discard"))
+    again = Link(f"Read all {count:,} again", retry, tone="primary", posts=True)
+    return [again, Link("Delete all", discard, tone="danger")] if count else []
+
+
+@list_page(
+    Table(
+        label="Events that could not be read",
+        columns=(
+            Column("Why", "reason"),
+            Column("Connection", "connection_name"),
+            Column("Events", "count", is_number=True),
+            Column("Oldest", "oldest_at"),
+            Column("Deleted from", "leaves_at"),
+        ),
+        empty=Empty(
+            "Every event was read",
+            "What a tracker sends and cannot be read waits here with the reason, so that nothing is lost.",
+        ),
+    ),
+    right=_MANAGE,
+    lede="Signed by the tracker, so they are genuine; but something in them is not as expected. They are kept sealed"
+    " for seven days, then deleted.",
+    actions=_for_all,
+)
+def list_rejected(request: StaffRequest, client: Client) -> list[selectors.RejectedGroup]:
     """Events that were genuine and could not be read, by connection and reason."""
-    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
-    return render(
-        request,
-        "calls/connection_rejected.html",
-        _context(client, groups=groups, total=selectors.rejected_count(client)),
-    )
+    return selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def retry_rejected(request: StaffRequest, client: Client) -> HttpResponse:
-    """Have every rejected event of a client read again."""
+@action(right=_MANAGE, back=_rejected_url)
+def retry_rejected(request: StaffRequest, client: Client, _: Any) -> str:
     count = inbox.retry_rejected(client=client, by=request.actor, at=request.at)
     nudge_on_commit(client.agency_id)
-    messages.success(
-        request, f"{_events(count)} will be read again within a minute. What fails comes back here."
+    return f"{_events(count)} will be read again within a minute. What fails comes back here."
+
+
+def _load_rejected(request: StaffRequest, client: Client) -> Client | HttpResponse:
+    if request.method != "POST" and not selectors.rejected_count(client):
+        messages.info(request, "Nothing to delete. Every event of this client was read.")
+        return redirect(_rejected_url(client))
+    return client
+
+
+def _discarding(request: StaffRequest, client: Client) -> Confirmation:
+    return Confirmation(
+        f"Delete {_events(selectors.rejected_count(client))} of {client.name}",
+        "This cannot be undone, and the tracker does not send them again.",
+        [
+            {"label": f"{group.connection_name}: {group.reason}", "value": f"{group.count:,}"}
+            for group in selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
+        ],
+        ["Calls that other events report.", "In the audit log: that you deleted them, and how many."],
     )
-    return redirect("calls:rejected_events", client.slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def discard_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+@form_page(
+    SeenForm,
+    right=_MANAGE,
+    load=_load_rejected,
+    title="Delete events that could not be read",
+    button="Delete the events",
+    crumbs=lambda client: [*_above_new(client), ("Events that could not be read", _rejected_url(client))],
+    fill=lambda _, client: {"initial": {"seen": selectors.rejected_count(client)}},
+    confirm=_discarding,
+)
+def discard_rejected(request: StaffRequest, client: Client, form: SeenForm) -> Done:
     """Delete every rejected event of a client, after saying how many that is."""
-    if request.method == "POST":
-        seen = request.POST.get("seen", "")
-        try:
-            count = inbox.discard_rejected(
-                client=client,
-                seen=int(seen) if seen.isdecimal() and len(seen) < 10 else -1,
-                by=request.actor,
-                at=request.at,
-            )
-        except inbox.ExtentChangedError:
-            messages.warning(request, "There are more or fewer events by now. Nothing was deleted.")
-            return redirect("calls:discard_rejected", client.slug)
-        messages.success(request, f"{_events(count)} deleted.")
-        return redirect("calls:rejected_events", client.slug)
-    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
-    return render(
-        request,
-        "calls/connection_discard.html",
-        _context(client, groups=groups, total=selectors.rejected_count(client)),
-    )
+    try:
+        count = inbox.discard_rejected(
+            client=client, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+        )
+    except inbox.ExtentChangedError:
+        return Done("There are more or fewer events by now. Nothing was deleted.", request.path, WARNING)
+    return Done(f"{_events(count)} deleted.")
 
 
 def _events(count: int) -> str:
-    return f"{count} event" if count == 1 else f"{count} events"
+    return f"{count} event" if count == 1 else f"{count:,} events"
