@@ -517,7 +517,7 @@ def test_who_strikes_an_entry_out_is_told_how_many_recordings_it_may_take(cast: 
     assert "At most 3 recordings" in page(browser.get(strike))
     make.grant(cast.carol, cast.dentist, Role.ADMIN)
     shown = page(browse(cast.carol).get(strike))
-    assert "this client's calls are not granted to you" in shown
+    assert "this client’s calls are not granted to you" in shown
     assert "At most" not in shown
     browser.post(there, FACTS | {"announcement": "Calls are recorded."})  # from now on
     assert "At most 2 recordings" in page(browser.get(strike))

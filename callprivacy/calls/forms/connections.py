@@ -176,6 +176,10 @@ class NumberForm(forms.Form):
         self.fields["tested_at"].label = f"Last test call ({zone.key})"
         self.row = number
 
+    def full_clean(self) -> None:
+        with timezone.override(self.zone):
+            super().full_clean()
+
     def clean_region(self) -> str:
         region = str(self.cleaned_data["region"]).upper()
         # An area code of several provinces is written "NS|PE"; what stands there already may stay.
@@ -184,7 +188,7 @@ class NumberForm(forms.Form):
         return region
 
     def clean_tested_at(self) -> Any:
-        """The typed wall clock was read in the current zone, which the view has set to the client's."""
+        """The typed wall clock was read in the client's zone."""
         given = self.cleaned_data["tested_at"]
         if given is None:
             return None

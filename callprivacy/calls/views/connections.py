@@ -50,12 +50,12 @@ def page_url(connection: Connection) -> str:
     return reverse("calls:connection", args=[connection.client.slug, connection.pk])
 
 
-def _above_new(client: Client) -> list[tuple[str, str]]:
+def above_new(client: Client) -> list[tuple[str, str]]:
     return [("Numbers and connections", reverse("calls:client_connections", args=[client.slug]))]
 
 
 def above(connection: Connection) -> list[tuple[str, str]]:
-    return [*_above_new(connection.client), (connection.name, page_url(connection))]
+    return [*above_new(connection.client), (connection.name, page_url(connection))]
 
 
 _page = partial(form_page, right=_MANAGE, load=load, crumbs=above)
@@ -99,7 +99,7 @@ def _uuid_or_none(raw: str) -> UUID | None:
     lede="The tracker signs what it sends; we accept what this client's key has signed, and nothing else. Where it"
     " signs nothing, its calls come by files.",
     button="Open the connection",
-    crumbs=_above_new,
+    crumbs=above_new,
     errors={connections.VendorNotReviewedError: "provider"},
 )
 def create_connection(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
@@ -379,7 +379,7 @@ def _discarding(request: StaffRequest, client: Client) -> Confirmation:
     load=_load_rejected,
     title="Delete events that could not be read",
     button="Delete the events",
-    crumbs=lambda client: [*_above_new(client), ("Events that could not be read", _rejected_url(client))],
+    crumbs=lambda client: [*above_new(client), ("Events that could not be read", _rejected_url(client))],
     fill=lambda _, client: {"initial": {"seen": selectors.rejected_count(client)}},
     confirm=_discarding,
 )

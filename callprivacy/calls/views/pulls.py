@@ -69,7 +69,9 @@ def _access(request: StaffRequest, connection: Connection) -> dict[str, Any]:
 
 
 def _missed(connection: Connection) -> str:
-    by_webhook = ", so that a webhook that never came costs nothing" if ways.calls_us(connection.provider) else ""
+    by_webhook = (
+        ", so that a webhook that never came costs nothing" if ways.calls_us(connection.provider) else ""
+    )
     return (
         f"Each hour for the last hours and each night for the last three days{by_webhook}. The list is read and nothing"
         " is changed there."
@@ -91,7 +93,7 @@ def _missed(connection: Connection) -> str:
 )
 def set_up(request: StaffRequest, connection: Connection, form: AccessForm) -> str:
     """Enter what opens the tracker's list; what is there is never shown."""
-    entered = {"company": "", "login": "", "only_known": False} | form.cleaned_data
+    entered: dict[str, Any] = {"company": "", "login": "", "only_known": False} | form.cleaned_data
     pulls.set_access(connection=connection, **entered, by=request.actor, at=request.at)
     nudge_on_commit(connection.agency_id)
     return "Saved. The list is being tried now."
