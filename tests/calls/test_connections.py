@@ -304,7 +304,7 @@ def test_the_list_says_how_each_is_doing_in_few_queries(
     with django_assert_max_num_queries(22):
         shown = page(browser.get("/clients/dentist/connections/"))
 
-    assert shown.count("50.0&nbsp;%") == 4
+    assert shown.count("50.0\u00a0%") == 4
     assert new_york() in shown
     assert "Some events could not be read" in shown
 

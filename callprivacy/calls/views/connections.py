@@ -18,11 +18,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
-from callprivacy.accounts.views.tables import Column, Empty, Link, Table, list_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.calls.forms import fields
 from callprivacy.calls.forms.connections import ConnectionForm, RotationForm, SeenForm
 from callprivacy.calls.forms.presses import press_rows
-from callprivacy.calls.models import Connection
+from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.selectors import pulls, values
@@ -66,30 +66,84 @@ def _address(connection: Connection) -> str:
     return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[connection.provider, connection.key])}"
 
 
+def _failed(state: selectors.ConnectionState) -> str:
+    if not state.calls_us:
+        return "by files"
+    return "" if state.error_percent is None else f"{state.error_percent}\u00a0%"
+
+
+_CONNECTIONS: Final = Table(
+    label="Connections",
+    columns=(
+        Column("Name", "connection.name", link=lambda state: page_url(state.connection)),
+        Column("Tracker", "provider_title"),
+        Column("State", lambda state: Pill("Open", "good") if state.connection.is_active else Pill("Closed")),
+        Column("Last event", "connection.last_event_at", nothing="never"),
+        Column("Events", "connection.events", is_number=True),
+        Column("Could not be read", _failed, nothing="none yet", is_number=True),
+        Column("Waiting", "waiting", is_number=True),
+    ),
+    empty=Empty("No tracker is connected"),
+)
+
+
+def _records(number: TrackingNumber) -> Pill | str:
+    return Pill("Not known", "warn") if number.records is None else "Yes" if number.records else "No"
+
+
+def _announced(number: TrackingNumber) -> object:
+    if number.announced_from or number.records is False:
+        return number.announced_from
+    return Pill("None saved", "warn")
+
+
+_NUMBERS: Final = Table(
+    label="Tracking numbers",
+    columns=(
+        Column(
+            "Number",
+            lambda number: number.label or number.number,
+            link=lambda number: reverse("calls:describe_number", args=[number.client.slug, number.pk]),
+            note=lambda number: number.number if number.label else "",
+        ),
+        Column("Source", "source", nothing="not set"),
+        Column("Campaign", "campaign", nothing="not set"),
+        Column("Vendor records", _records),
+        Column("Announced since", _announced, nothing="none"),
+        Column("Last test call", "tested_at", nothing="never"),
+    ),
+    empty=Empty(
+        "No number yet",
+        "Numbers appear here by themselves with their first call, or when you add them. Set for each whether the vendor"
+        " records, and what a caller hears.",
+        "connections",
+    ),
+)
+
+
 @require_safe
 @needs(_MANAGE)
 def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's connections and a page of its numbers."""
-    after = _uuid_or_none(request.GET.get("after", ""))
-    numbers, more = selectors.numbers_page(client, after=after)
     states = selectors.connections_of(client)
+    for state in states:
+        state.connection.client = client
+    numbers = TrackingNumber.objects.filter(client=client).select_related("client").order_by("number")
+    unconnected = Empty(
+        "No tracker is connected",
+        "A connection is an address at which CallRail, Twilio or CallTrackingMetrics reports each call, signed;"
+        " Invoca’s calls come by files. Numbers appear here by themselves with their first call.",
+        "connections",
+        Link("Connect a tracker", reverse("calls:create_connection", args=[client.slug])),
+    )
     context = _context(
         client,
-        connections=states,
+        connections=_CONNECTIONS.draw(request, states, empty=unconnected, zone=client.time_zone),
         rejected=sum(state.rejected for state in states),
         new_values=values.has_waiting(client),
-        numbers=numbers,
-        more=more,
-        after=after,
+        numbers=_NUMBERS.draw(request, numbers, zone=client.time_zone),
     )
     return render(request, "calls/client_connections.html", context)
-
-
-def _uuid_or_none(raw: str) -> UUID | None:
-    try:
-        return UUID(raw)
-    except ValueError:
-        return None
 
 
 @form_page(
@@ -115,6 +169,13 @@ def _opened(connection: Connection) -> str:
     return "The connection is there. Bring its calls by a file, as below."
 
 
+_SECRETS: Final = Table(
+    label="Active secrets",
+    columns=(Column("Entered", "created_at"), Column("Valid until", "ends_at", nothing="it is changed")),
+    empty=Empty("No active secret", picture="connections"),
+)
+
+
 @require_safe
 @needs(_MANAGE)
 def show_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
@@ -131,6 +192,7 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         address=_address(connection) if calls_us else "",
         columns=",".join(selectors.columns_read(connection.provider)),
         secrets=secrets,
+        table=_SECRETS.draw(request, secrets, zone=client.time_zone),
         abilities=selectors.abilities_of(connection.provider),
         rules=selectors.press_rules(connection),
         lists_calls=pulls.lists_calls(connection.provider),
@@ -265,8 +327,9 @@ def _load_signing(request: StaffRequest, client: Client, connection_id: UUID) ->
     ),
     button="Change the secret",
     more=lambda request, connection: {
-        "client": connection.client,
-        "secrets": selectors.active_secrets(connection, at=request.at),
+        "table": _SECRETS.draw(
+            request, selectors.active_secrets(connection, at=request.at), zone=connection.client.time_zone
+        )
     },
     template="calls/connection_rotate.html",
 )
