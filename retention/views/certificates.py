@@ -163,7 +163,8 @@ def _taken(
     _OWN,
     right=AgencyRight.SIGN_OFF,
     lede="One for each run that destroyed requests that name no client, training, entries of premises, reasons or"
-    " events of the audit log, was limited by a legal hold, or was stopped by an error. Each client's own are on its page.",
+    " events of the audit log, was limited by a legal hold, or was stopped by an error. Each client's own are on its"
+    " page.",
 )
 def list_own(request: StaffRequest) -> QuerySet[HouseCertificate]:
     return selectors.own_certificates()
