@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -10,18 +11,20 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import WARNING, action, form_page
 from callprivacy.audit.services import lineage
 from consent.services.webhooks import AddressError
 from retention import kinds
 from retention.enums import Category, SecretKind
 from retention.forms.watch import EndpointForm
-from retention.models import Alert
+from retention.models import Alert, AlertEndpoint
 from retention.selectors import storage
 from retention.selectors import watch as selectors
 from retention.services import news, watch
@@ -80,81 +83,75 @@ def _about(row: Alert) -> str:
     return _DATABASES.get(row.key, "")
 
 
-def _without_address(request: StaffRequest) -> HttpResponse:
-    messages.warning(request, "No address is named for alerts. Name one first.")
-    return redirect("retention:watch")
+_MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
-@never_cache
-@require_http_methods(["GET", "POST"])
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def set_endpoint(request: StaffRequest) -> HttpResponse:
-    """Have alerts sent to an address; its secret is shown this once."""
-    endpoint = selectors.endpoint()
-    form = EndpointForm(request.POST or None, initial={"url": endpoint.url if endpoint else ""})
-    if request.method == "POST" and form.is_valid():
-        try:
-            secret = watch.set_endpoint(
-                agency=request.agency, url=form.cleaned_data["url"], by=request.actor, at=request.at
-            )
-        except AddressError as error:
-            form.add_error("url", str(error))
-        else:
-            return render(request, "retention/alert_secret.html", {"secret": secret})
-    return render(request, "retention/alert_endpoint.html", {"form": form, "endpoint": endpoint})
+def _watch(subject: object) -> str:
+    return reverse("retention:watch")
 
 
-@never_cache
-@require_POST
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def rotate_endpoint(request: StaffRequest) -> HttpResponse:
-    """Give the address another secret, shown this once."""
+def _load_endpoint(request: StaffRequest) -> AlertEndpoint | HttpResponse:
     endpoint = selectors.endpoint()
     if endpoint is None:
-        return _without_address(request)
+        messages.warning(request, "No address is set for alerts. Set one first.")
+        return redirect("retention:watch")
+    return endpoint
+
+
+_button = partial(action, right=_MANAGE, load=_load_endpoint, back=_watch)
+
+
+@never_cache
+@form_page(
+    EndpointForm,
+    right=_MANAGE,
+    load=lambda _: selectors.endpoint(),
+    title="Where alerts are sent",
+    lede="Each message names the alert, since when, how much of it, and what to do. It names no caller and no number."
+    " Another address has a secret of its own; the present one signs nothing more.",
+    button="Save, and show the secret",
+    crumbs=lambda _: [("Monitoring", reverse("retention:watch"))],
+    fill=lambda _, endpoint: {"initial": {"url": endpoint.url if endpoint else ""}},
+    errors={AddressError: "url"},
+)
+def set_endpoint(request: StaffRequest, endpoint: AlertEndpoint | None, form: EndpointForm) -> HttpResponse:
+    """Have alerts sent to an address; its secret is shown this once."""
+    secret = watch.set_endpoint(
+        agency=request.agency, url=form.cleaned_data["url"], by=request.actor, at=request.at
+    )
+    return render(request, "retention/alert_secret.html", {"secret": secret})
+
+
+@never_cache
+@_button()
+def rotate_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> HttpResponse:
+    """Give the address another secret, shown this once."""
     secret = watch.rotate_endpoint(endpoint=endpoint, by=request.actor, at=request.at)
     return render(request, "retention/alert_secret.html", {"secret": secret})
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def close_endpoint(request: StaffRequest) -> HttpResponse:
-    """Send alerts nowhere any more; people are still told by mail."""
-    endpoint = selectors.endpoint()
-    if endpoint is None:
-        return _without_address(request)
-    if watch.close_endpoint(endpoint=endpoint, by=request.actor, at=request.at):
-        messages.success(request, "Alerts are sent to no system any more. People are still told by mail.")
-    return redirect("retention:watch")
+@_button()
+def close_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> str:
+    """Send alerts nowhere any more; people are still notified by mail."""
+    is_closed = watch.close_endpoint(endpoint=endpoint, by=request.actor, at=request.at)
+    return "Alerts are sent to no system any more. People are still notified by mail." if is_closed else ""
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def switch_news(request: StaffRequest) -> HttpResponse:
-    """Have the agency's system told what waits for people, or no more."""
-    endpoint = selectors.endpoint()
-    if endpoint is None:
-        return _without_address(request)
+@_button()
+def switch_news(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> str:
+    """Have the agency's system notified of open items, or no more."""
     on = request.POST.get("on") == "yes"
-    if news.switch(endpoint=endpoint, on=on, by=request.actor, at=request.at):
-        messages.success(
-            request,
-            "It is told what waits for people from now on, too." if on else "It is told of alerts alone.",
-        )
-    return redirect("retention:watch")
+    if not news.switch(endpoint=endpoint, on=on, by=request.actor, at=request.at):
+        return ""
+    return "It is notified of open items from now on, too." if on else "It is notified of alerts alone."
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def test_endpoint(request: StaffRequest) -> HttpResponse:
-    """Send a message that says nothing."""
-    try:
-        watch.test_endpoint(agency=request.agency, by=request.actor, at=request.at)
-    except watch.NoEndpointError:
-        return _without_address(request)
-    messages.success(request, "A test is on its way; reload in a minute to see what came of it.")
+@_button(errors={watch.NoEndpointError: WARNING})
+def test_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> str:
+    """Send a message without content."""
+    watch.test_endpoint(agency=request.agency, by=request.actor, at=request.at)
     tasks.send_alerts.delay_on_commit()
-    return redirect("retention:watch")
+    return "A test is on its way; reload in a minute to see what came of it."
 
 
 def brings_token(request: HttpRequest) -> bool:

@@ -508,7 +508,7 @@ def test_a_test_is_sent_and_its_answer_shown(
     assert browser.post("/retention/watch/address/close/").status_code == 302
     for deed in ("test", "secret", "close"):
         assert browser.post(f"/retention/watch/address/{deed}/")["Location"] == "/retention/watch/"
-        assert "Name one first" in browser.get("/retention/watch/").content.decode()
+        assert "Set one first" in browser.get("/retention/watch/").content.decode()
 
 
 # --- pages ---
