@@ -8,7 +8,6 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_GET
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.form_pages import WARNING, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table
 from callprivacy.audit.services import lineage
 from consent.services.webhooks import AddressError
 from retention import kinds
@@ -30,7 +30,6 @@ from retention.selectors import watch as selectors
 from retention.services import news, watch
 from retention.tasks import watch as tasks
 
-_PAGE: Final = 25
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _DATABASES: Final = {"default": "the main database", "vault": "the vault"}
 
@@ -47,20 +46,81 @@ class Shown:
     is_dead: bool
 
 
+def _sent(one: Shown) -> Pill | str:
+    if one.is_dead:
+        return Pill("Never reached", "bad")
+    return Pill("Waiting", "info") if one.row.due_at else one.row.last_status
+
+
+def _open(one: Shown) -> list[Link]:
+    return (
+        [] if one.url_name == "retention:watch" else [Link("Open", reverse(one.url_name), f": {one.title}")]
+    )
+
+
+_WHAT: Final = Column("What", "title", note="about")
+_YOURS: Final = Column(
+    "Your system",
+    _sent,
+    note=lambda one: one.row.last_status if one.is_dead or one.row.due_at else "",
+    nothing="not notified",
+)
+_OPEN: Final = Table(
+    label="Open alerts",
+    columns=(
+        _WHAT,
+        Column("Count", "row.count", is_number=True),
+        Column("Since", "row.began_at"),
+        Column("What to do", "to_do"),
+        _YOURS,
+    ),
+    links=_open,
+    empty=Empty(
+        "No open alert",
+        "When there is one, admins and officers are notified by mail once, and again when it is over.",
+        "done",
+    ),
+)
+_PAST: Final = Table(
+    label="Past alerts",
+    columns=(_WHAT, Column("Began", "row.began_at"), Column("Over", "row.ended_at"), _YOURS),
+    empty=Empty("No past alert", "An alert whose cause is gone stays here, with how long it was open."),
+    lines=lambda _, rows: map(_shown, rows),
+    size=25,
+)
+
+
+def _bloat(one: storage.Table) -> Pill:
+    if one.broken:
+        return Pill("An index is broken: REINDEX", "bad")
+    return Pill("Bloated: VACUUM", "warn") if one.is_bad else Pill("Good", "good")
+
+
+_TABLES: Final = Table(
+    label="Large tables",
+    columns=(
+        Column("Table", "name", note=lambda one: "vault" if one.database == "vault" else ""),
+        Column("Dead rows", lambda one: f"{one.dead_percent:.1f} %", is_number=True),
+        Column("Vacuumed last", "vacuumed_at", nothing="not yet"),
+        Column("Indexes, of its size", lambda one: f"{one.indexes:.1f}", is_number=True),
+        Column("State", _bloat),
+    ),
+    empty=Empty("No large table"),
+)
+
+
 @require_GET
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_watch(request: StaffRequest) -> HttpResponse:
-    """The newest figures, the alerts that stand, those that are over, and where they are sent."""
-    past = Paginator(selectors.alerts(is_open=False), _PAGE).get_page(request.GET.get("page"))
+    """The newest figures, open and past alerts, and where they are sent."""
     reading = selectors.kept(request.agency.pk)
     context: dict[str, Any] = {
         "reading": reading,
         "late": selectors.categories_late(reading) if reading else [],
         "house": selectors.house(request.at),
-        "tables": storage.tables(),
-        "open": [_shown(row) for row in selectors.alerts(is_open=True)],
-        "past": [_shown(row) for row in past.object_list],
-        "page": past,
+        "tables": _TABLES.draw(request, storage.tables()),
+        "open": _OPEN.draw(request, [_shown(row) for row in selectors.alerts(is_open=True)]),
+        "past": _PAST.draw(request, selectors.alerts(is_open=False)),
         "endpoint": selectors.endpoint(),
         "news": news.newest(),
     }
