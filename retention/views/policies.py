@@ -1,6 +1,8 @@
 """The matrix of policies, changing one, agreeing to a change, and the start page of retention."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import WARNING, Done, action
 from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.tenancy.enums import Permission, RetentionState
@@ -496,17 +499,25 @@ def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
     return render(request, "retention/change_show.html", context)
 
 
+def _load_change(request: StaffRequest, change_id: UUID) -> PolicyChange:
+    return _change_or_404(request, change_id)
+
+
 @never_cache
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-@confirms(Deed.POLICY)
-def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+@action(
+    SeenEffectForm,
+    right=AgencyRight.SIGN_OFF,
+    load=_load_change,
+    back=lambda change: reverse("retention:change", args=[change.pk]),
+    invalid="Look at the effect, then agree.",
+    errors=dict.fromkeys(
+        (policies.NotOpenError, policies.ClashError, policies.RefusedByLawError, ReasonUnreadError), WARNING
+    ),
+    confirms=Deed.POLICY,
+    second=policies.approve,
+)
+def approve_change(request: StaffRequest, change: PolicyChange, seen: SeenEffectForm) -> Done:
     """Agree to another person's change, with the effect that was shown."""
-    change = _change_or_404(request, change_id)
-    seen = SeenEffectForm(request.POST)
-    if not seen.is_valid():
-        messages.warning(request, "Look at the effect, then agree.")
-        return redirect("retention:change", change.pk)
     data = seen.cleaned_data
     try:
         policies.approve(
@@ -516,19 +527,25 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
             at=request.at,
         )
     except policies.CountsChangedError as error:
-        messages.warning(request, f"{error} Look again, then agree.")
+        return Done(f"{error} Look again, then agree.", level=WARNING)
     except (seconding.SamePersonError, policies.NotYoursError) as error:
         raise PermissionDenied(str(error)) from error
-    except (
-        policies.NotOpenError,
-        policies.ClashError,
-        policies.RefusedByLawError,
-        ReasonUnreadError,
-        seconding.NotCountedError,
-    ) as error:
+    return Done("Agreed. It is in force from now on.")
+
+
+def _end(request: StaffRequest, change_id: UUID, end: Callable[..., object], done: str) -> HttpResponse:
+    """:param end: ends the change for a reason."""
+    change, form = _change_or_404(request, change_id), DecisionForm(request.POST)
+    if not form.is_valid():
+        return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    try:
+        end(change=change, reason=form.cleaned_data["reason"], at=request.at)
+    except (seconding.SamePersonError, policies.NotYoursError) as error:
+        raise PermissionDenied(str(error)) from error
+    except policies.NotOpenError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Agreed. It is in force from now on.")
+        messages.success(request, done)
     return redirect("retention:change", change.pk)
 
 
@@ -536,43 +553,17 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Say no to another person's change, with a reason."""
-    change = _change_or_404(request, change_id)
-    form = DecisionForm(request.POST)
-    if form.is_valid():
-        try:
-            policies.refuse(
-                change=change, officer=request.membership, reason=form.cleaned_data["reason"], at=request.at
-            )
-        except seconding.SamePersonError as error:
-            raise PermissionDenied(str(error)) from error
-        except policies.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Refused. Nothing changes.")
-        return redirect("retention:change", change.pk)
-    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    """Reject another person's change, with a reason."""
+    end = partial(policies.refuse, officer=request.membership)
+    return _end(request, change_id, end, "Refused. Nothing changes.")
 
 
 @never_cache
 @require_POST
 def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Take a change back before it is in force, with a reason."""
-    change = _change_or_404(request, change_id)
-    form = DecisionForm(request.POST)
-    if form.is_valid():
-        try:
-            policies.withdraw(
-                change=change, member=request.membership, reason=form.cleaned_data["reason"], at=request.at
-            )
-        except policies.NotYoursError as error:
-            raise PermissionDenied(str(error)) from error
-        except policies.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Withdrawn. Nothing changes.")
-        return redirect("retention:change", change.pk)
-    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    """Withdraw a change before it is in force, with a reason."""
+    end = partial(policies.withdraw, member=request.membership)
+    return _end(request, change_id, end, "Withdrawn. Nothing changes.")
 
 
 def _policies_url(request: StaffRequest, client: Client | None) -> str:
