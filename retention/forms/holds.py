@@ -35,7 +35,7 @@ def _reason(label: str) -> forms.CharField:
     )
 
 
-class _NotShownAgain(forms.Textarea):
+class _BlankTextarea(forms.Textarea):
     """A page that comes back with errors does not hold what was typed."""
 
     def format_value(self, value: Any) -> None:
@@ -108,7 +108,7 @@ class HoldForm(_PeopleForm):
     numbers = forms.CharField(
         label="Numbers, one a line",
         required=False,
-        widget=_NotShownAgain({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
+        widget=_BlankTextarea({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
         help_text="They are looked up and not kept as typed. What is known of them is kept, calls or none.",
     )
     from_on = DayField(

@@ -8,11 +8,13 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.tables import Column, Empty, Pill, Table
+from callprivacy.lib.rows import when
 from callprivacy.lib.status import Reader, Thing, words_for
 from retention.models import Backup
 from retention.selectors import backups as selectors
@@ -66,7 +68,10 @@ def _lines(request: StaffRequest, rows: list[Backup]) -> Iterator[_Line]:
     for row in rows:
         gone_on = backups.no_copy_opens_after(row.made_at)
         progress = selectors.progress_of(row, restored.get(row.name), gone_on=gone_on, at=request.at)
-        yield _Line(row, words_for(progress, Reader.OFFICER, thing=Thing.BACKUP), progress.acknowledged_at)
+        words = words_for(progress, Reader.OFFICER, thing=Thing.BACKUP)
+        if row.removed_at is not None:
+            words = format_html("{}, {}", words, when(row.removed_at, request.agency.time_zone))
+        yield _Line(row, words, progress.acknowledged_at)
 
 
 _BACKUPS: Final = Table(
@@ -76,7 +81,6 @@ _BACKUPS: Final = Table(
         Column("Of", lambda line: "the vault" if line.row.database == "vault" else "the main database"),
         Column("File", "row.name"),
         Column("State", "words"),
-        Column("Removed", "row.removed_at"),
         Column("Drill", "tested_at"),
     ),
     empty=Empty("None yet", picture="retention"),
