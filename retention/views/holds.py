@@ -11,8 +11,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
@@ -295,48 +294,49 @@ def review_hold(request: StaffRequest, hold: Hold, form: ReviewForm) -> str:
     return f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
 
 
-@never_cache
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@_ALSO_LEFT
-def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
-    """Show an officer what falls due when a hold is lifted, and lift it with a reason."""
+def _load_open(request: StaffRequest, client: Client, hold_id: UUID) -> Hold | HttpResponse:
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer lifts a hold.")
     access.require(request, Permission.VIEW_CALLS, client)
-    hold = _hold_or_404(client, hold_id)
-    if hold.lifted_at is not None:
-        messages.info(request, "This hold has been lifted.")
-        return redirect("retention:hold", client.slug, hold.pk)
-    form = LiftForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        counts = form.cleaned_data | {name: form.cleaned_data[name] or 0 for name in ("asked", "people")}
-        reason = counts.pop("reason")
-        try:
-            holds.lift_hold(
-                hold=hold,
-                shown=selectors.FallsDue(**counts),
-                reason=reason,
-                lifted_by=request.membership.user_id,
-                at=request.at,
-            )
-        except (holds.BusyError, holds.CountsChangedError, holds.NotOpenError) as error:
-            messages.warning(request, str(error))
-        else:
-            tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
-            messages.success(request, "The hold is lifted. What it alone kept is deleted by its date again.")
-            return redirect("retention:hold", client.slug, hold.pk)
-    context = {
-        "client": client,
+    hold = _load(request, client, hold_id)
+    if hold.lifted_at is None:
+        return hold
+    messages.info(request, "This hold has been lifted.")
+    return redirect("retention:hold", client.slug, hold.pk)
+
+
+def _falls_due(request: StaffRequest, hold: Hold) -> dict[str, Any]:
+    return {
+        "client": hold.client,
         "hold": hold,
         "line": selectors.lines([hold], may_count=[])[0],
         "last_day": selectors.last_day(hold),
-        "form": form,
         "falls": selectors.falls_due(hold, request.at),
         "kept": selectors.kept_calls(hold).count(),
         "freed": selectors.freed_calls(hold).count(),
     }
-    return render(request, "retention/hold_lift.html", context)
+
+
+@never_cache
+@form_page(
+    LiftForm,
+    right=_ALSO_LEFT,
+    load=_load_open,
+    title=lambda hold: f"Lift {hold.name}",
+    button="Lift the hold",
+    crumbs=_above,
+    more=_falls_due,
+    errors={holds.BusyError: FORM, holds.CountsChangedError: FORM, holds.NotOpenError: WARNING},
+    secret=("reason",),
+    template="retention/hold_lift.html",
+)
+def lift_hold(request: StaffRequest, hold: Hold, form: LiftForm) -> str:
+    """Show an officer what falls due when a hold is lifted, and lift it with a reason."""
+    counts = form.cleaned_data | {name: form.cleaned_data[name] or 0 for name in ("asked", "people")}
+    reason, by = counts.pop("reason"), request.membership.user_id
+    holds.lift_hold(hold=hold, shown=selectors.FallsDue(**counts), reason=reason, lifted_by=by, at=request.at)
+    tasks.settle_client.delay_on_commit(agency_id=hold.agency_id, client_id=hold.client_id)
+    return "The hold is lifted. What it alone kept is deleted by its date again."
 
 
 def _load_call(request: StaffRequest, client: Client, call_id: UUID) -> Call:
