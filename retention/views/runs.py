@@ -1,5 +1,6 @@
 """Going live, runs and errands as people see them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +18,7 @@ from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.form_pages import WARNING, Done, action, form_page
-from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Table
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.lib import calendars
@@ -171,6 +172,37 @@ def start_run(request: StaffRequest, _: None, form: Any) -> Done:
     return Done(to=reverse("retention:run", args=[run.pk]))
 
 
+_STATES: Final = {
+    PartState.DONE: Pill("Done", "good"),
+    PartState.OBSERVED: Pill("Counted only", "warn"),
+    PartState.FAILED: Pill("Stopped by an error", "bad"),
+    PartState.RUNNING: Pill("Deleting", "info"),
+}
+_STATE: Final = Column("State", lambda row: _STATES.get(row.state, Pill("Waiting", "neutral")))
+_CATEGORIES: Final = Table(
+    label="Categories of this run",
+    columns=(
+        Column("Category", "title"),
+        _STATE,
+        Column("Due", "due", is_number=True),
+        Column("Deleted", "erased", is_number=True),
+        Column("Held", "held", is_number=True),
+    ),
+    empty=Empty("Nothing was due"),
+)
+_OWN: Final = replace(
+    _CATEGORIES,
+    label="The agency's own rows of this run",
+    columns=(
+        Column("Category", "get_category_display"),
+        _STATE,
+        Column("Due", "rows_due", is_number=True),
+        Column("Deleted", "rows_erased", is_number=True),
+        Column("Held", "rows_held", is_number=True),
+    ),
+)
+
+
 @require_GET
 def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     """A run with its counts, per client; the part that moves is fetched again each second."""
@@ -183,9 +215,10 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     context = {
         "run": run,
         "progress": progress.added_up(run, request.at),
-        "categories": progress.by_category(run),
+        "categories": _CATEGORIES.draw(request, progress.by_category(run)),
         "clients": clients,
         "own": own,
+        "own_table": _OWN.draw(request, own),
         "own_is_told": any(
             part.rows_erased or part.rows_held or part.state == PartState.FAILED for part in own
         ),

@@ -169,6 +169,24 @@ def _opened(connection: Connection) -> str:
     return "The connection is there. Bring its calls by a file, as below."
 
 
+_PRESSES: Final = Table(
+    label="What callers press",
+    columns=(
+        Column("Menu, or name of the key", "name", nothing="any menu"),
+        Column("Key", "value", nothing="by its name"),
+        Column("The caller", "kind_words"),
+        Column("About", "purpose_words"),
+        Column(
+            "For", "scope_words", note=lambda rule: "the recording starts only after it" if rule.gates else ""
+        ),
+    ),
+    empty=Empty(
+        "No key is set",
+        "No key has a meaning, so nothing happens whatever callers press in the menu. Where it offers “do not record"
+        " me”, set which key it is.",
+        "connections",
+    ),
+)
 _SECRETS: Final = Table(
     label="Active secrets",
     columns=(Column("Entered", "created_at"), Column("Valid until", "ends_at", nothing="it is changed")),
@@ -194,7 +212,7 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         secrets=secrets,
         table=_SECRETS.draw(request, secrets, zone=client.time_zone),
         abilities=selectors.abilities_of(connection.provider),
-        rules=selectors.press_rules(connection),
+        presses=_PRESSES.draw(request, selectors.press_rules(connection)),
         lists_calls=pulls.lists_calls(connection.provider),
         provider_title=selectors.title_of(connection.provider),
         drop=_drop(connection),
