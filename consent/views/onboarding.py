@@ -128,7 +128,7 @@ def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
         ),
         "running": running,
         "progress_url": reverse("calls:import_progress", args=[client.slug, running.pk]) if running else "",
-        "imports": import_selectors.imports_of(client, limit=5),
+        "imports": import_selectors.import_rows(client).order_by("-created_at")[:5],
     }
 
 

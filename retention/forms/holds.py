@@ -7,11 +7,12 @@ from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib.forms import DayField, LineField
 from callprivacy.tenancy.models import Client
+from retention.models import Hold
+from retention.selectors.holds import holds_of
 from retention.services.holds import NUMBERS_AT_MOST, REVIEW_AFTER, SHORTEST_REASON
 
 EVERYTHING: Final = "everything"
@@ -32,6 +33,13 @@ def _reason(label: str) -> forms.CharField:
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
         help_text="At least 15 characters. The audit log keeps it encrypted.",
     )
+
+
+class _BlankTextarea(forms.Textarea):
+    """A page that comes back with errors does not hold what was typed."""
+
+    def format_value(self, value: Any) -> None:
+        return None
 
 
 class _PeopleForm(forms.Form):
@@ -100,7 +108,7 @@ class HoldForm(_PeopleForm):
     numbers = forms.CharField(
         label="Numbers, one a line",
         required=False,
-        widget=forms.Textarea({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
+        widget=_BlankTextarea({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
         help_text="They are looked up and not kept as typed. What is known of them is kept, calls or none.",
     )
     from_on = DayField(
@@ -148,12 +156,6 @@ class HoldForm(_PeopleForm):
         lines = self.cleaned_data.get("numbers", "").replace(";", "\n").replace(",", "\n").splitlines()
         return [line.strip() for line in lines if line.strip()]
 
-    def forget_numbers(self) -> None:
-        """Show the form again without what was typed as a number."""
-        data = cast(QueryDict, self.data).copy()
-        data["numbers"] = ""
-        self.data = data
-
     def starts_at(self) -> datetime | None:
         """The first instant that is kept, by the days of the client's zone."""
         return self._midnight(self.cleaned_data.get("from_on"))
@@ -194,10 +196,9 @@ class LiftForm(forms.Form):
     people = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
 
 
-class HoldsForm(forms.Form):
-    STATES: Final = [("", "Open and lifted"), ("open", "Open"), ("lifted", "Lifted")]
-    state = forms.ChoiceField(choices=STATES, required=False)
+class AddCallForm(forms.Form):
+    hold = forms.ModelChoiceField(Hold.objects.none())
 
-    def wanted(self) -> str:
-        self.is_valid()
-        return str(self.cleaned_data.get("state") or "")
+    def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ModelChoiceField[Hold]", self.fields["hold"]).queryset = holds_of(client)

@@ -1,10 +1,7 @@
 """What opens a vendor's list, and which leftovers are shown."""
 
-import uuid
-from collections.abc import Sequence
-from typing import Any, cast
-
 from django import forms
+from django_filters import ChoiceFilter, FilterSet, ModelChoiceFilter
 
 from callprivacy.calls.models import Connection
 from callprivacy.lib.forms import LineField
@@ -36,26 +33,10 @@ class AccessForm(forms.Form):
     )
 
 
-class LeftoversForm(forms.Form):
-    """The filters of the page, as they stand in the address."""
-
-    state = forms.ChoiceField(
-        label="State", required=False, choices=[("", "All that are there"), *LeftoverState.choices]
+class LeftoverFilter(FilterSet):
+    state = ChoiceFilter(label="State", choices=LeftoverState.choices, empty_label="All that are there")
+    connection = ModelChoiceFilter(
+        label="Connection",
+        queryset=lambda request: Connection.objects.filter(client_id=request.used_client_id).order_by("name"),
+        empty_label="All",
     )
-    connection = forms.ChoiceField(label="Connection", required=False)
-
-    def __init__(self, *args: Any, ways: Sequence[Connection], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = cast(forms.ChoiceField, self.fields["connection"])
-        field.choices = [("", "All"), *((str(way.pk), way.name) for way in ways)]
-
-    def wanted(self) -> tuple[str, uuid.UUID | None]:
-        """The state and the connection; what is none is all."""
-        self.is_valid()
-        way = self.cleaned_data.get("connection") or ""
-        return str(self.cleaned_data.get("state") or ""), uuid.UUID(way) if way else None
-
-    @property
-    def active(self) -> int:
-        """How many filters are in use."""
-        return sum(bool(self.cleaned_data.get(name)) for name in self.fields)

@@ -4,23 +4,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 
 from callprivacy.lib.status import Progress
 from callprivacy.tenancy.models import Client
 from retention.models import Backup, Certificate, HouseCertificate, Run
 
-_PAGE = 25
-
 
 def certificates_of(client: Client) -> QuerySet[Certificate]:
     """A client's certificates, newest first."""
-    return Certificate.objects.for_client(client).select_related("run").order_by("-number")
-
-
-def page_of(client: Client, number: str | None) -> Page[Certificate]:
-    return Paginator(certificates_of(client), _PAGE).get_page(number)
+    return Certificate.objects.for_client(client).select_related("client", "run").order_by("-number")
 
 
 def of_run(run: Run) -> dict[int, Certificate]:
@@ -37,10 +30,6 @@ def own_of_run(run: Run) -> HouseCertificate | None:
 def own_certificates() -> QuerySet[HouseCertificate]:
     """The certificates about the agency's own rows, newest first."""
     return HouseCertificate.objects.select_related("run").order_by("-number")
-
-
-def own_page(number: str | None) -> Page[HouseCertificate]:
-    return Paginator(own_certificates(), _PAGE).get_page(number)
 
 
 def statement_of(certificate: Certificate | HouseCertificate) -> dict[str, Any]:

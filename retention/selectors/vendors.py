@@ -82,17 +82,17 @@ class Line:
     vendor: str
     days: int
 
+    @property
+    def pk(self) -> uuid.UUID:
+        return self.row.pk
 
-def leftovers(
-    client: Client, *, state: str = "", connection_id: uuid.UUID | None = None
-) -> QuerySet[Leftover]:
+
+def leftovers(client: Client, *, state: str = "") -> QuerySet[Leftover]:
     """A client's leftovers, the oldest first; all that are not gone where no state is named."""
     rows = Leftover.objects.for_client(client).select_related("connection").defer("reference")
     rows = (
         rows.filter(state=state) if state in LeftoverState.values else rows.exclude(state=LeftoverState.GONE)
     )
-    if connection_id is not None:
-        rows = rows.filter(connection_id=connection_id)
     return rows.order_by("found_at", "pk")
 
 

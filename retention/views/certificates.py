@@ -1,18 +1,21 @@
 """Certificates of destruction as people see them, and take them away."""
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs, needs_right, takes_files
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.tables import Column, Empty, Table, list_page
 from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -23,13 +26,73 @@ from retention.selectors import certificates as selectors
 from retention.services import certificates
 
 
-@require_GET
-@needs(Permission.MANAGE_RETENTION)
-def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's certificates, newest first."""
-    page = selectors.page_of(client, request.GET.get("page"))
-    context = {"client": client, "page": page, "rows": _rows(page.object_list)}
-    return render(request, "retention/certificates.html", context)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    certificate: Certificate | HouseCertificate
+    rows: int
+    words: str
+
+
+def _lines(request: StaffRequest, rows: list[Certificate | HouseCertificate]) -> list[_Line]:
+    statements = [(certificate, selectors.statement_of(certificate)) for certificate in rows]
+    return [
+        _Line(certificate, drawn.destroyed(statement).sent, drawn.destroyed_words(statement))
+        for certificate, statement in statements
+    ]
+
+
+def _address(line: _Line) -> str:
+    if isinstance(line.certificate, HouseCertificate):
+        return reverse("retention:own_certificate", args=[line.certificate.pk])
+    return reverse("retention:certificate", args=[line.certificate.client.slug, line.certificate.pk])
+
+
+_OWN: Final = Table(
+    label="Certificates of the agency's own",
+    columns=(
+        Column("Number", lambda line: f"Number {line.certificate.number}", link=_address, sort="number"),
+        Column("Issued", "certificate.issued_at", sort="issued_at"),
+        Column("Run of", "certificate.run.planned_on", sort="run__planned_on"),
+        Column("Rows destroyed", "rows", note="words", is_number=True),
+    ),
+    empty=Empty(
+        "No certificate yet",
+        "The first run that destroys something of the agency's own issues one, a minute after it has ended.",
+        "retention",
+    ),
+    lines=_lines,
+    size=25,
+    file="agency-certificates",
+)
+_OF_A_CLIENT: Final = replace(
+    _OWN,
+    label="Certificates of destruction",
+    columns=(
+        *_OWN.columns,
+        Column(
+            "Backups due to be removed by",
+            lambda line: line.certificate.copies_gone_on if line.rows else None,
+            nothing="nothing destroyed",
+        ),
+    ),
+    empty=Empty(
+        "No certificate yet",
+        "The first retention run that deletes something here issues one. A deletion on request has its letter and the"
+        " request’s page instead.",
+        "retention",
+    ),
+    file="certificates",
+)
+
+
+@list_page(
+    _OF_A_CLIENT,
+    right=Permission.MANAGE_RETENTION,
+    lede="One for each retention run that deleted something, was limited by a legal hold, or was stopped by an error."
+    " Each is signed and can be verified independently.",
+)
+def list_certificates(request: StaffRequest, client: Client) -> QuerySet[Certificate]:
+    return selectors.certificates_of(client)
 
 
 @require_GET
@@ -37,14 +100,6 @@ def list_certificates(request: StaffRequest, client: Client) -> HttpResponse:
 def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID) -> HttpResponse:
     context = {"client": client, **_shown(request, _find(client, certificate_id))}
     return render(request, "retention/certificate.html", context)
-
-
-def _rows(found: Iterable[Certificate | HouseCertificate]) -> list[dict[str, Any]]:
-    said = [(certificate, selectors.statement_of(certificate)) for certificate in found]
-    return [
-        {"certificate": certificate, "rows": drawn.destroyed(one).sent, "words": drawn.destroyed_words(one)}
-        for certificate, one in said
-    ]
 
 
 def _shown(request: StaffRequest, certificate: Certificate | HouseCertificate) -> dict[str, Any]:
@@ -67,7 +122,7 @@ def _shown(request: StaffRequest, certificate: Certificate | HouseCertificate) -
 @needs(Permission.MANAGE_RETENTION)
 @takes_files
 def take_certificate(request: StaffRequest, client: Client, certificate_id: UUID, form: str) -> HttpResponse:
-    """Download one as JSON or PDF; that it was taken is in the trail."""
+    """Download one as JSON or PDF; the audit log records it."""
     certificate = _find(client, certificate_id)
     return _taken(request, certificate, form) or redirect(
         "retention:certificate", client.slug, certificate.pk
@@ -104,13 +159,15 @@ def _taken(
 # --- Of the agency's own rows -------------------------------------------------------------------------------------
 
 
-@require_GET
-@needs_right(AgencyRight.SIGN_OFF)
-def list_own(request: StaffRequest) -> HttpResponse:
-    """The certificates about the agency's own rows, newest first."""
-    page = selectors.own_page(request.GET.get("page"))
-    context = {"page": page, "rows": _rows(page.object_list)}
-    return render(request, "retention/certificates_own.html", context)
+@list_page(
+    _OWN,
+    right=AgencyRight.SIGN_OFF,
+    lede="One for each run that destroyed requests that name no client, training, entries of premises, reasons or"
+    " events of the audit log, was limited by a legal hold, or was stopped by an error. Each client's own are on its"
+    " page.",
+)
+def list_own(request: StaffRequest) -> QuerySet[HouseCertificate]:
+    return selectors.own_certificates()
 
 
 @require_GET
@@ -124,7 +181,7 @@ def show_own(request: StaffRequest, certificate_id: UUID) -> HttpResponse:
 @needs_right(AgencyRight.SIGN_OFF)
 @takes_files
 def take_own(request: StaffRequest, certificate_id: UUID, form: str) -> HttpResponse:
-    """Download one as JSON or PDF; that it was taken is in the trail."""
+    """Download one as JSON or PDF; the audit log records it."""
     certificate = _find_own(certificate_id)
     return _taken(request, certificate, form) or redirect("retention:own_certificate", certificate.pk)
 

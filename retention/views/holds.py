@@ -1,45 +1,37 @@
 """Holds as people place them, look at them again, and lift them."""
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import User
-from callprivacy.accounts.views.form_pages import WARNING, form_page
+from callprivacy.accounts.views.form_pages import FORM, WARNING, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
+from callprivacy.calls.models import Call
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.calls import find_call
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from retention.forms.holds import CALLS, HoldForm, HoldsForm, LiftForm, ReviewForm
+from retention.forms.holds import CALLS, AddCallForm, HoldForm, LiftForm, ReviewForm
 from retention.models import Hold
 from retention.selectors import holds as selectors
 from retention.services import holds
 from retention.tasks import holds as tasks
 
-_PAGE: Final = 25
-
-
-@require_GET
-def list_open_holds(request: StaffRequest) -> HttpResponse:
-    """The open holds of every client whose retention the person manages."""
-    clients = access.client_ids_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
-    if not clients:
-        raise PermissionDenied("Retention is not granted to you for any client.")
-    page = Paginator(selectors.open_holds_of(clients), _PAGE).get_page(request.GET.get("page"))
-    rows = selectors.lines(page.object_list, may_count=_counted(request))
-    return render(request, "retention/hold_all.html", {"page": page, "rows": rows, "section": "holds"})
+_ALSO_LEFT: Final = needs(Permission.MANAGE_RETENTION, also_left=True)
 
 
 def _counted(request: StaffRequest) -> list[int]:
@@ -47,27 +39,93 @@ def _counted(request: StaffRequest) -> list[int]:
     return access.client_ids_with(request.membership, Permission.VIEW_CALLS, at=request.at)
 
 
-@require_GET
-@needs(Permission.MANAGE_RETENTION)
-def list_holds(request: StaffRequest, client: Client) -> HttpResponse:
+def _url(hold: Hold) -> str:
+    return reverse("retention:hold", args=[hold.client.slug, hold.pk])
+
+
+def _state(line: selectors.Line) -> Pill:
+    if not line.is_open:
+        return Pill("Lifted", "neutral")
+    return Pill("Open", "sealed") if line.hold.settled_at else Pill("Being placed", "info")
+
+
+def _kept(line: selectors.Line) -> int | str | None:
+    return "not yours to count" if line.is_open and line.calls is None else line.calls
+
+
+_HOLDS: Final = Table(
+    label="Legal holds",
+    columns=(
+        Column("Hold", "hold.name", link=lambda line: _url(line.hold), note="hold.matter", sort="name"),
+        Column("State", _state),
+        Column("Covers", lambda line: line.scope if line.is_open else "", nothing="deleted when lifted"),
+        Column("Calls kept", _kept, nothing="none", is_number=True),
+        Column(
+            "Placed",
+            lambda line: calendars.day_in(line.hold.client.time_zone, line.hold.placed_at),
+            sort="placed_at",
+        ),
+        Column(
+            "Review on",
+            lambda line: line.hold.review_on if line.is_open else None,
+            sort="review_on",
+            nothing="never",
+        ),
+    ),
+    empty=Empty(
+        "No hold yet",
+        "A dispute, a complaint, a question of an authority: a hold keeps the calls of a case until an officer lifts"
+        " it, and each of them shows why it is still here.",
+        "retention",
+    ),
+    lines=lambda request, rows: selectors.lines(rows, may_count=_counted(request)),
+    size=25,
+)
+_ALL: Final = replace(
+    _HOLDS,
+    label="Open legal holds",
+    columns=(_HOLDS.columns[0], Column("Client", "hold.client.name"), *_HOLDS.columns[1:]),
+    empty=Empty(
+        "No hold is open",
+        "A hold keeps what a case needs: everything of a client or of some dates, some numbers, or single calls. It is"
+        " placed on a client's page of holds, or from a call.",
+        "retention",
+        Link("Pick a client", reverse_lazy("retention:home")),
+    ),
+)
+_NONE_SUCH: Final = Empty("No hold is in this state", "Look at all of them, or place one.", "retention")
+
+
+@list_page(
+    _ALL,
+    right=None,
+    lede="Cases for which nothing may be erased, whatever is due and whoever asks. The next review is first.",
+)
+def list_open_holds(request: StaffRequest) -> QuerySet[Hold]:
+    """The open holds of every client whose retention the person manages."""
+    clients = access.client_ids_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
+    if not clients:
+        raise PermissionDenied("Retention is not granted to you for any client.")
+    return selectors.open_holds_of(clients)
+
+
+@list_page(
+    _HOLDS,
+    right=Permission.MANAGE_RETENTION,
+    lede="While one is open, nothing that it covers is deleted: by no policy, by no quarantine, and on no request.",
+    actions=lambda _, client: [
+        Link("Place a legal hold", reverse("retention:new_hold", args=[client.slug]), tone="primary")
+    ],
+    tabs=[
+        ("", "Open and lifted", _HOLDS.empty),
+        ("open", "Open", _NONE_SUCH),
+        ("lifted", "Lifted", _NONE_SUCH),
+    ],
+)
+def list_holds(request: StaffRequest, client: Client) -> QuerySet[Hold]:
     """A client's holds, open ones first."""
-    form = HoldsForm(request.GET)
-    state = form.wanted()
-    found = selectors.holds_of(client)
-    if state:
-        found = found.filter(lifted_at__isnull=state == "open")
-    page = Paginator(found, _PAGE).get_page(request.GET.get("page"))
-    context = {
-        "client": client,
-        "page": page,
-        "rows": selectors.lines(page.object_list, may_count=_counted(request)),
-        "state": state,
-        "states": [
-            {"url": f"?state={name}" if name else "?", "label": label, "active": name == state}
-            for name, label in HoldsForm.STATES
-        ],
-    }
-    return render(request, "retention/holds.html", context)
+    rows, show = selectors.holds_of(client), request.GET.get("show")
+    return rows.filter(lifted_at__isnull=show == "open") if show in {"open", "lifted"} else rows
 
 
 def _people(client: Client, request: StaffRequest) -> list[User]:
@@ -91,65 +149,60 @@ def _named_calls(request: StaffRequest, client: Client, raw: list[str]) -> list[
     return list(dict.fromkeys(found))
 
 
+def _picked(request: StaffRequest, client: Client) -> list[UUID]:
+    sent = request.POST if request.method == "POST" else request.GET
+    return _named_calls(request, client, sent.getlist("call"))
+
+
 @never_cache
-@sensitive_post_parameters("numbers", "reason")
-@require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION, also_left=True)
-def new_hold(request: StaffRequest, client: Client) -> HttpResponse:
+@form_page(
+    HoldForm,
+    right=_ALSO_LEFT,
+    title="Place a legal hold",
+    lede="It is in force from the moment you place it. A batch that was under way may still end: the hold reads “being"
+    " placed” until it has.",
+    button="Place the hold",
+    crumbs=lambda client: [("Legal holds", reverse("retention:holds", args=[client.slug]))],
+    fill=lambda request, client: {
+        "client": client,
+        "people": _people(client, request),
+        "at": request.at,
+        "calls": _picked(request, client),
+    },
+    errors={holds.NotAMemberError: "people", holds.BusyError: FORM, holds.NoSuchCallError: FORM},
+    secret=("numbers", "reason"),
+    template="retention/hold_new.html",
+)
+def new_hold(request: StaffRequest, client: Client, form: HoldForm) -> Done | None:
     """Place a hold on a client, on numbers, or on the calls that the address names."""
-    posted = request.method == "POST"
-    calls = _named_calls(request, client, (request.POST if posted else request.GET).getlist("call"))
-    form = HoldForm(
-        request.POST if posted else None,
-        client=client,
-        people=_people(client, request),
-        at=request.at,
-        calls=calls,
-    )
-    if posted and form.is_valid():
-        hold = _place(request, client, form)
-        if hold is not None:
-            tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
-            messages.success(
-                request, "The hold is placed: nothing that it covers is chosen to leave from now on."
-            )
-            return redirect("retention:hold", client.slug, hold.pk)
-    if posted:
-        form.forget_numbers()
-    context = {"client": client, "form": form, "calls": calls}
-    return render(request, "retention/hold_new.html", context)
-
-
-def _place(request: StaffRequest, client: Client, form: HoldForm) -> Hold | None:
-    said = form.cleaned_data
+    entered = form.cleaned_data
     try:
-        return holds.place_hold(
+        hold = holds.place_hold(
             client=client,
-            name=said["name"],
-            matter=said["matter"],
-            reason=said["reason"],
+            name=entered["name"],
+            matter=entered["matter"],
+            reason=entered["reason"],
             extent=holds.Wanted(
                 numbers=tuple(form.typed()),
-                call_ids=frozenset(form.calls if said["scope"] == CALLS else ()),
+                call_ids=frozenset(form.calls if entered["scope"] == CALLS else ()),
                 from_at=form.starts_at(),
                 until_at=form.stops_at(),
-                keeps_house=said["keeps_house"],
+                keeps_house=entered["keeps_house"],
             ),
-            review_on=said["review_on"],
-            ends_on=said["ends_on"],
-            people=said["people"],
+            review_on=entered["review_on"],
+            ends_on=entered["ends_on"],
+            people=entered["people"],
             placed_by=request.membership.user_id,
             at=request.at,
         )
     except holds.NobodyError as error:
         form.add_error("numbers", f"Line {error.line}: {error} Type the numbers again.")
-    except holds.NotAMemberError as error:
-        form.add_error("people", str(error))
-    except (holds.BusyError, holds.NoSuchCallError) as error:
-        form.add_error(None, str(error))
+        return None
     except holds.TooLateError as error:
         raise PermissionDenied(str(error)) from error
-    return None
+    tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
+    url = reverse("retention:hold", args=[client.slug, hold.pk])
+    return Done("The hold is placed: nothing that it covers is chosen for deletion from now on.", url)
 
 
 def _hold_or_404(client: Client, hold_id: UUID) -> Any:
@@ -168,7 +221,7 @@ def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 
 @never_cache
 @require_POST
-@needs(Permission.MANAGE_RETENTION, also_left=True)
+@_ALSO_LEFT
 def read_reason(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
     """The words with which a hold was placed; that they were read is in the trail."""
     hold = _hold_or_404(client, hold_id)
@@ -201,26 +254,22 @@ def _load(request: StaffRequest, client: Client, hold_id: UUID) -> Hold:
 
 
 def _above(hold: Hold) -> list[tuple[str, str]]:
-    slug = hold.client.slug
-    return [
-        ("Legal holds", reverse("retention:holds", args=[slug])),
-        (hold.name, reverse("retention:hold", args=[slug, hold.pk])),
-    ]
+    return [("Legal holds", reverse("retention:holds", args=[hold.client.slug])), (hold.name, _url(hold))]
 
 
 def _reviewed(request: StaffRequest, hold: Hold) -> dict[str, Any]:
-    told = [str(person.user_id) for person in selectors.people_of(hold)]
+    notified = [str(person.user_id) for person in selectors.people_of(hold)]
     return {
         "client": hold.client,
         "people": _people(hold.client, request),
         "at": request.at,
-        "initial": {"ends_on": hold.ends_on, "people": told},
+        "initial": {"ends_on": hold.ends_on, "people": notified},
     }
 
 
 @form_page(
     ReviewForm,
-    right=needs(Permission.MANAGE_RETENTION, also_left=True),
+    right=_ALSO_LEFT,
     load=_load,
     title="Does it still have to stand?",
     lede="If it does, say why, and when it is looked at again. If it does not, an officer lifts it.",
@@ -245,89 +294,77 @@ def review_hold(request: StaffRequest, hold: Hold, form: ReviewForm) -> str:
     return f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
 
 
-@never_cache
-@sensitive_post_parameters("reason")
-@require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION, also_left=True)
-def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
-    """Show an officer what falls due when a hold is lifted, and lift it with a reason."""
+def _load_open(request: StaffRequest, client: Client, hold_id: UUID) -> Hold | HttpResponse:
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer lifts a hold.")
     access.require(request, Permission.VIEW_CALLS, client)
-    hold = _hold_or_404(client, hold_id)
-    if hold.lifted_at is not None:
-        messages.info(request, "This hold has been lifted.")
-        return redirect("retention:hold", client.slug, hold.pk)
-    form = LiftForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            holds.lift_hold(
-                hold=hold,
-                shown=selectors.FallsDue(
-                    calls=said["calls"],
-                    recordings=said["recordings"],
-                    transcripts=said["transcripts"],
-                    redactions=said["redactions"],
-                    numbers=said["numbers"],
-                    evidence=said["evidence"],
-                    requests=said["requests"],
-                    reasons=said["reasons"],
-                    own=said["own"],
-                    asked=said["asked"] or 0,
-                    people=said["people"] or 0,
-                ),
-                reason=said["reason"],
-                lifted_by=request.membership.user_id,
-                at=request.at,
-            )
-        except (holds.BusyError, holds.CountsChangedError, holds.NotOpenError) as error:
-            messages.warning(request, str(error))
-        else:
-            tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
-            messages.success(request, "The hold is lifted. What it alone kept leaves by its date again.")
-            return redirect("retention:hold", client.slug, hold.pk)
-    context = {
-        "client": client,
+    hold = _load(request, client, hold_id)
+    if hold.lifted_at is None:
+        return hold
+    messages.info(request, "This hold has been lifted.")
+    return redirect("retention:hold", client.slug, hold.pk)
+
+
+def _falls_due(request: StaffRequest, hold: Hold) -> dict[str, Any]:
+    return {
+        "client": hold.client,
         "hold": hold,
         "line": selectors.lines([hold], may_count=[])[0],
         "last_day": selectors.last_day(hold),
-        "form": form,
         "falls": selectors.falls_due(hold, request.at),
         "kept": selectors.kept_calls(hold).count(),
         "freed": selectors.freed_calls(hold).count(),
     }
-    return render(request, "retention/hold_lift.html", context)
 
 
-@require_POST
-@needs(Permission.MANAGE_RETENTION, also_left=True)
-def add_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Let an open hold keep one call more."""
+@never_cache
+@form_page(
+    LiftForm,
+    right=_ALSO_LEFT,
+    load=_load_open,
+    title=lambda hold: f"Lift {hold.name}",
+    button="Lift the hold",
+    crumbs=_above,
+    more=_falls_due,
+    errors={holds.BusyError: FORM, holds.CountsChangedError: FORM, holds.NotOpenError: WARNING},
+    secret=("reason",),
+    template="retention/hold_lift.html",
+)
+def lift_hold(request: StaffRequest, hold: Hold, form: LiftForm) -> str:
+    """Show an officer what falls due when a hold is lifted, and lift it with a reason."""
+    counts = form.cleaned_data | {name: form.cleaned_data[name] or 0 for name in ("asked", "people")}
+    reason, by = counts.pop("reason"), request.membership.user_id
+    holds.lift_hold(hold=hold, shown=selectors.FallsDue(**counts), reason=reason, lifted_by=by, at=request.at)
+    tasks.settle_client.delay_on_commit(agency_id=hold.agency_id, client_id=hold.client_id)
+    return "The hold is lifted. What it alone kept is deleted by its date again."
+
+
+def _load_call(request: StaffRequest, client: Client, call_id: UUID) -> Call:
     access.require(request, Permission.VIEW_CALLS, client)
-    if find_call(client, call_id) is None:
+    call = find_call(client, call_id)
+    if call is None:
         raise Http404
+    call.client = client
+    return call
+
+
+@action(
+    AddCallForm,
+    right=_ALSO_LEFT,
+    load=_load_call,
+    back=lambda call: reverse("calls:call", args=[call.client.slug, call.pk]),
+    fill=lambda _, call: {"client": call.client},
+    invalid="Pick one of the open holds.",
+    errors=dict.fromkeys(
+        (holds.BusyError, holds.NoSuchCallError, holds.NotOpenError, holds.NotToWidenError), WARNING
+    ),
+)
+def add_call(request: StaffRequest, call: Call, form: AddCallForm) -> str:
+    """Let an open hold keep one call more."""
+    client, hold = call.client, form.cleaned_data["hold"]
     try:
-        hold = selectors.find(client, UUID(request.POST.get("hold", "")))
-    except ValueError:
-        hold = None
-    if hold is None:
-        messages.warning(request, "Pick one of the open holds.")
-        return redirect("calls:call", client.slug, call_id)
-    try:
-        count = holds.add_calls(hold=hold, call_ids=[call_id], by=request.actor, at=request.at)
-    except (
-        holds.BusyError,
-        holds.NoSuchCallError,
-        holds.NotOpenError,
-        holds.NotToWidenError,
-    ) as error:
-        messages.warning(request, str(error))
+        count = holds.add_calls(hold=hold, call_ids=[call.pk], by=request.actor, at=request.at)
     except holds.TooLateError as error:
         raise PermissionDenied(str(error)) from error
-    else:
-        tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
-        messages.success(
-            request, f"{hold.name} keeps this call now." if count else f"{hold.name} named this call already."
-        )
-    return redirect("calls:call", client.slug, call_id)
+    tasks.settle_client.delay_on_commit(agency_id=client.agency_id, client_id=client.pk)
+    return f"{hold.name} keeps this call now." if count else f"{hold.name} named this call already."

@@ -1,26 +1,31 @@
 """The matrix of policies, changing one, agreeing to a change, and the start page of retention."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access, seconding
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import WARNING, Done, action
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import kinds
-from retention.enums import Category, ChangeState
+from retention.enums import Category, ChangeState, RunState
 from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenEffectForm
 from retention.law import categories, rules
 from retention.models import PolicyChange
@@ -34,7 +39,7 @@ from retention.services import policies
 from retention.services.policies import ShownEffect
 
 _PAGE: Final = 25
-_RUNS: Final = 10
+_NEWEST: Final = 10
 
 
 def _managed(request: StaffRequest, *rights: AgencyRight) -> list[Client]:
@@ -51,26 +56,68 @@ def _managed(request: StaffRequest, *rights: AgencyRight) -> list[Client]:
     return found
 
 
+def _days_kept(row: run_selectors.Standing) -> str:
+    client = row.client
+    outbound = f", outbound {client.keep_out_for_days:,}" * (client.keep_for_days != client.keep_out_for_days)
+    return f"{client.keep_for_days:,}{outbound}{' (agency)' * (not client.keep_calls_for_days)}"
+
+
+_CLIENTS: Final = Table(
+    label="Clients",
+    columns=(
+        Column(
+            "Client",
+            "client.name",
+            link=lambda row: reverse("retention:policies", args=[row.client.slug]),
+            sort="name",
+        ),
+        Column("State", lambda row: Pill("Enforced", "good") if row.is_live else Pill("Dry run", "warn")),
+        Column("Keeps calls (days)", _days_kept, is_number=True),
+        Column("Calls due", "due.calls", is_number=True),
+        Column("Recordings due", "due.recordings", is_number=True),
+    ),
+    lines=lambda request, rows: run_selectors.standings(rows, request.at),
+    links=lambda row: (
+        [Link("Preview", reverse("retention:preview", args=[row.client.slug]))] * bool(row.due.calls)
+    ),
+    empty=Empty(
+        "You manage retention for no client yet", "An admin grants it in the permission matrix.", "retention"
+    ),
+    size=25,
+)
+_RUN_TONES: Final = {RunState.DONE: "good", RunState.RUNNING: "info"}
+_RUNS: Final = Table(
+    label="Runs",
+    columns=(
+        Column("Started", "created_at", link=lambda run: reverse("retention:run", args=[run.pk])),
+        Column("Cause", "get_cause_display", note="started_by"),
+        Column("State", lambda run: Pill(run.get_state_display(), _RUN_TONES.get(run.state, "neutral"))),
+        Column("Finished", "finished_at", nothing="not yet"),
+    ),
+    empty=Empty(
+        "No run yet",
+        "The first one starts tonight after two o'clock. It counts what is due everywhere and deletes it where an"
+        " officer has signed.",
+        "retention",
+    ),
+)
+
+
 @require_GET
 def home(request: StaffRequest) -> HttpResponse:
-    """What is due at each client, whether it may leave, what waits for a decision, and the newest runs."""
+    """What is due at each client, whether it may be deleted, what waits for a decision, and the newest runs."""
     clients = _managed(request, AgencyRight.RUN_JOBS)
-    page = Paginator(clients, _PAGE).get_page(request.GET.get("page"))
+    rows = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
     live = sum(client.retention_state == RetentionState.LIVE for client in clients)
-    return render(
-        request,
-        "retention/home.html",
-        {
-            "section": "home",
-            "rows": run_selectors.standings(list(page.object_list), request.at),
-            "page": page,
-            "live": live,
-            "observed": len(clients) - live,
-            "waiting": selectors.open_changes().count(),
-            "runs": run_selectors.newest_runs()[:_RUNS],
-            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
-        },
-    )
+    context = {
+        "clients": _CLIENTS.draw(request, rows.select_related("agency")),
+        "live": live,
+        "observed": len(clients) - live,
+        "waiting": selectors.open_changes().count(),
+        "runs": _RUNS.draw(request, list(run_selectors.newest_runs()[:_NEWEST])),
+        "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+    }
+    return render(request, "retention/home.html", context)
 
 
 @require_GET
@@ -124,13 +171,76 @@ def _query(request: StaffRequest) -> str:
     return rest.urlencode()
 
 
+def _whose(change: PolicyChange) -> str:
+    if change.client is not None:
+        return change.client.name
+    return "a client you cannot see" if change.client_id else "the agency"
+
+
+def _change_state(change: PolicyChange) -> Pill:
+    tone = (
+        "warn"
+        if change.state in selectors.OPEN
+        else "good"
+        if change.state == ChangeState.IN_FORCE
+        else "neutral"
+    )
+    return Pill(change.get_state_display(), tone)
+
+
+def _decided_by(change: PolicyChange) -> object:
+    return change.decided_by if change.decided_at else "automatically" * bool(change.takes_effect_at)
+
+
+_CHANGES: Final = Table(
+    label="Policy changes",
+    columns=(
+        Column(
+            "Policy",
+            "get_category_display",
+            link=lambda change: reverse("retention:change", args=[change.pk]),
+        ),
+        Column("For", _whose),
+        Column(
+            "From", lambda change: "dry run" if change.goes_live else f"{change.was_days:,} d", is_number=True
+        ),
+        Column(
+            "To",
+            lambda change: "enforced" if change.goes_live else f"{change.days:,} d" if change.days else "",
+            nothing="no policy of its own",
+            is_number=True,
+        ),
+        Column("State", _change_state),
+        Column("Proposed", "proposed_at", note="proposed_by", sort="proposed_at"),
+        Column(
+            "Decided",
+            lambda change: change.decided_at or change.takes_effect_at,
+            note=_decided_by,
+            nothing="not yet",
+        ),
+    ),
+    empty=Empty(
+        "No policy was changed yet",
+        "Each change stays here with who proposed it, who agreed, and what it made due.",
+        "retention",
+        Link("Open the policies", reverse_lazy("retention:policy_matrix")),
+    ),
+    size=_PAGE,
+    file="policy-changes",
+)
+_OF_A_CLIENT: Final = replace(_CHANGES, label="Changes of policies", size=_NEWEST, file="")
+_WAITING: Final = replace(
+    _CHANGES, label="Changes that wait", empty=Empty("No change waits", picture="retention"), file=""
+)
+
+
 @require_GET
 @needs(Permission.MANAGE_RETENTION)
 def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's policies with the law about them, its state, and what changed."""
     row, law = matrix.rows([client])[0], matrix.law_of(client)
     history = selectors.changes_of(client)
-    page = Paginator(history.exclude(state__in=selectors.OPEN), _RUNS).get_page(request.GET.get("page"))
+    decided = history.exclude(state__in=selectors.OPEN)
     return render(
         request,
         "retention/policies.html",
@@ -139,7 +249,7 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
             "cells": [(cell, law[cell.category]) for cell in row.cells],
             "own_dates": kinds.own_dates(),
             "open_changes": history.filter(state__in=selectors.OPEN),
-            "page": page,
+            "changes": _OF_A_CLIENT.draw(request, decided, zone=client.time_zone),
             "outlook": run_selectors.outlook(client, request.at),
             "signature": run_selectors.newest_signature(client),
             "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
@@ -318,19 +428,17 @@ class _Change:
 # --- Deciding one ---------------------------------------------------------------------------------------------------
 
 
-@require_GET
-def show_changes(request: StaffRequest) -> HttpResponse:
-    clients = _managed(request, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
-    page = Paginator(selectors.changes().exclude(state__in=selectors.OPEN), _PAGE).get_page(
-        request.GET.get("page")
-    )
-    context = {
-        "section": "changes",
-        "open_changes": selectors.open_changes(),
-        "page": page,
-        "has_clients": bool(clients),
-    }
-    return render(request, "retention/changes.html", context)
+@list_page(
+    _CHANGES,
+    right=None,
+    lede="A shorter retention period takes a second officer. If the agency has no other officer, it takes effect after"
+    " a day. A longer one takes effect at once. Going live takes a second officer, unless the agency turned that off.",
+    more=lambda request: {"waiting": _WAITING.draw(request, list(selectors.open_changes()))},
+    template="retention/changes.html",
+)
+def show_changes(request: StaffRequest) -> QuerySet[PolicyChange]:
+    _managed(request, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
+    return selectors.changes().exclude(state__in=selectors.OPEN)
 
 
 @never_cache
@@ -391,17 +499,25 @@ def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
     return render(request, "retention/change_show.html", context)
 
 
+def _load_change(request: StaffRequest, change_id: UUID) -> PolicyChange:
+    return _change_or_404(request, change_id)
+
+
 @never_cache
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-@confirms(Deed.POLICY)
-def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+@action(
+    SeenEffectForm,
+    right=AgencyRight.SIGN_OFF,
+    load=_load_change,
+    back=lambda change: reverse("retention:change", args=[change.pk]),
+    invalid="Look at the effect, then agree.",
+    errors=dict.fromkeys(
+        (policies.NotOpenError, policies.ClashError, policies.RefusedByLawError, ReasonUnreadError), WARNING
+    ),
+    confirms=Deed.POLICY,
+    second=policies.approve,
+)
+def approve_change(request: StaffRequest, change: PolicyChange, seen: SeenEffectForm) -> Done:
     """Agree to another person's change, with the effect that was shown."""
-    change = _change_or_404(request, change_id)
-    seen = SeenEffectForm(request.POST)
-    if not seen.is_valid():
-        messages.warning(request, "Look at the effect, then agree.")
-        return redirect("retention:change", change.pk)
     data = seen.cleaned_data
     try:
         policies.approve(
@@ -411,19 +527,25 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
             at=request.at,
         )
     except policies.CountsChangedError as error:
-        messages.warning(request, f"{error} Look again, then agree.")
+        return Done(f"{error} Look again, then agree.", level=WARNING)
     except (seconding.SamePersonError, policies.NotYoursError) as error:
         raise PermissionDenied(str(error)) from error
-    except (
-        policies.NotOpenError,
-        policies.ClashError,
-        policies.RefusedByLawError,
-        ReasonUnreadError,
-        seconding.NotCountedError,
-    ) as error:
+    return Done("Agreed. It is in force from now on.")
+
+
+def _end(request: StaffRequest, change_id: UUID, end: Callable[..., object], done: str) -> HttpResponse:
+    """:param end: ends the change for a reason."""
+    change, form = _change_or_404(request, change_id), DecisionForm(request.POST)
+    if not form.is_valid():
+        return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    try:
+        end(change=change, reason=form.cleaned_data["reason"], at=request.at)
+    except (seconding.SamePersonError, policies.NotYoursError) as error:
+        raise PermissionDenied(str(error)) from error
+    except policies.NotOpenError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Agreed. It is in force from now on.")
+        messages.success(request, done)
     return redirect("retention:change", change.pk)
 
 
@@ -431,43 +553,17 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Say no to another person's change, with a reason."""
-    change = _change_or_404(request, change_id)
-    form = DecisionForm(request.POST)
-    if form.is_valid():
-        try:
-            policies.refuse(
-                change=change, officer=request.membership, reason=form.cleaned_data["reason"], at=request.at
-            )
-        except seconding.SamePersonError as error:
-            raise PermissionDenied(str(error)) from error
-        except policies.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Refused. Nothing changes.")
-        return redirect("retention:change", change.pk)
-    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    """Reject another person's change, with a reason."""
+    end = partial(policies.refuse, officer=request.membership)
+    return _end(request, change_id, end, "Refused. Nothing changes.")
 
 
 @never_cache
 @require_POST
 def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Take a change back before it is in force, with a reason."""
-    change = _change_or_404(request, change_id)
-    form = DecisionForm(request.POST)
-    if form.is_valid():
-        try:
-            policies.withdraw(
-                change=change, member=request.membership, reason=form.cleaned_data["reason"], at=request.at
-            )
-        except policies.NotYoursError as error:
-            raise PermissionDenied(str(error)) from error
-        except policies.NotOpenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Withdrawn. Nothing changes.")
-        return redirect("retention:change", change.pk)
-    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+    """Withdraw a change before it is in force, with a reason."""
+    end = partial(policies.withdraw, member=request.membership)
+    return _end(request, change_id, end, "Withdrawn. Nothing changes.")
 
 
 def _policies_url(request: StaffRequest, client: Client | None) -> str:

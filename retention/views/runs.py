@@ -1,5 +1,6 @@
 """Going live, runs and errands as people see them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -9,13 +10,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access, seconding
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Table
+from callprivacy.accounts.views.form_pages import WARNING, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table
 from callprivacy.audit.services import ReasonUnreadError
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.lib import calendars
@@ -138,30 +141,66 @@ def _shown(seen: dict[str, Any]) -> going_live.Shown:
     )
 
 
-@require_http_methods(["GET", "POST"])
-@needs(Permission.MANAGE_RETENTION)
-def observe(request: StaffRequest, client: Client) -> HttpResponse:
-    """Stop erasing a client's calls, with a reason."""
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        going_live.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
-        words = f"Nothing of {client.name} leaves by its date or by quarantine until an officer signs again."
-        messages.success(request, words)
-        return redirect("retention:policies", client.slug)
-    return render(request, "retention/observe.html", {"client": client, "form": form})
+@form_page(
+    ReasonForm,
+    right=Permission.MANAGE_RETENTION,
+    title=lambda client: f"Stop deleting for {client.name}",
+    lede=lambda client: format_html(
+        "Runs will only count. What was deleted does not come back; what becomes due meanwhile is deleted when an"
+        ' officer signs again. What a requester has erased is deleted all the same: to keep everything, <a class="link"'
+        ' href="{}">place a hold</a>.',
+        reverse("retention:new_hold", args=[client.slug]),
+    ),
+    button="Stop deleting",
+    crumbs=lambda client: [("Policies", reverse("retention:policies", args=[client.slug]))],
+)
+def observe(request: StaffRequest, client: Client, form: ReasonForm) -> str:
+    """Stop deleting a client's calls, with a reason."""
+    going_live.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+    return f"Nothing of {client.name} is deleted by its date or by quarantine until an officer signs again."
 
 
-@require_POST
-@needs_right(AgencyRight.RUN_JOBS)
-def start_run(request: StaffRequest) -> HttpResponse:
+@action(
+    right=AgencyRight.RUN_JOBS,
+    back=lambda _: reverse("retention:home"),
+    errors={runs.AlreadyRunningError: WARNING},
+)
+def start_run(request: StaffRequest, _: None, form: Any) -> Done:
     """Start a run now instead of waiting for the night."""
-    try:
-        run = runs.start_run(agency=request.agency, cause=RunCause.BY_HAND, by=request.actor, at=request.at)
-    except runs.AlreadyRunningError as error:
-        messages.warning(request, str(error))
-        return redirect("retention:home")
+    run = runs.start_run(agency=request.agency, cause=RunCause.BY_HAND, by=request.actor, at=request.at)
     tasks.work_runs.delay_on_commit()
-    return redirect("retention:run", run.pk)
+    return Done(to=reverse("retention:run", args=[run.pk]))
+
+
+_STATES: Final = {
+    PartState.DONE: Pill("Done", "good"),
+    PartState.OBSERVED: Pill("Counted only", "warn"),
+    PartState.FAILED: Pill("Stopped by an error", "bad"),
+    PartState.RUNNING: Pill("Deleting", "info"),
+}
+_STATE: Final = Column("State", lambda row: _STATES.get(row.state, Pill("Waiting", "neutral")))
+_CATEGORIES: Final = Table(
+    label="Categories of this run",
+    columns=(
+        Column("Category", "title"),
+        _STATE,
+        Column("Due", "due", is_number=True),
+        Column("Deleted", "erased", is_number=True),
+        Column("Held", "held", is_number=True),
+    ),
+    empty=Empty("Nothing was due"),
+)
+_OWN: Final = replace(
+    _CATEGORIES,
+    label="The agency's own rows of this run",
+    columns=(
+        Column("Category", "get_category_display"),
+        _STATE,
+        Column("Due", "rows_due", is_number=True),
+        Column("Deleted", "rows_erased", is_number=True),
+        Column("Held", "rows_held", is_number=True),
+    ),
+)
 
 
 @require_GET
@@ -176,9 +215,10 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     context = {
         "run": run,
         "progress": progress.added_up(run, request.at),
-        "categories": progress.by_category(run),
+        "categories": _CATEGORIES.draw(request, progress.by_category(run)),
         "clients": clients,
         "own": own,
+        "own_table": _OWN.draw(request, own),
         "own_is_told": any(
             part.rows_erased or part.rows_held or part.state == PartState.FAILED for part in own
         ),
@@ -191,22 +231,27 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     return render(request, template, context)
 
 
-@require_POST
-@needs_right(AgencyRight.RUN_JOBS)
-def steer_run(request: StaffRequest, run_id: UUID, deed: str) -> HttpResponse:
-    """Pause, resume or cancel a run."""
-    deeds = {"pause": runs.pause_run, "resume": runs.resume_run, "cancel": runs.cancel_run}
-    if deed not in deeds:
+_STEERS: Final = {"pause": runs.pause_run, "resume": runs.resume_run, "cancel": runs.cancel_run}
+
+
+def _load_run(request: StaffRequest, run_id: UUID, deed: str) -> tuple[Run, str]:
+    if deed not in _STEERS:
         raise Http404
-    run = _run_or_404(request, run_id)
-    try:
-        deeds[deed](run=run, by=request.actor, at=request.at)
-    except runs.NotRunningError as error:
-        messages.warning(request, str(error))
-    else:
-        if deed == "resume":
-            tasks.work_runs.delay_on_commit()
-    return redirect("retention:run", run.pk)
+    return _run_or_404(request, run_id), deed
+
+
+@action(
+    right=AgencyRight.RUN_JOBS,
+    load=_load_run,
+    back=lambda subject: reverse("retention:run", args=[subject[0].pk]),
+    errors={runs.NotRunningError: WARNING},
+)
+def steer_run(request: StaffRequest, subject: tuple[Run, str], form: Any) -> None:
+    """Pause, resume or cancel a run."""
+    run, how = subject
+    _STEERS[how](run=run, by=request.actor, at=request.at)
+    if how == "resume":
+        tasks.work_runs.delay_on_commit()
 
 
 def _where(errand: Errand) -> list[Link]:

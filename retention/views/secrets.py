@@ -4,16 +4,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, action, form_page
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission
 from retention.enums import RotationState, SecretKind
@@ -117,52 +117,50 @@ def _where(secret: Secret) -> str:
     return reverse(name, args=[secret.client.slug, secret.thing_id]) if name else ""
 
 
-@require_POST
-@needs_right(AgencyRight.MANAGE_CLIENTS)
-def rotate(request: StaffRequest) -> HttpResponse:
-    """Begin to change a key now."""
-    form = RotateForm(request.POST)
-    if not form.is_valid():
-        messages.warning(request, "Choose a key of the list.")
-        return redirect("retention:secrets")
+@action(
+    RotateForm,
+    right=AgencyRight.MANAGE_CLIENTS,
+    back=lambda _: reverse("retention:secrets"),
+    invalid="Choose a key of the list.",
+    errors=dict.fromkeys(
+        (secrets.NotByItselfError, secrets.RotatingAlreadyError, tenancy.ClientLeftError), WARNING
+    ),
+)
+def rotate(request: StaffRequest, _: None, form: RotateForm) -> str:
+    """Start to rotate a key now."""
     client = None
     if form.cleaned_data["client"]:
         clients = access.visible_clients(request.membership, at=request.at)
-        client = clients.filter(slug=form.cleaned_data["client"]).first()
-        if client is None:
-            raise Http404
-    try:
-        secrets.start_rotation(
-            agency=request.agency,
-            kind=SecretKind(form.cleaned_data["kind"]),
-            client=client,
-            by=request.actor,
-            at=request.at,
-        )
-    except (secrets.NotByItselfError, secrets.RotatingAlreadyError, tenancy.ClientLeftError) as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "The key is being changed. Everybody can go on working meanwhile.")
-        tasks.work_rotations.delay_on_commit()
-    return redirect("retention:secrets")
+        client = get_object_or_404(clients, slug=form.cleaned_data["client"])
+    secrets.start_rotation(
+        agency=request.agency,
+        kind=SecretKind(form.cleaned_data["kind"]),
+        client=client,
+        by=request.actor,
+        at=request.at,
+    )
+    tasks.work_rotations.delay_on_commit()
+    return "The key is being changed. Everybody can go on working meanwhile."
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(AgencyRight.SIGN_OFF)
-def set_limits(request: StaffRequest) -> HttpResponse:
+@form_page(
+    LimitsForm,
+    right=AgencyRight.SIGN_OFF,
+    title="Limits of secrets",
+    lede="You are told thirty days before a limit and when it is reached. What is changed by itself is changed then.",
+    button="Save the limits",
+    crumbs=lambda _: [("Secrets", reverse("retention:secrets"))],
+    fill=lambda *_: {"limits": selectors.limits()},
+)
+def set_limits(request: StaffRequest, _: None, form: LimitsForm) -> Done:
     """Set after how many days each kind of secret is changed."""
-    form = LimitsForm(request.POST or None, limits=selectors.limits())
-    if request.method == "POST" and form.is_valid():
-        changed = secrets.set_limits(
-            agency=request.agency,
-            wishes=form.wishes(),
-            reason=form.cleaned_data["reason"],
-            by=request.actor,
-            at=request.at,
-        )
-        if changed:
-            messages.success(request, f"{changed} limit{'s' if changed != 1 else ''} changed.")
-        else:
-            messages.info(request, "Nothing was changed.")
-        return redirect("retention:secrets")
-    return render(request, "retention/secret_limits.html", {"form": form})
+    changed = secrets.set_limits(
+        agency=request.agency,
+        wishes=form.wishes(),
+        reason=form.cleaned_data["reason"],
+        by=request.actor,
+        at=request.at,
+    )
+    if changed:
+        return Done(f"{changed} limit{'s' if changed != 1 else ''} changed.")
+    return Done("Nothing was changed.", level=INFO)

@@ -317,7 +317,7 @@ def test_a_connection_of_invoca_has_no_door_and_no_secret(cast: Cast) -> None:
         connection.key,
         "/hooks/",
         "Change the secret",
-        "Secrets that count",
+        "Active secrets",
         "Events read",
         "Close</a>",
     ):

@@ -769,7 +769,7 @@ def test_lists_tell_the_state_and_what_is_kept(cast: Cast) -> None:
     _lift(cast, place(cast, name="Of last year"))
 
     both = browser.get("/clients/dentist/holds/").content.decode()
-    open_ones = browser.get("/clients/dentist/holds/?state=open").content.decode()
+    open_ones = browser.get("/clients/dentist/holds/?show=open").content.decode()
     everywhere = browser.get("/retention/holds/").content.decode()
 
     assert "Of last year" in both

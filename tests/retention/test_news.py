@@ -106,7 +106,7 @@ def test_what_is_late_to_commit_is_told_too_and_an_address_without_it_is_told_no
     alice = browser_of(cast.alice.user)
     switch = reverse("retention:alert_news")
     assert browser_of(cast.bob.user).post(switch, {"on": "no"}).status_code == 403
-    assert "what waits for people, too" in alice.get(reverse("retention:watch")).content.decode()
+    assert "of open items, too" in alice.get(reverse("retention:watch")).content.decode()
     alice.post(switch, {"on": "no"})
     told(cast, "breach_reported", NOON + 3 * HOUR, key="third")
     assert news.collect(agency_id=cast.acme.pk, at=NOON + 4 * HOUR) == 0

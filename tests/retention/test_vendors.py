@@ -277,7 +277,7 @@ def test_the_page_lists_copies_and_asks_only_under_an_instruction(cast: Cast) ->
     browser.post(url + "ask/", {"leftover": [str(recording.pk), "no-id"]})
     assert left(client).state == LeftoverState.ASKED
     assert "Being deleted" in browser.get(url).content.decode()
-    assert "No copy is in this state" in browser.get(url + "?state=gone").content.decode()
+    assert "No rows match these filters" in browser.get(url + "?state=gone").content.decode()
     browser.post(url + "gone/", {"leftover": [str(recording.pk)]})
 
     assert left(client).state == LeftoverState.GONE

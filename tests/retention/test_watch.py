@@ -508,7 +508,7 @@ def test_a_test_is_sent_and_its_answer_shown(
     assert browser.post("/retention/watch/address/close/").status_code == 302
     for deed in ("test", "secret", "close"):
         assert browser.post(f"/retention/watch/address/{deed}/")["Location"] == "/retention/watch/"
-        assert "Name one first" in browser.get("/retention/watch/").content.decode()
+        assert "Set one first" in browser.get("/retention/watch/").content.decode()
 
 
 # --- pages ---
@@ -527,7 +527,7 @@ def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
     assert "Nothing is late" not in signed_in(cast.bob).get("/overview/").content.decode()
     quiet(cast, NOON + timedelta(minutes=5))
     page = browser.get("/retention/watch/").content.decode()
-    assert "Nothing is alarming" in page
+    assert "No open alert" in page
 
 
 def test_the_overview_is_not_green_while_an_alert_stands_though_nothing_is_late(

@@ -147,8 +147,13 @@ class Table:
         *,
         empty: Empty | None = None,
         bulk: Sequence[Link | BoundField] = (),
+        zone: str = "",
     ) -> dict[str, Any]:
-        """What `components/table.html` draws; `bulk` is for ticked rows. A sequence is shown whole as it stands."""
+        """
+        What `components/table.html` draws; `bulk` is for ticked rows. A sequence is shown whole as it stands.
+
+        :param zone: of the instants; empty: the agency's.
+        """
         rows, form, active = self._filtered(request, rows)
         sort, before, after = "", None, None
         if isinstance(rows, QuerySet):
@@ -156,7 +161,7 @@ class Table:
             shown, before, after = keyset.page(rows, request.GET, size=self.size)
         else:
             shown = list(rows)
-        zone = request.agency.time_zone
+        zone = zone or request.agency.time_zone
         return {
             "label": self.label,
             "form": form,
@@ -181,7 +186,9 @@ class Table:
             "file": self.file,
         }
 
-    def take(self, request: StaffRequest, rows: QuerySet[Any] | Sequence[Any]) -> HttpResponse:
+    def take(
+        self, request: StaffRequest, rows: QuerySet[Any] | Sequence[Any], zone_name: str = ""
+    ) -> HttpResponse:
         """The filtered rows as CSV for a spreadsheet; no file for a person from whom files are withheld."""
         access.require_files(request)
         rows, _, _ = self._filtered(request, rows)
@@ -198,7 +205,7 @@ class Table:
         writer = csv.writer(out, quoting=csv.QUOTE_ALL)
         heads = [(one, part) for one in self.columns for part in (one.value, one.note) if part]
         writer.writerow([one.label if part is one.value else f"{one.label}, note" for one, part in heads])
-        zone = ZoneInfo(request.agency.time_zone)
+        zone = ZoneInfo(zone_name or request.agency.time_zone)
         for line in self._lines(request, found):
             writer.writerow([_written(_part(part, line), zone) for _, part in heads])
         name = f"{self.file}-{request.at.astimezone(zone):%Y%m%d-%H%M}.csv"
@@ -229,17 +236,18 @@ def list_page(
     table: Table,
     *,
     right: Right,
-    lede: str = "",
+    lede: str | Callable[..., str] = "",
     actions: Callable[..., Sequence[Link]] | None = None,
     tabs: Sequence[tuple[str, str, Empty]] = (),
     more: Callable[..., dict[str, Any]] | None = None,
     template: str = "list_page.html",
 ) -> Callable[[Callable[..., Any]], View]:
     """
-    Declare a page with one list; the decorated function returns its rows.
+    Declare a page with one list; the decorated function returns its rows. `lede`, `actions` and `more` get what the
+    address names, as the function does. Where that is a client, instants are in its zone.
 
     :param tabs: parts of the list: the word of `?show=`, its label, and what stands where it has no rows.
-    :param more: what a template of its own needs. It and `actions` get what the address names, as the function does.
+    :param more: what a template of its own needs.
     """
 
     def decorate(select: Callable[..., Any]) -> View:
@@ -247,13 +255,14 @@ def list_page(
         @wraps(select)
         def view(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             rows = select(request, *args, **kwargs)
+            zone = args[0].time_zone if args else ""
             if table.file and request.GET.get("file") == "csv":
-                return table.take(request, rows)
+                return table.take(request, rows, zone)
             show = request.GET.get("show", "")
             empty = next((one for name, _, one in tabs if name == show), None)
             context = {
-                "table": table.draw(request, rows, empty=empty),
-                "about": lede,
+                "table": table.draw(request, rows, empty=empty, zone=zone),
+                "about": lede(*args, **kwargs) if callable(lede) else lede,
                 "actions": actions(request, *args, **kwargs) if actions else (),
                 "views": [
                     {"url": f"?show={name}" if name else "?", "label": label, "active": name == show}

@@ -67,3 +67,7 @@ class NameForm(_LastDay):
     people = forms.TypedChoiceField(label="Person", coerce=int, error_messages={"required": "Pick a person."})
 
     field_order = ("people", "last_on")
+
+
+class RemoveForm(forms.Form):
+    user = forms.IntegerField(min_value=1, max_value=2**63 - 1)

@@ -176,6 +176,10 @@ class NumberForm(forms.Form):
         self.fields["tested_at"].label = f"Last test call ({zone.key})"
         self.row = number
 
+    def full_clean(self) -> None:
+        with timezone.override(self.zone):
+            super().full_clean()
+
     def clean_region(self) -> str:
         region = str(self.cleaned_data["region"]).upper()
         # An area code of several provinces is written "NS|PE"; what stands there already may stay.
@@ -184,7 +188,7 @@ class NumberForm(forms.Form):
         return region
 
     def clean_tested_at(self) -> Any:
-        """The typed wall clock was read in the current zone, which the view has set to the client's."""
+        """The typed wall clock was read in the client's zone."""
         given = self.cleaned_data["tested_at"]
         if given is None:
             return None
@@ -254,3 +258,9 @@ class StrikeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="At least 15 characters: callers never heard it, or not then. It is kept in the trail, sealed.",
     )
+
+
+class SeenForm(forms.Form):
+    """How many events a person was shown before deleting them."""
+
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

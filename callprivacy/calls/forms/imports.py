@@ -71,8 +71,16 @@ class UploadForm(forms.Form):
         help_text="Times that carry no offset are read in this zone. CallRail's are in the company's zone.",
     )
 
-    def __init__(self, *args: Any, connections: QuerySet[Connection], own_zone: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        connections: QuerySet[Connection],
+        own_zone: str,
+        is_too_large: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.is_too_large = is_too_large
         connection = self.fields["connection"]
         if isinstance(connection, forms.ModelChoiceField):
             connection.queryset = connections
@@ -82,6 +90,12 @@ class UploadForm(forms.Form):
             choices=_zones(own_zone),
             initial=own_zone,
         )
+
+    def clean(self) -> None:
+        if self.is_too_large:
+            self.add_error(
+                "file", "The file is larger than 1 GB. Export a shorter time, or compress it with gzip."
+            )
 
 
 def _usual_slashes(file_format: str) -> str:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db.models import Count, Max, Min, Q
 
@@ -31,7 +30,6 @@ from callprivacy.calls.providers import FORMATS, PROVIDERS, TRACKERS, capabiliti
 from callprivacy.calls.providers.base import Capabilities
 from callprivacy.tenancy.models import Client
 
-NUMBERS_A_PAGE = 50
 _UP_TO_THE_MILLISECOND = timedelta(microseconds=999)
 """A call's start is told to the millisecond."""
 
@@ -261,23 +259,6 @@ def pressed_lately(
 
 
 # --- Numbers ------------------------------------------------------------------------------------------------
-
-
-def numbers_page(
-    client: Client, *, after: UUID | None, limit: int = NUMBERS_A_PAGE
-) -> tuple[list[TrackingNumber], UUID | None]:
-    """
-    A page of a client's numbers in their own order.
-
-    :param after: id of the last number of the page before; numbers themselves stay out of addresses.
-    :returns: the page, and the id to ask the next one with.
-    """
-    rows = TrackingNumber.objects.filter(client=client).order_by("number")
-    if after is not None:
-        last = TrackingNumber.objects.filter(client=client, pk=after).values("number")
-        rows = rows.filter(number__gt=last[:1])
-    page = list(rows[: limit + 1])
-    return page[:limit], page[limit - 1].pk if len(page) > limit else None
 
 
 def heard_on(number: TrackingNumber) -> list[Announcement]:

@@ -1,7 +1,6 @@
 """What is known of files of calls on their way in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import QuerySet
@@ -10,18 +9,10 @@ from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection, ImportRefusal
 from callprivacy.tenancy.models import Client
 
-RECENT: Final = 50
 OPEN_STATES: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.RUNNING})
 
 
-def imports_of(client: Client, *, limit: int = RECENT) -> list[CallImport]:
-    """A client's newest imports."""
-    rows = CallImport.objects.for_client(client).select_related("connection", "created_by")
-    return list(rows.order_by("-created_at", "-pk")[:limit])
-
-
 def import_rows(client: Client) -> QuerySet[CallImport]:
-    """A client's imports, to find one among."""
     return CallImport.objects.for_client(client).select_related("client__agency", "connection", "created_by")
 
 
@@ -29,21 +20,11 @@ def connections_for_files(client: Client) -> QuerySet[Connection]:
     return Connection.objects.for_client(client).order_by("name", "pk")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """The first refused lines of an import, and whether there are more."""
-
-    lines: list[ImportRefusal]
-    more: bool
-
-
-def refusals_of(row: CallImport, *, limit: int = 100) -> Refusals:
+def refusals_of(row: CallImport) -> QuerySet[ImportRefusal]:
     """Refused lines, in the file's order."""
-    found = list(ImportRefusal.objects.filter(call_import=row).order_by("line")[: limit + 1])
-    return Refusals(found[:limit], len(found) > limit)
+    return ImportRefusal.objects.filter(call_import=row).order_by("line")
 
 
 def every_refusal(row: CallImport) -> Iterator[tuple[int, str, str]]:
     """(line, column, reason) of every refused line."""
-    found = ImportRefusal.objects.filter(call_import=row).order_by("line")
-    yield from found.values_list("line", "column", "reason")
+    yield from refusals_of(row).values_list("line", "column", "reason")

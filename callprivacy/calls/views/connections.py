@@ -3,7 +3,8 @@ The client's tab "Numbers and connections": ways in, their secrets, what pressed
 """
 
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -12,14 +13,16 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.calls.forms import fields
-from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
+from callprivacy.calls.forms.connections import ConnectionForm, RotationForm, SeenForm
 from callprivacy.calls.forms.presses import press_rows
-from callprivacy.calls.models import Connection
+from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.selectors import pulls, values
@@ -30,66 +33,134 @@ from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
+_MANAGE: Final = Permission.MANAGE_CONNECTIONS
+
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
     return {"client": client, **more}
 
 
-def _find(client: Client, connection_id: UUID) -> Connection:
-    return get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
+def load(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    connection = get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
+    connection.client = client
+    return connection
+
+
+def page_url(connection: Connection) -> str:
+    return reverse("calls:connection", args=[connection.client.slug, connection.pk])
+
+
+def above_new(client: Client) -> list[tuple[str, str]]:
+    return [("Numbers and connections", reverse("calls:client_connections", args=[client.slug]))]
+
+
+def above(connection: Connection) -> list[tuple[str, str]]:
+    return [*above_new(connection.client), (connection.name, page_url(connection))]
+
+
+_page = partial(form_page, right=_MANAGE, load=load, crumbs=above)
+_button = partial(action, right=_MANAGE, load=load, back=page_url)
 
 
 def _address(connection: Connection) -> str:
     return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[connection.provider, connection.key])}"
 
 
+def _failed(state: selectors.ConnectionState) -> str:
+    if not state.calls_us:
+        return "by files"
+    return "" if state.error_percent is None else f"{state.error_percent}\u00a0%"
+
+
+_CONNECTIONS: Final = Table(
+    label="Connections",
+    columns=(
+        Column("Name", "connection.name", link=lambda state: page_url(state.connection)),
+        Column("Tracker", "provider_title"),
+        Column("State", lambda state: Pill("Open", "good") if state.connection.is_active else Pill("Closed")),
+        Column("Last event", "connection.last_event_at", nothing="never"),
+        Column("Events", "connection.events", is_number=True),
+        Column("Could not be read", _failed, nothing="none yet", is_number=True),
+        Column("Waiting", "waiting", is_number=True),
+    ),
+    empty=Empty("No tracker is connected"),
+)
+
+
+def _records(number: TrackingNumber) -> Pill | str:
+    return Pill("Not known", "warn") if number.records is None else "Yes" if number.records else "No"
+
+
+def _announced(number: TrackingNumber) -> object:
+    if number.announced_from or number.records is False:
+        return number.announced_from
+    return Pill("None saved", "warn")
+
+
+_NUMBERS: Final = Table(
+    label="Tracking numbers",
+    columns=(
+        Column(
+            "Number",
+            lambda number: number.label or number.number,
+            link=lambda number: reverse("calls:describe_number", args=[number.client.slug, number.pk]),
+            note=lambda number: number.number if number.label else "",
+        ),
+        Column("Source", "source", nothing="not set"),
+        Column("Campaign", "campaign", nothing="not set"),
+        Column("Vendor records", _records),
+        Column("Announced since", _announced, nothing="none"),
+        Column("Last test call", "tested_at", nothing="never"),
+    ),
+    empty=Empty(
+        "No number yet",
+        "Numbers appear here by themselves with their first call, or when you add them. Set for each whether the vendor"
+        " records, and what a caller hears.",
+        "connections",
+    ),
+)
+
+
 @require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's connections and a page of its numbers."""
-    after = _uuid_or_none(request.GET.get("after", ""))
-    numbers, more = selectors.numbers_page(client, after=after)
     states = selectors.connections_of(client)
+    for state in states:
+        state.connection.client = client
+    numbers = TrackingNumber.objects.filter(client=client).select_related("client").order_by("number")
+    unconnected = Empty(
+        "No tracker is connected",
+        "A connection is an address at which CallRail, Twilio or CallTrackingMetrics reports each call, signed;"
+        " Invoca’s calls come by files. Numbers appear here by themselves with their first call.",
+        "connections",
+        Link("Connect a tracker", reverse("calls:create_connection", args=[client.slug])),
+    )
     context = _context(
         client,
-        connections=states,
+        connections=_CONNECTIONS.draw(request, states, empty=unconnected, zone=client.time_zone),
         rejected=sum(state.rejected for state in states),
         new_values=values.has_waiting(client),
-        numbers=numbers,
-        more=more,
-        after=after,
+        numbers=_NUMBERS.draw(request, numbers, zone=client.time_zone),
     )
     return render(request, "calls/client_connections.html", context)
 
 
-def _uuid_or_none(raw: str) -> UUID | None:
-    try:
-        return UUID(raw)
-    except ValueError:
-        return None
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
-    """Open a way in for a tracker."""
-    form = ConnectionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            connection = connections.create_connection(
-                client=client,
-                provider=form.cleaned_data["provider"],
-                name=form.cleaned_data["name"],
-                secret=form.cleaned_data["secret"],
-                by=request.actor,
-                at=request.at,
-            )
-        except connections.VendorNotReviewedError as error:
-            form.add_error("provider", str(error))
-        else:
-            messages.success(request, _opened(connection))
-            return redirect("calls:connection", client.slug, connection.pk)
-    return render(request, "calls/connection_new.html", _context(client, form=form))
+@form_page(
+    ConnectionForm,
+    right=_MANAGE,
+    title="New connection",
+    lede="The tracker signs what it sends; we accept what this client's key has signed, and nothing else. Where it"
+    " signs nothing, its calls come by files.",
+    button="Open the connection",
+    crumbs=above_new,
+    errors={connections.VendorNotReviewedError: "provider"},
+)
+def create_connection(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
+    connection = connections.create_connection(
+        client=client, **form.cleaned_data, by=request.actor, at=request.at
+    )
+    return Done(_opened(connection), page_url(connection))
 
 
 def _opened(connection: Connection) -> str:
@@ -98,11 +169,36 @@ def _opened(connection: Connection) -> str:
     return "The connection is there. Bring its calls by a file, as below."
 
 
+_PRESSES: Final = Table(
+    label="What callers press",
+    columns=(
+        Column("Menu, or name of the key", "name", nothing="any menu"),
+        Column("Key", "value", nothing="by its name"),
+        Column("The caller", "kind_words"),
+        Column("About", "purpose_words"),
+        Column(
+            "For", "scope_words", note=lambda rule: "the recording starts only after it" if rule.gates else ""
+        ),
+    ),
+    empty=Empty(
+        "No key is set",
+        "No key has a meaning, so nothing happens whatever callers press in the menu. Where it offers “do not record"
+        " me”, set which key it is.",
+        "connections",
+    ),
+)
+_SECRETS: Final = Table(
+    label="Active secrets",
+    columns=(Column("Entered", "created_at"), Column("Valid until", "ends_at", nothing="it is changed")),
+    empty=Empty("No active secret", picture="connections"),
+)
+
+
 @require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def show_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """One connection: its address, what to set at the vendor, its secrets and how it is doing."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     calls_us = selectors.calls_us(connection.provider)
     secrets = selectors.active_secrets(connection, at=request.at)
     context = _context(
@@ -114,8 +210,9 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         address=_address(connection) if calls_us else "",
         columns=",".join(selectors.columns_read(connection.provider)),
         secrets=secrets,
+        table=_SECRETS.draw(request, secrets, zone=client.time_zone),
         abilities=selectors.abilities_of(connection.provider),
-        rules=selectors.press_rules(connection),
+        presses=_PRESSES.draw(request, selectors.press_rules(connection)),
         lists_calls=pulls.lists_calls(connection.provider),
         provider_title=selectors.title_of(connection.provider),
         drop=_drop(connection),
@@ -127,10 +224,10 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what keys mean that callers press in the tracker's menu."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     rows = press_rows(
         request.POST or None,
@@ -153,10 +250,10 @@ def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> H
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what the fields of a tracker without a module of its own mean, beside the masked shape of an event."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     if connection.provider not in mapped.NAMES:  # this tracker's fields are known
         return redirect("calls:connection", client.slug, connection.pk)
     seen = fields.read_sample(inbox.sample(connection=connection))
@@ -179,33 +276,27 @@ def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> Ht
     return render(request, "calls/connection_fields.html", context)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def retry_drops(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+@_button()
+def retry_drops(request: StaffRequest, connection: Connection, _: Any) -> str:
     """Let dropped files that could not be read be read again."""
-    connection = _find(client, connection_id)
     count = drops.try_again(connection=connection, by=request.actor, at=request.at)
-    messages.success(request, f"{count} file{'' if count == 1 else 's'} will be read again within a minute.")
-    return redirect("calls:connection", client.slug, connection.pk)
+    return f"{count} file{'' if count == 1 else 's'} will be read again within a minute."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def test_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+@_button()
+def test_drop(request: StaffRequest, connection: Connection, form: Any) -> None:
     """Have what lies in a connection's folder listed and counted, without reading any of it."""
-    connection = _find(client, connection_id)
     if _has_folder(connection):
         drops.ask_look(connection=connection, at=request.at)
-        look_at_drop.delay_on_commit(agency_id=client.agency_id, connection_id=str(connection.pk))
-    return redirect("calls:connection", client.slug, connection.pk)
+        look_at_drop.delay_on_commit(agency_id=connection.agency_id, connection_id=str(connection.pk))
 
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def show_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """The test of a folder while it goes on."""
-    connection = _find(client, connection_id)
+    connection = load(request, client, connection_id)
     if not _has_folder(connection):
         return redirect("calls:connection", client.slug, connection.pk)
     context = _context(client, connection=connection, drop=_drop(connection))
@@ -237,112 +328,152 @@ def _mapped(count: int) -> str:
     return "Saved. One key has a meaning." if count == 1 else f"Saved. {count} keys have a meaning."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def rotate_secret(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Give a connection a new secret, with an overlap."""
-    connection = _find(client, connection_id)
+def _load_signing(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    connection = load(request, client, connection_id)
     if not selectors.calls_us(connection.provider):
         raise Http404
-    form = RotationForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        connections.rotate_secret(
-            connection=connection,
-            secret=form.cleaned_data["secret"],
-            overlap=timedelta(hours=form.cleaned_data["overlap_hours"]),
-            by=request.actor,
-            at=request.at,
+    return connection
+
+
+@_page(
+    RotationForm,
+    load=_load_signing,
+    title="Change the secret",
+    lede=lambda connection: (
+        f"Enter the new one here first, then let {selectors.title_of(connection.provider)} use it. The address stays"
+        " the same."
+    ),
+    button="Change the secret",
+    more=lambda request, connection: {
+        "table": _SECRETS.draw(
+            request, selectors.active_secrets(connection, at=request.at), zone=connection.client.time_zone
         )
-        messages.success(request, "The new secret counts from now on.")
-        return redirect("calls:connection", client.slug, connection.pk)
-    context = _context(
-        client,
-        form=form,
+    },
+    template="calls/connection_rotate.html",
+)
+def rotate_secret(request: StaffRequest, connection: Connection, form: RotationForm) -> str:
+    """Give a connection a new secret, with an overlap."""
+    connections.rotate_secret(
         connection=connection,
-        provider_title=selectors.title_of(connection.provider),
-        secrets=selectors.active_secrets(connection, at=request.at),
+        secret=form.cleaned_data["secret"],
+        overlap=timedelta(hours=form.cleaned_data["overlap_hours"]),
+        by=request.actor,
+        at=request.at,
     )
-    return render(request, "calls/connection_rotate.html", context)
+    return "The new secret counts from now on."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def deactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Close a way in, after saying what that means."""
-    connection = _find(client, connection_id)
-    if request.method == "POST":
-        connections.deactivate_connection(connection=connection, by=request.actor, at=request.at)
-        messages.success(request, "The connection is closed. Its address answers “not found” from now on.")
-        return redirect("calls:connection", client.slug, connection.pk)
+def _closing(request: StaffRequest, connection: Connection) -> Confirmation:
     state = selectors.state_of(connection)
-    return render(
-        request, "calls/connection_deactivate.html", _context(client, connection=connection, state=state)
+    return Confirmation(
+        f"Stop accepting events of {state.provider_title}",
+        f"Calls that {state.provider_title} reports while the connection is closed are not received. You may open it"
+        " again.",
+        [
+            {"label": "Events so far", "value": f"{connection.events:,}"},
+            {"label": "Waiting, still to be read", "value": f"{state.waiting:,}"},
+        ],
+        ["Every call that came this way.", "The address and the secrets, for when it is opened again."],
     )
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def reactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Open a way in again."""
-    connection = _find(client, connection_id)
-    try:
-        connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
-    except connections.VendorNotReviewedError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "The connection is open again, under the same address and secrets.")
-    return redirect("calls:connection", client.slug, connection.pk)
+@_page(title=lambda connection: f"Close {connection.name}", button="Close the connection", confirm=_closing)
+def deactivate_connection(request: StaffRequest, connection: Connection, _: Any) -> str:
+    connections.deactivate_connection(connection=connection, by=request.actor, at=request.at)
+    return "The connection is closed. Its address answers “not found” from now on."
 
 
-@require_safe
-@needs(Permission.MANAGE_CONNECTIONS)
-def list_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+@_button(errors={connections.VendorNotReviewedError: WARNING})
+def reactivate_connection(request: StaffRequest, connection: Connection, _: Any) -> str:
+    connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
+    return "The connection is open again, under the same address and secrets."
+
+
+# --- Events that could not be read ------------------------------------------------------------------------------------
+
+
+def _rejected_url(client: Client) -> str:
+    return reverse("calls:rejected_events", args=[client.slug])
+
+
+def _for_all(request: StaffRequest, client: Client) -> list[Link]:
+    count = selectors.rejected_count(client)
+    retry, discard = (reverse(f"calls:{name}_rejected", args=[client.slug]) for name in ("retry", "discard"))
+    again = Link(f"Read all {count:,} again", retry, tone="primary", posts=True)
+    return [again, Link("Delete all", discard, tone="danger")] if count else []
+
+
+@list_page(
+    Table(
+        label="Events that could not be read",
+        columns=(
+            Column("Why", "reason"),
+            Column("Connection", "connection_name"),
+            Column("Events", "count", is_number=True),
+            Column("Oldest", "oldest_at"),
+            Column("Deleted from", "leaves_at"),
+        ),
+        empty=Empty(
+            "Every event was read",
+            "What a tracker sends and cannot be read waits here with the reason, so that nothing is lost.",
+        ),
+    ),
+    right=_MANAGE,
+    lede="Signed by the tracker, so they are genuine; but something in them is not as expected. They are kept sealed"
+    " for seven days, then deleted.",
+    actions=_for_all,
+)
+def list_rejected(request: StaffRequest, client: Client) -> list[selectors.RejectedGroup]:
     """Events that were genuine and could not be read, by connection and reason."""
-    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
-    return render(
-        request,
-        "calls/connection_rejected.html",
-        _context(client, groups=groups, total=selectors.rejected_count(client)),
-    )
+    return selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def retry_rejected(request: StaffRequest, client: Client) -> HttpResponse:
-    """Have every rejected event of a client read again."""
+@action(right=_MANAGE, back=_rejected_url)
+def retry_rejected(request: StaffRequest, client: Client, _: Any) -> str:
     count = inbox.retry_rejected(client=client, by=request.actor, at=request.at)
     nudge_on_commit(client.agency_id)
-    messages.success(
-        request, f"{_events(count)} will be read again within a minute. What fails comes back here."
+    return f"{_events(count)} will be read again within a minute. What fails comes back here."
+
+
+def _load_rejected(request: StaffRequest, client: Client) -> Client | HttpResponse:
+    if request.method != "POST" and not selectors.rejected_count(client):
+        messages.info(request, "Nothing to delete. Every event of this client was read.")
+        return redirect(_rejected_url(client))
+    return client
+
+
+def _discarding(request: StaffRequest, client: Client) -> Confirmation:
+    return Confirmation(
+        f"Delete {_events(selectors.rejected_count(client))} of {client.name}",
+        "This cannot be undone, and the tracker does not send them again.",
+        [
+            {"label": f"{group.connection_name}: {group.reason}", "value": f"{group.count:,}"}
+            for group in selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
+        ],
+        ["Calls that other events report.", "In the audit log: that you deleted them, and how many."],
     )
-    return redirect("calls:rejected_events", client.slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def discard_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+@form_page(
+    SeenForm,
+    right=_MANAGE,
+    load=_load_rejected,
+    title="Delete events that could not be read",
+    button="Delete the events",
+    crumbs=lambda client: [*above_new(client), ("Events that could not be read", _rejected_url(client))],
+    fill=lambda _, client: {"initial": {"seen": selectors.rejected_count(client)}},
+    confirm=_discarding,
+)
+def discard_rejected(request: StaffRequest, client: Client, form: SeenForm) -> Done:
     """Delete every rejected event of a client, after saying how many that is."""
-    if request.method == "POST":
-        seen = request.POST.get("seen", "")
-        try:
-            count = inbox.discard_rejected(
-                client=client,
-                seen=int(seen) if seen.isdecimal() and len(seen) < 10 else -1,
-                by=request.actor,
-                at=request.at,
-            )
-        except inbox.ExtentChangedError:
-            messages.warning(request, "There are more or fewer events by now. Nothing was deleted.")
-            return redirect("calls:discard_rejected", client.slug)
-        messages.success(request, f"{_events(count)} deleted.")
-        return redirect("calls:rejected_events", client.slug)
-    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
-    return render(
-        request,
-        "calls/connection_discard.html",
-        _context(client, groups=groups, total=selectors.rejected_count(client)),
-    )
+    try:
+        count = inbox.discard_rejected(
+            client=client, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+        )
+    except inbox.ExtentChangedError:
+        return Done("There are more or fewer events by now. Nothing was deleted.", request.path, WARNING)
+    return Done(f"{_events(count)} deleted.")
 
 
 def _events(count: int) -> str:
-    return f"{count} event" if count == 1 else f"{count} events"
+    return f"{count} event" if count == 1 else f"{count:,} events"

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final, cast
 from uuid import UUID
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,17 +22,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
+from callprivacy.accounts.views.form_pages import WARNING, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.imports import LayoutForm, UploadForm
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.providers import FORMATS as PRESETS
+from callprivacy.calls.providers import tabular
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
 from callprivacy.calls.providers.tabular import (
     ATTRIBUTION,
     FIELDS,
     Columns,
-    Table,
     columns_dropped,
     columns_found,
 )
@@ -45,6 +49,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 
+_MANAGE: Final = Permission.MANAGE_CONNECTIONS
 PREVIEWED: Final = 10
 SMALL: Final = 2 << 20
 
@@ -94,28 +99,18 @@ def choose_client(request: StaffRequest) -> HttpResponse:
     return render(request, "calls/import_client.html", {"import_clients": clients})
 
 
-@require_safe
-@never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-def list_imports(request: StaffRequest, client: Client) -> HttpResponse:
-    """The client's newest imports."""
-    found = [_listed(row) for row in selectors.imports_of(client)]
-    return render(request, "calls/import_list.html", _context(client, found=found))
+def _is_counted(row: CallImport) -> bool:
+    return row.state != JobState.DRAFT or (row.due_at is None and not row.failure)
 
 
-def _listed(row: CallImport) -> dict[str, Any]:
-    """A line of the list; a draft says whether it can be started, and its rows are known once they are counted."""
-    words, tone, is_counted = _WORDS[JobState(row.state)], _TONES[JobState(row.state)], True
-    if row.state == JobState.DRAFT:
-        is_counted = row.due_at is None and not row.failure
-        if row.failure:
-            words, tone = "Cannot be read like this", "bad"
-        elif not is_counted:
-            words, tone = "Counting the rows", "info"
-        elif not _taken(row):
-            words, tone = _NOTHING, "neutral"
-    kind = FORMATS.get(row.format, row.format)
-    return {"row": row, "words": words, "tone": tone, "kind": kind, "is_counted": is_counted}
+def _state(row: CallImport) -> Pill:
+    if row.state == JobState.DRAFT and row.failure:
+        return Pill("Cannot be read like this", "bad")
+    if not _is_counted(row):
+        return Pill("Counting the rows", "info")
+    if row.state == JobState.DRAFT and not _taken(row):
+        return Pill(_NOTHING, "neutral")
+    return Pill(_WORDS[JobState(row.state)], _TONES[JobState(row.state)])
 
 
 def _taken(row: CallImport) -> int:
@@ -123,69 +118,111 @@ def _taken(row: CallImport) -> int:
     return row.rows - row.too_old - row.refused
 
 
-# --- Bringing a file ----------------------------------------------------------------------------------------
+def _address(client: Client, name: str, *args: UUID) -> str:
+    return reverse(f"calls:{name}", args=[client.slug, *args])
+
+
+@never_cache
+@list_page(
+    Table(
+        label="Imports",
+        columns=(
+            Column(
+                "Imported",
+                "created_at",
+                link=lambda row: _address(row.client, "import", row.pk),
+                sort="created_at",
+            ),
+            Column("By", "created_by", nothing="a command"),
+            Column("Format", lambda row: FORMATS.get(row.format, row.format)),
+            Column("From", "connection.name", nothing="a file"),
+            Column("State", _state),
+            Column(
+                "Rows",
+                lambda row: row.rows if _is_counted(row) else None,
+                nothing="not known",
+                is_number=True,
+            ),
+            Column("Added", "added", sort="added", is_number=True),
+            Column("Refused", "refused", sort="refused", is_number=True),
+        ),
+        empty=Empty(
+            "No file yet",
+            "Import an export of the tracker: you see ten masked rows and what would be left out before anything is"
+            " read into the calls.",
+            "calls",
+        ),
+        file="imports",
+    ),
+    right=_MANAGE,
+    lede=lambda client: (
+        f"Exports of a tracker, read into the calls of {client.name}. Times are in {client.time_zone}."
+    ),
+    actions=lambda _, client: [Link("Import a file", _address(client, "import_new"), tone="primary")],
+)
+def list_imports(request: StaffRequest, client: Client) -> QuerySet[CallImport]:
+    return selectors.import_rows(client).order_by("-created_at")
+
+
+# --- Importing a file -------------------------------------------------------------------------------------------------
 
 
 @csrf_exempt  # until the file goes where it is sealed; `_upload` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def upload(request: StaffRequest, client: Client) -> HttpResponse:
-    """Bring a file. It is sealed while it arrives, before anything else of the request is looked at."""
+    """Import a file. It is sealed while it arrives, before anything else of the request is looked at."""
     handler = SealingUpload(client.pk, at=request.at)
     request.upload_handlers = [handler]
     try:
-        return _upload(request, client, handler)
+        return _upload(request, slug=client.slug)
     finally:
         handler.forget_unclaimed()
 
 
+def _handler(request: StaffRequest) -> SealingUpload:
+    return cast(SealingUpload, request.upload_handlers[0])
+
+
 @csrf_protect
-def _upload(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
-    connections = selectors.connections_for_files(client)
-    form = UploadForm(
-        request.POST or None, request.FILES or None, connections=connections, own_zone=client.time_zone
-    )
-    if request.method == "POST":
-        row = _create(request, client, form, handler)
-        if row is not None:
-            return redirect("calls:import", client.slug, row.pk)
-    return render(request, "calls/import_upload.html", _context(client, form=form))
-
-
-def _create(
-    request: StaffRequest, client: Client, form: UploadForm, handler: SealingUpload
-) -> CallImport | None:
-    """Note the file, unless it or the form will not do; then the form says why."""
-    if handler.is_too_large:
-        form.add_error(
-            "file", "The file is larger than 1 GB. Export a shorter time, or compress it with gzip."
-        )
-    if not form.is_valid():
-        return None
+@form_page(
+    UploadForm,
+    right=_MANAGE,
+    title="Import a file",
+    lede=lambda client: (
+        f"Nothing is read into the calls of {client.name} before you have seen ten of its rows."
+    ),
+    button="Upload and look",
+    crumbs=lambda client: [("Imports", _address(client, "imports"))],
+    fill=lambda request, client: {
+        "connections": selectors.connections_for_files(client),
+        "own_zone": client.time_zone,
+        "is_too_large": _handler(request).is_too_large,
+    },
+    errors={UnparsableError: "file"},
+)
+def _upload(request: StaffRequest, client: Client, form: UploadForm) -> Done:
     stored = cast(SealedUpload, form.cleaned_data["file"]).stored
     connection = form.cleaned_data["connection"]
-    try:
-        with opened(client.pk, stored) as source:
-            table = Table(source)
-        layout = _proposal(table, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
-    except UnparsableError as error:
-        form.add_error("file", str(error))
-        return None
+    with opened(client.pk, stored) as source:
+        table = tabular.Table(source)
     row = imports.create_import(
         client=client,
         connection=connection,
-        layout=layout,
+        layout=_proposal(table, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection),
         stored=stored,
         by=request.actor,
         at=request.at,
     )
-    handler.is_claimed = True
+    _handler(request).is_claimed = True
     _look_through(row, client, stored.size, at=request.at)
-    return row
+    return Done(to=_address(client, "import", row.pk))
 
 
-def _proposal(table: Table, file_format: str, time_zone: str, connection: Connection | None) -> Layout:
+def _proposal(
+    table: tabular.Table, file_format: str, time_zone: str, connection: Connection | None
+) -> Layout:
     """What the connection remembers, where this file has those columns; otherwise what the names suggest."""
     file_format = file_format or imports.recognized(table.header)
     names = {name.casefold() for name in table.header}
@@ -237,7 +274,7 @@ def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
     columns, rows, recoded = None, [], 0
     try:
         with files.open(client.pk, row.file_key or row.pk) as source:
-            table = Table(source, is_headed=layout.is_headed)
+            table = tabular.Table(source, is_headed=layout.is_headed)
             header = table.header
             reading = layout.for_reading()
             if not client.keeps_attribution:
@@ -265,9 +302,17 @@ def _preview_row(line: int, facts: CallFacts | RefusedError, zone: ZoneInfo) -> 
     return PreviewRow(line, shown, number, local_start, facts.recording_reference is not None)
 
 
+_REFUSED: Final = Table(
+    label="Refused lines",
+    columns=(Column("Line", "line"), Column("Column", "column"), Column("Reason", "reason")),
+    empty=Empty("No line was refused"),
+    size=100,
+)
+
+
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def show(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
     row = _find(client, import_id)
     if row.state == JobState.DRAFT:
@@ -276,7 +321,7 @@ def show(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse
         client,
         row,
         progress=_progress(client, row),
-        refusals=selectors.refusals_of(row),
+        table=_REFUSED.draw(request, selectors.refusals_of(row)),
         is_dropped=drops.is_dropped(row),
     )
     return render(request, "calls/import_show.html", context)
@@ -318,7 +363,7 @@ def _named(layout: Layout, header: tuple[str, ...]) -> Layout:
 
 @require_POST
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def describe(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
     """Say which column is what."""
     row = _find(client, import_id)
@@ -344,35 +389,32 @@ def describe(request: StaffRequest, client: Client, import_id: UUID) -> HttpResp
 # --- Starting, watching, stopping ---------------------------------------------------------------------------
 
 
-@require_POST
-@never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-def start(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+def _load(request: StaffRequest, client: Client, import_id: UUID) -> CallImport:
+    return _find(client, import_id)
+
+
+_button = partial(
+    action,
+    right=_MANAGE,
+    load=_load,
+    back=lambda row: _address(row.client, "import", row.pk),
+    errors={NotReadyError: WARNING},
+)
+
+
+@_button()
+def start(request: StaffRequest, row: CallImport, form: Any) -> None:
     """Start reading the file into calls."""
-    row = _find(client, import_id)
-    try:
-        imports.start_import(row=row, by=request.actor, at=request.at)
-    except NotReadyError as error:
-        messages.warning(request, str(error))
-    else:
-        nudge_on_commit(row.agency_id, row.pk)
-    return redirect("calls:import", client.slug, row.pk)
+    imports.start_import(row=row, by=request.actor, at=request.at)
+    nudge_on_commit(row.agency_id, row.pk)
 
 
-@require_POST
-@never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
-def cancel(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+@_button()
+def cancel(request: StaffRequest, row: CallImport, form: Any) -> str:
     """Stop an import and delete its file; one that was dropped stays where it lies."""
-    row = _find(client, import_id)
-    try:
-        imports.cancel_import(row=row, by=request.actor, at=request.at)
-    except NotReadyError as error:
-        messages.warning(request, str(error))
-    else:
-        kept = "stays in its folder" if drops.is_dropped(row) else "is deleted"
-        messages.success(request, f"Stopped. The file {kept}; calls that came in by then stay.")
-    return redirect("calls:import", client.slug, row.pk)
+    imports.cancel_import(row=row, by=request.actor, at=request.at)
+    kept = "stays in its folder" if drops.is_dropped(row) else "is deleted"
+    return f"Stopped. The file {kept}; calls that came in by then stay."
 
 
 def _progress(client: Client, row: CallImport) -> dict[str, Any]:
@@ -403,7 +445,7 @@ def _counts(row: CallImport) -> list[dict[str, str]]:
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def progress(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
     """The moving part; when it has come to rest the whole page is asked for."""
     row = _find(client, import_id)
@@ -416,7 +458,7 @@ def progress(request: StaffRequest, client: Client, import_id: UUID) -> HttpResp
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 @takes_files
 def refusals(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
     """Every refused line as CSV: line, column, reason; never what stood there."""

@@ -1,24 +1,28 @@
 """A connection's list of calls at its tracker: what opens it, a test, a backfill, and how asking goes."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import action, form_page
 from callprivacy.calls.forms.pulls import AccessForm, BackfillForm
 from callprivacy.calls.models import Connection, Pull, PullRun
 from callprivacy.calls.selectors import connections as ways
 from callprivacy.calls.selectors import pulls as selectors
 from callprivacy.calls.services import pulls
 from callprivacy.calls.tasks.pulls import nudge_on_commit
+from callprivacy.calls.views.connections import above, load, page_url
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+
+_MANAGE: Final = Permission.MANAGE_CONNECTIONS
 
 
 def _context(client: Client, connection: Connection, **more: Any) -> dict[str, Any]:
@@ -31,111 +35,127 @@ def _context(client: Client, connection: Connection, **more: Any) -> dict[str, A
     }
 
 
-def _find(client: Client, connection_id: UUID) -> Connection:
-    row = get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
-    if not selectors.lists_calls(row.provider):
+def _load(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
+    connection = load(request, client, connection_id)
+    if not selectors.lists_calls(connection.provider):
         raise Http404
-    return row
+    return connection
 
 
-def _pull(connection: Connection) -> Pull:
+def _load_pull(request: StaffRequest, client: Client, connection_id: UUID) -> Pull:
+    connection = _load(request, client, connection_id)
     pull = selectors.pull_of(connection)
     if pull is None:
         raise Http404
+    pull.connection = connection
     return pull
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def set_up(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Enter what opens the tracker's list; what is there is never shown."""
-    connection = _find(client, connection_id)
+def _load_run(request: StaffRequest, client: Client, connection_id: UUID, pull_run_id: UUID) -> PullRun:
+    pull = _load_pull(request, client, connection_id)
+    run = get_object_or_404(PullRun.objects.filter(client=client, pull=pull), pk=pull_run_id)
+    run.pull = pull
+    return run
+
+
+def _back(pull: Pull) -> str:
+    return page_url(pull.connection)
+
+
+def _access(request: StaffRequest, connection: Connection) -> dict[str, Any]:
     pull = selectors.pull_of(connection)
     has_secret = pull is not None and pull.secret_set_at is not None
-    form = AccessForm(request.POST or None, provider=connection.provider, pull=pull, has_secret=has_secret)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            pulls.set_access(
-                connection=connection,
-                account=said["account"],
-                company=said.get("company", ""),
-                login=said.get("login", ""),
-                secret=said["secret"],
-                only_known=said.get("only_known", False),
-                by=request.actor,
-                at=request.at,
-            )
-        except pulls.NoListError as error:
-            form.add_error("secret", str(error))
-        else:
-            nudge_on_commit(client.agency_id)
-            messages.success(request, "Saved. The list is being tried now.")
-            return redirect("calls:connection", client.slug, connection.pk)
-    return render(request, "calls/pull.html", _context(client, connection, form=form, pull=pull))
+    return {"provider": connection.provider, "pull": pull, "has_secret": has_secret}
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def test(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+def _missed(connection: Connection) -> str:
+    by_webhook = (
+        ", so that a webhook that never came costs nothing" if ways.calls_us(connection.provider) else ""
+    )
+    return (
+        f"Each hour for the last hours and each night for the last three days{by_webhook}. The list is read and nothing"
+        " is changed there."
+    )
+
+
+@form_page(
+    AccessForm,
+    right=_MANAGE,
+    load=_load,
+    title=lambda connection: f"Ask {ways.title_of(connection.provider)} for its calls",
+    lede=_missed,
+    button="Encrypt the key and test it",
+    crumbs=above,
+    fill=_access,
+    more=lambda _, connection: _context(connection.client, connection, pull=selectors.pull_of(connection)),
+    errors={pulls.NoListError: "secret"},
+    template="calls/pull.html",
+)
+def set_up(request: StaffRequest, connection: Connection, form: AccessForm) -> str:
+    """Enter what opens the tracker's list; what is there is never shown."""
+    entered: dict[str, Any] = {"company": "", "login": "", "only_known": False} | form.cleaned_data
+    pulls.set_access(connection=connection, **entered, by=request.actor, at=request.at)
+    nudge_on_commit(connection.agency_id)
+    return "Saved. The list is being tried now."
+
+
+@action(right=_MANAGE, load=_load_pull, back=_back)
+def test(request: StaffRequest, pull: Pull, form: Any) -> None:
     """Ask for one page and keep nothing of it."""
-    connection = _find(client, connection_id)
-    pulls.test(pull=_pull(connection), by=request.actor, at=request.at)
-    nudge_on_commit(client.agency_id)
-    return redirect("calls:connection", client.slug, connection.pk)
+    pulls.test(pull=pull, by=request.actor, at=request.at)
+    nudge_on_commit(pull.agency_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONNECTIONS)
-def backfill(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+def _days(request: StaffRequest, pull: Pull) -> dict[str, Any]:
+    client = pull.connection.client
+    return {
+        "today": calendars.day_in(client.time_zone, request.at),
+        "keep_for_days": max(client.keep_for_days, client.keep_out_for_days),
+    }
+
+
+@form_page(
+    BackfillForm,
+    right=_MANAGE,
+    load=_load_pull,
+    title=lambda pull: f"Backfill from {ways.title_of(pull.connection.provider)}",
+    lede=lambda pull: (
+        f"Its calls of these days are asked for. Days are those of {pull.connection.client.time_zone}."
+    ),
+    button="Ask for these days",
+    crumbs=lambda pull: above(pull.connection),
+    fill=_days,
+    more=lambda _, pull: {"client": pull.connection.client},
+    errors={pulls.WindowError: "from_on"},
+    template="calls/pull_backfill.html",
+)
+def backfill(request: StaffRequest, pull: Pull, form: BackfillForm) -> str:
     """Have the calls of days in the past asked for."""
-    connection = _find(client, connection_id)
-    pull = _pull(connection)
-    zone = ZoneInfo(client.time_zone)
-    today = request.at.astimezone(zone).date()
-    longest = max(client.keep_for_days, client.keep_out_for_days)
-    form = BackfillForm(request.POST or None, today=today, keep_for_days=longest)
-    if request.method == "POST" and form.is_valid():
-        try:
-            run = pulls.backfill(pull=pull, **form.cleaned_data, zone=zone, by=request.actor, at=request.at)
-        except pulls.WindowError as error:
-            form.add_error("from_on", str(error))
-        else:
-            nudge_on_commit(client.agency_id)
-            messages.success(
-                request,
-                "These days are being asked for." if run else "These days are being asked for already.",
-            )
-            return redirect("calls:connection", client.slug, connection.pk)
-    return render(request, "calls/pull_backfill.html", _context(client, connection, form=form, pull=pull))
+    zone = ZoneInfo(pull.connection.client.time_zone)
+    run = pulls.backfill(pull=pull, **form.cleaned_data, zone=zone, by=request.actor, at=request.at)
+    nudge_on_commit(pull.agency_id)
+    return "These days are being asked for." if run else "These days are being asked for already."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def stop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Forget the key and ask no more."""
-    connection = _find(client, connection_id)
-    if pulls.forget_access(pull=_pull(connection), by=request.actor, at=request.at):
-        messages.success(request, "The key is forgotten, and the list is not asked for any more.")
-    return redirect("calls:connection", client.slug, connection.pk)
+@action(right=_MANAGE, load=_load_pull, back=_back)
+def stop(request: StaffRequest, pull: Pull, form: Any) -> str:
+    """Delete the key and ask no more."""
+    forgotten = pulls.forget_access(pull=pull, by=request.actor, at=request.at)
+    return "The key is deleted, and the list is not asked for any more." if forgotten else ""
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def cancel(request: StaffRequest, client: Client, connection_id: UUID, pull_run_id: UUID) -> HttpResponse:
+@action(right=_MANAGE, load=_load_run, back=lambda run: _back(run.pull))
+def cancel(request: StaffRequest, run: PullRun, form: Any) -> str:
     """Stop one run; what it brought stays."""
-    connection = _find(client, connection_id)
-    runs = PullRun.objects.filter(client=client, pull__connection=connection)
-    if pulls.cancel(run=get_object_or_404(runs, pk=pull_run_id), by=request.actor, at=request.at):
-        messages.success(request, "Stopped. What came until then stays.")
-    return redirect("calls:connection", client.slug, connection.pk)
+    is_stopped = pulls.cancel(run=run, by=request.actor, at=request.at)
+    return "Stopped. What came until then stays." if is_stopped else ""
 
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONNECTIONS)
+@needs(_MANAGE)
 def progress(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """The panel while something moves."""
-    connection = _find(client, connection_id)
+    connection = _load(request, client, connection_id)
     context = _context(client, connection, pulling=selectors.state_of(connection, at=request.at))
     return render(request, "calls/pull_state.html", context)

@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import action
 from callprivacy.calls.forms.values import ValueForm
 from callprivacy.calls.models import KnownValue
 from callprivacy.calls.selectors import values as selectors
@@ -34,16 +36,16 @@ def _context(client: Client, **more: Any) -> dict[str, Any]:
     }
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def confirm_values(request: StaffRequest, client: Client) -> HttpResponse:
+@action(
+    right=Permission.MANAGE_CONNECTIONS, back=lambda client: reverse("calls:new_values", args=[client.slug])
+)
+def confirm_values(request: StaffRequest, client: Client, form: Any) -> str:
     """Confirm all values up to the last one listed."""
     seen = request.POST.get("seen", "")
     up_to = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else 0
     count = values.confirm_all(client=client, up_to=up_to, by=request.actor, at=request.at)
     _fill(client)
-    messages.success(request, f"{count} value{'' if count == 1 else 's'} confirmed.")
-    return redirect("calls:new_values", client.slug)
+    return f"{count} value{'' if count == 1 else 's'} confirmed."
 
 
 @require_POST

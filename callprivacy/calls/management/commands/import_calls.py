@@ -166,7 +166,7 @@ class Command(OwnCommand):
     def _report(self, client: Client, row: CallImport) -> None:
         with job_scope(agency_id=client.agency_id):
             row.refresh_from_db()
-            refused = list(selectors.refusals_of(row).lines)
+            refused = list(selectors.refusals_of(row)[:100])
         took = row.finished_at - row.created_at if row.finished_at else None
         self.stdout.write(
             f"{row.rows:,} rows: {row.added:,} added, {row.known:,} known, {row.doubtful:,} doubtful, "
