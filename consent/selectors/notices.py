@@ -340,7 +340,7 @@ def _cursor(raw: str) -> tuple[date, uuid.UUID] | None:
 
 def posted_rows(client: Client) -> QuerySet[PostedNotice]:
     rows = PostedNotice.objects.for_client(client)
-    return rows.select_related("tracking_number", "version__notice", "created_by")
+    return rows.select_related("client", "tracking_number", "version__notice", "created_by")
 
 
 def versions_to_post(client: Client) -> list[NoticeVersion]:

@@ -6,11 +6,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import Truncator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, form_page
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.enums import Permission
@@ -110,7 +113,15 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
                 nudge_decisions(client.agency_id)
                 messages.success(request, "Posted notice saved.")
                 return redirect("consent:posted_notice", client.slug, row.pk)
-    return render(request, "consent/posted_new.html", _context(client, form=form))
+    context = {
+        "form": form,
+        "title": "Add a posted notice",
+        "about": "It counts as notice for calls from the day it was posted; to change it later, mark it as taken down"
+        " and add another.",
+        "button": "Add posted notice",
+        "back": reverse("consent:posted", args=[client.slug]),
+    }
+    return render(request, "form_page.html", context)
 
 
 def _proposal(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -134,40 +145,51 @@ def _picture(client: Client, upload: SealedUpload | None) -> posted.Picture | No
 @needs(Permission.VIEW_CLIENT)
 def show_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpResponse:
     row = _find(client, posted_id)
-    return render(request, "consent/posted_notice.html", _context(client, **_facts(row)))
-
-
-def _facts(row: PostedNotice) -> dict[str, Any]:
-    return {
+    context = {
+        "client": client,
         "posted": row,
         "digest": bytes(row.picture_digest).hex() if row.picture_digest else "",
         "kind": posted.TYPES.get(row.picture_type, ""),
         "is_pdf": row.picture_type == "application/pdf",
     }
+    return render(request, "consent/posted_notice.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def end_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpResponse:
-    """Write down that it was taken down."""
+def _load_posted(request: StaffRequest, client: Client, posted_id: UUID) -> PostedNotice | HttpResponse:
     row = _find(client, posted_id)
-    today = standards.today_at(client, request.at)
-    form = EndForm(request.POST or None, today=today, initial={"to_on": today})
-    if request.method == "POST" and form.is_valid():
-        try:
-            posted.end_posted(
-                posted=row, client=client, on=form.cleaned_data["to_on"], by=request.actor, at=request.at
-            )
-        except posted.EndsTooEarlyError as error:
-            form.add_error("to_on", str(error))
-        except posted.EndedError as error:
-            messages.warning(request, str(error))
-            return redirect("consent:posted_notice", client.slug, row.pk)
-        else:
-            nudge_decisions(client.agency_id)
-            messages.success(request, "Notice marked as taken down.")
-            return redirect("consent:posted_notice", client.slug, row.pk)
-    return render(request, "consent/posted_end.html", _context(client, form=form, **_facts(row)))
+    if row.to_on is not None:
+        messages.info(request, "This notice is already marked as taken down.")
+        return redirect("consent:posted_notice", client.slug, row.pk)
+    return row
+
+
+def _end_form(request: StaffRequest, row: PostedNotice) -> dict[str, Any]:
+    today = standards.today_at(row.client, request.at)
+    return {"today": today, "initial": {"to_on": today}}
+
+
+@form_page(
+    EndForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_posted,
+    title="Mark as taken down",
+    lede=(
+        "It stops counting as notice from that day; recordings from that day on that relied on it alone are"
+        " quarantined."
+    ),
+    button="Mark as taken down",
+    crumbs=lambda row: [
+        ("Posted notices", reverse("consent:posted", args=[row.client.slug])),
+        (Truncator(row.place).chars(40), reverse("consent:posted_notice", args=[row.client.slug, row.pk])),
+    ],
+    fill=_end_form,
+    errors={posted.EndsTooEarlyError: "to_on", posted.EndedError: WARNING},
+)
+def end_posted(request: StaffRequest, row: PostedNotice, form: EndForm) -> str:
+    on = form.cleaned_data["to_on"]
+    posted.end_posted(posted=row, client=row.client, on=on, by=request.actor, at=request.at)
+    nudge_decisions(row.agency_id)
+    return "Notice marked as taken down."
 
 
 @require_safe
