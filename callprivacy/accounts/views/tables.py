@@ -9,7 +9,7 @@ the row that it follows: an address holds no value of any row.
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import wraps
 from typing import Any, Final
@@ -227,14 +227,16 @@ def list_page(
     *,
     right: Right,
     lede: str = "",
-    actions: Callable[[StaffRequest], Sequence[Link]] | None = None,
+    actions: Callable[..., Sequence[Link]] | None = None,
     tabs: Sequence[tuple[str, str, Empty]] = (),
-    more: Callable[[StaffRequest], dict[str, Any]] | None = None,
+    more: Callable[..., dict[str, Any]] | None = None,
     template: str = "list_page.html",
 ) -> Callable[[Callable[..., Any]], View]:
     """
     Declare a page with one list; the decorated function returns its rows.
 
+    :param actions: buttons of the page, with the client where the address names one; the primary one is offered where
+        there are no rows, too.
     :param tabs: parts of the list: the word of `?show=`, its label, and what stands where it has no rows.
     :param more: what a template of its own needs.
     """
@@ -247,16 +249,19 @@ def list_page(
             if table.file and request.GET.get("file") == "csv":
                 return table.take(request, rows)
             show = request.GET.get("show", "")
-            empty = next((one for name, _, one in tabs if name == show), None)
+            links = actions(request, *args) if actions else ()
+            primary = next((one for one in links if one.tone == "primary"), None)
+            nothing = replace(table.empty, link=table.empty.link or primary)
+            empty = next((one for name, _, one in tabs if name == show), nothing)
             context = {
                 "table": table.draw(request, rows, empty=empty),
                 "about": lede,
-                "actions": actions(request) if actions else (),
+                "actions": links,
                 "views": [
                     {"url": f"?show={name}" if name else "?", "label": label, "active": name == show}
                     for name, label, _ in tabs
                 ],
-                **(more(request) if more else {}),
+                **(more(request, *args) if more else {}),
             }
             return render(request, template, context)
 
