@@ -119,9 +119,8 @@ class NoticeRow:
     notice: Notice
     published: NoticeVersion | None
     draft: NoticeVersion | None
-    retired: int
-    older_callers: int
-    newest_callers: int
+    older_callers: int | None
+    newest_callers: int | None
 
     @property
     def purposes(self) -> list[str]:
@@ -148,29 +147,18 @@ def words_for(purposes: Collection[str]) -> list[str]:
     return [words for purpose, words in _SHORT.items() if purpose in purposes]
 
 
-def notices_of(client: Client, *, channel: str = "", language: str = "", state: str = "") -> list[NoticeRow]:
-    """
-    A client's notices by channel, language and name; three queries however many there are.
-
-    :param state: "published", "draft" or "retired" (neither in force nor drafted).
-    """
-    rows = Notice.objects.for_client(client).order_by("channel", "language", "name")
-    if channel:
-        rows = rows.filter(channel=channel)
-    if language:
-        rows = rows.filter(language=language)
-    notices = list(rows)
+def notice_lines(notices: Sequence[Notice], *, with_callers: bool = True) -> list[NoticeRow]:
+    """What a list shows of notices of one client; two queries however many there are."""
     versions: dict[uuid.UUID, list[NoticeVersion]] = defaultdict(list)
-    for version in NoticeVersion.objects.for_client(client).filter(notice__in=notices):
+    for version in NoticeVersion.objects.filter(notice__in=notices):
         versions[version.notice_id].append(version)
-    callers = callers_by_version(client)
-    found = [_row(notice, versions[notice.pk], callers) for notice in notices]
-    order = {channel: place for place, channel in enumerate(wording.NOTICE_CHANNELS)}
-    found.sort(key=lambda row: (order.get(Channel(row.notice.channel), 99), row.notice.language))
-    return [row for row in found if _is_in(row, state)]
+    callers = callers_by_version(notices[0].client) if notices and with_callers else None
+    return [_row(notice, versions[notice.pk], callers) for notice in notices]
 
 
-def _row(notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.UUID, int]) -> NoticeRow:
+def _row(
+    notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.UUID, int] | None
+) -> NoticeRow:
     by_state = {version.state: version for version in versions}
     published = by_state.get(NoticeState.PUBLISHED)
     older = [version for version in versions if version.state == NoticeState.RETIRED]
@@ -178,18 +166,9 @@ def _row(notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.U
         notice=notice,
         published=published,
         draft=by_state.get(NoticeState.DRAFT),
-        retired=len(older),
-        older_callers=sum(callers.get(version.pk, 0) for version in older),
-        newest_callers=callers.get(published.pk, 0) if published else 0,
+        older_callers=None if callers is None else sum(callers.get(version.pk, 0) for version in older),
+        newest_callers=None if callers is None else callers.get(published.pk, 0) if published else 0,
     )
-
-
-def _is_in(row: NoticeRow, state: str) -> bool:
-    return {
-        "published": row.published is not None,
-        "draft": row.draft is not None,
-        "retired": row.published is None and row.draft is None,
-    }.get(state, True)
 
 
 def callers_by_version(client: Client, *, notice: Notice | None = None) -> dict[uuid.UUID, int]:
@@ -208,7 +187,7 @@ def callers_by_version(client: Client, *, notice: Notice | None = None) -> dict[
 
 def notice_rows(client: Client) -> QuerySet[Notice]:
     """A client's notices, to find one among."""
-    return Notice.objects.for_client(client)
+    return Notice.objects.for_client(client).select_related("client")
 
 
 def versions_of(notice: Notice) -> list[NoticeVersion]:
