@@ -14,6 +14,7 @@ from uuid import uuid4
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -235,7 +236,7 @@ def _carry_out(
         done = Done(str(error), level=target)
     if done is None and form.errors:
         return None
-    if isinstance(done, HttpResponse):
+    if isinstance(done, HttpResponseBase):
         return done
     if not isinstance(done, Done):
         done = Done(done or "")
