@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
@@ -280,48 +280,68 @@ def discard_draft(request: StaffRequest, notice: Notice, _: Any) -> Done:
     return Done("Draft deleted.", _list_address(notice.client) if is_gone else "")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def publish(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Show exactly what will be in force and for whom it stays as it was; then put it in force."""
-    notice = _find(client, notice_id)
-    if request.method == "POST":
-        form = SeenForm(request.POST)
-        try:
-            version = notices.publish(
-                notice=notice,
-                client=client,
-                seen=form.cleaned_data["seen"] if form.is_valid() else b"",
-                by=request.actor,
-                at=request.at,
-            )
-        except (notices.DraftChangedError, notices.NoDraftError) as error:
-            messages.warning(request, str(error))
-        except notices.NotFitError:
-            messages.warning(request, "Not published: required text is missing. Add it to the draft.")
-        else:
-            messages.success(request, f"Version {version.number} is in force.")
-            return redirect("consent:notice", client.slug, notice.pk)
-    versions = selectors.versions_of(notice)
+type _Draft = tuple[Notice, NoticeVersion, NoticeVersion | None]
+
+
+def _load_draft(request: StaffRequest, client: Client, notice_id: UUID) -> _Draft | HttpResponse:
+    """The draft, and the version that it replaces; a draft that lacks something is sent to its form."""
+    notice, versions = _load_versions(request, client, notice_id)
     draft = _in_state(versions, NoticeState.DRAFT)
     if draft is None:
-        return redirect("consent:notice", client.slug, notice.pk)
-    published = _in_state(versions, NoticeState.PUBLISHED)
-    callers = selectors.callers_by_version(client, notice=notice)
-    context = _context(
-        client,
-        notice=notice,
-        draft=draft,
-        published=published,
-        seen=selectors.digest_of(draft).hex(),
-        missing=selectors.missing_in(draft, client),
-        purposes=selectors.purpose_words(notice),
-        preview=_preview(draft, client),
-        changes=selectors.changes(published, draft) if published else [],
-        callers=sum(callers.values()),
-        menus=selectors.menus_with(notice),
+        return redirect(_address(notice))
+    if selectors.missing_in(draft, client):
+        messages.warning(request, "Not published: required text is missing. Add it to the draft.")
+        return redirect("consent:edit_notice", client.slug, notice.pk)
+    return notice, draft, _in_state(versions, NoticeState.PUBLISHED)
+
+
+def _callers_of(request: StaffRequest, notice: Notice, label: str) -> list[dict[str, object]]:
+    """How many callers stay as they are, for people who may count them."""
+    if not access.may(request.membership, Permission.VIEW_CALLS, notice.client, at=request.at):
+        return []
+    callers = sum(selectors.callers_by_version(notice.client, notice=notice).values())
+    return [{"label": label, "value": f"{callers:,}"}]
+
+
+def _confirm_publishing(request: StaffRequest, subject: _Draft) -> Confirmation:
+    notice, _, published = subject
+    return Confirmation(
+        "This version takes effect now",
+        "You cannot edit a published version. To change the text, publish a new version.",
+        extent=[
+            {"label": "Channel", "value": notice.get_channel_display()},
+            {"label": "Replaces", "value": f"version {published.number}" if published else "no version"},
+            *_callers_of(request, notice, "Callers who stay on earlier versions"),
+            {"label": "Phone menus that play it", "value": selectors.menus_with(notice)},
+        ],
     )
-    return render(request, "consent/notice_publish.html", context)
+
+
+@form_page(
+    SeenForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_draft,
+    title=lambda subject: f"Publish version {subject[1].number}",
+    button="Publish notice",
+    crumbs=lambda subject: _above(subject[0]),
+    fill=lambda _, subject: {"initial": {"seen": selectors.digest_of(subject[1]).hex()}},
+    more=lambda _, subject: {
+        "notice": subject[0],
+        "published": subject[2],
+        "preview": _preview(subject[1], subject[0].client),
+        "changes": selectors.changes(subject[2], subject[1]) if subject[2] else [],
+    },
+    confirm=_confirm_publishing,
+    errors={notices.DraftChangedError: WARNING, notices.NoDraftError: WARNING, notices.NotFitError: WARNING},
+    template="consent/notice_publish.html",
+)
+def publish(request: StaffRequest, subject: _Draft, form: SeenForm) -> str:
+    """Show what will be in force, and for whom it stays as it was; then put it in force."""
+    notice = subject[0]
+    version = notices.publish(
+        notice=notice, client=notice.client, by=request.actor, at=request.at, **form.cleaned_data
+    )
+    return f"Version {version.number} is in force."
 
 
 def _load_published(request: StaffRequest, client: Client, notice_id: UUID) -> _Versions | HttpResponse:
@@ -338,18 +358,15 @@ def _load_published(request: StaffRequest, client: Client, notice_id: UUID) -> _
 
 def _confirm_retiring(request: StaffRequest, subject: _Versions) -> Confirmation:
     notice, (published,) = subject
-    extent: list[dict[str, object]] = [
-        {"label": "Version", "value": published.number},
-        {"label": "Channel", "value": notice.get_channel_display()},
-    ]
-    if access.may(request.membership, Permission.VIEW_CALLS, notice.client, at=request.at):
-        callers = sum(selectors.callers_by_version(notice.client, notice=notice).values())
-        extent.append({"label": "Callers whose consent or notice still counts", "value": f"{callers:,}"})
     return Confirmation(
         "Callers no longer get this notice",
         "If no other notice covers the channel, callers there are not asked, and recordings that need consent are"
         " quarantined.",
-        extent=extent,
+        extent=[
+            {"label": "Version", "value": published.number},
+            {"label": "Channel", "value": notice.get_channel_display()},
+            *_callers_of(request, notice, "Callers whose consent or notice still counts"),
+        ],
     )
 
 

@@ -510,7 +510,7 @@ def test_a_notice_is_written_mended_and_published_on_the_pages(cast: Cast) -> No
     page = browser.get(page_url).content.decode()
     assert "does not name the controller" in texts_of(page)
     assert "The withdrawal method does not work on this channel." in texts_of(page)
-    refused = browser.get(f"{page_url}publish/").content.decode()
+    refused = browser.get(f"{page_url}publish/", follow=True).content.decode()
     assert "Required before publishing" in refused
     assert "Publish notice" not in refused
     for code in ("controller", "withdraw"):
