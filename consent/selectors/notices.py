@@ -23,7 +23,6 @@ from consent.selectors import web, wording
 from consent.selectors.wording import Draft, Facts, Missing
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
-POSTED_A_PAGE: Final = 50
 _STANDS: Final = (State.GIVEN, State.NOTICED)
 
 
@@ -271,54 +270,9 @@ def _change_of(removed: str, added: str) -> Iterator[Piece]:
 # --- Posted notices ---
 
 
-@dataclass(frozen=True, slots=True)
-class PostedFilter:
-    """What the register is narrowed to; empty means everything."""
-
-    number: uuid.UUID | None = None
-    where: str = ""
-    on: date | None = None
-    state: str = ""
-
-
-def posted_page(
-    client: Client, wanted: PostedFilter, *, today: date, after: str = "", limit: int = POSTED_A_PAGE
-) -> tuple[list[PostedNotice], str]:
-    """
-    A page of the register, the newest first, with numbers and notices; one query.
-
-    :param after: where the page before ended, as it was returned with it.
-    :returns: the page, and where it ended if there is more.
-    """
-    rows = posted_rows(client)
-    if wanted.number is not None:
-        rows = rows.filter(Q(tracking_number_id=wanted.number) | Q(tracking_number=None))
-    if wanted.where:
-        rows = rows.filter(where=wanted.where)
-    day = wanted.on or (today if wanted.state == "now" else None)
-    if day is not None:
-        rows = rows.filter(from_on__lte=day).filter(Q(to_on=None) | Q(to_on__gt=day))
-    if wanted.state == "ended":
-        rows = rows.filter(to_on__lte=today)
-    cursor = _cursor(after)
-    if cursor is not None:
-        from_on, identity = cursor
-        rows = rows.filter(Q(from_on__lt=from_on) | Q(from_on=from_on, pk__lt=identity))
-    page = list(rows.order_by("-from_on", "-pk")[: limit + 1])
-    more = page[limit - 1] if len(page) > limit else None
-    return page[:limit], f"{more.from_on.isoformat()}.{more.pk}" if more is not None else ""
-
-
-def _cursor(raw: str) -> tuple[date, uuid.UUID] | None:
-    day, _, identity = raw.partition(".")
-    try:
-        return date.fromisoformat(day), uuid.UUID(identity)
-    except ValueError:
-        return None
-
-
 def posted_rows(client: Client) -> QuerySet[PostedNotice]:
-    rows = PostedNotice.objects.for_client(client)
+    """What is posted, the newest first, with numbers and notices."""
+    rows = PostedNotice.objects.for_client(client).order_by("-from_on", "-pk")
     return rows.select_related("client", "tracking_number", "version__notice", "created_by")
 
 
