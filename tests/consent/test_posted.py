@@ -135,8 +135,8 @@ def test_the_register_is_read_page_by_page(
     with job_scope(agency_id=cast.acme.pk):
         for _ in range(3):
             with django_assert_num_queries(2 if after else 1):
-                said = {"after": str(after)} if after else {}
-                page, _before, after = keyset.page(selectors.posted_rows(cast.dentist), said, size=2)
+                query = {"after": str(after)} if after else {}
+                page, _before, after = keyset.page(selectors.posted_rows(cast.dentist), query, size=2)
             found += page
     assert after is None
     assert [row.from_on for row in found] == sorted((row.from_on for row in rows), reverse=True)
