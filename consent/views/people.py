@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Moment, Table, list_page
 from callprivacy.calls.forms.calls import NumberForm
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
@@ -123,25 +125,43 @@ def find_person(request: StaffRequest) -> HttpResponse:
     return render(request, "consent/caller_found.html", context)
 
 
-@require_safe
+_CALLERS: Final = Table(
+    label="Callers",
+    columns=(
+        Column(
+            "Caller",
+            "name",
+            link=lambda row: reverse("consent:caller", args=[row.client.slug, row.caller_id]),
+        ),
+        Column("Status", "title"),
+        Column(
+            "Since",
+            lambda row: row.since and Moment(row.since, row.client.time_zone),
+            nothing="no record",
+        ),
+        Column("Evidence grade", "strength"),
+    ),
+    lines=lambda _, rows: selectors.caller_lines(rows),
+    empty=Empty("No matching callers", "Choose another purpose or status above.", "consent"),
+)
+
+
+def _chosen(request: StaffRequest, _: Client) -> dict[str, Any]:
+    purpose, group = CallersForm(request.GET).wanted()
+    return {"form": CallersForm({"purpose": purpose, "group": group})}
+
+
 @never_cache
-@needs(Permission.VIEW_CALLS)
-def list_callers(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's callers who stand so with a purpose."""
-    form = CallersForm(request.GET)
-    purpose, group = form.wanted()
-    form = CallersForm({"purpose": purpose, "group": group})
-    page = selectors.callers_page(client, purpose=purpose, group=group, before=request.GET.get("before", ""))
-    context = {
-        "client": client,
-        "form": form,
-        "purpose": purpose,
-        "group": group,
-        "group_title": GROUPS[group][0],
-        "page": page,
-        "active": 0,
-    }
-    return render(request, "consent/callers.html", context)
+@list_page(
+    _CALLERS,
+    right=Permission.VIEW_CALLS,
+    lede="Callers by consent status; each has a pseudonym instead of a number.",
+    more=_chosen,
+    template="consent/callers.html",
+)
+def list_callers(request: StaffRequest, client: Client) -> QuerySet[Any]:
+    purpose, group = CallersForm(request.GET).wanted()
+    return selectors.callers(client, purpose=purpose, group=group)
 
 
 # --- One person -----------------------------------------------------------------------------------------------------
