@@ -158,6 +158,7 @@ def action(
     load: Callable[..., Any] | None = None,
     fill: Callable[[StaffRequest, Any], dict[str, Any]] | None = None,
     invalid: str = "Pick one of the buttons.",
+    redraw: Callable[[StaffRequest, Any, Any], HttpResponse] | None = None,
     errors: Errors | None = None,
     confirms: Deed | None = None,
     second: Callable[..., Any] | None = None,
@@ -167,7 +168,8 @@ def action(
     Declare what a button or a form inside another page does; see `form_page`.
 
     :param back: the address of that page.
-    :param invalid: what a form that is not filled in is answered.
+    :param invalid: the message about a form that is not filled in.
+    :param redraw: shows that page with the refused form instead.
     """
     known = _known(errors, second)
 
@@ -183,6 +185,8 @@ def action(
             answer = None
             if filled.is_valid():
                 answer = _carry_out(post, request, subject, filled, known, back=where)
+            if answer is None and redraw is not None:
+                return redraw(request, subject, filled)
             if answer is None:
                 messages.warning(request, str(next(iter(filled.non_field_errors()), invalid)))
             return answer or redirect(where)
