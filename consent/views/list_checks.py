@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
@@ -228,32 +228,31 @@ def _head(client: Client, check: ListCheck) -> Head | None:
         return None
 
 
-@require_POST
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-def start(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
-    """Say which column holds the numbers, and have them checked."""
+type _Draft = tuple[ListCheck, Head]
+
+
+def _load_draft(request: StaffRequest, client: Client, check_id: UUID) -> _Draft | HttpResponse:
     check = _find(client, check_id)
     head = _head(client, check) if check.state == JobState.DRAFT else None
-    if head is None:
-        messages.warning(request, "This check has started already, or the list is deleted.")
-        return redirect("consent:list_check", client.slug, check.pk)
-    form = ColumnsForm(request.POST, head=head)
-    if not form.is_valid():
-        return _show_draft(request, client, check, form)
-    try:
-        list_checks.start_check(
-            check=check,
-            column=form.cleaned_data["column"],
-            region_column=form.cleaned_data["region_column"],
-            by=request.actor,
-            at=request.at,
-        )
-    except list_checks.NotReadyError as error:
-        messages.warning(request, str(error))
-    else:
-        nudge_check(check)
-    return redirect("consent:list_check", client.slug, check.pk)
+    if head is not None:
+        return check, head
+    messages.warning(request, "This check has started already, or the list is deleted.")
+    return redirect(_address(check))
+
+
+@action(
+    ColumnsForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_draft,
+    back=lambda draft: _address(draft[0]),
+    fill=lambda _, draft: {"head": draft[1]},
+    errors={list_checks.NotReadyError: WARNING},
+    redraw=lambda request, draft, form: _show_draft(request, draft[0].client, draft[0], form),
+)
+def start(request: StaffRequest, draft: _Draft, form: ColumnsForm) -> None:
+    """Save which column holds the numbers, and have them checked."""
+    list_checks.start_check(check=draft[0], by=request.actor, at=request.at, **form.cleaned_data)
+    nudge_check(draft[0])
 
 
 @action(

@@ -8,11 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
-from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, form_page
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
@@ -29,10 +29,6 @@ _LAW: Final = (
 )
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
 def _find(client: Client, site_id: UUID) -> AnsweringSite:
     return get_object_or_404(selectors.site_rows(client), pk=site_id)
 
@@ -41,11 +37,15 @@ def _find(client: Client, site_id: UUID) -> AnsweringSite:
 @needs(Permission.VIEW_CLIENT)
 def list_sites(request: StaffRequest, client: Client) -> HttpResponse:
     """A client's sites, and which numbers are answered where."""
+    return _list(request, client)
+
+
+def _list(request: StaffRequest, client: Client, form: NumbersForm | None = None) -> HttpResponse:
     rows = selectors.sites_of(client)
     numbers = selectors.numbers_by_site(client)
-    context = _context(
-        client, sites=rows, numbers=numbers, form=NumbersForm(rows=numbers, sites=rows) if rows else None
-    )
+    if form is None and rows:
+        form = NumbersForm(rows=numbers, sites=rows)
+    context = {"client": client, "sites": rows, "numbers": numbers, "form": form}
     return render(request, "consent/sites.html", context)
 
 
@@ -70,23 +70,22 @@ def add_site(request: StaffRequest, client: Client, form: SiteForm) -> Done:
 @needs(Permission.VIEW_CLIENT)
 def show_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpResponse:
     """One site: its law, its numbers, and who answers there."""
-    site = _find(client, site_id)
-    return _show(request, client, site)
+    return _show(request, _find(client, site_id))
 
 
 def _show(
-    request: StaffRequest, client: Client, site: AnsweringSite, form: AcknowledgementForm | None = None
+    request: StaffRequest, site: AnsweringSite, form: AcknowledgementForm | None = None
 ) -> HttpResponse:
-    today = standards.today_at(client, request.at)
-    words = wording.ready_acknowledgement(Language.ENGLISH, notice_selectors.facts_about(client))
+    today = standards.today_at(site.client, request.at)
+    words = wording.ready_acknowledgement(Language.ENGLISH, notice_selectors.facts_about(site.client))
     initial = {"acknowledged_on": today, "words": words}
-    context = _context(
-        client,
-        site=site,
-        numbers=list(selectors.numbers_at(site)[:50]),
-        people=list(selectors.acknowledgements_of(site)[:200]),
-        form=form or AcknowledgementForm(today=today, initial=initial),
-    )
+    context = {
+        "client": site.client,
+        "site": site,
+        "numbers": list(selectors.numbers_at(site)[:50]),
+        "people": list(selectors.acknowledgements_of(site)[:200]),
+        "form": form or AcknowledgementForm(today=today, initial=initial),
+    }
     return render(request, "consent/site.html", context)
 
 
@@ -154,44 +153,46 @@ def remove_site(request: StaffRequest, site: AnsweringSite, _: Any) -> Done:
     return Done("Site removed.", reverse("consent:sites", args=[site.client.slug]))
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def assign_numbers(request: StaffRequest, client: Client) -> HttpResponse:
-    """Say at which site each number is answered."""
+def _load_connectable(request: StaffRequest, client: Client) -> Client:
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
         raise PermissionDenied("You do not have permission to change tracking numbers.")
-    rows = selectors.sites_of(client)
-    numbers = selectors.numbers_by_site(client)
-    form = NumbersForm(request.POST, rows=numbers, sites=rows)
-    if form.is_valid():
-        changed = sites.assign_numbers(client=client, chosen=form.chosen(), by=request.actor, at=request.at)
-        nudge_decisions(client.agency_id)
-        messages.success(request, f"{changed} number{'' if changed == 1 else 's'} changed.")
-        return redirect("consent:sites", client.slug)
-    return render(request, "consent/sites.html", _context(client, sites=rows, numbers=numbers, form=form))
+    return client
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def acknowledge(request: StaffRequest, client: Client, site_id: UUID) -> HttpResponse:
-    site = _find(client, site_id)
-    form = AcknowledgementForm(request.POST, today=standards.today_at(client, request.at))
-    if form.is_valid():
-        try:
-            sites.acknowledge(
-                site=site,
-                person=form.cleaned_data["person"],
-                words=form.cleaned_data["words"],
-                on=form.cleaned_data["acknowledged_on"],
-                by=request.actor,
-                at=request.at,
-            )
-        except sites.AcknowledgedError as error:
-            form.add_error("person", str(error))
-        else:
-            messages.success(request, "Acknowledgment saved.")
-            return redirect("consent:site", client.slug, site.pk)
-    return _show(request, client, site, form)
+@action(
+    NumbersForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_connectable,
+    back=lambda client: reverse("consent:sites", args=[client.slug]),
+    fill=lambda _, client: {"rows": selectors.numbers_by_site(client), "sites": selectors.sites_of(client)},
+    redraw=_list,
+)
+def assign_numbers(request: StaffRequest, client: Client, form: NumbersForm) -> str:
+    """Set the site at which each number is answered."""
+    changed = sites.assign_numbers(client=client, chosen=form.chosen(), by=request.actor, at=request.at)
+    nudge_decisions(client.agency_id)
+    return f"{changed} number{'' if changed == 1 else 's'} changed."
+
+
+@action(
+    AcknowledgementForm,
+    right=Permission.MANAGE_CONSENT,
+    load=lambda _, client, site_id: _find(client, site_id),
+    back=lambda site: _above(site)[-1][1],
+    fill=lambda request, site: {"today": standards.today_at(site.client, request.at)},
+    errors={sites.AcknowledgedError: "person"},
+    redraw=_show,
+)
+def acknowledge(request: StaffRequest, site: AnsweringSite, form: AcknowledgementForm) -> str:
+    sites.acknowledge(
+        site=site,
+        person=form.cleaned_data["person"],
+        words=form.cleaned_data["words"],
+        on=form.cleaned_data["acknowledged_on"],
+        by=request.actor,
+        at=request.at,
+    )
+    return "Acknowledgment saved."
 
 
 def _load_acknowledgement(
