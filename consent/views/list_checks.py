@@ -21,6 +21,7 @@ from callprivacy.accounts.enums import Deed
 from callprivacy.accounts.views.form_pages import WARNING, action, form_page
 from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table, list_page
 from callprivacy.calls.enums import JobState
+from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.providers.base import UnparsableError
 from callprivacy.calls.services.imports import Stored
@@ -28,7 +29,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
-from consent.forms.list_checks import ColumnsForm, ListForm, TakeForm
+from consent.forms.list_checks import ColumnsForm, ListForm
 from consent.models import ListCheck
 from consent.selectors import contact as selectors
 from consent.services import list_checks
@@ -330,7 +331,7 @@ def _load_result(request: StaffRequest, client: Client, check_id: UUID) -> ListC
 
 @never_cache
 @form_page(
-    TakeForm,
+    ReasonForm,
     right=lambda view: needs(Permission.MANAGE_CONSENT)(takes_files(view)),
     load=_load_result,
     confirms=Deed.EXPORT,
@@ -345,7 +346,7 @@ def _load_result(request: StaffRequest, client: Client, check_id: UUID) -> ListC
     secret=("reason",),
     template="consent/lists_take.html",
 )
-def take(request: StaffRequest, check: ListCheck, form: TakeForm) -> HttpResponse:
+def take(request: StaffRequest, check: ListCheck, form: ReasonForm) -> HttpResponse:
     """Ask for the reason, log it, and give the rows of the list with their results."""
     file = list_checks.open_result(check=check, by=request.actor, at=request.at, **form.cleaned_data)
     name = f"checked-{check.client.slug}-{check.created_at:%Y-%m-%d}.csv"

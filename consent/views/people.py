@@ -21,13 +21,13 @@ from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, form_page
 from callprivacy.accounts.views.tables import Column, Empty, Moment, Table, list_page
-from callprivacy.calls.forms.calls import NumberForm
+from callprivacy.calls.forms.calls import NumberForm, ReasonForm
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
-from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, MinorForm, NoMinorForm, SaidForm
+from consent.forms.people import CallersForm, CoverageForm, MinorForm, SaidForm
 from consent.models import MinorMark
 from consent.selectors import asking, standards
 from consent.selectors import minors as known_minors
@@ -296,7 +296,7 @@ def _load_mark(request: StaffRequest, client: Client, caller_id: UUID) -> _Marke
 
 
 def _minor_form(data: Any = None, *, is_marked: bool) -> forms.Form:
-    return NoMinorForm(data) if is_marked else MinorForm(data)
+    return ReasonForm(data) if is_marked else MinorForm(data)
 
 
 def _about_mark(subject: _Marked) -> str:
@@ -350,7 +350,7 @@ def _pack_facts(request: StaffRequest, person: Person) -> dict[str, Any]:
 
 @never_cache
 @_page(
-    EvidenceForm,
+    ReasonForm,
     right=lambda view: needs(Permission.MANAGE_CONSENT)(takes_files(view)),
     load=_find,
     confirms=Deed.EXPORT,
@@ -363,7 +363,7 @@ def _pack_facts(request: StaffRequest, person: Person) -> dict[str, Any]:
     secret=("reason",),
     template="consent/evidence.html",
 )
-def take_evidence(request: StaffRequest, person: Person, form: EvidenceForm) -> HttpResponse:
+def take_evidence(request: StaffRequest, person: Person, form: ReasonForm) -> HttpResponse:
     """Ask for the reason, log it, and give the pack of evidence."""
     try:
         pack = evidence.export(
