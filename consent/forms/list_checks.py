@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from django import forms
 
-from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.lib.forms import LineField
 from consent.services.contact import Aim
 from consent.services.list_checks import ROWS_AT_MOST, Head
@@ -51,7 +50,3 @@ class ColumnsForm(forms.Form):
         region = cast(forms.TypedChoiceField, self.fields["region_column"])
         column.choices, region.choices = named, [("", "None"), *named]
         self.initial.setdefault("column", str(head.likely))
-
-
-class TakeForm(ReasonForm):
-    """Why the checked numbers are taken."""

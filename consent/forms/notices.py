@@ -4,28 +4,32 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django_filters import ChoiceFilter, FilterSet
 
 from callprivacy.lib.forms import LineField, URLLineField
-from consent.enums import Channel, Language, Purpose
-from consent.models import NoticeVersion
+from consent.enums import Channel, Language, NoticeState, Purpose
+from consent.models import Notice, NoticeVersion
 from consent.selectors import wording
 from consent.services.notices import Words
 
 _CHANNELS = [(channel.value, channel.label) for channel in wording.NOTICE_CHANNELS]
 
 
-class NoticeFilter(forms.Form):
-    channel = forms.ChoiceField(required=False, choices=[("", "Any channel"), *_CHANNELS])
-    language = forms.ChoiceField(required=False, choices=[("", "Any language"), *Language.choices])
-    state = forms.ChoiceField(
-        required=False,
-        choices=[
-            ("", "Any state"),
-            ("published", "In force"),
-            ("draft", "With a draft"),
-            ("retired", "No longer in force"),
-        ],
+class NoticeFilter(FilterSet):
+    channel = ChoiceFilter(label="Channel", choices=_CHANNELS, empty_label="Any channel")
+    language = ChoiceFilter(label="Language", choices=Language.choices, empty_label="Any language")
+    state = ChoiceFilter(
+        label="State",
+        choices=[("published", "In force"), ("draft", "With a draft"), ("retired", "No longer in force")],
+        empty_label="Any state",
+        method="in_state",
     )
+
+    def in_state(self, rows: QuerySet[Notice], _: str, value: str) -> QuerySet[Notice]:
+        if value == NoticeState.RETIRED:
+            return rows.exclude(versions__state__in=[NoticeState.PUBLISHED, NoticeState.DRAFT])
+        return rows.filter(versions__state=value)
 
 
 class KindForm(forms.Form):

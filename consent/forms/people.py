@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.http import QueryDict
 
-from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.lib.forms import DayField, LineField, MomentField
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
@@ -170,11 +169,3 @@ class MinorForm(forms.Form):
         required=False,
         help_text="Leave empty if unknown. Then only a guardian's consent counts.",
     )
-
-
-class NoMinorForm(ReasonForm):
-    """Why a caller is no minor after all."""
-
-
-class EvidenceForm(ReasonForm):
-    """Why a pack of evidence is taken."""

@@ -3,14 +3,18 @@
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from django import forms
+from django.db.models import Q, QuerySet
+from django_filters import ChoiceFilter, FilterSet, ModelChoiceFilter
 
 from callprivacy.calls.models import TrackingNumber
+from callprivacy.lib.filters import DayFilter
 from callprivacy.lib.forms import DayField, LineField
+from callprivacy.tenancy.models import Client
 from consent.enums import PostedWhere
-from consent.models import NoticeVersion
+from consent.models import NoticeVersion, PostedNotice
+from consent.selectors import standards
 
 _EVERY = "All numbers"
 
@@ -19,23 +23,32 @@ def _numbers(rows: Iterable[TrackingNumber]) -> list[tuple[str, str]]:
     return [(str(row.pk), f"{row.label} ({row.number})" if row.label else row.number) for row in rows]
 
 
-class PostedFilter(forms.Form):
-    number = forms.ChoiceField(required=False)
-    where = forms.ChoiceField(required=False, choices=[("", "Anywhere"), *PostedWhere.choices])
-    state = forms.ChoiceField(
-        required=False, choices=[("", "Any state"), ("now", "Posted today"), ("ended", "Taken down")]
+class PostedFilter(FilterSet):
+    number = ModelChoiceFilter(
+        label="Number",
+        queryset=lambda request: TrackingNumber.objects.filter(client_id=request.used_client_id),
+        empty_label="Any number",
+        method="beside",
     )
-    on = DayField(label="Posted on", required=False)
+    where = ChoiceFilter(label="Where", choices=PostedWhere.choices, empty_label="Anywhere")
+    state = ChoiceFilter(
+        label="State",
+        choices=[("now", "Posted today"), ("ended", "Taken down")],
+        empty_label="Any state",
+        method="in_state",
+    )
+    on = DayFilter(label="Posted on", method="posted_on")
 
-    def __init__(self, *args: Any, numbers: Iterable[TrackingNumber], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["number"] = forms.ChoiceField(
-            required=False, choices=[("", "Any number"), *_numbers(numbers)]
-        )
+    def beside(self, rows: QuerySet[PostedNotice], _: str, number: TrackingNumber) -> QuerySet[PostedNotice]:
+        return rows.filter(Q(tracking_number=number) | Q(tracking_number=None))
 
-    def clean_number(self) -> UUID | None:
-        chosen = self.cleaned_data["number"]
-        return UUID(chosen) if chosen else None
+    def posted_on(self, rows: QuerySet[PostedNotice], _: str, day: date) -> QuerySet[PostedNotice]:
+        return rows.filter(from_on__lte=day).filter(Q(to_on=None) | Q(to_on__gt=day))
+
+    def in_state(self, rows: QuerySet[PostedNotice], name: str, state: str) -> QuerySet[PostedNotice]:
+        client = Client.objects.get(pk=self.request.used_client_id)
+        today = standards.today_at(client, self.request.at)
+        return self.posted_on(rows, name, today) if state == "now" else rows.filter(to_on__lte=today)
 
 
 class PostedForm(forms.Form):

@@ -328,7 +328,7 @@ def register_of(row: NumberList) -> Register:
 
 def checks_of(client: Client) -> QuerySet[ListCheck]:
     """A client's checked lists, newest first."""
-    rows = ListCheck.objects.for_client(client).select_related("created_by")
+    rows = ListCheck.objects.for_client(client).select_related("client", "created_by")
     return rows.order_by("-created_at", "-pk")
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.db.models import QuerySet
+
 from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.tenancy.models import Client
 from consent import menu as machine
@@ -14,7 +16,6 @@ from consent.selectors import notices
 
 ASKED: Final = (Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE)
 """What the keys answer for: being recorded, being heard by people, being analysed."""
-MENUS_AT_MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,10 @@ def plan_of(menu: PhoneMenu, words: Words) -> machine.Plan:
     )
 
 
-def menus_of(client: Client) -> list[PhoneMenu]:
-    """A client's menus by number, with number, connection and notices, one query."""
-    rows = PhoneMenu.objects.for_client(client).select_related(
-        "tracking_number", "connection", "notice", "other_notice", "client"
-    )
-    return list(rows.order_by("tracking_number__number")[:MENUS_AT_MOST])
+def menus_of(client: Client) -> QuerySet[PhoneMenu]:
+    """A client's menus by number, with number, connection and notices."""
+    rows = PhoneMenu.objects.for_client(client).order_by("tracking_number__number")
+    return rows.select_related("tracking_number", "connection", "notice", "other_notice", "client")
 
 
 def missing_for(menu: PhoneMenu, words: Words) -> list[str]:

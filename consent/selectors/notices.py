@@ -23,7 +23,6 @@ from consent.selectors import web, wording
 from consent.selectors.wording import Draft, Facts, Missing
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
-POSTED_A_PAGE: Final = 50
 _STANDS: Final = (State.GIVEN, State.NOTICED)
 
 
@@ -119,9 +118,8 @@ class NoticeRow:
     notice: Notice
     published: NoticeVersion | None
     draft: NoticeVersion | None
-    retired: int
-    older_callers: int
-    newest_callers: int
+    older_callers: int | None
+    newest_callers: int | None
 
     @property
     def purposes(self) -> list[str]:
@@ -148,29 +146,18 @@ def words_for(purposes: Collection[str]) -> list[str]:
     return [words for purpose, words in _SHORT.items() if purpose in purposes]
 
 
-def notices_of(client: Client, *, channel: str = "", language: str = "", state: str = "") -> list[NoticeRow]:
-    """
-    A client's notices by channel, language and name; three queries however many there are.
-
-    :param state: "published", "draft" or "retired" (neither in force nor drafted).
-    """
-    rows = Notice.objects.for_client(client).order_by("channel", "language", "name")
-    if channel:
-        rows = rows.filter(channel=channel)
-    if language:
-        rows = rows.filter(language=language)
-    notices = list(rows)
+def notice_lines(notices: Sequence[Notice], *, with_callers: bool = True) -> list[NoticeRow]:
+    """What a list shows of notices of one client; two queries however many there are."""
     versions: dict[uuid.UUID, list[NoticeVersion]] = defaultdict(list)
-    for version in NoticeVersion.objects.for_client(client).filter(notice__in=notices):
+    for version in NoticeVersion.objects.filter(notice__in=notices):
         versions[version.notice_id].append(version)
-    callers = callers_by_version(client)
-    found = [_row(notice, versions[notice.pk], callers) for notice in notices]
-    order = {channel: place for place, channel in enumerate(wording.NOTICE_CHANNELS)}
-    found.sort(key=lambda row: (order.get(Channel(row.notice.channel), 99), row.notice.language))
-    return [row for row in found if _is_in(row, state)]
+    callers = callers_by_version(notices[0].client) if notices and with_callers else None
+    return [_row(notice, versions[notice.pk], callers) for notice in notices]
 
 
-def _row(notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.UUID, int]) -> NoticeRow:
+def _row(
+    notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.UUID, int] | None
+) -> NoticeRow:
     by_state = {version.state: version for version in versions}
     published = by_state.get(NoticeState.PUBLISHED)
     older = [version for version in versions if version.state == NoticeState.RETIRED]
@@ -178,18 +165,9 @@ def _row(notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.U
         notice=notice,
         published=published,
         draft=by_state.get(NoticeState.DRAFT),
-        retired=len(older),
-        older_callers=sum(callers.get(version.pk, 0) for version in older),
-        newest_callers=callers.get(published.pk, 0) if published else 0,
+        older_callers=None if callers is None else sum(callers.get(version.pk, 0) for version in older),
+        newest_callers=None if callers is None else callers.get(published.pk, 0) if published else 0,
     )
-
-
-def _is_in(row: NoticeRow, state: str) -> bool:
-    return {
-        "published": row.published is not None,
-        "draft": row.draft is not None,
-        "retired": row.published is None and row.draft is None,
-    }.get(state, True)
 
 
 def callers_by_version(client: Client, *, notice: Notice | None = None) -> dict[uuid.UUID, int]:
@@ -208,7 +186,7 @@ def callers_by_version(client: Client, *, notice: Notice | None = None) -> dict[
 
 def notice_rows(client: Client) -> QuerySet[Notice]:
     """A client's notices, to find one among."""
-    return Notice.objects.for_client(client)
+    return Notice.objects.for_client(client).select_related("client")
 
 
 def versions_of(notice: Notice) -> list[NoticeVersion]:
@@ -292,55 +270,10 @@ def _change_of(removed: str, added: str) -> Iterator[Piece]:
 # --- Posted notices ---
 
 
-@dataclass(frozen=True, slots=True)
-class PostedFilter:
-    """What the register is narrowed to; empty means everything."""
-
-    number: uuid.UUID | None = None
-    where: str = ""
-    on: date | None = None
-    state: str = ""
-
-
-def posted_page(
-    client: Client, wanted: PostedFilter, *, today: date, after: str = "", limit: int = POSTED_A_PAGE
-) -> tuple[list[PostedNotice], str]:
-    """
-    A page of the register, the newest first, with numbers and notices; one query.
-
-    :param after: where the page before ended, as it was returned with it.
-    :returns: the page, and where it ended if there is more.
-    """
-    rows = posted_rows(client)
-    if wanted.number is not None:
-        rows = rows.filter(Q(tracking_number_id=wanted.number) | Q(tracking_number=None))
-    if wanted.where:
-        rows = rows.filter(where=wanted.where)
-    day = wanted.on or (today if wanted.state == "now" else None)
-    if day is not None:
-        rows = rows.filter(from_on__lte=day).filter(Q(to_on=None) | Q(to_on__gt=day))
-    if wanted.state == "ended":
-        rows = rows.filter(to_on__lte=today)
-    cursor = _cursor(after)
-    if cursor is not None:
-        from_on, identity = cursor
-        rows = rows.filter(Q(from_on__lt=from_on) | Q(from_on=from_on, pk__lt=identity))
-    page = list(rows.order_by("-from_on", "-pk")[: limit + 1])
-    more = page[limit - 1] if len(page) > limit else None
-    return page[:limit], f"{more.from_on.isoformat()}.{more.pk}" if more is not None else ""
-
-
-def _cursor(raw: str) -> tuple[date, uuid.UUID] | None:
-    day, _, identity = raw.partition(".")
-    try:
-        return date.fromisoformat(day), uuid.UUID(identity)
-    except ValueError:
-        return None
-
-
 def posted_rows(client: Client) -> QuerySet[PostedNotice]:
-    rows = PostedNotice.objects.for_client(client)
-    return rows.select_related("tracking_number", "version__notice", "created_by")
+    """What is posted, the newest first, with numbers and notices."""
+    rows = PostedNotice.objects.for_client(client).order_by("-from_on", "-pk")
+    return rows.select_related("client", "tracking_number", "version__notice", "created_by")
 
 
 def versions_to_post(client: Client) -> list[NoticeVersion]:

@@ -4,10 +4,9 @@ The people whom a client's ledger knows: how far consent reaches, one person's p
 Nothing here opens a number or evidence. A list is a page by key, and counts walk an index.
 """
 
-import contextlib
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -176,13 +175,17 @@ def waiting(clients: Sequence[Client], *, at: datetime) -> Waiting:
 
 @dataclass(frozen=True, slots=True)
 class CallerRow:
-    """A caller as a list shows it: the stable name and where the person stands with the purpose asked for."""
+    """A caller in a list: the stable name, and the status of the purpose asked for."""
 
+    client: Client
     caller_id: uuid.UUID
-    name: str
-    state: State
-    since: datetime | None
-    strength: str
+    state: State = State.NONE
+    since: datetime | None = None
+    strength: str = ""
+
+    @property
+    def name(self) -> str:
+        return name_of(self.caller_id)
 
     @property
     def title(self) -> str:
@@ -196,51 +199,32 @@ def _in_words(state: State, strength: str) -> str:
     return str(state.label)
 
 
-@dataclass(frozen=True, slots=True)
-class CallerPage:
-    rows: list[CallerRow]
-    older: str | None
-
-
-def callers_page(
-    client: Client, *, purpose: Purpose, group: str, before: str = "", size: int = PAGE
-) -> CallerPage:
+def callers(client: Client, *, purpose: Purpose, group: str) -> QuerySet[Caller] | QuerySet[ConsentState]:
     """
-    A client's callers who stand so with a purpose, but for those who had their use restricted; one query.
+    A client's callers with a status for a purpose, but for those who had their use restricted.
 
-    :param group: a name of `GROUPS`; those who said nothing are walked by caller, the others by what is known.
-    :param before: the cursor of a page; one that cannot be read begins anew.
+    :param group: a name of `GROUPS`; of callers without a record, they themselves, else their states.
     """
     if group == "nothing":
-        return _silent_page(client, purpose, before, size)
+        states = ConsentState.objects.for_client(client).filter(caller_id=OuterRef("pk"), purpose=purpose)
+        silent = Caller.objects.for_client(client).filter(~Exists(states), restricted_at__isnull=True)
+        return silent.select_related("client").order_by("-pk")
     rows = ConsentState.objects.for_client(client).filter(purpose=purpose, state__in=GROUPS[group][1])
     rows = rows.exclude(caller_id__in=_restricted(client))
     if group == _CLAIMED:
         rows = rows.filter(strength=Strength.D)
     elif State.GIVEN in GROUPS[group][1]:
         rows = rows.exclude(strength=Strength.D)
-    if before.isascii() and before.isdecimal() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
-    found = list(rows.order_by("-pk")[: size + 1])
-    return CallerPage(
-        [
-            CallerRow(row.caller_id, name_of(row.caller_id), State(row.state), row.since, row.strength)
-            for row in found[:size]
-        ],
-        str(found[size - 1].pk) if len(found) > size else None,
-    )
+    return rows.select_related("client").order_by("-pk")
 
 
-def _silent_page(client: Client, purpose: Purpose, before: str, size: int) -> CallerPage:
-    said = ConsentState.objects.for_client(client).filter(caller_id=OuterRef("pk"), purpose=purpose)
-    rows = Caller.objects.for_client(client).filter(~Exists(said), restricted_at__isnull=True)
-    with contextlib.suppress(ValueError):
-        rows = rows.filter(pk__lt=uuid.UUID(hex=before))
-    found = list(rows.order_by("-pk").values_list("pk", flat=True)[: size + 1])
-    return CallerPage(
-        [CallerRow(pk, name_of(pk), State.NONE, None, "") for pk in found[:size]],
-        found[size - 1].hex if len(found) > size else None,
-    )
+def caller_lines(rows: Iterable[Caller | ConsentState]) -> list[CallerRow]:
+    return [
+        CallerRow(row.client, row.pk)
+        if isinstance(row, Caller)
+        else CallerRow(row.client, row.caller_id, State(row.state), row.since, row.strength)
+        for row in rows
+    ]
 
 
 def _restricted(client: Client) -> QuerySet[Caller, uuid.UUID]:

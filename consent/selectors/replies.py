@@ -2,36 +2,26 @@
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from callprivacy.calls.models import Caller, TrackingNumber, caller_label
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, NoticeState, ReplyState
 from consent.models import Invitation, NoticeVersion, Reply
 
-A_PAGE: Final = 25
 _CANDIDATES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyRow:
-    """A message as the list shows it: who wrote it by name, to which number, and why it waits."""
+    """A message in the list, with its caller's name and the number it was sent to."""
 
     reply: Reply
     caller: str
     number: TrackingNumber | None
-
-
-@dataclass(frozen=True, slots=True)
-class RepliesPage:
-    """A page of waiting messages; `after` leads to the next one, "" on the last."""
-
-    rows: Sequence[ReplyRow]
-    after: str = ""
 
 
 def invitations_of_sender() -> QuerySet[Invitation]:
@@ -76,39 +66,23 @@ def replies_of(client: Client) -> QuerySet[Reply]:
     )
 
 
-def waiting_page(client: Client, *, after: str) -> RepliesPage:
-    """
-    The waiting messages by when they came, the oldest first.
+def waiting(client: Client) -> QuerySet[Reply]:
+    """A client's messages to review, the oldest first, without their text."""
+    rows = replies_of(client).filter(state=ReplyState.WAITING)
+    return rows.defer("text").order_by("received_at", "pk")
 
-    :param after: the last row of the page before; what is none starts at the first page.
-    """
-    rows = replies_of(client).filter(state=ReplyState.WAITING).defer("text").order_by("received_at", "pk")
-    with suppress(ValueError):
-        last = (
-            Reply.objects.for_client(client)
-            .filter(pk=uuid.UUID(after))
-            .only("received_at", "client_id")
-            .first()
-        )
-        if last is not None:
-            later = Q(received_at__gt=last.received_at)
-            rows = rows.filter(later | Q(received_at=last.received_at, pk__gt=last.pk))
-    found = list(rows[: A_PAGE + 1])
-    numbers = {
-        number.pk: number
-        for number in TrackingNumber.objects.for_client(client).filter(
-            pk__in={row.tracking_number_id for row in found if row.tracking_number_id}
-        )
-    }
-    shown = [
+
+def reply_lines(replies: Sequence[Reply]) -> list[ReplyRow]:
+    ids = {row.tracking_number_id for row in replies if row.tracking_number_id}
+    numbers = {number.pk: number for number in TrackingNumber.objects.filter(pk__in=ids)}
+    return [
         ReplyRow(
             row,
             f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Unknown sender",
             numbers.get(row.tracking_number_id) if row.tracking_number_id else None,
         )
-        for row in found[:A_PAGE]
+        for row in replies
     ]
-    return RepliesPage(shown, str(shown[-1].reply.pk) if len(found) > A_PAGE else "")
 
 
 def caller_of(reply: Reply) -> Caller | None:

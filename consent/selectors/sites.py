@@ -23,7 +23,7 @@ def sites_of(client: Client) -> list[AnsweringSite]:
 
 def site_rows(client: Client) -> QuerySet[AnsweringSite]:
     """A client's answering sites, to find one among."""
-    return AnsweringSite.objects.for_client(client)
+    return AnsweringSite.objects.for_client(client).select_related("client")
 
 
 def acknowledgements_of(site: AnsweringSite) -> QuerySet[Acknowledgement]:

@@ -1,27 +1,16 @@
 """Signed documents of a client, and how much rests on each."""
 
-from typing import Final
-
 from django.db.models import QuerySet
 
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind
 from consent.models import ConsentEvent, TermsDocument
-from consent.selectors import pages
-
-PAGE: Final = 50
 
 
 def documents(client: Client) -> QuerySet[TermsDocument]:
     """Every signed document, the newest first."""
-    return (
-        TermsDocument.objects.for_client(client).select_related("created_by").order_by("-created_at", "-pk")
-    )
-
-
-def page(client: Client, *, before: str = "") -> tuple[list[TermsDocument], str]:
-    """A page of documents, and the cursor of the next; a cursor that cannot be read begins anew."""
-    return pages.newest(documents(client), "created_at", before=before, size=PAGE)
+    rows = TermsDocument.objects.for_client(client).select_related("client", "created_by")
+    return rows.order_by("-created_at", "-pk")
 
 
 def purposes_of(document: TermsDocument) -> list[str]:

@@ -410,6 +410,7 @@ def endpoints(client: Client) -> QuerySet[WebhookEndpoint]:
             dead=Count("deliveries", filter=Q(deliveries__state=WaitingState.FAILED)),
             waiting=Count("deliveries", filter=Q(deliveries__state=WaitingState.WAITING)),
         )
+        .select_related("client")
         .order_by("-is_active", "created_at")
     )
 

@@ -132,7 +132,9 @@ def describe_account(
     moves = row.mapping.get(ACCOUNT, account) != account
     if moves:
         if not secret:
-            raise OtherAccountError
+            raise OtherAccountError(
+                "This Account SID belongs to another account. Enter that account's auth token."
+            )
         ways.rotate_secret(connection=row, secret=secret, overlap=timedelta(), by=by, at=at)
         audit.record("connection.account_changed", subject=row, by=by, at=at)
     if moves or account:

@@ -30,7 +30,7 @@ def choose_for_agency(request: StaffRequest) -> HttpResponse:
     """What holds at clients that choose nothing themselves."""
     now = selectors.of_agency(request.agency.pk)
     form = AgesForm(request.POST or None, now=now)
-    context: dict[str, Any] = {"form": form, "rows": _rows(now), "is_agency": True}
+    context: dict[str, Any] = {"form": form, "rows": _rows(now), "may_choose": True}
     if request.method == "POST" and form.is_valid():
         clients = access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
         ids = list(clients.values_list("pk", flat=True))
@@ -52,7 +52,7 @@ def choose_for_agency(request: StaffRequest) -> HttpResponse:
                 return _saved(request, effects, "consent:agency_ages")
         context |= _shown(request, effects)
         context["unseen"] = selectors.unseen(request.agency.pk, wanted, ids)
-    return render(request, "consent/ages_agency.html", context)
+    return render(request, "consent/ages.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -116,7 +117,16 @@ def _ask(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                 for each in refused[:10]:
                     messages.warning(request, f"Line {each.line} was skipped: {each.why}.")
                 return redirect("consent:batch", client.slug, batch.pk)
-    context = _context(client, form=form, refused=refused[:20], versions=selectors.versions_to_send(client))
+    context = {
+        "form": form,
+        "title": "Invite list",
+        "about": "CallPrivacy sends 60 invitations a minute and skips people who opted out, consented already or must"
+        " first consent to contact.",
+        "button": "Send invitations",
+        "back": reverse("consent:invitations", args=[client.slug]),
+        "refused": refused[:20],
+        "has_notice": bool(selectors.versions_to_send(client)),
+    }
     return render(request, "consent/invitations_new.html", context)
 
 
@@ -186,7 +196,15 @@ def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> Htt
                 messages.success(request, _SAID[outcome])
                 where = "consent:replies" if outcome is Outcome.WAITING else "consent:bring_mail"
                 return redirect(where, client.slug)
-    context = _context(client, form=form, trusted=sorted(settings.CALLPRIVACY_MAIL_AUTHSERV))
+    context = {
+        "form": form,
+        "title": "Import message",
+        "about": "Import a reply or withdrawal from another mailbox; clear messages from verified senders apply at"
+        " once.",
+        "button": "Import message",
+        "back": reverse("consent:invitations", args=[client.slug]),
+        "trusted": settings.CALLPRIVACY_MAIL_AUTHSERV,
+    }
     return render(request, "consent/invitations_mail.html", context)
 
 

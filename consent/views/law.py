@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, action, form_page
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.jobs import wake
@@ -289,77 +290,74 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     return redirect("consent:pack", pack.pk)
 
 
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-def discard_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
+@action(
+    right=AgencyRight.SIGN_OFF,
+    load=lambda _, pack_id: _find(pack_id),
+    back=lambda pack: reverse("consent:pack", args=[pack.pk]),
+    errors={services.NoPackError: WARNING},
+)
+def discard_pack(request: StaffRequest, pack: RulePack, _: Any) -> Done:
     """Delete a pack that was never in force."""
-    pack = _find(pack_id)
-    try:
-        services.discard_pack(pack=pack, by=request.actor, at=request.at)
-    except services.NoPackError as error:
-        messages.warning(request, str(error))
-        return redirect("consent:pack", pack.pk)
-    messages.success(request, "File discarded. Its rules were never in force.")
-    return redirect("consent:packs")
+    services.discard_pack(pack=pack, by=request.actor, at=request.at)
+    return Done("File discarded. Its rules were never in force.", reverse("consent:packs"))
 
 
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-@confirms(Deed.POLICY)
-def return_to_shipped(request: StaffRequest) -> HttpResponse:
-    """Let the shipped rules decide again."""
-    form = ReturnForm(request.POST)
-    if not form.is_valid():
-        messages.warning(request, "Enter a reason of at least 15 characters.")
-        return redirect("consent:packs")
-    try:
-        services.return_to_shipped(
-            agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data
-        )
-    except services.NoPackError as error:
-        messages.info(request, str(error))
-    except services.NotYoursError as error:
-        messages.warning(request, str(error))
-    else:
-        wake(count_packs, agency_id=request.agency.pk)
-        messages.success(
-            request, "The shipped rules are in force. All clients' recordings are decided again."
-        )
-    return redirect("consent:packs")
+@action(
+    ReturnForm,
+    right=AgencyRight.SIGN_OFF,
+    back=lambda _: reverse("consent:packs"),
+    invalid="Enter a reason of at least 15 characters.",
+    errors={services.NoPackError: INFO, services.NotYoursError: WARNING},
+    confirms=Deed.POLICY,
+)
+def return_to_shipped(request: StaffRequest, _: None, form: ReturnForm) -> str:
+    """Put the shipped rules in force again."""
+    services.return_to_shipped(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
+    wake(count_packs, agency_id=request.agency.pk)
+    return "The shipped rules are in force. All clients' recordings are decided again."
 
 
 # --- Counsel ---
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.SIGN_OFF)
-def sign_off(request: StaffRequest) -> HttpResponse:
-    """Write down that counsel approved a rule as it stands."""
-    today = _today(request)
-    asked = request.POST.get("rule") or request.GET.get("rule", "")
-    rule = selectors.rules_of(request.agency.pk).get(asked)
+def _load_line(request: StaffRequest) -> selectors.RuleLine | HttpResponse:
+    rule_id = request.POST.get("rule") or request.GET.get("rule", "")
+    rule = selectors.rules_of(request.agency.pk).get(rule_id)
     if rule is None:
         messages.warning(request, "Choose the rule that counsel approved.")
         return redirect("consent:law")
-    initial = {"rule": rule.id, "seen": selectors.fingerprint(rule), "signed_on": today}
-    form = SignOffForm(request.POST or None, today=today, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        facts = form.cleaned_data
-        try:
-            services.sign_off(
-                agency=request.agency,
-                rule_id=facts["rule"],
-                seen=facts["seen"],
-                counsel=facts["counsel"],
-                signed_on=facts["signed_on"],
-                by=request.actor,
-                at=request.at,
-            )
-        except (services.UnknownRuleError, services.SignedAlreadyError) as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Approval saved. It applies until the rule changes.")
-        place = selectors.place_key(rule.country, rule.region)
-        return redirect(f"{reverse('consent:law')}?place={place}")
     line = selectors.RuleLine(rule, selectors.sign_offs([rule]).get(rule.id), False)
-    return render(request, "consent/law_sign.html", {"form": form, "line": line})
+    if request.method != "POST" and line.sign_off is not None:
+        messages.info(request, f"{line.sign_off.counsel} approved this rule already.")
+        return redirect(_place_address(line))
+    return line
+
+
+def _sign_off_form(request: StaffRequest, line: selectors.RuleLine) -> dict[str, Any]:
+    today, rule = _today(request), line.rule
+    initial = {"rule": rule.id, "seen": selectors.fingerprint(rule), "signed_on": today}
+    return {"today": today, "initial": initial}
+
+
+def _place_address(line: selectors.RuleLine) -> str:
+    return f"{reverse('consent:law')}?place={selectors.place_key(line.rule.country, line.rule.region)}"
+
+
+@form_page(
+    SignOffForm,
+    right=AgencyRight.SIGN_OFF,
+    load=_load_line,
+    title=lambda line: f"{line.topic_name}, {line.place_name}",
+    lede="Record counsel’s approval of the current rule; a later change voids it.",
+    button="Save approval",
+    crumbs=lambda line: [("Rules by place", _place_address(line))],
+    fill=_sign_off_form,
+    errors={services.UnknownRuleError: WARNING, services.SignedAlreadyError: WARNING},
+    template="consent/law_sign.html",
+)
+def sign_off(request: StaffRequest, _: selectors.RuleLine, form: SignOffForm) -> str:
+    """Record that counsel approved a rule as it stands."""
+    facts = form.cleaned_data
+    rule_id = facts.pop("rule")
+    services.sign_off(agency=request.agency, rule_id=rule_id, by=request.actor, at=request.at, **facts)
+    return "Approval saved. It applies until the rule changes."

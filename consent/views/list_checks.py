@@ -1,23 +1,27 @@
 """A list checked before it is dialled: brought, its columns named, watched, and taken with a reason."""
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs, takes_files
+from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.accounts.enums import Deed
+from callprivacy.accounts.views.form_pages import WARNING, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table, list_page
 from callprivacy.calls.enums import JobState
+from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.providers.base import UnparsableError
 from callprivacy.calls.services.imports import Stored
@@ -25,7 +29,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
-from consent.forms.list_checks import ColumnsForm, ListForm, TakeForm
+from consent.forms.list_checks import ColumnsForm, ListForm
 from consent.models import ListCheck
 from consent.selectors import contact as selectors
 from consent.services import list_checks
@@ -33,8 +37,7 @@ from consent.services.contact import Aim, Code
 from consent.services.list_checks import Head
 from consent.tasks.list_checks import nudge_check
 
-SHOWN: Final = 50
-_WORDS: Final = {
+_WORDS: Final[dict[str, str]] = {
     JobState.DRAFT: "Not started",
     JobState.QUEUED: "Queued",
     JobState.RUNNING: "Checking the numbers",
@@ -42,7 +45,7 @@ _WORDS: Final = {
     JobState.FAILED: "Check failed",
     JobState.CANCELLED: "Canceled",
 }
-_TONES: Final = {
+_TONES: Final[dict[str, str]] = {
     JobState.DRAFT: "warn",
     JobState.QUEUED: "info",
     JobState.RUNNING: "info",
@@ -53,11 +56,9 @@ _TONES: Final = {
 
 
 def _context(client: Client, check: ListCheck | None = None, **more: Any) -> dict[str, Any]:
-    context = {
-        "client": client, "days": list_checks.KEPT_FOR.days, **more
-    }  # fmt: skip
+    context = {"client": client, **more}
     if check is not None:
-        context |= {"check": check, "words": _WORDS[JobState(check.state)], "aim": check.purpose}
+        context |= {"check": check, "words": _WORDS[check.state], "aim": check.purpose}
     return context
 
 
@@ -78,21 +79,59 @@ def choose_client(request: StaffRequest) -> HttpResponse:
     return render(request, "consent/lists_client.html", {"list_clients": clients})
 
 
-@require_safe
+def _list_address(client: Client) -> str:
+    return reverse("consent:client_lists", args=[client.slug])
+
+
+def _address(check: ListCheck) -> str:
+    return reverse("consent:list_check", args=[check.client.slug, check.pk])
+
+
+def _counted(name: str) -> Callable[[ListCheck], int | None]:
+    return lambda check: getattr(check, name) if check.state == JobState.DONE else None
+
+
+_CHECKS: Final = Table(
+    label="List checks",
+    columns=(
+        Column("List", "name", link=_address, sort="name"),
+        Column("For", lambda check: check.purpose.capitalize()),
+        Column("State", lambda check: Pill(_WORDS[check.state], _TONES[check.state])),
+        Column("Rows", "rows", sort="rows", is_number=True),
+        Column("Allowed", _counted("allowed"), is_number=True),
+        Column("Not allowed", _counted("blocked"), is_number=True),
+        Column("Not checked", _counted("refused"), is_number=True),
+        Column(
+            "Uploaded",
+            lambda check: Moment(check.created_at, check.client.time_zone),
+            note=lambda check: check.created_by or "a job",
+            sort="created_at",
+        ),
+    ),
+    empty=Empty(
+        "No list checks yet",
+        "Upload the numbers you plan to call or text. You get the same rows back, with the result, the reason and the"
+        " earliest time to contact each number.",
+        "consent",
+    ),
+    file="list-checks",
+)
+
+
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
-def list_checked(request: StaffRequest, client: Client) -> HttpResponse:
-    """The client's newest lists."""
-    found = [
-        {
-            "check": check,
-            "words": _WORDS[JobState(check.state)],
-            "tone": _TONES[JobState(check.state)],
-            "is_there": list_checks.is_there(check, at=request.at),
-        }
-        for check in selectors.checks_of(client)[:SHOWN]
-    ]
-    return render(request, "consent/lists.html", _context(client, found=found))
+@list_page(
+    _CHECKS,
+    right=Permission.MANAGE_CONSENT,
+    lede=(
+        "Check numbers against opt-outs, do-not-call and reassigned-number lists, local calling hours and marketing"
+        f" consent. You can download checked rows for {list_checks.KEPT_FOR.days} days; the counts are kept."
+    ),
+    actions=lambda _, client: [
+        Link("Check list", reverse("consent:new_list", args=[client.slug]), tone="primary")
+    ],
+)
+def list_checked(request: StaffRequest, client: Client) -> QuerySet[ListCheck]:
+    return selectors.checks_of(client)
 
 
 # --- Bringing a list -----------------------------------------------------------------------------------------------
@@ -123,7 +162,14 @@ def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> Htt
             if check is not None:
                 handler.is_claimed = True
                 return redirect("consent:list_check", client.slug, check.pk)
-    return render(request, "consent/lists_new.html", _context(client, form=form))
+    context = {
+        "form": form,
+        "title": "Check list",
+        "about": f"Upload the numbers you plan to call or text for {client.name}; they are not added to its callers.",
+        "button": "Upload and choose columns",
+        "back": _list_address(client),
+    }
+    return render(request, "form_page.html", context)
 
 
 def _create(request: StaffRequest, client: Client, form: ListForm) -> ListCheck | None:
@@ -183,47 +229,43 @@ def _head(client: Client, check: ListCheck) -> Head | None:
         return None
 
 
-@require_POST
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-def start(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
-    """Say which column holds the numbers, and have them checked."""
+type _Draft = tuple[ListCheck, Head]
+
+
+def _load_draft(request: StaffRequest, client: Client, check_id: UUID) -> _Draft | HttpResponse:
     check = _find(client, check_id)
     head = _head(client, check) if check.state == JobState.DRAFT else None
-    if head is None:
-        messages.warning(request, "This check has started already, or the list is deleted.")
-        return redirect("consent:list_check", client.slug, check.pk)
-    form = ColumnsForm(request.POST, head=head)
-    if not form.is_valid():
-        return _show_draft(request, client, check, form)
-    try:
-        list_checks.start_check(
-            check=check,
-            column=form.cleaned_data["column"],
-            region_column=form.cleaned_data["region_column"],
-            by=request.actor,
-            at=request.at,
-        )
-    except list_checks.NotReadyError as error:
-        messages.warning(request, str(error))
-    else:
-        nudge_check(check)
-    return redirect("consent:list_check", client.slug, check.pk)
+    if head is not None:
+        return check, head
+    messages.warning(request, "This check has started already, or the list is deleted.")
+    return redirect(_address(check))
 
 
-@require_POST
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-def cancel(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+@action(
+    ColumnsForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_draft,
+    back=lambda draft: _address(draft[0]),
+    fill=lambda _, draft: {"head": draft[1]},
+    errors={list_checks.NotReadyError: WARNING},
+    redraw=lambda request, draft, form: _show_draft(request, draft[0].client, draft[0], form),
+)
+def start(request: StaffRequest, draft: _Draft, form: ColumnsForm) -> None:
+    """Save which column holds the numbers, and have them checked."""
+    list_checks.start_check(check=draft[0], by=request.actor, at=request.at, **form.cleaned_data)
+    nudge_check(draft[0])
+
+
+@action(
+    right=Permission.MANAGE_CONSENT,
+    load=lambda _, client, check_id: _find(client, check_id),
+    back=lambda check: _list_address(check.client),
+    errors={list_checks.NotReadyError: WARNING},
+)
+def cancel(request: StaffRequest, check: ListCheck, _: Any) -> str:
     """Stop, and delete the list."""
-    check = _find(client, check_id)
-    try:
-        list_checks.cancel_check(check=check, by=request.actor, at=request.at)
-    except list_checks.NotReadyError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "Check canceled. The list is deleted.")
-    return redirect("consent:client_lists", client.slug)
+    list_checks.cancel_check(check=check, by=request.actor, at=request.at)
+    return "Check canceled. The list is deleted."
 
 
 def _progress(client: Client, check: ListCheck) -> dict[str, Any]:
@@ -276,30 +318,38 @@ def _may_take(request: StaffRequest, check: ListCheck) -> bool:
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-@takes_files
-@confirms(Deed.EXPORT)
-@sensitive_post_parameters("reason")
-def take(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and give the rows of the list with their verdicts."""
+def _load_result(request: StaffRequest, client: Client, check_id: UUID) -> ListCheck | HttpResponse:
     check = _find(client, check_id)
     if not _may_take(request, check):
         raise PermissionDenied(
             "You do not have permission to see the numbers of a list that another team member uploaded."
         )
-    form = TakeForm(request.POST or None)
-    context = _context(client, check, form=form, is_there=list_checks.is_there(check, at=request.at))
-    if request.method != "POST" or not form.is_valid():
-        return render(request, "consent/lists_take.html", context)
-    try:
-        file = list_checks.open_result(
-            check=check, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-        )
-    except list_checks.GoneError:
-        return render(request, "consent/lists_take.html", context | {"is_there": False}, status=410)
-    name = f"checked-{client.slug}-{check.created_at:%Y-%m-%d}.csv"
+    if not list_checks.is_there(check, at=request.at):
+        return render(request, "consent/lists_gone.html", _context(client, check), status=410)
+    return check
+
+
+@never_cache
+@form_page(
+    ReasonForm,
+    right=lambda view: needs(Permission.MANAGE_CONSENT)(takes_files(view)),
+    load=_load_result,
+    confirms=Deed.EXPORT,
+    title="Download rows",
+    lede=lambda check: (
+        f"The {check.rows:,} rows of “{check.name}” in their original order, with three added columns: allowed,"
+        " reason, not before. The audit log records your name, the time and your reason."
+    ),
+    button="Log and download",
+    crumbs=lambda check: [("List checks", _list_address(check.client)), (check.name, _address(check))],
+    errors={list_checks.GoneError: WARNING},
+    secret=("reason",),
+    template="consent/lists_take.html",
+)
+def take(request: StaffRequest, check: ListCheck, form: ReasonForm) -> HttpResponse:
+    """Ask for the reason, log it, and give the rows of the list with their results."""
+    file = list_checks.open_result(check=check, by=request.actor, at=request.at, **form.cleaned_data)
+    name = f"checked-{check.client.slug}-{check.created_at:%Y-%m-%d}.csv"
     answer = FileResponse(file, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     # A streamed answer is no HttpResponse to the type checker; every middleware of ours takes both.

@@ -1,15 +1,20 @@
 """A client's notices: listed, drafted, previewed, compared, published, taken out of force; and words to copy."""
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, Language, NoticeState, Purpose
@@ -28,51 +33,117 @@ def _find(client: Client, notice_id: UUID) -> Notice:
     return get_object_or_404(selectors.notice_rows(client), pk=notice_id)
 
 
-@require_safe
-@needs(Permission.VIEW_CLIENT)
-def list_notices(request: StaffRequest, client: Client) -> HttpResponse:
-    """What a client's callers are told, by the way they are told."""
-    form = NoticeFilter(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    rows = selectors.notices_of(client, **wanted)
-    active = sum(bool(value) for value in wanted.values())
-    return render(request, "consent/notices.html", _context(client, form=form, rows=rows, active=active))
+def _states(row: selectors.NoticeRow) -> Pill:
+    if row.published:
+        return Pill("In force", "good")
+    return Pill("Draft", "warn") if row.draft else Pill("Not in force")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def new_notice(request: StaffRequest, client: Client) -> HttpResponse:
-    """A new notice: first what it is for, then its words, which ship and may be changed."""
+def _lines(request: StaffRequest, rows: list[Notice]) -> list[selectors.NoticeRow]:
+    client = rows[0].client if rows else None
+    may_count = client and access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
+    return selectors.notice_lines(rows, with_callers=bool(may_count))
+
+
+_NOTICES: Final = Table(
+    label="Notices",
+    columns=(
+        Column("Notice", "notice.name", link=lambda row: _address(row.notice), sort="name"),
+        Column("Channel", "notice.get_channel_display", sort="channel"),
+        Column("Language", "notice.get_language_display", sort="language"),
+        Column("Purposes", lambda row: ", ".join(row.purposes)),
+        Column("State", _states, note=lambda row: "with a draft" if row.published and row.draft else ""),
+        Column("Callers on current version", "newest_callers", is_number=True),
+        Column("Callers on older versions", "older_callers", is_number=True),
+    ),
+    lines=_lines,
+    filters=NoticeFilter,
+    empty=Empty(
+        "No notices yet",
+        "Notices tell callers about recording by phone, web, and text. Suggested text is available in English and"
+        " Spanish.",
+        "consent",
+    ),
+    file="notices",
+)
+
+
+def _new_link(request: StaffRequest, client: Client) -> list[Link]:
+    if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
+        return []
+    return [Link("New notice", reverse("consent:new_notice", args=[client.slug]), tone="primary")]
+
+
+@list_page(
+    _NOTICES,
+    right=Permission.VIEW_CLIENT,
+    lede="The exact text that callers see and hear before they are recorded.",
+    actions=_new_link,
+)
+def list_notices(request: StaffRequest, client: Client) -> QuerySet[Notice]:
+    return selectors.notice_rows(client).order_by("channel", "language", "name")
+
+
+def _list_address(client: Client) -> str:
+    return reverse("consent:notices", args=[client.slug])
+
+
+def _address(notice: Notice) -> str:
+    return reverse("consent:notice", args=[notice.client.slug, notice.pk])
+
+
+def _above(notice: Notice) -> list[tuple[str, str]]:
+    return [("Notices", _list_address(notice.client)), (notice.name, _address(notice))]
+
+
+type _Chosen = tuple[Client, dict[str, Any]]
+
+
+def _load_kind(request: StaffRequest, client: Client) -> _Chosen | HttpResponse:
+    """What the new notice is for: without that, the form that asks for it."""
     kind = KindForm(request.GET if "channel" in request.GET else None)
-    if not kind.is_valid():
-        if not kind.is_bound:
-            kind = KindForm(initial={"language": Language.ENGLISH, "purposes": ["record", "review"]})
-        return render(request, "consent/notice_kind.html", _context(client, form=kind))
-    about = kind.cleaned_data
-    words = notices.ready(
-        client=client, channel=about["channel"], language=about["language"], purposes=about["purposes"]
+    if kind.is_valid():
+        return client, kind.cleaned_data
+    if not kind.is_bound:
+        kind = KindForm(initial={"language": Language.ENGLISH, "purposes": ["record", "review"]})
+    return render(request, "consent/notice_kind.html", _context(client, form=kind))
+
+
+def _suggested(_: StaffRequest, chosen: _Chosen) -> dict[str, Any]:
+    client, kind = chosen
+    name = f"{kind['channel'].label}, {kind['language'].label}"
+    return {"initial": {"name": name, **NewNoticeForm.values_of(notices.ready(client=client, **kind))}}
+
+
+@form_page(
+    NewNoticeForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_kind,
+    title=lambda chosen: f"{chosen[1]['channel'].label}, in {chosen[1]['language'].label}",
+    lede=lambda chosen: (
+        f"Purposes: {', '.join(selectors.words_for(chosen[1]['purposes']))}. CallPrivacy suggests this text: adapt it"
+        " to the client and have counsel review it."
+    ),
+    button="Save draft",
+    crumbs=lambda chosen: [
+        ("Notices", _list_address(chosen[0])),
+        ("New notice", reverse("consent:new_notice", args=[chosen[0].slug])),
+    ],
+    fill=_suggested,
+    errors={notices.NameTakenError: "name"},
+)
+def new_notice(request: StaffRequest, chosen: _Chosen, form: NewNoticeForm) -> Done:
+    client, kind = chosen
+    notice = notices.create_notice(
+        client=client,
+        name=form.cleaned_data["name"],
+        words=form.said(),
+        by=request.actor,
+        at=request.at,
+        **kind,
     )
-    name = f"{about['channel'].label}, {about['language'].label}"
-    form = NewNoticeForm(request.POST or None, initial={"name": name, **NewNoticeForm.values_of(words)})
-    if request.method == "POST" and form.is_valid():
-        try:
-            notice = notices.create_notice(
-                client=client,
-                name=form.cleaned_data["name"],
-                purposes=about["purposes"],
-                channel=about["channel"],
-                language=about["language"],
-                words=form.said(),
-                by=request.actor,
-                at=request.at,
-            )
-        except notices.NameTakenError as error:
-            form.add_error("name", str(error))
-        else:
-            messages.success(request, "Draft saved. Callers see or hear it only after you publish it.")
-            return redirect("consent:notice", client.slug, notice.pk)
-    context = _context(client, form=form, about=about, purposes=selectors.words_for(about["purposes"]))
-    return render(request, "consent/notice_new.html", context)
+    address = reverse("consent:notice", args=[client.slug, notice.pk])
+    return Done("Draft saved. Callers see or hear it only after you publish it.", address)
 
 
 @require_safe
@@ -137,151 +208,180 @@ def _preview(version: NoticeVersion, client: Client) -> dict[str, Any]:
     }
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def edit_draft(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Write the next version, or change the one that is being written."""
+type _Versions = tuple[Notice, list[NoticeVersion]]
+
+
+def _load_versions(_: StaffRequest, client: Client, notice_id: UUID) -> _Versions:
     notice = _find(client, notice_id)
-    versions = selectors.versions_of(notice)
+    return notice, selectors.versions_of(notice)
+
+
+def _draft_form(_: StaffRequest, subject: _Versions) -> dict[str, Any]:
+    notice, versions = subject
+    return {
+        "purposes": notice.purposes,
+        "fixed": any(version.state != NoticeState.DRAFT for version in versions),
+        "initial": DraftForm.values_of(_in_state(versions, NoticeState.DRAFT) or versions[0]),
+    }
+
+
+def _draft_facts(_: StaffRequest, subject: _Versions) -> dict[str, Any]:
+    notice, versions = subject
     draft = _in_state(versions, NoticeState.DRAFT)
-    fixed = any(version.state != NoticeState.DRAFT for version in versions)
-    form = DraftForm(
-        request.POST or None,
-        purposes=notice.purposes,
-        fixed=fixed,
-        initial=DraftForm.values_of(draft or versions[0]),
+    missing = selectors.missing_in(draft, notice.client) if draft else []
+    return _context(notice.client, notice=notice, missing=missing)
+
+
+@form_page(
+    DraftForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_versions,
+    title=lambda subject: f"Draft of {subject[0].name}",
+    lede=lambda subject: (
+        f"{subject[0].get_channel_display()}, in {subject[0].get_language_display()}. A version in force stays so"
+        " until you publish the draft."
+    ),
+    button="Save and preview",
+    crumbs=lambda subject: _above(subject[0]),
+    fill=_draft_form,
+    more=_draft_facts,
+    errors={notices.PurposesFixedError: "purposes"},
+    template="consent/notice_draft.html",
+)
+def edit_draft(request: StaffRequest, subject: _Versions, form: DraftForm) -> Done:
+    """Draft the next version, or change the draft."""
+    purposes = form.cleaned_data["purposes"]
+    notices.save_draft(
+        notice=subject[0], words=form.said(), purposes=purposes, by=request.actor, at=request.at
     )
-    if request.method == "POST" and form.is_valid():
-        try:
-            notices.save_draft(
-                notice=notice,
-                words=form.said(),
-                purposes=form.cleaned_data["purposes"],
-                by=request.actor,
-                at=request.at,
-            )
-        except notices.PurposesFixedError as error:
-            form.add_error("purposes", str(error))
-        else:
-            messages.success(request, "Draft saved.")
-            return redirect(_draft_url(client, notice))
-    context = _context(
-        client,
-        notice=notice,
-        form=form,
-        draft=draft,
-        missing=selectors.missing_in(draft, client) if draft else [],
-        published=_in_state(versions, NoticeState.PUBLISHED),
-    )
-    return render(request, "consent/notice_draft.html", context)
+    return Done("Draft saved.", f"{_address(subject[0])}?draft")
 
 
-def _draft_url(client: Client, notice: Notice) -> str:
-    return f"{reverse('consent:notice', args=[client.slug, notice.pk])}?draft"
+_action: Final = partial(
+    action,
+    right=Permission.MANAGE_CONSENT,
+    load=lambda _, client, notice_id: _find(client, notice_id),
+    back=_address,
+    errors={notices.NoDraftError: WARNING},
+)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def add_ready_words(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Put the ready words for what is missing into the draft."""
-    notice = _find(client, notice_id)
-    try:
-        notices.add_ready_words(
-            notice=notice,
-            client=client,
-            code=request.POST.get("code", ""),
-            by=request.actor,
-            at=request.at,
-        )
-    except notices.NoDraftError as error:
-        messages.warning(request, str(error))
-        return redirect("consent:notice", client.slug, notice.pk)
-    messages.success(request, "Text added to the draft. Review it.")
-    return redirect(_draft_url(client, notice))
+@_action()
+def add_ready_words(request: StaffRequest, notice: Notice, _: Any) -> Done:
+    """Add the suggested text for what is missing to the draft."""
+    code = request.POST.get("code", "")
+    notices.add_ready_words(notice=notice, client=notice.client, code=code, by=request.actor, at=request.at)
+    return Done("Text added to the draft. Review it.", f"{_address(notice)}?draft")
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def discard_draft(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    notice = _find(client, notice_id)
-    try:
-        is_gone = notices.discard_draft(notice=notice, by=request.actor, at=request.at)
-    except notices.NoDraftError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "Draft deleted.")
-        if is_gone:
-            return redirect("consent:notices", client.slug)
-    return redirect("consent:notice", client.slug, notice.pk)
+@_action()
+def discard_draft(request: StaffRequest, notice: Notice, _: Any) -> Done:
+    is_gone = notices.discard_draft(notice=notice, by=request.actor, at=request.at)
+    return Done("Draft deleted.", _list_address(notice.client) if is_gone else "")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def publish(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Show exactly what will be in force and for whom it stays as it was; then put it in force."""
-    notice = _find(client, notice_id)
-    if request.method == "POST":
-        form = SeenForm(request.POST)
-        try:
-            version = notices.publish(
-                notice=notice,
-                client=client,
-                seen=form.cleaned_data["seen"] if form.is_valid() else b"",
-                by=request.actor,
-                at=request.at,
-            )
-        except (notices.DraftChangedError, notices.NoDraftError) as error:
-            messages.warning(request, str(error))
-        except notices.NotFitError:
-            messages.warning(request, "Not published: required text is missing. Add it to the draft.")
-        else:
-            messages.success(request, f"Version {version.number} is in force.")
-            return redirect("consent:notice", client.slug, notice.pk)
-    versions = selectors.versions_of(notice)
+type _Draft = tuple[Notice, NoticeVersion, NoticeVersion | None]
+
+
+def _load_draft(request: StaffRequest, client: Client, notice_id: UUID) -> _Draft | HttpResponse:
+    """The draft, and the version that it replaces; a draft that lacks something is sent to its form."""
+    notice, versions = _load_versions(request, client, notice_id)
     draft = _in_state(versions, NoticeState.DRAFT)
     if draft is None:
-        return redirect("consent:notice", client.slug, notice.pk)
+        return redirect(_address(notice))
+    if selectors.missing_in(draft, client):
+        messages.warning(request, "Not published: required text is missing. Add it to the draft.")
+        return redirect("consent:edit_notice", client.slug, notice.pk)
+    return notice, draft, _in_state(versions, NoticeState.PUBLISHED)
+
+
+def _callers_of(request: StaffRequest, notice: Notice, label: str) -> list[dict[str, object]]:
+    """How many callers stay as they are, for people who may count them."""
+    if not access.may(request.membership, Permission.VIEW_CALLS, notice.client, at=request.at):
+        return []
+    callers = sum(selectors.callers_by_version(notice.client, notice=notice).values())
+    return [{"label": label, "value": f"{callers:,}"}]
+
+
+def _confirm_publishing(request: StaffRequest, subject: _Draft) -> Confirmation:
+    notice, _, published = subject
+    return Confirmation(
+        "This version takes effect now",
+        "You cannot edit a published version. To change the text, publish a new version.",
+        extent=[
+            {"label": "Channel", "value": notice.get_channel_display()},
+            {"label": "Replaces", "value": f"version {published.number}" if published else "no version"},
+            *_callers_of(request, notice, "Callers who stay on earlier versions"),
+            {"label": "Phone menus that play it", "value": selectors.menus_with(notice)},
+        ],
+    )
+
+
+@form_page(
+    SeenForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_draft,
+    title=lambda subject: f"Publish version {subject[1].number}",
+    button="Publish notice",
+    crumbs=lambda subject: _above(subject[0]),
+    fill=lambda _, subject: {"initial": {"seen": selectors.digest_of(subject[1]).hex()}},
+    more=lambda _, subject: {
+        "notice": subject[0],
+        "published": subject[2],
+        "preview": _preview(subject[1], subject[0].client),
+        "changes": selectors.changes(subject[2], subject[1]) if subject[2] else [],
+    },
+    confirm=_confirm_publishing,
+    errors={notices.DraftChangedError: WARNING, notices.NoDraftError: WARNING, notices.NotFitError: WARNING},
+    template="consent/notice_publish.html",
+)
+def publish(request: StaffRequest, subject: _Draft, form: SeenForm) -> str:
+    """Show what will be in force, and for whom it stays as it was; then put it in force."""
+    notice = subject[0]
+    version = notices.publish(
+        notice=notice, client=notice.client, by=request.actor, at=request.at, **form.cleaned_data
+    )
+    return f"Version {version.number} is in force."
+
+
+def _load_published(request: StaffRequest, client: Client, notice_id: UUID) -> _Versions | HttpResponse:
+    notice, versions = _load_versions(request, client, notice_id)
     published = _in_state(versions, NoticeState.PUBLISHED)
-    callers = selectors.callers_by_version(client, notice=notice)
-    context = _context(
-        client,
-        notice=notice,
-        draft=draft,
-        published=published,
-        seen=selectors.digest_of(draft).hex(),
-        missing=selectors.missing_in(draft, client),
-        purposes=selectors.purpose_words(notice),
-        preview=_preview(draft, client),
-        changes=selectors.changes(published, draft) if published else [],
-        callers=sum(callers.values()),
-        menus=selectors.menus_with(notice),
-    )
-    return render(request, "consent/notice_publish.html", context)
+    if published is not None and not selectors.menus_with(notice):
+        return notice, [published]
+    if published is None:
+        messages.info(request, "No version of this notice is in force.")
+    else:
+        messages.warning(request, "A phone menu plays this notice. Select another notice for the menu first.")
+    return redirect(_address(notice))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def retire(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """Take a notice out of force, after saying what that means."""
-    notice = _find(client, notice_id)
-    if request.method == "POST":
-        try:
-            notices.retire(notice=notice, by=request.actor, at=request.at)
-        except notices.StillSpokenError as error:
-            messages.warning(request, str(error))
-        else:
-            messages.success(request, "Notice retired. It is no longer used.")
-        return redirect("consent:notice", client.slug, notice.pk)
-    versions = selectors.versions_of(notice)
-    callers = selectors.callers_by_version(client, notice=notice)
-    context = _context(
-        client,
-        notice=notice,
-        published=_in_state(versions, NoticeState.PUBLISHED),
-        callers=sum(callers.values()),
-        menus=selectors.menus_with(notice),
+def _confirm_retiring(request: StaffRequest, subject: _Versions) -> Confirmation:
+    notice, (published,) = subject
+    return Confirmation(
+        "Callers no longer get this notice",
+        "If no other notice covers the channel, callers there are not asked, and recordings that need consent are"
+        " quarantined.",
+        extent=[
+            {"label": "Version", "value": published.number},
+            {"label": "Channel", "value": notice.get_channel_display()},
+            *_callers_of(request, notice, "Callers whose consent or notice still counts"),
+        ],
     )
-    return render(request, "consent/notice_retire.html", context)
+
+
+@form_page(
+    right=Permission.MANAGE_CONSENT,
+    load=_load_published,
+    title=lambda subject: f"Retire {subject[0].name}",
+    button="Retire notice",
+    crumbs=lambda subject: _above(subject[0]),
+    confirm=_confirm_retiring,
+    errors={notices.StillSpokenError: WARNING},
+)
+def retire(request: StaffRequest, subject: _Versions, _: Any) -> str:
+    notices.retire(notice=subject[0], by=request.actor, at=request.at)
+    return "Notice retired. It is no longer used."
 
 
 @require_safe

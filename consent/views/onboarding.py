@@ -1,7 +1,10 @@
 """Setting a client up: one page with every step, what shows it, and the next one as one button; and blueprints."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -9,11 +12,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import FORM, Done, action
 from callprivacy.calls.forms.connections import ConnectionForm
 from callprivacy.calls.forms.imports import UploadForm
 from callprivacy.calls.models import Connection
@@ -137,18 +141,17 @@ def _only_way(client: Client) -> Connection | None:
     return ways[0] if len(ways) == 1 else None
 
 
-def _numbers_form(request: StaffRequest, client: Client, data: Any = None) -> NumbersForm:
-    return NumbersForm(
-        data,
-        numbers=selectors.numbers_to_confirm(client),
-        used=selectors.recorded_by_number(client),
-        words=selectors.announcement_words(client),
-        today=standards.today_at(client, request.at),
-    )
+def _numbers_form(request: StaffRequest, client: Client) -> dict[str, Any]:
+    return {
+        "numbers": selectors.numbers_to_confirm(client),
+        "used": selectors.recorded_by_number(client),
+        "words": selectors.announcement_words(client),
+        "today": standards.today_at(client, request.at),
+    }
 
 
 def _numbers_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    return {"form": _numbers_form(request, client)}
+    return {"form": NumbersForm(**_numbers_form(request, client))}
 
 
 def _findings_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -167,90 +170,86 @@ def _words_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
     return {"page": page, "snippet": embed.tag_for(page.key) if page is not None else ""}
 
 
-# --- Its deeds ------------------------------------------------------------------------------------------------------
+# --- Its steps ------------------------------------------------------------------------------------------------------
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def save_agreed(request: StaffRequest, client: Client) -> HttpResponse:
-    """Write down when the contracts were signed."""
+def _redraw(step: SetupStep) -> Callable[[StaffRequest, Client, forms.Form], HttpResponse]:
+    return lambda request, client, form: _show(request, client, step=step, form=form)
+
+
+_action: Final = partial(action, right=Permission.MANAGE_CONSENT, back=_url)
+
+
+def _load_managed(request: StaffRequest, client: Client) -> Client:
     if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
         raise PermissionDenied("You do not have permission to enter contract dates.")
-    form = AgreedForm(request.POST)
-    if not form.is_valid():
-        return _show(request, client, step=SetupStep.ENGAGEMENT, form=form)
+    return client
+
+
+@_action(AgreedForm, load=_load_managed, redraw=_redraw(SetupStep.ENGAGEMENT))
+def save_agreed(request: StaffRequest, client: Client, form: AgreedForm) -> str:
+    """Save when the contracts were signed."""
     setup.agree(client=client, facts=form.cleaned_data, by=request.actor, at=request.at)
-    messages.success(request, "Dates saved.")
-    return redirect(_url(client))
+    return "Dates saved."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONNECTIONS)
-def connect(request: StaffRequest, client: Client) -> HttpResponse:
-    """Open the way in of a tracker."""
-    form = ConnectionForm(request.POST)
-    if not form.is_valid():
-        return _show(request, client, step=SetupStep.TRACKER, form=form)
-    try:
-        way = connections.create_connection(
-            client=client, by=request.actor, at=request.at, **form.cleaned_data
-        )
-    except connections.VendorNotReviewedError as error:
-        form.add_error("provider", str(error))
-        return _show(request, client, step=SetupStep.TRACKER, form=form)
-    messages.success(request, "Tracker connected. Paste the address at the tracker as described on its page.")
-    if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
-        return redirect("calls:connection", client.slug, way.pk)
-    return redirect(_url(client, SetupStep.TRACKER))
+@_action(
+    ConnectionForm,
+    right=Permission.MANAGE_CONNECTIONS,
+    back=lambda client: _url(client, SetupStep.TRACKER),
+    errors={connections.VendorNotReviewedError: "provider"},
+    redraw=_redraw(SetupStep.TRACKER),
+)
+def connect(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
+    """Connect a tracker."""
+    way = connections.create_connection(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    sets_up = access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at)
+    return Done(
+        "Tracker connected. Paste the address at the tracker as described on its page.",
+        "" if sets_up else reverse("calls:connection", args=[client.slug, way.pk]),
+    )
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
-    """Write down of each number whether it is recorded and what callers hear."""
+def _load_connectable(request: StaffRequest, client: Client) -> Client:
     if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
         raise PermissionDenied("You do not have permission to change tracking numbers.")
-    form = _numbers_form(request, client, request.POST)
-    if not form.is_valid():
-        return _show(request, client, step=SetupStep.NUMBERS, form=form)
-    try:
-        setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
-    except numbers.HeardSinceError as error:
-        form.add_error(None, str(error))
-        return _show(request, client, step=SetupStep.NUMBERS, form=form)
+    return client
+
+
+@_action(
+    NumbersForm,
+    load=_load_connectable,
+    fill=_numbers_form,
+    errors={numbers.HeardSinceError: FORM},
+    redraw=_redraw(SetupStep.NUMBERS),
+)
+def confirm_numbers(request: StaffRequest, client: Client, form: NumbersForm) -> str:
+    """Save of each number whether it is recorded and what callers hear."""
+    setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
-    messages.success(request, "Numbers confirmed. Recordings are decided again.")
-    return redirect(_url(client))
+    return "Numbers confirmed. Recordings are decided again."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def accept_fixes(request: StaffRequest, client: Client) -> HttpResponse:
-    """Make tasks of the fixes that were ticked."""
-    form = FixesForm(request.POST, proposals=selectors.proposals(client, at=request.at))
-    if not form.is_valid():
-        return _show(request, client, step=SetupStep.FINDINGS, form=form)
+@_action(
+    FixesForm,
+    fill=lambda request, client: {"proposals": selectors.proposals(client, at=request.at)},
+    redraw=_redraw(SetupStep.FINDINGS),
+)
+def accept_fixes(request: StaffRequest, client: Client, form: FixesForm) -> str:
+    """Create tasks for the selected fixes."""
     made = setup.accept_fixes(client=client, fixes=form.fixes(), by=request.actor, at=request.at)
     tasks = f"{len(made)} task{'' if len(made) == 1 else 's'}"
-    messages.success(request, f"{tasks} created for the tracker. Find them in the inbox.")
-    return redirect(_url(client))
+    return f"{tasks} created for the tracker. Find them in the inbox."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
-    """Settle a step by saying so, or take it up again."""
-    form = MarkForm(request.POST)
-    if not form.is_valid():
-        messages.warning(request, "You cannot mark this step as done. Complete it on its page.")
-        return redirect(_url(client))
-    step = form.cleaned_data["step"]
+@_action(MarkForm, invalid="You cannot mark this step as done. Complete it on its page.")
+def mark_step(request: StaffRequest, client: Client, form: MarkForm) -> None:
+    """Mark a step as done, or reopen it."""
+    step, note = form.cleaned_data["step"], form.cleaned_data["note"]
     if form.cleaned_data["undo"]:
         setup.unmark(client=client, step=step, by=request.actor, at=request.at)
     else:
-        note = form.cleaned_data["note"]
         setup.mark(client=client, step=step, note=note, by=request.actor, at=request.at)
-    return redirect(_url(client))
 
 
 # --- Blueprints -----------------------------------------------------------------------------------------------------

@@ -1,26 +1,34 @@
 """How far consent reaches, the people behind it, one person's page, and the evidence in one file."""
 
 import hashlib
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.contrib import messages
+from django import forms
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs, takes_files
+from callprivacy.accounts.access import StaffRequest, needs, takes_files
 from callprivacy.accounts.enums import AgencyRight, Deed
-from callprivacy.calls.forms.calls import NumberForm
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Moment, Table, list_page
+from callprivacy.calls.forms.calls import NumberForm, ReasonForm
+from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
-from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, MinorForm, NoMinorForm, SaidForm
+from consent.forms.people import CallersForm, CoverageForm, MinorForm, SaidForm
+from consent.models import MinorMark
 from consent.selectors import asking, standards
 from consent.selectors import minors as known_minors
 from consent.selectors import people as selectors
@@ -117,25 +125,43 @@ def find_person(request: StaffRequest) -> HttpResponse:
     return render(request, "consent/caller_found.html", context)
 
 
-@require_safe
+_CALLERS: Final = Table(
+    label="Callers",
+    columns=(
+        Column(
+            "Caller",
+            "name",
+            link=lambda row: reverse("consent:caller", args=[row.client.slug, row.caller_id]),
+        ),
+        Column("Status", "title"),
+        Column(
+            "Since",
+            lambda row: row.since and Moment(row.since, row.client.time_zone),
+            nothing="no record",
+        ),
+        Column("Evidence grade", "strength"),
+    ),
+    lines=lambda _, rows: selectors.caller_lines(rows),
+    empty=Empty("No matching callers", "Choose another purpose or status above.", "consent"),
+)
+
+
+def _chosen(request: StaffRequest, _: Client) -> dict[str, Any]:
+    purpose, group = CallersForm(request.GET).wanted()
+    return {"form": CallersForm({"purpose": purpose, "group": group})}
+
+
 @never_cache
-@needs(Permission.VIEW_CALLS)
-def list_callers(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's callers who stand so with a purpose."""
-    form = CallersForm(request.GET)
-    purpose, group = form.wanted()
-    form = CallersForm({"purpose": purpose, "group": group})
-    page = selectors.callers_page(client, purpose=purpose, group=group, before=request.GET.get("before", ""))
-    context = {
-        "client": client,
-        "form": form,
-        "purpose": purpose,
-        "group": group,
-        "group_title": GROUPS[group][0],
-        "page": page,
-        "active": 0,
-    }
-    return render(request, "consent/callers.html", context)
+@list_page(
+    _CALLERS,
+    right=Permission.VIEW_CALLS,
+    lede="Callers by consent status; each has a pseudonym instead of a number.",
+    more=_chosen,
+    template="consent/callers.html",
+)
+def list_callers(request: StaffRequest, client: Client) -> QuerySet[Any]:
+    purpose, group = CallersForm(request.GET).wanted()
+    return selectors.callers(client, purpose=purpose, group=group)
 
 
 # --- One person -----------------------------------------------------------------------------------------------------
@@ -184,132 +210,172 @@ def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
     return render(request, "consent/caller.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-@sensitive_post_parameters("note")
-def record_said(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """Write down what a person told somebody of the staff."""
-    person = _find(request, client, caller_id)
-    if person.caller is None:
+def _load(request: StaffRequest, client: Client, caller_id: UUID) -> Caller:
+    caller = _find(request, client, caller_id).caller
+    if caller is None:
         raise Http404
-    form = SaidForm(request.POST or None, client=client, at=request.at)
-    if request.method == "POST" and form.is_valid():
-        said = form.said()
-        try:
-            events = desk.record_said(
-                client=client, caller_id=caller_id, by=request.actor, at=request.at, **said
-            )
-        except desk.CallerGoneError:
-            raise Http404 from None
-        _wake(client)
-        against = desk.what_stands_against(
-            client=client, caller_id=caller_id, purposes=said["purposes"], at=request.at
-        )
-        _tell_said(request, said["kind"], len(events), against)
-        return redirect("consent:caller", client.slug, caller_id)
-    until = asking.not_asked_until(client, caller_id, at=request.at)
-    context = {"client": client, "person": person, "form": form, "not_asked_until": until}
-    return render(request, "consent/caller_said.html", context)
+    return caller
 
 
-def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str) -> None:
-    if not count:
-        messages.info(request, "This entry was saved already.")
-    elif kind == EventKind.WITHDRAWN:
-        messages.success(
-            request, "Opt-out saved and in force. The steps for each vendor are on the withdrawal’s page."
-        )
-    elif against:
-        messages.warning(request, f"Consent saved. {against}")
-    else:
-        messages.success(request, "Consent saved.")
+def _above(one: Caller | Person) -> list[tuple[str, str]]:
+    slug, caller_id = one.client.slug, one.pk if isinstance(one, Caller) else one.caller_id
+    return [
+        ("Callers", reverse("consent:callers", args=[slug])),
+        (selectors.name_of(caller_id), reverse("consent:caller", args=[slug, caller_id])),
+    ]
+
+
+_page: Final = partial(form_page, right=Permission.MANAGE_CONSENT, load=_load, crumbs=_above)
+
+
+def _lede(caller: Caller) -> str:
+    return f"{selectors.name_of(caller.pk)}, {caller.client.name}"
+
+
+@never_cache
+@_page(
+    SaidForm,
+    title="Record consent or opt-out",
+    lede=_lede,
+    button="Save entry",
+    fill=lambda request, caller: {"client": caller.client, "at": request.at},
+    more=lambda request, caller: {
+        "client": caller.client,
+        "not_asked_until": asking.not_asked_until(caller.client, caller.pk, at=request.at),
+    },
+    secret=("note",),
+    template="consent/caller_said.html",
+)
+def record_said(request: StaffRequest, caller: Caller, form: SaidForm) -> Done:
+    """Record what a caller told a team member."""
+    about: dict[str, Any] = {"client": caller.client, "caller_id": caller.pk, "at": request.at}
+    entry = form.said()
+    try:
+        events = desk.record_said(by=request.actor, **about, **entry)
+    except desk.CallerGoneError:
+        raise Http404 from None
+    _wake(caller.client)
+    against = desk.what_stands_against(purposes=entry["purposes"], **about)
+    if not events:
+        return Done("This entry was saved already.", level=INFO)
+    if entry["kind"] == EventKind.WITHDRAWN:
+        return Done("Opt-out saved and in force. The steps for each vendor are on the withdrawal’s page.")
+    return Done(f"Consent saved. {against}", level=WARNING) if against else Done("Consent saved.")
 
 
 def _wake(client: Client) -> None:
-    """What is due after something was said is done at once; where the queue is away, by the next sweep."""
+    """What is due after an entry is done at once; where the queue is away, by the next periodic job."""
     nudge_stops(client.agency_id)
     nudge_withdrawals(client.agency_id)
     nudge_decisions(client.agency_id)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
-def hand_link(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
+@_page(
+    title="Preference link",
+    lede=(
+        "The link opens a page where this person can consent or opt out for each purpose. Anyone with the link can do"
+        f" so; send it only to this person. It works for {desk.LINK_DAYS} days. The audit log records that you created"
+        " it."
+    ),
+    button="Create link",
+)
+def hand_link(request: StaffRequest, caller: Caller, _: Any) -> HttpResponse:
     """Make the address of a person's own choices, shown once."""
-    person = _find(request, client, caller_id)
-    if person.caller is None:
-        raise Http404
-    link = None
-    if request.method == "POST":
-        link = desk.hand_link(client=client, caller_id=caller_id, by=request.actor, at=request.at)
-    context = {"client": client, "person": person, "link": link, "days": desk.LINK_DAYS}
+    link = desk.hand_link(client=caller.client, caller_id=caller.pk, by=request.actor, at=request.at)
+    context = {"client": caller.client, "caller": caller, "link": link, "days": desk.LINK_DAYS}
+    context["name"] = selectors.name_of(caller.pk)
     return render(request, "consent/caller_link.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-@sensitive_post_parameters("reason")
-def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """Note that a person is a minor, or take it back with a reason; recordings are decided anew."""
-    person = _find(request, client, caller_id)
-    if person.caller is None:
-        raise Http404
-    known = known_minors.mark_of(client, caller_id)
-    sent = request.POST if request.method == "POST" else None
-    form: MinorForm | NoMinorForm = MinorForm(sent) if known is None else NoMinorForm(sent)
-    if request.method == "POST" and form.is_valid():
-        facts: dict[str, Any] = {
-            "client": client, "caller": person.caller, "by": request.actor, "at": request.at
-        }  # fmt: skip
-        if known is None:
-            minors.mark(majority_on=form.cleaned_data["majority_on"], **facts)
-            messages.success(request, "Marked as a minor. Recordings are decided again within minutes.")
-        else:
-            minors.unmark(reason=form.cleaned_data["reason"], **facts)
-            messages.success(request, "Minor mark removed. Recordings are decided again within minutes.")
-        nudge_decisions(client.agency_id)
-        return redirect("consent:caller", client.slug, caller_id)
-    context = {"client": client, "person": person, "known": known, "form": form}
-    return render(request, "consent/caller_minor.html", context)
+type _Marked = tuple[Caller, MinorMark | None]
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+def _load_mark(request: StaffRequest, client: Client, caller_id: UUID) -> _Marked:
+    return _load(request, client, caller_id), known_minors.mark_of(client, caller_id)
+
+
+def _minor_form(data: Any = None, *, is_marked: bool) -> forms.Form:
+    return ReasonForm(data) if is_marked else MinorForm(data)
+
+
+def _about_mark(subject: _Marked) -> str:
+    caller, mark = subject
+    if mark is None:
+        return (
+            "For a minor, a notice alone is never enough. All recordings of this caller, including earlier ones, are"
+            " decided again and quarantined without express consent. A guardian must agree if the person is too young"
+            " to consent or the age is unknown; record that as a consent. The audit log records your name and the"
+            " time."
+        )
+    on = date_format(mark.marked_at.astimezone(ZoneInfo(caller.client.time_zone)), "j M Y")
+    return (
+        f"Marked by {mark.marked_by or 'a job'} on {on}. All recordings of this caller, including earlier ones, are"
+        " decided again by the client’s standard. Erased recordings cannot be restored. The audit log records your"
+        " name, the time and your reason."
+    )
+
+
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
-@takes_files
-@confirms(Deed.EXPORT)
-@sensitive_post_parameters("reason")
-def take_evidence(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and give the pack of evidence."""
-    person = _find(request, client, caller_id)
-    form = EvidenceForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            pack = evidence.export(
-                person=person,
-                agency=request.agency,
-                reason=form.cleaned_data["reason"],
-                by=request.actor,
-                at=request.at,
-            )
-        except evidence.NothingKnownError:
-            raise Http404 from None
-        response = HttpResponse(pack.data, content_type="application/zip")
-        response["Content-Disposition"] = f'attachment; filename="{pack.name}"'
-        response["Digest"] = f"sha-256={hashlib.sha256(pack.data).hexdigest()}"
-        return response
-    known = selectors.dossier(client, caller_id)
+@_page(
+    _minor_form,
+    load=_load_mark,
+    crumbs=lambda subject: _above(subject[0]),
+    title=lambda subject: f"{selectors.name_of(subject[0].pk)} is {'not ' if subject[1] else ''}a minor",
+    lede=_about_mark,
+    button=lambda subject: "Remove minor mark" if subject[1] else "Mark as minor",
+    fill=lambda _, subject: {"is_marked": subject[1] is not None},
+    secret=("reason",),
+)
+def note_minor(request: StaffRequest, subject: _Marked, form: forms.Form) -> str:
+    """Mark a caller as a minor, or remove the mark with a reason; recordings are decided again."""
+    caller, mark = subject
+    facts: dict[str, Any] = {"client": caller.client, "caller": caller, "by": request.actor, "at": request.at}
+    (minors.unmark if mark else minors.mark)(**form.cleaned_data, **facts)
+    nudge_decisions(caller.agency_id)
+    done = "Minor mark removed" if mark else "Marked as a minor"
+    return f"{done}. Recordings are decided again within minutes."
+
+
+def _pack_facts(request: StaffRequest, person: Person) -> dict[str, Any]:
+    known = selectors.dossier(person.client, person.caller_id)
     if not known.events:
         raise Http404
-    context = {
-        "client": client,
-        "person": person,
-        "form": form,
+    return {
         "known": known,
         "steps": sum(len(row.steps) for row in known.withdrawals),
         "reads_trail": access.has_right(request.membership, AgencyRight.VIEW_TRAIL),
     }
-    return render(request, "consent/evidence.html", context)
+
+
+@never_cache
+@_page(
+    ReasonForm,
+    right=lambda view: needs(Permission.MANAGE_CONSENT)(takes_files(view)),
+    load=_find,
+    confirms=Deed.EXPORT,
+    title="Evidence pack",
+    lede=lambda person: (
+        f"The consent evidence of {person.name} at {person.client.name} in one verifiable file."
+    ),
+    button="Log and download",
+    more=_pack_facts,
+    secret=("reason",),
+    template="consent/evidence.html",
+)
+def take_evidence(request: StaffRequest, person: Person, form: ReasonForm) -> HttpResponse:
+    """Ask for the reason, log it, and give the pack of evidence."""
+    try:
+        pack = evidence.export(
+            person=person,
+            agency=request.agency,
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+    except evidence.NothingKnownError:
+        raise Http404 from None
+    response = HttpResponse(pack.data, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{pack.name}"'
+    response["Digest"] = f"sha-256={hashlib.sha256(pack.data).hexdigest()}"
+    return response

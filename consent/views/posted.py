@@ -4,13 +4,19 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import Truncator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.enums import Permission
@@ -26,10 +32,6 @@ from consent.tasks.decisions import nudge_decisions
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
 def _find(client: Client, posted_id: UUID) -> PostedNotice:
     return get_object_or_404(selectors.posted_rows(client), pk=posted_id)
 
@@ -38,26 +40,61 @@ def _numbers(client: Client) -> list[TrackingNumber]:
     return list(TrackingNumber.objects.for_client(client).order_by("label", "number"))
 
 
-@require_safe
-@needs(Permission.VIEW_CLIENT)
-def list_posted(request: StaffRequest, client: Client) -> HttpResponse:
-    """What hangs where, the newest first; what it is narrowed to stands in the address."""
-    form = PostedFilter(request.GET, numbers=_numbers(client))
-    wanted = form.cleaned_data if form.is_valid() else {}
-    today = standards.today_at(client, request.at)
-    rows, after = selectors.posted_page(
-        client, selectors.PostedFilter(**wanted), today=today, after=request.GET.get("after", "")
-    )
-    context = _context(
-        client,
-        form=form,
-        rows=rows,
-        after=after,
-        today=today,
-        active=sum(bool(value) for value in wanted.values()),
-        uncovered=selectors.numbers_without_posted(client, on=today),
-    )
-    return render(request, "consent/posted.html", context)
+def _list_address(client: Client) -> str:
+    return reverse("consent:posted", args=[client.slug])
+
+
+def _address(row: PostedNotice) -> str:
+    return reverse("consent:posted_notice", args=[row.client.slug, row.pk])
+
+
+def _text(row: PostedNotice) -> str:
+    if row.version is not None:
+        return f"{row.version.notice.name}, version {row.version.number}"
+    return Truncator(row.words).words(12)
+
+
+_POSTED: Final = Table(
+    label="Posted notices",
+    columns=(
+        Column("Where", "place", link=_address, note="get_where_display", sort="place"),
+        Column("Number", "tracking_number", nothing="all numbers"),
+        Column("Text", _text),
+        Column("From", "from_on", sort="from_on"),
+        Column("To", lambda row: row.to_on or Pill("Posted", "good"), sort="to_on"),
+        Column("Picture", lambda row: "yes" if row.picture_key else "", nothing="none"),
+    ),
+    filters=PostedFilter,
+    empty=Empty(
+        "No posted notices yet",
+        "Record which text is posted where, from when to when, with a picture: on the website, in an ad, or on a sign.",
+        "consent",
+    ),
+)
+
+
+def _add_link(request: StaffRequest, client: Client) -> list[Link]:
+    if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
+        return []
+    return [Link("Add posted notice", reverse("consent:post_notice", args=[client.slug]), tone="primary")]
+
+
+@list_page(
+    _POSTED,
+    right=Permission.VIEW_CLIENT,
+    lede=(
+        "Notices posted where callers find the client’s numbers; a posted notice alone is never enough where all"
+        " parties must consent."
+    ),
+    actions=_add_link,
+    more=lambda request, client: {
+        "uncovered": selectors.numbers_without_posted(client, on=standards.today_at(client, request.at))
+    },
+    template="consent/posted.html",
+)
+def list_posted(request: StaffRequest, client: Client) -> QuerySet[PostedNotice]:
+    """The posted notices, the newest first."""
+    return selectors.posted_rows(client)
 
 
 @csrf_exempt  # until the picture goes where it is sealed; `_post` is protected
@@ -110,7 +147,15 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
                 nudge_decisions(client.agency_id)
                 messages.success(request, "Posted notice saved.")
                 return redirect("consent:posted_notice", client.slug, row.pk)
-    return render(request, "consent/posted_new.html", _context(client, form=form))
+    context = {
+        "form": form,
+        "title": "Add a posted notice",
+        "about": "It counts as notice for calls from the day it was posted; to change it later, mark it as taken down"
+        " and add another.",
+        "button": "Add posted notice",
+        "back": _list_address(client),
+    }
+    return render(request, "form_page.html", context)
 
 
 def _proposal(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -134,40 +179,51 @@ def _picture(client: Client, upload: SealedUpload | None) -> posted.Picture | No
 @needs(Permission.VIEW_CLIENT)
 def show_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpResponse:
     row = _find(client, posted_id)
-    return render(request, "consent/posted_notice.html", _context(client, **_facts(row)))
-
-
-def _facts(row: PostedNotice) -> dict[str, Any]:
-    return {
+    context = {
+        "client": client,
         "posted": row,
         "digest": bytes(row.picture_digest).hex() if row.picture_digest else "",
         "kind": posted.TYPES.get(row.picture_type, ""),
         "is_pdf": row.picture_type == "application/pdf",
     }
+    return render(request, "consent/posted_notice.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def end_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpResponse:
-    """Write down that it was taken down."""
+def _load_posted(request: StaffRequest, client: Client, posted_id: UUID) -> PostedNotice | HttpResponse:
     row = _find(client, posted_id)
-    today = standards.today_at(client, request.at)
-    form = EndForm(request.POST or None, today=today, initial={"to_on": today})
-    if request.method == "POST" and form.is_valid():
-        try:
-            posted.end_posted(
-                posted=row, client=client, on=form.cleaned_data["to_on"], by=request.actor, at=request.at
-            )
-        except posted.EndsTooEarlyError as error:
-            form.add_error("to_on", str(error))
-        except posted.EndedError as error:
-            messages.warning(request, str(error))
-            return redirect("consent:posted_notice", client.slug, row.pk)
-        else:
-            nudge_decisions(client.agency_id)
-            messages.success(request, "Notice marked as taken down.")
-            return redirect("consent:posted_notice", client.slug, row.pk)
-    return render(request, "consent/posted_end.html", _context(client, form=form, **_facts(row)))
+    if row.to_on is not None:
+        messages.info(request, "This notice is already marked as taken down.")
+        return redirect("consent:posted_notice", client.slug, row.pk)
+    return row
+
+
+def _end_form(request: StaffRequest, row: PostedNotice) -> dict[str, Any]:
+    today = standards.today_at(row.client, request.at)
+    return {"today": today, "initial": {"to_on": today}}
+
+
+@form_page(
+    EndForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_posted,
+    title="Mark as taken down",
+    lede=(
+        "It stops counting as notice from that day; recordings from that day on that relied on it alone are"
+        " quarantined."
+    ),
+    button="Mark as taken down",
+    crumbs=lambda row: [
+        ("Posted notices", _list_address(row.client)),
+        (Truncator(row.place).chars(40), _address(row)),
+    ],
+    fill=_end_form,
+    errors={posted.EndsTooEarlyError: "to_on", posted.EndedError: WARNING},
+)
+def end_posted(request: StaffRequest, row: PostedNotice, form: EndForm) -> str:
+    on = form.cleaned_data["to_on"]
+    posted.end_posted(posted=row, client=row.client, on=on, by=request.actor, at=request.at)
+    nudge_decisions(row.agency_id)
+    return "Notice marked as taken down."
 
 
 @require_safe

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -15,11 +16,12 @@ from django.utils.csp import CSP
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, Done, action, form_page
 from callprivacy.calls.models import Call
 from callprivacy.calls.selectors import calls as call_selectors
 from callprivacy.calls.selectors import masks
@@ -73,52 +75,48 @@ def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "consent/recordings.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+def _list_address(client: Client) -> str:
+    return reverse("consent:recordings", args=[client.slug])
+
+
 @never_cache
-@needs(Permission.MANAGE_RETENTION)
-@confirms(Deed.POLICY)
-def change_handling(request: StaffRequest, client: Client) -> HttpResponse:
-    """How long what is withheld stays, and whether recordings and transcripts are kept here."""
-    form = HandlingForm(request.POST or None, initial=HandlingForm.values_of(client))
-    if request.method == "POST" and form.is_valid():
-        try:
-            quarantine.change_handling(
-                client=client,
-                is_signed=access.has_right(request.membership, AgencyRight.SIGN_OFF),
-                by=request.actor,
-                at=request.at,
-                **form.cleaned_data,
-            )
-        except quarantine.NotSignedError as error:
-            form.add_error("quarantine_hours", str(error))
-        else:
-            nudge_decisions(client.agency_id)
-            messages.success(
-                request,
-                "Saved. A longer period moves deletion dates within minutes. A shorter one applies from now on.",
-            )
-            return redirect("consent:recordings", client.slug)
-    context = {
+@form_page(
+    HandlingForm,
+    right=Permission.MANAGE_RETENTION,
+    confirms=Deed.POLICY,
+    title="Quarantine settings",
+    lede=lambda client: (
+        f"How long quarantined recordings of {client.name} are kept, and what CallPrivacy stores."
+    ),
+    button="Save settings",
+    crumbs=lambda client: [("Recordings", _list_address(client))],
+    fill=lambda _, client: {"initial": HandlingForm.values_of(client)},
+    more=lambda _, client: {
         "client": client,
-        "form": form,
-        "counts": selectors.record_counts(client),
-        "is_live": selectors.is_live(client),
+        "has_dates": selectors.is_live(client) and selectors.record_counts(client).due,
         "at_vendor": selectors.deletes_at_vendor(client),
-    }
-    return render(request, "consent/recordings_handling.html", context)
+    },
+    errors={quarantine.NotSignedError: "quarantine_hours"},
+    template="consent/recordings_handling.html",
+)
+def change_handling(request: StaffRequest, client: Client, form: HandlingForm) -> str:
+    """Set how long quarantined recordings are kept, and whether recordings and transcripts are stored here."""
+    is_signed = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    quarantine.change_handling(
+        client=client, is_signed=is_signed, by=request.actor, at=request.at, **form.cleaned_data
+    )
+    nudge_decisions(client.agency_id)
+    return "Saved. A longer period moves deletion dates within minutes. A shorter one applies from now on."
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def fetch_again(request: StaffRequest, client: Client) -> HttpResponse:
-    """Ask the tracker once more for recordings that did not come."""
+@action(right=Permission.MANAGE_CONSENT, back=_list_address)
+def fetch_again(request: StaffRequest, client: Client, _: Any) -> Done:
+    """Request recordings that were not fetched from the tracker once more."""
     count = store.ask_again(client=client, by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
     if count:
-        messages.success(request, f"Requested {count:,} again. Available recordings arrive within minutes.")
-    else:
-        messages.info(request, "No recordings are missing.")
-    return redirect("consent:recordings", client.slug)
+        return Done(f"Requested {count:,} again. Available recordings arrive within minutes.")
+    return Done("No recordings are missing.", level=INFO)
 
 
 # --- One recording ------------------------------------------------------------------------------------------------
@@ -273,36 +271,53 @@ def read(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
 # --- Where the caller lives ---------------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-def place_caller(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Note the state of the caller's address, or take it back; recordings are decided anew."""
+def _load_with_caller(request: StaffRequest, client: Client, call_id: UUID) -> Call | HttpResponse:
     call = _call(client, call_id)
     if call.caller is None:
         messages.info(request, "You cannot set a place because the call has no caller ID.")
         return redirect("calls:call", client.slug, call.pk)
+    return call
+
+
+def _place_form(data: Any = None, **kwargs: Any) -> forms.Form:
+    return forms.Form(data) if data and "forget" in data else PlaceForm(data, **kwargs)
+
+
+def _known_place(_: StaffRequest, call: Call) -> dict[str, Any]:
     known = selectors.address_of(call)
-    form = PlaceForm(
-        request.POST or None,
-        initial={"country": known.country, "region": known.region} if known else None,
-    )
-    if request.method == "POST" and "forget" in request.POST:
-        addresses.forget_place(client=client, caller=call.caller, by=request.actor, at=request.at)
-        nudge_decisions(client.agency_id)
-        return redirect("calls:call", client.slug, call.pk)
-    if request.method == "POST" and form.is_valid():
-        addresses.record_place(
-            client=client, caller=call.caller, by=request.actor, at=request.at, **form.cleaned_data
-        )
-        nudge_decisions(client.agency_id)
-        messages.success(request, "Place saved. Recordings are decided again within minutes.")
-        return redirect("calls:call", client.slug, call.pk)
-    context = {
-        "client": client,
-        "call": call,
-        "mask": masks.masks_of([call])[call.pk],
-        "form": form,
-        "known": known,
-    }
-    return render(request, "consent/caller_place.html", context)
+    return {"initial": {"country": known.country, "region": known.region}} if known else {}
+
+
+def _name(call: Call) -> str:
+    return masks.masks_of([call])[call.pk].name
+
+
+@never_cache
+@form_page(
+    _place_form,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_with_caller,
+    title=lambda call: f"Where {_name(call) or 'the caller'} lives",
+    lede=lambda call: (
+        f"A state or country from an address that {call.client.name} has, such as a customer record, overrides the"
+        " tracker’s. Only the state or country is stored, not the address. All recordings of this caller are decided"
+        " again."
+    ),
+    button="Save place",
+    crumbs=lambda call: [
+        ("Calls", reverse("calls:list")),
+        (_name(call) or "Call", reverse("calls:call", args=[call.client.slug, call.pk])),
+    ],
+    fill=_known_place,
+    more=lambda _, call: {"known": selectors.address_of(call)},
+    template="consent/caller_place.html",
+)
+def place_caller(request: StaffRequest, call: Call, form: forms.Form) -> str:
+    """Record the state or country of the caller's address, or remove it; recordings are decided again."""
+    facts: dict[str, Any] = {
+        "client": call.client, "caller": call.caller, "by": request.actor, "at": request.at
+    }  # fmt: skip
+    is_removed = "forget" in request.POST
+    (addresses.forget_place if is_removed else addresses.record_place)(**facts, **form.cleaned_data)
+    nudge_decisions(call.agency_id)
+    return "" if is_removed else "Place saved. Recordings are decided again within minutes."

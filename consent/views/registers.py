@@ -5,17 +5,17 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.form_pages import INFO, action
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.http import SealingUpload
 from callprivacy.lib import calendars
@@ -36,6 +36,11 @@ _WORDS: Final = {
     JobState.FAILED: "File not read",
     JobState.CANCELLED: "Removed before it was read",
 }
+_ENDS: Final = (
+    "This cannot be undone. A “yes” ends every consent of that number that predates the disconnection, at every client,"
+    " on the disconnection date. If the answer gives no date, consent ends on the date you asked about, the earliest"
+    " possible. Recordings from that date on are decided again. Withdrawals and refusals never change."
+)
 _OPEN: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
@@ -127,7 +132,14 @@ def _bring_register(request: StaffRequest, handler: SealingUpload) -> HttpRespon
             at=request.at,
         )
         return _brought(request, handler, row)
-    return render(request, "consent/register_new.html", {"form": form})
+    context = {
+        "form": form,
+        "title": "Import a do-not-call list",
+        "about": "It replaces the list of the same name once the whole file is read.",
+        "button": "Import list",
+        "back": reverse("consent:registers"),
+    }
+    return render(request, "form_page.html", context)
 
 
 @csrf_protect
@@ -142,7 +154,15 @@ def _bring_answers(request: StaffRequest, handler: SealingUpload) -> HttpRespons
             at=request.at,
         )
         return _brought(request, handler, row)
-    return render(request, "consent/answers_new.html", {"form": form})
+    context = {
+        "form": form,
+        "title": "Import reassigned-number answers",
+        "about": _ENDS,
+        "button": "Import answers and end consents",
+        "is_final": True,
+        "back": reverse("consent:registers"),
+    }
+    return render(request, "form_page.html", context)
 
 
 def _is_good(form: AsOfForm, handler: SealingUpload, limit: str) -> bool:
@@ -216,15 +236,13 @@ def register_progress(request: StaffRequest, list_id: UUID) -> HttpResponse:
     return answer
 
 
-@require_POST
-@needs_right(AgencyRight.SIGN_OFF)
-def take_out(request: StaffRequest, list_id: UUID) -> HttpResponse:
-    """Let a register count no more."""
-    row = _find(list_id)
-    try:
-        registers.take_out(row=row, by=request.actor, at=request.at)
-    except registers.OverError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "List removed. Its data is being deleted.")
-    return redirect("consent:registers")
+@action(
+    right=AgencyRight.SIGN_OFF,
+    load=lambda _, list_id: _find(list_id),
+    back=lambda _: reverse("consent:registers"),
+    errors={registers.OverError: INFO},
+)
+def take_out(request: StaffRequest, row: NumberList, _: Any) -> str:
+    """Stop using a list."""
+    registers.take_out(row=row, by=request.actor, at=request.at)
+    return "List removed. Its data is being deleted."

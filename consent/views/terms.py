@@ -1,16 +1,19 @@
 """Signed terms: documents, whom they cover, and the document itself for who may see it."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Pill, Table, list_page
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -27,20 +30,57 @@ _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp
 _CHANGED: Final = "Nothing was saved because a person on it was erased at the same moment. Submit it again."
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
 def _find(client: Client, document_id: UUID) -> TermsDocument:
-    return get_object_or_404(selectors.documents(client).select_related("client"), pk=document_id)
+    return get_object_or_404(selectors.documents(client), pk=document_id)
 
 
-@require_safe
-@needs(Permission.MANAGE_CONSENT)
-def list_terms(request: StaffRequest, client: Client) -> HttpResponse:
-    """Every signed document, the newest first."""
-    rows, older = selectors.page(client, before=request.GET.get("before", ""))
-    return render(request, "consent/terms.html", _context(client, rows=rows, older=older))
+def _list_address(client: Client) -> str:
+    return reverse("consent:terms", args=[client.slug])
+
+
+_DOCUMENTS: Final = Table(
+    label="Signed terms",
+    columns=(
+        Column(
+            "Document",
+            "name",
+            link=lambda row: reverse("consent:terms_document", args=[row.client.slug, row.pk]),
+            note=lambda row: "List" if row.is_list else "",
+            sort="name",
+        ),
+        Column("Signed on", "signed_on", sort="signed_on"),
+        Column("Covers", "people", is_number=True),
+        Column(
+            "Clause",
+            lambda row: Pill("Separate", "good") if row.stands_apart else Pill("Among general terms", "warn"),
+        ),
+        Column(
+            "Added",
+            lambda row: Moment(row.created_at, row.client.time_zone),
+            note=lambda row: row.created_by or "a job",
+            sort="created_at",
+        ),
+    ),
+    empty=Empty(
+        "No signed documents yet",
+        "Add a signed form or contract with a clause about calls as proof of consent. CallPrivacy stores it encrypted,"
+        " with its hash, its clause, and the callers it covers.",
+        "consent",
+    ),
+    file="signed-terms",
+)
+
+
+@list_page(
+    _DOCUMENTS,
+    right=Permission.MANAGE_CONSENT,
+    lede="Signed documents in which people agreed, and the callers that each one covers.",
+    actions=lambda _, client: [
+        Link("Add document", reverse("consent:add_terms", args=[client.slug]), tone="primary")
+    ],
+)
+def list_terms(request: StaffRequest, client: Client) -> QuerySet[TermsDocument]:
+    return selectors.documents(client)
 
 
 @csrf_exempt  # until the document goes where it is sealed; `_add` is protected
@@ -94,7 +134,14 @@ def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                 handler.is_claimed = True
                 messages.success(request, "Document saved, with consent for everyone it covers.")
                 return redirect("consent:terms_document", client.slug, row.pk)
-    return render(request, "consent/terms_new.html", _context(client, form=form))
+    context = {
+        "form": form,
+        "title": "Add a signed document",
+        "about": "A person's own signature has a higher evidence grade than a list that attests signatures.",
+        "button": "Add document",
+        "back": _list_address(client),
+    }
+    return render(request, "form_page.html", context)
 
 
 @require_safe
@@ -109,13 +156,13 @@ def _page(
 ) -> HttpResponse:
     purposes = selectors.purposes_of(row)
     form = form or MoreForm(country=client.home_country, initial={"purposes": purposes})
-    context = _context(
-        client,
-        row=row,
-        purposes=[Purpose(one).label for one in purposes],
-        held_back=selectors.held_back(row),
-        form=form,
-    )
+    context = {
+        "client": client,
+        "row": row,
+        "purposes": [Purpose(one).label for one in purposes],
+        "held_back": selectors.held_back(row),
+        "form": form,
+    }
     return render(request, "consent/terms_document.html", context, status=422 if form.errors else 200)
 
 

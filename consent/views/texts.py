@@ -10,15 +10,19 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import FORM, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Moment, Table, list_page
 from callprivacy.calls.models import Caller
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -92,20 +96,43 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
 # --- The pages ------------------------------------------------------------------------------------------------------
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
+def _address(reply: Reply) -> str:
+    return reverse("consent:decide_reply", args=[reply.client.slug, reply.pk])
 
 
-@require_safe
-@needs(Permission.MANAGE_CONSENT)
-def list_replies(request: StaffRequest, client: Client) -> HttpResponse:
-    """The messages of a client that wait for a person, the oldest first."""
-    page = selectors.waiting_page(client, after=request.GET.get("after", ""))
-    return render(
-        request,
-        "consent/replies.html",
-        _context(client, page=page),
-    )
+_REPLIES: Final = Table(
+    label="Messages",
+    columns=(
+        Column("From", "caller", link=lambda row: _address(row.reply)),
+        Column(
+            "Received",
+            lambda row: Moment(row.reply.received_at, row.reply.client.time_zone),
+            sort="received_at",
+        ),
+        Column("Channel", "reply.get_channel_display"),
+        Column("To", "number", nothing="unknown"),
+        Column("Reason for review", "reply.why"),
+    ),
+    lines=lambda _, rows: selectors.reply_lines(rows),
+    links=lambda row: [Link("Read and decide", _address(row.reply))],
+    size=25,
+    empty=Empty(
+        "No messages to review",
+        "Messages that may be withdrawals appear here. STOP and other clear messages take effect automatically.",
+    ),
+)
+
+
+@list_page(
+    _REPLIES,
+    right=Permission.MANAGE_CONSENT,
+    lede=(
+        "Texts and emails that may be withdrawals, and unprompted YES replies. A possible withdrawal counts as a"
+        " withdrawal 10 days after it was received. If the sender is unknown, it waits until you name the caller."
+    ),
+)
+def list_replies(request: StaffRequest, client: Client) -> QuerySet[Reply]:
+    return selectors.waiting(client)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -139,18 +166,18 @@ def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpR
             nudge_texts(client.agency_id)
             messages.success(request, form.outcome)
         return redirect("consent:replies", client.slug)
-    context = _context(
-        client,
-        reply=reply,
-        form=form,
-        writer=writer,
-        may_name=reply.channel == Channel.EMAIL,
-        text=texts.read_reply(reply=reply, by=request.actor, at=request.at),
-        caller=caller,
-        candidates=candidates,
-        is_erased=reply.caller_id is not None and caller is None,
-        decides_itself_at=reply.received_at + texts.UNDECIDED_FOR,
-    )
+    context = {
+        "client": client,
+        "reply": reply,
+        "form": form,
+        "writer": writer,
+        "may_name": reply.channel == Channel.EMAIL,
+        "text": texts.read_reply(reply=reply, by=request.actor, at=request.at),
+        "caller": caller,
+        "candidates": candidates,
+        "is_erased": reply.caller_id is not None and caller is None,
+        "decides_itself_at": reply.received_at + texts.UNDECIDED_FOR,
+    }
     return render(request, "consent/replies_decide.html", context)
 
 
@@ -175,37 +202,39 @@ def _name(request: StaffRequest, client: Client, reply: Reply, form: WriterForm)
     return True
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def invite(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """Ask one caller by text, after showing the very words."""
-    caller = get_object_or_404(Caller.objects.for_client(client), pk=caller_id)
+def _load_caller(request: StaffRequest, client: Client, caller_id: UUID) -> Caller | HttpResponse:
+    caller = get_object_or_404(Caller.objects.for_client(client).select_related("client"), pk=caller_id)
+    if not selectors.versions_for_texts(client):
+        messages.warning(request, "Publish a notice for the channel “Text message” first.")
+        return redirect("consent:new_notice", client.slug)
+    return caller
+
+
+def _preview(request: StaffRequest, caller: Caller) -> dict[str, Any]:
+    client = caller.client
     versions = selectors.versions_for_texts(client)
-    form = InviteForm(request.POST or None, versions=versions)
-    if request.method == "POST" and form.is_valid():
-        try:
-            invitation = text_sending.invite(
-                client=client,
-                caller_id=caller.pk,
-                version=form.cleaned_data["version"],
-                by=request.actor,
-                at=request.at,
-            )
-        except text_sending.NotInvitedError as error:
-            form.add_error(None, str(error))
-        else:
-            nudge_texts(client.agency_id)
-            now = invitation.due_at is not None and invitation.due_at <= request.at
-            messages.success(request, "Text queued." if now else "Text scheduled for the morning.")
-            return redirect("consent:replies", client.slug)
-    shown = [
-        (version, words.inviting(client, Invitation(client=client, version=version))) for version in versions
-    ]
-    context = _context(
-        client,
-        caller=caller,
-        form=form,
-        shown=shown,
-        goes_at=text_sending.when(client, caller.pk, request.at),
+    shown = [(row, words.inviting(client, Invitation(client=client, version=row))) for row in versions]
+    return {"client": client, "shown": shown, "goes_at": text_sending.when(client, caller.pk, request.at)}
+
+
+@form_page(
+    InviteForm,
+    right=Permission.MANAGE_CONSENT,
+    load=_load_caller,
+    title=lambda caller: f"Ask {caller} by text",
+    lede="The caller has two weeks to reply YES to agree or NO to refuse; STOP opts out of everything.",
+    button="Send text",
+    crumbs=lambda caller: [("Messages", reverse("consent:replies", args=[caller.client.slug]))],
+    fill=lambda _, caller: {"versions": selectors.versions_for_texts(caller.client)},
+    more=_preview,
+    errors={text_sending.NotInvitedError: FORM},
+    template="consent/replies_invite.html",
+)
+def invite(request: StaffRequest, caller: Caller, form: InviteForm) -> str:
+    """Request one caller's consent by text, after a preview of the exact text."""
+    invitation = text_sending.invite(
+        client=caller.client, caller_id=caller.pk, by=request.actor, at=request.at, **form.cleaned_data
     )
-    return render(request, "consent/replies_invite.html", context)
+    nudge_texts(caller.agency_id)
+    is_sent_now = invitation.due_at is not None and invitation.due_at <= request.at
+    return "Text queued." if is_sent_now else "Text scheduled for the morning."

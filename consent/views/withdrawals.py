@@ -1,12 +1,15 @@
 """The board of withdrawals, the steps that vendors owe, and what a person does with each."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
+from django import forms
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -14,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Done, action
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.services import reveals
@@ -87,22 +91,20 @@ def show_withdrawal(request: StaffRequest, client: Client, withdrawal_id: UUID) 
     return render(request, "consent/withdrawal.html", context)
 
 
-def _find(request: StaffRequest, client: Client, task_id: UUID) -> selectors.Step:
+def _load(request: StaffRequest, client: Client, task_id: UUID) -> selectors.Step:
     step = selectors.step_of(client, task_id, at=request.at)
     if step is None:
         raise Http404
     return step
 
 
-def _page(
-    request: StaffRequest, client: Client, step: selectors.Step, status: int = 200, **more: Any
-) -> HttpResponse:
+def _page(request: StaffRequest, step: selectors.Step, status: int = 200, **more: Any) -> HttpResponse:
     task = step.task
     context = {
-        "client": client,
+        "client": task.client,
         "step": step,
         "is_choice": task.step == VendorStep.CHOOSE,
-        "numbers": withdrawals.ungated(client, task.connection)
+        "numbers": withdrawals.ungated(task.client, task.connection)
         if task.step == VendorStep.CHOOSE and task.connection is not None
         else [],
         "choice": ChoiceForm(),
@@ -123,7 +125,7 @@ def _page(
 @needs(Permission.MANAGE_CONSENT)
 def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """One step: what to do, the letter, the answer, the receipt."""
-    return _page(request, client, _find(request, client, task_id))
+    return _page(request, _load(request, client, task_id))
 
 
 @require_POST
@@ -137,14 +139,14 @@ def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> Http
 
     A number is shown to who may show numbers, for a reason and within the hour's limit; an address never is.
     """
-    step = _find(request, client, task_id)
+    step = _load(request, client, task_id)
     if step.task.step not in NAMES_CALLER:
         shown = vendor_tasks.show_reference(task=step.task, by=request.actor, at=request.at)
-        return _page(request, client, step, shown=shown, is_shown=True)
+        return _page(request, step, shown=shown, is_shown=True)
     access.require(request, Permission.REVEAL_NUMBERS, client)
     form = RevealForm(request.POST)
     if not form.is_valid():
-        return _page(request, client, step, 422, reveal=form)
+        return _page(request, step, 422, reveal=form)
     try:
         revealed = vendor_tasks.reveal_number(
             task=step.task,
@@ -155,126 +157,103 @@ def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> Http
             at=request.at,
         )
     except vendor_tasks.RevealLimitError:
-        return _page(request, client, step, HTTPStatus.TOO_MANY_REQUESTS, over_limit=True)
+        return _page(request, step, HTTPStatus.TOO_MANY_REQUESTS, over_limit=True)
     except vendor_tasks.NoNumberError as error:
         form.add_error(None, str(error))
-        return _page(request, client, step, 422, reveal=form)
-    return _page(request, client, step, revealed=revealed)
+        return _page(request, step, 422, reveal=form)
+    return _page(request, step, revealed=revealed)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT, also_left=True)
-def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """Choose how the tracker leaves the caller unrecorded; an officer does."""
+def _address(task: VendorTask) -> str:
+    return reverse("consent:vendor_task", args=[task.client.slug, task.pk])
+
+
+def _above(task: VendorTask) -> str:
+    if task.withdrawal_id is not None:
+        return reverse("consent:withdrawal", args=[task.client.slug, task.withdrawal_id])
+    return reverse("consent:withdrawals", args=[task.client.slug])
+
+
+def _redraw(name: str) -> Callable[[StaffRequest, selectors.Step, forms.Form], HttpResponse]:
+    return lambda request, step, form: _page(request, step, 422, **{name: form})
+
+
+_action: Final = partial(
+    action,
+    right=needs(Permission.MANAGE_CONSENT, also_left=True),
+    load=_load,
+    back=lambda step: _address(step.task),
+)
+
+
+def _load_choice(request: StaffRequest, client: Client, task_id: UUID) -> selectors.Step:
     access.require(request, AgencyRight.SIGN_OFF, client)
-    step = _find(request, client, task_id)
-    form = ChoiceForm(request.POST)
-    if not form.is_valid():
-        return _page(request, client, step, 422, choice=form)
+    return _load(request, client, task_id)
+
+
+@_action(ChoiceForm, load=_load_choice, redraw=_redraw("choice"))
+def choose(request: StaffRequest, step: selectors.Step, form: ChoiceForm) -> Done:
+    """Choose how the tracker leaves the caller unrecorded; an officer does."""
+    task = step.task
     if form.cleaned_data["for_all"]:
-        access.require(request, Permission.MANAGE_CONNECTIONS, client)
+        access.require(request, Permission.MANAGE_CONNECTIONS, task.client)
     try:
         follow = withdrawals.choose(
-            task=step.task,
+            task=task,
             choice=OnWithdrawal(form.cleaned_data["choice"]),
             for_all=form.cleaned_data["for_all"],
             by=request.actor,
             at=request.at,
         )
     except withdrawals.NotToChooseError:
-        messages.info(request, "This step was decided already.")
-        return redirect("consent:vendor_task", client.slug, task_id)
-    nudge_withdrawals(client.agency_id)
+        return Done("This step was decided already.", level=INFO)
+    nudge_withdrawals(task.agency_id)
     if follow:
-        messages.success(request, "Choice saved. The next step is below.")
-        return redirect("consent:vendor_task", client.slug, follow[0].pk)
-    messages.success(
-        request, "Choice saved. Each later recording of this caller gets a deletion step for the vendor."
+        address = reverse("consent:vendor_task", args=[task.client.slug, follow[0].pk])
+        return Done("Choice saved. The next step is below.", address)
+    return Done(
+        "Choice saved. Each later recording of this caller gets a deletion step for the vendor.", _above(task)
     )
-    return _back(client, step.task)
 
 
-def _back(client: Client, task: VendorTask) -> HttpResponse:
-    if task.withdrawal_id is not None:
-        return redirect("consent:withdrawal", client.slug, task.withdrawal_id)
-    return redirect("consent:withdrawals", client.slug)
-
-
-@require_POST
-@needs(Permission.MANAGE_CONSENT, also_left=True)
-def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """The letter went out."""
-    step = _find(request, client, task_id)
-    form = LetterForm(request.POST)
-    if not form.is_valid():
-        return _page(request, client, step, 422, letter=form)
+@_action(LetterForm, errors={vendor_tasks.KeptBackError: WARNING}, redraw=_redraw("letter"))
+def mark_sent(request: StaffRequest, step: selectors.Step, form: LetterForm) -> Done:
+    """Record that the letter was sent."""
     try:
-        vendor_tasks.mark_sent(
-            task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
-        )
-    except vendor_tasks.KeptBackError as error:
-        messages.warning(request, str(error))
+        vendor_tasks.mark_sent(task=step.task, by=request.actor, at=request.at, **form.cleaned_data)
     except vendor_tasks.NotOpenError:
-        messages.info(request, "This step is no longer waiting to be sent.")
-    else:
-        messages.success(request, "Saved as sent. You get a reminder after 7 days and another after 14.")
-    return redirect("consent:vendor_task", client.slug, task_id)
+        return Done("This step is no longer waiting to be sent.", level=INFO)
+    return Done("Saved as sent. You get a reminder after 7 days and another after 14.")
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT, also_left=True)
-def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """What the vendor answered."""
-    step = _find(request, client, task_id)
-    form = ReplyForm(request.POST)
-    if not form.is_valid():
-        return _page(request, client, step, 422, reply=form)
+@_action(ReplyForm, redraw=_redraw("reply"))
+def note_reply(request: StaffRequest, step: selectors.Step, form: ReplyForm) -> Done:
+    """Record what the vendor answered."""
     try:
-        vendor_tasks.note_reply(
-            task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
-        )
+        vendor_tasks.note_reply(task=step.task, by=request.actor, at=request.at, **form.cleaned_data)
     except vendor_tasks.NotOpenError:
-        messages.info(request, "This step has no open letter.")
-    else:
-        messages.success(request, "Reply saved. Check the vendor's own page before you confirm the step.")
-    return redirect("consent:vendor_task", client.slug, task_id)
+        return Done("This step has no open letter.", level=INFO)
+    return Done("Reply saved. Check the vendor's own page before you confirm the step.")
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT, also_left=True)
-def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """It is done at the vendor, and somebody looked."""
-    step = _find(request, client, task_id)
-    form = DoneForm(request.POST)
-    if not form.is_valid():
-        return _page(request, client, step, 422, done=form)
+@_action(DoneForm, redraw=_redraw("done"))
+def confirm_done(request: StaffRequest, step: selectors.Step, form: DoneForm) -> Done:
+    """Confirm that the vendor completed the step, and that a team member checked."""
     try:
-        vendor_tasks.confirm_done(
-            task=step.task,
-            receipt=form.cleaned_data["receipt"],
-            was_checked=form.cleaned_data["was_checked"],
-            by=request.actor,
-            at=request.at,
-        )
+        vendor_tasks.confirm_done(task=step.task, by=request.actor, at=request.at, **form.cleaned_data)
     except vendor_tasks.NotOpenError:
-        messages.info(request, "This step was done already.")
-    else:
-        nudge_withdrawals(client.agency_id)
-        messages.success(
-            request, "Step completed with its receipt. The details for the vendor are deleted here."
-        )
-    return _back(client, step.task)
+        return Done("This step was done already.", _above(step.task), INFO)
+    nudge_withdrawals(step.task.agency_id)
+    return Done(
+        "Step completed with its receipt. The details for the vendor are deleted here.", _above(step.task)
+    )
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT, also_left=True)
-def try_again(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """Ask the vendor's interface once more."""
-    step = _find(request, client, task_id)
+@_action()
+def try_again(request: StaffRequest, step: selectors.Step, _: Any) -> Done:
+    """Send the request to the vendor's API again."""
     try:
         vendor_tasks.try_again(task=step.task, by=request.actor, at=request.at)
     except vendor_tasks.NotOpenError:
-        messages.info(request, "This step has not failed.")
-    else:
-        messages.success(request, "Retry queued. It runs within a minute.")
-    return redirect("consent:vendor_task", client.slug, task_id)
+        return Done("This step has not failed.", level=INFO)
+    return Done("Retry queued. It runs within a minute.")

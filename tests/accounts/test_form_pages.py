@@ -98,6 +98,20 @@ def test_a_form_that_is_sent_once_brings_a_fresh_id(cast: Cast) -> None:
     assert ids == [UUID("0d4f4b8e-6f0e-4b0a-9d62-3b1f6c1d2e3f")]
 
 
+def test_a_form_inside_a_page_comes_back_with_its_error_where_the_page_shows_it(cast: Cast) -> None:
+    def post(*_: object) -> str:
+        raise _TakenError("Taken.")
+
+    def redraw(_: object, __: object, form: forms.Form) -> HttpResponse:
+        return HttpResponse(str(form.errors["name"]), status=422)
+
+    view = action(_Named, right=None, back="/above/", errors={_TakenError: "name"}, redraw=redraw)(post)
+    for sent, text in (({"name": "a"}, "Taken."), ({"name": "z"}, "Pick one from the list.")):
+        answer, said = _ask(cast, view, sent)
+        assert (answer.status_code, said) == (422, [])
+        assert text in answer.content.decode()
+
+
 def test_a_signature_that_does_not_count_is_a_message(cast: Cast) -> None:
     def post(*_: object) -> str:
         raise seconding.NotCountedError(seconding.Doubt(Uncounted.SELF, "Another officer has to agree."))

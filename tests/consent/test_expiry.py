@@ -388,7 +388,7 @@ def test_a_persons_page_says_when_it_ends_and_that_it_ended(cast: Cast, alice: B
     assert "Expired: Record" in text
     assert "ends " not in text
     listed = alice.get("/clients/dentist/callers/?purpose=record&group=expired")
-    assert len(listed.context["page"].rows) == 1
+    assert len(listed.context["table"]["rows"]) == 1
 
 
 @pytest.mark.thorough

@@ -326,7 +326,7 @@ def test_messages_come_a_page_at_a_time(cast: Cast, alice: Browser) -> None:
     waiting(cast, count=27)
     page = alice.get("/clients/dentist/consent/messages/")
     assert page.content.decode().count("Read and decide") == 25
-    after = page.context["page"].after
+    after = page.context["table"]["after"]
     rest = alice.get("/clients/dentist/consent/messages/", {"after": after}).content.decode()
     assert rest.count("Read and decide") == 2
     assert alice.get("/clients/dentist/consent/messages/", {"after": "x"}).status_code == 200
@@ -353,7 +353,8 @@ def test_a_caller_is_asked_by_text_after_the_words_were_shown(cast: Cast, alice:
 def test_without_words_for_texts_nobody_can_be_asked(cast: Cast, alice: Browser) -> None:
     with job_scope(agency_id=cast.acme.pk):
         caller_id = people.add_callers(client=cast.dentist, numbers=[CALLER], at=NOON)[CALLER]
-    assert "no words to send" in alice.get(f"/clients/dentist/consent/ask/{caller_id}/").content.decode()
+    page = alice.get(f"/clients/dentist/consent/ask/{caller_id}/", follow=True).content.decode()
+    assert "Publish a notice for the channel “Text message” first." in page
 
 
 # --- The demo's telephone ---

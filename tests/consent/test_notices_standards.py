@@ -291,7 +291,7 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     site_id = site_url.rstrip("/").rsplit("/", 1)[1]
     browser.post(f"{SITES}numbers/", {f"site_{number.pk}": site_id})
     assert "Office" in browser.get(site_url).content.decode()
-    shown = browser.get(f"{site_url}remove/").content.decode()
+    shown = browser.get(f"{site_url}remove/", follow=True).content.decode()
     assert "Tracking numbers use this site" in shown
     bob = signed_in(cast.bob)
     assert bob.get(SITES).status_code == 200

@@ -15,6 +15,7 @@ from django.urls import reverse
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Caller
+from callprivacy.lib import keyset
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
@@ -182,23 +183,22 @@ def test_a_list_of_callers_goes_on_by_key(cast: Cast) -> None:
         make.call(cast.dentist, f"+1415555{3000 + number:04d}")
     for group, total in (("given", 5), ("nothing", 3)):
         seen: list[uuid.UUID] = []
-        before = ""
+        after: Any = ""
         with job_scope(agency_id=cast.acme.pk):
-            for _ in range(10):
-                page = people.callers_page(
-                    cast.dentist, purpose=Purpose.RECORD, group=group, before=before, size=2
-                )
-                seen += [row.caller_id for row in page.rows]
-                if page.older is None:
-                    break
-                before = page.older
+            while after is not None:
+                rows, after = listed(cast, group, after)
+                seen += [row.caller_id for row in rows]
         assert len(seen) == len(set(seen)) == total
     with job_scope(agency_id=cast.acme.pk):
         for wrong in ("x", "-1", "9" * 40, "²"):
             for group in ("given", "nothing"):
-                assert people.callers_page(
-                    cast.dentist, purpose=Purpose.RECORD, group=group, before=wrong, size=2
-                ).rows
+                assert listed(cast, group, wrong)[0]
+
+
+def listed(cast: Cast, group: str, after: Any) -> tuple[list[people.CallerRow], Any]:
+    rows = people.callers(cast.dentist, purpose=Purpose.RECORD, group=group)
+    page, _, following = keyset.page(rows, {"after": str(after)}, size=2)
+    return people.caller_lines(page), following
 
 
 # --- Finding by number ---

@@ -14,6 +14,7 @@ from uuid import uuid4
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -157,6 +158,7 @@ def action(
     load: Callable[..., Any] | None = None,
     fill: Callable[[StaffRequest, Any], dict[str, Any]] | None = None,
     invalid: str = "Pick one of the buttons.",
+    redraw: Callable[[StaffRequest, Any, Any], HttpResponse] | None = None,
     errors: Errors | None = None,
     confirms: Deed | None = None,
     second: Callable[..., Any] | None = None,
@@ -166,7 +168,8 @@ def action(
     Declare what a button or a form inside another page does; see `form_page`.
 
     :param back: the address of that page.
-    :param invalid: what a form that is not filled in is answered.
+    :param invalid: the message about a form that is not filled in.
+    :param redraw: shows that page with the refused form instead.
     """
     known = _known(errors, second)
 
@@ -182,6 +185,8 @@ def action(
             answer = None
             if filled.is_valid():
                 answer = _carry_out(post, request, subject, filled, known, back=where)
+            if answer is None and redraw is not None:
+                return redraw(request, subject, filled)
             if answer is None:
                 messages.warning(request, str(next(iter(filled.non_field_errors()), invalid)))
             return answer or redirect(where)
@@ -235,7 +240,7 @@ def _carry_out(
         done = Done(str(error), level=target)
     if done is None and form.errors:
         return None
-    if isinstance(done, HttpResponse):
+    if isinstance(done, HttpResponseBase):
         return done
     if not isinstance(done, Done):
         done = Done(done or "")

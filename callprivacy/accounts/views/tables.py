@@ -9,7 +9,7 @@ the row that it follows: an address holds no value of any row.
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import wraps
 from typing import Any, Final
@@ -246,6 +246,8 @@ def list_page(
     Declare a page with one list; the decorated function returns its rows. `lede`, `actions` and `more` get what the
     address names, as the function does. Where that is a client, instants are in its zone.
 
+    :param actions: buttons of the page, with the client where the address names one; the primary one is offered where
+        there are no rows, too.
     :param tabs: parts of the list: the word of `?show=`, its label, and what stands where it has no rows.
     :param more: what a template of its own needs.
     """
@@ -255,15 +257,18 @@ def list_page(
         @wraps(select)
         def view(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             rows = select(request, *args, **kwargs)
-            zone = args[0].time_zone if args else ""
+            zone = getattr(args[0], "time_zone", "") if args else ""
             if table.file and request.GET.get("file") == "csv":
                 return table.take(request, rows, zone)
             show = request.GET.get("show", "")
-            empty = next((one for name, _, one in tabs if name == show), None)
+            links = actions(request, *args, **kwargs) if actions else ()
+            primary = next((one for one in links if one.tone == "primary"), None)
+            nothing = replace(table.empty, link=table.empty.link or primary)
+            empty = next((one for name, _, one in tabs if name == show), nothing)
             context = {
                 "table": table.draw(request, rows, empty=empty, zone=zone),
                 "about": lede(*args, **kwargs) if callable(lede) else lede,
-                "actions": actions(request, *args, **kwargs) if actions else (),
+                "actions": links,
                 "views": [
                     {"url": f"?show={name}" if name else "?", "label": label, "active": name == show}
                     for name, label, _ in tabs
