@@ -115,9 +115,9 @@ class RotationState(models.TextChoices):
 class LeftoverState(models.TextChoices):
     """What became of a recording that a vendor still has although ours is erased."""
 
-    OPEN = "open", "Still there"
-    ASKED = "asked", "Deletion asked for"
-    GONE = "gone", "Gone"
+    OPEN = "open", "Not confirmed deleted"
+    ASKED = "asked", "Deletion step open"
+    GONE = "gone", "Deleted"
 
 
 DESTROYING: Final = "destroying"

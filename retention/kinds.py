@@ -80,7 +80,7 @@ _ALARMS: Final = (
     ),
     Alarm(
         "vendor_outlives",
-        "Vendors still have recordings that are erased here",
+        "Recordings deleted here are not confirmed deleted at vendors",
         "Your queue has an item for each client with such copies; it opens their list. Ask for deletion there where the"
         " client has instructed you to, or note that they are gone.",
         "work:queue",

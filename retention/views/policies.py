@@ -96,8 +96,8 @@ _RUNS: Final = Table(
     ),
     empty=Empty(
         "No run yet",
-        "The first one starts tonight after two o'clock. It counts what is due everywhere and deletes it where an"
-        " officer has signed.",
+        "Runs start after 2 a.m. in the agency's time zone, a late one within minutes. A run counts what is due"
+        " everywhere and deletes it at enforced clients.",
         "retention",
     ),
 )

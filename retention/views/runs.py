@@ -269,8 +269,8 @@ _ERRANDS: Final = Table(
     links=_where,
     pick="errand",
     empty=Empty(
-        "Nothing waits at a vendor",
-        "When an erased call had a recording, its deletion at the vendor waits here until a person confirms it.",
+        "No old deletions at vendors",
+        "Deletions that have a step at the vendor are listed under Copies at vendors.",
     ),
     size=_PAGE,
 )

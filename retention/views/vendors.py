@@ -27,7 +27,7 @@ _PAGE: Final = 50
 
 _STATES: Final = {
     LeftoverState.OPEN: Pill("Not confirmed deleted", "warn"),
-    LeftoverState.ASKED: Pill("Deletion requested", "info"),
+    LeftoverState.ASKED: Pill("Deletion step open", "info"),
     LeftoverState.GONE: Pill("Deleted", "good"),
 }
 _COPIES: Final = Table(

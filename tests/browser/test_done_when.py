@@ -190,7 +190,7 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
     assert figure(visitor, "Calls past their date") == before
     the_other_officer_agrees(visitor, CLIENT)
     assert figure(visitor, "Calls past their date") >= before + OLD
-    expect(page.get_by_text("Observed: nothing leaves")).to_be_visible()
+    expect(page.get_by_text("Dry run: retention deletes nothing")).to_be_visible()
 
 
 def the_other_officer_agrees(visitor: Visitor, client: str) -> None:
