@@ -20,7 +20,6 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 
 from callprivacy.accounts.enums import BUNDLES, RIGHTS, AgencyRight, Role
-from callprivacy.accounts.views import people as people_views
 from callprivacy.lib import logs
 from callprivacy.tenancy.enums import Permission
 from tests.accounts.browsers import signed_in
@@ -247,7 +246,7 @@ def test_error_is_logged_and_its_page_shows_no_detail(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("SELECT secret FROM vault_key")
 
-    monkeypatch.setattr(people_views, "render", fail)
+    monkeypatch.setattr("callprivacy.accounts.selectors.people", fail)
     browser = signed_in(cast.alice)
     browser.raise_request_exception = False
     answer = browser.get("/people/")

@@ -58,7 +58,7 @@ def _scopes(key: ApiKey) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _KeyLine:
     key: ApiKey
     state: Pill
     may_exchange: bool
@@ -109,7 +109,7 @@ _KEYS: Final = Table(
             ),
         ),
     ),
-    links=_Line.links,
+    links=_KeyLine.links,
     empty=Empty(
         "No system has a key yet",
         "With an API key, your systems check consent before a call and record new consent. Each key works for this"
@@ -135,9 +135,9 @@ def _actions(request: StaffRequest, client: Client) -> list[Link]:
     ),
     actions=_actions,
 )
-def list_keys(request: StaffRequest, client: Client) -> list[_Line]:
+def list_keys(request: StaffRequest, client: Client) -> list[_KeyLine]:
     offered = _offered(request, client)
-    return [_Line.of(key, offered, at=request.at) for key in selectors.api_keys_of(client)[:200]]
+    return [_KeyLine.of(key, offered, at=request.at) for key in selectors.api_keys_of(client)[:200]]
 
 
 def _fill_new(request: StaffRequest, client: Client) -> dict[str, Any]:

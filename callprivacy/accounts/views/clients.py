@@ -23,7 +23,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _ClientLine:
     client: Client
     why: str
     people: int
@@ -75,7 +75,7 @@ def list_clients(request: StaffRequest) -> HttpResponse:
     ranked = selectors.worst_first(narrowed.qs, membership=request.membership, at=request.at)
     page = page_of(request, ranked, size=PAGE)
     counts = selectors.count_people_of([client.pk for client, _ in page], at=request.at)
-    rows = [_Line(client, why, counts.get(client.pk, 0)) for client, why in page]
+    rows = [_ClientLine(client, why, counts.get(client.pk, 0)) for client, why in page]
     may_add = access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
     context = {
         "table": _CLIENTS.draw(request, rows, empty=None if may_add else _NOT_GRANTED)

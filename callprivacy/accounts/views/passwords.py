@@ -69,7 +69,7 @@ def _typed(request: HttpRequest) -> User:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _PasswordLine:
     member: Membership
     password: Pill
     why: str
@@ -83,7 +83,7 @@ class _Line:
         return [Link("Password compromised", known, f": the password of {self.member.user}")]
 
 
-def _lines(request: StaffRequest, members: list[Membership]) -> list[_Line]:
+def _lines(request: StaffRequest, members: list[Membership]) -> list[_PasswordLine]:
     user_ids = [member.user_id for member in members]
     reminded = selectors.last_reminders(user_ids)
     keys = selectors.keys_made_by(user_ids, at=request.at)
@@ -98,7 +98,7 @@ def _lines(request: StaffRequest, members: list[Membership]) -> list[_Line]:
         else:
             factor = Pill("Has to add one", "bad") if member.role in roles else Pill("None", "neutral")
         lines.append(
-            _Line(
+            _PasswordLine(
                 member,
                 password,
                 member.user.get_password_due_why_display() if password.tone == "bad" else "",
@@ -138,7 +138,7 @@ _PEOPLE = Table(
         Column("Keys made", "keys", is_number=True),
     ),
     lines=_lines,
-    links=_Line.links,
+    links=_PasswordLine.links,
     empty=Empty("No people yet", picture="people"),
 )
 _RESETS = Table(
