@@ -33,8 +33,8 @@ def own_certificates() -> QuerySet[HouseCertificate]:
 
 
 def statement_of(certificate: Certificate | HouseCertificate) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(certificate.statement)
-    return found
+    statement: dict[str, Any] = json.loads(certificate.statement)
+    return statement
 
 
 def copies(certificate: Certificate | HouseCertificate, *, at: datetime) -> Progress:

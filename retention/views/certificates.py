@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -103,14 +103,14 @@ def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID
 
 
 def _shown(request: StaffRequest, certificate: Certificate | HouseCertificate) -> dict[str, Any]:
-    said = selectors.statement_of(certificate)
+    statement = selectors.statement_of(certificate)
     public = signing.public_keys().get(certificate.key_id)
     copies = selectors.copies(certificate, at=request.at)
     return {
         "certificate": certificate,
-        "said": said,
-        "destroyed": drawn.destroyed(said),
-        "words": drawn.destroyed_words(said),
+        "said": statement,
+        "destroyed": drawn.destroyed(statement),
+        "words": drawn.destroyed_words(statement),
         "copies": copies,
         "copies_words": words_for(copies, Reader.OFFICER, thing=Thing.COPIES),
         "public": public.hex() if public else None,
@@ -132,7 +132,7 @@ def take_certificate(request: StaffRequest, client: Client, certificate_id: UUID
 def _taken(
     request: StaffRequest, certificate: Certificate | HouseCertificate, form: str
 ) -> HttpResponse | None:
-    """The file; None where its key is not known any more, which is said."""
+    """The file; None where its key is not known any more, which a message says."""
     if form not in {"json", "pdf"}:
         raise Http404
     try:
@@ -187,14 +187,8 @@ def take_own(request: StaffRequest, certificate_id: UUID, form: str) -> HttpResp
 
 
 def _find_own(certificate_id: UUID) -> HouseCertificate:
-    found = selectors.own_certificates().filter(pk=certificate_id).first()
-    if found is None:
-        raise Http404
-    return found
+    return get_object_or_404(selectors.own_certificates(), pk=certificate_id)
 
 
 def _find(client: Client, certificate_id: UUID) -> Certificate:
-    found = selectors.certificates_of(client).filter(pk=certificate_id).first()
-    if found is None:
-        raise Http404
-    return found
+    return get_object_or_404(selectors.certificates_of(client), pk=certificate_id)

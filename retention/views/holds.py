@@ -99,7 +99,7 @@ _NONE_SUCH: Final = Empty("No hold is in this state", "Look at all of them, or p
 @list_page(
     _ALL,
     right=None,
-    lede="Cases for which nothing may be erased, whatever is due and whoever asks. The next review is first.",
+    lede="Cases for which nothing may be erased, whatever is due and requested. The next review is first.",
 )
 def list_open_holds(request: StaffRequest) -> QuerySet[Hold]:
     """The open holds of every client whose retention the person manages."""
@@ -129,7 +129,7 @@ def list_holds(request: StaffRequest, client: Client) -> QuerySet[Hold]:
 
 
 def _people(client: Client, request: StaffRequest) -> list[User]:
-    """Who may be told of a client's hold: the active people with access to it, by name."""
+    """Who may be notified of a client's hold: the active people with access to it, by name."""
     known = access.people_with(Permission.VIEW_CLIENT, client.pk, agency_id=client.agency_id, at=request.at)
     return list(User.objects.filter(pk__in=known).order_by("name", "email"))
 
@@ -138,15 +138,15 @@ def _named_calls(request: StaffRequest, client: Client, raw: list[str]) -> list[
     """The calls that the address or the form names, and that the person may see."""
     if not raw or not access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at):
         return []
-    found = []
+    calls = []
     for text in raw[: holds.CALLS_AT_MOST]:
         try:
             call = find_call(client, UUID(text))
         except ValueError:
             continue
         if call is not None:
-            found.append(call.pk)
-    return list(dict.fromkeys(found))
+            calls.append(call.pk)
+    return list(dict.fromkeys(calls))
 
 
 def _picked(request: StaffRequest, client: Client) -> list[UUID]:
@@ -215,7 +215,7 @@ def _hold_or_404(client: Client, hold_id: UUID) -> Any:
 @require_GET
 @needs(Permission.MANAGE_RETENTION)
 def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
-    """What a hold keeps, who is told, and what can be done with it."""
+    """What a hold keeps, who is notified, and what can be done with it."""
     return _show(request, client, _hold_or_404(client, hold_id))
 
 
@@ -223,7 +223,7 @@ def show_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 @require_POST
 @_ALSO_LEFT
 def read_reason(request: StaffRequest, client: Client, hold_id: UUID) -> HttpResponse:
-    """The words with which a hold was placed; that they were read is in the trail."""
+    """The reason for which a hold was placed; the audit log records the reading."""
     hold = _hold_or_404(client, hold_id)
     words = holds.read_reason(hold=hold, by=request.actor, at=request.at)
     return _show(request, client, hold, words=words, has_read=True)
@@ -280,18 +280,18 @@ def _reviewed(request: StaffRequest, hold: Hold) -> dict[str, Any]:
     secret=("reason",),
 )
 def review_hold(request: StaffRequest, hold: Hold, form: ReviewForm) -> str:
-    """Write down why a hold goes on, and when it is looked at again."""
-    said = form.cleaned_data
+    """Save why a hold goes on, and its next review."""
+    entered = form.cleaned_data
     holds.review_hold(
         hold=hold,
-        review_on=said["review_on"],
-        ends_on=said["ends_on"],
-        people=said["people"],
-        reason=said["reason"],
+        review_on=entered["review_on"],
+        ends_on=entered["ends_on"],
+        people=entered["people"],
+        reason=entered["reason"],
         by=request.actor,
         at=request.at,
     )
-    return f"The hold goes on; it is looked at again on {said['review_on']:%-d %b %Y}."
+    return f"The hold goes on; its next review is on {entered['review_on']:%-d %b %Y}."
 
 
 def _load_open(request: StaffRequest, client: Client, hold_id: UUID) -> Hold | HttpResponse:

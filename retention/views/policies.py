@@ -50,10 +50,10 @@ def _managed(request: StaffRequest, *rights: AgencyRight) -> list[Client]:
     :raises PermissionDenied: there is no client, and none of these rights.
     """
     clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
-    found = list(clients.select_related("agency"))
-    if not found and not any(access.has_right(request.membership, right) for right in rights):
+    managed = list(clients.select_related("agency"))
+    if not managed and not any(access.has_right(request.membership, right) for right in rights):
         raise PermissionDenied("Retention is not granted to you for any client.")
-    return found
+    return managed
 
 
 def _days_kept(row: run_selectors.Standing) -> str:
@@ -130,9 +130,11 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     if text:
         clients = [client for client in clients if text in client.name.lower()]
     # What is its own or beyond the law is known once every client's policies are.
-    found = [row for row in matrix.rows(clients) if _is_wanted(row, only)] if only else None
-    page: Page[Any] = Paginator(clients if found is None else found, _PAGE).get_page(request.GET.get("page"))
-    rows = list(page.object_list) if found is not None else matrix.rows(list(page.object_list))
+    kept_rows = [row for row in matrix.rows(clients) if _is_wanted(row, only)] if only else None
+    page: Page[Any] = Paginator(clients if kept_rows is None else kept_rows, _PAGE).get_page(
+        request.GET.get("page")
+    )
+    rows = list(page.object_list) if kept_rows is not None else matrix.rows(list(page.object_list))
     signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     return render(
         request,
@@ -386,11 +388,11 @@ class _Change:
         return redirect(self._back())
 
     def _say(self, change: PolicyChange, shown: Proposal) -> None:
-        said = {
+        texts = {
             ChangeState.IN_FORCE: "Saved, and in force from now on.",
             ChangeState.WAITING: "Proposed. It is in force once another officer agrees; it is in their queue.",
             ChangeState.DELAYED: "Proposed. There is no other officer, so it is in force in 24 hours unless it is "
-            "stopped. Everybody who manages the agency is told.",
+            "stopped. Everybody who manages the agency is notified.",
         }
         if shown.second is not None and not shown.second.may:
             messages.warning(
@@ -398,7 +400,7 @@ class _Change:
                 "Proposed. No other officer can agree to it yet. The change's page says why.",
             )
             return
-        messages.success(self.request, said[ChangeState(change.state)])
+        messages.success(self.request, texts[ChangeState(change.state)])
 
     def _back(self) -> str:
         if self.client is None:
@@ -492,7 +494,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
 @never_cache
 @require_POST
 def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """The words with which a change was proposed; that they were read is in the trail."""
+    """The reason with which a change was proposed; the audit log records the reading."""
     change = _change_or_404(request, change_id)
     words = policies.read_reason(change=change, by=request.actor, at=request.at)
     context = _about_change(request, change, words=words, has_read=True)

@@ -1,4 +1,4 @@
-"""Going live, runs and errands as people see them."""
+"""Going live, runs and deletions at vendors as people see them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -42,8 +42,8 @@ _PAGE = 25
 @needs(Permission.MANAGE_RETENTION)
 def go_live(request: StaffRequest, client: Client) -> HttpResponse:
     """
-    Sign, with the counts shown, that what is past its date and withheld recordings leave from now on: propose it, and
-    another officer agrees here, unless the agency chose that one is enough.
+    Sign, with the counts shown, that what is past its date and quarantined recordings are deleted from now on: propose
+    it, and another officer agrees here, unless the agency chose that one is enough.
     """
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer signs that erasing begins.")
@@ -61,14 +61,14 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         answer = _sign(request, client, change, _shown(form.cleaned_data), why)
         if answer is not None:
             return answer
-    found = preview.of_client(
+    due = preview.of_client(
         client, access.permissions_on(request.membership, client.pk, at=request.at), request.at
     )
     context = {
         "client": client,
         "outlook": selectors.outlook(client, request.at),
-        "others": found.besides,
-        "besides_shown": found.besides_shown,
+        "others": due.besides,
+        "besides_shown": due.besides_shown,
         "counts": decisions.record_counts(client),
         "terms": selectors.terms_of(client),
         "open_steps": onboarding.setup_of(client, at=request.at).before_live,
@@ -282,7 +282,7 @@ _ERRANDS: Final = Table(
 def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
     """Recordings that a vendor still holds; ticked ones are closed on the person's word."""
     if request.method == "POST":
-        chosen = selectors.errands_of(client).filter(pk__in=_uuids(request.POST.getlist("errand")))
+        chosen = selectors.errands_of(client).filter(pk__in=uuids(request.POST.getlist("errand")))
         count = errands.confirm_deleted(
             client=client, errand_ids=chosen.values_list("pk", flat=True), by=request.actor, at=request.at
         )
@@ -308,7 +308,7 @@ def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
 @require_POST
 @needs(Permission.MANAGE_RETENTION)
 def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> HttpResponse:
-    """Where the vendor holds one recording; that it was looked at is in the trail."""
+    """Where the vendor holds one recording; the audit log records the look."""
     errand = selectors.errands_of(client).filter(pk=errand_id).first()
     if errand is None:
         raise Http404
@@ -329,11 +329,11 @@ def _run_or_404(request: StaffRequest, run_id: UUID) -> Run:
     return run
 
 
-def _uuids(values: list[str]) -> list[UUID]:
-    found = []
+def uuids(values: list[str]) -> list[UUID]:
+    ids = []
     for value in values:
         try:
-            found.append(UUID(value))
+            ids.append(UUID(value))
         except ValueError:
             continue
-    return found
+    return ids

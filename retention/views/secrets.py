@@ -147,7 +147,7 @@ def rotate(request: StaffRequest, _: None, form: RotateForm) -> str:
     LimitsForm,
     right=AgencyRight.SIGN_OFF,
     title="Limits of secrets",
-    lede="You are told thirty days before a limit and when it is reached. What is changed by itself is changed then.",
+    lede="You are notified thirty days before a limit and when it is reached. What changes by itself is changed then.",
     button="Save the limits",
     crumbs=lambda _: [("Secrets", reverse("retention:secrets"))],
     fill=lambda *_: {"limits": selectors.limits()},

@@ -21,6 +21,7 @@ from retention.forms.vendors import AccessForm, LeftoverFilter
 from retention.selectors import runs as run_selectors
 from retention.selectors import vendors as selectors
 from retention.services import truth, vendors
+from retention.views.runs import uuids
 
 _PAGE: Final = 50
 
@@ -117,13 +118,7 @@ def _done(count: int, text: str) -> Done:
 
 
 def _ticked(request: StaffRequest) -> list[UUID]:
-    found = []
-    for value in request.POST.getlist("leftover")[:1000]:
-        try:
-            found.append(UUID(value))
-        except ValueError:
-            continue
-    return found
+    return uuids(request.POST.getlist("leftover")[:1000])
 
 
 def _load_way(request: StaffRequest, client: Client, connection_id: UUID) -> Connection:
@@ -147,7 +142,7 @@ def _load_way(request: StaffRequest, client: Client, connection_id: UUID) -> Con
         "With it the vendor is asked each night which recordings it still has. It is used for nothing else:"
         f" {title_of(way.provider)}’s interface deletes none, so deletions go by letter."
     ),
-    button="Seal the key",
+    button="Save the key",
     crumbs=lambda way: [("Copies at vendors", _copies(way.client))],
     errors={truth.NoSuchListError: FORM},
     secret=("key",),
@@ -156,7 +151,7 @@ def open_list(request: StaffRequest, way: Connection, form: AccessForm) -> str:
     """Save what opens CallRail's list of a connection."""
     entered = {name: text.strip() for name, text in form.cleaned_data.items()}
     truth.set_access(connection=way, **entered, by=request.actor, at=request.at)
-    return "Sealed. The list is asked within minutes, and then each night."
+    return "Saved, encrypted. The list is checked within minutes, and then each night."
 
 
 @action(right=Permission.MANAGE_RETENTION, load=_load_way, back=lambda way: _copies(way.client))

@@ -228,7 +228,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     if not brings_token(request):
         raise Http404
     try:
-        said = watch.metrics(at=timezone.now())
+        metrics = watch.metrics(at=timezone.now())
     except lineage.NotTogetherError as error:
         return HttpResponse(f"{error}\n", "text/plain", 503)
-    return HttpResponse(said, content_type=_PROMETHEUS)
+    return HttpResponse(metrics, content_type=_PROMETHEUS)

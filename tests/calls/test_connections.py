@@ -427,7 +427,7 @@ def test_an_answer_about_the_words_of_before_says_nothing_of_other_ones(cast: Ca
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"announcement": ""}, "Write down what callers hear"),
+        ({"announcement": ""}, "Enter what callers hear"),
         ({"announced_from": ""}, "Say since when"),
         pytest.param({"announced_from": "soon"}, "valid date", marks=pytest.mark.thorough),
         ({"tested_at": "2099-01-01T00:00"}, "in the future"),

@@ -570,7 +570,7 @@ def test_the_command_imports_and_reports(
     path = tmp_path / "calls.csv"
     path.write_bytes(table([line(1), line(2), line(3, Phone_Number="canary 5550147")]))
     told = command(str(path), "--client", "plumber", capsys=capsys)
-    assert "3 rows: 2 added, 0 known, 0 doubtful, 0 too old, 0 erased before, 1 refused" in told
+    assert "3 rows: 2 added, 0 known, 0 possible duplicates, 0 too old, 0 erased before, 1 refused" in told
     assert "line 6, Phone Number: Expected a telephone number." in told
     assert "Importing: 3" in told
     assert "5550147" not in told

@@ -18,7 +18,7 @@ class _LastDay(forms.Form):
 
     last_on = DayField(
         label="They see it through",
-        help_text="The last day. Nobody is named without one.",
+        help_text="The last day. A person is named only with one.",
         error_messages={"required": "Pick the last day."},
     )
 

@@ -1,4 +1,4 @@
-"""What people type about a client's ways in and numbers."""
+"""What people type about a client's connections and numbers."""
 
 import re
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class ConnectionForm(forms.Form):
         "CallRail: the signing key of this company, under Integrations, Webhooks. Twilio: the auth token of "
         "the account or subaccount whose calls these are. CallTrackingMetrics: the secret key of the account. "
         "Another tracker: the secret that it signs with or sends along. "
-        "Invoca signs nothing and its calls come by files: leave it empty. It is kept sealed and never shown again.",
+        "Invoca signs nothing and its calls come by files: leave it empty. It is kept encrypted and never shown again.",
         field=_AskedOfSigners,
     )
     use_required_attribute = False  # a browser would not let the form of a tracker without a secret go
@@ -151,7 +151,7 @@ class NumberForm(forms.Form):
     tested_at = MomentField(
         label="Last test call",
         required=False,
-        help_text="When somebody last called it and heard the announcement.",
+        help_text="When a person on your team last called it and heard the announcement.",
     )
 
     def __init__(
@@ -202,9 +202,7 @@ class NumberForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("announced_from") and not cleaned.get("announcement"):
-            self.add_error(
-                "announcement", "Write down what callers hear since that day, or leave the day out."
-            )
+            self.add_error("announcement", "Enter what callers hear since that day, or leave the day out.")
         if cleaned.get("announced_from") and cleaned["announced_from"] > timezone.localdate():
             self.add_error("announced_from", "That day has not come yet.")
         if cleaned.get("announcement") and not cleaned.get("announced_from") and "announced_from" in cleaned:
@@ -240,12 +238,12 @@ class NewNumberForm(NumberForm):
         ].help_text = f"As the tracker shows it. Without a + it is read as a number of {country}."
 
     def clean_number(self) -> str:
-        found = phone.normalise(self.cleaned_data["number"], self.country)
-        if found is None:
+        number = phone.normalise(self.cleaned_data["number"], self.country)
+        if number is None:
             raise forms.ValidationError(
                 "This is no telephone number. Write it with its area code, or with + and its country."
             )
-        return found
+        return number
 
 
 class StrikeForm(forms.Form):
@@ -256,7 +254,7 @@ class StrikeForm(forms.Form):
         min_length=15,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="At least 15 characters: callers never heard it, or not then. It is kept in the trail, sealed.",
+        help_text="At least 15 characters: callers never heard it, or not then. The audit log keeps it encrypted.",
     )
 
 

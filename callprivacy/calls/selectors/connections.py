@@ -1,4 +1,4 @@
-"""A client's ways in and numbers as its page shows them, and what a connection says that pressed keys mean."""
+"""A client's connections and numbers as its page shows them, and what a connection says that pressed keys mean."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -106,7 +106,7 @@ class Heard:
 
 
 def heard_of(connection: Connection, secrets: Sequence[ConnectionSecret]) -> Heard:
-    """The test of a way in that waits to be told: when it last was, and whether that was refused. One query."""
+    """The test of a connection that receives events: when the last came, and whether it was refused. One query."""
     inbox = Inbox.objects.filter(client_id=connection.client_id, connection=connection, pull_run=None)
     found = inbox.aggregate(
         newest=Max("received_at"), rejected=Count("id", filter=Q(state=InboxState.REJECTED))

@@ -1,4 +1,4 @@
-"""What is known of files of calls on their way in."""
+"""What is known of imports of calls."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -101,7 +101,7 @@ def switch_rules(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_CALLS)
 @sensitive_post_parameters("number")
 def change_numbers(request: StaffRequest, client: Client) -> HttpResponse:
-    """Keep that a number is an employee's own, or forget it."""
+    """Save that a number is an employee's own, or delete it."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     form = NumberForm(request.POST)
     if form.is_valid():

@@ -1,5 +1,5 @@
 """
-The client's tab "Numbers and connections": ways in, their secrets, what pressed keys mean, what could not be read.
+The client's tab "Numbers and connections": connections, their secrets, what pressed keys mean, what could not be read.
 """
 
 from datetime import timedelta
@@ -419,7 +419,7 @@ def _for_all(request: StaffRequest, client: Client) -> list[Link]:
         ),
     ),
     right=_MANAGE,
-    lede="Signed by the tracker, so they are genuine; but something in them is not as expected. They are kept sealed"
+    lede="Signed by the tracker, so they are genuine; but something in them is not as expected. They are kept encrypted"
     " for seven days, then deleted.",
     actions=_for_all,
 )

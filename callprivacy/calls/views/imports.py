@@ -167,12 +167,12 @@ def list_imports(request: StaffRequest, client: Client) -> QuerySet[CallImport]:
 # --- Importing a file -------------------------------------------------------------------------------------------------
 
 
-@csrf_exempt  # until the file goes where it is sealed; `_upload` is protected
+@csrf_exempt  # until the file goes where it is encrypted; `_upload` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(_MANAGE)
 def upload(request: StaffRequest, client: Client) -> HttpResponse:
-    """Import a file. It is sealed while it arrives, before anything else of the request is looked at."""
+    """Import a file. It is encrypted while it arrives, before anything else of the request is looked at."""
     handler = SealingUpload(client.pk, at=request.at)
     request.upload_handlers = [handler]
     try:
@@ -435,7 +435,7 @@ def _counts(row: CallImport) -> list[dict[str, str]]:
     counts = {
         "Added": row.added,
         "Known already": row.known,
-        "Doubtful, added apart": row.doubtful,
+        "Possible duplicates, added apart": row.doubtful,
         "Too old": row.too_old,
         "Erased before": row.erased,
         "Refused": row.refused,

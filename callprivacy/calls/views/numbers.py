@@ -105,7 +105,7 @@ def _heard(request: StaffRequest, number: TrackingNumber) -> dict[str, Any]:
     right=_MANAGE,
     load=_load,
     title=lambda number: number.label or "Tracking number",
-    lede="What is known of this number shows whether its calls were recorded, and whether callers were told.",
+    lede="What is known of this number shows whether its calls were recorded, and whether callers were notified.",
     button="Save",
     crumbs=lambda number: above_new(number.client),
     fill=lambda _, number: {"number": number, "zone": ZoneInfo(number.client.time_zone)},

@@ -140,8 +140,8 @@ def backfill(request: StaffRequest, pull: Pull, form: BackfillForm) -> str:
 @action(right=_MANAGE, load=_load_pull, back=_back)
 def stop(request: StaffRequest, pull: Pull, form: Any) -> str:
     """Delete the key and ask no more."""
-    forgotten = pulls.forget_access(pull=pull, by=request.actor, at=request.at)
-    return "The key is deleted, and the list is not asked for any more." if forgotten else ""
+    is_deleted = pulls.forget_access(pull=pull, by=request.actor, at=request.at)
+    return "The key is deleted, and the list is not asked for any more." if is_deleted else ""
 
 
 @action(right=_MANAGE, load=_load_run, back=lambda run: _back(run.pull))

@@ -98,12 +98,12 @@ class Command(OwnCommand):
         return path.open("rb")
 
     def _client(self, slug: str, agency: str | None) -> Client:
-        found = [client for client, _ in tenancy.clients_chosen(agency or None, slug)]
-        if not found:
+        clients = [client for client, _ in tenancy.clients_chosen(agency or None, slug)]
+        if not clients:
             raise CommandError(f"There is no client “{slug}”.")
-        if len(found) > 1:
+        if len(clients) > 1:
             raise CommandError(f"Several agencies have a client “{slug}”: add --agency.")
-        return found[0]
+        return clients[0]
 
     def _layout(self, path: Path, client: Client, options: dict[str, Any]) -> Layout:
         zone = options["time_zone"] or client.time_zone
@@ -158,10 +158,10 @@ class Command(OwnCommand):
         if name is None:
             return None
         with job_scope(agency_id=client.agency_id):
-            found = selectors.connections_for_files(client).filter(name=name).first()
-        if found is None:
+            connection = selectors.connections_for_files(client).filter(name=name).first()
+        if connection is None:
             raise CommandError(f"{client.name} has no connection “{name}”.")
-        return found
+        return connection
 
     def _report(self, client: Client, row: CallImport) -> None:
         with job_scope(agency_id=client.agency_id):
@@ -169,7 +169,7 @@ class Command(OwnCommand):
             refused = list(selectors.refusals_of(row)[:100])
         took = row.finished_at - row.created_at if row.finished_at else None
         self.stdout.write(
-            f"{row.rows:,} rows: {row.added:,} added, {row.known:,} known, {row.doubtful:,} doubtful, "
+            f"{row.rows:,} rows: {row.added:,} added, {row.known:,} known, {row.doubtful:,} possible duplicates, "
             f"{row.too_old:,} too old, {row.erased:,} erased before, {row.refused:,} refused"
             + (f", in {took.total_seconds():,.0f} s." if took else ".")
         )
