@@ -1,5 +1,6 @@
 """Looking over grants: confirmed or ended, with their last use, beside the vendors' own lists."""
 
+import re
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,8 @@ def test_grants_are_confirmed_or_ended_and_nobody_answers_for_their_own(cast: Ca
     assert set(lines) == {(a, cast.dentist.pk), (a, cast.plumber.pk), (b, cast.dentist.pk)}
     where = f"/people/reviews/{review.pk}/"
     alice, carol = signed_in(cast.alice), signed_in(cast.carol)
+    selectable = set(re.findall(r'name="line" value="([^"]+)"', alice.get(where).text))
+    assert selectable == {str(lines[b, cast.dentist.pk])}
 
     alice.post(where, {"deed": "keep", "line": [lines[a, cast.dentist.pk]]})
     carol.post(where, {"deed": "keep", "line": [lines[a, cast.dentist.pk]]})

@@ -114,6 +114,7 @@ _LINES: Final = Table(
     empty=Empty("No grants in this review"),
     size=PAGE,
     pick="line",
+    may_pick=lambda request, row: row.answer == ReviewAnswer.OPEN and row.user_id != request.user.pk,
 )
 _BULK: Final = (
     Link("Confirm them", sends="keep", tone="primary"),

@@ -126,7 +126,8 @@ class Table:
 
     :ivar label: what the rows are, as a heading says it.
     :ivar lines: makes of the rows of a page what the columns read, in one go.
-    :ivar links: what may be done with one row. :ivar pick: under which name ids of ticked rows come.
+    :ivar links: what may be done with one row. :ivar pick: under which name ids of selected rows come.
+    :ivar may_pick: which rows can be selected; None: all.
     :ivar file: the name of its CSV; empty: there is none.
     """
 
@@ -138,6 +139,7 @@ class Table:
     lines: Callable[[StaffRequest, list[Any]], Iterable[Any]] | None = None
     links: Callable[[Any], Sequence[Link]] | None = None
     pick: str = "row"
+    may_pick: Callable[[StaffRequest, Any], bool] | None = None
     file: str = ""
 
     def draw(
@@ -171,6 +173,7 @@ class Table:
             "rows": [
                 {
                     "id": getattr(line, "pk", None),
+                    "may_pick": self.may_pick is None or self.may_pick(request, line),
                     "head": self.columns[0].draw(line, zone),
                     "cells": [(one, one.draw(line, zone)) for one in self.columns[1:]],
                     "links": self.links(line) if self.links else (),
