@@ -13,20 +13,3 @@ from analytics.anonymise.outcome import Release, Spread
 from analytics.anonymise.risks import Risks
 from analytics.anonymise.spec import ColumnSpec, Spec, parse
 from analytics.anonymise.table import Column, Table
-
-__all__ = [
-    "AnonymiseError",
-    "Column",
-    "ColumnSpec",
-    "HierarchyError",
-    "Measures",
-    "OutOfReachError",
-    "Release",
-    "Risks",
-    "Spec",
-    "SpecError",
-    "Spread",
-    "Table",
-    "anonymise",
-    "parse",
-]

@@ -16,27 +16,3 @@ from analytics.models.releases import (
 )
 from analytics.models.saved import ReportMail, SavedReport
 from analytics.models.totals import DailyTotal, DayCount
-
-__all__ = [
-    "CampaignCost",
-    "Cell",
-    "CostImport",
-    "DailyTotal",
-    "DayCount",
-    "Goal",
-    "NoisyAnswer",
-    "OwnGroups",
-    "Recipient",
-    "Release",
-    "ReleaseFloor",
-    "ReleaseTrial",
-    "Removal",
-    "RemovalCause",
-    "ReportMail",
-    "ReportRule",
-    "SavedReport",
-    "Span",
-    "Spend",
-    "Touched",
-    "Watch",
-]

@@ -1,5 +1,3 @@
 """Analytics' deeds."""
 
 from analytics.services.totals import AT_LEAST, keep_totals
-
-__all__ = ["AT_LEAST", "keep_totals"]

@@ -1,5 +1,3 @@
 """Jobs of analytics; named here so that the worker finds them."""
 
 from analytics.tasks import cells, releases, reports
-
-__all__ = ["cells", "releases", "reports"]

@@ -7,5 +7,3 @@ without it; not knowing something is never better than knowing it.
 
 from consent.decide.engine import MAJORITY, decide
 from consent.decide.question import Answer, CallSpan, Event, Place, Question
-
-__all__ = ["MAJORITY", "Answer", "CallSpan", "Event", "Place", "Question", "decide"]

@@ -23,26 +23,3 @@ from consent.law.pack import (
 )
 from consent.law.rule import Confidence, Rule
 from consent.law.topics import Days, Hours, Topic
-
-__all__ = [
-    "BEFORE_QUOTATIONS",
-    "LONGEST_QUOTATION",
-    "Confidence",
-    "Days",
-    "Difference",
-    "Fault",
-    "Hours",
-    "NoRuleError",
-    "PackError",
-    "Rule",
-    "Rules",
-    "Topic",
-    "difference",
-    "digest_of",
-    "dump_pack",
-    "load_pack",
-    "parse_pack",
-    "shipped_text",
-    "stale",
-    "unread",
-]

@@ -7,5 +7,3 @@ like one (the bus stop) withdraws nothing.
 
 from consent.replies.matcher import LABELS, Verdict, classify
 from consent.replies.quoted import strip_quoted
-
-__all__ = ["LABELS", "Verdict", "classify", "strip_quoted"]

@@ -15,19 +15,3 @@ from consent.tasks import (
     web,
     withdrawals,
 )
-
-__all__ = [
-    "ages",
-    "call_backs",
-    "decisions",
-    "law",
-    "list_checks",
-    "mail",
-    "menu_calls",
-    "presses",
-    "registers",
-    "store",
-    "texts",
-    "web",
-    "withdrawals",
-]

@@ -11,28 +11,3 @@ from governance.models.training import (
     TrainingRule,
 )
 from governance.models.vendors import SubProcessor, Vendor, VendorCertificate, VendorIncident, VendorReview
-
-__all__ = [
-    "Assignment",
-    "Attempt",
-    "Badge",
-    "Breach",
-    "BreachNote",
-    "BreachNotice",
-    "Completion",
-    "CoursePicture",
-    "CourseVersion",
-    "DoorHours",
-    "Entry",
-    "KioskLink",
-    "OwnCourse",
-    "Site",
-    "SiteKey",
-    "SubProcessor",
-    "TrainingDay",
-    "TrainingRule",
-    "Vendor",
-    "VendorCertificate",
-    "VendorIncident",
-    "VendorReview",
-]

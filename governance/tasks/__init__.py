@@ -1,5 +1,3 @@
 """Tasks of the programme; the worker finds those named here."""
 
 from governance.tasks import watch
-
-__all__ = ["watch"]

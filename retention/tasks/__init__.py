@@ -1,5 +1,3 @@
 """Tasks of retention; the worker finds those named here."""
 
 from retention.tasks import backups, holds, offboarding, policies, runs, secrets, vendors, watch
-
-__all__ = ["backups", "holds", "offboarding", "policies", "runs", "secrets", "vendors", "watch"]

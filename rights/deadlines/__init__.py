@@ -14,14 +14,3 @@ from rights.deadlines.engine import (
     deadlines_of,
     zone_of,
 )
-
-__all__ = [
-    "Deadlines",
-    "End",
-    "NoExtensionError",
-    "OutOfRangeError",
-    "UnknownPlaceError",
-    "UnknownZoneError",
-    "deadlines_of",
-    "zone_of",
-]

@@ -28,29 +28,3 @@ from rights.law.reach import (
     which_laws,
 )
 from rights.law.rows import Counting, Law, Reach, Span, Term, Unit
-
-__all__ = [
-    "Applies",
-    "Book",
-    "BookError",
-    "Counting",
-    "Facts",
-    "Fault",
-    "Law",
-    "Reach",
-    "Span",
-    "Standing",
-    "Term",
-    "Unit",
-    "UnknownKindError",
-    "UnknownLawError",
-    "Verdict",
-    "Way",
-    "faults",
-    "load",
-    "read",
-    "stale",
-    "standing_of",
-    "threshold_words",
-    "which_laws",
-]

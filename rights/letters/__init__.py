@@ -21,20 +21,3 @@ from rights.letters.filling import (
     shipped,
     texts,
 )
-
-__all__ = [
-    "AUTHORITIES",
-    "Filled",
-    "Letter",
-    "LetterTo",
-    "MissingWordsError",
-    "UnknownLetterError",
-    "day",
-    "fill",
-    "kind_words",
-    "letter",
-    "letters_for",
-    "read",
-    "shipped",
-    "texts",
-]

@@ -14,25 +14,3 @@ from rights.models.cases import (
 from rights.models.found import Download, Finding, Package
 from rights.models.portal import HouseCode, PrivacyNotice, RequestPage
 from rights.models.proofs import Identity, Proof
-
-__all__ = [
-    "Approval",
-    "Case",
-    "CaseEvent",
-    "CaseNote",
-    "CaseTask",
-    "ClientFacts",
-    "Download",
-    "Finding",
-    "HouseCode",
-    "Identity",
-    "Letter",
-    "Package",
-    "Pause",
-    "PrivacyNotice",
-    "Proof",
-    "RecipientNotice",
-    "RequestPage",
-    "Step",
-    "Submission",
-]

@@ -1,5 +1,3 @@
 """Tasks of requests; the worker finds those named here."""
 
 from rights.tasks import letters, portal, steps
-
-__all__ = ["letters", "portal", "steps"]

@@ -11,15 +11,3 @@ from callprivacy.calls.tasks import (
     redaction,
     values,
 )
-
-__all__ = [
-    "confidential",
-    "day_keys",
-    "drops",
-    "exports",
-    "imports",
-    "inbox",
-    "pulls",
-    "redaction",
-    "values",
-]

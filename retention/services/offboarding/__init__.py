@@ -29,29 +29,3 @@ from retention.services.offboarding.asking import (
 from retention.services.offboarding.links import NoFileError, door_of, moved_to, new_link, take
 from retention.services.offboarding.removing import CONTEXT, statement_file
 from retention.services.offboarding.working import work_off
-
-__all__ = [
-    "CONTEXT",
-    "KIND",
-    "ExtentChangedError",
-    "HeldError",
-    "NoFileError",
-    "NotNowError",
-    "agree",
-    "ask",
-    "begin_erasing",
-    "door_of",
-    "extent_of",
-    "has_other_officer",
-    "moved_to",
-    "new_link",
-    "of_agency",
-    "of_client",
-    "open_holds",
-    "read_reason",
-    "statement_file",
-    "stop",
-    "take",
-    "waits_for_second",
-    "work_off",
-]

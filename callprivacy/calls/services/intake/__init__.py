@@ -23,21 +23,6 @@ from callprivacy.calls.services.kept import Way
 from callprivacy.tenancy.models import Client
 from callprivacy.vault.services import CallerGoneError
 
-__all__ = [
-    "ATTEMPTS",
-    "FACTS",
-    "TRACK",
-    "CallerGoneError",
-    "Lines",
-    "Prepared",
-    "Taken",
-    "Way",
-    "facts_digest",
-    "lines_of",
-    "prepare",
-    "take_in",
-]
-
 ATTEMPTS: Final = 3
 
 
