@@ -1,4 +1,4 @@
-"""A client's notices: listed, drafted, previewed, compared, published, taken out of force; and words to copy."""
+"""A client's notices: list, drafts, preview, comparison, publishing and retiring; and copy snippets."""
 
 from functools import partial
 from typing import Any, Final
@@ -100,7 +100,7 @@ type _Chosen = tuple[Client, dict[str, Any]]
 
 
 def _load_kind(request: StaffRequest, client: Client) -> _Chosen | HttpResponse:
-    """What the new notice is for: without that, the form that asks for it."""
+    """The channel, language and purposes; without them, the form that asks for them."""
     kind = KindForm(request.GET if "channel" in request.GET else None)
     if kind.is_valid():
         return client, kind.cleaned_data
@@ -149,7 +149,7 @@ def new_notice(request: StaffRequest, chosen: _Chosen, form: NewNoticeForm) -> D
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_notice(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """One notice: as callers meet it, what its draft still lacks, and every version with who agreed to it."""
+    """One notice: its preview, what its draft lacks, and every version with its callers."""
     notice = _find(client, notice_id)
     versions = selectors.versions_of(notice)
     published = _in_state(versions, NoticeState.PUBLISHED)
@@ -190,7 +190,7 @@ def _version_rows(versions: list[NoticeVersion], callers: dict[UUID, int]) -> li
 
 
 def _preview(version: NoticeVersion, client: Client) -> dict[str, Any]:
-    """What the preview of a version needs, whatever its channel."""
+    """The context of the preview, for any channel."""
     full = selectors.said_in_full(version)
     purposes = [Purpose(purpose) for purpose in version.notice.purposes]
     return {
@@ -387,14 +387,14 @@ def retire(request: StaffRequest, subject: _Versions, _: Any) -> str:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def compare(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """How two versions of a notice differ, word by word."""
+    """The differences of two versions, word by word."""
     notice = _find(client, notice_id)
     versions = selectors.versions_of(notice)
     by_number = {version.number: version for version in versions}
     form = CompareForm(request.GET)
-    asked = form.cleaned_data if form.is_valid() else {}
-    new = by_number.get(asked.get("new", 0), versions[0])
-    old = by_number.get(asked.get("old", 0), by_number.get(new.number - 1, versions[-1]))
+    numbers = form.cleaned_data if form.is_valid() else {}
+    new = by_number.get(numbers.get("new", 0), versions[0])
+    old = by_number.get(numbers.get("old", 0), by_number.get(new.number - 1, versions[-1]))
     context = _context(
         client,
         notice=notice,
@@ -409,7 +409,7 @@ def compare(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRespo
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_words(request: StaffRequest, client: Client) -> HttpResponse:
-    """Texts to copy: for the site, ads, the business profile, print, and the script of who answers."""
+    """Copy snippets for the site, ads, the business profile, print, and the agents' script."""
     chosen = request.GET.get("language", "")
     language = Language(chosen) if chosen in Language.values else Language.ENGLISH
     texts = wording.ready_texts(language, selectors.facts_about(client))
