@@ -325,7 +325,8 @@ def _load_result(request: StaffRequest, client: Client, check_id: UUID) -> ListC
             "You do not have permission to see the numbers of a list that another team member uploaded."
         )
     if not list_checks.is_there(check, at=request.at):
-        return render(request, "consent/lists_gone.html", _context(client, check), status=410)
+        status = 410 if request.method == "POST" else 200
+        return render(request, "consent/lists_gone.html", _context(client, check), status=status)
     return check
 
 

@@ -17,7 +17,7 @@ from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, a
 from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from consent.enums import Channel, Language, NoticeState, Purpose
+from consent.enums import Language, NoticeState
 from consent.forms.notices import CompareForm, DraftForm, KindForm, NewNoticeForm, NoticeFilter, SeenForm
 from consent.models import Notice, NoticeVersion
 from consent.selectors import notices as selectors
@@ -134,13 +134,9 @@ def _suggested(_: StaffRequest, chosen: _Chosen) -> dict[str, Any]:
 )
 def new_notice(request: StaffRequest, chosen: _Chosen, form: NewNoticeForm) -> Done:
     client, kind = chosen
+    name = form.cleaned_data["name"]
     notice = notices.create_notice(
-        client=client,
-        name=form.cleaned_data["name"],
-        words=form.said(),
-        by=request.actor,
-        at=request.at,
-        **kind,
+        client=client, name=name, words=form.said(), by=request.actor, at=request.at, **kind
     )
     address = reverse("consent:notice", args=[client.slug, notice.pk])
     return Done("Draft saved. Callers see or hear it only after you publish it.", address)
@@ -164,7 +160,7 @@ def show_notice(request: StaffRequest, client: Client, notice_id: UUID) -> HttpR
         published=published,
         draft=draft,
         shown=shown,
-        preview=_preview(shown, client),
+        preview=selectors.preview_of(shown, client),
         missing=selectors.missing_in(draft, client) if draft else [],
         rows=_version_rows(versions, callers),
         older_callers=sum(callers.get(row.pk, 0) for row in versions if row.state == NoticeState.RETIRED),
@@ -187,25 +183,6 @@ def _version_rows(versions: list[NoticeVersion], callers: dict[UUID, int]) -> li
         }
         for version, before in zip(versions, [*versions[1:], None], strict=True)
     ]
-
-
-def _preview(version: NoticeVersion, client: Client) -> dict[str, Any]:
-    """The context of the preview, for any channel."""
-    full = selectors.said_in_full(version)
-    purposes = [Purpose(purpose) for purpose in version.notice.purposes]
-    return {
-        "version": version,
-        "channel": version.notice.channel,
-        "language": version.notice.language,
-        "client": client,
-        "paragraphs": [part for part in (version.words, version.withdraw) if part],
-        "full": full,
-        "is_spoken": Channel(version.notice.channel) in wording.SPOKEN,
-        "seconds": wording.seconds_to_say(full),
-        "segments": wording.segments(full.replace("\n\n", " ")),
-        "length": len(full.replace("\n\n", " ")),
-        "boxes": [purpose.label for purpose in purposes],
-    }
 
 
 type _Versions = tuple[Notice, list[NoticeVersion]]
@@ -328,7 +305,7 @@ def _confirm_publishing(request: StaffRequest, subject: _Draft) -> Confirmation:
     more=lambda _, subject: {
         "notice": subject[0],
         "published": subject[2],
-        "preview": _preview(subject[1], subject[0].client),
+        "preview": selectors.preview_of(subject[1], subject[0].client),
         "changes": selectors.changes(subject[2], subject[1]) if subject[2] else [],
     },
     confirm=_confirm_publishing,
@@ -395,14 +372,8 @@ def compare(request: StaffRequest, client: Client, notice_id: UUID) -> HttpRespo
     numbers = form.cleaned_data if form.is_valid() else {}
     new = by_number.get(numbers.get("new", 0), versions[0])
     old = by_number.get(numbers.get("old", 0), by_number.get(new.number - 1, versions[-1]))
-    context = _context(
-        client,
-        notice=notice,
-        versions=versions,
-        old=old,
-        new=new,
-        changes=selectors.changes(old, new),
-    )
+    changes = selectors.changes(old, new)
+    context = _context(client, notice=notice, versions=versions, old=old, new=new, changes=changes)
     return render(request, "consent/notice_changes.html", context)
 
 
