@@ -1,4 +1,4 @@
-"""What people type about a list that is checked before it is dialled."""
+"""Forms of list checks."""
 
 from typing import Any, cast
 
@@ -31,8 +31,6 @@ class ListForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """Which column holds the numbers, and which the states."""
-
     column = forms.TypedChoiceField(label="Column with the numbers", coerce=int)
     region_column = forms.TypedChoiceField(
         label="Column with the state or province",

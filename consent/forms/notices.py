@@ -33,7 +33,7 @@ class NoticeFilter(FilterSet):
 
 
 class KindForm(forms.Form):
-    """What a new notice is for: the words that ship for it are filled in next."""
+    """What a new notice is for; the suggested text for it is filled in next."""
 
     channel = forms.ChoiceField(label="Channel", choices=_CHANNELS)
     language = forms.ChoiceField(choices=Language.choices)
@@ -55,8 +55,6 @@ class KindForm(forms.Form):
 
 
 class WordsForm(forms.Form):
-    """What a notice says."""
-
     controller = LineField(
         max_length=200,
         required=False,
@@ -84,7 +82,7 @@ class WordsForm(forms.Form):
 
     @staticmethod
     def base_fields_of_words() -> tuple[str, ...]:
-        """The fields that are words, whatever else a form asks for."""
+        """The fields of the text, in every form with them."""
         return ("controller", "words", "withdraw", "policy_url")
 
     @classmethod
@@ -98,7 +96,7 @@ class NewNoticeForm(WordsForm):
 
 
 class DraftForm(WordsForm):
-    """The next version of a notice; its purposes too, while no version was published."""
+    """The next version of a notice, and its purposes while no version was published."""
 
     purposes = forms.MultipleChoiceField(
         label="Purposes", choices=Purpose.choices, widget=forms.CheckboxSelectMultiple
@@ -124,7 +122,7 @@ class DraftForm(WordsForm):
 
 
 class SeenForm(forms.Form):
-    """The digest of the words that a person was shown before publishing them."""
+    """The digest of the text that a person saw before publishing it."""
 
     seen = forms.RegexField(r"^[0-9a-f]{64}\Z", widget=forms.HiddenInput)
 
@@ -133,7 +131,5 @@ class SeenForm(forms.Form):
 
 
 class CompareForm(forms.Form):
-    """Two versions to be compared, by their numbers."""
-
     old = forms.IntegerField(min_value=1, max_value=100_000)
     new = forms.IntegerField(min_value=1, max_value=100_000)

@@ -1,4 +1,4 @@
-"""Which callers are meant, what a person told somebody of the staff, and why a pack of evidence is taken."""
+"""Filters of callers, and forms about one caller."""
 
 import uuid
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class CoverageForm(forms.Form):
 
     @property
     def purposes(self) -> list[Purpose]:
-        """The purposes asked for. Only after `is_valid()`."""
+        """The purposes chosen. Only after `is_valid()`."""
         picked = self.cleaned_data["purpose"]
         return list(Purpose) if picked == "all" else [Purpose(picked)]
 
@@ -52,14 +52,14 @@ class CallersForm(forms.Form):
     )
 
     def wanted(self) -> tuple[Purpose, str]:
-        """The purpose and the group; what is none is the first of each."""
+        """The purpose and the group; an unknown value gives the first of each."""
         self.is_valid()
-        found = self.cleaned_data
-        return Purpose(found.get("purpose") or Purpose.RECORD), found.get("group") or "given"
+        chosen = self.cleaned_data
+        return Purpose(chosen.get("purpose") or Purpose.RECORD), chosen.get("group") or "given"
 
 
 class SaidForm(forms.Form):
-    """What a person told somebody of the staff."""
+    """Consent or an opt-out that a caller gave to a team member."""
 
     kind = forms.ChoiceField(
         label="Answer",
@@ -117,12 +117,12 @@ class SaidForm(forms.Form):
         self.initial.setdefault("tap", uuid.uuid4())
 
     def clean_when(self) -> datetime:
-        said = cast(datetime, self.cleaned_data["when"]).replace(tzinfo=self._zone)
-        if said > self._at + timedelta(minutes=1):
+        when = cast(datetime, self.cleaned_data["when"]).replace(tzinfo=self._zone)
+        if when > self._at + timedelta(minutes=1):
             raise forms.ValidationError("The time is in the future. Enter an earlier time.")
-        if said < self._at - _EARLIEST:
+        if when < self._at - _EARLIEST:
             raise forms.ValidationError("The date is more than 20 years ago. Check the year.")
-        return min(said, self._at)
+        return min(when, self._at)
 
     def clean_note(self) -> str:
         note = str(self.cleaned_data["note"]).strip()
@@ -144,25 +144,25 @@ class SaidForm(forms.Form):
         return cleaned
 
     def _guardian(self) -> Guardian | None:
-        found = self.cleaned_data
-        return Guardian(found["proof"].strip(), found["majority_on"]) if found["by_guardian"] else None
+        facts = self.cleaned_data
+        return Guardian(facts["proof"].strip(), facts["majority_on"]) if facts["by_guardian"] else None
 
     def said(self) -> dict[str, Any]:
-        """What the service wants; only after `is_valid()`."""
-        found = self.cleaned_data
+        """The arguments of the service. Only after `is_valid()`."""
+        facts = self.cleaned_data
         return {
-            "kind": EventKind(found["kind"]),
-            "purposes": [Purpose(purpose) for purpose in found["purposes"]],
-            "how": How(found["how"]),
-            "said_at": found["when"],
-            "note": found["note"],
-            "tap": found["tap"],
+            "kind": EventKind(facts["kind"]),
+            "purposes": [Purpose(purpose) for purpose in facts["purposes"]],
+            "how": How(facts["how"]),
+            "said_at": facts["when"],
+            "note": facts["note"],
+            "tap": facts["tap"],
             "guardian": self._guardian(),
         }
 
 
 class MinorForm(forms.Form):
-    """That a caller is a minor, and until when, where somebody knows it."""
+    """That a caller is a minor, and until when, if known."""
 
     majority_on = DayField(
         label="They come of age on",

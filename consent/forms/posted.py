@@ -1,4 +1,4 @@
-"""What people type about notices that hang somewhere."""
+"""Forms of posted notices."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -52,8 +52,6 @@ class PostedFilter(FilterSet):
 
 
 class PostedForm(forms.Form):
-    """A notice that hangs somewhere."""
-
     tracking_number = forms.ChoiceField(required=False)
     where = forms.ChoiceField(label="Type", choices=PostedWhere.choices)
     place = LineField(max_length=200, help_text="The exact place: page address, ad name or entrance.")
@@ -121,8 +119,6 @@ class PostedForm(forms.Form):
 
 
 class EndForm(forms.Form):
-    """From which day a notice does not hang any more."""
-
     to_on = DayField(label="Taken down on")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

@@ -195,6 +195,25 @@ def versions_of(notice: Notice) -> list[NoticeVersion]:
     return list(rows.select_related("notice", "created_by", "published_by").order_by("-number"))
 
 
+def preview_of(version: NoticeVersion, client: Client) -> dict[str, Any]:
+    """The context of the preview, for any channel."""
+    full = said_in_full(version)
+    purposes = [Purpose(purpose) for purpose in version.notice.purposes]
+    return {
+        "version": version,
+        "channel": version.notice.channel,
+        "language": version.notice.language,
+        "client": client,
+        "paragraphs": [part for part in (version.words, version.withdraw) if part],
+        "full": full,
+        "is_spoken": Channel(version.notice.channel) in wording.SPOKEN,
+        "seconds": wording.seconds_to_say(full),
+        "segments": wording.segments(full.replace("\n\n", " ")),
+        "length": len(full.replace("\n\n", " ")),
+        "boxes": [purpose.label for purpose in purposes],
+    }
+
+
 def menus_with(notice: Notice) -> int:
     """How many phone menus that answer now speak a notice."""
     rows = PhoneMenu.objects.for_client(notice.client_id).filter(is_active=True)

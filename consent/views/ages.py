@@ -1,4 +1,4 @@
-"""How old a consent may become: for the agency, for one client, and what a choice would end before it is saved."""
+"""Consent expiry: for the agency, for one client, and what a change would end before it is saved."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ from consent.tasks.ages import nudge_ages
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def choose_for_agency(request: StaffRequest) -> HttpResponse:
-    """What holds at clients that choose nothing themselves."""
+    """The default for clients without their own setting."""
     now = selectors.of_agency(request.agency.pk)
     form = AgesForm(request.POST or None, now=now)
     context: dict[str, Any] = {"form": form, "rows": _rows(now), "may_choose": True}
@@ -109,12 +109,12 @@ def _sum(effects: list[Effect]) -> int:
 
 
 def _is_confirmed(request: StaffRequest, effects: list[Effect]) -> bool:
-    """Whether the person has seen these very counts."""
+    """Whether the person has seen exactly these counts."""
     return bool(effects) and request.POST.get("seen", "") == str(_sum(effects))
 
 
 def _shown(request: StaffRequest, effects: list[Effect]) -> dict[str, Any]:
-    """What the page says of a choice that is not saved yet."""
+    """What the page shows of a change that is not saved yet."""
     return {
         "effects": [{"effect": one, "words": months_words(one.months)} for one in effects],
         "at_once": _sum(effects),

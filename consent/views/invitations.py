@@ -1,4 +1,4 @@
-"""Asking by e-mail: batches for staff, messages brought as files, and the page behind a letter's link."""
+"""Email invitations: batches, imported messages, and the public page behind an invitation's link."""
 
 import io
 from typing import Any, Final
@@ -56,7 +56,6 @@ def _context(client: Client, **more: Any) -> dict[str, Any]:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def list_batches(request: StaffRequest, client: Client) -> HttpResponse:
-    """Every batch, the newest first."""
     rows, older = selectors.page(client, before=request.GET.get("before", ""))
     context = _context(
         client,
@@ -71,11 +70,11 @@ def list_batches(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "consent/invitations.html", context)
 
 
-@csrf_exempt  # until the list goes where it is sealed; `_ask` is protected
+@csrf_exempt  # until the list is encrypted; `_ask` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def new_batch(request: StaffRequest, client: Client) -> HttpResponse:
-    """Ask a list of people. It is sealed while it arrives, read, and removed."""
+    """Invite a list of people. It is encrypted on arrival, read, and removed."""
     handler = SealingUpload(client.pk, at=request.at, at_most=LIST_AT_MOST)
     request.upload_handlers = [handler]
     try:
@@ -147,7 +146,7 @@ def show_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpRes
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def pause_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpResponse:
-    """Send nothing more of it, or go on."""
+    """Pause sending, or resume it."""
     row = get_object_or_404(selectors.batches(client), pk=batch_id)
     is_paused = row.paused_at is None
     if invitations.pause(batch=row, is_paused=is_paused, by=request.actor, at=request.at):
@@ -157,11 +156,11 @@ def pause_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpRe
     return redirect("consent:batch", client.slug, row.pk)
 
 
-@csrf_exempt  # until the message goes where it is sealed; `_bring` is protected
+@csrf_exempt  # until the message is encrypted; `_bring` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def bring_mail(request: StaffRequest, client: Client) -> HttpResponse:
-    """Take in a message that came to another mailbox."""
+    """Import a message from another mailbox."""
     handler = SealingUpload(client.pk, at=request.at, at_most=mail_in.LARGEST)
     request.upload_handlers = [handler]
     try:

@@ -1,4 +1,4 @@
-"""The rules of the law: what decides where, imported packs and what they change, counsel's approval."""
+"""The rules of the law by place, imported packs and their effect, and counsel's approval."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -43,7 +43,7 @@ def _may_sign(request: StaffRequest) -> bool:
 
 @require_safe
 def show_law(request: StaffRequest) -> HttpResponse:
-    """The rules in force, place by place; narrowed by the address."""
+    """The rules in force by place, filtered by the URL."""
     rules = selectors.rules_of(request.agency.pk)
     today = _today(request)
     form = RulesFilter(request.GET, places=selectors.place_choices(rules))
@@ -80,7 +80,7 @@ def _figures(places: list[selectors.PlaceRules]) -> dict[str, int]:
 
 @require_safe
 def take_rules(request: StaffRequest) -> HttpResponse:
-    """The rules that decide now, as a file that can be changed and imported again."""
+    """The rules in force, as a file that can be edited and imported again."""
     rules = selectors.rules_of(request.agency.pk)
     answer = HttpResponse(law.dump_pack(rules), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="rules.csv"'
@@ -90,7 +90,7 @@ def take_rules(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_client_law(request: StaffRequest, client: Client) -> HttpResponse:
-    """The places that matter to a client, and what recording asks for there."""
+    """The places that apply to a client, and what recording requires there."""
     rules = selectors.rules_of(client.agency_id)
     context = {
         "client": client,
@@ -149,13 +149,13 @@ def _find(pack_id: UUID) -> RulePack:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def show_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
-    """One pack: what it says otherwise, and what would come of it."""
+    """One pack: which rules differ, and the effect."""
     return _show(request, _find(pack_id))
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """One rule that a pack adds, removes or says otherwise: what of it, before and after."""
+    """One rule that a pack adds, removes or changes: its facts before and after."""
 
     kind: str
     place: str
@@ -196,7 +196,7 @@ def _change(kind: str, before: Rule | None, after: Rule | None) -> RuleChange:
         raise Http404
     facts = []
     for name, title in _FACTS:
-        old, new = (_said(each, name) for each in (before, after))
+        old, new = (_fact(each, name) for each in (before, after))
         if old != new and (kind == "Changed" or name in {"value", "citation", "confidence"}):
             facts.append((title, old, new))
     return RuleChange(
@@ -208,7 +208,7 @@ def _change(kind: str, before: Rule | None, after: Rule | None) -> RuleChange:
     )
 
 
-def _said(rule: Rule | None, name: str) -> str:
+def _fact(rule: Rule | None, name: str) -> str:
     if rule is None:
         return ""
     if name == "value":
@@ -260,7 +260,7 @@ def _progress(pack: RulePack, now: Rules) -> dict[str, Any]:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def pack_progress(request: StaffRequest, pack_id: UUID) -> HttpResponse:
-    """The moving part; when it has come to rest the whole page is asked for."""
+    """The progress; once it is complete, the page reloads."""
     pack = _find(pack_id)
     progress = _progress(pack, selectors.rules_of(request.agency.pk))
     answer = render(request, "consent/law_progress.html", {"progress": progress})

@@ -1,4 +1,4 @@
-"""A list checked before it is dialled: brought, its columns named, watched, and taken with a reason."""
+"""List checks before calls: upload, choice of columns, progress, and download with a reason."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -69,7 +69,7 @@ def _find(client: Client, check_id: UUID) -> ListCheck:
 @require_safe
 @never_cache
 def choose_client(request: StaffRequest) -> HttpResponse:
-    """Whose list it is: straight there for who looks after one client, or comes from one."""
+    """Choose the client of the list; with one client, or one in the URL, go straight to its page."""
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
     picked = request.GET.get("client", "")
     if not clients or (picked and not any(client.slug == picked for client in clients)):
@@ -134,25 +134,25 @@ def list_checked(request: StaffRequest, client: Client) -> QuerySet[ListCheck]:
     return selectors.checks_of(client)
 
 
-# --- Bringing a list -----------------------------------------------------------------------------------------------
+# --- Uploading a list -----------------------------------------------------------------------------------------------
 
 
-@csrf_exempt  # until the list goes where it is sealed; `_bring` is protected
+@csrf_exempt  # until the upload is encrypted; `_upload` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def new_list(request: StaffRequest, client: Client) -> HttpResponse:
-    """Bring a list. It is sealed while it arrives, before anything else of the request is looked at."""
+    """Upload a list. It is encrypted on arrival, before the rest of the request is read."""
     handler = SealingUpload(client.pk, at=request.at, at_most=list_checks.UPLOAD_AT_MOST)
     request.upload_handlers = [handler]
     try:
-        return _bring(request, client, handler)
+        return _upload(request, client, handler)
     finally:
         handler.forget_unclaimed()
 
 
 @csrf_protect
-def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
+def _upload(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
     form = ListForm(request.POST or None, request.FILES or None)
     if request.method == "POST":
         if handler.is_too_large:
@@ -173,7 +173,7 @@ def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> Htt
 
 
 def _create(request: StaffRequest, client: Client, form: ListForm) -> ListCheck | None:
-    """Note the list, unless it cannot be read; then the form says why."""
+    """Create the check; a list that cannot be read becomes an error of the form."""
     stored: Stored = cast(SealedUpload, form.cleaned_data["file"]).stored
     try:
         with opened(client.pk, stored) as source:
@@ -219,7 +219,7 @@ def _show_draft(
 
 
 def _head(client: Client, check: ListCheck) -> Head | None:
-    """The columns of a list that waits; None where its file does not open any more."""
+    """The columns of a draft's list; None if its file no longer opens."""
     if check.file_key is None:
         return None
     try:
@@ -263,7 +263,7 @@ def start(request: StaffRequest, draft: _Draft, form: ColumnsForm) -> None:
     errors={list_checks.NotReadyError: WARNING},
 )
 def cancel(request: StaffRequest, check: ListCheck, _: Any) -> str:
-    """Stop, and delete the list."""
+    """Cancel the check and delete its list."""
     list_checks.cancel_check(check=check, by=request.actor, at=request.at)
     return "Check canceled. The list is deleted."
 
@@ -285,7 +285,7 @@ def _progress(client: Client, check: ListCheck) -> dict[str, Any]:
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def progress(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
-    """The moving part; when it has come to rest the whole page is asked for."""
+    """The progress; once it is complete, the page reloads."""
     state = _progress(client, _find(client, check_id))
     answer = render(request, "consent/lists_progress.html", {"progress": state})
     if state["done"] or state["failed"]:
@@ -294,7 +294,7 @@ def progress(request: StaffRequest, client: Client, check_id: UUID) -> HttpRespo
 
 
 def _result(request: StaffRequest, check: ListCheck) -> dict[str, Any]:
-    """What came out: how many rows by answer and by reason, and whether the file can be taken."""
+    """The result: rows by reason, and whether the file can be downloaded."""
     named = {code.value: code.words for code in Code} | list_checks.REFUSED
     order = list(named)
     reasons = sorted(check.reasons.items(), key=lambda pair: (-pair[1], order.index(pair[0])))
@@ -308,8 +308,8 @@ def _result(request: StaffRequest, check: ListCheck) -> dict[str, Any]:
 
 def _may_take(request: StaffRequest, check: ListCheck) -> bool:
     """
-    Who brought the numbers has them already; anybody else must be one to whom numbers may be shown. From whom files are
-    withheld takes neither.
+    The person who uploaded the numbers has them already; others need permission to reveal numbers. A person from whom
+    files are withheld downloads neither.
     """
     if access.is_withheld(request.membership, at=request.at):
         return False
@@ -325,7 +325,8 @@ def _load_result(request: StaffRequest, client: Client, check_id: UUID) -> ListC
             "You do not have permission to see the numbers of a list that another team member uploaded."
         )
     if not list_checks.is_there(check, at=request.at):
-        return render(request, "consent/lists_gone.html", _context(client, check), status=410)
+        status = 410 if request.method == "POST" else 200
+        return render(request, "consent/lists_gone.html", _context(client, check), status=status)
     return check
 
 

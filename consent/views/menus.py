@@ -1,4 +1,4 @@
-"""The telephone menus of a client: set up, tried out in thought, and what to set at Twilio."""
+"""The phone menus of a client: settings, a test without a call, and what to set at Twilio."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from consent.services import menus
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What is pasted at Twilio for the numbers of one connection."""
+    """The URLs to paste at Twilio for the numbers of one connection."""
 
     connection: Connection
     voice: str
@@ -37,12 +37,12 @@ class Addresses:
 
     @property
     def account(self) -> str:
-        """The account's id, "" while it is not known."""
+        """The Account SID, "" while unknown."""
         return str(self.connection.mapping.get("account", ""))
 
     @property
     def redacts(self) -> bool:
-        """Whether somebody said that Twilio does not answer STOP by itself."""
+        """Whether Twilio does not reply to STOP by itself, as saved for the account."""
         return self.connection.mapping.get("twilio_answers", True) is False
 
 
@@ -138,7 +138,7 @@ _form: Final = partial(
 
 
 def _load_connectable(request: StaffRequest, client: Client) -> Client:
-    """For people who may also say where the client's calls go on to."""
+    """For people who may also set where the client's calls are forwarded."""
     access.require(request, Permission.MANAGE_CONNECTIONS, client)
     return client
 
@@ -162,7 +162,7 @@ def add_menu(request: StaffRequest, client: Client, form: MenuForm) -> Done:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpResponse:
-    """One menu: whether it answers calls, what keeps it from doing so, and what to set at Twilio."""
+    """One menu: whether it answers calls, what is missing, and what to set at Twilio."""
     menu = _find(client, menu_id)
     words = selectors.words_of(menu)
     context = _context(
@@ -209,7 +209,7 @@ def activate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
 
 @action(right=Permission.MANAGE_CONSENT, load=_load, back=_address)
 def deactivate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
-    """Let calls go straight on, unrecorded."""
+    """Connect calls directly, without a recording."""
     menus.deactivate_menu(menu=menu, by=request.actor, at=request.at)
     return "Menu turned off. Calls connect directly, without a question or a recording."
 
@@ -217,7 +217,7 @@ def deactivate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def preview_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpResponse:
-    """A keypad: press keys, read what would be said and what would be written down."""
+    """A keypad that shows what each key would play and save."""
     menu = _find(client, menu_id)
     known, never = "withheld" not in request.GET, "never" in request.GET
     keys = request.GET.get("keys", "") + request.GET.get("press", "")[:1]

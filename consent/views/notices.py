@@ -1,4 +1,4 @@
-"""A client's notices: listed, drafted, previewed, compared, published, taken out of force; and words to copy."""
+"""A client's notices: list, drafts, preview, comparison, publishing and retiring; and copy snippets."""
 
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,7 @@ from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, a
 from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from consent.enums import Channel, Language, NoticeState, Purpose
+from consent.enums import Language, NoticeState
 from consent.forms.notices import CompareForm, DraftForm, KindForm, NewNoticeForm, NoticeFilter, SeenForm
 from consent.models import Notice, NoticeVersion
 from consent.selectors import notices as selectors
@@ -100,7 +100,7 @@ type _Chosen = tuple[Client, dict[str, Any]]
 
 
 def _load_kind(request: StaffRequest, client: Client) -> _Chosen | HttpResponse:
-    """What the new notice is for: without that, the form that asks for it."""
+    """The channel, language and purposes; without them, the form that asks for them."""
     kind = KindForm(request.GET if "channel" in request.GET else None)
     if kind.is_valid():
         return client, kind.cleaned_data
@@ -134,13 +134,9 @@ def _suggested(_: StaffRequest, chosen: _Chosen) -> dict[str, Any]:
 )
 def new_notice(request: StaffRequest, chosen: _Chosen, form: NewNoticeForm) -> Done:
     client, kind = chosen
+    name = form.cleaned_data["name"]
     notice = notices.create_notice(
-        client=client,
-        name=form.cleaned_data["name"],
-        words=form.said(),
-        by=request.actor,
-        at=request.at,
-        **kind,
+        client=client, name=name, words=form.said(), by=request.actor, at=request.at, **kind
     )
     address = reverse("consent:notice", args=[client.slug, notice.pk])
     return Done("Draft saved. Callers see or hear it only after you publish it.", address)
@@ -149,7 +145,7 @@ def new_notice(request: StaffRequest, chosen: _Chosen, form: NewNoticeForm) -> D
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_notice(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """One notice: as callers meet it, what its draft still lacks, and every version with who agreed to it."""
+    """One notice: its preview, what its draft lacks, and every version with its callers."""
     notice = _find(client, notice_id)
     versions = selectors.versions_of(notice)
     published = _in_state(versions, NoticeState.PUBLISHED)
@@ -164,7 +160,7 @@ def show_notice(request: StaffRequest, client: Client, notice_id: UUID) -> HttpR
         published=published,
         draft=draft,
         shown=shown,
-        preview=_preview(shown, client),
+        preview=selectors.preview_of(shown, client),
         missing=selectors.missing_in(draft, client) if draft else [],
         rows=_version_rows(versions, callers),
         older_callers=sum(callers.get(row.pk, 0) for row in versions if row.state == NoticeState.RETIRED),
@@ -187,25 +183,6 @@ def _version_rows(versions: list[NoticeVersion], callers: dict[UUID, int]) -> li
         }
         for version, before in zip(versions, [*versions[1:], None], strict=True)
     ]
-
-
-def _preview(version: NoticeVersion, client: Client) -> dict[str, Any]:
-    """What the preview of a version needs, whatever its channel."""
-    full = selectors.said_in_full(version)
-    purposes = [Purpose(purpose) for purpose in version.notice.purposes]
-    return {
-        "version": version,
-        "channel": version.notice.channel,
-        "language": version.notice.language,
-        "client": client,
-        "paragraphs": [part for part in (version.words, version.withdraw) if part],
-        "full": full,
-        "is_spoken": Channel(version.notice.channel) in wording.SPOKEN,
-        "seconds": wording.seconds_to_say(full),
-        "segments": wording.segments(full.replace("\n\n", " ")),
-        "length": len(full.replace("\n\n", " ")),
-        "boxes": [purpose.label for purpose in purposes],
-    }
 
 
 type _Versions = tuple[Notice, list[NoticeVersion]]
@@ -328,7 +305,7 @@ def _confirm_publishing(request: StaffRequest, subject: _Draft) -> Confirmation:
     more=lambda _, subject: {
         "notice": subject[0],
         "published": subject[2],
-        "preview": _preview(subject[1], subject[0].client),
+        "preview": selectors.preview_of(subject[1], subject[0].client),
         "changes": selectors.changes(subject[2], subject[1]) if subject[2] else [],
     },
     confirm=_confirm_publishing,
@@ -387,29 +364,23 @@ def retire(request: StaffRequest, subject: _Versions, _: Any) -> str:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def compare(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """How two versions of a notice differ, word by word."""
+    """The differences of two versions, word by word."""
     notice = _find(client, notice_id)
     versions = selectors.versions_of(notice)
     by_number = {version.number: version for version in versions}
     form = CompareForm(request.GET)
-    asked = form.cleaned_data if form.is_valid() else {}
-    new = by_number.get(asked.get("new", 0), versions[0])
-    old = by_number.get(asked.get("old", 0), by_number.get(new.number - 1, versions[-1]))
-    context = _context(
-        client,
-        notice=notice,
-        versions=versions,
-        old=old,
-        new=new,
-        changes=selectors.changes(old, new),
-    )
+    numbers = form.cleaned_data if form.is_valid() else {}
+    new = by_number.get(numbers.get("new", 0), versions[0])
+    old = by_number.get(numbers.get("old", 0), by_number.get(new.number - 1, versions[-1]))
+    changes = selectors.changes(old, new)
+    context = _context(client, notice=notice, versions=versions, old=old, new=new, changes=changes)
     return render(request, "consent/notice_changes.html", context)
 
 
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_words(request: StaffRequest, client: Client) -> HttpResponse:
-    """Texts to copy: for the site, ads, the business profile, print, and the script of who answers."""
+    """Copy snippets for the site, ads, the business profile, print, and the agents' script."""
     chosen = request.GET.get("language", "")
     language = Language(chosen) if chosen in Language.values else Language.ENGLISH
     texts = wording.ready_texts(language, selectors.facts_about(client))

@@ -1,4 +1,4 @@
-"""Numbers that rest on consent, for the database of reassigned numbers: asked for with a reason, watched, taken."""
+"""Exports of numbers with consent for the Reassigned Numbers Database: request, progress and download."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import Done, form_page
 from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.calls.selectors import exports
 from callprivacy.tenancy.enums import Permission
@@ -31,43 +31,46 @@ LISTED: Final = 20
 
 def _officers_only[**P](
     view: Callable[Concatenate[StaffRequest, Client, P], HttpResponse],
-) -> Callable[Concatenate[StaffRequest, Client, P], HttpResponse]:
-    """To see one number is one thing; all of a client's in a file are an officer's."""
+) -> Callable[Concatenate[StaffRequest, str, P], HttpResponse]:
+    """Anyone with the permission may reveal one number; only an officer exports all of a client's."""
 
     def guarded(request: StaffRequest, client: Client, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
             raise PermissionDenied("Only a compliance officer can export all numbers of a client.")
         return view(request, client, *args, **kwargs)
 
-    return wraps(view)(guarded)
+    return needs(Permission.REVEAL_NUMBERS)(wraps(view)(guarded))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.REVEAL_NUMBERS)
-@_officers_only
-@confirms(Deed.EXPORT)
-@sensitive_post_parameters("reason")
-def ask(request: StaffRequest, client: Client) -> HttpResponse:
-    """Say why, and have the file written."""
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        row = numbers_out.ask(
-            client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-        )
-        nudge_registers(client.agency_id)
-        return redirect("consent:numbers_file", client.slug, row.pk)
-    context = {
+def _facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    rows = selectors.numbers_out_of(client)[:LISTED]
+    return {
         "client": client,
-        "form": form,
         "days": numbers_out.KEPT_FOR.days,
         "counts": selectors.resting_on_consent(client),
-        "earlier": [
-            (row, exports.words_of(exports.progress_of(row, at=request.at)))
-            for row in selectors.numbers_out_of(client)[:LISTED]
-        ],
+        "earlier": [(row, exports.words_of(exports.progress_of(row, at=request.at))) for row in rows],
     }
-    return render(request, "consent/numbers_out.html", context)
+
+
+@never_cache
+@form_page(
+    ReasonForm,
+    right=_officers_only,
+    confirms=Deed.EXPORT,
+    title=lambda client: f"Numbers of {client.name} with consent",
+    lede="Export for the Reassigned Numbers Database: each line has a ten-digit number and its consent date.",
+    button="Log request and create file",
+    is_final=True,
+    crumbs=lambda _: [("Do-not-call and reassigned-number lists", reverse("consent:registers"))],
+    more=_facts,
+    secret=("reason",),
+    template="consent/numbers_out.html",
+)
+def ask(request: StaffRequest, client: Client, form: ReasonForm) -> Done:
+    """Ask for the reason, log it, and have the file written."""
+    row = numbers_out.ask(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    nudge_registers(client.agency_id)
+    return Done(to=reverse("consent:numbers_file", args=[client.slug, row.pk]))
 
 
 def _find(client: Client, numbers_id: UUID) -> NumbersOut:
@@ -75,21 +78,21 @@ def _find(client: Client, numbers_id: UUID) -> NumbersOut:
 
 
 def _context(request: StaffRequest, client: Client, row: NumbersOut) -> dict[str, Any]:
-    found = exports.progress_of(row, at=request.at)
-    is_over = bool(found.late or found.gone)
+    state = exports.progress_of(row, at=request.at)
+    is_over = bool(state.late or state.gone)
     return {
         "client": client,
         "row": row,
-        "can_take": found.sent and not is_over,
+        "can_take": state.sent and not is_over,
         "is_over": is_over,
-        "over": "The file is deleted" if found.gone else "The file has expired",
+        "over": "The file is deleted" if state.gone else "The file has expired",
         "days": numbers_out.KEPT_FOR.days,
         "progress": {
             "id": "numbers-progress",
-            "label": exports.words_of(found),
+            "label": exports.words_of(state),
             "value": row.rows,
-            "done": bool(found.sent),
-            "failed": bool(found.failed or found.cancelled),
+            "done": bool(state.sent),
+            "failed": bool(state.failed or state.cancelled),
             "url": reverse("consent:numbers_progress", args=[client.slug, row.pk]),
             "rows": [{"label": "Lines written", "value": f"{row.rows:,}"}],
         },
@@ -98,19 +101,17 @@ def _context(request: StaffRequest, client: Client, row: NumbersOut) -> dict[str
 
 @require_safe
 @never_cache
-@needs(Permission.REVEAL_NUMBERS)
 @_officers_only
 def show(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """How far the file is, and taking it."""
+    """The progress of the file, and its download."""
     return render(request, "consent/numbers_file.html", _context(request, client, _find(client, numbers_id)))
 
 
 @require_POST
 @never_cache
-@needs(Permission.REVEAL_NUMBERS)
 @_officers_only
 def read_reason(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """Why somebody asked for them; that it was read is in the trail."""
+    """Show the reason of a request; the audit log records that it was read."""
     row = _find(client, numbers_id)
     words = numbers_out.read_reason(row=row, by=request.actor, at=request.at)
     context = _context(request, client, row) | {"words": words, "has_read": True}
@@ -119,10 +120,8 @@ def read_reason(request: StaffRequest, client: Client, numbers_id: UUID) -> Http
 
 @require_safe
 @never_cache
-@needs(Permission.REVEAL_NUMBERS)
 @_officers_only
 def progress(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """The moving part."""
     return render(
         request, "consent/numbers_progress.html", _context(request, client, _find(client, numbers_id))
     )
@@ -130,11 +129,10 @@ def progress(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpRes
 
 @require_POST
 @never_cache
-@needs(Permission.REVEAL_NUMBERS)
 @_officers_only
 @confirms(Deed.EXPORT)
 def take(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """Give out the file, once it is written down who takes it."""
+    """Download the file, once the audit log has who does."""
     row = _find(client, numbers_id)
     try:
         file = numbers_out.open_file(row=row, by=request.actor, at=request.at)

@@ -1,4 +1,4 @@
-"""Setting a client up: one page with every step, what shows it, and the next one as one button; and blueprints."""
+"""Client setup: one page with every step, and the next one as one button; and blueprints."""
 
 from collections.abc import Callable
 from functools import partial
@@ -55,7 +55,7 @@ def _url(client: Client, step: SetupStep | None = None) -> str:
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def show_setup(request: StaffRequest, client: Client) -> HttpResponse:
-    """Every step and where it stands; the next one, or the one that the address names, is open."""
+    """Every step with its status; the next one, or the one in the URL, is open."""
     return _show(request, client)
 
 
@@ -63,8 +63,8 @@ def _show(
     request: StaffRequest, client: Client, *, step: SetupStep | None = None, **forms: Any
 ) -> HttpResponse:
     state = selectors.setup_of(client, at=request.at)
-    asked = state.get(step or request.GET.get("step", ""))
-    current = asked or state.next or state.steps[-1]
+    chosen = state.get(step or request.GET.get("step", ""))
+    current = chosen or state.next or state.steps[-1]
     held = access.permissions_on(request.membership, client.pk, at=request.at)
     context: dict[str, Any] = {
         "client": client,
@@ -81,7 +81,7 @@ def _show(
 
 
 def _facts_of(step: SetupStep, request: StaffRequest, client: Client) -> dict[str, Any]:
-    """What the open step's part of the page needs; the others need nothing."""
+    """The context of the open step."""
     gather = {
         SetupStep.BLUEPRINT: _blueprint_facts,
         SetupStep.ENGAGEMENT: _engagement_facts,
@@ -95,9 +95,8 @@ def _facts_of(step: SetupStep, request: StaffRequest, client: Client) -> dict[st
 
 
 def _blueprint_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    found = [(blueprint, blueprint.is_for(client)) for blueprint in blueprint_selectors.blueprints().values()]
-    found.sort(key=lambda pair: not pair[1])
-    return {"blueprints": found}
+    pairs = [(blueprint, blueprint.is_for(client)) for blueprint in blueprint_selectors.blueprints().values()]
+    return {"blueprints": sorted(pairs, key=lambda pair: not pair[1])}
 
 
 def _engagement_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -115,11 +114,11 @@ def _tracker_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
     return {"form": ConnectionForm(initial={"name": client.name}), "ways": ways}
 
 
-def _address(way: Connection) -> str:
-    """Where the tracker sends its events; nothing for one whose calls come by files."""
-    if not connection_selectors.calls_us(way.provider):
+def _address(connection: Connection) -> str:
+    """Where the tracker sends its events; "" if its calls come by file imports."""
+    if not connection_selectors.calls_us(connection.provider):
         return ""
-    return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[way.provider, way.key])}"
+    return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[connection.provider, connection.key])}"
 
 
 def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -128,7 +127,11 @@ def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
         "form": UploadForm(
             connections=import_selectors.connections_for_files(client),
             own_zone=client.time_zone,
-            initial={"format": "callrail", "time_zone": client.time_zone, "connection": _only_way(client)},
+            initial={
+                "format": "callrail",
+                "time_zone": client.time_zone,
+                "connection": _only_connection(client),
+            },
         ),
         "running": running,
         "progress_url": reverse("calls:import_progress", args=[client.slug, running.pk]) if running else "",
@@ -136,9 +139,9 @@ def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
     }
 
 
-def _only_way(client: Client) -> Connection | None:
-    ways = list(Connection.objects.for_client(client).filter(is_active=True)[:2])
-    return ways[0] if len(ways) == 1 else None
+def _only_connection(client: Client) -> Connection | None:
+    rows = list(Connection.objects.for_client(client).filter(is_active=True)[:2])
+    return rows[0] if len(rows) == 1 else None
 
 
 def _numbers_form(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -202,11 +205,13 @@ def save_agreed(request: StaffRequest, client: Client, form: AgreedForm) -> str:
 )
 def connect(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
     """Connect a tracker."""
-    way = connections.create_connection(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    connection = connections.create_connection(
+        client=client, by=request.actor, at=request.at, **form.cleaned_data
+    )
     sets_up = access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at)
     return Done(
         "Tracker connected. Paste the address at the tracker as described on its page.",
-        "" if sets_up else reverse("calls:connection", args=[client.slug, way.pk]),
+        "" if sets_up else reverse("calls:connection", args=[client.slug, connection.pk]),
     )
 
 
@@ -270,8 +275,7 @@ def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
         done = blueprints.apply(
             client=client, blueprint=blueprint, by=request.actor, at=request.at, **form.cleaned_data
         )
-        said = f"{blueprint.title}: {done.published} in force, {done.drafted} drafted."
-        messages.success(request, said)
+        messages.success(request, f"{blueprint.title}: {done.published} in force, {done.drafted} drafted.")
         return redirect(_url(client))
     context = {
         "client": client,
@@ -292,12 +296,12 @@ def _blueprint(name: str) -> Blueprint | None:
 
 
 def _posted(request: StaffRequest) -> Any:
-    """What was sent; a form without a tick sends nothing, and was sent all the same."""
+    """The POST data, also of a form without a tick, which sends none."""
     return request.POST if request.method == "POST" else None
 
 
 def _signs(request: StaffRequest, plans: list[Plan]) -> bool:
-    """Whether applying lowers a standard, which an officer signs for with a reason; others are refused."""
+    """Whether applying lowers a standard, which only an officer may sign for, with a reason."""
     lowers = any(plan.lowers for plan in plans)
     if lowers and request.method == "POST" and not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied(

@@ -1,4 +1,4 @@
-"""How far consent reaches, the people behind it, one person's page, and the evidence in one file."""
+"""Consent coverage, callers by consent status, one caller's page, and evidence packs."""
 
 import hashlib
 from functools import partial
@@ -41,13 +41,13 @@ from consent.tasks.withdrawals import nudge_withdrawals
 CLIENTS_A_PAGE: Final = 25
 
 
-# --- How far it reaches ---------------------------------------------------------------------------------------------
+# --- Coverage ---------------------------------------------------------------------------------------------
 
 
 @require_safe
 @never_cache
 def show_home(request: StaffRequest) -> HttpResponse:
-    """How far consent reaches at every client that the person looks after, and what waits."""
+    """Consent coverage of every client whose consent the person manages, and open items."""
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
     picked = request.GET.get("client", "")
     if picked and not any(client.slug == picked for client in clients):
@@ -81,8 +81,8 @@ def _client_page(clients: list[Client], before: str) -> tuple[list[Client], str 
 
 
 def _bars(rows: list[selectors.Coverage]) -> list[dict[str, Any]]:
-    """Each row with its bar: where each part begins and how wide it is, in thousandths."""
-    found = []
+    """Each row with its bar: the start and width of each part, in thousandths."""
+    lines = []
     for row in rows:
         begins, bar = 0.0, []
         for part in row.parts:
@@ -91,15 +91,15 @@ def _bars(rows: list[selectors.Coverage]) -> list[dict[str, Any]]:
                 bar.append({"name": part.name, "x": round(begins, 1), "width": round(width, 1)})
             begins += width
         words = ", ".join(f"{part.title.lower()} {part.percent} %" for part in row.parts if part.count)
-        found.append({"row": row, "bar": bar, "words": words or "no callers yet"})
-    return found
+        lines.append({"row": row, "bar": bar, "words": words or "no callers yet"})
+    return lines
 
 
 @require_POST
 @never_cache
 @sensitive_post_parameters("number")
 def find_person(request: StaffRequest) -> HttpResponse:
-    """Find a person by number at each client that is looked after; officers find erased ones too."""
+    """Find a caller by number at each client the person manages; officers find erased callers too."""
     form = NumberForm(request.POST)
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
     found = None
@@ -168,7 +168,7 @@ def list_callers(request: StaffRequest, client: Client) -> QuerySet[Any]:
 
 
 def _find(request: StaffRequest, client: Client, caller_id: UUID) -> Person:
-    """One person; who was erased is there for officers alone, who are asked about such numbers."""
+    """One person; only officers see erased ones, because they are asked about such numbers."""
     person = selectors.find_person(client, caller_id)
     if person is None:
         raise Http404
@@ -181,7 +181,7 @@ def _find(request: StaffRequest, client: Client, caller_id: UUID) -> Person:
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """What a person was told and said, where that stands now, and what became of it."""
+    """A caller's consent history and status, calls and withdrawals."""
     person = _find(request, client, caller_id)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     manages = Permission.MANAGE_CONSENT in may and person.caller is not None
@@ -281,7 +281,7 @@ def _wake(client: Client) -> None:
     button="Create link",
 )
 def hand_link(request: StaffRequest, caller: Caller, _: Any) -> HttpResponse:
-    """Make the address of a person's own choices, shown once."""
+    """Create the caller's preference link, shown once."""
     link = desk.hand_link(client=caller.client, caller_id=caller.pk, by=request.actor, at=request.at)
     context = {"client": caller.client, "caller": caller, "link": link, "days": desk.LINK_DAYS}
     context["name"] = selectors.name_of(caller.pk)

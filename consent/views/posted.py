@@ -1,4 +1,4 @@
-"""The register of posted notices: what hangs where, from when to when, in which words, with a picture."""
+"""Posted notices: where, from when to when, with their text and a picture."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -97,12 +97,12 @@ def list_posted(request: StaffRequest, client: Client) -> QuerySet[PostedNotice]
     return selectors.posted_rows(client)
 
 
-@csrf_exempt  # until the picture goes where it is sealed; `_post` is protected
+@csrf_exempt  # until the picture is encrypted; `_post` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def post_notice(request: StaffRequest, client: Client) -> HttpResponse:
-    """Write down what hangs. The picture is sealed while it arrives, before anything else is looked at."""
+    """Add a posted notice. The picture is encrypted on arrival, before the rest of the request is read."""
     handler = SealingUpload(client.pk, at=request.at, at_most=posted.PICTURE_AT_MOST)
     request.upload_handlers = [handler]
     try:
@@ -159,7 +159,7 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
 
 
 def _proposal(request: StaffRequest, client: Client) -> dict[str, Any]:
-    """The number that the address names, and the words that are in force for posted notices."""
+    """The number in the URL, and the text in force for posted notices."""
     version = next(iter(selectors.versions_to_post(client)), None)
     known: dict[str, Any] = {"tracking_number": request.GET.get("number", "")}
     if version is not None:

@@ -1,4 +1,4 @@
-"""A client's recordings by what was decided, one recording heard, one transcript read, and how they are handled."""
+"""A client's recordings by decision, playback, transcripts, and quarantine settings."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _session(request: HttpRequest) -> str:
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's recorded calls by what was decided, and what of them leaves when."""
+    """A client's recorded calls by decision, with their deletion dates."""
     shown = selectors.Shown.of(request.GET.get("show", ""))
     page = selectors.recording_page(client, shown, before=request.GET.get("before", ""))
     masked = masks.masks_of([row.call for row in page.rows])
@@ -128,7 +128,7 @@ def fetch_again(request: StaffRequest, client: Client, _: Any) -> Done:
 @needs(Permission.PLAY_RECORDINGS)
 @sensitive_post_parameters("reason")
 def play(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and play what people agreed to."""
+    """Ask for the reason, log it, and play what the caller consented to."""
     call = _call(client, call_id)
     form = UseForm(request.POST or None)
     context = _context(client, call, form)
@@ -170,7 +170,7 @@ def _status(opened: Opened) -> int:
 @require_safe
 @needs(Permission.PLAY_RECORDINGS)
 def give_audio(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """The sound behind a ticket, whole or in the part that the player asks for."""
+    """The sound behind a ticket, as a whole or in the range that the player requests."""
     call = _call(client, call_id)
     try:
         sound = playing.sound_for(
@@ -202,34 +202,34 @@ def _sound(sound: Sound, asked: str) -> HttpResponse:
         refused["Content-Range"] = f"bytes */{sound.size}"
         return refused
     start, length = part
-    found = _read(sound, start, length)
+    piece = _read(sound, start, length)
     sound.close()
-    answer = HttpResponse(found, content_type=sound.media_type, status=HTTPStatus.PARTIAL_CONTENT)
-    answer["Content-Range"] = f"bytes {start}-{start + len(found) - 1}/{sound.size}"
+    answer = HttpResponse(piece, content_type=sound.media_type, status=HTTPStatus.PARTIAL_CONTENT)
+    answer["Content-Range"] = f"bytes {start}-{start + len(piece) - 1}/{sound.size}"
     return answer
 
 
-def _part(asked: str, size: int) -> tuple[int, int] | None:
-    """Where the asked part begins and how long the answer is, a piece at most; None where there is no such part."""
-    found = _RANGE(asked.strip())
-    if found is None or size == 0:
+def _part(header: str, size: int) -> tuple[int, int] | None:
+    """The start and length of the requested range, a piece at most; None if there is no such range."""
+    match = _RANGE(header.strip())
+    if match is None or size == 0:
         return None
-    if found[3] is not None:
-        start, last = max(0, size - int(found[3])), size - 1
-        if int(found[3]) == 0:
+    if match[3] is not None:
+        start, last = max(0, size - int(match[3])), size - 1
+        if int(match[3]) == 0:
             return None
     else:
-        start, last = int(found[1]), int(found[2]) if found[2] else size - 1
+        start, last = int(match[1]), int(match[2]) if match[2] else size - 1
     if start >= size or last < start:
         return None
     return start, min(last, size - 1, start + _PIECE - 1) - start + 1
 
 
 def _read(sound: Sound, start: int, length: int) -> bytes:
-    found = bytearray()
-    while len(found) < length and (piece := sound.read(start + len(found), length - len(found))):
-        found += piece
-    return bytes(found)
+    content = bytearray()
+    while len(content) < length and (piece := sound.read(start + len(content), length - len(content))):
+        content += piece
+    return bytes(content)
 
 
 def _all(sound: Sound) -> Iterator[bytes]:
@@ -247,7 +247,7 @@ def _all(sound: Sound) -> Iterator[bytes]:
 @needs(Permission.READ_TRANSCRIPTS)
 @sensitive_post_parameters("reason")
 def read(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and show the words that people agreed to have read."""
+    """Ask for the reason, log it, and show the transcript that the caller consented to."""
     call = _call(client, call_id)
     form = UseForm(request.POST or None)
     context = _context(client, call, form)

@@ -1,4 +1,4 @@
-"""Registers of numbers: those that are there, bringing one, what became of it, taking it out."""
+"""Do-not-call and reassigned-number lists: import, progress and removal."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -49,7 +49,7 @@ def _today(request: StaffRequest) -> date:
 
 
 def _about(row: NumberList, at: datetime) -> dict[str, Any]:
-    """A register with how old it is, in the words and colours of a list."""
+    """A list with its age, and its state in words and a color."""
     register = selectors.register_of(row)
     days = contact.days_old(register, at)
     is_dnc = row.kind == ListKind.DO_NOT_CALL
@@ -70,7 +70,7 @@ def _about(row: NumberList, at: datetime) -> dict[str, Any]:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def list_registers(request: StaffRequest) -> HttpResponse:
-    """The agency's registers, those that count first."""
+    """The agency's lists, those in use first."""
     rows = list(selectors.registers()[:LISTED])
     of = {kind: [_about(row, request.at) for row in rows if row.kind == kind] for kind in ListKind}
     context = {
@@ -82,21 +82,19 @@ def list_registers(request: StaffRequest) -> HttpResponse:
     return render(request, "consent/registers.html", context)
 
 
-@csrf_exempt  # until the file goes where it is sealed; `_bring` is protected
+@csrf_exempt  # until the file is encrypted; `_bring` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def new_register(request: StaffRequest) -> HttpResponse:
-    """Bring a do-not-call register."""
     return _sealing(request, registers.AT_MOST, _bring_register)
 
 
-@csrf_exempt  # until the file goes where it is sealed; `_bring` is protected
+@csrf_exempt  # until the file is encrypted; `_bring` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def new_answers(request: StaffRequest) -> HttpResponse:
-    """Bring answers about reassigned numbers."""
     return _sealing(request, registers.ANSWERS_AT_MOST, _bring_answers)
 
 
@@ -104,7 +102,7 @@ type _Bring = Callable[[StaffRequest, SealingUpload], HttpResponse]
 
 
 def _sealing(request: StaffRequest, at_most: int, bring: _Bring) -> HttpResponse:
-    """Have the file sealed under the agency's keys while it arrives, before anything else of the request is read."""
+    """Encrypt the file with the agency's keys on arrival, before the rest of the request is read."""
     holder = registers.holder_of(request.agency.pk)
     if request.method == "POST":
         registers.open_holder(agency_id=request.agency.pk, at=request.at)
@@ -211,7 +209,7 @@ def _progress(row: NumberList) -> dict[str, Any]:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def show_register(request: StaffRequest, list_id: UUID) -> HttpResponse:
-    """How far the reading is, and what came of it."""
+    """The progress of an import, and its result."""
     row = _find(list_id)
     context = {
         "about": _about(row, request.at),
@@ -228,7 +226,7 @@ def show_register(request: StaffRequest, list_id: UUID) -> HttpResponse:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def register_progress(request: StaffRequest, list_id: UUID) -> HttpResponse:
-    """The moving part; when it has come to rest the whole page is asked for."""
+    """The progress; once it is complete, the page reloads."""
     row = _find(list_id)
     answer = render(request, "consent/register_progress.html", {"progress": _progress(row)})
     if row.state not in _OPEN:

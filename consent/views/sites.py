@@ -1,4 +1,4 @@
-"""Where a client's calls are answered, which numbers ring there, and who answers knowing of being recorded."""
+"""Answering sites of a client, their numbers, and the acknowledgements of staff who answer calls."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -36,7 +36,7 @@ def _find(client: Client, site_id: UUID) -> AnsweringSite:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def list_sites(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's sites, and which numbers are answered where."""
+    """A client's sites, and its numbers by site."""
     return _list(request, client)
 
 
@@ -69,7 +69,7 @@ def add_site(request: StaffRequest, client: Client, form: SiteForm) -> Done:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpResponse:
-    """One site: its law, its numbers, and who answers there."""
+    """One site: its location, numbers and acknowledgements."""
     return _show(request, _find(client, site_id))
 
 

@@ -1,4 +1,4 @@
-"""What a client asks of itself beyond the law, and on what it rests measuring its calls."""
+"""The consent standard of a client beyond the law, and its legal basis for measuring calls."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from consent.tasks.decisions import nudge_decisions
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_standard(request: StaffRequest, client: Client) -> HttpResponse:
-    """The standard and the declaration in force, with those before."""
+    """The standard and the declaration in force, with earlier ones."""
     today = selectors.today_at(client, request.at)
     chosen = selectors.chosen(client)
     is_lowered = bool(chosen and chosen.expires_on and chosen.expires_on > today)

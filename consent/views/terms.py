@@ -1,4 +1,4 @@
-"""Signed terms: documents, whom they cover, and the document itself for who may see it."""
+"""Signed terms: documents, the callers they cover, and the files."""
 
 from typing import Final
 from uuid import UUID
@@ -83,12 +83,12 @@ def list_terms(request: StaffRequest, client: Client) -> QuerySet[TermsDocument]
     return selectors.documents(client)
 
 
-@csrf_exempt  # until the document goes where it is sealed; `_add` is protected
+@csrf_exempt  # until the document is encrypted; `_add` is protected
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 def add_terms(request: StaffRequest, client: Client) -> HttpResponse:
-    """Keep a signed document. It is sealed while it arrives, before anything else is looked at."""
+    """Add a signed document. It is encrypted on arrival, before the rest of the request is read."""
     handler = SealingUpload(client.pk, at=request.at, at_most=terms.DOCUMENT_AT_MOST)
     request.upload_handlers = [handler]
     try:
@@ -147,7 +147,7 @@ def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_terms(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
-    """One document, its clause, and for how many people it speaks."""
+    """One document, its clause, and how many people it covers."""
     return _page(request, client, _find(client, document_id))
 
 
@@ -169,7 +169,7 @@ def _page(
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
-    """More people whom a list covers."""
+    """Add people whom a list covers."""
     row = _find(client, document_id)
     form = MoreForm(request.POST, country=client.home_country)
     if not form.is_valid():

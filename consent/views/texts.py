@@ -1,7 +1,7 @@
 """
-Twilio's public door for texts, and the pages on which people decide what a message meant.
+Twilio's webhooks for texts, and the pages on which people review messages.
 
-A text is answered with nothing: what is to be said to the person goes out by itself, once.
+The response to a text is empty: a confirmation to the person is sent separately, once.
 """
 
 from collections.abc import Callable
@@ -46,14 +46,13 @@ ACTOR: Final = "twilio.sms"
 _GONE: Final = "Nothing was saved because this person was erased at the same moment. Reload the page."
 
 
-# --- The doors ------------------------------------------------------------------------------------------------------
+# --- Webhooks ------------------------------------------------------------------------------------------------------
 
 
 @csrf_exempt
 @login_not_required
 @require_POST
 def receive(request: HttpRequest, key: str) -> HttpResponse:
-    """A text comes in."""
     return _take(request, key, lambda door: texts.take_in(door=door, at=timezone.now()))
 
 
@@ -61,22 +60,22 @@ def receive(request: HttpRequest, key: str) -> HttpResponse:
 @login_not_required
 @require_POST
 def note_status(request: HttpRequest, key: str) -> HttpResponse:
-    """Twilio says what became of a text of ours."""
+    """Twilio reports the delivery of a text."""
     return _take(request, key, lambda door: text_sending.note_status(door=door, at=timezone.now()))
 
 
-def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> HttpResponse:
+def _take(request: HttpRequest, key: str, handle: Callable[[Door], object]) -> HttpResponse:
     delivery = delivery_of(request, key)
     if isinstance(delivery, HttpResponse):
         return delivery
 
     def once() -> int:
         with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
-            deed(door)
+            handle(door)
             return door.client.agency_id
 
     try:
-        # Twilio does not send a text again by itself, so a STOP that meets a lock is tried anew here.
+        # Twilio does not retry a text by itself, so a STOP that meets a lock is retried here.
         agency_id = again.insist(once)
     except twilio_door.UnknownConnectionError:
         return not_found()
@@ -140,7 +139,7 @@ def list_replies(request: StaffRequest, client: Client) -> QuerySet[Reply]:
 @sensitive_post_parameters("number")
 @needs(Permission.MANAGE_CONSENT)
 def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpResponse:
-    """One message: its words, why it waits, and what it is taken to mean."""
+    """One message: its text, why it needs review, and the decision."""
     reply = get_object_or_404(selectors.replies_of(client), pk=reply_id)
     caller, candidates = selectors.caller_of(reply), selectors.candidates_of(reply)
     names = "writer" in request.POST
@@ -182,7 +181,7 @@ def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpR
 
 
 def _name(request: StaffRequest, client: Client, reply: Reply, form: WriterForm) -> bool:
-    """Say who wrote a mail; returns whether there is nothing to mend in the form."""
+    """Name the sender of an email; returns whether the form has no error."""
     if not form.is_valid():
         return False
     try:

@@ -1,4 +1,4 @@
-"""The staff's page about a client's public page: its address, the snippet, the sites, and how to shut it."""
+"""Settings of a client's public page: its address, the snippet, the sites, and how to revoke them."""
 
 from functools import partial
 from typing import Any, Final
@@ -26,7 +26,7 @@ _GPC: Final = '{"gpc": true, "lastUpdate": "2026-11-24"}'
 
 
 def _initial(client: Client, page: WebPage | None) -> dict[str, Any]:
-    """A client at home outside America asks every visitor, until somebody says otherwise."""
+    """The form of a client outside the US, Canada and Australia asks every visitor by default."""
     if page is None:
         return {"swap_needs_consent": client.home_country not in {"US", "CA", "AU"}}
     return {
@@ -40,7 +40,7 @@ def _initial(client: Client, page: WebPage | None) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def show_web(request: StaffRequest, client: Client) -> HttpResponse:
-    """The public page and the form for other sites; saving opens them where they are not open yet."""
+    """The public page and the form for other sites; saving publishes them."""
     page = selectors.page_of(client)
     may_swap = access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at)
     form = SitesForm(request.POST or None, initial=_initial(client, page), may_swap=may_swap)

@@ -1,4 +1,4 @@
-"""The board of withdrawals, the steps that vendors owe, and what a person does with each."""
+"""Withdrawals, and their steps at vendors."""
 
 from collections.abc import Callable
 from functools import partial
@@ -43,7 +43,7 @@ _STATES: Final = (
 
 @require_safe
 def list_all(request: StaffRequest) -> HttpResponse:
-    """The board over every client that the person looks after."""
+    """The withdrawals of every client whose consent the person manages."""
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
     if not clients:
         raise Http404
@@ -59,19 +59,19 @@ def list_withdrawals(request: StaffRequest, client: Client) -> HttpResponse:
 def _board(request: StaffRequest, clients: list[Client], client: Client | None) -> HttpResponse:
     state = request.GET.get("state", "open")
     state = state if state in dict(_STATES) else "open"
-    found = selectors.board(
+    board = selectors.board(
         [one.pk for one in clients], state=state, at=request.at, before=request.GET.get("before", "")
     )
     context: dict[str, Any] = {
         "client": client,
-        "board": found,
+        "board": board,
         "state": state,
         "states": [
             {
                 "label": label,
                 "url": f"?state={value}",
                 "active": value == state,
-                "count": found.total_open if value == "open" else None,
+                "count": board.total_open if value == "open" else None,
             }
             for value, label in _STATES
         ],
@@ -84,7 +84,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_withdrawal(request: StaffRequest, client: Client, withdrawal_id: UUID) -> HttpResponse:
-    """One withdrawal: what counts here since when, and how far each vendor is."""
+    """One withdrawal: when it took effect here, and the status at each vendor."""
     row = get_object_or_404(Withdrawal.objects.for_client(client).select_related("client"), pk=withdrawal_id)
     (line,) = selectors.board([client.pk], state="", at=request.at, withdrawal_id=row.pk).lines
     context = {"client": client, "line": line, "steps": selectors.steps_of(row, at=request.at)}
@@ -124,7 +124,7 @@ def _page(request: StaffRequest, step: selectors.Step, status: int = 200, **more
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """One step: what to do, the letter, the answer, the receipt."""
+    """One step: the task, the letter, the answer, the receipt."""
     return _page(request, _load(request, client, task_id))
 
 
@@ -135,9 +135,9 @@ def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
 @sensitive_post_parameters("reason")
 def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """
-    Show what the vendor has to find; that it was shown is in the trail.
+    Show the vendor ID or reveal the number; the audit log records it.
 
-    A number is shown to who may show numbers, for a reason and within the hour's limit; an address never is.
+    A number takes the permission to reveal numbers, a reason, and the hourly limit; an address is never shown.
     """
     step = _load(request, client, task_id)
     if step.task.step not in NAMES_CALLER:

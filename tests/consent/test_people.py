@@ -127,7 +127,7 @@ def test_the_filter_names_the_purposes_that_are_listed(
 def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> None:
     fill(cast)
     page = alice.get(reverse("consent:home")).text
-    assert 'aria-label="told, not asked 33 %, said no 33 %, nothing said 33 %"' in page
+    assert 'aria-label="notice only 33 %, opted out 33 %, no record 33 %"' in page
     assert 'width="333.3"' in page
 
 

@@ -229,7 +229,7 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
 @pytest.mark.parametrize(
     ("fields", "said"),
     [({"as_of": (TODAY + timedelta(days=2)).isoformat()}, "is in the future"),
-     pytest.param({"area_codes": "41, 212"}, "three digits", marks=pytest.mark.thorough),
+     pytest.param({"area_codes": "41, 212"}, "three-digit", marks=pytest.mark.thorough),
      pytest.param({"file": ""}, "Add the file", marks=pytest.mark.thorough)],
 )  # fmt: skip
 def test_a_form_that_will_not_do_says_why_and_leaves_no_file(

@@ -528,7 +528,7 @@ def test_while_observed_a_recording_is_stopped_and_deleted_only_after_going_live
     with job_scope(agency_id=cast.acme.pk):
         step = board.step_of(cast.dentist, delete.pk, at=NOON + timedelta(days=9))
         assert step is not None
-        assert step.waits_for == "Waiting until this client is live. Then it goes by itself."
+        assert step.waits_for == "Waiting until this client is live. Then it is sent automatically."
         assert not step.is_late
         assert not menu_calls.has_due(agency_id=cast.acme.pk, at=NOON)
     live(cast.dentist, since=NOON)
