@@ -59,7 +59,6 @@ _QUEUE = Table(
 
 @require_GET
 def show_queue(request: StaffRequest) -> HttpResponse:
-    """All open items of this person, earliest due first."""
     rows = selectors.queue_of(request.membership, at=request.at).annotate(is_late=Q(due_at__lt=request.at))
     table = _QUEUE.draw(request, rows)
     # Of the address only what is known to be a filter or an id: a phone number may stand in it.
@@ -114,7 +113,6 @@ def _back_to_queue(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def open_step(request: StaffRequest, item_id: UUID) -> HttpResponse:
-    """Lead to where an item's next step is taken."""
     return redirect(
         _step_url(get_object_or_404(selectors.queue_of(request.membership, at=request.at), pk=item_id))
     )
@@ -147,7 +145,6 @@ def _client_of(row: Notification) -> str:
     template="work/notifications.html",
 )
 def show_notifications(request: StaffRequest) -> QuerySet[Notification]:
-    """What this person was notified of, newest first."""
     return selectors.notifications_of(request.membership)
 
 
@@ -181,7 +178,6 @@ def choose_mail(request: StaffRequest, _: _Choices, form: MailForm) -> Done:
 
 @require_POST
 def open_notification(request: StaffRequest, notification_id: UUID) -> HttpResponse:
-    """Mark one notification as read and lead to what it is about."""
     row = get_object_or_404(selectors.notifications_of(request.membership), pk=notification_id)
     services.mark_read(user_id=request.membership.user_id, notification_id=row.pk, at=request.at)
     return redirect(_step_url(row))

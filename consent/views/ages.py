@@ -27,7 +27,6 @@ from consent.tasks.ages import nudge_ages
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def choose_for_agency(request: StaffRequest) -> HttpResponse:
-    """The default for clients without their own setting."""
     now = selectors.of_agency(request.agency.pk)
     form = AgesForm(request.POST or None, now=now)
     context: dict[str, Any] = {"form": form, "rows": _rows(now), "may_choose": True}

@@ -254,7 +254,6 @@ def _call_back(row: CallBack | None) -> dict[str, Any] | None:
 @require_safe
 @never_cache
 def show_running(request: StaffRequest) -> HttpResponse:
-    """The calls that run now, for the page to ask again."""
     clients = _clients(request)
     picked = request.GET.get("client", "")
     calls = selectors.running(clients, at=request.at)
@@ -266,7 +265,6 @@ def show_running(request: StaffRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("number")
 def find(request: StaffRequest) -> HttpResponse:
-    """Find, or meet, the person of a number at one client."""
     clients = _clients(request)
     form = DeskNumberForm(request.POST, clients=clients)
     client = next((one for one in clients if one.slug == form.data.get("client")), None)
@@ -368,7 +366,6 @@ def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetim
 @needs(Permission.ANSWER_CALLS)
 @sensitive_post_parameters("own_number")
 def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
-    """Have a vendor connect the agent's own phone with the caller."""
     form = CallBackForm(request.POST)
     caller_id = _uuid(request.POST.get("caller"))
     clients = _clients(request)

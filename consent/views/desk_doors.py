@@ -21,7 +21,6 @@ ACTOR = "twilio.desk"
 @login_not_required
 @require_POST
 def greet(request: HttpRequest, key: str, call_back_id: UUID) -> HttpResponse:
-    """The agent has answered."""
     return _tell(
         request, key, lambda door: call_backs.greet(door=door, row_id=call_back_id, at=timezone.now())
     )

@@ -137,7 +137,6 @@ def _refuse_unread(request: HttpRequest, largest: int) -> HttpResponse | None:
 
 
 def language_for(request: HttpRequest) -> Language:
-    """The language that was chosen on the page, else the browser's."""
     chosen = request.POST.get("lang") or request.GET.get("lang") or ""
     return words.language_of(chosen, request.headers.get("Accept-Language", ""))
 

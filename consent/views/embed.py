@@ -123,7 +123,6 @@ def _url(name: str, page: Page, *args: str) -> str:
 @doors.public
 @require_http_methods(["POST", "OPTIONS"])
 def take_event(request: HttpRequest, key: str) -> HttpResponse:
-    """Take a yes or a no that somebody said on another site."""
     at = timezone.now()
     try:
         web.door_of(key)

@@ -118,7 +118,6 @@ def ping(request: StaffRequest, row: WebhookEndpoint, _: Any) -> str:
 @never_cache
 @_action()
 def rotate_secret(request: StaffRequest, row: WebhookEndpoint, _: Any) -> HttpResponse:
-    """Give it another secret, shown once."""
     return _show_secret(request, row, webhooks.rotate_secret(endpoint=row, by=request.actor, at=request.at))
 
 
@@ -141,7 +140,6 @@ def close_endpoint(request: StaffRequest, row: WebhookEndpoint, _: Any) -> str:
 
 @_action(load=_load_delivery, back=lambda delivery: _address(delivery.endpoint))
 def send_again(request: StaffRequest, delivery: WebhookDelivery, _: Any) -> Done:
-    """Try a message that failed once more."""
     if webhooks.send_again(delivery=delivery, by=request.actor, at=request.at):
         return Done("Message queued. It is sent again within a minute.")
     return Done("Not sent: the message was delivered, or its contents are deleted.", level=INFO)

@@ -146,7 +146,6 @@ def show_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpRes
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def pause_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpResponse:
-    """Pause sending, or resume it."""
     row = get_object_or_404(selectors.batches(client), pk=batch_id)
     is_paused = row.paused_at is None
     if invitations.pause(batch=row, is_paused=is_paused, by=request.actor, at=request.at):
@@ -160,7 +159,6 @@ def pause_batch(request: StaffRequest, client: Client, batch_id: UUID) -> HttpRe
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def bring_mail(request: StaffRequest, client: Client) -> HttpResponse:
-    """Import a message from another mailbox."""
     handler = SealingUpload(client.pk, at=request.at, at_most=mail_in.LARGEST)
     request.upload_handlers = [handler]
     try:

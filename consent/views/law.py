@@ -43,7 +43,6 @@ def _may_sign(request: StaffRequest) -> bool:
 
 @require_safe
 def show_law(request: StaffRequest) -> HttpResponse:
-    """The rules in force by place, filtered by the URL."""
     rules = selectors.rules_of(request.agency.pk)
     today = _today(request)
     form = RulesFilter(request.GET, places=selectors.place_choices(rules))
@@ -90,7 +89,6 @@ def take_rules(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_client_law(request: StaffRequest, client: Client) -> HttpResponse:
-    """The places that apply to a client, and what recording requires there."""
     rules = selectors.rules_of(client.agency_id)
     context = {
         "client": client,
@@ -311,7 +309,6 @@ def discard_pack(request: StaffRequest, pack: RulePack, _: Any) -> Done:
     confirms=Deed.POLICY,
 )
 def return_to_shipped(request: StaffRequest, _: None, form: ReturnForm) -> str:
-    """Put the shipped rules in force again."""
     services.return_to_shipped(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
     wake(count_packs, agency_id=request.agency.pk)
     return "The shipped rules are in force. All clients' recordings are decided again."
@@ -356,7 +353,6 @@ def _place_address(line: selectors.RuleLine) -> str:
     template="consent/law_sign.html",
 )
 def sign_off(request: StaffRequest, _: selectors.RuleLine, form: SignOffForm) -> str:
-    """Record that counsel approved a rule as it stands."""
     facts = form.cleaned_data
     rule_id = facts.pop("rule")
     services.sign_off(agency=request.agency, rule_id=rule_id, by=request.actor, at=request.at, **facts)

@@ -251,7 +251,6 @@ def _load_draft(request: StaffRequest, client: Client, check_id: UUID) -> _Draft
     redraw=lambda request, draft, form: _show_draft(request, draft[0].client, draft[0], form),
 )
 def start(request: StaffRequest, draft: _Draft, form: ColumnsForm) -> None:
-    """Save which column holds the numbers, and have them checked."""
     list_checks.start_check(check=draft[0], by=request.actor, at=request.at, **form.cleaned_data)
     nudge_check(draft[0])
 
@@ -263,7 +262,6 @@ def start(request: StaffRequest, draft: _Draft, form: ColumnsForm) -> None:
     errors={list_checks.NotReadyError: WARNING},
 )
 def cancel(request: StaffRequest, check: ListCheck, _: Any) -> str:
-    """Cancel the check and delete its list."""
     list_checks.cancel_check(check=check, by=request.actor, at=request.at)
     return "Check canceled. The list is deleted."
 

@@ -111,7 +111,6 @@ def _next_link(request: StaffRequest, client: Client) -> list[Link]:
     template="consent/menus.html",
 )
 def list_menus(request: StaffRequest, client: Client) -> QuerySet[PhoneMenu]:
-    """A client's menus, and the address for its texts."""
     return selectors.menus_of(client)
 
 
@@ -209,7 +208,6 @@ def activate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
 
 @action(right=Permission.MANAGE_CONSENT, load=_load, back=_address)
 def deactivate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
-    """Connect calls directly, without a recording."""
     menus.deactivate_menu(menu=menu, by=request.actor, at=request.at)
     return "Menu turned off. Calls connect directly, without a question or a recording."
 
@@ -217,7 +215,6 @@ def deactivate_menu(request: StaffRequest, menu: PhoneMenu, _: Any) -> str:
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def preview_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpResponse:
-    """A keypad that shows what each key would play and save."""
     menu = _find(client, menu_id)
     known, never = "withheld" not in request.GET, "never" in request.GET
     keys = request.GET.get("keys", "") + request.GET.get("press", "")[:1]

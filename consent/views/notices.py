@@ -226,7 +226,6 @@ def _draft_facts(_: StaffRequest, subject: _Versions) -> dict[str, Any]:
     template="consent/notice_draft.html",
 )
 def edit_draft(request: StaffRequest, subject: _Versions, form: DraftForm) -> Done:
-    """Draft the next version, or change the draft."""
     purposes = form.cleaned_data["purposes"]
     notices.save_draft(
         notice=subject[0], words=form.said(), purposes=purposes, by=request.actor, at=request.at
@@ -245,7 +244,6 @@ _action: Final = partial(
 
 @_action()
 def add_ready_words(request: StaffRequest, notice: Notice, _: Any) -> Done:
-    """Add the suggested text for what is missing to the draft."""
     code = request.POST.get("code", "")
     notices.add_ready_words(notice=notice, client=notice.client, code=code, by=request.actor, at=request.at)
     return Done("Text added to the draft. Review it.", f"{_address(notice)}?draft")
@@ -364,7 +362,6 @@ def retire(request: StaffRequest, subject: _Versions, _: Any) -> str:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def compare(request: StaffRequest, client: Client, notice_id: UUID) -> HttpResponse:
-    """The differences of two versions, word by word."""
     notice = _find(client, notice_id)
     versions = selectors.versions_of(notice)
     by_number = {version.number: version for version in versions}

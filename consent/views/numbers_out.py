@@ -67,7 +67,6 @@ def _facts(request: StaffRequest, client: Client) -> dict[str, Any]:
     template="consent/numbers_out.html",
 )
 def ask(request: StaffRequest, client: Client, form: ReasonForm) -> Done:
-    """Ask for the reason, log it, and have the file written."""
     row = numbers_out.ask(client=client, by=request.actor, at=request.at, **form.cleaned_data)
     nudge_registers(client.agency_id)
     return Done(to=reverse("consent:numbers_file", args=[client.slug, row.pk]))
@@ -103,7 +102,6 @@ def _context(request: StaffRequest, client: Client, row: NumbersOut) -> dict[str
 @never_cache
 @_officers_only
 def show(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """The progress of the file, and its download."""
     return render(request, "consent/numbers_file.html", _context(request, client, _find(client, numbers_id)))
 
 
@@ -132,7 +130,6 @@ def progress(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpRes
 @_officers_only
 @confirms(Deed.EXPORT)
 def take(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
-    """Download the file, once the audit log has who does."""
     row = _find(client, numbers_id)
     try:
         file = numbers_out.open_file(row=row, by=request.actor, at=request.at)

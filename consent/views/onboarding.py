@@ -191,7 +191,6 @@ def _load_managed(request: StaffRequest, client: Client) -> Client:
 
 @_action(AgreedForm, load=_load_managed, redraw=_redraw(SetupStep.ENGAGEMENT))
 def save_agreed(request: StaffRequest, client: Client, form: AgreedForm) -> str:
-    """Save when the contracts were signed."""
     setup.agree(client=client, facts=form.cleaned_data, by=request.actor, at=request.at)
     return "Dates saved."
 
@@ -204,7 +203,6 @@ def save_agreed(request: StaffRequest, client: Client, form: AgreedForm) -> str:
     redraw=_redraw(SetupStep.TRACKER),
 )
 def connect(request: StaffRequest, client: Client, form: ConnectionForm) -> Done:
-    """Connect a tracker."""
     connection = connections.create_connection(
         client=client, by=request.actor, at=request.at, **form.cleaned_data
     )
@@ -229,7 +227,6 @@ def _load_connectable(request: StaffRequest, client: Client) -> Client:
     redraw=_redraw(SetupStep.NUMBERS),
 )
 def confirm_numbers(request: StaffRequest, client: Client, form: NumbersForm) -> str:
-    """Save of each number whether it is recorded and what callers hear."""
     setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
     return "Numbers confirmed. Recordings are decided again."
@@ -241,7 +238,6 @@ def confirm_numbers(request: StaffRequest, client: Client, form: NumbersForm) ->
     redraw=_redraw(SetupStep.FINDINGS),
 )
 def accept_fixes(request: StaffRequest, client: Client, form: FixesForm) -> str:
-    """Create tasks for the selected fixes."""
     made = setup.accept_fixes(client=client, fixes=form.fixes(), by=request.actor, at=request.at)
     tasks = f"{len(made)} task{'' if len(made) == 1 else 's'}"
     return f"{tasks} created for the tracker. Find them in the inbox."
@@ -249,7 +245,6 @@ def accept_fixes(request: StaffRequest, client: Client, form: FixesForm) -> str:
 
 @_action(MarkForm, invalid="You cannot mark this step as done. Complete it on its page.")
 def mark_step(request: StaffRequest, client: Client, form: MarkForm) -> None:
-    """Mark a step as done, or reopen it."""
     step, note = form.cleaned_data["step"], form.cleaned_data["note"]
     if form.cleaned_data["undo"]:
         setup.unmark(client=client, step=step, by=request.actor, at=request.at)

@@ -181,7 +181,6 @@ def _find(request: StaffRequest, client: Client, caller_id: UUID) -> Person:
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """A caller's consent history and status, calls and withdrawals."""
     person = _find(request, client, caller_id)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     manages = Permission.MANAGE_CONSENT in may and person.caller is not None
@@ -247,7 +246,6 @@ def _lede(caller: Caller) -> str:
     template="consent/caller_said.html",
 )
 def record_said(request: StaffRequest, caller: Caller, form: SaidForm) -> Done:
-    """Record what a caller told a team member."""
     about: dict[str, Any] = {"client": caller.client, "caller_id": caller.pk, "at": request.at}
     entry = form.said()
     try:
@@ -281,7 +279,6 @@ def _wake(client: Client) -> None:
     button="Create link",
 )
 def hand_link(request: StaffRequest, caller: Caller, _: Any) -> HttpResponse:
-    """Create the caller's preference link, shown once."""
     link = desk.hand_link(client=caller.client, caller_id=caller.pk, by=request.actor, at=request.at)
     context = {"client": caller.client, "caller": caller, "link": link, "days": desk.LINK_DAYS}
     context["name"] = selectors.name_of(caller.pk)
@@ -364,7 +361,6 @@ def _pack_facts(request: StaffRequest, person: Person) -> dict[str, Any]:
     template="consent/evidence.html",
 )
 def take_evidence(request: StaffRequest, person: Person, form: ReasonForm) -> HttpResponse:
-    """Ask for the reason, log it, and give the pack of evidence."""
     try:
         pack = evidence.export(
             person=person,

@@ -48,7 +48,6 @@ def show_phone(request: StaffRequest) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def sign(request: StaffRequest) -> HttpResponse:
-    """Sign what the page is about to send as the vendor."""
     _only_in_a_demo(request)
     path, body = request.POST.get("path", ""), request.POST.get("body", "")
     try:
@@ -60,7 +59,6 @@ def sign(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs_right(AgencyRight.SIGN_OFF)
 def hear(request: StaffRequest) -> HttpResponse:
-    """What the vendor was asked since."""
     _only_in_a_demo(request)
     return JsonResponse({"events": phone.heard(agency=request.agency)})
 

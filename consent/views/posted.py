@@ -93,7 +93,6 @@ def _add_link(request: StaffRequest, client: Client) -> list[Link]:
     template="consent/posted.html",
 )
 def list_posted(request: StaffRequest, client: Client) -> QuerySet[PostedNotice]:
-    """The posted notices, the newest first."""
     return selectors.posted_rows(client)
 
 

@@ -56,7 +56,6 @@ def _session(request: HttpRequest) -> str:
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's recorded calls by decision, with their deletion dates."""
     shown = selectors.Shown.of(request.GET.get("show", ""))
     page = selectors.recording_page(client, shown, before=request.GET.get("before", ""))
     masked = masks.masks_of([row.call for row in page.rows])
@@ -111,7 +110,6 @@ def change_handling(request: StaffRequest, client: Client, form: HandlingForm) -
 
 @action(right=Permission.MANAGE_CONSENT, back=_list_address)
 def fetch_again(request: StaffRequest, client: Client, _: Any) -> Done:
-    """Request recordings that were not fetched from the tracker once more."""
     count = store.ask_again(client=client, by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
     if count:

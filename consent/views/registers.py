@@ -70,7 +70,6 @@ def _about(row: NumberList, at: datetime) -> dict[str, Any]:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def list_registers(request: StaffRequest) -> HttpResponse:
-    """The agency's lists, those in use first."""
     rows = list(selectors.registers()[:LISTED])
     of = {kind: [_about(row, request.at) for row in rows if row.kind == kind] for kind in ListKind}
     context = {
@@ -209,7 +208,6 @@ def _progress(row: NumberList) -> dict[str, Any]:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def show_register(request: StaffRequest, list_id: UUID) -> HttpResponse:
-    """The progress of an import, and its result."""
     row = _find(list_id)
     context = {
         "about": _about(row, request.at),
@@ -241,6 +239,5 @@ def register_progress(request: StaffRequest, list_id: UUID) -> HttpResponse:
     errors={registers.OverError: INFO},
 )
 def take_out(request: StaffRequest, row: NumberList, _: Any) -> str:
-    """Stop using a list."""
     registers.take_out(row=row, by=request.actor, at=request.at)
     return "List removed. Its data is being deleted."

@@ -36,7 +36,6 @@ def _find(client: Client, site_id: UUID) -> AnsweringSite:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def list_sites(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's sites, and its numbers by site."""
     return _list(request, client)
 
 
@@ -168,7 +167,6 @@ def _load_connectable(request: StaffRequest, client: Client) -> Client:
     redraw=_list,
 )
 def assign_numbers(request: StaffRequest, client: Client, form: NumbersForm) -> str:
-    """Set the site at which each number is answered."""
     changed = sites.assign_numbers(client=client, chosen=form.chosen(), by=request.actor, at=request.at)
     nudge_decisions(client.agency_id)
     return f"{changed} number{'' if changed == 1 else 's'} changed."

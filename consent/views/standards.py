@@ -25,7 +25,6 @@ from consent.tasks.decisions import nudge_decisions
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_standard(request: StaffRequest, client: Client) -> HttpResponse:
-    """The standard and the declaration in force, with earlier ones."""
     today = selectors.today_at(client, request.at)
     chosen = selectors.chosen(client)
     is_lowered = bool(chosen and chosen.expires_on and chosen.expires_on > today)

@@ -147,7 +147,6 @@ def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def show_terms(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
-    """One document, its clause, and how many people it covers."""
     return _page(request, client, _find(client, document_id))
 
 
@@ -169,7 +168,6 @@ def _page(
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
-    """Add people whom a list covers."""
     row = _find(client, document_id)
     form = MoreForm(request.POST, country=client.home_country)
     if not form.is_valid():

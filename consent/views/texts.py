@@ -60,7 +60,6 @@ def receive(request: HttpRequest, key: str) -> HttpResponse:
 @login_not_required
 @require_POST
 def note_status(request: HttpRequest, key: str) -> HttpResponse:
-    """Twilio reports the delivery of a text."""
     return _take(request, key, lambda door: text_sending.note_status(door=door, at=timezone.now()))
 
 

@@ -36,7 +36,6 @@ _FORMS: Final = frozenset({FORM})
 @login_not_required
 @require_POST
 def answer(request: HttpRequest, key: str) -> HttpResponse:
-    """A call comes in."""
     return _tell(request, key, lambda door: menu_calls.answer(door=door, at=timezone.now()))
 
 

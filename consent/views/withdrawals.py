@@ -43,7 +43,6 @@ _STATES: Final = (
 
 @require_safe
 def list_all(request: StaffRequest) -> HttpResponse:
-    """The withdrawals of every client whose consent the person manages."""
     clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
     if not clients:
         raise Http404
@@ -218,7 +217,6 @@ def choose(request: StaffRequest, step: selectors.Step, form: ChoiceForm) -> Don
 
 @_action(LetterForm, errors={vendor_tasks.KeptBackError: WARNING}, redraw=_redraw("letter"))
 def mark_sent(request: StaffRequest, step: selectors.Step, form: LetterForm) -> Done:
-    """Record that the letter was sent."""
     try:
         vendor_tasks.mark_sent(task=step.task, by=request.actor, at=request.at, **form.cleaned_data)
     except vendor_tasks.NotOpenError:
@@ -228,7 +226,6 @@ def mark_sent(request: StaffRequest, step: selectors.Step, form: LetterForm) -> 
 
 @_action(ReplyForm, redraw=_redraw("reply"))
 def note_reply(request: StaffRequest, step: selectors.Step, form: ReplyForm) -> Done:
-    """Record what the vendor answered."""
     try:
         vendor_tasks.note_reply(task=step.task, by=request.actor, at=request.at, **form.cleaned_data)
     except vendor_tasks.NotOpenError:
@@ -251,7 +248,6 @@ def confirm_done(request: StaffRequest, step: selectors.Step, form: DoneForm) ->
 
 @_action()
 def try_again(request: StaffRequest, step: selectors.Step, _: Any) -> Done:
-    """Send the request to the vendor's API again."""
     try:
         vendor_tasks.try_again(task=step.task, by=request.actor, at=request.at)
     except vendor_tasks.NotOpenError:

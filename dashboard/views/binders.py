@@ -91,7 +91,6 @@ def list_binders(request: StaffRequest) -> HttpResponse:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_proof(request: StaffRequest, client: Client) -> HttpResponse:
-    """How a client's duties stand, and its binders."""
     _require_sight(request)
     page = queries.page_of(client, request.GET.get("page"))
     context = {
@@ -151,7 +150,6 @@ def show_binder(request: StaffRequest, client: Client, binder_id: UUID) -> HttpR
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_progress(request: StaffRequest, client: Client, binder_id: UUID) -> HttpResponse:
-    """The moving part of its page."""
     row = _load(request, client, binder_id)
     return render(request, "dashboard/binder_progress.html", _context(request, client, row))
 
@@ -242,7 +240,6 @@ def _confirm_withdrawal(request: StaffRequest, row: Binder) -> Confirmation:
     errors={binders.BinderGoneError: INFO},
 )
 def withdraw_binder(request: StaffRequest, row: Binder, _: Any) -> str:
-    """End an evidence pack before its date."""
     binders.withdraw(binder=row, by=request.actor, at=request.at)
     return "The evidence pack is withdrawn. Its links no longer work."
 

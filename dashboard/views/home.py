@@ -53,7 +53,6 @@ LANDINGS: Final[dict[Role, tuple[Landing, ...]]] = {
 
 @require_safe
 def show_home(request: StaffRequest) -> HttpResponse:
-    """Lead on to the page on which the person's role begins."""
     for landing in LANDINGS[Role(request.membership.role)]:
         if url := _url_for(request, landing):
             return redirect(url)

@@ -21,7 +21,6 @@ DAYS: Final = 60
 @require_GET
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_posture(request: StaffRequest) -> HttpResponse:
-    """Every duty, worst first, and the days before."""
     lines = selectors.duties()
     wanted = request.GET.get("state", "")
     held = access.held_by(request.membership, at=request.at)

@@ -67,7 +67,6 @@ def _lists(record: dict[str, Any]) -> list[dict[str, Any]]:
     refused=422,
 )
 def set_words(request: StaffRequest, _: None, form: WordsForm) -> str:
-    """The parts that people write."""
     records.set_words(agency=request.agency, said=form.said(), by=request.actor, at=request.at)
     return "Written down. Keep a snapshot when the records are right."
 
@@ -90,7 +89,6 @@ def keep_records(request: StaffRequest, _: None, form: SeenForm) -> Done:
 @require_safe
 @needs_right(AgencyRight.SIGN_OFF)
 def show_snapshot(request: StaffRequest, number: int) -> HttpResponse:
-    """The records of a day, and what is otherwise today."""
     row = selectors.find_snapshot(number)
     if row is None:
         raise Http404

@@ -22,7 +22,6 @@ _NUMBER: Final = 7
 @never_cache
 @sensitive_post_parameters("number")
 def find(request: StaffRequest) -> HttpResponse:
-    """Pages and settings by name, then what carries the name."""
     words = " ".join(request.POST.get("number", "").replace("\0", "").split())[:_LONGEST]
     frame = Frame(request)
     pages: list[search.Hit] = []

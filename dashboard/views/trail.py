@@ -165,7 +165,6 @@ def trail_reason(request: StaffRequest, event_id: int) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.VIEW_TRAIL)
 def trail_verify(request: StaffRequest) -> HttpResponse:
-    """Verify the whole trail now and show what came out."""
     try:
         found = services.check_trail(agency_id=request.agency.pk, by=request.actor, at=request.at)
     except services.TooLongError as error:
@@ -179,7 +178,6 @@ def trail_verify(request: StaffRequest) -> HttpResponse:
 @needs_right(AgencyRight.VIEW_TRAIL)
 @takes_files
 def trail_export(request: StaffRequest) -> HttpResponse:
-    """The whole trail as a bundle, for the offline verifier."""
     size = selectors.trail_size(request.agency.pk)
     if size > services.EVENTS_WHILE_WAITING:
         messages.info(request, f"{size:,} events: run manage.py verify_audit --agency … --export FILE.")

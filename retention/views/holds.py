@@ -102,7 +102,6 @@ _NONE_SUCH: Final = Empty("No hold is in this state", "Look at all of them, or p
     lede="Cases for which nothing may be erased, whatever is due and requested. The next review is first.",
 )
 def list_open_holds(request: StaffRequest) -> QuerySet[Hold]:
-    """The open holds of every client whose retention the person manages."""
     clients = access.client_ids_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
     if not clients:
         raise PermissionDenied("Retention is not granted to you for any client.")
@@ -123,7 +122,6 @@ def list_open_holds(request: StaffRequest) -> QuerySet[Hold]:
     ],
 )
 def list_holds(request: StaffRequest, client: Client) -> QuerySet[Hold]:
-    """A client's holds, open ones first."""
     rows, show = selectors.holds_of(client), request.GET.get("show")
     return rows.filter(lifted_at__isnull=show == "open") if show in {"open", "lifted"} else rows
 
@@ -280,7 +278,6 @@ def _reviewed(request: StaffRequest, hold: Hold) -> dict[str, Any]:
     secret=("reason",),
 )
 def review_hold(request: StaffRequest, hold: Hold, form: ReviewForm) -> str:
-    """Save why a hold goes on, and its next review."""
     entered = form.cleaned_data
     holds.review_hold(
         hold=hold,
@@ -360,7 +357,6 @@ def _load_call(request: StaffRequest, client: Client, call_id: UUID) -> Call:
     ),
 )
 def add_call(request: StaffRequest, call: Call, form: AddCallForm) -> str:
-    """Let an open hold keep one call more."""
     client, hold = call.client, form.cleaned_data["hold"]
     try:
         count = holds.add_calls(hold=hold, call_ids=[call.pk], by=request.actor, at=request.at)

@@ -139,7 +139,6 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.MANAGE_RETENTION, also_left=True)
 @confirms(Deed.POLICY)
 def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
-    """Read why, agree, stop, make the link, or let everything go."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     if how not in {_REASON, _LINK, *_DEEDS}:
         raise Http404

@@ -519,7 +519,6 @@ def _load_change(request: StaffRequest, change_id: UUID) -> PolicyChange:
     second=policies.approve,
 )
 def approve_change(request: StaffRequest, change: PolicyChange, seen: SeenEffectForm) -> Done:
-    """Agree to another person's change, with the effect that was shown."""
     data = seen.cleaned_data
     try:
         policies.approve(
@@ -555,7 +554,6 @@ def _end(request: StaffRequest, change_id: UUID, end: Callable[..., object], don
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Reject another person's change, with a reason."""
     end = partial(policies.refuse, officer=request.membership)
     return _end(request, change_id, end, "Refused. Nothing changes.")
 
@@ -563,7 +561,6 @@ def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 @never_cache
 @require_POST
 def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
-    """Withdraw a change before it is in force, with a reason."""
     end = partial(policies.withdraw, member=request.membership)
     return _end(request, change_id, end, "Withdrawn. Nothing changes.")
 

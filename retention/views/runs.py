@@ -155,7 +155,6 @@ def _shown(seen: dict[str, Any]) -> going_live.Shown:
     crumbs=lambda client: [("Policies", reverse("retention:policies", args=[client.slug]))],
 )
 def observe(request: StaffRequest, client: Client, form: ReasonForm) -> str:
-    """Stop deleting a client's calls, with a reason."""
     going_live.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
     return f"Nothing of {client.name} is deleted by its date or by quarantine until an officer signs again."
 
@@ -166,7 +165,6 @@ def observe(request: StaffRequest, client: Client, form: ReasonForm) -> str:
     errors={runs.AlreadyRunningError: WARNING},
 )
 def start_run(request: StaffRequest, _: None, form: Any) -> Done:
-    """Start a run now instead of waiting for the night."""
     run = runs.start_run(agency=request.agency, cause=RunCause.BY_HAND, by=request.actor, at=request.at)
     tasks.work_runs.delay_on_commit()
     return Done(to=reverse("retention:run", args=[run.pk]))
@@ -247,7 +245,6 @@ def _load_run(request: StaffRequest, run_id: UUID, deed: str) -> tuple[Run, str]
     errors={runs.NotRunningError: WARNING},
 )
 def steer_run(request: StaffRequest, subject: tuple[Run, str], form: Any) -> None:
-    """Pause, resume or cancel a run."""
     run, how = subject
     _STEERS[how](run=run, by=request.actor, at=request.at)
     if how == "resume":

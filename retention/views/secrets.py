@@ -127,7 +127,6 @@ def _where(secret: Secret) -> str:
     ),
 )
 def rotate(request: StaffRequest, _: None, form: RotateForm) -> str:
-    """Start to rotate a key now."""
     client = None
     if form.cleaned_data["client"]:
         clients = access.visible_clients(request.membership, at=request.at)
@@ -153,7 +152,6 @@ def rotate(request: StaffRequest, _: None, form: RotateForm) -> str:
     fill=lambda *_: {"limits": selectors.limits()},
 )
 def set_limits(request: StaffRequest, _: None, form: LimitsForm) -> Done:
-    """Set after how many days each kind of secret is changed."""
     changed = secrets.set_limits(
         agency=request.agency,
         wishes=form.wishes(),

@@ -90,7 +90,6 @@ def _load_for_steps(request: StaffRequest, client: Client) -> Client:
 
 @action(right=Permission.MANAGE_RETENTION, load=_load_for_steps, back=_copies)
 def ask_leftovers(request: StaffRequest, client: Client, form: Any) -> Done:
-    """Request that vendors delete the ticked ones."""
     try:
         count = vendors.ask_for_leftovers(
             client=client, leftover_ids=_ticked(request), by=request.actor, at=request.at
@@ -148,7 +147,6 @@ def _load_way(request: StaffRequest, client: Client, connection_id: UUID) -> Con
     secret=("key",),
 )
 def open_list(request: StaffRequest, way: Connection, form: AccessForm) -> str:
-    """Save what opens CallRail's list of a connection."""
     entered = {name: text.strip() for name, text in form.cleaned_data.items()}
     truth.set_access(connection=way, **entered, by=request.actor, at=request.at)
     return "Saved, encrypted. The list is checked within minutes, and then each night."
@@ -156,7 +154,6 @@ def open_list(request: StaffRequest, way: Connection, form: AccessForm) -> str:
 
 @action(right=Permission.MANAGE_RETENTION, load=_load_way, back=lambda way: _copies(way.client))
 def close_list(request: StaffRequest, way: Connection, _: Any) -> Done:
-    """Delete what opens a connection's list."""
     if truth.forget_access(connection=way, by=request.actor, at=request.at):
         return Done("The key is deleted; the list is asked no more.")
     return Done("No key was kept.", level=INFO)

@@ -112,7 +112,6 @@ _TABLES: Final = Table(
 @require_GET
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_watch(request: StaffRequest) -> HttpResponse:
-    """The newest figures, open and past alerts, and where they are sent."""
     reading = selectors.kept(request.agency.pk)
     context: dict[str, Any] = {
         "reading": reading,
@@ -185,7 +184,6 @@ def set_endpoint(request: StaffRequest, endpoint: AlertEndpoint | None, form: En
 @never_cache
 @_button()
 def rotate_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> HttpResponse:
-    """Give the address another secret, shown this once."""
     secret = watch.rotate_endpoint(endpoint=endpoint, by=request.actor, at=request.at)
     return render(request, "retention/alert_secret.html", {"secret": secret})
 
@@ -199,7 +197,6 @@ def close_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) ->
 
 @_button()
 def switch_news(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> str:
-    """Have the agency's system notified of open items, or no more."""
     on = request.POST.get("on") == "yes"
     if not news.switch(endpoint=endpoint, on=on, by=request.actor, at=request.at):
         return ""
@@ -208,7 +205,6 @@ def switch_news(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> st
 
 @_button(errors={watch.NoEndpointError: WARNING})
 def test_endpoint(request: StaffRequest, endpoint: AlertEndpoint, form: Any) -> str:
-    """Send a message without content."""
     watch.test_endpoint(agency=request.agency, by=request.actor, at=request.at)
     tasks.send_alerts.delay_on_commit()
     return "A test is on its way; reload in a minute to see what came of it."

@@ -187,7 +187,6 @@ def _load_exchanged(request: StaffRequest, client: Client, api_key_id: UUID) -> 
     confirms=Deed.GRANTS,
 )
 def rotate_key(request: StaffRequest, key: ApiKey, form: RotateKeyForm) -> HttpResponse:
-    """Exchange a key for another and show the new one's text, once."""
     made = api_keys.rotate_key(key=key, by=request.actor, at=request.at, **form.cleaned_data)
     key.refresh_from_db(fields=["ends_at"])
     return _show(request, key.client, made, earlier=key)

@@ -65,7 +65,6 @@ _NOT_GRANTED = Empty(
 
 @require_GET
 def list_clients(request: StaffRequest) -> HttpResponse:
-    """The clients a person may know of, worst first."""
     visible = access.visible_clients(request.membership, at=request.at)
     if not access.sees_every_client(request.membership):
         slugs = list(visible.values_list("slug", flat=True)[:2])
@@ -139,7 +138,6 @@ def _known_client_or_404(request: StaffRequest, slug: str) -> Client:
 
 @require_GET
 def show_client(request: StaffRequest, slug: str) -> HttpResponse:
-    """A client's profile and engagement."""
     client = _known_client_or_404(request, slug)
     context = {
         "client": client,
@@ -237,7 +235,6 @@ def _people_links(request: StaffRequest, slug: str) -> list[Link]:
     actions=_people_links,
 )
 def list_people(request: StaffRequest, slug: str) -> list[_Watcher]:
-    """Who sees a client, through which bundle, and until when."""
     client = _known_client_or_404(request, slug)
     may_change = access.has_right(request.membership, AgencyRight.MANAGE_PEOPLE)
     return [

@@ -48,7 +48,6 @@ def _before_request(request: StaffRequest, membership: Membership) -> dict[str, 
     template="accounts/factors_reset.html",
 )
 def ask_reset(request: StaffRequest, membership: Membership, _: Any) -> str:
-    """Request that a person's second factors are removed."""
     factors.ask_reset(membership=membership, by=request.actor, at=request.at)
     return "A second person who manages people has two days to approve it."
 
@@ -97,7 +96,6 @@ def _before_decision(request: StaffRequest, reset: FactorReset) -> dict[str, Any
     template="accounts/factors_decide.html",
 )
 def decide_reset(request: StaffRequest, reset: FactorReset, _: Any) -> str:
-    """Approve or refuse, as the second person."""
     agree = request.POST.get("deed") == "agree"
     taken = factors.decide_reset(reset=reset, agree=agree, by=request.actor, at=request.at)
     return _decided(str(reset.user), taken, agree=agree)

@@ -155,7 +155,6 @@ def list_officers(request: StaffRequest) -> QuerySet[Membership]:
     },
 )
 def confirm(request: StaffRequest, invitation: Invitation, _: Any) -> str:
-    """Confirm a new officer, as a second one."""
     try:
         confirmed = officers.confirm(invitation=invitation, by=request.actor, at=request.at)
         agencies.send_confirmed(confirmed, by=request.actor, at=request.at)

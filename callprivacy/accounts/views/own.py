@@ -64,7 +64,6 @@ def _end(request: StaffRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_agency(request: StaffRequest) -> HttpResponse:
-    """Change to another agency that the person works for."""
     found = [
         (pk, name)
         for pk, name in selectors.agencies_of_user(request.user.pk)

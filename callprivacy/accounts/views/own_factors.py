@@ -110,7 +110,6 @@ remove_codes = _changes(deactivate_totp)
 
 @require_safe
 def list_keys(request: StaffRequest) -> HttpResponse:
-    """A person's own keys, and what each opens."""
     keys = [
         {"row": key, "opens_alone": selectors.opens_alone(key)} for key in selectors.keys_of(request.user.pk)
     ]

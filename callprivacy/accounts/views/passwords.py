@@ -256,7 +256,6 @@ def _confirm_known(request: StaffRequest, membership: Membership) -> Confirmatio
     confirm=_confirm_known,
 )
 def mark_known(request: StaffRequest, membership: Membership, _: Any) -> str:
-    """Disable a compromised password, after saying what that ends."""
     if deeds.mark_known(membership=membership, by=request.actor, at=request.at):
         return (
             f"The password of {membership.user} is disabled. A link to choose another is on its way by email."

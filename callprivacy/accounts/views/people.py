@@ -181,7 +181,6 @@ def invitation_or_404(request: StaffRequest, pk: int) -> Invitation:
     errors={invitations.InvitationGoneError: ERROR},
 )
 def send_again(request: StaffRequest, invitation: Invitation, _: Any) -> str:
-    """Send an invitation again, with a new link."""
     token = invitations.renew(invitation=invitation, by=request.actor, at=request.at)
     invitations.send_mail_on_commit(
         invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
@@ -267,7 +266,6 @@ def _page_of(
 @needs_right(AgencyRight.MANAGE_PEOPLE)
 @confirms(Deed.GRANTS)
 def change_role(request: StaffRequest, pk: int) -> HttpResponse:
-    """Make a person something else."""
     membership = membership_or_404(request, pk)
     form = RoleForm(request.POST, giver=request.membership, present=membership.role)
     if form.is_valid():
@@ -302,7 +300,6 @@ def change_role(request: StaffRequest, pk: int) -> HttpResponse:
     errors={deeds.LastManagerError: ERROR, deeds.OwnRightsError: ERROR},
 )
 def suspend(request: StaffRequest, membership: Membership, form: SuspendForm) -> str:
-    """Take a person's access away at once."""
     deeds.suspend(
         membership=membership, ends_keys=not form.cleaned_data["keeps_keys"], by=request.actor, at=request.at
     )
@@ -323,7 +320,6 @@ def suspend(request: StaffRequest, membership: Membership, form: SuspendForm) ->
     },
 )
 def reactivate(request: StaffRequest, membership: Membership, _: Any) -> str | Done:
-    """Give a suspended person the access back."""
     if membership.role == Role.OFFICER and not membership.is_active:
         return _send(request, *_invite_again(request, membership))
     deeds.reactivate(membership=membership, by=request.actor, at=request.at)

@@ -280,7 +280,6 @@ _action = partial(
 
 @_action()
 def test_provider(request: StaffRequest, *_: Any) -> None:
-    """Look at the provider once more."""
     sso.check_on_commit(agency_id=request.agency.pk, by=request.actor, at=request.at)
 
 
@@ -296,7 +295,6 @@ def switch_provider(request: StaffRequest, *_: Any) -> str:
 
 @_action(load=_setup)
 def delete_provider(request: StaffRequest, row: SignInProvider | None, _: Any) -> Done:
-    """Delete it once it is off."""
     if row is None or request.POST.get("phrase", "") != row.name:
         return Done("Type the provider's name to delete it.", level=ERROR)
     sso.delete_provider(by=request.actor, at=request.at)
@@ -328,7 +326,6 @@ def require_provider(request: StaffRequest, *_: Any) -> Done:
     errors={sso.NotYoursError: ERROR},
 )
 def unlink(request: StaffRequest, membership: Membership, _: Any) -> str:
-    """Forget who a person is at the provider."""
     if sso.unlink(membership=membership, by=request.actor, at=request.at):
         return f"The next account at the provider with the address of {membership.user} becomes theirs."
     return f"{membership.user} was linked to no account at the provider."

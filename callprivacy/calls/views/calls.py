@@ -49,7 +49,6 @@ def _cursor(raw: str | None) -> UUID | None:
 @require_safe
 @never_cache
 def list_calls(request: StaffRequest) -> HttpResponse:
-    """Calls of every client granted, or of one, as the address asks."""
     picked = request.GET.get("client", "")
     if not picked.isprintable():
         raise Http404
@@ -153,7 +152,6 @@ def find_or_404(client: Client, call_id: UUID) -> Call:
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def show_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Everything known of one call, masked, and when it leaves."""
     call = find_or_404(client, call_id)
     others = selectors.other_calls(call)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
@@ -202,7 +200,6 @@ def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
 @confirms(Deed.REVEAL)
 @sensitive_post_parameters("reason")
 def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and show the number once."""
     call = find_or_404(client, call_id)
     form = RevealForm(request.POST or None)
     context: dict[str, Any] = {
@@ -334,7 +331,6 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
 def finish_sample(request: StaffRequest) -> HttpResponse:
-    """Close a week's sample as read."""
     monday = _week(request, request.POST.get("week"))
     try:
         closed = reveals.finish_sample(agency=request.agency, monday=monday, by=request.actor, at=request.at)

@@ -84,7 +84,6 @@ def list_calls(request: StaffRequest, client: Client) -> QuerySet[ConfidentialCa
 @never_cache
 @needs(Permission.VIEW_CALLS)
 def switch_rules(request: StaffRequest, client: Client) -> HttpResponse:
-    """The rules by which a client's calls become confidential."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     # Without any rule a form holds its token alone, and is sent all the same.
     asked = request.POST if request.method == "POST" else None
@@ -101,7 +100,6 @@ def switch_rules(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_CALLS)
 @sensitive_post_parameters("number")
 def change_numbers(request: StaffRequest, client: Client) -> HttpResponse:
-    """Save that a number is an employee's own, or delete it."""
     access.require(request, AgencyRight.SIGN_OFF, client)
     form = NumberForm(request.POST)
     if form.is_valid():
@@ -242,7 +240,6 @@ def show(request: StaffRequest, row: ConfidentialCall, form: NameForm) -> Done:
 
 @action(RemoveForm, right=Permission.VIEW_CALLS, load=_load_row, back=_url, invalid="Pick a person.")
 def remove_person(request: StaffRequest, row: ConfidentialCall, form: RemoveForm) -> str:
-    """End a person's access to a confidential call."""
     confidential.remove_person(
         confidential=row, user_id=form.cleaned_data["user"], by=request.actor, at=request.at
     )

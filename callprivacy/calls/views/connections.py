@@ -124,7 +124,6 @@ _NUMBERS: Final = Table(
 @require_safe
 @needs(_MANAGE)
 def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's connections and a page of its numbers."""
     states = selectors.connections_of(client)
     for state in states:
         state.connection.client = client
@@ -226,7 +225,6 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(_MANAGE)
 def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """Say what keys mean that callers press in the tracker's menu."""
     connection = load(request, client, connection_id)
     may = access.permissions_on(request.membership, client.pk, at=request.at)
     rows = press_rows(
@@ -278,7 +276,6 @@ def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> Ht
 
 @_button()
 def retry_drops(request: StaffRequest, connection: Connection, _: Any) -> str:
-    """Let dropped files that could not be read be read again."""
     count = drops.try_again(connection=connection, by=request.actor, at=request.at)
     return f"{count} file{'' if count == 1 else 's'} will be read again within a minute."
 
@@ -295,7 +292,6 @@ def test_drop(request: StaffRequest, connection: Connection, form: Any) -> None:
 @never_cache
 @needs(_MANAGE)
 def show_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """The test of a folder while it goes on."""
     connection = load(request, client, connection_id)
     if not _has_folder(connection):
         return redirect("calls:connection", client.slug, connection.pk)
@@ -352,7 +348,6 @@ def _load_signing(request: StaffRequest, client: Client, connection_id: UUID) ->
     template="calls/connection_rotate.html",
 )
 def rotate_secret(request: StaffRequest, connection: Connection, form: RotationForm) -> str:
-    """Give a connection a new secret, with an overlap."""
     connections.rotate_secret(
         connection=connection,
         secret=form.cleaned_data["secret"],

@@ -48,7 +48,6 @@ def _send_on_commit(export: CallExport) -> None:
 @confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def ask(request: StaffRequest, client: Client) -> HttpResponse:
-    """Ask for an export of what the address filters, with a reason."""
     listed = selectors.listed_clients(request.membership, picked=client.slug, at=request.at)
     filter_form = CallFilterForm(request.GET, clients=[one for one in listed if one.pk == client.pk])
     form = ExportForm(request.POST or None)
@@ -115,7 +114,6 @@ def _context(request: StaffRequest, client: Client, export: CallExport) -> dict[
 @never_cache
 @needs(Permission.EXPORT_CALLS)
 def show(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
-    """How far an export is, and its file."""
     return render(request, "calls/export.html", _context(request, client, _find(client, export_id)))
 
 
@@ -123,7 +121,6 @@ def show(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse
 @never_cache
 @needs(Permission.EXPORT_CALLS)
 def progress(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
-    """The moving part of an export's page."""
     return render(request, "calls/export_progress.html", _context(request, client, _find(client, export_id)))
 
 
@@ -132,7 +129,6 @@ def progress(request: StaffRequest, client: Client, export_id: UUID) -> HttpResp
 @needs(Permission.EXPORT_CALLS)
 @confirms(Deed.EXPORT)
 def take(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
-    """Give out the file, once it is written down who takes it."""
     export = _find(client, export_id)
     try:
         file = exports.open_export(export=export, by=request.actor, at=request.at)

@@ -29,7 +29,6 @@ _ACCEPTED: Final = {
 @login_not_required
 @require_POST
 def receive(request: HttpRequest, provider: str, key: str) -> HttpResponse:
-    """Take one delivery of a tracker."""
     vendor = PROVIDERS.get(provider)
     if vendor is None or not key.isprintable():
         return _answer(404, b"Not found.\n")

@@ -365,7 +365,6 @@ def _named(layout: Layout, header: tuple[str, ...]) -> Layout:
 @never_cache
 @needs(_MANAGE)
 def describe(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
-    """Say which column is what."""
     row = _find(client, import_id)
     if row.state != JobState.DRAFT or row.file_key is None:
         messages.warning(request, "This file has been started already.")
@@ -404,7 +403,6 @@ _button = partial(
 
 @_button()
 def start(request: StaffRequest, row: CallImport, form: Any) -> None:
-    """Start reading the file into calls."""
     imports.start_import(row=row, by=request.actor, at=request.at)
     nudge_on_commit(row.agency_id, row.pk)
 

@@ -40,7 +40,6 @@ _ON_RECORDING: Final = {
     errors={numbers.NumberKnownError: "number", numbers.HeardSinceError: "announced_from"},
 )
 def add_number(request: StaffRequest, client: Client, form: NewNumberForm) -> str:
-    """Save a number before its first call."""
     facts = dict(form.cleaned_data)
     number, provider = facts.pop("number"), facts.pop("provider")
     numbers.add_number(

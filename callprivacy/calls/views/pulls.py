@@ -101,7 +101,6 @@ def set_up(request: StaffRequest, connection: Connection, form: AccessForm) -> s
 
 @action(right=_MANAGE, load=_load_pull, back=_back)
 def test(request: StaffRequest, pull: Pull, form: Any) -> None:
-    """Ask for one page and keep nothing of it."""
     pulls.test(pull=pull, by=request.actor, at=request.at)
     nudge_on_commit(pull.agency_id)
 
@@ -130,7 +129,6 @@ def _days(request: StaffRequest, pull: Pull) -> dict[str, Any]:
     template="calls/pull_backfill.html",
 )
 def backfill(request: StaffRequest, pull: Pull, form: BackfillForm) -> str:
-    """Have the calls of days in the past asked for."""
     zone = ZoneInfo(pull.connection.client.time_zone)
     run = pulls.backfill(pull=pull, **form.cleaned_data, zone=zone, by=request.actor, at=request.at)
     nudge_on_commit(pull.agency_id)
@@ -139,7 +137,6 @@ def backfill(request: StaffRequest, pull: Pull, form: BackfillForm) -> str:
 
 @action(right=_MANAGE, load=_load_pull, back=_back)
 def stop(request: StaffRequest, pull: Pull, form: Any) -> str:
-    """Delete the key and ask no more."""
     is_deleted = pulls.forget_access(pull=pull, by=request.actor, at=request.at)
     return "The key is deleted, and the list is not asked for any more." if is_deleted else ""
 
@@ -155,7 +152,6 @@ def cancel(request: StaffRequest, run: PullRun, form: Any) -> str:
 @never_cache
 @needs(_MANAGE)
 def progress(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
-    """The panel while something moves."""
     connection = _load(request, client, connection_id)
     context = _context(client, connection, pulling=selectors.state_of(connection, at=request.at))
     return render(request, "calls/pull_state.html", context)

@@ -22,7 +22,6 @@ from callprivacy.tenancy.models import Client
 @require_safe
 @needs(Permission.MANAGE_CONNECTIONS)
 def list_values(request: StaffRequest, client: Client) -> HttpResponse:
-    """The values that wait, with how many calls hold each."""
     return render(request, "calls/new_values.html", _context(client))
 
 
@@ -40,7 +39,6 @@ def _context(client: Client, **more: Any) -> dict[str, Any]:
     right=Permission.MANAGE_CONNECTIONS, back=lambda client: reverse("calls:new_values", args=[client.slug])
 )
 def confirm_values(request: StaffRequest, client: Client, form: Any) -> str:
-    """Confirm all values up to the last one listed."""
     seen = request.POST.get("seen", "")
     up_to = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else 0
     count = values.confirm_all(client=client, up_to=up_to, by=request.actor, at=request.at)
