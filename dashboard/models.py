@@ -4,14 +4,13 @@ How duties stand, as the job found them; the records of processing and what a pe
 Nobody sets a duty by hand: row security lets only jobs write how one stands.
 """
 
-import uuid
 from datetime import datetime
 
 from django.db import models
 
 from callprivacy.accounts.models import User
 from callprivacy.calls.enums import JobState
-from callprivacy.tenancy.models import AgencyOwned, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned, WithId
 from dashboard.enums import DutyState
 
 
@@ -24,8 +23,7 @@ class Standing(AgencyOwned):
     count = models.PositiveIntegerField(default=0)
     since = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "duty"], name="dashboard_standing_once_a_duty"),
         )
@@ -44,8 +42,7 @@ class StandingDay(AgencyOwned):
     overdue = models.PositiveSmallIntegerField()
     failing = models.PositiveSmallIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "on"], name="dashboard_standingday_once"),)
 
     def __str__(self) -> str:
@@ -61,8 +58,7 @@ class ClientStanding(ClientOwned):
     count = models.PositiveIntegerField(default=0)
     since = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "duty"], name="dashboard_clientstanding_once"),
         )
@@ -80,8 +76,7 @@ class ClientStandingDay(ClientOwned):
     overdue = models.PositiveSmallIntegerField()
     failing = models.PositiveSmallIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "on"], name="dashboard_clientstandingday_once"),
         )
@@ -110,8 +105,7 @@ class RecordWords(AgencyOwned):
     changed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     changed_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="dashboard_recordwords_once"),)
 
     def __str__(self) -> str:
@@ -125,30 +119,27 @@ class RecordFacts(AgencyOwned):
     facts = models.JSONField()
     read_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="dashboard_recordfacts_once"),)
 
     def __str__(self) -> str:
         return f"facts of {self.agency_id}"
 
 
-class RecordSnapshot(AgencyOwned):
+class RecordSnapshot(AgencyOwned, WithId):
     """
     The records of processing as they stood on a day, facts and words. No row is ever changed.
 
     `digest` is SHA-256 over both, in the one form that JSON has (keys sorted, no blanks).
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveIntegerField()
     record = models.JSONField()
     digest = models.BinaryField(max_length=32)
     taken_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     taken_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "number"], name="dashboard_recordsnapshot_number"),
         )
@@ -157,7 +148,7 @@ class RecordSnapshot(AgencyOwned):
         return f"records of {self.taken_at:%Y-%m-%d}"
 
 
-class Binder(ClientOwned):
+class Binder(ClientOwned, WithId):
     """
     One binder of proof of a client: a signed statement, as PDF/A (`file_key`) and as JSON (`result_key`), both sealed.
 
@@ -165,7 +156,6 @@ class Binder(ClientOwned):
     something does not hold. After `expires_at`, or once it is withdrawn, the files are gone and the row tells of it.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     part = models.CharField(max_length=40, blank=True)
@@ -184,8 +174,7 @@ class Binder(ClientOwned):
     expires_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "number"], name="dashboard_binder_number"),
             models.UniqueConstraint(fields=["client", "id"], name="dashboard_binder_in_client"),
@@ -209,10 +198,9 @@ class Binder(ClientOwned):
         )
 
 
-class BinderLink(ClientOwned):
+class BinderLink(ClientOwned, WithId):
     """A link by which one binder can be taken without a sign-in until it ends; only the link's digest is kept."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     binder = models.ForeignKey(Binder, models.CASCADE, db_constraint=False, related_name="links")
     digest = models.BinaryField(max_length=32)
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -222,8 +210,7 @@ class BinderLink(ClientOwned):
     taken = models.PositiveIntegerField(default=0)
     taken_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "digest"], name="dashboard_binderlink_digest"),
         )

@@ -45,8 +45,7 @@ class ReportRule(ClientOwned):
     number_format = models.CharField(max_length=5, blank=True, default="", db_default="")
     changed_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client"], name="analytics_reportrule_one_a_client"),
             models.CheckConstraint(condition=models.Q(k__gte=3), name="analytics_reportrule_k"),
@@ -78,8 +77,7 @@ class Span(ClientOwned):
     left_out = models.PositiveIntegerField(null=True)
     built_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "starts_at"], name="analytics_span_once_a_client"),
             models.UniqueConstraint(fields=["client", "id"], name="analytics_span_in_client"),
@@ -124,8 +122,7 @@ class Cell(ClientOwned):
     value_cents = models.BigIntegerField(null=True)
     callers = models.PositiveIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(condition=models.Q(callers__gte=3), name="analytics_cell_is_nobody"),
         )
@@ -151,8 +148,7 @@ class Touched(ClientOwned):
     hour = models.DateTimeField(null=True)
     due_at = models.DateTimeField(db_default=Now() + models.Value(timedelta(minutes=45)))
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(fields=["client", "hour"], name="analytics_touched_of_client"),
             models.Index(fields=["agency", "due_at"], name="analytics_touched_by_due"),
@@ -173,8 +169,7 @@ class Watch(ClientOwned):
     looked_at = models.DateTimeField()
     day = models.DateField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="analytics_watch_one_a_client"),)
 
     def __str__(self) -> str:

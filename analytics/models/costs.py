@@ -1,13 +1,11 @@
 """What campaigns cost, as the client's files say it. No fact of a person."""
 
-import uuid
-
 from django.db import models
 from django.db.models.functions import Lower
 
 from analytics.enums import CostState
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 
 
 class CampaignCost(ClientOwned):
@@ -18,8 +16,7 @@ class CampaignCost(ClientOwned):
     campaign = models.CharField(max_length=120)
     cents = models.BigIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 "client", "day", Lower("campaign"), name="analytics_campaigncost_once_a_day"
@@ -33,14 +30,13 @@ class CampaignCost(ClientOwned):
         return f"{self.campaign} on {self.day:%Y-%m-%d}"
 
 
-class CostImport(ClientOwned):
+class CostImport(ClientOwned, WithId):
     """
     One file of costs: read, shown, and taken in as a whole or not at all.
 
     :ivar rows: [day, campaign, cents] of each line, until the person has decided.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=10, choices=CostState, default=CostState.DRAFT)
     rows = models.JSONField(default=list)
     count = models.PositiveIntegerField()
@@ -52,8 +48,7 @@ class CostImport(ClientOwned):
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (models.Index(fields=["client", "-created_at"], name="analytics_costimport_newest"),)
 
     def __str__(self) -> str:

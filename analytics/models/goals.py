@@ -1,16 +1,15 @@
 """What an agency wants a client's calls to reach."""
 
-import uuid
 from datetime import date, timedelta
 
 from django.db import models
 
 from analytics.enums import GoalMeasure, GoalPeriod, GoalSide
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 
 
-class Goal(ClientOwned):
+class Goal(ClientOwned, WithId):
     """
     One goal: missed in a period whose figure is below, or above, its value.
 
@@ -18,7 +17,6 @@ class Goal(ClientOwned):
     :ivar alerted_on: the first day of the newest period for which an alert went out.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     measure = models.CharField(max_length=20, choices=GoalMeasure)
     missed = models.CharField(max_length=5, choices=GoalSide)
     hundredths = models.BigIntegerField()
@@ -27,8 +25,7 @@ class Goal(ClientOwned):
     created_at = models.DateTimeField()
     alerted_on = models.DateField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "measure", "missed", "period"], name="analytics_goal_once_a_client"

@@ -1,6 +1,5 @@
 """What leaves the agency: to whom, after whose two signatures, until when; and how much was asked of each budget."""
 
-import uuid
 from datetime import date, datetime, timedelta
 from typing import Self
 
@@ -9,7 +8,7 @@ from django.db import models
 
 from callprivacy.accounts.models import User
 from callprivacy.calls.enums import JobState
-from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet, WithId
 
 LEAST_K = 11
 """No agency's floor is below this."""
@@ -36,17 +35,15 @@ class ReleaseState(models.TextChoices):
 OPEN_STATES = (ReleaseState.DRAFT, ReleaseState.WAITING, ReleaseState.APPROVED)
 
 
-class ReleaseFloor(AgencyOwned):
+class ReleaseFloor(AgencyOwned, WithId):
     """The least that an agency asks of every anonymised release; without a row k is at least `LEAST_K`."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     k = models.PositiveSmallIntegerField(default=LEAST_K)
     most_suppressed = models.PositiveSmallIntegerField("percent of rows left out at most", default=5)
     set_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency"], name="analytics_releasefloor_one"),
             models.CheckConstraint(condition=models.Q(k__gte=LEAST_K), name="analytics_releasefloor_k"),
@@ -59,7 +56,7 @@ class ReleaseFloor(AgencyOwned):
         return f"k of at least {self.k}"
 
 
-class Recipient(ClientOwned):
+class Recipient(ClientOwned, WithId):
     """
     Whom data of one client is given to: a company, by its business address; not a caller.
 
@@ -67,7 +64,6 @@ class Recipient(ClientOwned):
     made under a key of their own, which the vault holds.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     email = models.EmailField(max_length=254)
     contract = models.CharField(max_length=300, blank=True)
@@ -75,8 +71,7 @@ class Recipient(ClientOwned):
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="analytics_recipient_in_client"),
             models.UniqueConstraint(fields=["client", "name"], name="analytics_recipient_name"),
@@ -89,7 +84,7 @@ class Recipient(ClientOwned):
         return self.name
 
 
-class OwnGroups(ClientOwned):
+class OwnGroups(ClientOwned, WithId):
     """
     By what a client's anonymised releases group, where that is not as shipped. A change is a row with the next number.
 
@@ -97,14 +92,12 @@ class OwnGroups(ClientOwned):
     differs from what is shipped; empty, that a client went back to it.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveIntegerField()
     said = models.JSONField()
     set_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="analytics_owngroups_in_client"),
             models.UniqueConstraint(fields=["client", "number"], name="analytics_owngroups_next"),
@@ -124,7 +117,7 @@ class ReleaseQuerySet(ScopedQuerySet["Release"]):
         return self.filter(state=ReleaseState.APPROVED, due_at__lte=at)
 
 
-class Release(ClientOwned):
+class Release(ClientOwned, WithId):
     """
     One file of call-level rows for one recipient, from the draft to its end.
 
@@ -136,7 +129,6 @@ class Release(ClientOwned):
     at; triggers write it, and nobody takes the file meanwhile.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=14, choices=ReleaseKind)
     state = models.CharField(max_length=10, choices=ReleaseState, default=ReleaseState.DRAFT)
     recipient = models.ForeignKey(Recipient, models.PROTECT, db_constraint=False, related_name="releases")
@@ -176,8 +168,7 @@ class Release(ClientOwned):
 
     objects = models.Manager.from_queryset(ReleaseQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="analytics_release_in_client"),
             models.CheckConstraint(
@@ -234,7 +225,7 @@ class RemovalCause(models.TextChoices):
     MINOR = "minor", "Is known to be a minor"
 
 
-class Removal(ClientOwned):
+class Removal(ClientOwned, WithId):
     """
     That one caller's rows leave a live pseudonymised release: our own file at once, and the recipient is told.
 
@@ -243,7 +234,6 @@ class Removal(ClientOwned):
     server took the message. Of a release that has ended meanwhile nothing is said: its end tells more.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     release = models.ForeignKey(Release, models.CASCADE, db_constraint=False, related_name="removals")
     caller_id = models.UUIDField()
     cause = models.CharField(max_length=12, choices=RemovalCause)
@@ -254,8 +244,7 @@ class Removal(ClientOwned):
     mail_due_at = models.DateTimeField(null=True)
     told_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "release", "caller_id", "cause"], name="analytics_removal_once"
@@ -278,10 +267,9 @@ class Removal(ClientOwned):
         return f"{self.cause} from {self.release_id}"
 
 
-class ReleaseTrial(ClientOwned):
+class ReleaseTrial(ClientOwned, WithId):
     """What one setting of k, l and t would cost and risk for a draft: computed once, shown again and again."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     release = models.ForeignKey(Release, models.CASCADE, db_constraint=False, related_name="trials")
     k = models.PositiveSmallIntegerField()
     l = models.PositiveSmallIntegerField(null=True)  # noqa: E741  (what the papers call it)
@@ -296,8 +284,7 @@ class ReleaseTrial(ClientOwned):
     due_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "release", "k", "l", "t"],
@@ -317,7 +304,7 @@ class ReleaseTrial(ClientOwned):
         return f"k = {self.k}"
 
 
-class Spend(ClientOwned):
+class Spend(ClientOwned, WithId):
     """
     One question that was paid for out of a recipient's budget of a year. Written once, never changed.
 
@@ -325,7 +312,6 @@ class Spend(ClientOwned):
     so that two at once cannot both be the next, and none can be left out of the sum.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     recipient = models.ForeignKey(Recipient, models.PROTECT, db_constraint=False, related_name="spends")
     year = models.PositiveSmallIntegerField()
     number = models.PositiveIntegerField()
@@ -338,8 +324,7 @@ class Spend(ClientOwned):
     spent_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     spent_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="analytics_spend_in_client"),
             models.UniqueConstraint(
@@ -366,16 +351,14 @@ class Spend(ClientOwned):
         return f"{self.epsilon} of {self.budget}"
 
 
-class NoisyAnswer(ClientOwned):
+class NoisyAnswer(ClientOwned, WithId):
     """What a question that was paid for was answered: figures with noise, each with its margin. Drawn once."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     spend = models.ForeignKey(Spend, models.PROTECT, db_constraint=False, related_name="answers")
     figures = models.JSONField()
     answered_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "spend"], name="analytics_answer_once"),)
 
     def __str__(self) -> str:

@@ -1,15 +1,13 @@
 """Reports that people keep, and who is sent which."""
 
-import uuid
-
 from django.db import models
 
 from analytics.enums import Every
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 
 
-class SavedReport(ClientOwned):
+class SavedReport(ClientOwned, WithId):
     """
     A question to the explorer that somebody wants to ask again; the answer is counted anew each time.
 
@@ -17,15 +15,13 @@ class SavedReport(ClientOwned):
     :ivar is_shared: whoever may see the client's reports finds it; else only its owner does.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, models.CASCADE, related_name="+")
     name = models.CharField(max_length=120)
     query = models.CharField(max_length=2000)
     is_shared = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="analytics_savedreport_in_client"),
             models.UniqueConstraint(
@@ -52,8 +48,7 @@ class ReportMail(ClientOwned):
     claimed_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "report", "user"], name="analytics_reportmail_once"),
         )

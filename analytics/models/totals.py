@@ -20,8 +20,7 @@ class DailyTotal(ClientOwned):
     answered = models.PositiveIntegerField()
     seconds = models.BigIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "day", "outbound"], name="analytics_dailytotal_one_a_day"
@@ -49,8 +48,7 @@ class DayCount(ClientOwned):
     notice = models.PositiveIntegerField()
     law = models.PositiveIntegerField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "day"], name="analytics_daycount_once_a_day"),
         )

@@ -1,6 +1,5 @@
 """People: one sign-in, memberships in agencies, and what each may do with which client."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -27,7 +26,7 @@ from callprivacy.accounts.enums import (
     ReviewAnswer,
     Role,
 )
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager, ScopedQuerySet, WithId
 from callprivacy.vault.fields import StrictEncryptedField
 
 
@@ -132,8 +131,7 @@ class Membership(AgencyOwned):
 
     objects = models.Manager.from_queryset(MembershipQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "user"], name="accounts_membership_once_an_agency"),
         )
@@ -240,8 +238,7 @@ class Invitation(AgencyOwned):
     confirmed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     confirmed_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(confirmed_by=None) | ~models.Q(confirmed_by=models.F("invited_by")),
@@ -274,14 +271,13 @@ class Invitation(AgencyOwned):
         return InvitationState.OPEN if at < self.expires_at else InvitationState.EXPIRED
 
 
-class ApiKey(ClientOwned):
+class ApiKey(ClientOwned, WithId):
     """
     A key of one of the agency's systems for one client: what it may do, until when; only its digest is kept.
 
     The key begins with a name in the directory of public keys, so that its client is known before the rest is checked.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     key = models.CharField(max_length=64)
     digest = models.BinaryField(max_length=32)
@@ -293,8 +289,7 @@ class ApiKey(ClientOwned):
     revoked_at = models.DateTimeField(null=True, blank=True)
     networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "key"], name="accounts_apikey_name"),
             models.UniqueConstraint(fields=["client", "digest"], name="accounts_apikey_digest"),
@@ -373,8 +368,7 @@ class SignInPolicy(AgencyOwned):
     changed_at = models.DateTimeField()
     changed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(min_length__gte=8, min_length__lte=64),
@@ -432,8 +426,7 @@ class SignInProvider(AgencyOwned):
     agreed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     agreed_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "key"], name="accounts_provider_key"),
             models.CheckConstraint(
@@ -468,8 +461,7 @@ class ProviderLink(AgencyOwned):
     sessions = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
     sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "digest"], name="accounts_link_digest"),
             models.UniqueConstraint(fields=["agency", "user"], name="accounts_link_user"),
@@ -528,18 +520,16 @@ class PasswordDay(AgencyOwned):
     overdue = models.PositiveIntegerField(default=0)
     without_factor = models.PositiveIntegerField(default=0)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "on"], name="accounts_passwordday_once"),)
 
     def __str__(self) -> str:
         return f"passwords on {self.on}"
 
 
-class FactorReset(AgencyOwned):
+class FactorReset(AgencyOwned, WithId):
     """That somebody asked to take a person's second factors away, and that somebody else agreed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.PROTECT, related_name="+")
     asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
@@ -548,8 +538,7 @@ class FactorReset(AgencyOwned):
     decided_at = models.DateTimeField(null=True)
     agreed = models.BooleanField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "user"],
@@ -579,8 +568,7 @@ class GrantUse(AgencyOwned):
     client = models.ForeignKey(Client, models.CASCADE, related_name="+")
     last_on = models.DateField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "user", "client"], name="accounts_grantuse_once"),
         )
@@ -589,18 +577,16 @@ class GrantUse(AgencyOwned):
         return f"{self.user_id} at {self.client_id}"
 
 
-class AccessReview(AgencyOwned):
+class AccessReview(AgencyOwned, WithId):
     """One look over every grant; what nobody answers by its date ends."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     period = models.CharField(max_length=20)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     answer_by = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "period"], name="accounts_review_once_a_period"),
             models.UniqueConstraint(
@@ -633,8 +619,7 @@ class ReviewLine(AgencyOwned):
     answered_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     answered_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "review", "user", "client"], name="accounts_reviewline_once"
@@ -658,8 +643,7 @@ class VendorSeat(AgencyOwned):
     imported_at = models.DateTimeField()
     imported_by = models.ForeignKey(User, models.PROTECT, related_name="+")
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "vendor", "email", "account"], name="accounts_vendorseat_once"

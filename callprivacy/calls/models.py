@@ -26,7 +26,7 @@ from callprivacy.calls.enums import (
     RevealReason,
     TranscriptState,
 )
-from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet, WithId
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,10 +62,9 @@ def start_of(identity: uuid.UUID) -> datetime:
     return _EPOCH + timedelta(milliseconds=identity.int >> 80)
 
 
-class TrackingNumber(ClientOwned):
+class TrackingNumber(ClientOwned, WithId):
     """A number that ads show, and what stands behind it. It is the client's, not a caller's."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.CharField(max_length=16)
     label = models.CharField(max_length=120, blank=True)
     provider = models.CharField(max_length=20, blank=True)
@@ -80,8 +79,7 @@ class TrackingNumber(ClientOwned):
     tested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "number"], name="calls_trackingnumber_once_a_client"),
             models.UniqueConstraint(fields=["client", "id"], name="calls_trackingnumber_in_client"),
@@ -91,7 +89,7 @@ class TrackingNumber(ClientOwned):
         return self.label or self.number
 
 
-class Announcement(ClientOwned):
+class Announcement(ClientOwned, WithId):
     """
     What callers of a tracking number heard before they were connected, from one instant to another.
 
@@ -100,7 +98,6 @@ class Announcement(ClientOwned):
     written down wrongly and counts nowhere.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tracking_number = models.ForeignKey(
         TrackingNumber, models.PROTECT, db_constraint=False, related_name="announcements"
     )
@@ -112,8 +109,7 @@ class Announcement(ClientOwned):
     written_at = models.DateTimeField()
     struck_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
@@ -130,10 +126,9 @@ class Announcement(ClientOwned):
         return f"announcement from {self.from_at:%Y-%m-%d}"
 
 
-class Connection(ClientOwned):
+class Connection(ClientOwned, WithId):
     """A tracker's way in: its public key in the url, its secrets, and how it has been doing."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=20)
     name = models.CharField(max_length=120)
     key = models.CharField(max_length=64)
@@ -147,8 +142,7 @@ class Connection(ClientOwned):
     stayed_out = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "key"], name="calls_connection_key"),
             models.UniqueConstraint(fields=["client", "id"], name="calls_connection_in_client"),
@@ -164,10 +158,9 @@ class ConnectionSecretQuerySet(ScopedQuerySet["ConnectionSecret"]):
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at)).order_by("-created_at", "-pk")
 
 
-class ConnectionSecret(ClientOwned):
+class ConnectionSecret(ClientOwned, WithId):
     """One signing secret of a connection; during a rotation two are active."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="secrets")
     secret = StrictEncryptedField()
     created_at = models.DateTimeField()
@@ -175,14 +168,11 @@ class ConnectionSecret(ClientOwned):
 
     objects = models.Manager.from_queryset(ConnectionSecretQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
-
     def __str__(self) -> str:
         return f"secret of {self.connection_id}"
 
 
-class Pull(ClientOwned):
+class Pull(ClientOwned, WithId):
     """
     That a tracker is also asked for its calls: what opens its interface, and how asking goes.
 
@@ -192,7 +182,6 @@ class Pull(ClientOwned):
     that the client does not have are passed over, for an account that several clients share.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
     is_on = models.BooleanField(default=True)
     account = models.CharField(max_length=64, blank=True)
@@ -213,8 +202,7 @@ class Pull(ClientOwned):
     asked_in_day = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="calls_pull_in_client"),
             models.UniqueConstraint(fields=["client", "connection"], name="calls_pull_one_a_connection"),
@@ -224,7 +212,7 @@ class Pull(ClientOwned):
         return f"pull of {self.connection_id}"
 
 
-class PullRun(ClientOwned):
+class PullRun(ClientOwned, WithId):
     """
     One time that a tracker was asked for the calls of a while, page by page; where it is: `position`, `following`.
 
@@ -232,7 +220,6 @@ class PullRun(ClientOwned):
     News that had ended just before the question is none of them: its webhook may still come.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pull = models.ForeignKey(Pull, models.PROTECT, db_constraint=False, related_name="runs")
     kind = models.CharField(max_length=10, choices=PullKind)
     period = models.CharField(max_length=40)
@@ -253,8 +240,7 @@ class PullRun(ClientOwned):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="calls_pullrun_in_client"),
             models.UniqueConstraint(
@@ -288,10 +274,9 @@ class InboxQuerySet(ScopedQuerySet["Inbox"]):
         return self.filter(state=InboxState.REJECTED)
 
 
-class Inbox(ClientOwned):
+class Inbox(ClientOwned, WithId):
     """What a tracker sent, sealed under the client's key, until it is processed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, related_name="+")
     event_digest = models.BinaryField(max_length=32, null=True)
     payload = SealedField()
@@ -307,8 +292,7 @@ class Inbox(ClientOwned):
 
     objects = models.Manager.from_queryset(InboxQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(fields=["agency", "state", "due_at"], name="calls_inbox_due"),
             models.Index(fields=["client", "state"], name="calls_inbox_of_client"),
@@ -337,8 +321,7 @@ class Caller(ClientOwned):
     restricted_from = models.UUIDField(default=FIRST_ID, db_default=FIRST_ID)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_caller_in_client"),)
         indexes = (
             models.Index(
@@ -419,8 +402,7 @@ class KnownValue(ClientOwned):
 
     objects = models.Manager.from_queryset(KnownValueQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "field", "value"], name="calls_knownvalue_once_a_client"
@@ -516,8 +498,7 @@ class Call(ClientOwned):
 
     objects = models.Manager.from_queryset(CallQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="calls_call_in_client"),
             models.CheckConstraint(
@@ -567,8 +548,7 @@ class ConfidentialCall(ClientOwned):
     lifted_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     lifted_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "call"],
@@ -590,8 +570,7 @@ class ConfidentialRule(ClientOwned):
     switched_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     switched_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "cause"], name="calls_confidentialrule_once"),
             models.CheckConstraint(
@@ -615,8 +594,7 @@ class CallGrant(ClientOwned, ObjectGrant):
     # Guardian's shortcuts do not read it: a grant on a call gives nothing without the one on its client.
     enabled = False
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         default_permissions = ()
         constraints = (
             models.UniqueConstraint(
@@ -646,8 +624,7 @@ class CallRef(ClientOwned):
     call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="references")
     confidential = models.BooleanField(default=False, db_default=False)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "provider", "kind", "digest"],
@@ -659,7 +636,7 @@ class CallRef(ClientOwned):
         return f"{self.provider} {self.kind}"
 
 
-class Recording(ClientOwned):
+class Recording(ClientOwned, WithId):
     """
     That a recording exists at the vendor, and where: sealed under the recording's own key.
 
@@ -669,7 +646,6 @@ class Recording(ClientOwned):
     erased has no reference and no file; `vendor_told_at` is when deleting it at the vendor became somebody's errand.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="recording")
     state = models.CharField(max_length=10, choices=RecordingState, default=RecordingState.WITHHELD)
     reference = SealedField(null=True)
@@ -689,8 +665,7 @@ class Recording(ClientOwned):
     vendor_told_at = models.DateTimeField(null=True)
     confidential = models.BooleanField(default=False, db_default=False)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state=RecordingState.GONE, gone_at__isnull=False)
@@ -726,10 +701,9 @@ class Recording(ClientOwned):
         return f"recording of {self.call_id}"
 
 
-class Transcript(ClientOwned):
+class Transcript(ClientOwned, WithId):
     """A call's words, redacted on the way in and sealed under a key of their own; read only where that is allowed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="transcript")
     state = models.CharField(max_length=10, choices=TranscriptState, default=TranscriptState.WITHHELD)
     text = SealedField(null=True)
@@ -742,8 +716,7 @@ class Transcript(ClientOwned):
     gone_at = models.DateTimeField(null=True)
     confidential = models.BooleanField(default=False, db_default=False)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(state=TranscriptState.GONE, gone_at__isnull=False)
@@ -790,8 +763,7 @@ class CallPress(ClientOwned):
     handled_at = models.DateTimeField(null=True)
     confidential = models.BooleanField(default=False, db_default=False)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "call", "name", "value"], name="calls_press_once_a_call"
@@ -809,7 +781,7 @@ class CallPress(ClientOwned):
         return f"{self.name} {self.value}"
 
 
-class CallImport(ClientOwned):
+class CallImport(ClientOwned, WithId):
     """
     A file of calls on its way in: what it is, how far it is, and what was refused.
 
@@ -817,7 +789,6 @@ class CallImport(ClientOwned):
     taken, and then how many that were added, have a local time that came twice and is read as the first.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="+")
     format = models.CharField(max_length=20)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.DRAFT)
@@ -843,8 +814,7 @@ class CallImport(ClientOwned):
     due_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callimport_in_client"),)
 
     def __str__(self) -> str:
@@ -860,8 +830,7 @@ class ImportRefusal(ClientOwned):
     column = models.CharField(max_length=80)
     reason = models.CharField(max_length=200)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["call_import", "line"], name="calls_refusal_once_a_line"),
         )
@@ -870,10 +839,9 @@ class ImportRefusal(ClientOwned):
         return f"line {self.line}: {self.reason}"
 
 
-class CallExport(ClientOwned):
+class CallExport(ClientOwned, WithId):
     """A masked CSV that a job writes: by whom, why, over which clients' filter, and the sealed file."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     filters = models.JSONField(default=dict)
     file_key = models.UUIDField(null=True)
@@ -884,22 +852,20 @@ class CallExport(ClientOwned):
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callexport_in_client"),)
 
     def __str__(self) -> str:
         return f"export {self.pk}"
 
 
-class Reveal(ClientOwned):
+class Reveal(ClientOwned, WithId):
     """
     A number that was shown to a person: the count behind the hourly limit and the weekly sample.
 
     It was a call's, or that of a caller for something else that names no call.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     call = models.ForeignKey(Call, models.CASCADE, null=True, db_constraint=False, related_name="+")
     caller_id = models.UUIDField(null=True)
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
@@ -910,8 +876,7 @@ class Reveal(ClientOwned):
     at = models.DateTimeField()
     sampled_on = models.DateField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(call__isnull=False) | models.Q(caller_id__isnull=False),

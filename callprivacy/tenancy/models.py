@@ -7,6 +7,7 @@ decides which rows there are.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.validators import MinValueValidator, RegexValidator
@@ -73,6 +74,15 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
 
 
 ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
+
+
+class WithId(models.Model):
+    """A row with a random id. It stands behind the owner, whose `Meta` counts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+
+    class Meta:
+        abstract = True
 
 
 class AgencyOwned(models.Model):

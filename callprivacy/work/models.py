@@ -1,13 +1,12 @@
 """What waits for a person, of every kind, and what they were told. No number, no name of a caller."""
 
-import uuid
 from datetime import datetime
 from typing import Final, Self
 
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet, WithId
 from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.kinds import Kind, get
 
@@ -24,10 +23,9 @@ class ItemQuerySet(ScopedQuerySet["Item"]):
         return self.open().filter(models.Q(snoozed_until__isnull=True) | models.Q(snoozed_until__lte=at))
 
 
-class Item(AgencyOwned):
+class Item(AgencyOwned, WithId):
     """One thing that waits for a person; at most one is open for the same kind and key."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="+", db_constraint=False)
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=80)
@@ -42,8 +40,7 @@ class Item(AgencyOwned):
 
     objects = models.Manager.from_queryset(ItemQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "kind", "key"],
@@ -68,14 +65,13 @@ class Item(AgencyOwned):
         return get(self.kind)
 
 
-class Notification(AgencyOwned):
+class Notification(AgencyOwned, WithId):
     """
     What one person was told, in the app and by mail.
 
     `mail_due_at` is moved on by each try of the mail; `mail_due_since` is when the first of them was due.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="+", db_constraint=False)
     kind = models.CharField(max_length=40)
@@ -86,8 +82,7 @@ class Notification(AgencyOwned):
     mail_due_since = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (
             models.Index(fields=["agency", "user", "-at"], name="work_notification_of_user"),
             models.Index(
@@ -125,8 +120,7 @@ class MailChoice(AgencyOwned):
     kind = models.CharField(max_length=40, blank=True)
     told = models.CharField(max_length=8, choices=Told)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "user", "kind"], name="work_mailchoice_once_a_kind"),
         )
@@ -144,8 +138,7 @@ class Period(AgencyOwned):
     claimed_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "job", "period"], name="work_period_claimed_once"),
         )

@@ -1,20 +1,17 @@
 """The ways in which people say yes and no: codes, invitations, documents, the phone menu, messages."""
 
-import uuid
-
 from django.db import models
 
 from callprivacy.calls.models import Connection, TrackingNumber
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 from callprivacy.vault.fields import SealedField
 from consent.enums import Channel, InvitationState, Language, ReplyState
 from consent.models.notices import Notice, NoticeVersion
 
 
-class PhoneCode(ClientOwned):
+class PhoneCode(ClientOwned, WithId):
     """A code sent to a phone, to prove that whoever types it holds the number: its digest, tries, end."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField()
     digest = models.BinaryField(max_length=32)
     tries = models.PositiveSmallIntegerField(default=0)
@@ -22,18 +19,16 @@ class PhoneCode(ClientOwned):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (models.Index(fields=["client", "caller_id", "created_at"], name="consent_code_of_caller"),)
 
     def __str__(self) -> str:
         return f"code {self.pk}"
 
 
-class InvitationBatch(ClientOwned):
+class InvitationBatch(ClientOwned, WithId):
     """A list of people who are asked for their consent by e-mail, with which words."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     version = models.ForeignKey(NoticeVersion, models.PROTECT, db_constraint=False, related_name="+")
     size = models.PositiveIntegerField(default=0)
@@ -43,22 +38,20 @@ class InvitationBatch(ClientOwned):
     created_at = models.DateTimeField()
     paused_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_batch_in_client"),)
 
     def __str__(self) -> str:
         return self.name
 
 
-class Invitation(ClientOwned):
+class Invitation(ClientOwned, WithId):
     """
     One person asked, by e-mail or by text; the address is sealed and goes when nobody answers.
 
     `confirms` names the invitation whose yes this one asks to be said a second time, for sharing alone.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     batch = models.ForeignKey(
         InvitationBatch, models.CASCADE, null=True, db_constraint=False, related_name="invitations"
     )
@@ -80,8 +73,7 @@ class Invitation(ClientOwned):
     bounced_at = models.DateTimeField(null=True)
     purge_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "link_digest"],
@@ -105,10 +97,9 @@ class Invitation(ClientOwned):
         return f"invitation {self.pk}"
 
 
-class TermsDocument(ClientOwned):
+class TermsDocument(ClientOwned, WithId):
     """A document that people signed, or a list attested under one: the file sealed, its hash, its clause."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     clause = models.TextField(max_length=5000)
     stands_apart = models.BooleanField("the clause stands apart from the other terms", default=False)
@@ -122,18 +113,16 @@ class TermsDocument(ClientOwned):
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_terms_in_client"),)
 
     def __str__(self) -> str:
         return self.name
 
 
-class PhoneMenu(ClientOwned):
+class PhoneMenu(ClientOwned, WithId):
     """The menu that answers a tracking number before anybody is recorded, and the line it goes on to."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tracking_number = models.ForeignKey(TrackingNumber, models.PROTECT, db_constraint=False, related_name="+")
     connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
     is_active = models.BooleanField(default=False)
@@ -147,8 +136,7 @@ class PhoneMenu(ClientOwned):
     wait_seconds = models.PositiveSmallIntegerField(default=6)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "tracking_number"], name="consent_menu_one_a_number"),
             models.UniqueConstraint(fields=["client", "id"], name="consent_menu_in_client"),
@@ -158,10 +146,9 @@ class PhoneMenu(ClientOwned):
         return f"menu of {self.tracking_number_id}"
 
 
-class MenuSession(ClientOwned):
+class MenuSession(ClientOwned, WithId):
     """One call on its way through a menu: which version was spoken, what was pressed, whether it records now."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     menu = models.ForeignKey(PhoneMenu, models.CASCADE, db_constraint=False, related_name="+")
     caller_id = models.UUIDField(null=True)
     call_digest = models.BinaryField(max_length=32)
@@ -179,8 +166,7 @@ class MenuSession(ClientOwned):
     stopped_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "call_digest"], name="consent_menusession_one_a_call"),
         )
@@ -196,7 +182,7 @@ class MenuSession(ClientOwned):
         return f"session {self.pk}"
 
 
-class Reply(ClientOwned):
+class Reply(ClientOwned, WithId):
     """
     What a person wrote, by text or e-mail, sealed; how it was understood, and what became of it.
 
@@ -204,7 +190,6 @@ class Reply(ClientOwned):
     that went to the address a mail came from.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)
     invitation = models.ForeignKey(
         Invitation, models.SET_NULL, null=True, db_constraint=False, related_name="+"
@@ -226,8 +211,7 @@ class Reply(ClientOwned):
     decided_at = models.DateTimeField(null=True)
     purge_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "message_digest"], name="consent_reply_once"),
         )

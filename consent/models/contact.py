@@ -1,16 +1,14 @@
 """Before somebody is called or texted: registers of numbers with their dates, and lists that were checked."""
 
-import uuid
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.enums import JobState
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, WithId
 from consent.enums import ListKind, Purpose
 
 
-class NumberList(AgencyOwned):
+class NumberList(AgencyOwned, WithId):
     """
     A register an agency uploaded (do-not-call, reassigned numbers), as of which day; its tokens are in the vault.
 
@@ -21,7 +19,6 @@ class NumberList(AgencyOwned):
     the lines by what they say. `refusals` names the first lines that were not taken, without what stood there.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, models.PROTECT, null=True, related_name="+", db_constraint=False)
     kind = models.CharField(max_length=12, choices=ListKind)
     name = models.CharField(max_length=120)
@@ -44,8 +41,7 @@ class NumberList(AgencyOwned):
     ended_at = models.DateTimeField(null=True)
     emptied_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "client", "kind", "name"],
@@ -66,7 +62,7 @@ class NumberList(AgencyOwned):
         return self.name
 
 
-class ListCheck(ClientOwned):
+class ListCheck(ClientOwned, WithId):
     """
     A list of numbers that is checked before it is dialled: the file sealed, how far, and what came out.
 
@@ -74,7 +70,6 @@ class ListCheck(ClientOwned):
     `checked_at`, against the registers of `looked_at`. The list goes when it is checked, the result at `expires_at`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     purpose = models.CharField(max_length=20)
     column = models.PositiveSmallIntegerField(default=0)
@@ -97,8 +92,7 @@ class ListCheck(ClientOwned):
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(fields=["client", "-created_at"], name="consent_listcheck_newest"),
             models.Index(
@@ -112,14 +106,13 @@ class ListCheck(ClientOwned):
         return self.name
 
 
-class NumbersOut(ClientOwned):
+class NumbersOut(ClientOwned, WithId):
     """
     Numbers with a standing consent as a sealed file, for a vendor that knows which have been reassigned.
 
     Asked for with a reason, which the trail keeps; the file goes at `expires_at`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     file_key = models.UUIDField(null=True)
     rows = models.PositiveIntegerField(default=0)
@@ -129,8 +122,7 @@ class NumbersOut(ClientOwned):
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(fields=["client", "-created_at"], name="consent_numbersout_newest"),
             models.Index(
@@ -156,8 +148,7 @@ class AgencyAge(AgencyOwned):
     chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     chosen_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "purpose"], name="consent_agencyage_one_a_purpose"),
             models.CheckConstraint(condition=_SANE_MONTHS, name="consent_agencyage_is_sane"),
@@ -182,8 +173,7 @@ class ConsentAge(ClientOwned):
     chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     chosen_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "purpose"], name="consent_age_one_a_purpose"),
             models.CheckConstraint(condition=_SANE_MONTHS, name="consent_age_is_sane"),
@@ -207,8 +197,7 @@ class ApiWrite(ClientOwned):
     answer = models.JSONField(default=dict)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "digest"], name="consent_apiwrite_once"),)
         indexes = (models.Index(fields=["agency", "created_at"], name="consent_apiwrite_oldest"),)
 

@@ -1,16 +1,14 @@
 """What the desk of people on the phone remembers: calls back, for a day."""
 
-import uuid
-
 from django.db import models
 
 from callprivacy.calls.models import Connection, TrackingNumber
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 from callprivacy.vault.fields import SealedField
 from consent.enums import WaitingState
 
 
-class CallBack(ClientOwned):
+class CallBack(ClientOwned, WithId):
     """
     One call from an agent to a caller that a vendor connects, so that the agent sees no number.
 
@@ -18,7 +16,6 @@ class CallBack(ClientOwned):
     agent pressed a key, and the caller was rung.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField()
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
@@ -32,8 +29,7 @@ class CallBack(ClientOwned):
     rang_at = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(
                 fields=["agency", "due_at"],

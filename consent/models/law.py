@@ -1,26 +1,22 @@
 """What a client has declared and asks of itself, where its calls are answered, and which rules decide."""
 
-import uuid
-
 from django.db import models
 
 from callprivacy.calls.models import Caller
-from callprivacy.tenancy.models import AgencyOwned, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned, WithId
 from consent.enums import Basis, Standard, UnknownAge
 
 
-class Declaration(ClientOwned):
+class Declaration(ClientOwned, WithId):
     """On what a client rests measuring its calls, with its balancing test; the newest counts."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     basis = models.CharField(max_length=24, choices=Basis)
     balancing_test = models.TextField(max_length=4000, blank=True)
     declared_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     declared_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client"],
@@ -33,14 +29,13 @@ class Declaration(ClientOwned):
         return self.get_basis_display()
 
 
-class ClientStandard(ClientOwned):
+class ClientStandard(ClientOwned, WithId):
     """
     What a client asks of itself beyond the law, until when; without one it is express consent.
 
     With it stands whether claimed consent counts, how an unknown age is read, and why: decisions show the reason.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     standard = models.CharField(max_length=14, choices=Standard)
     chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     chosen_at = models.DateTimeField()
@@ -52,8 +47,7 @@ class ClientStandard(ClientOwned):
     )
     reason = models.CharField(max_length=200, default="", db_default="", blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client"],
@@ -75,18 +69,16 @@ class ClientStandard(ClientOwned):
         return self.get_standard_display()
 
 
-class AnsweringSite(ClientOwned):
+class AnsweringSite(ClientOwned, WithId):
     """Where a client's calls are answered; its law counts beside the caller's. A tracking number's site names it."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
     country = models.CharField(max_length=2)
     region = models.CharField(max_length=8, blank=True)
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "name"], name="consent_site_name"),
             models.UniqueConstraint(fields=["client", "id"], name="consent_site_in_client"),
@@ -99,10 +91,9 @@ class AnsweringSite(ClientOwned):
         return self.name
 
 
-class Acknowledgement(ClientOwned):
+class Acknowledgement(ClientOwned, WithId):
     """That a person who answers calls knows of being recorded, since when, and which words they signed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(
         AnsweringSite, models.CASCADE, db_constraint=False, related_name="acknowledgements"
     )
@@ -113,8 +104,7 @@ class Acknowledgement(ClientOwned):
     recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "site", "person"], name="consent_acknowledgement_once"),
         )
@@ -123,14 +113,13 @@ class Acknowledgement(ClientOwned):
         return self.person
 
 
-class RulePack(AgencyOwned):
+class RulePack(AgencyOwned, WithId):
     """
     Rules of the law that an agency imported in place of the shipped ones; the newest active one decides.
 
     What it changes was counted against the rules with the digest `counted_against`, and is true while those decide.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     text = models.TextField()
     digest = models.CharField(max_length=64)
@@ -145,8 +134,7 @@ class RulePack(AgencyOwned):
     activated_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     activated_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency"], condition=models.Q(is_active=True), name="consent_rulepack_one_active"
@@ -176,18 +164,16 @@ class PackEffect(ClientOwned):
     cursor = models.UUIDField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "pack"], name="consent_packeffect_once"),)
 
     def __str__(self) -> str:
         return f"effect at {self.client_id}"
 
 
-class RuleSignOff(AgencyOwned):
+class RuleSignOff(AgencyOwned, WithId):
     """That counsel approved one rule as it stood: who, when. A rule that changes has lost it."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     rule_id = models.CharField(max_length=60)
     rule_digest = models.CharField(max_length=64)
     counsel = models.CharField(max_length=120)
@@ -195,8 +181,7 @@ class RuleSignOff(AgencyOwned):
     recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     recorded_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "rule_id", "rule_digest"], name="consent_rulesignoff_once"
@@ -218,9 +203,6 @@ class CallerPlace(ClientOwned):
     recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     recorded_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
-
     def __str__(self) -> str:
         return f"{self.country}-{self.region}" if self.region else self.country
 
@@ -238,9 +220,6 @@ class MinorMark(ClientOwned):
     majority_on = models.DateField(null=True)
     marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     marked_at = models.DateTimeField()
-
-    class Meta:
-        base_manager_name = "objects"
 
     def __str__(self) -> str:
         return f"minor {self.pk}"
@@ -261,21 +240,19 @@ class DecidedFrom(ClientOwned):
     at_vendor = models.BooleanField(null=True)
     seen_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="consent_decidedfrom_one_a_client"),)
 
     def __str__(self) -> str:
         return self.digest
 
 
-class Rejudgement(ClientOwned):
+class Rejudgement(ClientOwned, WithId):
     """
     That recordings are to be decided anew: those of one caller, that of one call (by a reference's digest), or all of
     the client's. A job works it off from the cursor.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)
     call_digest = models.BinaryField(max_length=32, null=True)
     cause = models.CharField(max_length=60)
@@ -284,8 +261,7 @@ class Rejudgement(ClientOwned):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         indexes = (
             models.Index(
                 fields=["agency", "due_at"],

@@ -4,19 +4,17 @@ The ledger: what people were told, agreed to, refused and withdrew, and what was
 Events are only added (a trigger refuses UPDATE); a person's state is a projection that can be rebuilt from them.
 """
 
-import uuid
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.models import Call
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 from callprivacy.vault.fields import SealedField
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, State, Strength
 from consent.models.notices import NoticeVersion
 
 
-class ConsentEvent(ClientOwned):
+class ConsentEvent(ClientOwned, WithId):
     """
     One thing that happened between a person and a client about one purpose.
 
@@ -28,7 +26,6 @@ class ConsentEvent(ClientOwned):
     comes of age for whom a guardian agreed; it stands in the evidence too.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)
     call_digest = models.BinaryField(max_length=32, null=True)
     purpose = models.CharField(max_length=10, choices=Purpose)
@@ -51,8 +48,7 @@ class ConsentEvent(ClientOwned):
     user = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     audit_event_id = models.BigIntegerField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "source_digest"], name="consent_event_said_once"),
             models.CheckConstraint(
@@ -91,8 +87,7 @@ class ConsentState(ClientOwned):
     version_id = models.UUIDField(null=True)
     since = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "caller_id", "purpose"], name="consent_state_one_a_purpose"
@@ -135,8 +130,7 @@ class Decision(ClientOwned):
     pack = models.CharField(max_length=64)
     decided_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "call", "purpose"], name="consent_decision_one_a_purpose"

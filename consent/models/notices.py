@@ -1,28 +1,25 @@
 """What callers are told: words in versions that never change once published, and where they hang."""
 
-import uuid
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.models import TrackingNumber
-from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet, WithId
 from consent.enums import Channel, Language, NoticeState, PostedWhere, Purpose
 
 
-class Notice(ClientOwned):
+class Notice(ClientOwned, WithId):
     """One set of words: for these purposes, by this channel, in this language."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80)
     purposes = ArrayField(models.CharField(max_length=10, choices=Purpose))
     channel = models.CharField(max_length=12, choices=Channel)
     language = models.CharField(max_length=2, choices=Language, default=Language.ENGLISH)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "name", "channel", "language"], name="consent_notice_once_a_client"
@@ -40,10 +37,9 @@ class NoticeVersionQuerySet(ScopedQuerySet["NoticeVersion"]):
         return self.filter(state=NoticeState.PUBLISHED)
 
 
-class NoticeVersion(ClientOwned):
+class NoticeVersion(ClientOwned, WithId):
     """The words as of one version. A trigger refuses to change those of a published one."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     notice = models.ForeignKey(Notice, models.PROTECT, db_constraint=False, related_name="versions")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=NoticeState, default=NoticeState.DRAFT)
@@ -60,8 +56,7 @@ class NoticeVersion(ClientOwned):
 
     objects = models.Manager.from_queryset(NoticeVersionQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "notice", "number"], name="consent_noticeversion_number"
@@ -88,10 +83,9 @@ class NoticeVersion(ClientOwned):
         return f"version {self.number}"
 
 
-class PostedNotice(ClientOwned):
+class PostedNotice(ClientOwned, WithId):
     """That words hung somewhere from one day to another, with a picture; for one tracking number or for all."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tracking_number = models.ForeignKey(
         TrackingNumber, models.PROTECT, null=True, db_constraint=False, related_name="+"
     )
@@ -109,8 +103,7 @@ class PostedNotice(ClientOwned):
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(to_on__isnull=True) | models.Q(to_on__gt=models.F("from_on")),

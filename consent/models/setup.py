@@ -15,8 +15,7 @@ class SetupMark(ClientOwned):
     marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     marked_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "step"], name="consent_setupmark_once"),)
 
     def __str__(self) -> str:

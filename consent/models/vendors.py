@@ -1,6 +1,5 @@
 """What a withdrawal asks of others: tasks at vendors with dates and receipts, and word to the agency's systems."""
 
-import uuid
 from datetime import datetime
 from typing import Final, Self
 
@@ -8,23 +7,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.models import Connection, TrackingNumber
-from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet, WithId
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 from consent.enums import Channel, Purpose, VendorStep, WaitingState
 
 
-class AdDestination(ClientOwned):
+class AdDestination(ClientOwned, WithId):
     """Where a client's numbers are sent for advertising, so that a withdrawal can be carried there."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     contact = models.CharField(max_length=200, blank=True)
     instructions = models.TextField(max_length=1000, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "name"], name="consent_addestination_name"),
             models.UniqueConstraint(fields=["client", "id"], name="consent_addestination_in_client"),
@@ -44,7 +41,7 @@ class WithdrawalQuerySet(ScopedQuerySet["Withdrawal"]):
         return self.filter(due_at__lte=at)
 
 
-class Withdrawal(ClientOwned):
+class Withdrawal(ClientOwned, WithId):
     """
     That a person said no: stopped here at once, and carried to whoever else holds the number.
 
@@ -52,7 +49,6 @@ class Withdrawal(ClientOwned):
     systems, and closes it when every step is done.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField()
     purposes = ArrayField(models.CharField(max_length=10, choices=Purpose))
     event_ids = ArrayField(models.UUIDField())
@@ -68,8 +64,7 @@ class Withdrawal(ClientOwned):
 
     objects = models.Manager.from_queryset(WithdrawalQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_withdrawal_in_client"),)
         indexes = (
             models.Index(
@@ -94,7 +89,7 @@ class VendorTaskQuerySet(ScopedQuerySet["VendorTask"]):
         return self.filter(state__in=_OPEN)
 
 
-class VendorTask(ClientOwned):
+class VendorTask(ClientOwned, WithId):
     """
     One step at one vendor that a withdrawal, a quarantine or a tracking number's state asks for: target, outer limit
     and law, receipt.
@@ -102,7 +97,6 @@ class VendorTask(ClientOwned):
     `reference` is what the vendor needs to find it, sealed under the client's key for errands.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     step = models.CharField(max_length=20, choices=VendorStep)
     connection = models.ForeignKey(
         Connection, models.PROTECT, null=True, db_constraint=False, related_name="+"
@@ -140,8 +134,7 @@ class VendorTask(ClientOwned):
 
     objects = models.Manager.from_queryset(VendorTaskQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "step", "connection", "tracking_number", "event_id", "recording_id"],
@@ -173,14 +166,13 @@ class VendorTask(ClientOwned):
         return self.state in _OPEN
 
 
-class WebhookEndpoint(ClientOwned):
+class WebhookEndpoint(ClientOwned, WithId):
     """
     An address of the agency's systems that is told of withdrawals, and the secret that signs what it is told.
 
     It is told who withdrew by the caller's id and a digest of the number; the number itself where an officer said so.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     url = models.URLField(max_length=500)
     secret = StrictEncryptedField()
@@ -188,22 +180,20 @@ class WebhookEndpoint(ClientOwned):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_endpoint_in_client"),)
 
     def __str__(self) -> str:
         return self.name
 
 
-class WebhookDelivery(ClientOwned):
+class WebhookDelivery(ClientOwned, WithId):
     """
     One message to one endpoint: tried with growing pauses for three days, then a dead letter to be sent again.
 
     `retried_at` is when a person last sent it again, from which it is tried and kept as from its beginning.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     endpoint = models.ForeignKey(
         WebhookEndpoint, models.CASCADE, db_constraint=False, related_name="deliveries"
     )
@@ -218,8 +208,7 @@ class WebhookDelivery(ClientOwned):
     due_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "endpoint", "event_type", "event_id"], name="consent_delivery_once"

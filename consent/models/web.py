@@ -1,16 +1,14 @@
 """A client's public page and its form on other sites; who asked to be told by e-mail of what changes."""
 
-import uuid
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 from callprivacy.vault.fields import SealedField
 from consent.enums import Language, Strength
 
 
-class WebPage(ClientOwned):
+class WebPage(ClientOwned, WithId):
     """
     The public page of a client: the key in its address, and the sites that may carry its form.
 
@@ -19,7 +17,6 @@ class WebPage(ClientOwned):
     Americas and Australia. `links_ended_at`: personal links that were sent until then take no yes any more.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=64)
     origins = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     swap_url = models.URLField(max_length=500, blank=True)
@@ -29,15 +26,14 @@ class WebPage(ClientOwned):
     key_changed_at = models.DateTimeField()
     links_ended_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="consent_webpage_one_a_client"),)
 
     def __str__(self) -> str:
         return f"page of {self.client_id}"
 
 
-class Subscription(ClientOwned):
+class Subscription(ClientOwned, WithId):
     """
     An address at which a person wants to be told of changes: it counts once it was confirmed from that address.
 
@@ -45,7 +41,6 @@ class Subscription(ClientOwned):
     `told_at` is until when news has been told. `due_at` holds a row back while a message about it is on its way.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField()
     address = SealedField()
     strength = models.CharField(max_length=1, choices=Strength, default=Strength.C)
@@ -59,8 +54,7 @@ class Subscription(ClientOwned):
     due_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "caller_id"], name="consent_subscription_one_a_caller"),
         )

@@ -4,7 +4,6 @@ Breaches: every one, also those that nobody has to be told of (GDPR article 33(5
 What people write of a breach may name somebody, so it is sealed under a key of that breach alone.
 """
 
-import uuid
 from datetime import datetime
 from typing import Self
 
@@ -12,7 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet, WithId
 from governance.enums import BreachKind, BreachRisk, BreachState, NoticeState, NoticeTo
 
 
@@ -26,7 +25,7 @@ class BreachQuerySet(ScopedQuerySet["Breach"]):
         return self.filter(is_drill=False)
 
 
-class Breach(AgencyOwned):
+class Breach(AgencyOwned, WithId):
     """
     One breach or drill. `aware_at` starts the clocks: when the agency knew with reasonable certainty.
 
@@ -35,7 +34,6 @@ class Breach(AgencyOwned):
     those concerned, by id.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveIntegerField()
     title = models.CharField(max_length=120)
     is_drill = models.BooleanField(default=False)
@@ -63,8 +61,7 @@ class Breach(AgencyOwned):
 
     objects = models.Manager.from_queryset(BreachQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         verbose_name_plural = "breaches"
         constraints = (
             models.UniqueConstraint(fields=["agency", "number"], name="governance_breach_number"),
@@ -84,7 +81,7 @@ class Breach(AgencyOwned):
         return f"{'Drill' if self.is_drill else 'Breach'} {self.number}"
 
 
-class BreachNotice(AgencyOwned):
+class BreachNotice(AgencyOwned, WithId):
     """
     Whom a breach is to be told to, by when, and what was sent. `rule` names the row of the law behind it.
 
@@ -95,7 +92,6 @@ class BreachNotice(AgencyOwned):
     out, where that was another instant.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="notices")
     to = models.CharField(max_length=10, choices=NoticeTo)
     rule = models.CharField(max_length=40)
@@ -112,8 +108,7 @@ class BreachNotice(AgencyOwned):
     settled_at = models.DateTimeField(null=True)
     told_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "breach", "rule", "client", "phase"],
@@ -143,17 +138,15 @@ class BreachNotice(AgencyOwned):
         return self.told_at or self.settled_at
 
 
-class BreachNote(AgencyOwned):
+class BreachNote(AgencyOwned, WithId):
     """What was done or found, when, by whom; its words are sealed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="notes")
     words = models.BinaryField()
     by = models.ForeignKey(User, models.PROTECT, related_name="+")
     at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["breach", "-at"], name="governance_note_newest"),)
 
     def __str__(self) -> str:

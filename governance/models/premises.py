@@ -1,6 +1,5 @@
 """Where the agency works, who may come in when, and who did."""
 
-import uuid
 from datetime import time
 from typing import Self
 
@@ -8,14 +7,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet, WithId
 from governance.enums import EntryFlag, EntrySource
 
 
-class Site(AgencyOwned):
+class Site(AgencyOwned, WithId):
     """A place with doors. Outside `opens` to `closes`, and on other ISO weekdays than these, an entry is flagged."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     address = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64)
@@ -26,8 +24,7 @@ class Site(AgencyOwned):
     created_at = models.DateTimeField()
     closed_on = models.DateField(null=True, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "name"], name="governance_site_name"),
             models.CheckConstraint(
@@ -39,14 +36,13 @@ class Site(AgencyOwned):
         return self.name
 
 
-class Badge(AgencyOwned):
+class Badge(AgencyOwned, WithId):
     """
     A key or badge: whose, for which site, from when to when. `label` is what is printed on it.
 
     `rooms`: those of the site that it opens; none named, all of them. Only the digest of what a reader reads is kept.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.PROTECT, related_name="badges")
     user = models.ForeignKey(User, models.PROTECT, related_name="+")
     label = models.CharField(max_length=60)
@@ -57,8 +53,7 @@ class Badge(AgencyOwned):
     until_on = models.DateField(null=True, blank=True)
     returned_on = models.DateField(null=True, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "digest"],
@@ -72,7 +67,7 @@ class Badge(AgencyOwned):
         return self.label
 
 
-class DoorHours(AgencyOwned):
+class DoorHours(AgencyOwned, WithId):
     """
     When a room of a site may be entered: by everybody, or, where a badge is named, by that badge alone.
 
@@ -80,7 +75,6 @@ class DoorHours(AgencyOwned):
     are those of everybody there. `closes` at midnight is the end of the day.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.CASCADE, related_name="hours")
     badge = models.ForeignKey(Badge, models.CASCADE, null=True, related_name="hours")
     room = models.CharField(max_length=60, blank=True)
@@ -88,8 +82,7 @@ class DoorHours(AgencyOwned):
     opens = models.TimeField()
     closes = models.TimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         verbose_name_plural = "hours of doors"
         constraints = (
             models.UniqueConstraint(
@@ -111,14 +104,13 @@ class DoorHours(AgencyOwned):
         return f"hours of {self.room or 'the doors'}"
 
 
-class SiteKey(AgencyOwned):
+class SiteKey(AgencyOwned, WithId):
     """
     A key with which a site's badge system sends what it read, and does nothing else; only its digest is kept.
 
     The key begins with a name in the directory of public keys, so that its agency is known before the rest is checked.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.PROTECT, related_name="keys")
     name = models.CharField(max_length=120)
     key = models.CharField(max_length=64)
@@ -129,22 +121,20 @@ class SiteKey(AgencyOwned):
     last_used_on = models.DateField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "key"], name="governance_sitekey_name"),)
 
     def __str__(self) -> str:
         return self.name
 
 
-class KioskLink(AgencyOwned):
+class KioskLink(AgencyOwned, WithId):
     """
     The address of the page at a site's door, which needs no sign-in; only its digest is kept.
 
     A site has one that counts: making another ends the one before.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.PROTECT, related_name="kiosks")
     digest = models.BinaryField(max_length=32)
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -153,8 +143,7 @@ class KioskLink(AgencyOwned):
     last_used_on = models.DateField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "digest"], name="governance_kiosklink_digest"),
             models.UniqueConstraint(
@@ -173,7 +162,7 @@ class EntryQuerySet(ScopedQuerySet["Entry"]):
         return self.filter(left_at__isnull=True)
 
 
-class Entry(AgencyOwned):
+class Entry(AgencyOwned, WithId):
     """
     Somebody came in: a person of the agency, a visitor with a host, or a badge that nobody knows.
 
@@ -182,7 +171,6 @@ class Entry(AgencyOwned):
     that was nobody's name here, and the digest of the number with which they sign out, until they do.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.PROTECT, related_name="entries")
     badge = models.ForeignKey(Badge, models.SET_NULL, null=True, related_name="+")
     user = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
@@ -204,8 +192,7 @@ class Entry(AgencyOwned):
 
     objects = models.Manager.from_queryset(EntryQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         verbose_name_plural = "entries"
         constraints = (
             models.UniqueConstraint(

@@ -1,6 +1,5 @@
 """Courses of an agency's own, who has to know what, who tried, and who passed."""
 
-import uuid
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -8,7 +7,7 @@ from django.db import models
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet, WithId
 
 
 class TrainingRule(AgencyOwned):
@@ -19,8 +18,7 @@ class TrainingRule(AgencyOwned):
     role = models.CharField(max_length=20, choices=Role)
     within_days = models.PositiveSmallIntegerField(default=14)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "course", "role"], name="governance_trainingrule_once"),
             models.CheckConstraint(
@@ -48,8 +46,7 @@ class Assignment(AgencyOwned):
     reminders = models.PositiveSmallIntegerField(default=0, db_default=0)
     reminded_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "user", "course"], name="governance_assignment_once_a_course"
@@ -76,8 +73,7 @@ class TrainingDay(AgencyOwned):
     overdue = models.PositiveIntegerField(default=0)
     reminders = models.PositiveIntegerField(default=0)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "on", "course"], name="governance_trainingday_once"),
         )
@@ -86,10 +82,9 @@ class TrainingDay(AgencyOwned):
         return f"{self.course} on {self.on:%Y-%m-%d}"
 
 
-class Attempt(AgencyOwned):
+class Attempt(AgencyOwned, WithId):
     """One try at the questions of a course. `answers`: place of the chosen answer by number of the question."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     course = models.CharField(max_length=40)
     version = models.CharField(max_length=12)
@@ -100,8 +95,7 @@ class Attempt(AgencyOwned):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["agency", "user", "-started_at"], name="governance_attempt_newest"),)
 
     def __str__(self) -> str:
@@ -117,7 +111,7 @@ class CompletionQuerySet(ScopedQuerySet["Completion"]):
         return self.counting().filter(valid_until__gte=day)
 
 
-class Completion(AgencyOwned):
+class Completion(AgencyOwned, WithId):
     """
     That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
 
@@ -126,7 +120,6 @@ class Completion(AgencyOwned):
     when it does not count, by the word of a person.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     course = models.CharField(max_length=40)
     version = models.CharField(max_length=12, blank=True)
@@ -147,8 +140,7 @@ class Completion(AgencyOwned):
 
     objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (
             models.Index(
                 fields=["agency", "user", "course", "-valid_until"], name="governance_completion_newest"
@@ -159,17 +151,15 @@ class Completion(AgencyOwned):
         return f"{self.course} passed on {self.passed_on:%Y-%m-%d}"
 
 
-class OwnCourse(AgencyOwned):
+class OwnCourse(AgencyOwned, WithId):
     """A course that the agency wrote. `name` is what rules, tries and certificates call it, and never changes."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=40)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "name"], name="governance_owncourse_name"),)
 
     def __str__(self) -> str:
@@ -186,14 +176,13 @@ class VersionQuerySet(ScopedQuerySet["CourseVersion"]):
         return self.filter(published_at__isnull=True)
 
 
-class CourseVersion(AgencyOwned):
+class CourseVersion(AgencyOwned, WithId):
     """
     One version of an own course: a draft, of which there is one at most, or what was published and stays as it was.
 
     `screens`: title and Markdown. `questions`: words, answers with the right one first, and why.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     title = models.CharField(max_length=120)
@@ -210,8 +199,7 @@ class CourseVersion(AgencyOwned):
 
     objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "course", "number"], name="governance_courseversion_number"
@@ -231,10 +219,9 @@ class CourseVersion(AgencyOwned):
         return f"{self.title}, version {self.number}"
 
 
-class CoursePicture(AgencyOwned):
+class CoursePicture(AgencyOwned, WithId):
     """A picture of an own course; the file lies in the state folder under the row's id, and is never changed."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="pictures")
     name = models.CharField(max_length=60)
     kind = models.CharField(max_length=20)
@@ -243,8 +230,7 @@ class CoursePicture(AgencyOwned):
     size = models.PositiveIntegerField()
     added_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "course", "name"], name="governance_coursepicture_name"

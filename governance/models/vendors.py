@@ -1,13 +1,12 @@
 """Who else holds the data of the people called: vendors, what they promise, and how they were reviewed."""
 
-import uuid
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet, WithId
 from governance.enums import ReviewDecision, SubProcessorState, TransferTool, VendorRole
 
 
@@ -24,7 +23,7 @@ class VendorQuerySet(ScopedQuerySet["Vendor"]):
         return counting.alias(decided=decided).filter(decided=ReviewDecision.REFUSED)
 
 
-class Vendor(AgencyOwned):
+class Vendor(AgencyOwned, WithId):
     """
     One company that gets the data, or may.
 
@@ -34,7 +33,6 @@ class Vendor(AgencyOwned):
     that ended is used again.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     sheet = models.CharField(max_length=40, blank=True)
     provider = models.CharField(max_length=40, blank=True)
@@ -53,8 +51,7 @@ class Vendor(AgencyOwned):
 
     objects = models.Manager.from_queryset(VendorQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "name"],
@@ -73,10 +70,9 @@ class VendorCertificateQuerySet(ScopedQuerySet["VendorCertificate"]):
         return self.filter(ended_on__isnull=True, vendor__ended_on__isnull=True)
 
 
-class VendorCertificate(AgencyOwned):
+class VendorCertificate(AgencyOwned, WithId):
     """A certificate or report that a vendor has, and until when. From `ended_on` on it is not counted any more."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="certificates")
     name = models.CharField(max_length=120)
     valid_until = models.DateField()
@@ -85,8 +81,7 @@ class VendorCertificate(AgencyOwned):
 
     objects = models.Manager.from_queryset(VendorCertificateQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "vendor", "name", "valid_until"],
@@ -99,14 +94,13 @@ class VendorCertificate(AgencyOwned):
         return self.name
 
 
-class VendorReview(AgencyOwned):
+class VendorReview(AgencyOwned, WithId):
     """
     One review, as it was: the questions of its time with their answers and weights, and what was decided.
 
     `score`: 0 to 100, of the weights of what applied. A review is never changed; the next one follows it.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="reviews")
     answers = models.JSONField(default=list)
     score = models.PositiveSmallIntegerField()
@@ -116,8 +110,7 @@ class VendorReview(AgencyOwned):
     reviewed_at = models.DateTimeField()
     next_on = models.DateField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.CheckConstraint(condition=models.Q(score__lte=100), name="governance_vendorreview_score"),
         )
@@ -127,10 +120,9 @@ class VendorReview(AgencyOwned):
         return f"{self.get_decision_display()} on {self.reviewed_at:%Y-%m-%d}"
 
 
-class SubProcessor(AgencyOwned):
+class SubProcessor(AgencyOwned, WithId):
     """Whom a vendor engages in turn, and what the agency said when it was told."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="sub_processors")
     name = models.CharField(max_length=120)
     what_for = models.CharField(max_length=300)
@@ -139,8 +131,7 @@ class SubProcessor(AgencyOwned):
     object_until = models.DateField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=SubProcessorState, default=SubProcessorState.NOTICED)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "vendor", "name"],
@@ -153,17 +144,15 @@ class SubProcessor(AgencyOwned):
         return self.name
 
 
-class VendorIncident(AgencyOwned):
+class VendorIncident(AgencyOwned, WithId):
     """What went wrong at a vendor, in words without a person in them."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="incidents")
     happened_on = models.DateField()
     learned_on = models.DateField()
     words = models.CharField(max_length=1000)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["vendor", "-happened_on"], name="governance_incident_newest"),)
 
     def __str__(self) -> str:

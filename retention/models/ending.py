@@ -1,15 +1,13 @@
 """The end of an engagement: what is handed over, what is destroyed, and the signed statement of it."""
 
-import uuid
-
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, WithId
 from retention.enums import EndState
 
 
-class Offboarding(ClientOwned):
+class Offboarding(ClientOwned, WithId):
     """
     One client that leaves, from the question to the statement.
 
@@ -24,7 +22,6 @@ class Offboarding(ClientOwned):
     `moved_to` is where people who follow an old link are shown to.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=10, choices=EndState, default=EndState.ASKED)
     moved_to = models.URLField(max_length=300, blank=True)
     with_numbers = models.BooleanField(default=False)
@@ -59,8 +56,7 @@ class Offboarding(ClientOwned):
     key_id = models.CharField(max_length=64, blank=True)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client"],

@@ -1,12 +1,11 @@
 """Holds: cases for which nothing of a client, a person, a time or single calls may be erased."""
 
-import uuid
 from typing import Self
 
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet, WithId
 
 
 class HoldQuerySet(ScopedQuerySet["Hold"]):
@@ -14,7 +13,7 @@ class HoldQuerySet(ScopedQuerySet["Hold"]):
         return self.filter(lifted_at__isnull=True)
 
 
-class Hold(ClientOwned):
+class Hold(ClientOwned, WithId):
     """
     One case. It keeps the calls from `from_at` to before `until_at` (open where empty): those of its numbers where it
     names any, all of them where it names neither numbers nor calls; and the calls that it names, whenever they were.
@@ -26,7 +25,6 @@ class Hold(ClientOwned):
     may end before. The reason is the words of the trail's event `event_id`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     matter = models.CharField(max_length=120, blank=True)
     from_at = models.DateTimeField(null=True)
@@ -44,8 +42,7 @@ class Hold(ClientOwned):
 
     objects = models.Manager.from_queryset(HoldQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "id"], name="retention_hold_in_client"),
             models.CheckConstraint(
@@ -74,8 +71,7 @@ class HoldCaller(ClientOwned):
     hold = models.ForeignKey(Hold, models.CASCADE, db_constraint=False, related_name="callers")
     caller_id = models.UUIDField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "hold", "caller_id"], name="retention_holdcaller_once"),
         )
@@ -90,8 +86,7 @@ class HoldCall(ClientOwned):
     hold = models.ForeignKey(Hold, models.CASCADE, db_constraint=False, related_name="calls")
     call_id = models.UUIDField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "hold", "call_id"], name="retention_holdcall_once"),
         )
@@ -108,8 +103,7 @@ class HoldPerson(ClientOwned):
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     told_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "hold", "user"], name="retention_holdperson_once"),
         )

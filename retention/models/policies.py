@@ -1,6 +1,5 @@
 """How long each category is kept, for the agency and where a client differs, and the changes that led there."""
 
-import uuid
 from datetime import datetime
 from typing import Self
 
@@ -8,11 +7,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet, WithId
 from retention.enums import GO_LIVE, Category, ChangeState, Then
 
 
-class Policy(AgencyOwned):
+class Policy(AgencyOwned, WithId):
     """
     How long one category is kept: the agency's own, or with `client` that client's instead of it.
 
@@ -20,7 +19,6 @@ class Policy(AgencyOwned):
     the certificates.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
@@ -30,8 +28,7 @@ class Policy(AgencyOwned):
     version = models.PositiveIntegerField(default=1)
     set_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "client", "category"],
@@ -56,7 +53,7 @@ class ChangeQuerySet(ScopedQuerySet["PolicyChange"]):
         return self.filter(state=ChangeState.DELAYED, takes_effect_at__lte=at)
 
 
-class PolicyChange(AgencyOwned):
+class PolicyChange(AgencyOwned, WithId):
     """
     One change of one policy, or the proposal that a client goes live, with the effect that was shown.
 
@@ -64,7 +61,6 @@ class PolicyChange(AgencyOwned):
     reason against; the words are the reason of the trail's event `event_id`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
@@ -87,8 +83,7 @@ class PolicyChange(AgencyOwned):
 
     objects = models.Manager.from_queryset(ChangeQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "client", "category"],

@@ -7,7 +7,7 @@ from typing import Final, Self
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet, WithId
 from callprivacy.vault.fields import SealedField
 from retention.enums import Category, PartState, RunCause, RunState, Then
 
@@ -23,10 +23,9 @@ class RunQuerySet(ScopedQuerySet["Run"]):
         return self.filter(state=RunState.RUNNING)
 
 
-class Run(AgencyOwned):
+class Run(AgencyOwned, WithId):
     """One pass over an agency's clients: planned, then worked off in bounded batches."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     cause = models.CharField(max_length=10, choices=RunCause)
     state = models.CharField(max_length=10, choices=RunState, default=RunState.RUNNING)
     planned_on = models.DateField()
@@ -37,8 +36,7 @@ class Run(AgencyOwned):
 
     objects = models.Manager.from_queryset(RunQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["agency", "-created_at"], name="retention_run_newest"),)
 
     def __str__(self) -> str:
@@ -126,8 +124,7 @@ class RunPart(Portion, ClientOwned):
 
     objects = models.Manager.from_queryset(PartQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["run", "client", "category"], name="retention_runpart_once_a_category"
@@ -138,18 +135,16 @@ class RunPart(Portion, ClientOwned):
         return f"part of {self.run_id}"
 
 
-class Errand(ClientOwned):
+class Errand(ClientOwned, WithId):
     """A recording that the vendor still holds; its reference is sealed under the client's key."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     recording_id = models.UUIDField()
     provider = models.CharField(max_length=20)
     call_started_at = models.DateTimeField()
     reference = SealedField(null=True)
     opened_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "recording_id"], name="retention_errand_once_a_recording"
@@ -160,10 +155,9 @@ class Errand(ClientOwned):
         return f"errand at {self.provider}"
 
 
-class GoLive(ClientOwned):
+class GoLive(ClientOwned, WithId):
     """An officer's signature that expired calls and withheld recordings may leave, with the counts that were shown."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     signed_at = models.DateTimeField()
     keep_for_days = models.PositiveIntegerField()
@@ -176,9 +170,6 @@ class GoLive(ClientOwned):
     recordings_leaving = models.PositiveIntegerField(default=0, db_default=0)
     quarantine_hours = models.PositiveSmallIntegerField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
-
     def __str__(self) -> str:
         return f"signed {self.signed_at:%Y-%m-%d}"
 
@@ -188,8 +179,7 @@ class Certificate(Statement, ClientOwned):
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="certificates")
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "number"], name="retention_certificate_number"),
             models.UniqueConstraint(fields=["client", "run"], name="retention_certificate_one_a_run"),
@@ -206,8 +196,7 @@ class HousePart(Portion, AgencyOwned):
 
     objects = models.Manager.from_queryset(PartQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "run", "category"], name="retention_housepart_once_a_category"
@@ -223,8 +212,7 @@ class HouseCertificate(Statement, AgencyOwned):
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="house_certificates")
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["agency", "number"], name="retention_housecertificate_number"),
             models.UniqueConstraint(fields=["agency", "run"], name="retention_housecertificate_one_a_run"),

@@ -8,12 +8,12 @@ from django.db import models
 
 from callprivacy.accounts.models import User
 from callprivacy.calls.models import Connection
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedQuerySet, WithId
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 from retention.enums import LeftoverState, RotationState, SecretKind
 
 
-class VendorCheck(ClientOwned):
+class VendorCheck(ClientOwned, WithId):
     """
     When a vendor was last asked what it still has of a client, and what came of it.
 
@@ -21,7 +21,6 @@ class VendorCheck(ClientOwned):
     `account`, `company` and `secret` open the list where the connection itself does not.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
     checked_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -36,8 +35,7 @@ class VendorCheck(ClientOwned):
     failures = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=200, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "connection"], name="retention_vendorcheck_one"),
         )
@@ -53,14 +51,13 @@ class VendorCheck(ClientOwned):
         return f"check of {self.connection_id}"
 
 
-class Leftover(ClientOwned):
+class Leftover(ClientOwned, WithId):
     """
     A recording that a vendor still has although ours is past its date or erased; where, is sealed.
 
     Of what we erased ourselves the id is the recording's. Without a connection where an import alone brought the call.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(
         Connection, models.PROTECT, null=True, db_constraint=False, related_name="+"
     )
@@ -73,8 +70,7 @@ class Leftover(ClientOwned):
     seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "connection", "digest"],
@@ -88,27 +84,24 @@ class Leftover(ClientOwned):
         return f"leftover at {self.connection_id}"
 
 
-class SecretLimit(AgencyOwned):
+class SecretLimit(AgencyOwned, WithId):
     """After how many days a kind of secret should be changed, where an agency differs from our own limit."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=12, choices=SecretKind)
     days = models.PositiveIntegerField()
     rotates_itself = models.BooleanField(default=True)
     set_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "kind"], name="retention_secretlimit_one"),)
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.days} days"
 
 
-class Rotation(AgencyOwned):
+class Rotation(AgencyOwned, WithId):
     """One key being changed, online: how many rows rest on it, and how many are done."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=12, choices=SecretKind)
     client = models.ForeignKey(
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
@@ -122,8 +115,7 @@ class Rotation(AgencyOwned):
     leased_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "kind", "client"],
@@ -148,10 +140,9 @@ class AlertQuerySet(ScopedQuerySet["Alert"]):
         return self.filter(due_at__lte=at)
 
 
-class Alert(AgencyOwned):
+class Alert(AgencyOwned, WithId):
     """Something that needs a person before it becomes a breach, from when to when, and who was told."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=80, blank=True)
     client = models.ForeignKey(
@@ -167,8 +158,7 @@ class Alert(AgencyOwned):
 
     objects = models.Manager.from_queryset(AlertQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "kind", "key"],
@@ -189,32 +179,29 @@ class Alert(AgencyOwned):
         return self.kind
 
 
-class AlertEndpoint(AgencyOwned):
+class AlertEndpoint(AgencyOwned, WithId):
     """
     An address of the agency's systems that alerts are sent to, and the secret that signs them.
 
     `news_from`: from when on it is told what waits for people as well; none: it is not.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     url = models.URLField(max_length=500)
     secret = StrictEncryptedField()
     is_active = models.BooleanField(default=True)
     news_from = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="retention_alertendpoint_one"),)
 
     def __str__(self) -> str:
         return f"alerts of {self.agency_id}"
 
 
-class News(AgencyOwned):
+class News(AgencyOwned, WithId):
     """That people were told of something, for the agency's system: what kind, when, and whether the system took it."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=80, blank=True)
     at = models.DateTimeField()
@@ -222,8 +209,7 @@ class News(AgencyOwned):
     attempts = models.PositiveSmallIntegerField(default=0)
     last_status = models.CharField(max_length=120, blank=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         verbose_name_plural = "news"
         constraints = (
             models.UniqueConstraint(fields=["agency", "kind", "key", "at"], name="retention_news_once"),

@@ -7,7 +7,7 @@ from typing import Self
 from django.db import models
 
 from callprivacy.accounts.models import User
-from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet, WithId
 from callprivacy.vault.fields import SealedField
 from rights.enums import (
     ApprovalKind,
@@ -137,7 +137,7 @@ class NoticeQuerySet(ScopedQuerySet["RecipientNotice"]):
         return self.filter(due_at__lte=at)
 
 
-class RecipientNotice(ClientOwned):
+class RecipientNotice(ClientOwned, WithId):
     """
     That somebody to whom data were given is told of an erasure, correction, restriction or opt-out (GDPR article 19;
     Cal. Civ. Code 1798.105(c), 1798.135(f)), with the receipt.
@@ -147,7 +147,6 @@ class RecipientNotice(ClientOwned):
     as a ticket that staff send: its text holds no number.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(
         Case, models.CASCADE, db_constraint=False, related_name="notices", db_index=False
     )
@@ -169,8 +168,7 @@ class RecipientNotice(ClientOwned):
 
     objects = models.Manager.from_queryset(NoticeQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "case", "about", "way", "target_id"],

@@ -388,8 +388,5 @@ class ClientFacts(ClientOwned):
     set_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     set_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
-
     def __str__(self) -> str:
         return f"facts of {self.client_id}"

@@ -39,8 +39,7 @@ class Finding(ClientOwned):
     kept_why = models.CharField(max_length=40, blank=True)
     kept_by = models.JSONField(default=dict, db_default={})
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["client", "submission", "identity", "copies"], name="rights_finding_once"

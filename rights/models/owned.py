@@ -19,9 +19,8 @@ class Held(AgencyOwned):
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
 
-    class Meta:
+    class Meta(AgencyOwned.Meta):
         abstract = True
-        base_manager_name = "objects"
 
     @property
     def holder_id(self) -> int:

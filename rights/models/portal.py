@@ -1,20 +1,17 @@
 """The public pages of requests: whose address it is, and the notice that stands there, which never changes."""
 
-import uuid
-
 from django.db import models
 
-from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, WithId
 
 
-class RequestPage(AgencyOwned):
+class RequestPage(AgencyOwned, WithId):
     """
     The requests page of a client, or of an agency where `client` is empty: its key, and what staff say there.
 
     The contact fields are the company's own, not a caller's.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(
         Client, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
@@ -30,8 +27,7 @@ class RequestPage(AgencyOwned):
     created_at = models.DateTimeField()
     key_changed_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "client"], nulls_distinct=False, name="rights_requestpage_one_a_client"
@@ -42,14 +38,13 @@ class RequestPage(AgencyOwned):
         return f"requests page of {self.client_id or 'the agency'}"
 
 
-class PrivacyNotice(ClientOwned):
+class PrivacyNotice(ClientOwned, WithId):
     """
     A published privacy notice: the facts as they were, and the words by language. No row is ever changed.
 
     `digest` is SHA-256 over both, in the one form that JSON has (keys sorted, no blanks).
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveIntegerField()
     facts = models.JSONField()
     body = models.JSONField()
@@ -57,8 +52,7 @@ class PrivacyNotice(ClientOwned):
     published_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     published_at = models.DateTimeField()
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(ClientOwned.Meta):
         constraints = (
             models.UniqueConstraint(fields=["client", "number"], name="rights_privacynotice_number"),
         )
@@ -67,7 +61,7 @@ class PrivacyNotice(ClientOwned):
         return f"privacy notice {self.number}"
 
 
-class HouseCode(AgencyOwned):
+class HouseCode(AgencyOwned, WithId):
     """
     A code that proves a phone on the agency's own page, where no client is named and so none's tokens are; or a mail
     address on any page.
@@ -75,7 +69,6 @@ class HouseCode(AgencyOwned):
     Only keyed digests are kept, of the code and of where it went, for a day.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number_digest = models.BinaryField(max_length=32)
     by_mail = models.BooleanField(default=False)
     digest = models.BinaryField(max_length=32)
@@ -84,8 +77,7 @@ class HouseCode(AgencyOwned):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
-    class Meta:
-        base_manager_name = "objects"
+    class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["agency", "created_at"], name="rights_housecode_of_agency"),)
 
     def __str__(self) -> str:
