@@ -28,9 +28,6 @@ class Standing(AgencyOwned):
             models.UniqueConstraint(fields=["agency", "duty"], name="dashboard_standing_once_a_duty"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.duty}: {self.state}"
-
 
 class StandingDay(AgencyOwned):
     """How many duties were in each state at the last look of a day of the agency's."""
@@ -44,9 +41,6 @@ class StandingDay(AgencyOwned):
 
     class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency", "on"], name="dashboard_standingday_once"),)
-
-    def __str__(self) -> str:
-        return f"duties on {self.on:%Y-%m-%d}"
 
 
 class ClientStanding(ClientOwned):
@@ -63,9 +57,6 @@ class ClientStanding(ClientOwned):
             models.UniqueConstraint(fields=["client", "duty"], name="dashboard_clientstanding_once"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.duty}: {self.state}"
-
 
 class ClientStandingDay(ClientOwned):
     """How many duties were not good at a client at the last look of a day of the agency's; no row: none."""
@@ -80,9 +71,6 @@ class ClientStandingDay(ClientOwned):
         constraints = (
             models.UniqueConstraint(fields=["client", "on"], name="dashboard_clientstandingday_once"),
         )
-
-    def __str__(self) -> str:
-        return f"duties on {self.on:%Y-%m-%d}"
 
 
 class RecordWords(AgencyOwned):
@@ -108,9 +96,6 @@ class RecordWords(AgencyOwned):
     class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="dashboard_recordwords_once"),)
 
-    def __str__(self) -> str:
-        return f"words of {self.agency_id}"
-
 
 class RecordFacts(AgencyOwned):
     """What the configuration says today for the records of processing, as the agency's job read it."""
@@ -121,9 +106,6 @@ class RecordFacts(AgencyOwned):
 
     class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="dashboard_recordfacts_once"),)
-
-    def __str__(self) -> str:
-        return f"facts of {self.agency_id}"
 
 
 class RecordSnapshot(AgencyOwned, WithId):
@@ -143,9 +125,6 @@ class RecordSnapshot(AgencyOwned, WithId):
         constraints = (
             models.UniqueConstraint(fields=["agency", "number"], name="dashboard_recordsnapshot_number"),
         )
-
-    def __str__(self) -> str:
-        return f"records of {self.taken_at:%Y-%m-%d}"
 
 
 class Binder(ClientOwned, WithId):
@@ -215,6 +194,3 @@ class BinderLink(ClientOwned, WithId):
             models.UniqueConstraint(fields=["client", "digest"], name="dashboard_binderlink_digest"),
         )
         indexes = (models.Index(fields=["binder"], name="dashboard_binderlink_of"),)
-
-    def __str__(self) -> str:
-        return f"link to binder {self.binder_id}"

@@ -54,9 +54,6 @@ class ReportRule(ClientOwned):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.conversion}, k={self.k}, p={self.p}"
-
 
 class Span(ClientOwned):
     """
@@ -131,9 +128,6 @@ class Cell(ClientOwned):
             models.Index(fields=["client", "span", "sheet"], name="analytics_cell_of_list"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.calls} calls"
-
 
 class Touched(ClientOwned):
     """
@@ -154,9 +148,6 @@ class Touched(ClientOwned):
             models.Index(fields=["agency", "due_at"], name="analytics_touched_by_due"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H}" if self.hour else "all"
-
 
 class Watch(ClientOwned):
     """
@@ -171,6 +162,3 @@ class Watch(ClientOwned):
 
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="analytics_watch_one_a_client"),)
-
-    def __str__(self) -> str:
-        return f"looked at {self.looked_at:%Y-%m-%d %H:%M}"

@@ -50,6 +50,3 @@ class CostImport(ClientOwned, WithId):
 
     class Meta(ClientOwned.Meta):
         indexes = (models.Index(fields=["client", "-created_at"], name="analytics_costimport_newest"),)
-
-    def __str__(self) -> str:
-        return f"{self.count} costs, {self.state}"

@@ -52,9 +52,6 @@ class ReleaseFloor(AgencyOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"k of at least {self.k}"
-
 
 class Recipient(ClientOwned, WithId):
     """
@@ -263,9 +260,6 @@ class Removal(ClientOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.cause} from {self.release_id}"
-
 
 class ReleaseTrial(ClientOwned, WithId):
     """What one setting of k, l and t would cost and risk for a draft: computed once, shown again and again."""
@@ -299,9 +293,6 @@ class ReleaseTrial(ClientOwned, WithId):
                 name="analytics_trial_due",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"k = {self.k}"
 
 
 class Spend(ClientOwned, WithId):
@@ -360,6 +351,3 @@ class NoisyAnswer(ClientOwned, WithId):
 
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "spend"], name="analytics_answer_once"),)
-
-    def __str__(self) -> str:
-        return f"answer of {self.spend_id}"

@@ -53,6 +53,3 @@ class ReportMail(ClientOwned):
             models.UniqueConstraint(fields=["client", "report", "user"], name="analytics_reportmail_once"),
         )
         indexes = (models.Index(fields=["agency", "due_at"], name="analytics_reportmail_due"),)
-
-    def __str__(self) -> str:
-        return f"{self.every} to {self.user_id}"

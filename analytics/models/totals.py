@@ -27,9 +27,6 @@ class DailyTotal(ClientOwned):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.calls} calls on {self.day:%Y-%m-%d}"
-
 
 class DayCount(ClientOwned):
     """
@@ -52,6 +49,3 @@ class DayCount(ClientOwned):
         constraints = (
             models.UniqueConstraint(fields=["client", "day"], name="analytics_daycount_once_a_day"),
         )
-
-    def __str__(self) -> str:
-        return f"{self.calls} calls on {self.day:%Y-%m-%d}"

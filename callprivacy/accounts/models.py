@@ -384,9 +384,6 @@ class SignInPolicy(AgencyOwned):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"sign-in of {self.agency_id}"
-
 
 class SignInProvider(AgencyOwned):
     """
@@ -466,9 +463,6 @@ class ProviderLink(AgencyOwned):
             models.UniqueConstraint(fields=["agency", "digest"], name="accounts_link_digest"),
             models.UniqueConstraint(fields=["agency", "user"], name="accounts_link_user"),
         )
-
-    def __str__(self) -> str:
-        return f"{self.user_id} at the provider of {self.agency_id}"
 
 
 class PasswordHistory(models.Model):
@@ -553,9 +547,6 @@ class FactorReset(AgencyOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"second factors of {self.user_id}"
-
 
 # --- Who may what, looked over ---
 
@@ -572,9 +563,6 @@ class GrantUse(AgencyOwned):
         constraints = (
             models.UniqueConstraint(fields=["agency", "user", "client"], name="accounts_grantuse_once"),
         )
-
-    def __str__(self) -> str:
-        return f"{self.user_id} at {self.client_id}"
 
 
 class AccessReview(AgencyOwned, WithId):
@@ -625,9 +613,6 @@ class ReviewLine(AgencyOwned):
                 fields=["agency", "review", "user", "client"], name="accounts_reviewline_once"
             ),
         )
-
-    def __str__(self) -> str:
-        return f"{self.user_id} at {self.client_id}"
 
 
 class VendorSeat(AgencyOwned):

@@ -168,9 +168,6 @@ class ConnectionSecret(ClientOwned, WithId):
 
     objects = models.Manager.from_queryset(ConnectionSecretQuerySet)()  # type: ignore[misc]  # a manager with more words
 
-    def __str__(self) -> str:
-        return f"secret of {self.connection_id}"
-
 
 class Pull(ClientOwned, WithId):
     """
@@ -207,9 +204,6 @@ class Pull(ClientOwned, WithId):
             models.UniqueConstraint(fields=["client", "id"], name="calls_pull_in_client"),
             models.UniqueConstraint(fields=["client", "connection"], name="calls_pull_one_a_connection"),
         )
-
-    def __str__(self) -> str:
-        return f"pull of {self.connection_id}"
 
 
 class PullRun(ClientOwned, WithId):
@@ -297,9 +291,6 @@ class Inbox(ClientOwned, WithId):
             models.Index(fields=["agency", "state", "due_at"], name="calls_inbox_due"),
             models.Index(fields=["client", "state"], name="calls_inbox_of_client"),
         )
-
-    def __str__(self) -> str:
-        return f"inbox {self.pk}"
 
 
 class Caller(ClientOwned):
@@ -415,9 +406,6 @@ class KnownValue(ClientOwned):
                 name="calls_knownvalue_to_fill",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.pk}"
 
     @property
     def kept_as(self) -> str:
@@ -558,9 +546,6 @@ class ConfidentialCall(ClientOwned):
         )
         indexes = (models.Index(fields=["client", "call"], name="calls_confidentialcall_of_call"),)
 
-    def __str__(self) -> str:
-        return f"confidential call {self.call_id}"
-
 
 class ConfidentialRule(ClientOwned):
     """That a rule of a client's is on, by which calls become confidential."""
@@ -578,9 +563,6 @@ class ConfidentialRule(ClientOwned):
                 name="calls_confidentialrule_is_no_person",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"rule {self.cause}"
 
 
 class CallGrant(ClientOwned, ObjectGrant):
@@ -697,9 +679,6 @@ class Recording(ClientOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"recording of {self.call_id}"
-
 
 class Transcript(ClientOwned, WithId):
     """A call's words, redacted on the way in and sealed under a key of their own; read only where that is allowed."""
@@ -742,9 +721,6 @@ class Transcript(ClientOwned, WithId):
                 name="calls_transcript_kept",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"transcript of {self.call_id}"
 
 
 class CallPress(ClientOwned):
@@ -817,9 +793,6 @@ class CallImport(ClientOwned, WithId):
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callimport_in_client"),)
 
-    def __str__(self) -> str:
-        return f"import {self.pk}"
-
 
 class ImportRefusal(ClientOwned):
     """A line that was not taken, its column and why; never what stood in it."""
@@ -854,9 +827,6 @@ class CallExport(ClientOwned, WithId):
 
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callexport_in_client"),)
-
-    def __str__(self) -> str:
-        return f"export {self.pk}"
 
 
 class Reveal(ClientOwned, WithId):
@@ -893,6 +863,3 @@ class Reveal(ClientOwned, WithId):
             models.Index(fields=["agency", "event_id"], name="calls_reveal_newest"),
             models.Index(fields=["agency", "user", "reason_digest", "at"], name="calls_reveal_same_reason"),
         )
-
-    def __str__(self) -> str:
-        return f"reveal at {self.at:%Y-%m-%d %H:%M}"

@@ -291,9 +291,6 @@ class Engagement(ClientOwned):
         base_manager_name = "objects"
         constraints = (models.UniqueConstraint(fields=["client"], name="tenancy_engagement_one_a_client"),)
 
-    def __str__(self) -> str:
-        return f"Engagement of {self.client_id}"
-
 
 class PublicKey(models.Model):
     """The shared directory: which agency and client a key in a public url belongs to. No other fact."""

@@ -98,9 +98,6 @@ class Notification(AgencyOwned, WithId):
             models.Index(fields=["agency", "at"], name="work_notification_told"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.kind} for {self.user_id}"
-
     @property
     def about(self) -> Kind:
         return get(self.kind)

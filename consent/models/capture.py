@@ -22,9 +22,6 @@ class PhoneCode(ClientOwned, WithId):
     class Meta(ClientOwned.Meta):
         indexes = (models.Index(fields=["client", "caller_id", "created_at"], name="consent_code_of_caller"),)
 
-    def __str__(self) -> str:
-        return f"code {self.pk}"
-
 
 class InvitationBatch(ClientOwned, WithId):
     """A list of people who are asked for their consent by e-mail, with which words."""
@@ -93,9 +90,6 @@ class Invitation(ClientOwned, WithId):
             models.Index(fields=["client", "purge_at"], name="consent_invitation_purge"),
         )
 
-    def __str__(self) -> str:
-        return f"invitation {self.pk}"
-
 
 class TermsDocument(ClientOwned, WithId):
     """A document that people signed, or a list attested under one: the file sealed, its hash, its clause."""
@@ -142,9 +136,6 @@ class PhoneMenu(ClientOwned, WithId):
             models.UniqueConstraint(fields=["client", "id"], name="consent_menu_in_client"),
         )
 
-    def __str__(self) -> str:
-        return f"menu of {self.tracking_number_id}"
-
 
 class MenuSession(ClientOwned, WithId):
     """One call on its way through a menu: which version was spoken, what was pressed, whether it records now."""
@@ -177,9 +168,6 @@ class MenuSession(ClientOwned, WithId):
                 name="consent_menusession_running",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"session {self.pk}"
 
 
 class Reply(ClientOwned, WithId):
@@ -224,6 +212,3 @@ class Reply(ClientOwned, WithId):
             ),
             models.Index(fields=["client", "purge_at"], name="consent_reply_purge"),
         )
-
-    def __str__(self) -> str:
-        return f"reply {self.pk}"

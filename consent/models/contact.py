@@ -200,6 +200,3 @@ class ApiWrite(ClientOwned):
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "digest"], name="consent_apiwrite_once"),)
         indexes = (models.Index(fields=["agency", "created_at"], name="consent_apiwrite_oldest"),)
-
-    def __str__(self) -> str:
-        return f"write {self.pk}"

@@ -39,6 +39,3 @@ class CallBack(ClientOwned, WithId):
             models.Index(fields=["client", "caller_id", "-created_at"], name="consent_callback_of_caller"),
             models.Index(fields=["agency", "created_at"], name="consent_callback_oldest"),
         )
-
-    def __str__(self) -> str:
-        return f"call back {self.pk}"

@@ -167,9 +167,6 @@ class PackEffect(ClientOwned):
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client", "pack"], name="consent_packeffect_once"),)
 
-    def __str__(self) -> str:
-        return f"effect at {self.client_id}"
-
 
 class RuleSignOff(AgencyOwned, WithId):
     """That counsel approved one rule as it stood: who, when. A rule that changes has lost it."""
@@ -187,9 +184,6 @@ class RuleSignOff(AgencyOwned, WithId):
                 fields=["agency", "rule_id", "rule_digest"], name="consent_rulesignoff_once"
             ),
         )
-
-    def __str__(self) -> str:
-        return f"{self.rule_id} by {self.counsel}"
 
 
 class CallerPlace(ClientOwned):
@@ -221,9 +215,6 @@ class MinorMark(ClientOwned):
     marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     marked_at = models.DateTimeField()
 
-    def __str__(self) -> str:
-        return f"minor {self.pk}"
-
 
 class DecidedFrom(ClientOwned):
     """
@@ -242,9 +233,6 @@ class DecidedFrom(ClientOwned):
 
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="consent_decidedfrom_one_a_client"),)
-
-    def __str__(self) -> str:
-        return self.digest
 
 
 class Rejudgement(ClientOwned, WithId):
@@ -269,6 +257,3 @@ class Rejudgement(ClientOwned, WithId):
                 name="consent_rejudgement_due",
             ),
         )
-
-    def __str__(self) -> str:
-        return self.cause

@@ -102,9 +102,6 @@ class ConsentState(ClientOwned):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.purpose} {self.state}"
-
 
 class Decision(ClientOwned):
     """

@@ -76,9 +76,6 @@ class Withdrawal(ClientOwned, WithId):
             models.Index(fields=["client", "caller_id"], name="consent_withdrawal_of_caller"),
         )
 
-    def __str__(self) -> str:
-        return f"withdrawal {self.pk}"
-
 
 _OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
@@ -158,9 +155,6 @@ class VendorTask(ClientOwned, WithId):
             models.Index(fields=["client", "caller_id"], name="consent_vendortask_of_caller"),
         )
 
-    def __str__(self) -> str:
-        return f"{self.step} {self.state}"
-
     @property
     def is_open(self) -> bool:
         return self.state in _OPEN
@@ -221,6 +215,3 @@ class WebhookDelivery(ClientOwned, WithId):
                 name="consent_delivery_due",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"{self.event_type} {self.state}"

@@ -29,9 +29,6 @@ class WebPage(ClientOwned, WithId):
     class Meta(ClientOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["client"], name="consent_webpage_one_a_client"),)
 
-    def __str__(self) -> str:
-        return f"page of {self.client_id}"
-
 
 class Subscription(ClientOwned, WithId):
     """
@@ -59,6 +56,3 @@ class Subscription(ClientOwned, WithId):
             models.UniqueConstraint(fields=["client", "caller_id"], name="consent_subscription_one_a_caller"),
         )
         indexes = (models.Index(fields=["agency", "due_at"], name="consent_subscription_due"),)
-
-    def __str__(self) -> str:
-        return f"subscription {self.pk}"

@@ -124,9 +124,6 @@ class BreachNotice(AgencyOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.get_to_display()} of {self.breach_id}"
-
     @property
     def is_further(self) -> bool:
         """Whether it follows an earlier one."""
@@ -148,6 +145,3 @@ class BreachNote(AgencyOwned, WithId):
 
     class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["breach", "-at"], name="governance_note_newest"),)
-
-    def __str__(self) -> str:
-        return f"note of {self.breach_id}"

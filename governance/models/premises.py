@@ -153,9 +153,6 @@ class KioskLink(AgencyOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"page at the door of {self.site_id}"
-
 
 class EntryQuerySet(ScopedQuerySet["Entry"]):
     def inside(self) -> Self:

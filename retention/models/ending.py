@@ -75,6 +75,3 @@ class Offboarding(ClientOwned, WithId):
                 name="retention_offboarding_due",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"end of {self.client_id}"

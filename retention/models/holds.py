@@ -77,9 +77,6 @@ class HoldCaller(ClientOwned):
         )
         indexes = (models.Index(fields=["client", "caller_id"], name="retention_holdcaller_who"),)
 
-    def __str__(self) -> str:
-        return f"caller of {self.hold_id}"
-
 
 class HoldCall(ClientOwned):
     id = models.BigAutoField(primary_key=True)
@@ -90,9 +87,6 @@ class HoldCall(ClientOwned):
         constraints = (
             models.UniqueConstraint(fields=["client", "hold", "call_id"], name="retention_holdcall_once"),
         )
-
-    def __str__(self) -> str:
-        return f"call of {self.hold_id}"
 
 
 class HoldPerson(ClientOwned):
@@ -107,6 +101,3 @@ class HoldPerson(ClientOwned):
         constraints = (
             models.UniqueConstraint(fields=["client", "hold", "user"], name="retention_holdperson_once"),
         )
-
-    def __str__(self) -> str:
-        return f"told of {self.hold_id}"

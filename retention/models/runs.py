@@ -39,9 +39,6 @@ class Run(AgencyOwned, WithId):
     class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["agency", "-created_at"], name="retention_run_newest"),)
 
-    def __str__(self) -> str:
-        return f"run of {self.planned_on}"
-
 
 class PartQuerySet[M: models.Model](ScopedQuerySet[M]):
     def unfinished(self) -> Self:
@@ -131,9 +128,6 @@ class RunPart(Portion, ClientOwned):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"part of {self.run_id}"
-
 
 class Errand(ClientOwned, WithId):
     """A recording that the vendor still holds; its reference is sealed under the client's key."""
@@ -202,9 +196,6 @@ class HousePart(Portion, AgencyOwned):
                 fields=["agency", "run", "category"], name="retention_housepart_once_a_category"
             ),
         )
-
-    def __str__(self) -> str:
-        return f"own part of {self.run_id}"
 
 
 class HouseCertificate(Statement, AgencyOwned):

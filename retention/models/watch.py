@@ -47,9 +47,6 @@ class VendorCheck(ClientOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"check of {self.connection_id}"
-
 
 class Leftover(ClientOwned, WithId):
     """
@@ -79,9 +76,6 @@ class Leftover(ClientOwned, WithId):
             ),
         )
         indexes = (models.Index(fields=["client", "state", "found_at"], name="retention_leftover_board"),)
-
-    def __str__(self) -> str:
-        return f"leftover at {self.connection_id}"
 
 
 class SecretLimit(AgencyOwned, WithId):
@@ -194,9 +188,6 @@ class AlertEndpoint(AgencyOwned, WithId):
 
     class Meta(AgencyOwned.Meta):
         constraints = (models.UniqueConstraint(fields=["agency"], name="retention_alertendpoint_one"),)
-
-    def __str__(self) -> str:
-        return f"alerts of {self.agency_id}"
 
 
 class News(AgencyOwned, WithId):

@@ -66,9 +66,6 @@ class Letter(Held):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.template} {self.state}"
-
 
 class ApprovalQuerySet(ScopedQuerySet["Approval"]):
     def answered(self) -> Self:
@@ -126,9 +123,6 @@ class Approval(Held):
                 name="rights_approval_mail",
             ),
         )
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.state}"
 
 
 class NoticeQuerySet(ScopedQuerySet["RecipientNotice"]):

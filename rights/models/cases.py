@@ -81,9 +81,6 @@ class Submission(Held):
             models.Index(fields=["parent"], name="rights_submission_parent"),
         )
 
-    def __str__(self) -> str:
-        return f"submission {self.pk}"
-
 
 class CaseQuerySet(ScopedQuerySet["Case"]):
     def open(self) -> Self:
@@ -245,9 +242,6 @@ class Pause(Held):
         )
         indexes = (models.Index(fields=["case", "since"], name="rights_pause_of_case"),)
 
-    def __str__(self) -> str:
-        return f"pause since {self.since:%Y-%m-%d}"
-
 
 class CaseEvent(Held):
     """
@@ -289,9 +283,6 @@ class CaseNote(Held):
         base_manager_name = "objects"
         indexes = (models.Index(fields=["case", "at"], name="rights_note_of_case"),)
 
-    def __str__(self) -> str:
-        return f"note of {self.at:%Y-%m-%d}"
-
 
 class CaseTask(Held):
     """Something that a person has to do for a case; its words are sealed under the submission's key."""
@@ -309,9 +300,6 @@ class CaseTask(Held):
     class Meta:
         base_manager_name = "objects"
         indexes = (models.Index(fields=["case", "due_on"], name="rights_task_of_case"),)
-
-    def __str__(self) -> str:
-        return f"task of {self.case_id}"
 
 
 class StepQuerySet(ScopedQuerySet["Step"]):
@@ -362,9 +350,6 @@ class Step(Held):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.state}"
-
 
 class ClientFacts(ClientOwned):
     """
@@ -387,6 +372,3 @@ class ClientFacts(ClientOwned):
     ask = models.CharField("whom people may ask at the client", max_length=200, blank=True)
     set_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     set_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"facts of {self.client_id}"

@@ -47,9 +47,6 @@ class Finding(ClientOwned):
         )
         indexes = (models.Index(fields=["submission", "client"], name="rights_finding_of_request"),)
 
-    def __str__(self) -> str:
-        return f"{self.count} {self.copies}"
-
     @property
     def stays(self) -> dict[str, int]:
         """How many stay, by reason."""
@@ -108,9 +105,6 @@ class Package(Held):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"package {self.state}"
-
 
 class Download(Held):
     """That a package was fetched: when, on which fresh proof; `event_id` is the trail's event. Only added."""
@@ -128,6 +122,3 @@ class Download(Held):
     class Meta:
         base_manager_name = "objects"
         indexes = (models.Index(fields=["package", "at"], name="rights_download_of_package"),)
-
-    def __str__(self) -> str:
-        return f"download of {self.at:%Y-%m-%d}"

@@ -34,9 +34,6 @@ class RequestPage(AgencyOwned, WithId):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"requests page of {self.client_id or 'the agency'}"
-
 
 class PrivacyNotice(ClientOwned, WithId):
     """
@@ -79,6 +76,3 @@ class HouseCode(AgencyOwned, WithId):
 
     class Meta(AgencyOwned.Meta):
         indexes = (models.Index(fields=["agency", "created_at"], name="rights_housecode_of_agency"),)
-
-    def __str__(self) -> str:
-        return f"code {self.pk}"

@@ -58,9 +58,6 @@ class Identity(Held):
             ),
         )
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.state}"
-
 
 class Proof(Held):
     """
