@@ -38,23 +38,30 @@ class QueueFilter(FilterSet):
             if kind.name in counts or kind.name == self.data.get("kind")
         ]
 
+    @property
+    def qs(self) -> QuerySet[Item]:
+        """One row for each case among the items."""
+        return selectors.folded(self.items())
+
+    def items(self) -> QuerySet[Item]:
+        rows: QuerySet[Item] = super().qs
+        return rows
+
     def of_owner(self, rows: QuerySet[Item], _: str, value: str) -> QuerySet[Item]:
         return rows.filter(owner_id=self.request.membership.user_id if value == "me" else None)
 
 
 def _ticked(label: str) -> forms.Select:
-    """A choice for the ticked rows of a table."""
+    """A choice for the selected rows of a table."""
     return forms.Select(attrs={"form": "ticked", "class": "control control-sm", "aria-label": label})
 
 
 class BulkForm(forms.Form):
-    """One action on the ticked items."""
+    """One action on the selected cases."""
 
-    deed = forms.ChoiceField(
-        choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")]
-    )
-    owner = forms.ChoiceField(required=False, widget=_ticked("Hand over to"))
-    days = forms.ChoiceField(required=False, choices=_SNOOZES, widget=_ticked("Put off until"))
+    deed = forms.ChoiceField(choices=[("assign", "Assign"), ("snooze", "Snooze"), ("done", "Close as done")])
+    owner = forms.ChoiceField(required=False, widget=_ticked("Assign to"))
+    days = forms.ChoiceField(required=False, choices=_SNOOZES, widget=_ticked("Snooze until"))
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came

@@ -106,7 +106,7 @@ class Notification(AgencyOwned, WithId):
     def words(self) -> str:
         """What the person is told: the kind's title, and whether it was handed to them by name."""
         title = self.about.title
-        return f"Handed to you: {title}" if self.key.startswith(HANDED) else title
+        return f"Assigned to you: {title}" if self.key.startswith(HANDED) else title
 
 
 class MailChoice(AgencyOwned):

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
@@ -142,6 +144,38 @@ def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
         .filter(wanted)
         .select_related("client", "owner")
         .order_by("due_at", "opened_at", "id")
+    )
+
+
+def folded(rows: QuerySet[Item]) -> QuerySet[Item]:
+    """The first item of each case: of one client, owner, and page where the next step is taken."""
+    place = Window(
+        RowNumber(),
+        partition_by=[_page(), "client_id", "owner_id"],
+        order_by=[F("due_at").asc(nulls_last=True), F("opened_at"), F("id")],
+    )
+    first = rows.order_by().annotate(place=place).filter(place=1)
+    heads = Item.objects.filter(pk__in=first.values("pk")).select_related("client", "owner")
+    return heads.order_by("due_at", "opened_at", "id")
+
+
+def of_cases(rows: QuerySet[Item], heads: Collection[Item]) -> dict[UUID, list[Item]]:
+    """Head of a case -> all items of its case among these, in their order; one query."""
+    cases: dict[tuple[str, int | None, int | None], list[Item]] = {}
+    for row in rows.filter(Q(client_id__in={head.client_id for head in heads}) | Q(client_id=None)):
+        cases.setdefault((row.about.url_name, row.client_id, row.owner_id), []).append(row)
+    return {head.pk: cases[head.about.url_name, head.client_id, head.owner_id] for head in heads}
+
+
+def _page() -> Case:
+    """The page of an item's next step, by its kind."""
+    pages: dict[str, list[str]] = {}
+    for kind in kinds.every():
+        pages.setdefault(kind.url_name, []).append(kind.name)
+    return Case(
+        *(When(kind__in=names, then=Value(page)) for page, names in pages.items()),
+        default=F("kind"),
+        output_field=CharField(),
     )
 
 

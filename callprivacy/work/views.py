@@ -1,12 +1,14 @@
 """The inbox of one person, and the bell."""
 
 import contextlib
+from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -31,23 +33,51 @@ from callprivacy.work.services import Changed, Handed
 _PAGE = 50
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A case: its first item, and how many others it has of each title."""
+
+    pk: UUID
+    item: Item
+    related: Counter[str]
+    is_late: bool
+
+    @property
+    def also(self) -> str:
+        return "; ".join(f"also: {title}{f' ({n})' if n > 1 else ''}" for title, n in self.related.items())
+
+
+def _cases(request: StaffRequest, rows: list[Item]) -> list[_Case]:
+    cases = selectors.of_cases(selectors.queue_of(request.membership, at=request.at), rows)
+    return [
+        _Case(
+            row.pk,
+            row,
+            Counter(item.about.title for item in cases[row.pk] if item.pk != row.pk),
+            is_late=row.due_at is not None and row.due_at < request.at,
+        )
+        for row in rows
+    ]
+
+
 _QUEUE = Table(
     label="Inbox",
     columns=(
-        Column("What", "about.title"),
-        Column("Client", "client.name", nothing="the agency"),
-        Column("Count", "count", is_number=True),
-        Column("Since", "opened_at"),
+        Column("What", "item.about.title", note="also"),
+        Column("Client", "item.client.name", nothing="the agency"),
+        Column("Count", "item.count", is_number=True),
+        Column("Since", "item.opened_at"),
         Column(
             "Due",
-            "due_at",
+            "item.due_at",
             note=lambda row: Pill("Past due", "bad") if row.is_late else "",
             nothing="no date",
         ),
-        Column("Owner", lambda row: row.owner or row.about.owners, nothing="nobody"),
+        Column("Owner", lambda row: row.item.owner or row.item.about.owners, nothing="nobody"),
     ),
     filters=QueueFilter,
-    links=lambda row: [Link(row.about.step, reverse("work:step", args=[row.pk]))],
+    lines=_cases,
+    links=lambda row: [Link(row.item.about.step, reverse("work:step", args=[row.pk]))],
     empty=Empty(
         "Your inbox is empty",
         "Unreadable webhook events, reveals to review and deletions that need a signature appear here.",
@@ -59,8 +89,7 @@ _QUEUE = Table(
 
 @require_GET
 def show_queue(request: StaffRequest) -> HttpResponse:
-    rows = selectors.queue_of(request.membership, at=request.at).annotate(is_late=Q(due_at__lt=request.at))
-    table = _QUEUE.draw(request, rows)
+    table = _QUEUE.draw(request, selectors.queue_of(request.membership, at=request.at))
     # Of the address only what is known to be a filter or an id: a phone number may stand in it.
     kept = {name: request.GET[name] for name, value in table["form"].cleaned_data.items() if value}
     kept |= {name: request.GET[name] for name in ("after", "before") if _uuids([request.GET.get(name, "")])}
@@ -68,9 +97,9 @@ def show_queue(request: StaffRequest) -> HttpResponse:
     form = BulkForm(people=selectors.colleagues(request.membership), auto_id="bulk_%s")
     table["bulk"] = [
         form["owner"],
-        Link("Hand over", url, sends="assign"),
+        Link("Assign", url, sends="assign"),
         form["days"],
-        Link("Put off", url, sends="snooze"),
+        Link("Snooze", url, sends="snooze"),
         Link("Close as done", url, sends="done"),
     ]
     about = "All items that need a person. Snoozed items come back on their date."
@@ -79,15 +108,15 @@ def show_queue(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 def change_items(request: StaffRequest) -> HttpResponse:
-    """Hand over, put off or close the ticked items, and come back to the list as the address narrows it."""
+    """Assign, snooze or close the selected cases, and return to the list with its filters."""
     people = selectors.colleagues(request.membership)
     form = BulkForm(request.POST, people=people)
-    chosen = selectors.queue_of(request.membership, at=request.at).filter(
-        pk__in=_uuids(request.POST.getlist("item"))
-    )
-    item_ids = list(chosen.order_by().values_list("pk", flat=True))
+    queue = selectors.queue_of(request.membership, at=request.at)
+    rows = QueueFilter(request.GET, queryset=queue, request=request).items()
+    heads = rows.filter(pk__in=_uuids(request.POST.getlist("item")))
+    item_ids = [item.pk for items in selectors.of_cases(rows, heads).values() for item in items]
     if not form.is_valid() or not item_ids:
-        messages.warning(request, "Tick at least one item, and pick what is to be done with it.")
+        messages.warning(request, "Select at least one item and an action.")
         return _back_to_queue(request)
     by, at = request.actor, request.at
     if form.cleaned_data["deed"] == "assign":
@@ -99,7 +128,7 @@ def change_items(request: StaffRequest) -> HttpResponse:
     elif form.cleaned_data["deed"] == "snooze":
         until = at + timedelta(days=int(form.cleaned_data["days"] or 1))
         put_off = services.snooze_items(item_ids=item_ids, until=until, by=by, at=at)
-        _say_changed(request, put_off, f"Put off: {put_off.changed}. They come back by themselves.")
+        _say_changed(request, put_off, f"Snoozed: {put_off.changed}. They come back on their date.")
     else:
         closed = services.decide_items(item_ids=item_ids, by=by, at=at)
         _say_changed(request, closed, f"Closed: {closed.changed}.")
@@ -256,10 +285,10 @@ def see_off(request: StaffRequest, membership: Membership, form: LeaverForm) -> 
 def _say_handed(request: StaffRequest, handed: Handed, name: str) -> None:
     """Say how many items were handed over, how many were not, and why."""
     if handed.handed:
-        messages.success(request, f"Handed to {name}: {handed.handed}.")
+        messages.success(request, f"Assigned to {name}: {handed.handed}.")
     if not handed.left:
         return
-    reasons = [f"Could not be handed to {name}: {handed.left}. They stayed as they were."]
+    reasons = [f"Could not be assigned to {name}: {handed.left}. They did not change."]
     if handed.without_grant:
         reasons.append(
             f"{handed.without_grant} of them: {name} has no grant on the client that covers this work."
@@ -275,9 +304,9 @@ def _say_changed(request: StaffRequest, done: Changed, text: str) -> None:
     """Say how many items were closed or put off, and why others stayed."""
     left = []
     if done.by_step:
-        left.append(f"{done.by_step} of what you ticked is closed by its next step alone: open it.")
+        left.append(f"{done.by_step} of the selected items closes only by its next step. Open it.")
     if done.own:
-        left.append(f"{done.own} of what you ticked is about you: leave it to somebody else who sees it.")
+        left.append(f"{done.own} of the selected items is about you. Another person must handle it.")
     if done.changed or not left:
         messages.success(request, text)
     if left:

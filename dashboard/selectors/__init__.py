@@ -203,8 +203,8 @@ def _words_of_past(calls: int) -> str:
 
 
 def needs_you(membership: Membership, *, at: datetime) -> list[Item]:
-    """At most seven things that wait, earliest due first."""
-    return list(work.queue_of(membership, at=at)[:7])
+    """At most seven cases that wait, earliest due first."""
+    return list(work.folded(work.queue_of(membership, at=at))[:7])
 
 
 def first_day(zone: str, *, at: datetime) -> date:

@@ -88,6 +88,24 @@ document.addEventListener("keydown", (event) => {
   stops[(now + (event.key === "ArrowDown" ? 1 : -1) + stops.length) % stops.length].focus();
 });
 
+// ---- keys in a list, while it has the focus: j and k move, x selects, a and s go to owner and date, ? lists them --------
+document.addEventListener("keydown", (event) => {
+  const frame = event.target.closest?.(".table-frame");
+  if (!frame || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, textarea, input:not([type=checkbox])")) return;
+  const row = event.target.closest("tbody tr");
+  const rows = [...frame.querySelectorAll("tbody tr")];
+  const step = { j: 1, k: -1 }[event.key];
+  const field = { a: "owner", s: "days" }[event.key];
+  if (step) {
+    const next = rows[Math.min(rows.length - 1, Math.max(0, rows.indexOf(row) + step))];
+    (next?.querySelector("a, button") ?? next?.querySelector("input"))?.focus();
+  } else if (event.key === "x") row?.querySelector(".pick input")?.click();
+  else if (field) document.querySelector(`select[form=ticked][name=${field}]`)?.focus();
+  else if (event.key === "?") document.querySelector("[data-keys]")?.toggleAttribute("hidden");
+  else return;
+  event.preventDefault();
+});
+
 // ---- theme ---------------------------------------------------------------------------------------------------------
 const themeNow = () => document.documentElement.dataset.theme ?? "system";
 const markTheme = () => {

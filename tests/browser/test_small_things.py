@@ -110,7 +110,7 @@ def test_what_is_done_with_ticked_rows_is_in_view_wherever_they_are(browser: Bro
         visitor.sign_in()
         page = visitor.page
         visitor.open("/work/")
-        put_off = page.get_by_role("button", name="Put off")
+        put_off = page.get_by_role("button", name="Snooze")
         expect(put_off).to_be_hidden()
         page.locator("input[name=item]").first.check()
         expect(put_off).to_be_in_viewport(ratio=1)

@@ -229,11 +229,11 @@ def test_who_may_act_gets_the_item_and_is_told(cast: Cast) -> None:
 
     answer = waiting.do(cast.alice, "assign", item, owner=dave.user_id)
 
-    assert waiting.said(answer) == ["Handed to Dave: 1."]
+    assert waiting.said(answer) == ["Assigned to Dave: 1."]
     assert waiting.again(item).owner_id == dave.user_id
     [row] = waiting.told(cast.acme)
     assert (row.user_id, row.client_id, row.mail_due_at) == (dave.user_id, cast.dentist.pk, row.at)
-    assert row.words == f"Handed to you: {waiting.EVENTS_TITLE}"
+    assert row.words == f"Assigned to you: {waiting.EVENTS_TITLE}"
     with job_scope(agency_id=cast.acme.pk):
         [event] = Event.objects.filter(action="item.assigned")
     assert (event.subject_id, event.details["person"]) == (str(item.pk), dave.user_id)
@@ -248,9 +248,9 @@ def test_who_may_not_act_gets_nothing_and_the_page_says_why(cast: Cast) -> None:
     answer = waiting.do(cast.alice, "assign", mine, other, signed, owner=dave.user_id)
 
     assert waiting.said(answer) == [
-        "Handed to Dave: 1.",
+        "Assigned to Dave: 1.",
         (
-            "Could not be handed to Dave: 2. They stayed as they were."
+            "Could not be assigned to Dave: 2. They did not change."
             " 1 of them: Dave has no grant on the client that covers this work."
             " 1 of them: the role of Dave in the agency does not cover this work."
         ),
@@ -267,7 +267,7 @@ def test_a_grant_without_the_permission_is_not_enough(cast: Cast) -> None:
     answer = waiting.do(cast.alice, "assign", item, owner=cast.bob.user_id)
 
     assert len(waiting.said(answer)) == 1
-    assert waiting.said(answer)[0].startswith("Could not be handed to Bob: 1.")
+    assert waiting.said(answer)[0].startswith("Could not be assigned to Bob: 1.")
     assert waiting.again(item).owner_id is None
     assert waiting.told(cast.acme, user_id=cast.bob.user_id) == []
 
@@ -312,7 +312,7 @@ def test_an_item_goes_back_to_nobody(cast: Cast) -> None:
 
     answer = waiting.do(cast.alice, "assign", item, owner="")
 
-    assert waiting.said(answer) == ["Handed to nobody: 1."]
+    assert waiting.said(answer) == ["Assigned to nobody: 1."]
     assert waiting.again(item).owner_id is None
 
 
@@ -361,7 +361,7 @@ def test_what_is_about_oneself_is_left_to_somebody_else(cast: Cast) -> None:
     for deed in ("done", "snooze"):
         answer = waiting.do(cast.alice, deed, item, days="1")
         assert waiting.said(answer) == [
-            "1 of what you ticked is about you: leave it to somebody else who sees it."
+            "1 of the selected items is about you. Another person must handle it."
         ]
     kept = waiting.again(item)
     assert (kept.state, kept.snoozed_until) == ("open", None)
@@ -382,7 +382,7 @@ def test_a_sample_is_closed_on_its_page_alone(cast: Cast) -> None:
 
     answer = waiting.do(cast.alice, "done", item)
 
-    assert waiting.said(answer) == ["1 of what you ticked is closed by its next step alone: open it."]
+    assert waiting.said(answer) == ["1 of the selected items closes only by its next step. Open it."]
     assert waiting.again(item).state == "open"
 
 
@@ -393,7 +393,7 @@ def test_without_a_tick_or_a_deed_nothing_happens(cast: Cast, fields: dict[str, 
 
     answer = signed_in(cast.alice).post("/work/items/", {"deed": "done"} | ticked | fields, follow=True)
 
-    assert waiting.said(answer) == ["Tick at least one item, and pick what is to be done with it."]
+    assert waiting.said(answer) == ["Select at least one item and an action."]
     assert waiting.again(item).state == "open"
 
 

@@ -110,7 +110,7 @@ def test_a_handed_item_is_mailed_to_its_new_owner(cast: Cast) -> None:
     _send()
 
     assert _to() == [dave.user.email]
-    assert f"- Handed to you: {waiting.EVENTS_TITLE}\n" in str(mail.outbox[0].body)
+    assert f"- Assigned to you: {waiting.EVENTS_TITLE}\n" in str(mail.outbox[0].body)
 
 
 def test_it_is_sent_once(cast: Cast) -> None:

@@ -173,8 +173,10 @@ def test_what_was_handed_over_says_so(cast: Cast) -> None:
     dave = waiting.manager(cast, "dave", cast.dentist)
     waiting.do(cast.alice, "assign", waiting.of_client(cast.dentist), owner=dave.user_id)
 
-    assert f"Handed to you: {waiting.EVENTS_TITLE}" in signed_in(dave).get("/notifications/").content.decode()
-    assert "Handed to you" not in signed_in(cast.alice).get("/notifications/").content.decode()
+    assert (
+        f"Assigned to you: {waiting.EVENTS_TITLE}" in signed_in(dave).get("/notifications/").content.decode()
+    )
+    assert "Assigned to you" not in signed_in(cast.alice).get("/notifications/").content.decode()
 
 
 def test_a_client_that_was_taken_away_is_not_named(cast: Cast) -> None:
