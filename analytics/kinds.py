@@ -18,13 +18,13 @@ def register_releases() -> None:
     for name, title, step, right in (
         (
             RELEASE_WAITS,
-            "A release of calls that needs a second person",
+            "Release needs a second approval",
             "Open the releases",
             AgencyRight.SIGN_OFF,
         ),
-        (RELEASE_DECIDED, "A release of calls that is built, or was refused", "Open the releases", None),
-        (RELEASE_REFUSED, "An approved release that could not be built", "Open the releases", None),
-        (RELEASE_RISEN, "A live release whose risk is to be looked at again", "Open the releases", None),
+        (RELEASE_DECIDED, "Release built or refused", "Open the releases", None),
+        (RELEASE_REFUSED, "Approved release could not be built", "Open the releases", None),
+        (RELEASE_RISEN, "Published release due for a risk review", "Open the releases", None),
     ):
         register(
             Kind(

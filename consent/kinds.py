@@ -194,7 +194,7 @@ def register_withdrawals() -> None:
     register(
         Kind(
             WEBHOOKS_DEAD,
-            title="Withdrawals not delivered to an endpoint for three days",
+            title="Withdrawals undelivered to an endpoint for three days",
             step="Review endpoints",
             url_name="consent:endpoints",
             permission=Permission.MANAGE_CONNECTIONS,

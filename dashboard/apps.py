@@ -23,7 +23,7 @@ class DashboardConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "posture_weekly",
-                title="Your week: duties that are not good",
+                title="Your week: controls that need work",
                 step="See what to do",
                 url_name="dashboard:posture",
                 right=AgencyRight.SIGN_OFF,
@@ -33,7 +33,7 @@ class DashboardConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "binder_ready",
-                title="A binder of proof is ready",
+                title="Evidence pack ready",
                 step="Take it",
                 url_name="dashboard:proof",
                 permission=Permission.VIEW_CLIENT,

@@ -22,30 +22,30 @@ def register_all() -> None:
     for name, title, step, url_name in (
         (
             BREACH_REPORTED,
-            "A possible breach that nobody has looked at",
+            "Possible breach to review",
             "Open the breaches",
             "breaches",
         ),
         (
             BREACH_NOTICE,
-            "Somebody has to be told of a breach, and the clock runs",
+            "Breach notification due",
             "Open the breaches",
             "breaches",
         ),
-        (VENDOR_REVIEW, "Vendors whose review is due", "Open the vendors", "vendors"),
+        (VENDOR_REVIEW, "Vendor reviews due", "Open the vendors", "vendors"),
         (
             VENDOR_CERTIFICATE,
-            "Certificates of vendors that end soon, or have ended",
+            "Vendor certificates expiring or expired",
             "Open the vendors",
             "vendors",
         ),
         (
             SUB_PROCESSOR,
-            "A vendor engages somebody new: accept, or object in time",
+            "New subprocessor at a vendor: accept or object",
             "Open the vendors",
             "vendors",
         ),
-        (PREMISES, "Entries to the premises that are not as they should be", "Open the entries", "entries"),
+        (PREMISES, "Premises entries to review", "Open the entries", "entries"),
     ):
         register(
             Kind(
@@ -59,8 +59,8 @@ def register_all() -> None:
         )
     for name, title in (
         (TRAINING_ASSIGNED, "A training was assigned to you"),
-        (TRAINING_SOON, "A training of yours is due soon"),
-        (TRAINING_OVERDUE, "A training of yours is overdue; in two weeks numbers and files are withheld"),
+        (TRAINING_SOON, "Your training is due soon"),
+        (TRAINING_OVERDUE, "Your training is overdue: numbers and files are withheld in two weeks"),
     ):
         register(
             Kind(name, title=title, step="Open your training", url_name="governance:training", is_own=True)
@@ -68,8 +68,8 @@ def register_all() -> None:
     register(
         Kind(
             VISITOR,
-            title="Somebody has come to visit you",
-            step="See who it is",
+            title="Your visitor has arrived",
+            step="View visitor",
             url_name="governance:visitors",
             is_own=True,
         )

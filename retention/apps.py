@@ -41,7 +41,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "retention_failed",
-                title="Expired calls that could not be erased",
+                title="Expired calls could not be deleted",
                 step="Open the policies",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
@@ -50,7 +50,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "own_rows_failed",
-                title="Rows of the agency's own that could not be erased",
+                title="The agency's own rows could not be deleted",
                 step="Open the runs",
                 url_name="retention:home",
                 right=AgencyRight.RUN_JOBS,
@@ -59,7 +59,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "files_missing",
-                title="Stored files that are gone without having been erased",
+                title="Stored files are missing",
                 step="Open the policies",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
@@ -68,7 +68,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "own_files_missing",
-                title="Stored files of the agency's own that are gone without having been erased",
+                title="The agency's own stored files are missing",
                 step="Open the watch",
                 url_name="retention:watch",
                 right=AgencyRight.MANAGE_CLIENTS,
@@ -77,7 +77,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "folder_foreign",
-                title="Stored files are not looked after: their folder is another one, or not mounted",
+                title="File storage is missing or not this installation's",
                 step="Open the watch",
                 url_name="retention:watch",
                 right=AgencyRight.MANAGE_CLIENTS,
@@ -86,7 +86,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "retention_stuck",
-                title="A run that does not end, so that no new one starts",
+                title="Retention run is stuck and blocks the next one",
                 step="Open the runs",
                 url_name="retention:home",
                 right=AgencyRight.RUN_JOBS,
@@ -104,7 +104,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "go_live",
-                title="Expired calls that stay because the client is observed only",
+                title="Expired calls stay: the client is in dry run",
                 step="See what would leave",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
@@ -113,7 +113,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "offboarding",
-                title="A client that leaves: agree, hand over, or let it go",
+                title="Client offboarding needs a decision",
                 step="Open the offboarding",
                 url_name="retention:offboarding",
                 permission=Permission.MANAGE_RETENTION,
@@ -123,7 +123,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 own.TAKEN_AGAIN,
-                title="Nothing of a client that leaves is destroyed yet: its file is written anew, to be taken again",
+                title="Offboarding file rewritten: download it again",
                 step="Open the offboarding",
                 url_name="retention:offboarding",
                 permission=Permission.MANAGE_RETENTION,
@@ -133,7 +133,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 own.LEAVES_ALONE,
-                title="An officer alone has asked that a client be destroyed; it begins in a day unless it is stopped",
+                title="One officer ordered a client's destruction: it starts in a day",
                 step="Open the clients that leave",
                 url_name="retention:leaving",
                 right=AgencyRight.MANAGE_CLIENTS,
@@ -173,9 +173,9 @@ class RetentionConfig(AppConfig):
         from retention import kinds as own  # noqa: PLC0415  (models load after the apps)
 
         told = {
-            own.LIMIT_NEAR: ("Secrets that come to their age limit", "Open the secrets", "retention:secrets"),
+            own.LIMIT_NEAR: ("Secrets near their age limit", "Open the secrets", "retention:secrets"),
             own.LIMIT_PAST: ("Secrets past their age limit", "Open the secrets", "retention:secrets"),
-            own.ROTATION_STUCK: ("A key whose rotation stopped", "Open the secrets", "retention:secrets"),
+            own.ROTATION_STUCK: ("Key rotation stopped", "Open the secrets", "retention:secrets"),
         }
         for alarm in own.ALARMS.values():
             told[own.mail_kind(alarm.kind, is_over=False)] = (
@@ -183,8 +183,8 @@ class RetentionConfig(AppConfig):
                 "See what to do",
                 "retention:watch",
             )
-            over = f"Over: {alarm.title[0].lower()}{alarm.title[1:]}"
-            told[own.mail_kind(alarm.kind, is_over=True)] = (over, "Open the watch", "retention:watch")
+            over = f"Resolved: {alarm.title[0].lower()}{alarm.title[1:]}"
+            told[own.mail_kind(alarm.kind, is_over=True)] = (over, "Open monitoring", "retention:watch")
         to_do = {own.mail_kind(alarm.kind, is_over=False): [alarm.to_do] for alarm in own.ALARMS.values()}
         for name, (title, step, url_name) in told.items():
             kinds.register(
@@ -204,9 +204,9 @@ class RetentionConfig(AppConfig):
         from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
 
         told = {
-            "hold_placed": "A hold was placed: nothing that it covers may be deleted, at vendors and elsewhere either",
-            "hold_comes_to_review": "A hold you were told of is to be looked at again",
-            "hold_lifted": "A hold was lifted: what it covered may be deleted by its date again",
+            "hold_placed": "Legal hold placed: delete nothing it covers, at vendors either",
+            "hold_comes_to_review": "Legal hold in force: review your instructions",
+            "hold_lifted": "Legal hold lifted: normal retention applies again",
         }
         for name, title in told.items():
             kinds.register(
@@ -219,8 +219,8 @@ class RetentionConfig(AppConfig):
                 )
             )
         for name, title in {
-            "hold_review": "A hold whose day of review has come",
-            "hold_ends": "A hold whose planned end has come; it does not end by itself",
+            "hold_review": "Legal hold due for review",
+            "hold_ends": "Legal hold at its planned end: lift or extend it",
         }.items():
             kinds.register(
                 kinds.Kind(
@@ -241,7 +241,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "policy_change",
-                title="A shorter retention period or going live: a second officer has to agree",
+                title="Retention change or go-live needs a second officer",
                 step="Open the policies",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
@@ -251,17 +251,17 @@ class RetentionConfig(AppConfig):
         for name, title, right in (
             (
                 "agency_policy_change",
-                "A change of the agency's policies or going live: a second officer has to agree",
+                "Agency policy or go-live change needs a second officer",
                 AgencyRight.SIGN_OFF,
             ),
             (
                 "policy_delayed",
-                "A shorter policy that takes effect in a day unless it is stopped",
+                "Shorter retention period takes effect in a day",
                 AgencyRight.MANAGE_CLIENTS,
             ),
             (
                 "policy_lapsed",
-                "A shorter policy that lapsed, because more would have left than was shown",
+                "Shorter retention period lapsed: more was due than shown",
                 AgencyRight.SIGN_OFF,
             ),
         ):
@@ -279,7 +279,7 @@ class RetentionConfig(AppConfig):
         kinds.register(
             kinds.Kind(
                 "vendor_outlives",
-                title="Recordings that a vendor still has although ours are erased",
+                title="Recordings not confirmed deleted at a vendor",
                 step="Open the list",
                 url_name="retention:leftovers",
                 permission=Permission.MANAGE_RETENTION,

@@ -42,7 +42,7 @@ class Alarm:
 _ALARMS: Final = (
     Alarm(
         "past_due",
-        "Rows are still here a day after they fell due",
+        "Rows still here a day after they were due",
         "Open the newest run. If it is paused, resume it; if a part of it stopped by a fault, start a run now. Rows"
         " that a hold keeps are not counted.",
         "retention:home",
@@ -50,7 +50,7 @@ _ALARMS: Final = (
     ),
     Alarm(
         "run_missing",
-        "No night's run has ended for more than a day",
+        "No retention run has finished for more than a day",
         "Open the runs. A paused run keeps the next one from starting: resume or cancel it. If none is there, see"
         " that the worker and the beat of the installation run.",
         "retention:home",
@@ -58,7 +58,7 @@ _ALARMS: Final = (
     ),
     Alarm(
         "run_failed",
-        "A part of the newest run stopped by a fault",
+        "Part of the latest retention run failed",
         "Open the run and see which client it is. Start a run now: it goes on where the part stopped. If it stops"
         " again, the log of the worker names the fault.",
         "retention:home",
@@ -66,21 +66,21 @@ _ALARMS: Final = (
     ),
     Alarm(
         "inbox_old",
-        "What trackers sent has waited for more than a quarter of an hour",
+        "Tracker events waiting for more than 15 minutes",
         "See that the worker of the installation runs. What came in is kept, sealed, and is read when it does.",
         "dashboard:overview",
         "InboxOld",
     ),
     Alarm(
         "vendor_late",
-        "Steps at vendors are past their outer date",
+        "Vendor steps past their deadline",
         "Open the withdrawals, and each step that is late: send its ticket again, or note the vendor's answer.",
         "consent:all_withdrawals",
         "VendorLate",
     ),
     Alarm(
         "vendor_outlives",
-        "Recordings deleted here are not confirmed deleted at vendors",
+        "Recordings deleted here, not confirmed deleted at vendors",
         "Your queue has an item for each client with such copies; it opens their list. Ask for deletion there where the"
         " client has instructed you to, or note that they are gone.",
         "work:queue",
@@ -88,7 +88,7 @@ _ALARMS: Final = (
     ),
     Alarm(
         "offboarding_stopped",
-        "The end of a client stopped by a fault",
+        "Client offboarding failed",
         "Open the clients that leave and see which one it is. It is tried again at least once an hour; the log of the"
         " worker names the fault.",
         "retention:leaving",
@@ -96,21 +96,21 @@ _ALARMS: Final = (
     ),
     Alarm(
         "secret_over",
-        "A secret is older than its limit",
+        "Secret past its age limit",
         "Open the secrets. Rotate what has a button; for the others the page says what to do.",
         "retention:secrets",
         "SecretOld",
     ),
     Alarm(
         "rotation_failed",
-        "The rotation of a key stopped by a fault",
+        "Key rotation failed",
         "Open the secrets and rotate the key again: it goes on where it stopped. Both keys work until then.",
         "retention:secrets",
         "RotationStopped",
     ),
     Alarm(
         "trail_unsealed",
-        "The trail has waited for its seal for more than five minutes",
+        "Audit log checkpoint more than five minutes late",
         "See that the worker of the installation runs. Until it is sealed, the newest deeds can still be altered"
         " by who owns the database.",
         "dashboard:trail",
@@ -132,7 +132,7 @@ _ALARMS: Final = (
     ),
     Alarm(
         "drill_failed",
-        "The newest restore drill failed",
+        "Latest restore drill failed",
         "On the installation run manage.py restore_drill and read its report: it names the check that failed.",
         "retention:backups",
         "DrillFailed",

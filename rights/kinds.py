@@ -56,7 +56,7 @@ def register_all() -> None:
     register(
         Kind(
             NOTICE_OLD,
-            title="The privacy notice says what is no longer so",
+            title="Privacy notice is out of date",
             step="See the difference",
             url_name="rights:notice",
             permission=Permission.MANAGE_CONSENT,
@@ -65,7 +65,7 @@ def register_all() -> None:
     register(
         Kind(
             REQUESTS,
-            title="Requests of people that wait for an answer",
+            title="Requests awaiting an answer",
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
@@ -75,7 +75,7 @@ def register_all() -> None:
     register(
         Kind(
             REQUESTS_OF_AGENCY,
-            title="Requests to the agency itself that wait for an answer",
+            title="Requests to the agency awaiting an answer",
             step="Open the requests",
             url_name="rights:home",
             right=AgencyRight.SIGN_OFF,
@@ -85,7 +85,7 @@ def register_all() -> None:
     register(
         Kind(
             REQUEST_FAILS,
-            title="A step of a request that fails again and again",
+            title="A step of a request keeps failing",
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
@@ -98,13 +98,13 @@ def register_all() -> None:
 def register_days() -> None:
     """Requests and their days: for who handles the client's requests; the agency's own for the officers."""
     for name, title, step in (
-        (DUE, "A request comes to the day of its answer", "Open the requests"),
-        (LATE, "A request is past the day of its answer", "Open the requests"),
-        (NOT_ACKNOWLEDGED, "A person has not heard that the request came in", "Open the requests"),
-        (EXTENSION_UNSENT, "An answer takes longer only once the person is told", "Open the requests"),
-        (CLIENT_ANSWERED, "A client has said what to answer", "Open the requests"),
-        (CLIENT_SILENT, "A client was asked about a request and did not answer", "Open the requests"),
-        (LETTER_FAILED, "A letter to a person could not be delivered", "Open the requests"),
+        (DUE, "Request due soon", "Open the requests"),
+        (LATE, "Request past its due date", "Open the requests"),
+        (NOT_ACKNOWLEDGED, "Request not acknowledged to the requester", "Open the requests"),
+        (EXTENSION_UNSENT, "Extension notice not sent", "Open the requests"),
+        (CLIENT_ANSWERED, "A client replied about a request", "Open the requests"),
+        (CLIENT_SILENT, "A client has not replied about a request", "Open the requests"),
+        (LETTER_FAILED, "Letter to a requester not delivered", "Open the requests"),
     ):
         register(
             Kind(
@@ -119,7 +119,7 @@ def register_days() -> None:
     register(
         Kind(
             OWN_REQUEST,
-            title="A request to the agency itself",
+            title="Request to the agency itself",
             step="Open the requests",
             url_name="rights:home",
             right=AgencyRight.SIGN_OFF,

@@ -33,8 +33,8 @@ def register_reveals() -> None:
     register(
         Kind(
             REVEAL_LIMIT,
-            title="Somebody reached the limit of numbers shown in an hour",
-            step="Look at the reveals",
+            title="Hourly limit of revealed numbers reached",
+            step="Review reveals",
             url_name="calls:reveals",
             right=AgencyRight.SIGN_OFF,
             whom=_whom,
@@ -43,8 +43,8 @@ def register_reveals() -> None:
     register(
         Kind(
             REVEAL_SAMPLE,
-            title="Last week's sample of shown numbers is drawn",
-            step="Read the sample",
+            title="Last week's sample of revealed numbers to review",
+            step="Review sample",
             url_name="calls:reveals",
             right=AgencyRight.SIGN_OFF,
             is_closed_by_step=True,
@@ -57,8 +57,8 @@ def register_inbox() -> None:
     register(
         Kind(
             INBOX_REJECTED,
-            title="Events of a tracker that could not be read",
-            step="Look at the events",
+            title="Tracker events that could not be read",
+            step="Review events",
             url_name="calls:rejected_events",
             permission=Permission.MANAGE_CONNECTIONS,
         )
@@ -66,7 +66,7 @@ def register_inbox() -> None:
     register(
         Kind(
             NEW_VALUES,
-            title="New values of source or medium to confirm",
+            title="New source or medium values to confirm",
             step="Review the values",
             url_name="calls:new_values",
             permission=Permission.MANAGE_CONNECTIONS,
@@ -80,7 +80,7 @@ def register_pulls() -> None:
     register(
         Kind(
             PULL_FAILING,
-            title="A tracker's list of calls does not open",
+            title="Tracker's call list cannot be opened",
             step="Open the connections",
             url_name="calls:client_connections",
             permission=Permission.MANAGE_CONNECTIONS,
@@ -89,7 +89,7 @@ def register_pulls() -> None:
     register(
         Kind(
             DROP_REFUSED,
-            title="A drop folder, or files in it, that could not be read",
+            title="Drop folder or its files cannot be read",
             step="Open the connections",
             url_name="calls:client_connections",
             permission=Permission.MANAGE_CONNECTIONS,
@@ -102,7 +102,7 @@ def register_exports() -> None:
     register(
         Kind(
             EXPORT_READY,
-            title="An export of calls is written",
+            title="Call export ready",
             step="Take the file",
             url_name="calls:export_new",
             permission=Permission.EXPORT_CALLS,

@@ -92,8 +92,8 @@ def register_people() -> None:
     register(
         Kind(
             ACCESS_REVIEW,
-            title="Grants that nobody has confirmed: they end at their date",
-            step="Answer the access review",
+            title="Access review: unconfirmed grants end on its date",
+            step="Open access review",
             url_name="accounts:reviews",
             right=AgencyRight.MANAGE_PEOPLE,
         )
@@ -101,8 +101,8 @@ def register_people() -> None:
     register(
         Kind(
             FACTOR_RESET,
-            title="Second factors to be taken away: a second person has to agree",
-            step="Agree or refuse",
+            title="Second-factor removal needs a second person",
+            step="Approve or reject",
             url_name="accounts:passwords",
             right=AgencyRight.MANAGE_PEOPLE,
         )
@@ -110,7 +110,7 @@ def register_people() -> None:
     register(
         Kind(
             OFFICER_WAITS,
-            title="Invitation of a compliance officer: a second officer has to confirm it",
+            title="Officer invitation needs a second officer",
             step="Confirm or refuse",
             url_name="accounts:officers",
             right=AgencyRight.MANAGE_PEOPLE,
@@ -120,7 +120,7 @@ def register_people() -> None:
     register(
         Kind(
             NEW_OFFICER,
-            title="New compliance officer: make sure that you know this person",
+            title="New compliance officer: confirm you know this person",
             step="Review the officers",
             url_name="accounts:officers",
             right=AgencyRight.SIGN_OFF,
@@ -130,7 +130,7 @@ def register_people() -> None:
     register(
         Kind(
             OFFICER_REMOVED,
-            title="Compliance officer removed: make sure that the other officers expected it",
+            title="Compliance officer removed: confirm it was intended",
             step="Review the officers",
             url_name="accounts:officers",
             right=AgencyRight.SIGN_OFF,

@@ -140,7 +140,7 @@ def test_each_quarter_one_starts_by_itself_and_waits_in_the_queue(cast: Cast) ->
     with job_scope(agency_id=cast.acme.pk):
         (item,) = Item.objects.open().filter(kind="access_review")
         assert (item.count, item.due_at) == (3, ends)
-    assert "Grants that nobody has confirmed" in signed_in(cast.alice).get("/work/").content.decode()
+    assert "Access review: unconfirmed grants" in signed_in(cast.alice).get("/work/").content.decode()
     assert minded(ends) == [period]
     assert minded(starts + timedelta(days=89, hours=12)) == [period]
     with job_scope(agency_id=cast.acme.pk):

@@ -230,7 +230,7 @@ def test_a_visitor_signs_in_at_the_door_and_the_host_is_told(
     with sites.visiting(browser, site, viewport=size, has_touch=True, is_mobile=True) as door:
         number = visit(door.page, address)
         visitor.open("/notifications/")
-        told = page.get_by_role("row").filter(has_text="Somebody has come to visit you").first
+        told = page.get_by_role("row").filter(has_text="Your visitor has arrived").first
         told.get_by_role("button", name="Open").or_(told.get_by_role("link", name="Open")).first.click()
         row = page.get_by_role("row").filter(has_text="Gale Guest").filter(has_text=ANNEX)
         expect(row).to_contain_text("still here")

@@ -70,8 +70,8 @@ def test_what_is_past_due_comes_before_what_waits_and_is_named(cast: Cast) -> No
         _item(cast.dentist, key, due_in=timedelta(hours=4))
     _item(cast.plumber, "a", due_in=-timedelta(days=1))
     assert _rows(cast.alice) == [
-        ("Plumber", "Events of a tracker that could not be read (past due)"),
-        ("Dentist", "Events of a tracker that could not be read, and 2 more"),
+        ("Plumber", "Tracker events that could not be read (past due)"),
+        ("Dentist", "Tracker events that could not be read, and 2 more"),
     ]
 
 

@@ -312,8 +312,8 @@ def test_another_agencys_alert_is_nobodys_business(cast: Cast) -> None:
     look(cast)
     assert ("past_due", "call") not in alerts(cast)
     page = signed_in(cast.alice).get("/retention/watch/").content.decode()
-    assert "a day after they fell due" not in page
-    assert "a day after they fell due" in signed_in(cast.mallory).get("/retention/watch/").content.decode()
+    assert "a day after they were due" not in page
+    assert "a day after they were due" in signed_in(cast.mallory).get("/retention/watch/").content.decode()
 
 
 # --- messages ---
@@ -881,7 +881,7 @@ def test_the_page_and_the_look_go_without_what_valkey_keeps(cast: Cast) -> None:
     assert ("past_due", "call") in alerts(cast)
     answer = signed_in(cast.alice).get("/retention/watch/")
     assert answer.status_code == 200
-    assert "a day after they fell due" in answer.content.decode()
+    assert "a day after they were due" in answer.content.decode()
     assert "No reading" in answer.content.decode()
 
 

@@ -70,7 +70,7 @@ def test_one_message_a_person_with_kinds_and_a_link_to_the_notifications(cast: C
     assert message.subject == "CallPrivacy: open items for you"
     assert message.body == (
         "New for you at Acme:\n\n"
-        f"- {waiting.EVENTS_TITLE}\n- {waiting.LIMIT_TITLE}\n\n"
+        f"- {waiting.LIMIT_TITLE}\n- {waiting.EVENTS_TITLE}\n\n"
         f"Sign in to see it: {settings.CALLPRIVACY_URL}/notifications/\n\n"
         "On that page, you choose how often these mails come.\n"
     )

@@ -100,9 +100,9 @@ def test_a_day_begins_at_eight_in_the_agencys_zone(at: str, zone: str, due: str)
 def test_a_person_chooses_on_a_page_among_what_concerns_them(cast: Cast) -> None:
     browser = signed_in(cast.carol)
     page = browser.get("/notifications/mail/").content.decode()
-    assert "Grants that nobody has confirmed" in page
+    assert "Access review: unconfirmed grants" in page
     assert (
-        "Grants that nobody has confirmed"
+        "Access review: unconfirmed grants"
         not in signed_in(cast.bob).get("/notifications/mail/").content.decode()
     )
     browser.post("/notifications/mail/", {"everything": "daily", f"kind_{FACTOR_RESET}": "bell"})

@@ -16,8 +16,8 @@ from tests.cast import Cast
 
 EVENTS = "inbox_rejected"
 LIMIT = "reveal_limit"
-EVENTS_TITLE = "Events of a tracker that could not be read"
-LIMIT_TITLE = "Somebody reached the limit of numbers shown in an hour"
+EVENTS_TITLE = "Tracker events that could not be read"
+LIMIT_TITLE = "Hourly limit of revealed numbers reached"
 
 
 def of_client(client: Client, key: str = "k", *, kind: str = EVENTS, **fields: Any) -> Item:
