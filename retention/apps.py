@@ -105,7 +105,7 @@ class RetentionConfig(AppConfig):
             kinds.Kind(
                 "go_live",
                 title="Expired calls stay: the client is in dry run",
-                step="See what would leave",
+                step="See what would be deleted",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
             )
@@ -134,7 +134,7 @@ class RetentionConfig(AppConfig):
             kinds.Kind(
                 own.LEAVES_ALONE,
                 title="One officer ordered a client's destruction: it starts in a day",
-                step="Open the clients that leave",
+                step="Open offboarding",
                 url_name="retention:leaving",
                 right=AgencyRight.MANAGE_CLIENTS,
             )
@@ -145,23 +145,22 @@ class RetentionConfig(AppConfig):
         self._register_policies()
 
     def _register_own_dates(self) -> None:
-        """What staff were told and have done stays a year and a month."""
+        """Notifications and closed items stay for a year and a month."""
         from callprivacy.work import selectors as work  # noqa: PLC0415  (models load after the apps)
         from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415  (models load after the apps)
         from retention.selectors import old  # noqa: PLC0415  (models load after the apps)
 
         for title, kept_for, moment, count in (
-            ("What staff were told", work.KEPT_FOR, "the day they were told", work.count_told),
-            ("Work that is done", work.KEPT_FOR, "the day it was done", work.count_done),
-            ("Alerts that are over", old.ALERTS_FOR, "the day they ended", old.count_alerts),
+            ("Notifications", work.KEPT_FOR, "the day they were sent", work.count_told),
+            ("Closed inbox items", work.KEPT_FOR, "the day they were closed", work.count_done),
+            ("Resolved alerts", old.ALERTS_FOR, "the day they ended", old.count_alerts),
         ):
             register_own_date(
                 OwnDate(
                     title,
                     kept_for.days,
                     moment,
-                    "It names no caller; it is kept as long as somebody may look back at the year. The trail keeps who"
-                    " did what.",
+                    "It names no caller. The audit log keeps who did what.",
                     count,
                 )
             )

@@ -11,6 +11,7 @@ from callprivacy.calls.views import (
     imports,
     numbers,
     pulls,
+    rejected,
     values,
 )
 
@@ -35,9 +36,9 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("calls/export/<uuid:export_id>/file/", exports.take, name="take_export"),
     path("connections/", connections.list_connections, name="client_connections"),
     path("connections/new/", connections.create_connection, name="create_connection"),
-    path("connections/rejected/", connections.list_rejected, name="rejected_events"),
-    path("connections/rejected/retry/", connections.retry_rejected, name="retry_rejected"),
-    path("connections/rejected/discard/", connections.discard_rejected, name="discard_rejected"),
+    path("connections/rejected/", rejected.list_rejected, name="rejected_events"),
+    path("connections/rejected/retry/", rejected.retry_rejected, name="retry_rejected"),
+    path("connections/rejected/discard/", rejected.discard_rejected, name="discard_rejected"),
     path("connections/values/", values.list_values, name="new_values"),
     path("connections/values/confirm/", values.confirm_values, name="confirm_values"),
     path("connections/values/<int:value_id>/", values.decide_value, name="decide_value"),

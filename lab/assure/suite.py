@@ -46,8 +46,8 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "the sweep wakes nobody",
                 "callprivacy/calls/tasks/inbox.py",
-                "        if waits:\n",
-                "        if False:\n",
+                "    if waits:\n",
+                "    if False:\n",
             ),
         ),
         broken=("calls/test_inbox.py::test_the_sweep_wakes_the_agencies_with_something_due",),

@@ -155,7 +155,7 @@ class _Certificate(Sheet):
             self.facts(facts)
 
     def _holds(self, said: Mapping[str, Any]) -> None:
-        self.heading("Holds that were honoured")
+        self.heading("Legal holds honored")
         for hold in said["holds"]:
             matter = f" ({hold['matter']})" if hold["matter"] else ""
             self.facts([(f"{hold['name']}{matter}", f"placed {self.when(hold['placed_at'])}")])

@@ -47,19 +47,19 @@ class _PeopleForm(forms.Form):
 
     review_on = DayField(
         label="Look at it again on",
-        help_text="A hold is nobody's to forget: on this day it stands in the inbox.",
+        help_text="On this day the hold appears in the inbox.",
         error_messages={"required": "Name a day: nothing may be held without being looked at again."},
     )
     ends_on = DayField(
         label="Planned end",
         required=False,
-        help_text="If there is one. The hold then stands in the inbox; it never ends by itself.",
+        help_text="Optional. The hold then appears in the inbox. Only an officer lifts it.",
     )
     people = forms.MultipleChoiceField(
         label="People to tell",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Told in the app and by mail, now, on the day of review and when it is lifted.",
+        help_text="They are notified in the app and by email: now, on the review day, and when it is lifted.",
     )
 
     def __init__(
@@ -174,7 +174,7 @@ class HoldForm(_PeopleForm):
 class ReviewForm(_PeopleForm):
     """That a hold goes on."""
 
-    reason = _reason("Why it still has to stand")
+    reason = _reason("Why it is still needed")
     field_order = ("reason",)
 
 

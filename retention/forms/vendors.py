@@ -14,7 +14,7 @@ class AccessForm(forms.Form):
     account = LineField(
         label="Account id",
         max_length=64,
-        help_text="It stands in the address of CallRail's pages, after /a/.",
+        help_text="In the address of CallRail's pages, after /a/.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
     company = LineField(

@@ -58,8 +58,8 @@ _ABOUT: Final = (
         ("call in", "calls in"),
         Moment.CALL_START,
         None,
-        "That a call came in: when, how long, from which advertisement, with which outcome. Its recording, transcript"
-        " and references leave with it.",
+        "The record of an incoming call: time, length, advertisement and outcome. Its recording, transcript and"
+        " references are deleted with it.",
         may_reduce=True,
     ),
     About(
@@ -67,8 +67,8 @@ _ABOUT: Final = (
         ("call out", "calls out"),
         Moment.CALL_START,
         None,
-        "The same for calls that went out. Laws on telemarketing look at these; where nothing is said they are kept as"
-        " long as calls in.",
+        "The record of an outgoing call. Telemarketing laws set periods for it. Without a policy it is kept as long as"
+        " incoming calls.",
         may_reduce=True,
     ),
     About(
@@ -76,15 +76,15 @@ _ABOUT: Final = (
         ("number", "numbers"),
         Moment.LAST_CONTACT,
         None,
-        "The caller's number, and who it was. Calls without it stay countable but are nobody's. It cannot leave before"
-        " recordings and transcripts: they open with the caller's key, which is destroyed with it.",
+        "The caller's number and identity. Calls without it still count but belong to no caller. Recordings and"
+        " transcripts are deleted first: they need the caller's key, which is destroyed with the number.",
     ),
     About(
         Category.RECORDING,
         ("recording", "recordings"),
         Moment.CALL_START,
         None,
-        "The sound of the call: our sealed copy, and the tracker's where the client has instructed you to delete it.",
+        "Our encrypted copy of the call's sound, and the tracker's copy if the client instructed you to delete it.",
     ),
     About(
         Category.TRANSCRIPT,
@@ -98,23 +98,22 @@ _ABOUT: Final = (
         ("entry of consent", "entries of consent"),
         Moment.LAST_CONTACT,
         1827,
-        "What people agreed to or refused, with the words they were told. It outlives the calls, under a key of its"
-        " own.",
+        "What people agreed to or refused, with the notice they got. It outlives the calls, under its own key.",
     ),
     About(
         Category.WITHDRAWAL,
         ("entry of withdrawal", "entries of withdrawal"),
         Moment.WITHDRAWN,
         1827,
-        "That somebody took consent back or objected, and how it was carried out. What blocks a number from contact is"
-        " kept apart and is not touched by this.",
+        "Withdrawals and objections, and how they were carried out. The suppression list is separate: this period does"
+        " not change it.",
     ),
     About(
         Category.EXPORT,
         ("export", "exports"),
         Moment.MADE,
         7,
-        "Sealed files of masked calls that people made to download. No file is kept for more than seven days.",
+        "Encrypted files of masked calls for download. No file is kept for more than seven days.",
         most=7,
     ),
     About(
@@ -122,10 +121,9 @@ _ABOUT: Final = (
         ("release", "releases"),
         Moment.RELEASED,
         365,
-        "Files of calls that were given to a recipient outside. One ends on the date that two people signed, or when"
-        " these days are over, whichever comes first: our file and its list of members are destroyed, and the recipient"
-        " is told to delete theirs. That it was given, to whom, stays. A pseudonymised file is kept for 30 days at"
-        " most.",
+        "Files of calls for an outside recipient. A release ends on its signed date or after these days, whichever is"
+        " first: our file and its member list are destroyed, and the recipient is asked to delete theirs. The record of"
+        " the release stays. A pseudonymized file is kept for at most 30 days.",
         most=365,
     ),
     About(
@@ -133,18 +131,18 @@ _ABOUT: Final = (
         ("message in the inbox", "messages in the inbox"),
         Moment.RECEIVED,
         7,
-        "What a tracker sent and could not be understood, sealed as it came: for seven days at most. Everything else is"
-        " gone within minutes.",
+        "Tracker events that could not be read, encrypted, for at most seven days. All other events are deleted within"
+        " minutes.",
         most=7,
     ),
     About(
         Category.TRAIL,
-        ("entry of the trail", "entries of the trail"),
+        ("audit log entry", "audit log entries"),
         Moment.HAPPENED,
         2192,
-        "The reasons that people wrote into the trail, sealed. What was done, by whom and when holds no caller's number"
-        " or name; it leaves by whole months where the agency itself has said how long, once the longest that it or any"
-        " client says is over and no hold is open. The seals stay.",
+        "The reasons that people entered, encrypted. The other facts of an event hold no caller's number or name. They"
+        " are deleted by whole months if the agency set a period, once the longest period of agency and clients is over"
+        " and no hold is open. The checkpoints stay.",
         least=365,
         of_house=True,
     ),
@@ -153,17 +151,17 @@ _ABOUT: Final = (
         ("request", "requests"),
         Moment.ANSWERED,
         731,
-        "What people asked for and were told: the record, their words and their proofs, under a key of each request's"
-        " own, which goes with it. Of whom a hold keeps anything, the requests stay.",
+        "The record of a request, its words and proofs, under a key of its own, which is destroyed with it. Requests of"
+        " people under a legal hold stay.",
         least=90,
         of_house=True,
     ),
     About(
         Category.TRAINING,
-        ("try or proof", "tries and proofs"),
+        ("attempt or proof", "attempts and proofs"),
         Moment.TRAINED,
         1096,
-        "Who of the staff tried which course, and who passed: who knew what when somebody asks later.",
+        "Which staff took and passed which course.",
         least=365,
         of_clients=False,
         of_house=True,
@@ -173,7 +171,7 @@ _ABOUT: Final = (
         ("entry", "entries"),
         Moment.ENTERED,
         90,
-        "Who came into which site and left it when, staff and visitors. What was looked at leaves with its entry.",
+        "Entries and exits of staff and visitors at each site, with their reviews.",
         least=7,
         most=1827,
         of_clients=False,

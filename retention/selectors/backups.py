@@ -14,14 +14,14 @@ _TITLES: Final = {
     "restore": "Both were put back whole",
     "migrations": "What was put back could be brought to this version of the program",
     "after_restore": "What was erased since was taken out again",
-    "trail": "The trail verifies",
+    "trail": "The audit log verifies",
     "look": "The databases could be looked at",
     "rows": "Clients and calls are there",
     "seals": "What was sealed when the backup was made is in it",
     "canary": "What was erased between the two backups does not open",
     "control": "What was not erased opens",
     "watermarks": "No call lies before its line",
-    "people": "Nobody is there whose key is destroyed",
+    "people": "No caller remains whose key was destroyed",
     "drill": "The drill could be carried out",
 }
 

@@ -18,7 +18,7 @@ from retention.enums import Category
 from retention.targets import Line
 
 PAGE: Final = 25
-RESTRICTED: Final = "Somebody who had use restricted"
+RESTRICTED: Final = "A caller with restricted use"
 
 
 @dataclass(frozen=True, slots=True)

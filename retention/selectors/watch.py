@@ -377,7 +377,7 @@ def _say_agencies(said: _Gauges, readings: list[Reading], at: datetime) -> None:
     said.one("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
     said.one("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
     said.one("vendor_outliving", "Recordings vendors have that are erased here", total("outliving"))
-    said.one("holds_open", "Holds that nobody has lifted", total("holds_open"))
+    said.one("holds_open", "Open legal holds", total("holds_open"))
     moving = {"running": total("rotations_running"), "failed": total("rotations_failed")}
     said.by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
     said.by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))

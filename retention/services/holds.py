@@ -328,7 +328,7 @@ def _require_something(client: Client) -> None:
 def _check_people(client: Client, people: Collection[int], at: datetime) -> None:
     known = access.people_with(Permission.VIEW_CLIENT, client.pk, agency_id=client.agency_id, at=at)
     if not set(people) <= set(known):
-        raise NotAMemberError("Somebody who is to be told has no access to this client.")
+        raise NotAMemberError("A person to notify has no access to this client.")
 
 
 def _check_calls(client: Client, call_ids: Collection[uuid.UUID]) -> None:

@@ -214,7 +214,7 @@ def withdraw(*, change: PolicyChange, member: Membership, reason: str, at: datet
     :raises NotYoursError: the person neither proposed it nor manages the agency.
     """
     if not may_stop(change, member):
-        raise NotYoursError("Who proposed it, officers and admins may withdraw it.")
+        raise NotYoursError("Its proposer, officers and admins can withdraw it.")
     change = _fresh(change)
     by = Actor.staff(user_id=member.user_id)
     _close(change, ChangeState.WITHDRAWN, by=by, reason=reason, at=at)

@@ -269,7 +269,7 @@ def _reviewed(request: StaffRequest, hold: Hold) -> dict[str, Any]:
     ReviewForm,
     right=_ALSO_LEFT,
     load=_load,
-    title="Does it still have to stand?",
+    title="Is it still needed?",
     lede="If it does, say why, and when it is looked at again. If it does not, an officer lifts it.",
     button="It goes on",
     crumbs=_above,

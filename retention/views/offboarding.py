@@ -36,7 +36,7 @@ _WORDS: Final = {
     "people": "People with a grant",
     "links": "Public pages and personal links",
 }
-_ANOTHER: Final = "It was asked for anew since you looked. Look again."
+_ANOTHER: Final = "It was requested again since you opened this page. Review it again."
 
 
 def _extent(counts: dict[str, int]) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
         raise Http404
     row = offboarding.of_client(client)
     if row is None:
-        messages.info(request, "Nobody has asked for it yet.")
+        messages.info(request, "It was not requested yet.")
         return redirect("retention:offboarding", client.slug)
     if not _is_shown(request, row):
         messages.error(request, _ANOTHER)
@@ -241,7 +241,7 @@ def stop_leaving(request: StaffRequest, slug: str) -> HttpResponse:
         raise Http404
     row = offboarding.of_client(client)
     if row is None:
-        messages.info(request, "Nobody has asked for it, or it was stopped.")
+        messages.info(request, "It was not requested, or it was stopped.")
         return redirect("retention:leaving")
     if not _is_shown(request, row):
         messages.error(request, _ANOTHER)

@@ -139,7 +139,7 @@ def rotate(request: StaffRequest, _: None, form: RotateForm) -> str:
         at=request.at,
     )
     tasks.work_rotations.delay_on_commit()
-    return "The key is being changed. Everybody can go on working meanwhile."
+    return "The key is being rotated. Work can continue."
 
 
 @form_page(

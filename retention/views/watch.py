@@ -84,7 +84,7 @@ _OPEN: Final = Table(
 _PAST: Final = Table(
     label="Past alerts",
     columns=(_WHAT, Column("Began", "row.began_at"), Column("Over", "row.ended_at"), _YOURS),
-    empty=Empty("No past alert", "An alert whose cause is gone stays here, with how long it was open."),
+    empty=Empty("No past alert", "Resolved alerts stay here, with how long they were open."),
     lines=lambda _, rows: map(_shown, rows),
     size=25,
 )

@@ -247,4 +247,4 @@ def go_live(hand: Hand, visitor: Visitor) -> None:
     hand.button("Propose going live")
     the_other_officer_lets_it_go_live(visitor, "Golden Gate Plumbing")
     visitor.open("/clients/golden-gate-plumbing/policies/")
-    expect(page.get_by_text("Live: what is due leaves", exact=True)).to_be_visible()
+    expect(page.get_by_text("Enforced: due data is deleted", exact=True)).to_be_visible()

@@ -117,7 +117,9 @@ def choose(hand: Hand) -> None:
     hand.click(page.get_by_label("Delete after each call"))
     hand.button("Save choice")
     expect(
-        page.get_by_text("Choice saved. CallPrivacy requests deletion of this caller's later recordings.")
+        page.get_by_text(
+            "Choice saved. Each later recording of this caller gets a deletion step for the vendor."
+        )
     ).to_be_visible()
 
 

@@ -89,7 +89,7 @@ def bring(visitor: Visitor, content: bytes) -> None:
     """Bring the file of calls in, to its end."""
     page = visitor.page
     visitor.open(f"/clients/{SLUG}/imports/")
-    page.get_by_role("link", name="Import a file").click()
+    page.get_by_role("link", name="Import a file").first.click()
     page.get_by_label("File").set_input_files(
         {"name": "calls.csv", "mimeType": "text/csv", "buffer": content}
     )
@@ -184,7 +184,7 @@ def go_live(visitor: Visitor) -> None:
     propose_going_live(visitor, CLIENT)
     the_other_officer_lets_it_go_live(visitor, CLIENT)
     visitor.open(f"/clients/{SLUG}/policies/")
-    expect(page.get_by_text("Live: what is due leaves")).to_be_visible()
+    expect(page.get_by_text("Enforced: due data is deleted")).to_be_visible()
 
 
 def watch_the_night(visitor: Visitor) -> None:

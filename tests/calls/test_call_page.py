@@ -178,7 +178,7 @@ def test_what_leaves_before_the_call_is_said(cast: Cast) -> None:
 
     page = signed_in(cast.bob).get(_address(call)).content.decode()
 
-    assert 'Its recording leaves before it, on <span class="tnum">6 Apr 2026</span>' in page
+    assert 'Its recording is deleted first, on <span class="tnum">6 Apr 2026</span>' in page
     assert "Its transcript" not in page, "there is none"
     assert "Its number leaves 60 days after the caller was last in contact" in page
 

@@ -115,7 +115,6 @@ def test_form_error_stands_beside_its_field_and_is_tied_to_it() -> None:
 SAYS_IT_ITSELF = {
     "calls/connection_presses.html": "of many rows at once",
     "consent/caller_found.html": "one field, and nothing typed comes back",
-    "retention/leftovers.html": "a filter, which changes nothing",
 }
 
 

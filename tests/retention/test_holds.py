@@ -784,7 +784,7 @@ def test_a_review_is_written_down_with_its_reason(cast: Cast) -> None:
     day = make.now().date() + timedelta(days=30)
     browser = signed_in(cast.alice)
     url = f"/clients/dentist/holds/{hold.pk}/review/"
-    assert "Does it still have to stand" in browser.get(url).content.decode()
+    assert "Is it still needed" in browser.get(url).content.decode()
 
     answer = browser.post(
         url, {"reason": REASON, "review_on": day.isoformat(), "ends_on": "", "people": [cast.bob.user_id]}

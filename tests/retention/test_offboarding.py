@@ -491,7 +491,9 @@ def test_who_saw_another_one_decides_nothing_of_the_one_that_was_asked_for_meanw
     for said in ({"row": str(old.pk)}, {}):
         answer = other.post(f"{url}{deed_there}/", said, follow=True)
         assert answer.redirect_chain == [(url, 302)]
-        assert "It was asked for anew since you looked. Look again." in answer.content.decode()
+        assert (
+            "It was requested again since you opened this page. Review it again." in answer.content.decode()
+        )
     assert (now(cast).state, now(cast).with_numbers) == (EndState.ASKED, True)
     with job_scope(agency_id=cast.acme.pk):
         assert not Event.objects.filter(action="reason.opened").exists()
@@ -507,7 +509,9 @@ def test_who_saw_another_one_under_leaving_does_not_stop_the_one_of_now(cast: Ca
     ask(cast)
     for said in ({"row": str(old.pk)}, {}):
         answer = admin.post(f"{url}dentist/stop/", said, follow=True)
-        assert "It was asked for anew since you looked. Look again." in answer.content.decode()
+        assert (
+            "It was requested again since you opened this page. Review it again." in answer.content.decode()
+        )
     assert now(cast).state == EndState.ASKED
 
 

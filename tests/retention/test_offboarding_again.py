@@ -100,7 +100,7 @@ def test_a_file_that_is_lost_before_it_is_taken_is_written_anew_with_the_next_li
     row = {"row": str(now(cast).pk)}
     answer = signed_in(cast.alice).post("/clients/dentist/leave/link/", row, follow=True)
     page = answer.content.decode()
-    assert "The file is lost here. It is written anew" in page
+    assert "The file is lost. It is being rewritten" in page
     work(cast, make.now())
     assert "withdrawn" in finishes(cast)["ledger.csv"]
 

@@ -63,7 +63,7 @@ def test_alerts_that_are_long_over_go_and_the_pages_say_how_many_will(cast: Cast
             )
         Alert.objects.create(agency=cast.acme, kind="hold_review", key="stands", began_at=NOON - 500 * DAY)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        (row,) = [one for one in own_dates.rows(cast.acme, NOON) if one.kind.title == "Alerts that are over"]
+        (row,) = [one for one in own_dates.rows(cast.acme, NOON) if one.kind.title == "Resolved alerts"]
     assert (row.due, row.soon, row.kind.days) == (1, 2, 400)
 
     with job_scope(agency_id=cast.acme.pk):
@@ -72,4 +72,4 @@ def test_alerts_that_are_long_over_go_and_the_pages_say_how_many_will(cast: Cast
 
 
 def test_the_pages_of_policies_name_what_staff_were_told_and_did() -> None:
-    assert {"What staff were told", "Work that is done"} <= {one.title for one in kinds.own_dates()}
+    assert {"Notifications", "Closed inbox items"} <= {one.title for one in kinds.own_dates()}

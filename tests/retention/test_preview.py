@@ -769,7 +769,7 @@ def test_the_pages_show_it_masked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -
         make.call(cast.dentist, f"+1212555{number:04d}", at=now - timedelta(days=400 + number))
     browser = next(_browser(cast))
     page = browser.get("/clients/dentist/policies/preview/").content.decode()
-    assert "Rows that would go" in page
+    assert "Rows to be deleted" in page
     assert "Caller " in page
     assert "2125550000" not in page.replace(" ", "").replace("-", "")
     assert "Next page" in page

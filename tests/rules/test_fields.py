@@ -33,7 +33,7 @@ from tests.rules.fields import PACKAGES, REGISTER, Field, Is, Table
 from tests.rules.source import CODE
 
 OLD = make.NOON - timedelta(days=400)
-# What leaves by a date of its own, minutes to weeks after it came, and not with the call.
+# Fixed retention periods, minutes to weeks after it came, and not with the call.
 OWN_DATE = {
     "calls.Inbox",
     "consent.CallBack",

@@ -24,6 +24,8 @@ OUR_WORDS: Final = {
 TOLD: Final = frozenset({"detail", "what", "why"})
 """Fields that are read as a sentence, and so could hold what a caller or one of the staff typed."""
 TOLD_BY_US: Final = OUR_WORDS | {
+    # The name of a task.
+    "callprivacy/tenancy/jobs.py",
     # What is wrong with a folder, in words of callprivacy/calls/channels/folders.py and buckets.py.
     "callprivacy/calls/services/drops.py",
     # Which limit, by the name that its caller gives it with an id.

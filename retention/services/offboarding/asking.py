@@ -196,7 +196,7 @@ def agree(*, row: Offboarding, by: Actor, at: datetime) -> None:
     begun = rows.filter(state__in=(EndState.WRITING, EndState.WRITTEN))
     word: dict[str, Any] = {"agreed_by_id": by.user_id, "agreed_at": at}
     if not rows.filter(state=EndState.ASKED).update(**word, due_at=at) and not begun.update(**word):
-        raise NotNowError("Somebody has agreed already, or it was stopped.")
+        raise NotNowError("Another officer approved it already, or it was stopped.")
     audit.record("offboarding.agreed", subject=row, by=by, at=at)
 
 
@@ -246,7 +246,7 @@ def begin_erasing(*, row: Offboarding, shown: Mapping[str, int], by: Actor, at: 
         pk=row.pk, state=EndState.WRITTEN, taken_at__isnull=False
     )
     if not changed.update(state=EndState.ERASING, step=CLOSE, due_at=at, came_since=0):
-        raise NotNowError("Nobody has taken the file by its link yet.")
+        raise NotNowError("The file was not downloaded with its link yet.")
     # The second time, after what came since was handed over: the shutting itself has changed the counts.
     if client.shut_at is None:
         extent = extent_of(client).stored()

@@ -41,7 +41,7 @@ def new_link(*, row: Offboarding, by: Actor, at: datetime) -> str:
     :raises NotNowError: there is no file, or none any more.
     """
     if _write_anew(row, by=by, at=at):
-        raise NotNowError("The file is lost here. It is written anew; make the link once it is there.")
+        raise NotNowError("The file is lost. It is being rewritten. Create the link when it is ready.")
     return _new_link(row, by, at)
 
 
