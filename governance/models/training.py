@@ -1,4 +1,4 @@
-"""Courses of an agency's own, who has to know what, who tried, and who passed."""
+"""Custom courses, requirements, assignments, attempts and completions."""
 
 import uuid
 from typing import Self
@@ -12,7 +12,7 @@ from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
 
 
 class TrainingRule(AgencyOwned):
-    """That a role takes a course, within so many days of joining, and again when it is not valid any more."""
+    """A course required of a role, within some days of joining and again when a completion expires."""
 
     id = models.BigAutoField(primary_key=True)
     course = models.CharField(max_length=40)
@@ -33,11 +33,7 @@ class TrainingRule(AgencyOwned):
 
 
 class Assignment(AgencyOwned):
-    """
-    That a person has to pass a course by a day. It goes when the person has passed, or the reason is gone.
-
-    `reminders`: how often the person was reminded of it, `reminded_at` the last time.
-    """
+    """A course that a person must pass by a date. Deleted on completion."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -62,11 +58,7 @@ class Assignment(AgencyOwned):
 
 
 class TrainingDay(AgencyOwned):
-    """
-    How many people stood how with a course at the last look of a day, and how many reminders went out on it.
-
-    Counts only: what is asked of whom goes when it is passed, so that only this tells how it was.
-    """
+    """The progress of a course on a day, kept because assignments are deleted on completion."""
 
     id = models.BigAutoField(primary_key=True)
     on = models.DateField()
@@ -87,7 +79,7 @@ class TrainingDay(AgencyOwned):
 
 
 class Attempt(AgencyOwned):
-    """One try at the questions of a course. `answers`: place of the chosen answer by number of the question."""
+    """An attempt. `answers`: number of the question -> position of the chosen answer."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -105,12 +97,11 @@ class Attempt(AgencyOwned):
         indexes = (models.Index(fields=["agency", "user", "-started_at"], name="governance_attempt_newest"),)
 
     def __str__(self) -> str:
-        return f"try at {self.course}"
+        return f"attempt at {self.course}"
 
 
 class CompletionQuerySet(ScopedQuerySet["Completion"]):
     def counting(self) -> Self:
-        """Without what somebody has said to be no proof."""
         return self.filter(ended_at__isnull=True)
 
     def valid_on(self, day: object) -> Self:
@@ -119,11 +110,10 @@ class CompletionQuerySet(ScopedQuerySet["Completion"]):
 
 class Completion(AgencyOwned):
     """
-    That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
+    A passed course, or an external certificate (`issuer`).
 
-    Its file, where one was brought, lies sealed under the agency's keys (`file_key`) and leaves with the row.
-    `was_due_on` and `was_asked_by` are of the assignment that it answered, until that is asked again; `ended_at`: since
-    when it does not count, by the word of a person.
+    Its file (`file_key`), if any, is encrypted with the agency's keys and deleted with the row. `was_due_on` and
+    `was_asked_by` are of the completed assignment, until it is restored. `ended_at` is when a person revoked it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -145,7 +135,7 @@ class Completion(AgencyOwned):
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
-    objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta:
         base_manager_name = "objects"
@@ -160,7 +150,7 @@ class Completion(AgencyOwned):
 
 
 class OwnCourse(AgencyOwned):
-    """A course that the agency wrote. `name` is what rules, tries and certificates call it, and never changes."""
+    """A custom course. Requirements, attempts and completions refer to `name`, which never changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=40)
@@ -178,19 +168,17 @@ class OwnCourse(AgencyOwned):
 
 class VersionQuerySet(ScopedQuerySet["CourseVersion"]):
     def published(self) -> Self:
-        """What people could take."""
         return self.filter(published_at__isnull=False)
 
     def drafts(self) -> Self:
-        """What is being written."""
         return self.filter(published_at__isnull=True)
 
 
 class CourseVersion(AgencyOwned):
     """
-    One version of an own course: a draft, of which there is one at most, or what was published and stays as it was.
+    A version of a custom course: the one draft, or a published version, which never changes.
 
-    `screens`: title and Markdown. `questions`: words, answers with the right one first, and why.
+    `screens`: title and Markdown. `questions`: words, answers with the correct one first, and why.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -208,7 +196,7 @@ class CourseVersion(AgencyOwned):
     edited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     published_at = models.DateTimeField(null=True)
 
-    objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta:
         base_manager_name = "objects"
@@ -232,7 +220,7 @@ class CourseVersion(AgencyOwned):
 
 
 class CoursePicture(AgencyOwned):
-    """A picture of an own course; the file lies in the state folder under the row's id, and is never changed."""
+    """A picture of a custom course. Its file is in the state folder, named by the row's id, and never changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="pictures")

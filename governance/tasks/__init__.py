@@ -1,4 +1,4 @@
-"""Tasks of the programme; the worker finds those named here."""
+"""Celery tasks of governance."""
 
 from governance.tasks import watch
 
