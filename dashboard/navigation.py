@@ -344,7 +344,7 @@ COMPLIANCE: Final = Entry(
                 also=("governance:training_assign", "governance:training_outside"),
             ),
             Page("Progress", "governance:training_campaign", needs=(Right.MANAGE_CLIENTS,)),
-            Page("Own courses", "governance:own_courses", needs=(Right.MANAGE_CLIENTS,)),
+            Page("Custom courses", "governance:own_courses", needs=(Right.MANAGE_CLIENTS,)),
         ),
         _tab(
             "Records",

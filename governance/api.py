@@ -1,6 +1,4 @@
-"""
-The door of badge systems: who passed, in or out, under a key of the site's own. The same event twice is one.
-"""
+"""The API of badge systems, authenticated by a key of the site. Repeated events count once."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,8 +25,6 @@ router = Router()
 
 
 class SystemRequest(HttpRequest):
-    """A request whose key has been checked."""
-
     holder: badge_systems.Holder
     at: datetime
 
@@ -36,8 +32,8 @@ class SystemRequest(HttpRequest):
 type Run = Callable[..., HttpResponse]
 
 
-def door(run: Run) -> Run:
-    """Decorate an operation: it runs for who sends a key of a site that counts."""
+def endpoint(run: Run) -> Run:
+    """Require a valid site key."""
 
     @wraps(run)
     def guarded(request: SystemRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -50,12 +46,12 @@ def door(run: Run) -> Run:
             return run(request, *args, **kwargs)
         except badge_systems.WrongKeyError:
             answer = problem(
-                401, "unauthorised", "Send a key of the site that counts: Authorization: Bearer cps_…."
+                401, "unauthorised", "Send a valid key of the site: Authorization: Bearer cps_…."
             )
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
         except DatabaseError as error:
-            return unavailable(error, "Nothing was taken. Send it again.")
+            return unavailable(error, "No events were saved. Send them again.")
 
     return guarded
 
@@ -64,45 +60,43 @@ _Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=LINE)]
 
 
 class PassingIn(Strict):
-    """Somebody held a badge to a reader."""
+    """One badge read."""
 
     reference: _Word = Field(
         min_length=1,
         max_length=80,
-        description="Your system's own name of this event; the same twice is one.",
+        description="Your system's ID of this event. Repeated IDs count once.",
     )
     badge: _Word = Field(
-        min_length=1, max_length=80, description="What the reader read. Only its digest is kept."
+        min_length=1, max_length=80, description="The code that the reader read. Only its digest is stored."
     )
     direction: Literal["in", "out"]
-    at: datetime = Field(description="With its offset, such as 2026-11-24T08:31:00-05:00.")
-    room: _Word = Field(
-        "", max_length=60, description="The room, as the site's page names it; empty: the site's door."
-    )
+    at: datetime = Field(description="With the UTC offset, such as 2026-11-24T08:31:00-05:00.")
+    room: _Word = Field("", max_length=60, description="A room of the site. Empty for the entrance.")
 
 
 class EntriesIn(Strict):
-    """What was read since the last time; sent again in part or whole it adds nothing."""
+    """Badge reads. It is safe to send them again."""
 
     events: Annotated[list[PassingIn], Field(min_length=1, max_length=AT_MOST)]
 
 
 class EntriesOut(Schema):
-    came: int = Field(description="Ways in that were not known before.")
-    flagged: int = Field(description="Of these, how many wait for somebody to look at them.")
+    came: int = Field(description="New entries.")
+    flagged: int = Field(description="New entries that are flagged for review.")
 
 
 @router.post(
     "/premises/entries",
     response={200: EntriesOut, **dict.fromkeys((400, 401, 409, 411, 413, 415, 422, 429, 503), Problem)},
-    summary="Who passed a reader",
+    summary="Send badge reads",
     tags=["premises"],
 )
-@decorate_view(door)
+@decorate_view(endpoint)
 def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
     """
-    Takes what a site's badge system read, up to 1,000 events at once, in any order. Needs a key of the site, which is
-    made on its page under Programme, Premises, and does nothing else.
+    Takes up to 1,000 badge reads of a site in any order. Requires a key of the site, created under Governance,
+    Premises.
     """
     holder, at = request.holder, request.at
     verdict = knock(
@@ -115,19 +109,19 @@ def take_entries(request: SystemRequest, entries: EntriesIn) -> HttpResponse:
     )
     if verdict is Verdict.FULL:
         answer = problem(
-            429, "too_many", f"More than {_EVENTS_A_MINUTE:,} events in a minute. Wait a little."
+            429, "too_many", f"More than {_EVENTS_A_MINUTE:,} events in a minute. Try again later."
         )
         answer.headers["Retry-After"] = "10"
         return answer
     for place, one in enumerate(entries.events):
         if one.at.tzinfo is None:
-            return problem(422, "invalid", "Send the offset as well.", f"events.{place}.at")
+            return problem(422, "invalid", "Add the UTC offset.", f"events.{place}.at")
         if one.at > at + AHEAD:
             return problem(
-                422, "invalid", "This lies in the future; set the reader's clock.", f"events.{place}.at"
+                422, "invalid", "The time is in the future. Set the reader's clock.", f"events.{place}.at"
             )
         if one.at.date() < FIRST_DAY:
-            return problem(422, "invalid", "This is too long ago to be right.", f"events.{place}.at")
+            return problem(422, "invalid", "The date is too far in the past.", f"events.{place}.at")
     passings = [
         Passing(one.reference, one.badge, one.direction == "in", one.at, one.room) for one in entries.events
     ]

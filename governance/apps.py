@@ -4,7 +4,7 @@ from django.apps import AppConfig
 class GovernanceConfig(AppConfig):
     name = "governance"
     label = "governance"
-    verbose_name = "Programme"
+    verbose_name = "Governance"
 
     def ready(self) -> None:
         from governance import kinds  # noqa: PLC0415  (models load after the apps)

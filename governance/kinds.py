@@ -1,4 +1,4 @@
-"""What of the programme waits for people; `ready()` makes the kinds known."""
+"""The inbox items of governance."""
 
 from typing import Final
 
@@ -18,34 +18,13 @@ VISITOR: Final = "visitor"
 
 
 def register_all() -> None:
-    """Make every kind known."""
     for name, title, step, url_name in (
-        (
-            BREACH_REPORTED,
-            "Possible breach to review",
-            "Open the breaches",
-            "breaches",
-        ),
-        (
-            BREACH_NOTICE,
-            "Breach notification due",
-            "Open the breaches",
-            "breaches",
-        ),
-        (VENDOR_REVIEW, "Vendor reviews due", "Open the vendors", "vendors"),
-        (
-            VENDOR_CERTIFICATE,
-            "Vendor certificates expiring or expired",
-            "Open the vendors",
-            "vendors",
-        ),
-        (
-            SUB_PROCESSOR,
-            "New subprocessor at a vendor: accept or object",
-            "Open the vendors",
-            "vendors",
-        ),
-        (PREMISES, "Premises entries to review", "Open the entries", "entries"),
+        (BREACH_REPORTED, "Possible breach to assess", "Review breaches", "breaches"),
+        (BREACH_NOTICE, "Breach notifications due", "Review breaches", "breaches"),
+        (VENDOR_REVIEW, "Vendor reviews due", "Review vendors", "vendors"),
+        (VENDOR_CERTIFICATE, "Vendor certificates expired or expiring soon", "Review vendors", "vendors"),
+        (SUB_PROCESSOR, "New sub-processor to accept or object to", "Review vendors", "vendors"),
+        (PREMISES, "Flagged entries to review", "Review entries", "entries"),
     ):
         register(
             Kind(
@@ -58,9 +37,9 @@ def register_all() -> None:
             )
         )
     for name, title in (
-        (TRAINING_ASSIGNED, "A training was assigned to you"),
+        (TRAINING_ASSIGNED, "Training assigned to you"),
         (TRAINING_SOON, "Your training is due soon"),
-        (TRAINING_OVERDUE, "Your training is overdue: numbers and files are withheld in two weeks"),
+        (TRAINING_OVERDUE, "Your training is overdue. After two weeks, your access is suspended"),
     ):
         register(
             Kind(name, title=title, step="Open your training", url_name="governance:training", is_own=True)
@@ -68,8 +47,8 @@ def register_all() -> None:
     register(
         Kind(
             VISITOR,
-            title="Your visitor has arrived",
-            step="View visitor",
+            title="A visitor has arrived for you",
+            step="View visitors",
             url_name="governance:visitors",
             is_own=True,
         )

@@ -1,8 +1,7 @@
 """
-What is said of a breach to those who are to be told, drafted from the facts that are written down. Pure.
+Drafts of breach notifications. Pure.
 
-A draft names what is known, and says plainly what is not known yet; a person reads, changes and sends it. The notice to
-an authority has the parts of GDPR article 33(3), in their order; a later one (33(4)) says first what is new since.
+The notification to an authority follows the order of GDPR article 33(3). An update (33(4)) starts with what changed.
 """
 
 import json
@@ -15,22 +14,19 @@ from zoneinfo import ZoneInfo
 from governance.enums import BreachKind, BreachRisk, DataCategory, NoticeTo
 
 UNKNOWN: Final = "not known yet; it follows"
-_RESTS_ON: Final = (
+_DECISIVE: Final = (
     "Nature of the breach", "Data", "People concerned", "Where they live", "Risk", "Likely consequences",
 )  # fmt: skip
-_OTHERS: Final = (
-    "[More than one client is concerned. Name this client's people, numbers and places alone, and no other.]"
-)
-_WHOEVER: Final = "[Whom that law names]"
+_OTHERS: Final = "[More than one client is affected. Name only this client's people, numbers and locations.]"
+_RECIPIENT: Final = "[Recipient named by that law]"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Facts:
     """
-    What a notice is drafted from.
+    The facts of a notification.
 
-    :ivar addressee: whom it goes to. :ivar contact: who answers questions. :ivar citation: the law that asks for it.
-    :ivar of_several: more than one client is concerned, and these are the facts of all of them.
+    :ivar citation: the law that requires it. :ivar of_several: the facts of more than one affected client.
     """
 
     agency: str
@@ -60,14 +56,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Known:
-    """What was known of a breach when a notice went out, as text, so that the next one can say what is new."""
+    """The facts of a sent notification, stored to compare the next one with them."""
 
     told_at: str
     parts: dict[str, str]
 
     @classmethod
     def of(cls, facts: Facts) -> "Known":
-        return cls(facts.told_at.isoformat(), dict(_said(facts)))
+        return cls(facts.told_at.isoformat(), dict(_statements(facts)))
 
     @classmethod
     def from_json(cls, text: str) -> "Known":
@@ -75,11 +71,10 @@ class Known:
         return cls(raw["told_at"], raw["parts"])
 
     def as_json(self) -> str:
-        """The same as text that is sealed."""
         return json.dumps({"told_at": self.told_at, "parts": self.parts}, ensure_ascii=False)
 
 
-def _said(facts: Facts) -> Iterator[tuple[str, str]]:
+def _statements(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "Aware since", _when(facts.aware_at, facts)
     yield "Began", _when(facts.began_at, facts)
     yield "Ended", _when(facts.ended_at, facts)
@@ -96,33 +91,32 @@ def _said(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def is_news(before: Known, facts: Facts) -> bool:
-    """Whether anything differs from what was told."""
-    return before.parts != dict(_said(facts))
+    return before.parts != dict(_statements(facts))
 
 
 def is_changed(before: Known, facts: Facts) -> bool:
-    """Whether anything differs of what says who is to be told: a reason why somebody is not rests on it."""
-    now = dict(_said(facts))
-    return any(before.parts.get(name) != now[name] for name in _RESTS_ON)
+    """Whether facts changed that decide who must be notified."""
+    now = dict(_statements(facts))
+    return any(before.parts.get(name) != now[name] for name in _DECISIVE)
 
 
 def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int = 1) -> str:
     """
-    The draft of a notice, as plain text with a blank line between its parts.
+    The plain text of a notification, with a blank line between its parts.
 
-    :param before: what the last notice said, where this one follows it; :param phase: 1 for the first.
+    :param before: the facts of the previous notification. :param phase: 1 for the first.
     """
     if to in {NoticeTo.PEOPLE, NoticeTo.STATE}:
         parts = _to_people(facts)
     elif to == NoticeTo.OFFICE:
         parts = _to_office(facts)
     elif to == NoticeTo.PLACE:
-        parts = [*_head(replace(facts, addressee=_WHOEVER), facts.citation), *_parts(facts)]
+        parts = [*_head(replace(facts, addressee=_RECIPIENT), facts.citation), *_parts(facts)]
     else:
         parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
         if to == NoticeTo.CLIENT and facts.of_several:
             parts.insert(2, _OTHERS)
-    mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
+    mark = ["DRILL - no breach has happened. Do not send this."] if facts.is_drill else []
     return "\n\n".join([*mark, *(part for part in parts if part)])
 
 
@@ -132,13 +126,13 @@ def _to_authority(facts: Facts) -> list[str]:
 
 
 def _to_office(facts: Facts) -> list[str]:
-    """The same for an office of a state, and when its residents are told; its own form asks for what it asks for."""
+
     return [
         *_head(facts, facts.citation),
         *_parts(facts),
         (
-            "7. What residents are told\n[Say when and how they are told, how many of them live in this state, and"
-            " enclose the letter.]"
+            "7. Notification of residents\n[State when and how residents are notified and how many live in this state."
+            " Enclose the letter.]"
         ),
     ]
 
@@ -169,21 +163,21 @@ def _parts(facts: Facts) -> list[str]:
 
 
 def _further(to: NoticeTo, facts: Facts, before: Known | None, phase: int) -> list[str]:
-    """What follows an earlier notice: what is new, what is still open, and where nothing of that is kept, all of it."""
+    """An update: what changed and what is still unknown, or all facts if the earlier ones were not stored."""
     article = "33(4)" if to == NoticeTo.AUTHORITY else "33(2)"
     head = [
-        f"To: {facts.addressee}\nFrom: {facts.agency}\nOur reference: breach {facts.number}, notice {phase}",
-        f"Further information on a personal data breach that we notified before (GDPR article {article}).",
+        f"To: {facts.addressee}\nFrom: {facts.agency}\nOur reference: breach {facts.number}, notification {phase}",
+        f"Update to our notification of a personal data breach (GDPR article {article}).",
     ]
     if before is None:
         return [
             *head,
-            "What stood in the earlier notice is not kept as facts; all of them follow.",
+            "The facts of the earlier notification were not stored. All current facts follow.",
             *_all(facts),
         ]
-    now = dict(_said(facts))
+    now = dict(_statements(facts))
     new = [
-        f"{name}\nUntil now: {before.parts.get(name, UNKNOWN)}\nNow: {value}"
+        f"{name}\nBefore: {before.parts.get(name, UNKNOWN)}\nNow: {value}"
         for name, value in now.items()
         if before.parts.get(name) != value
     ]
@@ -191,36 +185,39 @@ def _further(to: NoticeTo, facts: Facts, before: Known | None, phase: int) -> li
     told_at = _when(datetime.fromisoformat(before.told_at), facts)
     return [
         *head,
-        f"1. What is new since our notice of {told_at}",
-        *(new or ["Nothing of what we told has changed."]),
-        f"2. What is not known yet\n{', '.join(still) if still else 'Nothing that we know to be missing.'}",
+        f"1. Changes since our notification of {told_at}",
+        *(new or ["No changes."]),
+        f"2. Not known yet\n{', '.join(still) if still else 'Nothing.'}",
         f"3. Contact point\n{facts.contact}",
     ]
 
 
 def _all(facts: Facts) -> list[str]:
-    return ["\n".join(f"{name}: {value}" for name, value in _said(facts)), f"Contact point: {facts.contact}"]
+    return [
+        "\n".join(f"{name}: {value}" for name, value in _statements(facts)),
+        f"Contact point: {facts.contact}",
+    ]
 
 
 def _to_people(facts: Facts) -> list[str]:
     """In clear and plain words, with the parts of article 34(2)."""
     return [
-        f"{facts.agency} writes to you because data about your phone calls may have been affected by an incident.",
+        f"{facts.agency} is writing to you because an incident may have affected data about your phone calls.",
         (
             f"What happened\n{facts.words}\nIt began: {_when(facts.began_at, facts)}. We learned of it: "
             f"{_when(facts.aware_at, facts)}."
         ),
-        f"What data it is about\n{_categories(facts)}",
+        f"What data is affected\n{_categories(facts)}",
         f"What it may mean for you\n{facts.effects or UNKNOWN}",
         f"What we have done, and what you can do\n{facts.remedy or UNKNOWN}",
-        f"Whom to ask\n{facts.contact}",
+        f"Contact\n{facts.contact}",
     ]
 
 
 def _late(facts: Facts) -> str:
     if facts.due_at is None or facts.told_at < facts.due_at:
         return ""
-    return "7. Reasons for the delay\n[This notice comes after its date: say why (article 33(1)).]"
+    return "7. Reasons for the delay\n[This notification is late. State the reasons (article 33(1)).]"
 
 
 def _when(at: datetime | None, facts: Facts) -> str:

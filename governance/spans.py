@@ -1,8 +1,8 @@
 """
-When a door may be entered. Pure.
+Access hours. Pure.
 
-The nearest hours count: the badge's own for that room, then the room's, then the badge's own for every door without
-hours of its own, then the site's. A badge that may come at any hour is bound by its own hours alone.
+The most specific hours apply: of the badge for the room, of the room, of the badge for other rooms, of the site. A
+badge with access at any hour is bound only by its own hours.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ _MIDNIGHT: Final = time(0)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Hours on some ISO weekdays; `closes` is exclusive, and midnight is the end of the day."""
+    """Hours on ISO weekdays. :ivar closes: exclusive; midnight is the end of the day."""
 
     weekdays: tuple[int, ...]
     opens: time
@@ -26,11 +26,10 @@ class Span:
 
     @classmethod
     def of(cls, row: Site | DoorHours) -> "Span":
-        """The hours of a row."""
         return cls(tuple(sorted(row.weekdays)), row.opens, row.closes)
 
     def holds(self, here: datetime) -> bool:
-        """Whether an instant, in the site's zone, lies within."""
+        """:param here: in the site's zone."""
         ends = self.closes == _MIDNIGHT or here.time() < self.closes
         return here.isoweekday() in self.weekdays and self.opens <= here.time() and ends
 
@@ -40,7 +39,7 @@ class Span:
 
 
 def days_of(weekdays: Collection[int]) -> str:
-    """Weekdays as words: "Mon to Fri", "Mon, Wed", "every day"."""
+    """Weekdays as text: "Mon to Fri", "Mon, Wed", "every day"."""
     days = sorted(set(weekdays))
     if len(days) == 7:
         return "every day"
@@ -51,9 +50,9 @@ def days_of(weekdays: Collection[int]) -> str:
 
 def span_of(site: Site, badge: Badge | None, room: str, rows: Sequence[DoorHours]) -> Span | None:
     """
-    The hours in which a badge, or a visitor without one, may enter a room ("": a door that is no room's).
+    The hours in which a badge, or a visitor without one, may enter a room; None for any hour.
 
-    None: at any hour. :param rows: the hours of the site's rooms.
+    :param room: "" for the entrance. :param rows: all access hours of the site.
     """
     for_all = {row.room: row for row in rows if row.badge_id is None}
     own = {row.room: row for row in rows if badge is not None and row.badge_id == badge.pk}
@@ -65,11 +64,7 @@ def span_of(site: Site, badge: Badge | None, room: str, rows: Sequence[DoorHours
 
 
 def opens(site: Site, badge: Badge, room: str) -> bool:
-    """
-    Whether a badge opens a room at all: it was given for it, or for all, and the site names the room still.
-
-    A site that names no rooms tells none apart, and a door that is no room's is open to every badge.
-    """
+    """Whether a badge opens a room. Every badge opens the entrance, and all rooms of a site that names none."""
     if not room:
         return True
     named = not site.rooms or room in site.rooms

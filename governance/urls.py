@@ -1,4 +1,4 @@
-"""The programme's addresses."""
+"""URLs of governance."""
 
 from django.urls import path
 

@@ -140,7 +140,7 @@ def _breaches(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
         effects="Unwanted calls; no recordings could be reached.",
         remedy="The sessions were ended, the password was changed, the disk is encrypted.",
     )
-    breaches.assess_breach(breach=drill, said=said, by=by, at=then + timedelta(minutes=25))
+    breaches.assess_breach(breach=drill, assessment=said, by=by, at=then + timedelta(minutes=25))
     for notice in BreachNotice.objects.filter(breach=drill):
         more_on = then.date() + timedelta(days=2) if notice.to == NoticeTo.AUTHORITY else None
         breaches.send_notice(

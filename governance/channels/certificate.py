@@ -1,4 +1,4 @@
-"""The certificate of a training as a sheet to print."""
+"""The PDF certificate of a course."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,11 +8,7 @@ from governance.models import Completion
 
 
 def training_pdf(row: Completion, title: str, *, made_at: datetime) -> bytes:
-    """
-    The certificate of one completion, as PDF.
-
-    :param title: of the course.
-    """
+    """:param title: of the course."""
     sheet = Sheet(f"Certificate: {title}", made_at=made_at, zone=ZoneInfo(row.agency.time_zone))
     sheet.pdf.add_page()
     sheet.text("Certificate of training", size=18, bold=True, after=1)
@@ -23,9 +19,9 @@ def training_pdf(row: Completion, title: str, *, made_at: datetime) -> bytes:
             ("Agency", row.agency.name),
             ("Passed on", f"{row.passed_on.day} {row.passed_on:%B %Y}"),
             ("Valid until", f"{row.valid_until.day} {row.valid_until:%B %Y}"),
-            ("Right answers", f"{row.right} of {row.asked}"),
-            ("Version of the course", row.version),
-            ("Number", str(row.pk)),
+            ("Correct answers", f"{row.right} of {row.asked}"),
+            ("Course version", row.version),
+            ("Certificate ID", str(row.pk)),
         ]
     )
     return bytes(sheet.pdf.output())

@@ -1,8 +1,7 @@
 """
-Courses: screens of Markdown to read, then questions of which each try draws half. Pure; the shipped ones are TOML.
+Courses: Markdown screens, then questions, of which each attempt draws half. Pure; shipped courses are TOML.
 
-A shipped course's version is a digest of its file: whoever passed is known to have passed these words. Courses of an
-agency are made of their published versions by `made_of`.
+The version of a shipped course is the digest of its file. `made_of` makes custom courses of their versions.
 """
 
 import hashlib
@@ -20,17 +19,17 @@ from governance.courses import markdown
 ASKED: Final = 12
 PASS_PERCENT: Final = 80
 LEAST_QUESTIONS: Final = 8
-"""How many questions a course of an agency has at least, so that two tries are not the same four."""
+"""The minimum of a custom course, so that attempts differ."""
 _HERE: Final = Path(__file__).parent
 
 
 class CourseError(ValueError):
-    """A course is not as a course must be; the text says what is missing."""
+    """A shipped course is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One screen. :ivar text: Markdown."""
+    """:ivar text: Markdown."""
 
     title: str
     text: str
@@ -38,7 +37,7 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question; its right answer is the first of `answers`. :ivar why: said after the answer."""
+    """:ivar answers: the correct one first. :ivar why: shown after a correct answer."""
 
     words: str
     answers: tuple[str, ...]
@@ -47,11 +46,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """
-    One course.
-
-    :ivar valid_months: how long having passed it counts. :ivar pictures: name -> address, of an agency's own course.
-    """
+    """:ivar valid_months: of a completion. :ivar pictures: name -> address, of a custom course."""
 
     id: str
     title: str
@@ -67,17 +62,17 @@ class Course:
 
     @property
     def asked(self) -> int:
-        """How many questions a try has: half of them, and twelve at most."""
+        """The number of questions of an attempt."""
         return min(ASKED, (len(self.questions) + 1) // 2)
 
     def html(self, number: int) -> str:
-        """What a screen shows, from 1; safe to stand in a page as it is."""
+        """Safe HTML. :param number: of the screen, from 1."""
         return markdown.as_html(self.screens[number - 1].text, pictures=self.pictures)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as one try puts it. :ivar order: places of the course's answers, as they are shown."""
+    """A question of an attempt. :ivar order: positions of the course's answers, as shown."""
 
     number: int
     question: Question
@@ -85,28 +80,24 @@ class Asked:
 
     @property
     def choices(self) -> list[tuple[int, str]]:
-        """Place among the course's answers and words, in the order that is shown."""
+        """Position in the course and text, in the order shown."""
         return [(place, self.question.answers[place]) for place in self.order]
 
 
 @cache
 def courses() -> Mapping[str, Course]:
-    """
-    Every shipped course by its name.
-
-    :raises CourseError: a file is not as a course must be.
-    """
+    """Name -> shipped course. :raises CourseError: a file is invalid."""
     files = sorted(_HERE.glob("*.toml"))
     return {file.stem: _read(file.stem, file.read_bytes()) for file in files}
 
 
 def draw(course: Course, seed: int) -> list[Asked]:
     """
-    The questions of one try: half of the course's, in an order and with answers in an order that the seed decides.
+    The questions of an attempt, with their order and that of their answers.
 
-    :param seed: kept with the try, so that the same questions come again when a page is loaded anew.
+    :param seed: stored with the attempt, so that a reload shows the same questions.
     """
-    chance = random.Random(seed)  # noqa: S311  (an order of questions is no secret)
+    chance = random.Random(seed)  # noqa: S311  (the order of questions is not secret)
     numbers = chance.sample(range(len(course.questions)), course.asked)
     drawn = []
     for number in numbers:
@@ -118,7 +109,6 @@ def draw(course: Course, seed: int) -> list[Asked]:
 
 
 def is_passed(right: int, asked: int) -> bool:
-    """Whether so many right answers pass."""
     return asked > 0 and 100 * right >= PASS_PERCENT * asked
 
 
@@ -132,10 +122,10 @@ def made_of(
     pictures: Mapping[str, str],
 ) -> Course:
     """
-    A course of an agency, as far as it is written.
+    A custom course, possibly incomplete.
 
     :param facts: title, about, minutes, valid_months, reviewed_on and sources. :param screens: with title and text.
-    :param questions: with words, answers (the right one first) and why.
+    :param questions: with words, answers (the correct one first) and why.
     """
     return Course(
         id=name,
@@ -148,14 +138,14 @@ def made_of(
 
 
 def lacking(course: Course) -> list[str]:
-    """What an agency's course lacks before people can take it, in words; nothing: it can be published."""
-    found = []
+    """What a custom course lacks before it can be published, as sentences."""
+    problems = []
     if not course.screens:
-        found.append("It has no screen to read.")
+        problems.append("Add a screen.")
     if len(course.questions) < LEAST_QUESTIONS:
-        found.append(f"It has {len(course.questions)} questions; {LEAST_QUESTIONS} are the least.")
+        problems.append(f"Add questions. It has {len(course.questions)} of at least {LEAST_QUESTIONS}.")
     if len({question.words for question in course.questions}) != len(course.questions):
-        found.append("A question stands in it twice.")
+        problems.append("Remove the duplicate question.")
     missing = {
         name
         for one in course.screens
@@ -163,17 +153,17 @@ def lacking(course: Course) -> list[str]:
         if name not in course.pictures
     }
     if missing:
-        found.append(f"These pictures are not there: {', '.join(sorted(missing))}.")
+        problems.append(f"Upload the missing pictures: {', '.join(sorted(missing))}.")
     if not course.sources:
-        found.append("It names no source.")
-    return found
+        problems.append("Add a source.")
+    return problems
 
 
 def _read(name: str, raw: bytes) -> Course:
     row = tomllib.loads(raw.decode())
     questions = tuple(_question(name, one) for one in row["questions"])
     if len({question.words for question in questions}) != len(questions):
-        raise CourseError(f"{name}: a question stands twice.")
+        raise CourseError(f"{name}: a question is a duplicate.")
     if len(questions) < 2 * ASKED:
         raise CourseError(f"{name}: {len(questions)} questions, fewer than {2 * ASKED}.")
     return Course(

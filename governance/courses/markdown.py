@@ -1,6 +1,7 @@
 """
-Markdown as a page may show it: CommonMark without HTML, whose links lead to https addresses alone, and whose pictures
-are the course's own. Each tag that can come out stands in the list below; whatever is written is text between them.
+Safe Markdown: CommonMark without HTML, with https links only and the course's own pictures only.
+
+The output has only the tags listed below. All other input is text.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ _LEAVES: Final = {
     "code_inline": "<code>{}</code>",
     "code_block": "<pre><code>{}</code></pre>",
     "fence": "<pre><code>{}</code></pre>",
-    # These three have no content.
+    # The content of these three is empty.
     "hr": "<hr>{}",
     "hardbreak": "<br>{}",
     "softbreak": "\n{}",
@@ -37,9 +38,9 @@ _LOWEST: Final = 4
 
 def as_html(text: str, *, pictures: Mapping[str, str]) -> str:
     """
-    Markdown as HTML that may stand in a page; headings begin one step below the page's own.
+    Safe HTML; headings start one level below the page's own.
 
-    :param pictures: name -> address of the pictures that may be shown, written as `![what it shows](picture:name)`.
+    :param pictures: name -> address, used by `![description](picture:name)`.
     """
     return _html(_tree(text), pictures)
 
@@ -74,7 +75,7 @@ def _html(node: SyntaxTreeNode, pictures: Mapping[str, str]) -> str:
 def _picture(node: SyntaxTreeNode, pictures: Mapping[str, str]) -> str:
     name = _name(node)
     if name not in pictures:
-        return format_html("<em>[there is no picture “{}”]</em>", name)
+        return format_html("<em>[missing picture “{}”]</em>", name)
     return format_html('<img src="{}" alt="{}" loading="lazy">', pictures[name], node.content)
 
 
@@ -84,7 +85,7 @@ def _is_allowed(url: str) -> bool:
 
 def _markdown() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False}).disable(["html_block", "html_inline"])
-    made.validateLink = _is_allowed  # type: ignore[method-assign]  # the library's own way to narrow it
+    made.validateLink = _is_allowed  # type: ignore[method-assign]  # the library's documented hook
     return made
 
 

@@ -1,4 +1,4 @@
-"""What people type of breaches."""
+"""Forms for breaches."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -53,32 +53,28 @@ class _InZone(forms.Form):
                 self.initial[name] = value.astimezone(self.zone).replace(tzinfo=None)
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
+        data = super().clean() or self.cleaned_data
         for name, field in self.fields.items():
-            value = said.get(name)
+            value = data.get(name)
             if isinstance(field, forms.DateTimeField) and isinstance(value, datetime):
-                said[name] = value.replace(tzinfo=self.zone)
-        return said
+                data[name] = value.replace(tzinfo=self.zone)
+        return data
 
 
 def without_number(text: str) -> str:
-    """
-    Return a title that lists may show.
-
-    :raises ValidationError: there is a phone number or an e-mail address in it.
-    """
+    """:raises ValidationError: the text contains a phone number or an email address."""
     if redact.redact(text).count:
-        raise forms.ValidationError("Leave numbers and addresses out: this line stands in lists.")
+        raise forms.ValidationError("Remove phone numbers and email addresses. This text is shown in lists.")
     return text
 
 
 class BreachFilter(FilterSet):
-    state = ChoiceFilter(label="State", choices=BreachState.choices, empty_label="All")
+    state = ChoiceFilter(label="Status", choices=BreachState.choices, empty_label="All")
     drills = ChoiceFilter(
         label="Drills",
         field_name="is_drill",
-        choices=[("no", "Without drills"), ("only", "Drills only")],
-        empty_label="With drills",
+        choices=[("no", "Exclude drills"), ("only", "Drills only")],
+        empty_label="Include drills",
         method="only_drills",
     )
 
@@ -87,21 +83,19 @@ class BreachFilter(FilterSet):
 
 
 class ReportForm(forms.Form):
-    """The report of a possible breach, by anybody."""
-
     title = LineField(
-        label="In a few words",
+        label="Title",
         max_length=120,
-        help_text="No names and no phone numbers: this line stands in lists.",
+        help_text="No names or phone numbers. The title is shown in lists.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
     words = _words(
         "What happened",
-        help_text="What you saw, when, and what you did so far. It is kept sealed. Reporting too much is no mistake.",
+        help_text="What you saw, when, and what you did so far. Stored encrypted.",
         rows=6,
     )
     is_drill = forms.BooleanField(
-        label="This is a drill", required=False, help_text="It is kept apart and nobody outside is told."
+        label="This is a drill", required=False, help_text="Drills do not count in statistics or controls."
     )
 
     def clean_title(self) -> str:
@@ -109,60 +103,50 @@ class ReportForm(forms.Form):
 
 
 class AssessForm(_InZone):
-    """What is known of a breach so far."""
-
     aware_at = _instant(
         "Aware since",
-        help_text="When it was reasonably certain. The clocks run from here.",
+        help_text="When the agency was reasonably certain of the breach. Deadlines run from here.",
     )
-    kind = forms.ChoiceField(label="What was lost", choices=BreachKind.choices, widget=forms.RadioSelect)
-    began_at = _instant("Began", required=False, help_text="Empty, if that is not known yet.")
-    ended_at = _instant("Ended", required=False, help_text="Empty, if it goes on or is not known.")
+    kind = forms.ChoiceField(label="Breach type", choices=BreachKind.choices, widget=forms.RadioSelect)
+    began_at = _instant("Began", required=False, help_text="Leave empty if unknown.")
+    ended_at = _instant("Ended", required=False, help_text="Leave empty if ongoing or unknown.")
     categories = forms.MultipleChoiceField(
-        label="Data concerned", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
+        label="Affected data", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
     )
     client_ids = forms.MultipleChoiceField(
-        label="Clients concerned",
+        label="Affected clients",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Where the agency is the processor for any purpose, the client is told first of all.",
+        help_text="If the agency is a processor, notify the client first.",
     )
     places = LineField(
-        label="Where the people live",
+        label="Where affected people live",
         max_length=300,
-        help_text=(
-            "Countries and US states, with commas: US-CA, US-NY, DE. Unknown: where the clients do business. Name each:"
-            " where we know no rule, its law is to be looked at."
-        ),
+        help_text="Countries and US states: US-CA, US-NY, DE. If unknown, enter where the clients do business.",
     )
     people = forms.IntegerField(
-        label="About how many people", min_value=0, max_value=2_000_000_000, required=False
+        label="Affected people, estimated", min_value=0, max_value=2_000_000_000, required=False
     )
     records = forms.IntegerField(
-        label="About how many records", min_value=0, max_value=2_000_000_000, required=False
+        label="Affected records, estimated", min_value=0, max_value=2_000_000_000, required=False
     )
     risk = forms.ChoiceField(
-        label="Risk to the people",
+        label="Risk to people",
         choices=BreachRisk.choices,
         widget=forms.RadioSelect,
-        help_text=(
-            "An authority in Europe is not told where harm is unlikely. Laws of US states are listed at any risk: some"
-            " have no such exception."
-        ),
+        help_text="If harm is unlikely, GDPR requires no notification of an authority. US state laws may differ.",
     )
     account = _words(
-        "What happened, as it is told",
-        help_text=(
-            "Every draft begins from these words. Leave out who reported it, names of clients and what is not certain."
-        ),
+        "Description for notifications",
+        help_text="Used in every draft. Leave out the reporter, client names and unconfirmed facts.",
         required=False,
     )
     effects = _words(
         "Likely consequences",
-        help_text="What may happen to the people.",
+        help_text="Consequences for affected people.",
         required=False,
     )
-    remedy = _words("Measures", help_text="What was done and will be done about it.", required=False)
+    remedy = _words("Measures", help_text="Measures taken or planned.", required=False)
 
     def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,138 +154,126 @@ class AssessForm(_InZone):
         field.choices = [(str(client.pk), client.name) for client in clients]
 
     def clean_places(self) -> tuple[str, ...]:
-        found = []
+        chosen = []
         for raw in self.cleaned_data["places"].upper().replace(";", ",").split(","):
             place = raw.strip()
             if not place:
                 continue
             country, _, region = place.partition("-")
             if not places.is_place(country, region):
-                raise forms.ValidationError(f"{place} is no place we know. Write US-CA, DE or GB.")
-            found.append(place)
-        if not found:
-            raise forms.ValidationError("Name at least one place.")
-        return tuple(dict.fromkeys(found))
+                raise forms.ValidationError(
+                    f"{place} is not a known location. Use codes such as US-CA, DE or GB."
+                )
+            chosen.append(place)
+        if not chosen:
+            raise forms.ValidationError("Enter at least one location.")
+        return tuple(dict.fromkeys(chosen))
 
     def assessment(self) -> Assessment:
-        """What was typed, as the service takes it."""
-        said = self.cleaned_data
+        data = self.cleaned_data
         return Assessment(
-            aware_at=said["aware_at"],
-            kind=BreachKind(said["kind"]),
-            risk=BreachRisk(said["risk"]),
-            categories=tuple(said["categories"]),
-            places=said["places"],
-            client_ids=tuple(int(one) for one in said["client_ids"]),
-            began_at=said["began_at"],
-            ended_at=said["ended_at"],
-            people=said["people"],
-            records=said["records"],
-            effects=said["effects"],
-            remedy=said["remedy"],
-            account=said["account"],
+            aware_at=data["aware_at"],
+            kind=BreachKind(data["kind"]),
+            risk=BreachRisk(data["risk"]),
+            categories=tuple(data["categories"]),
+            places=data["places"],
+            client_ids=tuple(int(one) for one in data["client_ids"]),
+            began_at=data["began_at"],
+            ended_at=data["ended_at"],
+            people=data["people"],
+            records=data["records"],
+            effects=data["effects"],
+            remedy=data["remedy"],
+            account=data["account"],
         )
 
 
 class ReasonForm(forms.Form):
-    """Why something is not done."""
-
     reason = forms.CharField(
-        label="Why",
+        label="Reason",
         min_length=15,
         max_length=1000,
-        help_text="At least 15 characters. It is kept, sealed.",
+        help_text="At least 15 characters. Stored encrypted.",
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
     )
 
 
 class NoteForm(forms.Form):
-    text = _words("Note", help_text="What was done or found. It is kept sealed.", rows=3)
+    text = _words("Note", help_text="What was done or found. Stored encrypted.", rows=3)
 
 
 class ContainForm(_InZone):
-    """Since when nothing more is lost."""
-
     contained_at = _instant("Contained since")
 
 
 class NoticeForm(_InZone):
-    """What was told to somebody."""
-
     text = forms.CharField(
-        label="What is sent",
+        label="Text",
         max_length=20000,
         widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true", "class": "letter"}),
-        help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
+        help_text="Drafted from the assessment. Save the text that you sent.",
     )
 
     told_at = _instant(
-        "When it went out",
+        "Sent at",
         required=False,
-        help_text=(
-            "Empty: now. The law's dates are judged by it, also those that run from telling residents. Where it is"
-            " before now, the next notice to an authority or a controller is open at once, for what came in since."
-        ),
+        help_text="Leave empty for now.",
     )
 
     def promised(self) -> date | None:
-        """The day by which more follows; None: they are told once."""
+        """The promised date of an update, if any."""
         return None
 
 
 class PhasedNoticeForm(NoticeForm):
-    """What was told to somebody who hears the rest later, where not all is known."""
+    """A notification that updates may follow."""
 
     follows = forms.BooleanField(
-        label="More follows",
+        label="An update will follow",
         required=False,
-        help_text="Not all is known yet. The next notice stays open until it is sent or nothing further is to be told.",
     )
     more_on = DayField(
-        label="By when more follows",
+        label="Update by",
         required=False,
-        help_text="The day that you promise. The law names none: without undue further delay.",
+        help_text="The law sets no date. Send updates without undue further delay.",
     )
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if said.get("follows") and not said.get("more_on") and "more_on" not in self.errors:
-            self.add_error("more_on", "Name the day by which more follows.")
-        if letters.UNKNOWN in said.get("text", "") and not said.get("follows"):
+        data = super().clean() or self.cleaned_data
+        if data.get("follows") and not data.get("more_on") and "more_on" not in self.errors:
+            self.add_error("more_on", "Enter the date of the update.")
+        if letters.UNKNOWN in data.get("text", "") and not data.get("follows"):
             self.add_error(
                 "follows",
-                "The text says that something follows: tick this and name a day, or change the text.",
+                "The text announces an update. Select this and enter a date, or change the text.",
             )
-        return said
+        return data
 
     def promised(self) -> date | None:
-        """The day by which more follows; None where that is all."""
         return self.cleaned_data["more_on"] if self.cleaned_data["follows"] else None
 
 
 class CloseForm(forms.Form):
-    lessons = _words("What was learned, and what changes because of it", help_text="It is kept sealed.")
+    lessons = _words("Lessons learned and planned changes", help_text="Stored encrypted.")
 
 
 class ImpactForm(_InZone):
-    """Whose deeds, or which connection's calls, and of when."""
-
-    who = forms.ChoiceField(label="What was it", required=False)
+    who = forms.ChoiceField(label="Accessed by", required=False)
     since = _instant("From")
     until = _instant("Until", help_text="Exclusive.")
 
     def __init__(self, *args: Any, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast(forms.ChoiceField, self.fields["who"]).choices = [
-            ("", "Anybody: everything of that time"),
+            ("", "All users, keys and connections"),
             *choices,
         ]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        since, until = said.get("since"), said.get("until")
+        data = super().clean()
+        since, until = data.get("since"), data.get("until")
         if since and until and since >= until:
-            self.add_error("until", "It ends before it begins.")
+            self.add_error("until", "The end must be after the start.")
         elif since and until and until - since > _PERIOD_AT_MOST:
-            self.add_error("since", "Ask for three years at most.")
-        return said
+            self.add_error("since", "Choose a period of up to three years.")
+        return data

@@ -1,4 +1,4 @@
-"""What people type of premises."""
+"""Forms for premises."""
 
 from collections.abc import Sequence
 from datetime import time
@@ -30,15 +30,11 @@ def _hour(label: str, *, help_text: str = "") -> forms.TimeField:
 
 
 def rooms_of(text: str) -> list[str]:
-    """
-    Names of rooms, one a line, each once.
-
-    :raises ValidationError: too many, or a name is too long.
-    """
-    found = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-    if len(found) > 40 or any(len(name) > 60 for name in found):
-        raise forms.ValidationError("Name up to 40 rooms, each in up to 60 characters.")
-    return found
+    """:raises ValidationError: too many rooms, or a name is too long."""
+    names = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    if len(names) > 40 or any(len(name) > 60 for name in names):
+        raise forms.ValidationError("Enter up to 40 rooms with up to 60 characters each.")
+    return names
 
 
 class RoomsForm(forms.Form):
@@ -48,8 +44,8 @@ class RoomsForm(forms.Form):
         required=False,
         widget=forms.Textarea({"rows": 5}),
         help_text=(
-            "One a line, as the badge system calls them. An entry to a room that is not named here is flagged; "
-            "hours of a room that is taken out go."
+            "One per line, as named in the badge system. Entries to other rooms are flagged. Removing a room deletes "
+            "its access hours."
         ),
     )
 
@@ -58,12 +54,10 @@ class RoomsForm(forms.Form):
 
 
 class KeyForm(forms.Form):
-    name = LineField(label="Which system", max_length=120, help_text="It counts for a year.")
+    name = LineField(label="Badge system", max_length=120, help_text="The key is valid for one year.")
 
 
 class SiteFactsForm(forms.Form):
-    """What is said of a place with doors."""
-
     name = LineField(label="Name", max_length=120)
     address = LineField(label="Address", max_length=200, required=False)
     time_zone = LineField(label="Time zone", max_length=64, help_text="Such as America/New_York.")
@@ -80,25 +74,23 @@ class SiteFactsForm(forms.Form):
     def clean_time_zone(self) -> str:
         name: str = self.cleaned_data["time_zone"]
         if name not in zones.known():
-            raise forms.ValidationError("There is no such zone. Write it as America/New_York.")
+            raise forms.ValidationError("Unknown time zone. Use a name such as America/New_York.")
         return name
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if said.get("opens") and said.get("closes") and said["closes"] <= said["opens"]:
-            self.add_error("closes", "It closes before it opens.")
-        return said
+        data = super().clean() or self.cleaned_data
+        if data.get("opens") and data.get("closes") and data["closes"] <= data["opens"]:
+            self.add_error("closes", "The closing time must be after the opening time.")
+        return data
 
 
 class SiteForm(SiteFactsForm):
-    """A place with doors."""
-
     rooms = forms.CharField(
-        label="Rooms with a reader of their own",
+        label="Rooms with a badge reader",
         max_length=2000,
         required=False,
         widget=forms.Textarea({"rows": 3}),
-        help_text="One a line, as the badge system calls them; none where only the door has one.",
+        help_text="One per line, as named in the badge system.",
     )
 
     def clean_rooms(self) -> list[str]:
@@ -117,24 +109,26 @@ class _People(forms.Form):
 
 class BadgeForm(_People):
     field = "user_id"
-    user_id = forms.ChoiceField(label="For whom")
-    label = LineField(label="Printed on it", max_length=60)
+    user_id = forms.ChoiceField(label="Holder")
+    label = LineField(label="Printed label", max_length=60)
     code = LineField(
-        label="What a reader reads",
+        label="Badge code",
         max_length=80,
         widget=forms.TextInput({"autocomplete": "off"}),
-        help_text="Only a digest of it is kept.",
+        help_text="Only its digest is stored.",
     )
     any_hour = forms.BooleanField(
-        label="May come at any hour", required=False, help_text="Hours of its own for a room go before that."
+        label="Access at any hour",
+        required=False,
+        help_text="Access hours of this badge for a room still apply.",
     )
     rooms = forms.MultipleChoiceField(
-        label="Opens these rooms",
+        label="Rooms",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="None ticked: all of them.",
+        help_text="Select none for access to all rooms.",
     )
-    until_on = DayField(label="Until", required=False)
+    until_on = DayField(label="Valid until", required=False)
 
     def __init__(self, *args: Any, rooms: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,12 +138,10 @@ class BadgeForm(_People):
 
 
 class HoursForm(forms.Form):
-    """When a room may be entered, by everybody or by one badge."""
-
     room = forms.ChoiceField(label="Room", required=False)
     badge = forms.ChoiceField(label="Badge", required=False)
     weekdays = forms.TypedMultipleChoiceField(
-        label="On", choices=_DAYS, coerce=int, widget=forms.CheckboxSelectMultiple, initial=[1, 2, 3, 4, 5]
+        label="Days", choices=_DAYS, coerce=int, widget=forms.CheckboxSelectMultiple, initial=[1, 2, 3, 4, 5]
     )
     opens = _hour("From")
     closes = _hour("Until", help_text="00:00 is the end of the day.")
@@ -157,24 +149,22 @@ class HoursForm(forms.Form):
     def __init__(self, *args: Any, rooms: Sequence[str], badges: Sequence[Badge], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast(forms.ChoiceField, self.fields["room"]).choices = [
-            ("", "Every door without hours of its own"),
+            ("", "The entrance and rooms without their own hours"),
             *((name, name) for name in rooms),
         ]
         cast(forms.ChoiceField, self.fields["badge"]).choices = [
-            ("", "Everybody"),
+            ("", "All badges"),
             *((str(row.pk), f"{row.label} ({row.user})") for row in badges),
         ]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if not said.get("room") and not said.get("badge") and not self.errors:
-            self.add_error(
-                "badge", "The hours of everybody at every door are those of the site. Pick a room or a badge."
-            )
-        opens, closes = said.get("opens"), said.get("closes")
+        data = super().clean() or self.cleaned_data
+        if not data.get("room") and not data.get("badge") and not self.errors:
+            self.add_error("badge", "Select a room or a badge. The site's hours apply to everything else.")
+        opens, closes = data.get("opens"), data.get("closes")
         if opens and closes is not None and closes != time(0) and closes <= opens:
-            self.add_error("closes", "It ends before it begins.")
-        return said
+            self.add_error("closes", "The end must be after the start.")
+        return data
 
 
 _OFF = {"autocomplete": "off"}
@@ -184,12 +174,12 @@ class VisitorForm(forms.Form):
     name = LineField(label="Your name", max_length=120, widget=forms.TextInput(_OFF))
     company = LineField(label="Company", max_length=120, required=False, widget=forms.TextInput(_OFF))
     host = LineField(
-        label="Whom do you visit?",
+        label="Who are you visiting?",
         max_length=120,
         widget=forms.TextInput(_OFF),
-        help_text="The name, or the initials. They are told that you are here, where we know them.",
+        help_text="Their name or initials.",
     )
-    purpose = LineField(label="What for", max_length=200, required=False, widget=forms.TextInput(_OFF))
+    purpose = LineField(label="Purpose", max_length=200, required=False, widget=forms.TextInput(_OFF))
 
 
 def _badge() -> forms.CharField:
@@ -198,50 +188,46 @@ def _badge() -> forms.CharField:
         max_length=80,
         required=False,
         widget=forms.PasswordInput(_OFF | {"autofocus": True}),
-        help_text="Hold it to the reader, or type what a reader reads.",
+        help_text="Scan your badge or type its code.",
     )
 
 
 class _OneOf(forms.Form):
-    """A form of which one field is filled, and not the others."""
+    """Exactly one of two fields is filled."""
 
     either: tuple[str, str] = ("", "")
     needs_one = ""
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if not self.errors and sum(bool(said.get(name)) for name in self.either) != 1:
+        data = super().clean() or self.cleaned_data
+        if not self.errors and sum(bool(data.get(name)) for name in self.either) != 1:
             self.add_error(self.either[0], self.needs_one)
-        return said
+        return data
 
 
 class ComeForm(_OneOf):
-    """Who works here and comes in: with a badge, or with the own name."""
-
     either = ("code", "name")
-    needs_one = "Give your badge or your name, one of the two."
+    needs_one = "Enter your badge or your name, not both."
     code = _badge()
     name = LineField(
         label="Without your badge: your name",
         max_length=120,
         required=False,
         widget=forms.TextInput(_OFF),
-        help_text="You get a number to sign out with. Somebody looks at it later.",
+        help_text="You get a number to sign out. The entry is flagged for review.",
     )
 
 
 class LeaveForm(_OneOf):
-    """Who leaves: with a badge, or by the number of the way in."""
-
     either = ("number", "code")
-    needs_one = "Give your number or your badge, one of the two."
+    needs_one = "Enter your number or your badge, not both."
     code = _badge()
     number = LineField(
         label="Without a badge: your number",
         max_length=12,
         required=False,
         widget=forms.TextInput(_OFF | {"inputmode": "numeric"}),
-        help_text="The six digits that you were shown when you came.",
+        help_text="The six digits shown when you signed in.",
     )
 
     def clean_number(self) -> str:
@@ -252,8 +238,6 @@ class LeaveForm(_OneOf):
 
 
 class FileForm(forms.Form):
-    """A badge system's file."""
-
     file = forms.FileField(
         label="File",
         help_text="CSV with the columns reference, badge, direction (in or out) and at (2026-11-24T08:30).",
@@ -262,7 +246,7 @@ class FileForm(forms.Form):
     def clean_file(self) -> str:
         file = self.cleaned_data["file"]
         if file.size > FILE_AT_MOST:
-            raise forms.ValidationError("The file is larger than 4 MB. Send it in parts.")
+            raise forms.ValidationError("The file is larger than 4 MB. Split it into smaller files.")
         try:
             text: str = file.read().decode("utf-8")
         except UnicodeDecodeError:
@@ -271,8 +255,6 @@ class FileForm(forms.Form):
 
 
 class LookForm(forms.Form):
-    """What a flagged entry was about."""
-
     reason = forms.CharField(
-        label="What was it", min_length=15, max_length=500, widget=forms.Textarea({"rows": 2})
+        label="Explanation", min_length=15, max_length=500, widget=forms.Textarea({"rows": 2})
     )

@@ -1,4 +1,4 @@
-"""What people type of training."""
+"""Forms for training."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -16,8 +16,8 @@ from governance.services.courses import Facts
 
 class AnswersForm(forms.Form):
     """
-    The questions of one try: a field `q_NUMBER` each, whose value is the place of the answer on the page. The course
-    names the right answer first, and its own order is not told.
+    The questions of one attempt: a field `q_NUMBER` each, whose value is the answer's position on the page. The course
+    lists the correct answer first, so the page must not expose the course's order.
     """
 
     def __init__(self, *args: Any, drawn: Sequence[Asked], **kwargs: Any) -> None:
@@ -29,16 +29,16 @@ class AnswersForm(forms.Form):
                 choices=[(str(shown), words) for shown, (_, words) in enumerate(one.choices)],
                 coerce=int,
                 widget=forms.RadioSelect,
-                error_messages={"required": "Pick an answer."},
+                error_messages={"required": "Select an answer."},
             )
 
     def answers(self) -> dict[int, int]:
-        """Number of the question -> place of the answer in the course."""
+        """Number of the question -> position of the answer in the course."""
         return {one.number: one.choices[self.cleaned_data[f"q_{one.number}"]][0] for one in self.drawn}
 
 
 class RulesForm(forms.Form):
-    """Which roles take a course; a field for each, empty where it need not."""
+    """One field for each role, in days; empty where the course is optional."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,11 +48,10 @@ class RulesForm(forms.Form):
                 min_value=1,
                 max_value=365,
                 required=False,
-                help_text="days from joining",
+                help_text="days after joining",
             )
 
     def within(self) -> dict[Role, int]:
-        """Role -> days."""
         return {role: days for role in Role if (days := self.cleaned_data.get(role.value))}
 
 
@@ -71,19 +70,17 @@ class _People(forms.Form):
 
 def _within_a_year(day: date, today: date) -> date:
     if not today <= day <= today + timedelta(days=366):
-        raise forms.ValidationError("Name a day within a year.")
+        raise forms.ValidationError("Enter a date within one year.")
     return day
 
 
-def _why(label: str = "Why") -> forms.CharField:
+def _why(label: str = "Reason") -> forms.CharField:
     return forms.CharField(label=label, min_length=15, max_length=500, widget=forms.Textarea({"rows": 2}))
 
 
 class AssignForm(_People):
-    """Have people take a course, whatever their role says."""
-
     course = forms.ChoiceField(label="Course")
-    due_on = DayField(label="To be passed by")
+    due_on = DayField(label="Due date")
     people = forms.MultipleChoiceField(label="People", widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
@@ -96,15 +93,11 @@ class AssignForm(_People):
 
 
 class TakeBackForm(forms.Form):
-    """Why somebody need not take a course after all."""
-
     reason = _why()
 
 
 class MoveForm(TakeBackForm):
-    """Another day for somebody."""
-
-    due_on = DayField(label="To be passed by")
+    due_on = DayField(label="Due date")
     was = DayField(required=False, widget=forms.HiddenInput)
     field_order = ("due_on", "reason")
 
@@ -117,17 +110,15 @@ class MoveForm(TakeBackForm):
 
 
 class OutsideForm(_People):
-    """A certificate from elsewhere."""
-
-    course = forms.ChoiceField(label="It stands for")
-    people = forms.ChoiceField(label="Of whom")
+    course = forms.ChoiceField(label="Course")
+    people = forms.ChoiceField(label="Person")
     issuer = LineField(label="Issued by", max_length=120)
     passed_on = DayField(label="Passed on")
     valid_until = DayField(label="Valid until")
     file = forms.FileField(
-        label="The certificate",
+        label="Certificate file",
         required=False,
-        help_text="A PDF or a picture of it, up to 8 MB. It is encrypted as it arrives and deleted with the proof.",
+        help_text="PDF or picture, up to 8 MB. Stored encrypted.",
         error_messages={"empty": "The file is empty."},
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
     )
@@ -139,28 +130,26 @@ class OutsideForm(_People):
     def clean_passed_on(self) -> date:
         day: date = self.cleaned_data["passed_on"]
         if day > self.today:
-            raise forms.ValidationError("That day is still to come.")
+            raise forms.ValidationError("The date is in the future.")
         return day
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
+        data = super().clean() or self.cleaned_data
         if self.is_too_large:
-            self.add_error("file", "The file is larger than 8 MB. Save it smaller.")
-        passed, until = said.get("passed_on"), said.get("valid_until")
+            self.add_error("file", "The file is larger than 8 MB. Upload a smaller file.")
+        passed, until = data.get("passed_on"), data.get("valid_until")
         if passed and until and until <= passed:
-            self.add_error("valid_until", "That is before it was passed.")
+            self.add_error("valid_until", "The date must be after the date passed.")
         if passed and until and until > passed + timedelta(days=3 * 366):
-            self.add_error("valid_until", "Three years at most.")
-        return said
+            self.add_error("valid_until", "Enter a date within three years of the date passed.")
+        return data
 
 
 class EndProofForm(forms.Form):
-    """Why a proof does not count."""
-
-    reason = _why("Why it does not count")
+    reason = _why()
 
 
-# --- Courses of one's own -------------------------------------------------------------------------------------------
+# --- Custom courses -------------------------------------------------------------------------------------------------
 
 
 def _lines(label: str, *, help_text: str, rows: int = 3) -> forms.CharField:
@@ -174,29 +163,24 @@ def _split(text: str) -> list[str]:
 
 
 class CourseForm(forms.Form):
-    """What stands before the screens of a course."""
-
     title = LineField(label="Title", max_length=120)
-    about = LineField(label="In one sentence", max_length=300, help_text="People read it before they begin.")
+    about = LineField(label="Summary", max_length=300, help_text="Shown in the list of courses.")
     minutes = forms.IntegerField(
-        label="Takes about", min_value=1, max_value=240, initial=15, help_text="Minutes."
+        label="Duration", min_value=1, max_value=240, initial=15, help_text="In minutes."
     )
     valid_months = forms.IntegerField(
-        label="Counts for", min_value=1, max_value=36, initial=12, help_text="Months; then it is due again."
+        label="Valid for", min_value=1, max_value=36, initial=12, help_text="In months."
     )
-    reviewed_on = DayField(
-        label="Looked over on", help_text="When somebody last checked that all of it is right."
-    )
-    sources = _lines("Sources", help_text="One a line: a law, a guideline, a page of your own.")
+    reviewed_on = DayField(label="Reviewed on", help_text="When the content was last checked.")
+    sources = _lines("Sources", help_text="One per line: a law, a guideline or an internal page.")
 
     def clean_sources(self) -> list[str]:
-        found = _split(self.cleaned_data["sources"])
-        if any(len(line) > 300 for line in found) or len(found) > 30:
-            raise forms.ValidationError("Name up to 30 sources, each in up to 300 characters.")
-        return found
+        sources = _split(self.cleaned_data["sources"])
+        if any(len(line) > 300 for line in sources) or len(sources) > 30:
+            raise forms.ValidationError("Enter up to 30 sources with up to 300 characters each.")
+        return sources
 
     def facts(self) -> Facts:
-        """What was typed, as the service takes it."""
         return Facts(**self.cleaned_data)
 
 
@@ -207,36 +191,34 @@ class ScreenForm(forms.Form):
         max_length=8000,
         widget=forms.Textarea({"rows": 16, "spellcheck": "true"}),
         help_text="Markdown: a blank line between paragraphs, - before each line of a list, **bold**, "
-        "[words](https://address). A picture of this course: ![what it shows](picture:its-name).",
+        "[text](https://address). A picture of this course: ![description](picture:its-name).",
     )
 
 
 class QuestionForm(forms.Form):
-    """One question of a course; the answers are shown in another order each time."""
-
     words = LineField(label="Question", max_length=300)
-    right = LineField(label="The right answer", max_length=200)
-    wrong = _lines("Wrong answers", help_text="Two to five, one a line.")
+    right = LineField(label="Correct answer", max_length=200)
+    wrong = _lines("Wrong answers", help_text="Two to five, one per line.")
     why = forms.CharField(
-        label="Why",
+        label="Explanation",
         max_length=500,
         widget=forms.Textarea({"rows": 2}),
-        help_text="Shown after a right answer.",
+        help_text="Shown after a correct answer.",
     )
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        wrong = _split(said.get("wrong", ""))
-        if "wrong" in said and not 2 <= len(wrong) <= 5:
-            self.add_error("wrong", "Write two to five wrong answers, one a line.")
+        data = super().clean() or self.cleaned_data
+        wrong = _split(data.get("wrong", ""))
+        if "wrong" in data and not 2 <= len(wrong) <= 5:
+            self.add_error("wrong", "Enter two to five wrong answers, one per line.")
         elif any(len(line) > 200 for line in wrong):
-            self.add_error("wrong", "An answer has up to 200 characters.")
-        elif len({said.get("right", ""), *wrong}) <= len(wrong):
-            self.add_error("wrong", "An answer stands twice.")
-        return said
+            self.add_error("wrong", "Use up to 200 characters per answer.")
+        elif len({data.get("right", ""), *wrong}) <= len(wrong):
+            self.add_error("wrong", "Remove the duplicate answer.")
+        return data
 
     def answers(self) -> list[str]:
-        """The right one first."""
+        """The correct one first."""
         return [self.cleaned_data["right"], *_split(self.cleaned_data["wrong"])]
 
 
@@ -244,12 +226,12 @@ class PictureForm(forms.Form):
     name = forms.SlugField(
         label="Name",
         max_length=60,
-        help_text="Small letters, digits and hyphens; screens call it by this name.",
+        help_text="Lowercase letters, digits and hyphens.",
     )
     file = forms.FileField(
         label="File",
         widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
-        help_text="PNG, JPEG or WebP, up to 4 MB. Where and with what a photo was taken is left out.",
+        help_text="PNG, JPEG or WebP, up to 4 MB. Photo metadata is removed.",
     )
 
     def clean_file(self) -> bytes:
@@ -260,11 +242,9 @@ class PictureForm(forms.Form):
 
 
 class ArrangeForm(forms.Form):
-    """Which part of a draft is moved up or taken out."""
-
     part = forms.ChoiceField(choices=[("screens", "Screen"), ("questions", "Question")])
     place = forms.IntegerField(min_value=1)
-    deed = forms.ChoiceField(choices=[("up", "Move up"), ("out", "Take out")])
+    move = forms.ChoiceField(choices=[("up", "Move up"), ("out", "Remove")])
 
 
 class CampaignForm(forms.Form):

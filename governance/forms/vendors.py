@@ -1,4 +1,4 @@
-"""What people type of vendors."""
+"""Forms for vendors."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -18,65 +18,61 @@ _CLAUSES: Final = [(letter, f"({letter}) {words}") for letter, words in law.CLAU
 
 
 class SheetForm(forms.Form):
-    """Which sheet a new vendor starts from."""
-
-    sheet = forms.ChoiceField(label="Start from", required=False)
+    sheet = forms.ChoiceField(label="Template", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", "An empty sheet"), *((sheet.id, sheet.name) for sheet in law.sheets().values())]
-        self.fields["sheet"] = forms.ChoiceField(label="Start from", required=False, choices=choices)
+        choices = [("", "No template"), *((sheet.id, sheet.name) for sheet in law.sheets().values())]
+        self.fields["sheet"] = forms.ChoiceField(label="Template", required=False, choices=choices)
 
 
 class VendorForm(forms.Form):
     name = LineField(label="Name", max_length=120)
-    role = forms.ChoiceField(label="Acts as", choices=VendorRole.choices)
-    what_for = LineField(label="What it does for the agency", max_length=300)
+    role = forms.ChoiceField(label="Role", choices=VendorRole.choices)
+    what_for = LineField(label="Purpose", max_length=300)
     provider = forms.ChoiceField(
-        label="Connections here that are its own",
+        label="Call-tracking provider",
         choices=[("", "None"), *sorted(TRACKERS.items())],
         required=False,
-        help_text="Where connections are opened for reviewed vendors alone, this vendor’s review counts for them.",
+        help_text="If connections require vendor reviews, this vendor’s review applies to this provider.",
     )
     categories = forms.MultipleChoiceField(
-        label="Data it gets", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
+        label="Data categories", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
     )
-    places = LineField(label="Where the data is stored", max_length=200, required=False)
-    transfer = forms.ChoiceField(label="Transfers out of the EEA rest on", choices=TransferTool.choices)
+    places = LineField(label="Data location", max_length=200, required=False)
+    transfer = forms.ChoiceField(label="Transfer mechanism", choices=TransferTool.choices)
     contract_on = DayField(label="Data processing agreement signed on", required=False)
     clauses = forms.MultipleChoiceField(
-        label="The agreement has, by GDPR article 28(3)",
+        label="Clauses of GDPR article 28(3) in the agreement",
         choices=_CLAUSES,
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    source = URLLineField(label="Where its terms are", max_length=300, required=False, assume_scheme="https")
+    source = URLLineField(label="Terms URL", max_length=300, required=False, assume_scheme="https")
     is_verified = forms.BooleanField(
-        label="I have checked all of this today",
+        label="I have verified these details today",
         required=False,
-        help_text="Until somebody has, the page says that it is to be verified.",
     )
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if said.get("clauses") and not said.get("contract_on"):
-            self.add_error("contract_on", "An agreement with these clauses was signed on some day: name it.")
-        return said
+        data = super().clean() or self.cleaned_data
+        if data.get("clauses") and not data.get("contract_on"):
+            self.add_error("contract_on", "Enter the date of the agreement that has these clauses.")
+        return data
 
     def facts(self) -> Facts:
-        """What was typed, as the service takes it."""
-        said = self.cleaned_data
+        data = self.cleaned_data
         return Facts(
-            name=said["name"],
-            role=VendorRole(said["role"]),
-            what_for=said["what_for"],
-            categories=tuple(said["categories"]),
-            places=said["places"],
-            transfer=TransferTool(said["transfer"]),
-            contract_on=said["contract_on"],
-            clauses=tuple(said["clauses"]),
-            source=said["source"],
-            provider=said["provider"],
+            name=data["name"],
+            role=VendorRole(data["role"]),
+            what_for=data["what_for"],
+            categories=tuple(data["categories"]),
+            places=data["places"],
+            transfer=TransferTool(data["transfer"]),
+            contract_on=data["contract_on"],
+            clauses=tuple(data["clauses"]),
+            source=data["source"],
+            provider=data["provider"],
         )
 
     @staticmethod
@@ -93,9 +89,9 @@ class ReviewForm(forms.Form):
 
     decision = forms.ChoiceField(label="Decision", choices=ReviewDecision.choices, widget=forms.RadioSelect)
     words = forms.CharField(
-        label="Why, and under which conditions", max_length=1000, widget=forms.Textarea({"rows": 4})
+        label="Reasons and conditions", max_length=1000, widget=forms.Textarea({"rows": 4})
     )
-    next_on = DayField(label="Review it again on")
+    next_on = DayField(label="Next review")
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,12 +101,12 @@ class ReviewForm(forms.Form):
             self.fields[f"answer_{question.id}"] = forms.ChoiceField(
                 label=question.words, choices=Answer.choices, widget=forms.RadioSelect
             )
-            self.fields[f"note_{question.id}"] = LineField(label="Seen in", max_length=200, required=False)
+            self.fields[f"note_{question.id}"] = LineField(label="Evidence", max_length=200, required=False)
 
     def clean_next_on(self) -> date:
         day: date = self.cleaned_data["next_on"]
         if not self.today < day <= self.today + 2 * REVIEW_EVERY:
-            raise forms.ValidationError("Name a day within the next two years.")
+            raise forms.ValidationError("Enter a date within the next two years.")
         return day
 
     def asked(self) -> Iterator[tuple[law.Question, Any, Any]]:
@@ -129,56 +125,50 @@ class ReviewForm(forms.Form):
 class CertificateForm(forms.Form):
     name = LineField(label="Certificate", max_length=120, help_text="ISO 27001, SOC 2 Type II, ...")
     valid_until = DayField(label="Valid until")
-    source = URLLineField(label="Where it is", max_length=300, required=False, assume_scheme="https")
+    source = URLLineField(label="URL", max_length=300, required=False, assume_scheme="https")
 
 
 class SubProcessorForm(forms.Form):
-    """Whom a vendor engages."""
-
     name = LineField(label="Name", max_length=120)
-    what_for = LineField(label="What for", max_length=300)
-    places = LineField(label="Where", max_length=200, required=False)
+    what_for = LineField(label="Purpose", max_length=300)
+    places = LineField(label="Location", max_length=200, required=False)
     noticed_on = DayField(label="Announced on")
-    object_until = DayField(label="Object until", required=False, help_text="If the contract gives a term.")
+    object_until = DayField(
+        label="Object until", required=False, help_text="If the contract sets a deadline."
+    )
 
 
 class SettleForm(forms.Form):
-    """What is said of a sub-processor."""
-
     state = forms.ChoiceField(
         choices=[one for one in SubProcessorState.choices if one[0] != SubProcessorState.NOTICED]
     )
 
 
 class IncidentForm(forms.Form):
-    """What went wrong at a vendor."""
-
     happened_on = DayField(label="Happened on")
-    learned_on = DayField(label="We learned of it on")
+    learned_on = DayField(label="Reported to you on")
     words = forms.CharField(
         label="What happened",
         max_length=1000,
         widget=forms.Textarea({"rows": 3}),
-        help_text="Without names or numbers of people. If data of ours may be concerned, report a breach as well.",
+        help_text="No names or phone numbers. If your data may be affected, also report a breach.",
     )
 
     def clean_words(self) -> str:
         return without_number(self.cleaned_data["words"])
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        happened, learned = said.get("happened_on"), said.get("learned_on")
+        data = super().clean() or self.cleaned_data
+        happened, learned = data.get("happened_on"), data.get("learned_on")
         if happened and learned and learned < happened:
-            self.add_error("learned_on", "That is before it happened.")
-        return said
+            self.add_error("learned_on", "The date must not be before the incident.")
+        return data
 
 
 class EndForm(forms.Form):
-    """Since when a vendor is not used any more."""
-
-    on = DayField(label="Not used since")
+    on = DayField(label="Ended on")
     reason = forms.CharField(
-        label="Why, and what becomes of the data there",
+        label="Reason, and what happens to the data at the vendor",
         min_length=15,
         max_length=1000,
         widget=forms.Textarea({"rows": 3}),
@@ -186,19 +176,14 @@ class EndForm(forms.Form):
 
 
 class UseAgainForm(forms.Form):
-    """Why a vendor is used again."""
-
     reason = forms.CharField(
-        label="Why, and since when", min_length=15, max_length=1000, widget=forms.Textarea({"rows": 3})
+        label="Reason, and since when", min_length=15, max_length=1000, widget=forms.Textarea({"rows": 3})
     )
 
 
 class EndCertificateForm(forms.Form):
-    """Why a certificate does not count any more."""
-
     reason = LineField(
-        label="Why",
+        label="Reason",
         min_length=5,
         max_length=300,
-        help_text="Another took its place, or it was noted wrongly. Note the right one beside it.",
     )

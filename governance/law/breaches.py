@@ -1,9 +1,9 @@
 """
-Whom the law wants told of a breach, and by when, read from `breaches.toml`. Pure.
+Notification rules of breaches, read from `breaches.toml`. Pure.
 
-A number of hours runs from the instant of awareness; a number of days ends with the last day in the agency's zone. Some
-offices of states are told by a day that follows from when residents were; until they are, such a law has no instant. A
-law that says "without undue delay" has none at all: what it demands is shown, and never counted as late.
+Hours run from the time of awareness. Days end with the last day in the agency's zone. Deadlines of some state offices
+run from the notification of residents and are unknown until then. "Without undue delay" has no date and is never
+overdue.
 """
 
 import tomllib
@@ -29,35 +29,33 @@ _KEYS: Final = frozenset(
 _OFFICE_KEYS: Final = frozenset({"title", "words", "from_people", "days", "told_days", "in_working_days"})
 _ORDER: Final = {risk: rank for rank, risk in enumerate(BreachRisk)}
 _HARMLESS: Final = {
-    "told": "No exception is known for a breach that is unlikely to harm anybody.",
-    "may_be_excepted": (
-        "Where harm is unlikely it may not ask for this: look at its text, and write what you find as the reason."
-    ),
+    "no_exception": "No exception is known for breaches that are unlikely to cause harm.",
+    "may_be_excepted": "This law may not require notification if harm is unlikely. Check its text.",
 }
-_NOWHERE: Final = {places.UNKNOWN: "the place, once it is known", places.UNLISTED: "the place that is meant"}
+_NOWHERE: Final = {places.UNKNOWN: "the unknown location", places.UNLISTED: "the unlisted location"}
 _UNRULED: Final = "law-of-"
-"""What the names of duties begin with that stand for a place without a rule."""
+"""The prefix of rule ids for locations without a rule."""
 
 
 class UnknownBreachError(LookupError):
-    """No rule of breaches has that name."""
+    """No rule has this name."""
 
 
 class RulesError(ValueError):
-    """The file of rules says something that no rule may say."""
+    """The file of rules is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    One duty to tell.
+    One notification requirement.
 
     :ivar places: countries ("DE"), states ("US-CA"), "EU" for each member, "*" for everywhere.
-    :ivar hours: from awareness, as :ivar days:; None where the law counts otherwise or names no number.
-    :ivar as_role: "controller" or "processor": whose duty it is.
-    :ivar beside: whom this office is told beside, as the id of their rule; empty where it is no office of a state.
-    :ivar told_days: from the day on which those are told, 0 being that day.
-    :ivar from_people: from how many people concerned on it is told.
+    :ivar hours: from awareness, like :ivar days:; None if the law sets no such number.
+    :ivar as_role: "controller" or "processor": who must notify.
+    :ivar beside: of a state office: the id of the rule for residents.
+    :ivar told_days: from the day on which residents are notified, which is 0.
+    :ivar from_people: the minimum of affected people.
     """
 
     id: str
@@ -79,7 +77,7 @@ class Rule:
     in_working_days: bool = False
 
     def holds_in(self, where: Collection[str]) -> bool:
-        """Whether one of these places ("DE", "US-CA") is among the rule's; a whole country meets its states."""
+        """Whether the rule applies in one of these places ("DE", "US-CA"). A country matches its states."""
         for place in where:
             country = place.partition("-")[0]
             if "*" in self.places or place in self.places or country in self.places:
@@ -91,20 +89,16 @@ class Rule:
         return False
 
     def is_due_at(self, risk: BreachRisk, *, people: int | None = None) -> bool:
-        """
-        Whether a breach of this risk is told.
-
-        :param people: about how many are concerned; while nobody knows, it counts as enough of them.
-        """
+        """:param people: an estimate; None, for unknown, meets any minimum."""
         return _ORDER[risk] >= _ORDER[self.from_risk] and (people is None or people >= self.from_people)
 
     def due_at(
         self, aware_at: datetime, *, zone: ZoneInfo, told_at: datetime | None = None
     ) -> datetime | None:
         """
-        When the law's number ends, exclusive; None where it names none, or where it is not known yet.
+        The deadline, exclusive; None if the law sets none, or it is not known yet.
 
-        :param told_at: when those beside whom an office is told were told.
+        :param told_at: when residents were notified.
         """
         if self.hours is not None:
             return aware_at.astimezone(UTC) + timedelta(hours=self.hours)
@@ -119,14 +113,14 @@ class Rule:
         if not self.in_working_days:
             return day + timedelta(days=days)
         (place,) = self.places
-        # Holidays of a state alone count as working days: fewer holidays are sooner.
+        # State holidays count as working days, which makes the deadline earlier.
         return calendars.add_working_days(day, days, country=place.partition("-")[0])
 
 
 def find(name: str) -> Rule | None:
-    """The rule of that name, also one that stands for a place without any; None: there is none any more."""
+    """Also finds rules for locations without a rule; None for a removed rule."""
     if name.startswith(_UNRULED):
-        return _look_at(name.removeprefix(_UNRULED))
+        return _unruled(name.removeprefix(_UNRULED))
     return rules().get(name)
 
 
@@ -134,32 +128,32 @@ def count(
     name: str, aware_at: datetime, zone: ZoneInfo, told_at: datetime | None
 ) -> tuple[datetime | None, bool]:
     """
-    When the number of a rule ends, exclusive, and whether it is one of hours.
+    The deadline of a rule, exclusive, and whether it is in hours.
 
-    :param name: the rule's, or of a law that tells an authority the law's ("gdpr", "uk_gdpr").
+    :param name: of the rule, or of a law with an authority ("gdpr", "uk_gdpr").
     :raises UnknownBreachError: there is no such rule.
     """
     word = name.strip().lower().replace("_", "-")
     rule = rules().get(word) or rules().get(f"{word}-33")
     if rule is None:
-        raise UnknownBreachError(f'There is no rule of breaches "{name}". There are: {", ".join(rules())}.')
+        raise UnknownBreachError(f'Unknown breach rule "{name}". Known rules: {", ".join(rules())}.')
     return rule.due_at(aware_at, zone=zone, told_at=told_at), rule.hours is not None
 
 
 def unruled(where: Collection[str]) -> Iterator[Rule]:
-    """A duty to look at its law for each of these places in which no rule here binds a controller."""
+    """A rule to check the law for each place without a rule for controllers."""
     ours = [rule for rule in rules().values() if rule.as_role == "controller"]
     for place in where:
         if not any(rule.holds_in([place]) for rule in ours):
-            yield _look_at(place)
+            yield _unruled(place)
 
 
-def _look_at(place: str) -> Rule:
+def _unruled(place: str) -> Rule:
     country, _, region = place.partition("-")
     called = _NOWHERE.get(country) or places.name(country, region)
     return Rule(
         id=f"{_UNRULED}{place}",
-        title=f"Look at the law of {called}",
+        title=f"Check the law of {called}",
         to=NoticeTo.PLACE,
         places=frozenset({place}),
         hours=None,
@@ -171,19 +165,15 @@ def _look_at(place: str) -> Rule:
         source="",
         checked_on=date.min,
         words=(
-            "No rule is known here for this place. Look at its law, tell whom it names and keep the words here, or"
-            " write why nobody is told. It may name a short time."
+            "CallPrivacy has no rule for this location. Check its law, which may set a short deadline. Save the"
+            " notification here, or mark it as not required."
         ),
     )
 
 
 @cache
 def rules() -> Mapping[str, Rule]:
-    """
-    Every rule by its name, in the file's order.
-
-    :raises RulesError: the file says something that no rule may say.
-    """
+    """Id -> rule, in the file's order. :raises RulesError: the file is invalid."""
     with _FILE.open("rb") as source:
         return {rule.id: rule for rule in _read(tomllib.load(source))}
 
@@ -191,11 +181,11 @@ def rules() -> Mapping[str, Rule]:
 def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
     for name, row in rows.items():
         if unknown := set(row) - _KEYS:
-            raise RulesError(f"{name}: no rule has {', '.join(sorted(unknown))}.")
+            raise RulesError(f"{name}: unknown keys: {', '.join(sorted(unknown))}.")
         if "hours" in row and "days" in row:
-            raise RulesError(f"{name}: a rule counts hours or days.")
+            raise RulesError(f"{name}: use hours or days, not both.")
         if row["as_role"] not in {"controller", "processor"}:
-            raise RulesError(f"{name}: {row['as_role']!r} is no role.")
+            raise RulesError(f"{name}: {row['as_role']!r} is not a role.")
         harmless = _harmless(name, row)
         rule = Rule(
             id=name,
@@ -218,19 +208,17 @@ def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
 
 
 def _harmless(name: str, row: Mapping[str, Any]) -> str:
-    """What a state's row says of a breach that is unlikely to harm anybody; each of them says it."""
     if (row["to"] == NoticeTo.STATE) != (row.get("harmless") in _HARMLESS):
-        raise RulesError(f"{name}: a state says what becomes of a harmless breach, and nobody else does.")
+        raise RulesError(f"{name}: `harmless` is required for states and not allowed for others.")
     return f" {_HARMLESS[row['harmless']]}" if "harmless" in row else ""
 
 
 def _office(rule: Rule, row: Mapping[str, Any], *, harmless: str) -> Rule:
-    """The office of a state that is told beside its residents."""
     name = f"{rule.id}-office"
     if unknown := set(row) - _OFFICE_KEYS:
-        raise RulesError(f"{name}: no office has {', '.join(sorted(unknown))}.")
+        raise RulesError(f"{name}: unknown keys: {', '.join(sorted(unknown))}.")
     if rule.to is not NoticeTo.STATE or len(rule.places) != 1:
-        raise RulesError(f"{name}: an office stands beside the residents of one state.")
+        raise RulesError(f"{name}: an office requires a rule for the residents of one state.")
     return replace(
         rule,
         id=name,

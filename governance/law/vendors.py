@@ -1,4 +1,4 @@
-"""What a review of a vendor asks, how it is scored, and the sheets that vendors start from. Pure, read from TOML."""
+"""Questions and scores of vendor reviews, and vendor templates. Pure, read from TOML."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ _HERE: Final = Path(__file__).parent
 
 CLAUSES: Final[Mapping[str, str]] = {
     "a": "processes only on documented instructions",
-    "b": "its people are bound to confidentiality",
+    "b": "binds its staff to confidentiality",
     "c": "takes the security measures of article 32",
-    "d": "engages others only as articles 28(2) and 28(4) allow",
-    "e": "helps to answer requests of people",
+    "d": "engages sub-processors only as articles 28(2) and 28(4) allow",
+    "e": "helps to answer data subject requests",
     "f": "helps with security, breaches and assessments (articles 32 to 36)",
     "g": "deletes or returns everything at the end",
-    "h": "shows that it complies, and allows audits",
+    "h": "demonstrates compliance and allows audits",
 }
-"""What a contract with a processor has, by the letter of GDPR article 28(3)."""
+"""Contract clauses by the letter of GDPR article 28(3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question of a review. :ivar clause: the letter of article 28(3) it is about, or empty."""
+    """:ivar clause: the letter of GDPR article 28(3), or empty."""
 
     id: str
     section: str
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a page said of a vendor. :ivar source: which page."""
+    """:ivar source: the address of the page."""
 
     words: str
     source: str
@@ -47,9 +47,9 @@ class Fact:
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """
-    What a vendor's row starts from; to be verified.
+    A vendor template, unverified.
 
-    :ivar provider: our name of its connections, or empty. :ivar facts: as copies of pages said on :ivar read_on:.
+    :ivar provider: the id of its connections, or empty. :ivar read_on: when the pages of the facts were read.
     """
 
     id: str
@@ -67,7 +67,6 @@ class Sheet:
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """The questions, in their order."""
     return tuple(
         Question(name, row["section"], row["weight"], row["words"], row.get("clause", ""))
         for name, row in _rows("questions.toml").items()
@@ -96,9 +95,9 @@ def sheets() -> Mapping[str, Sheet]:
 
 def score(answers: Mapping[str, Answer]) -> int:
     """
-    What answers come to, 0 to 100: the weight of each yes and half of each partly, out of the weight of what applies.
+    A score of 0 to 100: the weight of each yes and half of each partly, out of the weight of all applicable questions.
 
-    Nothing that applies gives 0. A question without an answer counts as a no.
+    A missing answer counts as a no.
     """
     reached = possible = 0
     for question in questions():

@@ -1,7 +1,7 @@
 """
-Breaches: every one, also those that nobody has to be told of (GDPR article 33(5)), and drills beside them.
+Breaches and drills, also those without notifications (GDPR article 33(5)).
 
-What people write of a breach may name somebody, so it is sealed under a key of that breach alone.
+Texts may name people, so they are encrypted with a key of that breach.
 """
 
 from datetime import datetime
@@ -17,21 +17,18 @@ from governance.enums import BreachKind, BreachRisk, BreachState, NoticeState, N
 
 class BreachQuerySet(ScopedQuerySet["Breach"]):
     def open(self) -> Self:
-        """What is neither closed nor dismissed."""
         return self.filter(state__in=[BreachState.REPORTED, BreachState.OPEN])
 
     def real(self) -> Self:
-        """Without drills."""
         return self.filter(is_drill=False)
 
 
 class Breach(AgencyOwned, WithId):
     """
-    One breach or drill. `aware_at` starts the clocks: when the agency knew with reasonable certainty.
+    A breach or drill. Deadlines run from `aware_at`, when the agency was reasonably certain.
 
-    `words`, `account`, `effects`, `remedy` and `lessons` are sealed. `words` are the report's; `account` is what
-    happened as it is told, where somebody wrote it anew. `people` and `records` are about how many; `clients` are
-    those concerned, by id.
+    `words`, `account`, `effects`, `remedy` and `lessons` are encrypted. `words` is the report; `account` is the
+    description for notifications, if any. `people` and `records` are estimates.
     """
 
     number = models.PositiveIntegerField()
@@ -59,7 +56,7 @@ class Breach(AgencyOwned, WithId):
     closed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     closed_at = models.DateTimeField(null=True)
 
-    objects = models.Manager.from_queryset(BreachQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(BreachQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         verbose_name_plural = "breaches"
@@ -83,13 +80,11 @@ class Breach(AgencyOwned, WithId):
 
 class BreachNotice(AgencyOwned, WithId):
     """
-    Whom a breach is to be told to, by when, and what was sent. `rule` names the row of the law behind it.
+    A notification of a breach. `rule` is the id of the legal rule behind it.
 
-    Its words are sealed with the breach's key; a notice that was sent keeps them as they were, and beside them the
-    `facts` as they stood then, so that a later one can say what is new; none where it was written down later
-    (`told_at`). `phase`: 1 is the law's own notice, from 2 on it brings what was not known before (GDPR article 33(4)),
-    by the day that was promised, where one was. `settled_at` is when somebody wrote it down, `told_at` when it went
-    out, where that was another instant.
+    `words` (the sent text), `facts` and `why` are encrypted. `facts` are those at the time of sending, to compare an
+    update with them; none if it was recorded later. `phase` is 1, or more for updates (GDPR article 33(4)).
+    `settled_at` is when it was recorded, `told_at` when it was sent, if that differs.
     """
 
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="notices")
@@ -126,17 +121,15 @@ class BreachNotice(AgencyOwned, WithId):
 
     @property
     def is_further(self) -> bool:
-        """Whether it follows an earlier one."""
         return self.phase > 1
 
     @property
     def went_out_at(self) -> datetime | None:
-        """When it was told, which is when it was kept as sent, where nobody said otherwise."""
         return self.told_at or self.settled_at
 
 
 class BreachNote(AgencyOwned, WithId):
-    """What was done or found, when, by whom; its words are sealed."""
+    """A note; `words` is encrypted."""
 
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="notes")
     words = models.BinaryField()

@@ -1,4 +1,4 @@
-"""Where the agency works, who may come in when, and who did."""
+"""Sites, badges, access hours and the entrance log."""
 
 from datetime import time
 from typing import Self
@@ -12,7 +12,7 @@ from governance.enums import EntryFlag, EntrySource
 
 
 class Site(AgencyOwned, WithId):
-    """A place with doors. Outside `opens` to `closes`, and on other ISO weekdays than these, an entry is flagged."""
+    """A site. Entries outside `opens` to `closes` and the ISO `weekdays` are flagged."""
 
     name = models.CharField(max_length=120)
     address = models.CharField(max_length=200, blank=True)
@@ -37,11 +37,7 @@ class Site(AgencyOwned, WithId):
 
 
 class Badge(AgencyOwned, WithId):
-    """
-    A key or badge: whose, for which site, from when to when. `label` is what is printed on it.
-
-    `rooms`: those of the site that it opens; none named, all of them. Only the digest of what a reader reads is kept.
-    """
+    """A badge. `label` is printed on it. Empty `rooms` open all rooms. Only the digest of its code is stored."""
 
     site = models.ForeignKey(Site, models.PROTECT, related_name="badges")
     user = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -69,10 +65,10 @@ class Badge(AgencyOwned, WithId):
 
 class DoorHours(AgencyOwned, WithId):
     """
-    When a room of a site may be entered: by everybody, or, where a badge is named, by that badge alone.
+    Access hours of a room, for all badges or for one.
 
-    Without a room it is for every door that has no hours of its own, and is always of one badge: the site's own hours
-    are those of everybody there. `closes` at midnight is the end of the day.
+    Without a room they apply to the entrance and other rooms, and only to one badge. `closes` at midnight is the end
+    of the day.
     """
 
     site = models.ForeignKey(Site, models.CASCADE, related_name="hours")
@@ -83,7 +79,7 @@ class DoorHours(AgencyOwned, WithId):
     closes = models.TimeField()
 
     class Meta(AgencyOwned.Meta):
-        verbose_name_plural = "hours of doors"
+        verbose_name = verbose_name_plural = "access hours"
         constraints = (
             models.UniqueConstraint(
                 fields=["agency", "site", "room", "badge"],
@@ -101,15 +97,11 @@ class DoorHours(AgencyOwned, WithId):
         )
 
     def __str__(self) -> str:
-        return f"hours of {self.room or 'the doors'}"
+        return f"access hours of {self.room or 'the entrance'}"
 
 
 class SiteKey(AgencyOwned, WithId):
-    """
-    A key with which a site's badge system sends what it read, and does nothing else; only its digest is kept.
-
-    The key begins with a name in the directory of public keys, so that its agency is known before the rest is checked.
-    """
+    """A key with which a site's badge system sends events. It begins with a public key that identifies the agency."""
 
     site = models.ForeignKey(Site, models.PROTECT, related_name="keys")
     name = models.CharField(max_length=120)
@@ -129,11 +121,7 @@ class SiteKey(AgencyOwned, WithId):
 
 
 class KioskLink(AgencyOwned, WithId):
-    """
-    The address of the page at a site's door, which needs no sign-in; only its digest is kept.
-
-    A site has one that counts: making another ends the one before.
-    """
+    """The address of a site's public sign-in page. Only its digest is stored, and a site has one current link."""
 
     site = models.ForeignKey(Site, models.PROTECT, related_name="kiosks")
     digest = models.BinaryField(max_length=32)
@@ -153,6 +141,9 @@ class KioskLink(AgencyOwned, WithId):
             ),
         )
 
+    def __str__(self) -> str:
+        return f"sign-in page of {self.site_id}"
+
 
 class EntryQuerySet(ScopedQuerySet["Entry"]):
     def inside(self) -> Self:
@@ -161,11 +152,10 @@ class EntryQuerySet(ScopedQuerySet["Entry"]):
 
 class Entry(AgencyOwned, WithId):
     """
-    Somebody came in: a person of the agency, a visitor with a host, or a badge that nobody knows.
+    An entry of a member, a visitor with a host, or an unknown badge.
 
-    `reference` is the badge system's own name of the event; the same one twice is one entry. `left_reference` is that
-    of the way out. `flags` say what is wrong. Who came by the page at the door without a badge has `host_said`, where
-    that was nobody's name here, and the digest of the number with which they sign out, until they do.
+    `reference` and `left_reference` are the badge system's ids of the entry and the exit. `host_said` is the typed name
+    of an unknown host. `number_digest` is of the sign-out number, until the exit.
     """
 
     site = models.ForeignKey(Site, models.PROTECT, related_name="entries")
@@ -187,7 +177,7 @@ class Entry(AgencyOwned, WithId):
     looked_at = models.DateTimeField(null=True)
     looked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
-    objects = models.Manager.from_queryset(EntryQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(EntryQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         verbose_name_plural = "entries"

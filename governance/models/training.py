@@ -1,4 +1,4 @@
-"""Courses of an agency's own, who has to know what, who tried, and who passed."""
+"""Custom courses, requirements, assignments, attempts and completions."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet, WithId
 
 
 class TrainingRule(AgencyOwned):
-    """That a role takes a course, within so many days of joining, and again when it is not valid any more."""
+    """A course required of a role, within some days of joining and again when a completion expires."""
 
     id = models.BigAutoField(primary_key=True)
     course = models.CharField(max_length=40)
@@ -31,11 +31,7 @@ class TrainingRule(AgencyOwned):
 
 
 class Assignment(AgencyOwned):
-    """
-    That a person has to pass a course by a day. It goes when the person has passed, or the reason is gone.
-
-    `reminders`: how often the person was reminded of it, `reminded_at` the last time.
-    """
+    """A course that a person must pass by a date. Deleted on completion."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -59,11 +55,7 @@ class Assignment(AgencyOwned):
 
 
 class TrainingDay(AgencyOwned):
-    """
-    How many people stood how with a course at the last look of a day, and how many reminders went out on it.
-
-    Counts only: what is asked of whom goes when it is passed, so that only this tells how it was.
-    """
+    """The progress of a course on a day, kept because assignments are deleted on completion."""
 
     id = models.BigAutoField(primary_key=True)
     on = models.DateField()
@@ -83,7 +75,7 @@ class TrainingDay(AgencyOwned):
 
 
 class Attempt(AgencyOwned, WithId):
-    """One try at the questions of a course. `answers`: place of the chosen answer by number of the question."""
+    """An attempt. `answers`: number of the question -> position of the chosen answer."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     course = models.CharField(max_length=40)
@@ -99,12 +91,11 @@ class Attempt(AgencyOwned, WithId):
         indexes = (models.Index(fields=["agency", "user", "-started_at"], name="governance_attempt_newest"),)
 
     def __str__(self) -> str:
-        return f"try at {self.course}"
+        return f"attempt at {self.course}"
 
 
 class CompletionQuerySet(ScopedQuerySet["Completion"]):
     def counting(self) -> Self:
-        """Without what somebody has said to be no proof."""
         return self.filter(ended_at__isnull=True)
 
     def valid_on(self, day: object) -> Self:
@@ -113,11 +104,10 @@ class CompletionQuerySet(ScopedQuerySet["Completion"]):
 
 class Completion(AgencyOwned, WithId):
     """
-    That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
+    A passed course, or an external certificate (`issuer`).
 
-    Its file, where one was brought, lies sealed under the agency's keys (`file_key`) and leaves with the row.
-    `was_due_on` and `was_asked_by` are of the assignment that it answered, until that is asked again; `ended_at`: since
-    when it does not count, by the word of a person.
+    Its file (`file_key`), if any, is encrypted with the agency's keys and deleted with the row. `was_due_on` and
+    `was_asked_by` are of the completed assignment, until it is restored. `ended_at` is when a person revoked it.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -138,7 +128,7 @@ class Completion(AgencyOwned, WithId):
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 
-    objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         indexes = (
@@ -152,7 +142,7 @@ class Completion(AgencyOwned, WithId):
 
 
 class OwnCourse(AgencyOwned, WithId):
-    """A course that the agency wrote. `name` is what rules, tries and certificates call it, and never changes."""
+    """A custom course. Requirements, attempts and completions refer to `name`, which never changes."""
 
     name = models.CharField(max_length=40)
     created_at = models.DateTimeField()
@@ -168,19 +158,17 @@ class OwnCourse(AgencyOwned, WithId):
 
 class VersionQuerySet(ScopedQuerySet["CourseVersion"]):
     def published(self) -> Self:
-        """What people could take."""
         return self.filter(published_at__isnull=False)
 
     def drafts(self) -> Self:
-        """What is being written."""
         return self.filter(published_at__isnull=True)
 
 
 class CourseVersion(AgencyOwned, WithId):
     """
-    One version of an own course: a draft, of which there is one at most, or what was published and stays as it was.
+    A version of a custom course: the one draft, or a published version, which never changes.
 
-    `screens`: title and Markdown. `questions`: words, answers with the right one first, and why.
+    `screens`: title and Markdown. `questions`: words, answers with the correct one first, and why.
     """
 
     course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="versions")
@@ -197,7 +185,7 @@ class CourseVersion(AgencyOwned, WithId):
     edited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     published_at = models.DateTimeField(null=True)
 
-    objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         constraints = (
@@ -220,7 +208,7 @@ class CourseVersion(AgencyOwned, WithId):
 
 
 class CoursePicture(AgencyOwned, WithId):
-    """A picture of an own course; the file lies in the state folder under the row's id, and is never changed."""
+    """A picture of a custom course. Its file is in the state folder, named by the row's id, and never changes."""
 
     course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="pictures")
     name = models.CharField(max_length=60)

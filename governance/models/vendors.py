@@ -1,4 +1,4 @@
-"""Who else holds the data of the people called: vendors, what they promise, and how they were reviewed."""
+"""Vendors, their certificates, reviews, sub-processors and incidents."""
 
 from typing import Self
 
@@ -12,11 +12,10 @@ from governance.enums import ReviewDecision, SubProcessorState, TransferTool, Ve
 
 class VendorQuerySet(ScopedQuerySet["Vendor"]):
     def current(self) -> Self:
-        """Vendors that the agency still uses."""
         return self.filter(ended_on__isnull=True)
 
     def refused(self) -> Self:
-        """Vendors that their newest review refuses, where it counts."""
+        """Vendors rejected by their latest review, unless they were reactivated since."""
         newest = VendorReview.objects.filter(vendor=models.OuterRef("pk")).order_by("-reviewed_at", "-pk")
         decided = models.Subquery(newest.values("decision")[:1])
         counting = self.filter(next_review_on__isnull=False)
@@ -25,12 +24,10 @@ class VendorQuerySet(ScopedQuerySet["Vendor"]):
 
 class Vendor(AgencyOwned, WithId):
     """
-    One company that gets the data, or may.
+    A company that may receive data.
 
-    `sheet` names the starting sheet that it was filled from; what comes from there is to be verified until
-    `verified_on`. A name stands once among those in use. `clauses` are the letters of GDPR article 28(3) that its
-    contract has. `next_review_on` is of the newest review; none, as long as there was none, and none again when one
-    that ended is used again.
+    `sheet` is the id of its template. `clauses` are the letters of GDPR article 28(3) in its contract.
+    `next_review_on` is of the latest review, and empty after a reactivation.
     """
 
     name = models.CharField(max_length=120)
@@ -49,7 +46,7 @@ class Vendor(AgencyOwned, WithId):
     created_at = models.DateTimeField()
     ended_on = models.DateField(null=True, blank=True)
 
-    objects = models.Manager.from_queryset(VendorQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(VendorQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         constraints = (
@@ -66,12 +63,11 @@ class Vendor(AgencyOwned, WithId):
 
 class VendorCertificateQuerySet(ScopedQuerySet["VendorCertificate"]):
     def counting(self) -> Self:
-        """Certificates that count, of vendors that the agency still uses."""
         return self.filter(ended_on__isnull=True, vendor__ended_on__isnull=True)
 
 
 class VendorCertificate(AgencyOwned, WithId):
-    """A certificate or report that a vendor has, and until when. From `ended_on` on it is not counted any more."""
+    """A certificate or report of a vendor, withdrawn on `ended_on`."""
 
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="certificates")
     name = models.CharField(max_length=120)
@@ -79,7 +75,7 @@ class VendorCertificate(AgencyOwned, WithId):
     source = models.URLField(max_length=300, blank=True)
     ended_on = models.DateField(null=True, blank=True)
 
-    objects = models.Manager.from_queryset(VendorCertificateQuerySet)()  # type: ignore[misc]  # a manager with more words
+    objects = models.Manager.from_queryset(VendorCertificateQuerySet)()  # type: ignore[misc]  # a manager with queryset methods
 
     class Meta(AgencyOwned.Meta):
         constraints = (
@@ -96,9 +92,9 @@ class VendorCertificate(AgencyOwned, WithId):
 
 class VendorReview(AgencyOwned, WithId):
     """
-    One review, as it was: the questions of its time with their answers and weights, and what was decided.
+    A review with the questions and weights of its time. It is never changed.
 
-    `score`: 0 to 100, of the weights of what applied. A review is never changed; the next one follows it.
+    `score`: 0 to 100, weighted over the applicable questions.
     """
 
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="reviews")
@@ -121,8 +117,7 @@ class VendorReview(AgencyOwned, WithId):
 
 
 class SubProcessor(AgencyOwned, WithId):
-    """Whom a vendor engages in turn, and what the agency said when it was told."""
-
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="sub_processors")
     name = models.CharField(max_length=120)
     what_for = models.CharField(max_length=300)
@@ -145,8 +140,7 @@ class SubProcessor(AgencyOwned, WithId):
 
 
 class VendorIncident(AgencyOwned, WithId):
-    """What went wrong at a vendor, in words without a person in them."""
-
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="incidents")
     happened_on = models.DateField()
     learned_on = models.DateField()

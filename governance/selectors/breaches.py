@@ -1,4 +1,4 @@
-"""What the pages show of breaches: the register, one breach with its words, and what is drafted for whom."""
+"""Queries and drafts of breaches."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,13 +13,11 @@ from governance.enums import BreachKind, BreachRisk, NoticeState, NoticeTo
 from governance.law import breaches as law
 from governance.models import Breach, BreachNote, BreachNotice
 
-type Said = dict[str, str]
+type Texts = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeLine:
-    """One notice with the rule behind it, and the client where it goes to one."""
-
     row: BreachNotice
     rule: law.Rule | None
     client: Client | None
@@ -27,19 +25,17 @@ class NoticeLine:
 
     @property
     def title(self) -> str:
-        """Whom it goes to; from the second notice on, also which one it is."""
-        return f"{self.addressee}, notice {self.row.phase}" if self.row.is_further else self.addressee
+        return f"{self.addressee}, notification {self.row.phase}" if self.row.is_further else self.addressee
 
     @property
     def addressee(self) -> str:
-        """Whom it goes to."""
         if self.client is not None:
             return self.client.legal_name
         return self.rule.title if self.rule else str(self.row.get_to_display())
 
     @property
     def last_on(self) -> date | None:
-        """The last day on which it is in time, in the agency's zone; None where an instant is what counts."""
+        """The last day in the agency's zone; None for a deadline in hours."""
         counts_hours = self.row.to == NoticeTo.CLIENT or (
             self.rule is not None and self.rule.hours is not None
         )
@@ -50,23 +46,23 @@ class NoticeLine:
 
     @property
     def without_date(self) -> str:
-        """By when, in words, where no instant is known or the law names none."""
+        """The deadline as text, for laws without a date."""
         if self.row.is_further:
             return "without undue further delay"
         days = self.rule.told_days if self.rule else None
         if days is None or self.rule is None:
             return "without undue delay"
         if not days:
-            return "no later than residents are told"
+            return "no later than residents are notified"
         kind = "working days" if self.rule.in_working_days else "days"
-        return f"within {days} {kind} of telling residents"
+        return f"within {days} {kind} of notifying residents"
 
 
 def register() -> QuerySet[Breach]:
     """
-    Every breach that the scope may see, newest first, with what is still to be told and by when.
+    The breaches, newest first, with counts of their notifications.
 
-    `further`: how many of those that are to be told follow an earlier notice; `told`: how many notices went out.
+    `to_tell`: pending; `further`: pending updates; `told`: sent.
     """
     waiting = Q(notices__state=NoticeState.DUE)
     return (
@@ -86,7 +82,7 @@ def find(breach_id: UUID) -> Breach | None:
 
 
 def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
-    """Whom a breach is told to, those whose law names a date first, and what follows a notice behind it."""
+    """The notifications of a breach by deadline, with updates after the first."""
     rows = BreachNotice.objects.filter(breach=breach).select_related("breach__agency", "client", "settled_by")
     lines = [
         NoticeLine(
@@ -115,13 +111,12 @@ def find_notice(breach: Breach, notice_id: UUID) -> BreachNotice | None:
 
 
 def notes(breach: Breach) -> QuerySet[BreachNote]:
-    """What was noted of a breach, newest first."""
     return BreachNote.objects.filter(breach=breach).select_related("by").order_by("-at", "-pk")
 
 
 def facts(
     breach: Breach,
-    said: Said,
+    texts: Texts,
     *,
     addressee: str = "",
     contact: str = "",
@@ -130,13 +125,13 @@ def facts(
     at: datetime,
 ) -> letters.Facts:
     """
-    What is known of a breach, as letters take it.
+    The facts for drafts.
 
-    :param said: the opened words of the breach: "words", "account", "effects", "remedy".
-    :raises ValueError: nobody is aware of it yet.
+    :param texts: the decrypted "words", "account", "effects" and "remedy".
+    :raises ValueError: the breach is not assessed.
     """
     if breach.aware_at is None:
-        raise ValueError("Nothing is drafted before somebody is aware.")
+        raise ValueError("The breach is not assessed.")
     return letters.Facts(
         agency=breach.agency.name,
         addressee=addressee,
@@ -145,7 +140,7 @@ def facts(
         is_drill=breach.is_drill,
         kind=BreachKind(breach.kind),
         risk=BreachRisk(breach.risk),
-        words=said.get("account") or said["words"],
+        words=texts.get("account") or texts["words"],
         aware_at=breach.aware_at,
         began_at=breach.began_at,
         ended_at=breach.ended_at,
@@ -154,8 +149,8 @@ def facts(
         places=tuple(breach.places),
         people=breach.people,
         records=breach.records,
-        effects=said["effects"],
-        remedy=said["remedy"],
+        effects=texts["effects"],
+        remedy=texts["remedy"],
         due_at=due_at,
         told_at=at,
         zone=breach.agency.time_zone,
@@ -165,7 +160,7 @@ def facts(
 
 
 def told_before(notice: BreachNotice) -> BreachNotice | None:
-    """The last notice to the same that went out before this one."""
+    """The previous sent notification to the same recipient."""
     whose = Q(client=None) if notice.client_id is None else Q(client_id=notice.client_id)
     earlier = BreachNotice.objects.filter(
         whose,
@@ -178,24 +173,24 @@ def told_before(notice: BreachNotice) -> BreachNotice | None:
 
 
 def draft(
-    line: NoticeLine, said: Said, *, contact: str, before: letters.Known | None = None, at: datetime
+    line: NoticeLine, texts: Texts, *, contact: str, before: letters.Known | None = None, at: datetime
 ) -> str:
     """
-    What could be sent: drafted from the facts as they stand.
+    The draft of a notification.
 
-    :param said: the opened words of the breach: "words", "account", "effects", "remedy".
-    :param before: what the notice before this one said, where that is kept.
+    :param texts: the decrypted "words", "account", "effects" and "remedy".
+    :param before: the facts of the previous notification, if stored.
     """
     row = line.row
-    # The law's reasons for a delay are asked of its own notice; a later one has the day that was promised.
+    # The law requires reasons for a delay only of the first notification.
     due_at = None if row.is_further else row.due_at
-    found = facts(
+    current = facts(
         row.breach,
-        said,
+        texts,
         addressee=line.addressee,
         contact=contact,
         citation=line.rule.citation if line.rule else "",
         due_at=due_at,
         at=at,
     )
-    return letters.draft(NoticeTo(row.to), found, before=before, phase=row.phase)
+    return letters.draft(NoticeTo(row.to), current, before=before, phase=row.phase)

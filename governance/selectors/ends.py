@@ -1,4 +1,4 @@
-"""Which rows of the programme are past their date, by the agency's policies: counted by previews, taken by runs."""
+"""Rows of training and premises past their retention period."""
 
 import uuid
 from bisect import bisect_right
@@ -19,7 +19,7 @@ from retention.targets import Extent, HouseLine, Told
 
 
 def entries_for(agency: Agency) -> int:
-    """For how many days entries of premises are kept."""
+    """The retention period of entries, in days."""
     return policies.house_effective(agency)[Category.PREMISES].days
 
 
@@ -31,33 +31,30 @@ def _day(agency: Agency, at: datetime) -> date:
 
 
 def old_tries(line: HouseLine) -> ScopedQuerySet[Attempt]:
-    """Tries at courses that began before the line."""
     return Attempt.objects.filter(agency_id=line.agency.pk, started_at__lt=line.cutoff)
 
 
 def old_proofs(line: HouseLine) -> ScopedQuerySet[Completion]:
-    """Proofs of courses whose last day lies before the line."""
     day = _day(line.agency, line.cutoff)
-    said_before = datetime.combine(day, time.min, tzinfo=ZoneInfo(line.agency.time_zone))
-    found: ScopedQuerySet[Completion] = Completion.objects.filter(
-        Q(valid_until__lt=day) | Q(ended_at__lt=said_before), agency_id=line.agency.pk
+    start = datetime.combine(day, time.min, tzinfo=ZoneInfo(line.agency.time_zone))
+    rows: ScopedQuerySet[Completion] = Completion.objects.filter(
+        Q(valid_until__lt=day) | Q(ended_at__lt=start), agency_id=line.agency.pk
     )
-    return found
+    return rows
 
 
 def _last_on(agency: Agency) -> Least:
-    """The last day on which a proof counted: for one that was said to be none no later than when that was said."""
+    """The last day on which a completion was valid, or the day it was revoked."""
     return Least("valid_until", TruncDate("ended_at", tzinfo=ZoneInfo(agency.time_zone)))
 
 
 def count_training(line: HouseLine) -> Extent:
-    """How many tries and proofs are past their date."""
-    found = old_tries(line).count() + old_proofs(line).count()
-    return Extent(held=found) if line.is_held else Extent(rows=found)
+    count = old_tries(line).count() + old_proofs(line).count()
+    return Extent(held=count) if line.is_held else Extent(rows=count)
 
 
 def training_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
-    """Their ids: tries first."""
+    """Ids, attempts first."""
     if line.is_held:
         return []
     tries = list(old_tries(line).order_by("pk").values_list("pk", flat=True)[:limit])
@@ -66,9 +63,9 @@ def training_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
 
 
 def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, int]:
-    """How many of them fall due in each span."""
+    """The number of rows due in each span."""
     tries = Attempt.objects.filter(agency_id=agency.pk, started_at__gte=limits[0], started_at__lt=limits[-1])
-    found = Counter(bisect_right(limits, at) - 1 for at in tries.values_list("started_at", flat=True))
+    attempts = Counter(bisect_right(limits, at) - 1 for at in tries.values_list("started_at", flat=True))
     days = [_day(agency, limit) for limit in limits]
     proofs = (
         Completion.objects.filter(agency_id=agency.pk)
@@ -76,11 +73,11 @@ def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, 
         .filter(last_on__gte=days[0], last_on__lt=days[-1])
     )
     ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("last_on", flat=True))
-    return found + ended
+    return attempts + ended
 
 
 def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
-    """What these tries and proofs are; of nobody by name."""
+    """Labels without names."""
     zone = ZoneInfo(agency.time_zone)
     tries = Attempt.objects.filter(pk__in=ids).order_by("pk").values_list("started_at", "course")
     proofs = (
@@ -89,8 +86,8 @@ def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
         .order_by("pk")
         .values_list("last_on", "course")
     )
-    return [(at, f"a try at {course}") for at, course in tries] + [
-        (datetime.combine(day, time.min, tzinfo=zone), f"a proof of {course}") for day, course in proofs
+    return [(at, f"an attempt at {course}") for at, course in tries] + [
+        (datetime.combine(day, time.min, tzinfo=zone), f"a completion of {course}") for day, course in proofs
     ]
 
 
@@ -98,14 +95,13 @@ def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
 
 
 def old_entries(line: HouseLine) -> ScopedQuerySet[Entry]:
-    found: ScopedQuerySet[Entry] = Entry.objects.filter(agency_id=line.agency.pk, entered_at__lt=line.cutoff)
-    return found
+    rows: ScopedQuerySet[Entry] = Entry.objects.filter(agency_id=line.agency.pk, entered_at__lt=line.cutoff)
+    return rows
 
 
 def count_entries(line: HouseLine) -> Extent:
-    """How many entries are past their date."""
-    found = old_entries(line).count()
-    return Extent(held=found) if line.is_held else Extent(rows=found)
+    count = old_entries(line).count()
+    return Extent(held=count) if line.is_held else Extent(rows=count)
 
 
 def entries_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
@@ -115,13 +111,12 @@ def entries_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
 
 
 def entries_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, int]:
-    """How many of them fall due in each span."""
     rows = Entry.objects.filter(agency_id=agency.pk, entered_at__gte=limits[0], entered_at__lt=limits[-1])
     return Counter(bisect_right(limits, at) - 1 for at in rows.values_list("entered_at", flat=True))
 
 
 def entries_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
-    """What these entries are; of nobody by name."""
+    """Labels without names."""
     rows = Entry.objects.filter(agency_id=agency.pk, pk__in=ids).select_related("site")
     return [(row.entered_at, f"{_who(row)} at {row.site.name}") for row in rows.order_by("entered_at", "pk")]
 
@@ -129,4 +124,4 @@ def entries_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
 def _who(row: Entry) -> str:
     if row.visitor:
         return "a visitor"
-    return "one of the staff" if row.user_id is not None else "a badge that nobody knows"
+    return "a member" if row.user_id is not None else "an unknown badge"

@@ -1,16 +1,11 @@
 """
-Which people, clients and fields something touched: a person, a key of the API, a connection, or all of a time.
+Data that a user, an API key or a connection accessed in a period.
 
-Read from the trail, which holds every number shown, recording heard, transcript read and file taken, and from the
-calls themselves for what a connection brought in. Looking at masked lists is no event; nothing here claims to know it.
-People are those of the calls and callers that an event names, and those whose number was shown for something else. The
-counts are those of the rows there are: what was erased since, and calls of people who withheld their number, are
-counted among `gone`.
+The source is the audit log, and for connections the calls themselves. Views of masked lists are not logged and not
+counted. Callers erased since and calls with hidden numbers count as `gone`.
 
-Who manages the agency has to know all of it when the law's clock runs (GDPR article 33(3)(a) and (5)), also at clients
-whose calls are not granted to them. So the database counts past its row security, for them alone, and tells nothing but
-counts; nobody sees a call by it. Who the people are is listed a client at a time, under row security, for whoever is
-granted that client's calls.
+Managers need the counts of all clients (GDPR article 33(3)(a) and (5)), so the database functions bypass row security,
+only for managers and only for counts. The callers are listed by client, under row security.
 """
 
 from collections.abc import Mapping
@@ -44,40 +39,38 @@ READS: Final[Mapping[str, DataCategory]] = {
     "proof.opened": DataCategory.IDENTITY,
     "reason.opened": DataCategory.IDENTITY,
 }
-"""Deeds by which somebody gets to see something of a person, and of what category it is."""
+"""Audit actions that expose personal data, with its category."""
 
 
 FIRST: Final = UUID(int=0)
 """Before every caller's id."""
 WORDS: Final[Mapping[str, str]] = {
-    "number.revealed": "Number shown",
-    "number.searched": "Number searched for",
-    "list.taken": "Result of a checked list taken",
-    "vendor.reference_shown": "Number shown for a task at a vendor",
-    "errand.shown": "Reference of a recording at its vendor shown",
+    "number.revealed": "Number revealed",
+    "number.searched": "Number searched",
+    "list.taken": "List check downloaded",
+    "vendor.reference_shown": "Number revealed for a vendor task",
+    "errand.shown": "Recording reference revealed for a vendor task",
     "recording.played": "Recording played",
     "transcript.read": "Transcript read",
-    "export.downloaded": "Export taken",
-    "numbers.downloaded": "List of numbers taken",
-    "release.downloaded": "Release taken",
-    "offboarding.taken": "Handover taken",
-    "offboarding.broke_off": "Handover taken in part",
-    "evidence.exported": "Evidence taken",
-    "reply.read": "Answer by text read",
-    "proof.opened": "Paper that proves a person opened",
+    "export.downloaded": "Export downloaded",
+    "numbers.downloaded": "List of numbers downloaded",
+    "release.downloaded": "Release downloaded",
+    "offboarding.taken": "Handover downloaded",
+    "offboarding.broke_off": "Handover partly downloaded",
+    "evidence.exported": "Evidence exported",
+    "reply.read": "Text reply read",
+    "proof.opened": "Proof of identity opened",
     "reason.opened": "Written reason opened",
 }
-"""The same in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """
-    What was touched at one client by one kind of deed.
+    The access to one client's data by one action.
 
-    :ivar deeds: how often. :ivar people: different callers of whom that is known.
-    :ivar gone: calls and callers that are erased since, and calls of people who withheld their number.
-    :ivar rows: lines of files taken away, whose callers are not told apart here.
+    :ivar deeds: events. :ivar people: distinct known callers. :ivar gone: erased callers and hidden numbers.
+    :ivar rows: of exported files, whose callers are not counted.
     """
 
     client_id: int | None
@@ -95,8 +88,6 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """One caller of a client of whom something was seen or brought in: how often, first and last."""
-
     caller_id: UUID
     deeds: int
     first_at: datetime
@@ -105,30 +96,27 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """All that was touched. :ivar people: different callers over everything; callers of two clients are two."""
+    """:ivar people: distinct callers; a person who called two clients counts twice."""
 
     lines: list[Line] = field(default_factory=list)
     people: int = 0
 
     @property
     def client_ids(self) -> list[int]:
-        """The clients concerned, in order."""
         return sorted({line.client_id for line in self.lines if line.client_id is not None})
 
     @property
     def categories(self) -> list[DataCategory]:
-        """What was touched, in the order of the words."""
         return [one for one in DataCategory if any(line.category == one for line in self.lines)]
 
     @property
     def rows(self) -> int:
-        """Lines of files taken away."""
         return sum(line.rows for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Toucher:
-    """A key of the API ("key") or a connection ("way") by which something may have been touched."""
+    """:ivar kind: "key" for an API key, "way" for a connection."""
 
     kind: str
     id: UUID
@@ -137,7 +125,7 @@ class Toucher:
 
 
 def touchers() -> list[Toucher]:
-    """Every key and connection of the agency, by client and name; nothing for who does not manage it."""
+    """All API keys and connections of the agency; empty without the right to manage it."""
     return [Toucher(*row) for row in _rows("SELECT * FROM governance_touchers()")]
 
 
@@ -145,10 +133,9 @@ def of_deeds(
     *, since: datetime, until: datetime, user_id: int | None = None, api_key: UUID | None = None
 ) -> Impact:
     """
-    What a person, a key of the API, or anybody (neither named) read between two instants, the second exclusive.
+    The access of a user, an API key or all (neither given); empty without the right to manage the agency.
 
-    One pass over the events of that person and time, under the trail's own index; nothing for who does not manage the
-    agency.
+    :param until: exclusive.
     """
     actor = f"api:{api_key}" if api_key else ""
     rows = _rows(
@@ -163,7 +150,7 @@ def of_deeds(
 
 
 def of_connection(*, connection_id: UUID, since: datetime, until: datetime) -> Impact:
-    """What a connection brought in of calls that started between two instants, the second exclusive."""
+    """The calls that a connection received. :param until: exclusive."""
     rows = _rows(
         "SELECT * FROM governance_impact_of_way(%s, %s, %s)",
         connection_id,
@@ -182,9 +169,9 @@ def of_connection(*, connection_id: UUID, since: datetime, until: datetime) -> I
     return Impact(lines, people)
 
 
-# A caller's page begins after the last one of the page before: ids are random, so their order tells nothing.
+# Keyset pages: ids are random, so their order reveals nothing.
 _CALLERS_OF_DEEDS: Final = """
-    SELECT found.caller_id, count(*), min(found.at), max(found.at)
+    SELECT access.caller_id, count(*), min(access.at), max(access.at)
     FROM (
         SELECT e.at, CASE
             WHEN e.subject_kind = 'calls.call' THEN (
@@ -199,9 +186,9 @@ _CALLERS_OF_DEEDS: Final = """
         WHERE e.agency_id = %(agency)s AND e.client_id = %(client)s AND e.at >= %(since)s AND e.at < %(until)s
           AND e.action = ANY (%(wanted)s) AND (%(person)s::bigint IS NULL OR e.actor_user_id = %(person)s)
           AND (%(actor)s = '' OR e.actor_name = %(actor)s)
-    ) found
-    JOIN calls_caller k ON k.client_id = %(client)s AND k.id = found.caller_id
-    WHERE found.caller_id > %(after)s
+    ) access
+    JOIN calls_caller k ON k.client_id = %(client)s AND k.id = access.caller_id
+    WHERE access.caller_id > %(after)s
     GROUP BY 1 ORDER BY 1 LIMIT %(size)s
 """
 _CALLERS_OF_WAY: Final = """
@@ -223,12 +210,8 @@ def callers_of_deeds(
     after: UUID = FIRST,
     size: int,
 ) -> list[Touched]:
-    """
-    Which callers of a client such deeds touched, by id, after one of them; those who are erased since have no row.
-
-    Under row security: the trail for who may view it, and callers for who is granted the client's calls.
-    """
-    said = {
+    """The affected callers of a client by id, without erased ones. Under row security."""
+    values = {
         "agency": client.agency_id,
         "client": client.pk,
         "since": since,
@@ -239,7 +222,7 @@ def callers_of_deeds(
         "after": after,
         "size": size,
     }
-    return [Touched(*row) for row in _rows(_CALLERS_OF_DEEDS, said)]
+    return [Touched(*row) for row in _rows(_CALLERS_OF_DEEDS, values)]
 
 
 def callers_of_connection(
@@ -251,7 +234,7 @@ def callers_of_connection(
     after: UUID = FIRST,
     size: int,
 ) -> list[Touched]:
-    said = {
+    values = {
         "client": client.pk,
         "way": connection_id,
         "first": first_id_at(since),
@@ -259,7 +242,7 @@ def callers_of_connection(
         "after": after,
         "size": size,
     }
-    rows = _rows(_CALLERS_OF_WAY, said)
+    rows = _rows(_CALLERS_OF_WAY, values)
     return [
         Touched(one, deeds, start_of(UUID(first)), start_of(UUID(last))) for one, deeds, first, last in rows
     ]

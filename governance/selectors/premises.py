@@ -1,4 +1,4 @@
-"""What the pages show of premises."""
+"""Queries of premises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from governance.models import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 
 
 def sites() -> QuerySet[Site]:
-    """Sites with how many are inside and how many badges are out, by name, the closed ones last."""
+    """Sites by name, closed ones last, with the numbers of people inside and badges not returned."""
     return Site.objects.annotate(
         inside=Count("entries", filter=Q(entries__left_at=None), distinct=True),
         out=Count("badges", filter=Q(badges__returned_on=None), distinct=True),
@@ -22,26 +22,25 @@ def sites() -> QuerySet[Site]:
 
 
 def find_site(site_id: UUID) -> Site | None:
-    """One site of the scope's agency."""
     return Site.objects.select_related("agency").filter(pk=site_id).first()
 
 
 def entries(*, site: Site | None = None, flagged: bool = False, inside: bool = False) -> QuerySet[Entry]:
-    """Who came in, newest first."""
-    found = Entry.objects.select_related("site", "badge", "user", "host", "looked_by")
+    """Newest first."""
+    rows = Entry.objects.select_related("site", "badge", "user", "host", "looked_by")
     if site is not None:
-        found = found.filter(site=site)
+        rows = rows.filter(site=site)
     if flagged:
-        found = found.filter(looked_at=None).exclude(flags=[])
+        rows = rows.filter(looked_at=None).exclude(flags=[])
     if inside:
-        found = found.filter(left_at=None)
-    return found.order_by("-entered_at", "pk")
+        rows = rows.filter(left_at=None)
+    return rows.order_by("-entered_at", "pk")
 
 
 def visitors_of(user_id: int, *, since: datetime) -> QuerySet[Entry]:
-    """Who came to visit a person since an instant, newest first."""
-    found = Entry.objects.filter(host_id=user_id, entered_at__gte=since).select_related("site")
-    return found.order_by("-entered_at", "pk")
+    """Newest first."""
+    rows = Entry.objects.filter(host_id=user_id, entered_at__gte=since).select_related("site")
+    return rows.order_by("-entered_at", "pk")
 
 
 def find_entry(entry_id: UUID) -> Entry | None:
@@ -49,7 +48,6 @@ def find_entry(entry_id: UUID) -> Entry | None:
 
 
 def badges(site: Site) -> QuerySet[Badge]:
-    """A site's badges, those that are out first."""
     return Badge.objects.filter(site=site).select_related("user").order_by("returned_on", "user__name")
 
 
@@ -59,14 +57,14 @@ def find_badge(site: Site, badge_id: UUID) -> Badge | None:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """When one badge opens one room, in words: "Mon to Fri, 08:00 to 18:00", "at any hour", or "" where it does not."""
+    """:ivar words: "Mon to Fri, 08:00 to 18:00", "at any hour", or "" without access."""
 
     room: str
     words: str
 
 
 def hours(site: Site) -> list[DoorHours]:
-    """The hours of a site's rooms: of everybody first, then of badges by what is printed on them."""
+    """Those for all badges first, then by badge label."""
     rows = DoorHours.objects.filter(site=site).select_related("badge__user", "site")
     return sorted(
         rows, key=lambda row: (row.badge is not None, row.room, row.badge.label if row.badge else "")
@@ -74,23 +72,22 @@ def hours(site: Site) -> list[DoorHours]:
 
 
 def find_hours(site: Site, hours_id: UUID) -> DoorHours | None:
-    """One row of a site's hours."""
     return DoorHours.objects.select_related("site").filter(site=site, pk=hours_id).first()
 
 
 def doors(site: Site, badge: Badge, rows: Sequence[DoorHours]) -> list[Door]:
-    """When a badge opens the doors and each room of its site. :param rows: as `hours` has them."""
-    found = []
+    """The entrance and each room. :param rows: as `hours` returns them."""
+    result = []
     for room in ["", *site.rooms]:
         span = spans.span_of(site, badge, room, rows)
         words = "at any hour" if span is None else str(span)
-        found.append(Door(room, words if spans.opens(site, badge, room) else ""))
-    return found
+        result.append(Door(room, words if spans.opens(site, badge, room) else ""))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """How often a badge came outside the hours to a room; `badge` None: a visitor at the door."""
+    """:ivar badge: empty for visitors."""
 
     badge: str
     person: str
@@ -100,7 +97,7 @@ class Outside:
 
 
 def outside_hours(site: Site, *, since: datetime) -> list[Outside]:
-    """Entries outside the hours since an instant, by badge and room, the most first; one query."""
+    """By badge and room, most entries first."""
     rows = (
         Entry.objects.filter(
             site=site, entered_at__gte=since, flags__contains=[EntryFlag.OUTSIDE_HOURS.value]
@@ -115,7 +112,7 @@ def outside_hours(site: Site, *, since: datetime) -> list[Outside]:
 
 
 def site_keys(site: Site) -> QuerySet[SiteKey]:
-    """Keys of a site's badge systems, the newest first; what opens is not read."""
+    """Newest first, without digests."""
     rows = SiteKey.objects.filter(site=site).select_related("created_by").defer("digest")
     return rows.order_by("-created_at", "pk")
 
@@ -125,17 +122,12 @@ def find_site_key(site: Site, key_id: UUID) -> SiteKey | None:
 
 
 def hosts() -> QuerySet[Membership]:
-    """Who may be host, by name: the active people."""
     return Membership.objects.active().select_related("user").order_by("user__name")
 
 
-def person_called(said: str) -> int | None:
-    """
-    Whom somebody at the door means: the id of the one active person of this name, part of a name, or initials.
-
-    None where nobody is, or several are.
-    """
-    wanted = _plain(said)
+def person_called(text: str) -> int | None:
+    """The id of the only active member with this name, part of a name, or initials."""
+    wanted = _plain(text)
     if not wanted:
         return None
     people = [(row.user_id, _plain(row.user.name)) for row in hosts()]
@@ -144,22 +136,21 @@ def person_called(said: str) -> int | None:
         lambda name: wanted.replace(" ", "") == "".join(part[0] for part in name.split()),
         lambda name: wanted in name.split(),
     ):
-        found = [user_id for user_id, name in people if fits(name)]
-        if found:
-            return found[0] if len(found) == 1 else None
+        matches = [user_id for user_id, name in people if fits(name)]
+        if matches:
+            return matches[0] if len(matches) == 1 else None
     return None
 
 
-def _plain(said: str) -> str:
-    return " ".join(said.casefold().replace(".", " ").replace("-", " ").split())
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().replace(".", " ").replace("-", " ").split())
 
 
 def find_by_number(site_id: UUID, digest: bytes) -> Entry | None:
-    """Who is inside and was given a number at the door."""
     return Entry.objects.inside().select_related("site").filter(site_id=site_id, number_digest=digest).first()
 
 
 def kiosk_of(site: Site) -> KioskLink | None:
-    """The link of the page at a site's door, where there is one; what opens is not read."""
+    """The current link, without its digest."""
     rows = KioskLink.objects.filter(site=site, ended_at=None).select_related("made_by").defer("digest")
     return rows.first()

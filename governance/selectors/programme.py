@@ -1,4 +1,4 @@
-"""The parts of the programme in a few figures each."""
+"""The figures of the governance home page."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from governance.models import Breach, BreachNotice, Vendor
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How vendors and breaches stand, without drills. :ivar next_notice_at: when the next notice with a date is due."""
+    """Without drills. :ivar next_notice_at: the next deadline of a notification."""
 
     vendors: int
     vendors_due: int
@@ -23,7 +23,6 @@ class Summary:
 
 
 def summary(*, today: date, at: datetime) -> Summary:
-    """The agency's figures, in a bounded number of queries."""
     current = Vendor.objects.current()
     waiting = BreachNotice.objects.filter(
         state=NoticeState.DUE, breach__state=BreachState.OPEN, breach__is_drill=False
@@ -41,5 +40,5 @@ def summary(*, today: date, at: datetime) -> Summary:
 
 
 def own_reports(user_id: int) -> list[Breach]:
-    """What a person reported, newest first, up to ten."""
+    """The ten newest."""
     return list(Breach.objects.filter(reported_by_id=user_id).order_by("-number")[:10])

@@ -1,4 +1,4 @@
-"""What the pages show of training: the shipped courses and the agency's own, who has to take them, and who passed."""
+"""Queries of training."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,8 +26,6 @@ from governance.models import (
 
 @dataclass(frozen=True, slots=True)
 class Mine:
-    """A course as one person stands with it."""
-
     course: Course
     due_on: date | None
     valid_until: date | None
@@ -35,13 +33,12 @@ class Mine:
 
     @property
     def is_valid(self) -> bool:
-        """Whether what was passed still counts."""
         return self.valid_until is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One person and one course in the matrix: "valid", "due", "overdue", or empty; what was passed, if it counts."""
+    """:ivar state: "valid", "due", "overdue" or "". :ivar proof: the valid completion, if any."""
 
     state: str
     on: date | None
@@ -49,11 +46,11 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Progress:
     """
-    How many people stand how with a course, or with all courses of a role.
+    Numbers of people by status for a course, or for all courses of a role.
 
-    :ivar done: passed, and it counts, also where nobody asked. :ivar due: asked, and the day has not passed.
+    :ivar done: valid completions, also unassigned ones. :ivar due: assigned and not overdue.
     """
 
     name: str
@@ -64,19 +61,16 @@ class Standing:
 
     @property
     def of(self) -> int:
-        """Of how many."""
         return self.done + self.due + self.overdue
 
     @property
     def percent(self) -> int:
-        """How much of it is done, rounded down; 0 where nobody has to."""
+        """Rounded down; 0 without assignments."""
         return 100 * self.done // self.of if self.of else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """One person who has still to pass a course."""
-
     assignment: Assignment
     title: str
     member_id: int
@@ -86,8 +80,6 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One person in the matrix."""
-
     member: Membership
     cells: list[Cell]
 
@@ -96,7 +88,7 @@ class Row:
 
 
 def as_course(row: CourseVersion) -> Course:
-    """A version of an own course; one query for its pictures where they were not fetched along."""
+    """Runs one query unless the pictures are prefetched."""
     return made_of(
         {
             "title": row.title,
@@ -122,14 +114,13 @@ def _published() -> QuerySet[CourseVersion]:
 
 
 def catalogue() -> Mapping[str, Course]:
-    """What people can take: the shipped courses, then the agency's own in their newest version; two queries."""
+    """Shipped courses, then active custom courses in their latest version. Two queries."""
     newest = _published().filter(course__ended_at=None).distinct("course")
     own = sorted((as_course(row) for row in newest), key=lambda course: course.title)
     return {**courses(), **{course.id: course for course in own}}
 
 
 def find_course(name: str) -> Course | None:
-    """What people can take under a name."""
     shipped = courses().get(name)
     if shipped is not None:
         return shipped
@@ -138,7 +129,7 @@ def find_course(name: str) -> Course | None:
 
 
 def course_of(attempt: Attempt) -> Course | None:
-    """The course as it was when a try began; None where that version is not there any more, as of a shipped one."""
+    """The version of an attempt; None if it no longer exists."""
     shipped = courses().get(attempt.course)
     if shipped is not None:
         return shipped if shipped.version == attempt.version else None
@@ -150,10 +141,10 @@ def course_of(attempt: Attempt) -> Course | None:
 
 
 def own_courses() -> list[OwnCourse]:
-    """What the agency wrote or writes, those that are offered first; `shown` is each one's versions, newest first."""
+    """Active ones first. `shown` is the versions, newest first."""
     newest = CourseVersion.objects.order_by("-number")
     rows = OwnCourse.objects.prefetch_related(Prefetch("versions", queryset=newest, to_attr="shown"))
-    return sorted(rows, key=lambda row: (row.ended_at is not None, row.shown[0].title))  # type: ignore[attr-defined]  # prefetched where it was read
+    return sorted(rows, key=lambda row: (row.ended_at is not None, row.shown[0].title))  # type: ignore[attr-defined]  # prefetched
 
 
 def find_own(course_id: UUID) -> OwnCourse | None:
@@ -161,7 +152,7 @@ def find_own(course_id: UUID) -> OwnCourse | None:
 
 
 def versions(course: OwnCourse) -> QuerySet[CourseVersion]:
-    """A course's versions, the newest first; its draft is one of them."""
+    """Newest first, with the draft."""
     rows = CourseVersion.objects.filter(course=course).select_related("course", "edited_by")
     return rows.prefetch_related("course__pictures").order_by("-number")
 
@@ -171,28 +162,24 @@ def pictures(course: OwnCourse) -> QuerySet[CoursePicture]:
 
 
 def find_picture(picture_id: UUID, *, drafts: bool) -> CoursePicture | None:
-    """
-    One picture of the agency's courses.
-
-    :param drafts: also of what only its writers see; else one that a published screen shows.
-    """
-    found = CoursePicture.objects.filter(pk=picture_id).first()
-    if found is None or drafts:
-        return found
+    """:param drafts: also pictures that no published screen shows."""
+    picture = CoursePicture.objects.filter(pk=picture_id).first()
+    if picture is None or drafts:
+        return picture
     shown = (
         name
-        for row in _published().filter(course_id=found.course_id)
+        for row in _published().filter(course_id=picture.course_id)
         for screen in as_course(row).screens
         for name in markdown.pictures_in(screen.text)
     )
-    return found if found.name in shown else None
+    return picture if picture.name in shown else None
 
 
 # --- People -------------------------------------------------------------------------------------------------------
 
 
 def mine(user_id: int, *, today: date) -> list[Mine]:
-    """Every course as a person stands with it: what is due first."""
+    """What is due first."""
     due = dict(Assignment.objects.filter(user_id=user_id).values_list("course", "due_on"))
     valid = dict(
         Completion.objects.filter(user_id=user_id)
@@ -200,30 +187,24 @@ def mine(user_id: int, *, today: date) -> list[Mine]:
         .order_by("valid_until")
         .values_list("course", "valid_until")
     )
-    found = [
+    rows = [
         Mine(course, due.get(name), valid.get(name), name in due and due[name] < today)
         for name, course in catalogue().items()
     ]
-    return sorted(found, key=lambda one: (one.due_on is None, one.due_on or today, one.course.title))
+    return sorted(rows, key=lambda one: (one.due_on is None, one.due_on or today, one.course.title))
 
 
 def members() -> QuerySet[Membership]:
-    """The active people of the scope's agency, by name."""
     return Membership.objects.active().select_related("user").order_by("user__name", "pk")
 
 
 def people_who_left() -> QuerySet[Membership]:
-    """Who was of the scope's agency and is not active there any more, by name."""
     here = Membership.objects.active().values("pk")
     return Membership.objects.exclude(pk__in=here).select_related("user").order_by("user__name", "pk")
 
 
 def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> list[Row]:
-    """
-    People by courses, two queries.
-
-    :param names: of the courses, in the order of the columns.
-    """
+    """Two queries. :param names: of the courses, in the order of the columns."""
     ids = [row.user_id for row in rows]
     due = {(row.user_id, row.course): row.due_on for row in Assignment.objects.filter(user_id__in=ids)}
     passed = Completion.objects.filter(user_id__in=ids).valid_on(today).order_by("valid_until")
@@ -239,36 +220,36 @@ def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> 
 
 
 def titles_offered() -> dict[str, str]:
-    """Title of every course that people can take, by name."""
+    """Name -> title."""
     return {name: course.title for name, course in catalogue().items()}
 
 
-def by_course(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Standing]:
-    """How these people stand with each course, two queries. :param offered: title of each course by name."""
+def by_course(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Progress]:
+    """Two queries. :param offered: name -> title."""
     counted: dict[str, Counter[str]] = {name: Counter() for name in offered}
     for row in matrix(rows, list(offered), today=today):
         for name, cell in zip(offered, row.cells, strict=True):
             counted[name][cell.state] += 1
-    return [_standing(name, title, counted[name]) for name, title in offered.items()]
+    return [_progress(name, title, counted[name]) for name, title in offered.items()]
 
 
-def by_role(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Standing]:
-    """How the people of each role stand with these courses, two queries; a person counts once a course."""
+def by_role(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Progress]:
+    """Two queries. A person counts once for each course."""
     counted: dict[str, Counter[str]] = {}
     for row in matrix(rows, list(offered), today=today):
         here = Counter(cell.state for cell in row.cells)
         counted[row.member.role] = counted.get(row.member.role, Counter()) + here
-    return [_standing(role.value, role.label, counted[role.value]) for role in Role if role.value in counted]
+    return [_progress(role.value, role.label, counted[role.value]) for role in Role if role.value in counted]
 
 
-def _standing(name: str, title: str, states: Counter[str]) -> Standing:
-    return Standing(name, title, states["valid"], states["due"], states["overdue"])
+def _progress(name: str, title: str, states: Counter[str]) -> Progress:
+    return Progress(name, title, states["valid"], states["due"], states["overdue"])
 
 
 def still_open(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Open]:
-    """Who of these people has still to pass which of these courses, the longest overdue first; one query."""
+    """Longest overdue first. One query."""
     people = {row.user_id: row for row in rows}
-    found = (
+    rows_open = (
         Assignment.objects.filter(user_id__in=list(people), course__in=list(offered))
         .select_related("user", "assigned_by")
         .order_by("due_on", "user__name", "course")
@@ -281,12 +262,12 @@ def still_open(rows: Sequence[Membership], offered: Mapping[str, str], *, today:
             people[row.user_id].get_role_display(),
             row.due_on < today,
         )
-        for row in found
+        for row in rows_open
     ]
 
 
 def training_days(names: Collection[str], *, since: date) -> list[TrainingDay]:
-    """How many stood how on each day from one on, over these courses, the oldest first; rows that are not saved."""
+    """Sums over courses by day, oldest first, as unsaved rows."""
     rows = TrainingDay.objects.filter(course__in=list(names), on__gte=since).values("on").order_by("on")
     return [
         TrainingDay(**row)
@@ -297,29 +278,25 @@ def training_days(names: Collection[str], *, since: date) -> list[TrainingDay]:
 
 
 def reminded(*, since: date) -> dict[str, int]:
-    """How many reminders of each course went out from a day on."""
+    """Course -> number of reminders."""
     rows = TrainingDay.objects.filter(on__gte=since).values("course").order_by()
     return dict(rows.annotate(number=Sum("reminders")).values_list("course", "number"))
 
 
 def rules(course: str) -> dict[Role, int]:
-    """Role -> within how many days it takes a course."""
+    """Role -> days after joining."""
     rows = TrainingRule.objects.filter(course=course).values_list("role", "within_days")
     return {Role(role): days for role, days in rows}
 
 
 def completions(user_id: int) -> QuerySet[Completion]:
-    """What a person passed, newest first."""
+    """Newest first."""
     rows = Completion.objects.filter(user_id=user_id).select_related("noted_by", "ended_by")
     return rows.order_by("-passed_on", "-noted_at")
 
 
 def titled(rows: Iterable[Completion]) -> list[tuple[Completion, str]]:
-    """
-    What was passed, with the title of the course as it was then; one query.
-
-    An own course has the title of the version that was taken, and a certificate from elsewhere that of the newest.
-    """
+    """Completions with the titles of their versions; external certificates with the latest title. One query."""
     own = list(
         CourseVersion.objects.published().order_by("number").values_list("course__name", "number", "title")
     )
@@ -329,28 +306,25 @@ def titled(rows: Iterable[Completion]) -> list[tuple[Completion, str]]:
 
 
 def find_member(membership_id: int) -> Membership | None:
-    """One person of the scope's agency, also one who has left."""
+    """Also a former member."""
     return Membership.objects.select_related("user").filter(pk=membership_id).first()
 
 
 def asked_of(user_id: int) -> QuerySet[Assignment]:
-    """What a person has to pass, what is due first."""
     rows = Assignment.objects.filter(user_id=user_id).select_related("assigned_by")
     return rows.order_by("due_on", "course")
 
 
 def find_assignment(assignment_id: int) -> Assignment | None:
-    """One thing that is asked of somebody, which the scope may see."""
     return Assignment.objects.select_related("user").filter(pk=assignment_id).first()
 
 
 def find_completion(completion_id: UUID) -> Completion | None:
-    """One thing that was passed, which the scope may see."""
     return Completion.objects.select_related("user", "agency").filter(pk=completion_id).first()
 
 
 def begun_attempt(user_id: int, course: str) -> Attempt | None:
-    """A person's newest try at a course that is not handed in."""
+    """The latest open attempt."""
     return (
         Attempt.objects.filter(user_id=user_id, course=course, finished_at=None)
         .select_related("agency")
@@ -360,7 +334,7 @@ def begun_attempt(user_id: int, course: str) -> Attempt | None:
 
 
 def last_attempt(user_id: int, course: str) -> Attempt | None:
-    """A person's newest finished try at a course."""
+    """The latest finished attempt."""
     return (
         Attempt.objects.filter(user_id=user_id, course=course)
         .exclude(finished_at=None)
@@ -370,5 +344,4 @@ def last_attempt(user_id: int, course: str) -> Attempt | None:
 
 
 def overdue(*, today: date) -> int:
-    """How many assignments are past their day."""
     return Assignment.objects.filter(due_on__lt=today).count()

@@ -1,4 +1,4 @@
-"""What the pages show of vendors."""
+"""Queries of vendors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,6 @@ from governance.models import SubProcessor, Vendor, VendorCertificate, VendorInc
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A vendor as the list shows it. :ivar clauses: how many of the eight letters its contract has."""
-
     row: Vendor
     review: VendorReview | None
     is_due: bool
@@ -23,12 +21,11 @@ class Line:
 
     @property
     def clauses(self) -> int:
-        """How many of the letters of article 28(3) its contract has."""
+        """How many of the eight letters of GDPR article 28(3) its contract has."""
         return len(self.row.clauses)
 
     @property
     def tone(self) -> str:
-        """How its standing is shown."""
         if self.review is None or self.is_due:
             return "warn"
         return {ReviewDecision.APPROVED: "good", ReviewDecision.CONDITIONS: "info"}.get(
@@ -37,7 +34,7 @@ class Line:
 
 
 def register(*, ended: bool = False) -> QuerySet[Vendor]:
-    """Vendors: those never reviewed first, then by the date of the next review; or those that are not used any more."""
+    """Current or ended vendors: never reviewed ones first, then by next review."""
     newest = VendorReview.objects.order_by("-reviewed_at").select_related("reviewed_by")
     announced = Q(sub_processors__state=SubProcessorState.NOTICED)
     return (
@@ -61,17 +58,15 @@ def lines(rows: Sequence[Vendor], *, today: date) -> list[Line]:
 
 
 def find(vendor_id: UUID) -> Vendor | None:
-    """One vendor of the scope's agency."""
     return Vendor.objects.select_related("agency").filter(pk=vendor_id).first()
 
 
 def reviews(vendor: Vendor) -> QuerySet[VendorReview]:
-    """A vendor's reviews, newest first."""
     return VendorReview.objects.filter(vendor=vendor).select_related("reviewed_by").order_by("-reviewed_at")
 
 
 def certificates(vendor: Vendor) -> QuerySet[VendorCertificate]:
-    """A vendor's certificates, the one that lasts longest first; those that do not count any more last."""
+    """Longest validity first, withdrawn ones last."""
     ended_last = F("ended_on").desc(nulls_first=True)
     return VendorCertificate.objects.filter(vendor=vendor).order_by(ended_last, "-valid_until", "name")
 
@@ -81,7 +76,6 @@ def find_certificate(vendor: Vendor, row_id: UUID) -> VendorCertificate | None:
 
 
 def sub_processors(vendor: Vendor) -> QuerySet[SubProcessor]:
-    """Whom a vendor engages, the newest first."""
     return SubProcessor.objects.filter(vendor=vendor).order_by("-noticed_on", "name")
 
 
@@ -90,10 +84,9 @@ def find_sub_processor(vendor: Vendor, row_id: UUID) -> SubProcessor | None:
 
 
 def incidents(vendor: Vendor) -> QuerySet[VendorIncident]:
-    """What went wrong at a vendor, newest first."""
     return VendorIncident.objects.filter(vendor=vendor).order_by("-happened_on")
 
 
 def sheet_of(vendor: Vendor) -> law.Sheet | None:
-    """The starting sheet that a vendor was filled from, while nobody has verified it."""
+    """The template of an unverified vendor."""
     return None if vendor.verified_on else law.sheets().get(vendor.sheet)

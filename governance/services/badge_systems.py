@@ -1,8 +1,4 @@
-"""
-Keys of badge systems, and the door at which they send what they read. A key opens one site, and does nothing else.
-
-What comes twice adds nothing: each event brings the system's own reference.
-"""
+"""Keys of badge systems and their events. A key sends events of one site; repeated events are ignored."""
 
 import hashlib
 import re
@@ -29,17 +25,17 @@ LIFE: Final = timedelta(days=365)
 SECRET_BYTES: Final = 32
 _NAME_BYTES: Final = 10
 _SHAPE: Final = re.compile(r"cps_([0-9a-f]{20})\.[A-Za-z0-9_-]{43}", re.ASCII)
-# Compared with where there is no key, so that nobody learns from the clock which names there are.
+# Compared for unknown keys, so that timing does not reveal which keys exist.
 _NO_NAME: Final = "0" * 20
 _NO_DIGEST: Final = hashlib.sha256(b"no key has this digest").digest()
 
 
 class WrongKeyError(PermissionError):
-    """No key, none of ours, one that has ended or was revoked, or whose secret is another. Nobody is told which."""
+    """A missing, unknown, expired, revoked or wrong key. The response does not say which."""
 
 
 class KeyMadeError(ValueError):
-    """This form made its key already, which was shown then."""
+    """The form already created its key."""
 
 
 class SiteClosedError(LookupError):
@@ -48,7 +44,7 @@ class SiteClosedError(LookupError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Made:
-    """A key that was made just now, and the text of it, which is shown once and never again."""
+    """:ivar text: of the new key, shown once and not stored."""
 
     key: SiteKey
     text: str
@@ -62,7 +58,6 @@ class Holder:
 
     @property
     def actor(self) -> Actor:
-        """As whom the system's deeds stand in the trail."""
         return Actor.client(f"premises:{self.key_id}")
 
 
@@ -73,13 +68,13 @@ def _digest(text: str) -> bytes:
 @transaction.atomic
 def create_key(*, site: Site, name: str, key_id: UUID | None = None, by: Actor, at: datetime) -> Made:
     """
-    Make a key for a site's badge system; it counts for a year.
+    Create a key, valid for a year.
 
-    :param key_id: the form's own; the same one again makes no other key.
-    :raises KeyMadeError: it made one.
+    :param key_id: of the form, which creates one key only.
+    :raises KeyMadeError: the form already created its key.
     """
     if by.user_id is None:
-        raise TypeError("A key is made by a person.")
+        raise TypeError("Only a user creates a key.")
     if key_id is not None and SiteKey.objects.filter(pk=key_id).exists():
         raise KeyMadeError
     public = secrets.token_hex(_NAME_BYTES)
@@ -102,7 +97,7 @@ def create_key(*, site: Site, name: str, key_id: UUID | None = None, by: Actor, 
 
 @transaction.atomic
 def revoke_key(*, key: SiteKey, by: Actor, at: datetime) -> bool:
-    """Let a key open nothing from this moment; returns whether it was not revoked before."""
+    """Return whether the key was not revoked before."""
     revoked = SiteKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at)
     if revoked:
         PublicKey.objects.filter(key=key.key, purpose=KeyPurpose.PREMISES).delete()
@@ -112,24 +107,23 @@ def revoke_key(*, key: SiteKey, by: Actor, at: datetime) -> bool:
 
 def holder_of(text: str, *, at: datetime) -> Holder:
     """
-    Whose key this is. Called outside any scope.
+    The holder of a key. Called outside any scope.
 
-    :param text: the key as it came.
-    :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
+    :raises WrongKeyError: it is not valid. Every invalid key takes the same steps.
     """
     shaped = _SHAPE.fullmatch(text)
     public = shaped[1] if shaped else _NO_NAME
     with scope_of_key(public, KeyPurpose.PREMISES):
-        found = SiteKey.objects.filter(key=public).first()
-        is_same = secrets.compare_digest(_digest(text), bytes(found.digest) if found else _NO_DIGEST)
-        if found is None or not is_same or found.revoked_at is not None or at >= found.ends_at:
+        key = SiteKey.objects.filter(key=public).first()
+        is_same = secrets.compare_digest(_digest(text), bytes(key.digest) if key else _NO_DIGEST)
+        if key is None or not is_same or key.revoked_at is not None or at >= key.ends_at:
             raise WrongKeyError
-        return Holder(found.pk, found.agency_id, found.site_id)
+        return Holder(key.pk, key.agency_id, key.site_id)
 
 
 def take_events(*, holder: Holder, passings: Sequence[Passing], at: datetime) -> tuple[int, int]:
     """
-    Take what a site's badge system read; returns how many came in and how many are flagged. Called outside any scope.
+    Save events. Returns the numbers of new and of flagged entries. Called outside any scope.
 
     :raises SiteClosedError: the site is closed.
     """

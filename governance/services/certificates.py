@@ -1,6 +1,4 @@
-"""
-Files of certificates from elsewhere: sealed under the agency's keys as they arrive, and gone with their row.
-"""
+"""Files of external certificates, encrypted with the agency's keys and deleted with their rows."""
 
 import hashlib
 import uuid
@@ -21,21 +19,21 @@ from consent.services import posted
 from governance.models import Completion
 
 AT_MOST: Final = 8 << 20
-"""Bytes of a file that is brought."""
+"""Bytes of an uploaded file."""
 _HEAD: Final = 1024
 
 
 class NoFileError(LookupError):
-    """No file was brought, or it is not there any more as it was brought."""
+    """There is no file, or it was altered."""
 
 
 class NoCertificateError(ValueError):
-    """A file is neither a PDF nor a picture, whatever it is called."""
+    """The content is neither a PDF nor a picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A sealed file that has arrived: its id, its type by content, its SHA-256."""
+    """An encrypted upload. :ivar media_type: by content. :ivar digest: SHA-256."""
 
     file_id: uuid.UUID
     media_type: str
@@ -43,35 +41,33 @@ class File:
 
 
 def holder_of(agency_id: int) -> int:
-    """Under whose keys the files are: their holder is the agency itself."""
+    """The key holder of an agency's own files."""
     return -agency_id
 
 
 def open_holder(*, agency_id: int, at: datetime) -> int:
-    """Make the agency's keys where there are none yet; returns the holder."""
+    """Create the agency's keys if needed and return their holder."""
     holder = holder_of(agency_id)
     vault.create_client_keys(client_id=holder, agency_id=agency_id, at=at)
     return holder
 
 
 def look_at(stream: BinaryIO, *, file_id: uuid.UUID, digest: bytes) -> File:
-    """
-    What a file that was brought is.
-
-    :raises NoCertificateError: nothing that is taken here.
-    """
+    """:raises NoCertificateError: the type is not accepted."""
     try:
         return File(file_id, posted.type_of(stream.read(_HEAD)), digest)
     except posted.NoPictureError:
-        raise NoCertificateError("This is no PDF, PNG, JPEG or WebP. Save it as one of them.") from None
+        raise NoCertificateError(
+            "The file is not a PDF, PNG, JPEG or WebP. Convert it and try again."
+        ) from None
 
 
 @transaction.atomic
 def take(*, row: Completion, by: Actor, at: datetime) -> bytes:
     """
-    Write down that a certificate's file is taken, and return it as it was brought.
+    Return a certificate's file and log the download.
 
-    :raises NoFileError: there is none, or not that one.
+    :raises NoFileError: there is no file, or it was altered.
     """
     if row.file_key is None:
         raise NoFileError
@@ -88,9 +84,9 @@ def take(*, row: Completion, by: Actor, at: datetime) -> bytes:
 
 def drop(agency_id: int, ids: Collection[uuid.UUID]) -> None:
     """
-    Delete the files of these proofs, before their rows go. Outside any scope; twice is once.
+    Delete the files of completions before their rows. Called outside any scope, and idempotent.
 
-    What is cut short between the two leaves rows without a file, which the next run meets again.
+    An interruption leaves rows without files, which the next run deletes.
     """
     with job_scope(agency_id=agency_id):
         rows = Completion.objects.filter(pk__in=ids).exclude(file_key=None)

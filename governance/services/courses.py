@@ -1,8 +1,7 @@
 """
-Courses that an agency writes: a draft is changed until it is published, and what was published stays as it was.
+Custom courses of an agency. Published versions never change.
 
-Whoever began a try goes on with the version of that moment. A course that is not offered any more stays with who
-passed it.
+Open attempts continue with their version. Completions of inactive courses stay valid.
 """
 
 import secrets
@@ -31,14 +30,12 @@ _PREFIX: Final = "own-"
 
 
 class NoDraftError(LookupError):
-    """There is no draft: it was published a moment ago, or none was begun."""
-
     def __init__(self) -> None:
-        super().__init__("There is no draft of this course. Begin a new version first.")
+        super().__init__("This course has no draft. Create a new version first.")
 
 
 class UnfinishedError(ValueError):
-    """A draft lacks something before people can take it. `lacks`: what, in words."""
+    """:ivar lacks: what the draft lacks, as sentences."""
 
     def __init__(self, lacks: Sequence[str]) -> None:
         super().__init__(" ".join(lacks))
@@ -46,17 +43,15 @@ class UnfinishedError(ValueError):
 
 
 class FullError(ValueError):
-    """A course has as many screens, questions or pictures as one can have."""
+    """The course has the maximum number of screens, questions or pictures."""
 
 
 class NameTakenError(ValueError):
-    """A picture of this name is there; published screens may show it, so it is not replaced."""
+    """Published screens may show the picture of this name, so it is not replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What stands before the screens of a course."""
-
     title: str
     about: str
     minutes: int
@@ -67,9 +62,8 @@ class Facts:
 
 @transaction.atomic
 def create_course(*, agency: Agency, facts: Facts, by: Actor, at: datetime) -> OwnCourse:
-    """Begin a course with an empty draft of its first version."""
     if by.user_id is None:
-        raise TypeError("A person writes a course.")
+        raise TypeError("Only a user writes a course.")
     course = OwnCourse.objects.create(
         agency=agency,
         name=f"{_PREFIX}{slugify(facts.title)[:26] or 'course'}-{secrets.token_hex(3)}",
@@ -86,9 +80,9 @@ def create_course(*, agency: Agency, facts: Facts, by: Actor, at: datetime) -> O
 @transaction.atomic
 def begin_version(*, course: OwnCourse, by: Actor, at: datetime) -> None:
     """
-    Begin a draft from what is published now; where one is there already, nothing changes.
+    Create a draft from the published version, unless there is one.
 
-    :raises NoDraftError: nothing was published yet, so the draft is the first one's.
+    :raises NoDraftError: no version is published.
     """
     OwnCourse.objects.select_for_update().get(pk=course.pk)
     if CourseVersion.objects.drafts().filter(course=course).exists():
@@ -115,15 +109,11 @@ def begin_version(*, course: OwnCourse, by: Actor, at: datetime) -> None:
 
 
 def _draft(course: OwnCourse) -> CourseVersion:
-    """
-    The draft, held until the transaction ends.
-
-    :raises NoDraftError: there is none.
-    """
-    found = CourseVersion.objects.drafts().select_for_update().filter(course=course).first()
-    if found is None:
+    """Lock the draft. :raises NoDraftError: there is none."""
+    draft = CourseVersion.objects.drafts().select_for_update().filter(course=course).first()
+    if draft is None:
         raise NoDraftError
-    return found
+    return draft
 
 
 def _save(draft: CourseVersion, what: str, by: Actor, at: datetime, **values: Any) -> None:
@@ -136,22 +126,18 @@ def _save(draft: CourseVersion, what: str, by: Actor, at: datetime, **values: An
 
 @transaction.atomic
 def change_facts(*, course: OwnCourse, facts: Facts, by: Actor, at: datetime) -> None:
-    """
-    Change what stands before a draft's screens.
-
-    :raises NoDraftError: there is no draft.
-    """
+    """:raises NoDraftError: there is no draft."""
     _save(_draft(course), "facts", by, at, **asdict(facts))
 
 
 @transaction.atomic
 def put_screen(*, course: OwnCourse, place: int, title: str, text: str, by: Actor, at: datetime) -> None:
     """
-    Write a draft's screen.
+    Add or replace a screen of the draft.
 
-    :param place: which one, from 1; 0 adds one at the end.
+    :param place: from 1; 0 adds one at the end.
     :raises NoDraftError: there is no draft, or no such screen.
-    :raises FullError: it has as many as a course can have.
+    :raises FullError: the course has the maximum number.
     """
     _put(course, "screens", place, {"title": title, "text": text}, most=SCREENS_AT_MOST, by=by, at=at)
 
@@ -161,11 +147,11 @@ def put_question(
     *, course: OwnCourse, place: int, words: str, answers: Sequence[str], why: str, by: Actor, at: datetime
 ) -> None:
     """
-    Write a draft's question.
+    Add or replace a question of the draft.
 
-    :param place: which one, from 1; 0 adds one at the end. :param answers: the right one first.
+    :param place: from 1; 0 adds one at the end. :param answers: the correct one first.
     :raises NoDraftError: there is no draft, or no such question.
-    :raises FullError: it has as many as a course can have.
+    :raises FullError: the course has the maximum number.
     """
     _put(
         course,
@@ -188,7 +174,7 @@ def _put(
     if place:
         rows[place - 1] = dict(row)
     elif len(rows) >= most:
-        raise FullError(f"A course has {most} {part} at most.")
+        raise FullError(f"A course can have up to {most} {part}.")
     else:
         rows.append(dict(row))
     _save(draft, part, by, at, **{part: rows})
@@ -197,9 +183,9 @@ def _put(
 @transaction.atomic
 def arrange(*, course: OwnCourse, part: str, place: int, up: bool, by: Actor, at: datetime) -> None:
     """
-    Move a screen or question of a draft up by one, or take it out.
+    Move a screen or question of a draft up by one, or remove it.
 
-    :param part: "screens" or "questions". :param place: which one, from 1. :param up: else it is taken out.
+    :param part: "screens" or "questions". :param place: from 1. :param up: False removes it.
     :raises NoDraftError: there is no draft, or no such part.
     """
     draft = _draft(course)
@@ -216,10 +202,10 @@ def arrange(*, course: OwnCourse, part: str, place: int, up: bool, by: Actor, at
 @transaction.atomic
 def publish(*, course: OwnCourse, by: Actor, at: datetime) -> CourseVersion:
     """
-    Let people take a draft from now on, in place of the version before; it is never changed again.
+    Publish the draft.
 
     :raises NoDraftError: there is no draft.
-    :raises UnfinishedError: it lacks something.
+    :raises UnfinishedError: it is incomplete.
     """
     draft = _draft(course)
     lacks = lacking(selectors.as_course(draft))
@@ -242,9 +228,9 @@ def publish(*, course: OwnCourse, by: Actor, at: datetime) -> CourseVersion:
 @transaction.atomic
 def offer(*, course: OwnCourse, on: bool, by: Actor, at: datetime) -> bool:
     """
-    Offer a course again, or no more; who passed it keeps that. Returns whether that is new.
+    Activate or deactivate a course. Returns whether this changed.
 
-    :raises training.OwnTrainingError: it is offered no more, and one is overdue with it oneself.
+    :raises training.OwnTrainingError: the actor is overdue with the course to deactivate.
     """
     if not on:
         training.check_not_own(agency=course.agency, course=course.name, by=by, at=at)
@@ -258,32 +244,32 @@ def offer(*, course: OwnCourse, on: bool, by: Actor, at: datetime) -> bool:
 @transaction.atomic
 def add_picture(*, course: OwnCourse, name: str, raw: bytes, by: Actor, at: datetime) -> CoursePicture:
     """
-    Keep a picture for a course's screens, cleaned of everything that cannot be seen.
+    Store a re-encoded picture without its metadata.
 
-    :raises pictures.PictureError: the file is no picture, or too large.
-    :raises NameTakenError: one of this name is there.
-    :raises FullError: the course has as many as one can have.
+    :raises pictures.PictureError: the file is not a picture, or too large.
+    :raises NameTakenError: the name is taken.
+    :raises FullError: the course has the maximum number.
     """
-    read = pictures.read(raw)
+    clean = pictures.read(raw)
     OwnCourse.objects.select_for_update().get(pk=course.pk)
     if CoursePicture.objects.filter(course=course).count() >= PICTURES_AT_MOST:
-        raise FullError(f"A course has {PICTURES_AT_MOST} pictures at most.")
+        raise FullError(f"A course can have up to {PICTURES_AT_MOST} pictures.")
     picture = CoursePicture(
         pk=uuid4(),
         agency_id=course.agency_id,
         course=course,
         name=name,
-        kind=read.kind,
-        width=read.width,
-        height=read.height,
-        size=len(read.data),
+        kind=clean.kind,
+        width=clean.width,
+        height=clean.height,
+        size=len(clean.data),
         added_at=at,
     )
     try:
         with transaction.atomic():
             picture.save(force_insert=True)
     except IntegrityError:
-        raise NameTakenError(f"There is a picture called {name} already.") from None
-    pictures.keep(agency_id=course.agency_id, picture_id=picture.pk, data=read.data)
+        raise NameTakenError(f"A picture named {name} already exists.") from None
+    pictures.keep(agency_id=course.agency_id, picture_id=picture.pk, data=clean.data)
     audit.record("course.picture_added", subject=course, by=by, at=at, size=picture.size)
     return picture

@@ -1,4 +1,4 @@
-"""How training and entries of premises leave when their days are over; retention's runs take them with these steps."""
+"""Retention of training and premises."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,29 +15,27 @@ BATCH: Final = 1_000
 
 
 def _nothing(line: HouseLine, ids: Sequence[UUID]) -> None:
-    """Entries have neither keys nor files."""
+    """Entries have no keys or files."""
 
 
-def _remove_training(line: HouseLine, ids: Sequence[UUID], deed: Deed) -> tuple[UUID, ...]:
-    found: list[UUID] = []
+def _remove_training(line: HouseLine, ids: Sequence[UUID], action: Deed) -> tuple[UUID, ...]:
+    removed: list[UUID] = []
     for rows in (ends.old_tries(line), ends.old_proofs(line)):
-        mine = rows.filter(pk__in=ids)
-        there = list(mine.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-        found += there
-    Attempt.objects.filter(pk__in=found).remove()
-    Completion.objects.filter(pk__in=found).remove()
-    return tuple(found)
+        locked = rows.filter(pk__in=ids).select_for_update(of=("self",))
+        removed += locked.order_by("pk").values_list("pk", flat=True)
+    Attempt.objects.filter(pk__in=removed).remove()
+    Completion.objects.filter(pk__in=removed).remove()
+    return tuple(removed)
 
 
-def _remove_entries(line: HouseLine, ids: Sequence[UUID], deed: Deed) -> tuple[UUID, ...]:
+def _remove_entries(line: HouseLine, ids: Sequence[UUID], action: Deed) -> tuple[UUID, ...]:
     rows = ends.old_entries(line).filter(pk__in=ids)
-    found = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-    Entry.objects.filter(pk__in=found).remove()
-    return tuple(found)
+    removed = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    Entry.objects.filter(pk__in=removed).remove()
+    return tuple(removed)
 
 
 def register() -> None:
-    """Let retention's runs take what is past its date."""
     targets.register_house(
         targets.HouseTarget(
             category=Category.TRAINING,

@@ -1,13 +1,11 @@
 """
-The page at a site's door, which needs no sign-in: its link is made by who manages the agency, and opens entries alone.
+The public sign-in page of a site.
 
-Nothing of what is written down is shown there but one's own, just now: no name of who is inside, and none of who
-works here. What somebody types is answered the same whether or not we know the badge, the name or the host, so that
-nobody learns any of them; what we do not know is flagged, for a person to look at.
+The page shows no stored names. The response is the same for known and unknown badges, names and hosts, so that a
+visitor cannot probe them. Unknown ones are flagged for review.
 
-Each form carries a note that we signed, good for some minutes and for one entry: the same one again adds nothing. The
-number with which somebody signs out follows from that note, so that it can be shown again for a moment without being
-kept; of it only a keyed digest is, until they leave.
+Each form carries a signed token, valid for some minutes and one entry. The sign-out number is derived from the token
+and not stored. Only its keyed digest is stored until the exit.
 """
 
 import hashlib
@@ -38,34 +36,32 @@ from governance.services.premises import Passing
 LIFE: Final = timedelta(days=365)
 FORM_FOR: Final = timedelta(minutes=15)
 SAID_FOR: Final = timedelta(seconds=60)
-"""How long the answer to a form can be loaded again."""
+"""How long a receipt can be reloaded."""
 _SECRET_BYTES: Final = 32
 _NOTE: Final = "callprivacy.governance.kiosk.form"
 _SAID: Final = "callprivacy.governance.kiosk.said"
 _NUMBER: Final = "callprivacy.governance.kiosk.number"
-# Two machines of ours may differ by this much.
+# Clock difference between servers.
 _EARLY: Final = timedelta(minutes=1)
 
 
 class UnknownKioskError(LookupError):
-    """No link of ours, one that has ended, or of a site that is closed. Nobody is told which."""
+    """An unknown or expired link, or a closed site. The response does not say which."""
 
 
 class LinkMadeError(ValueError):
-    """Another link counts since the page was drawn; a page that is loaded again does not end it."""
+    """The link was replaced since the page was loaded."""
 
 
 class StaleFormError(ValueError):
-    """The form was open for too long, or did not come from this page."""
+    """The form has expired or is not of this page."""
 
 
 class WrongNumberError(LookupError):
-    """Nobody who is inside was given this number."""
+    """No one inside has this number."""
 
 
 class Answer(StrEnum):
-    """What somebody is told after a form."""
-
     CAME = "came"
     LEFT = "left"
     NUMBER = "number"
@@ -73,7 +69,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    """Which site's door this is. :ivar agency: its name, as :ivar site:; both stand on the page."""
+    """:ivar agency: its name, like :ivar site:; the page shows both."""
 
     link_id: UUID
     agency_id: int
@@ -84,13 +80,12 @@ class Kiosk:
 
     @property
     def actor(self) -> Actor:
-        """As whom what is entered there stands in the trail."""
         return Actor.client(f"kiosk:{self.link_id}")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What somebody is told: that it is noted, when, and the number to sign out with, where there is one."""
+class Receipt:
+    """:ivar number: to sign out with, or empty."""
 
     answer: Answer
     at: datetime
@@ -98,12 +93,10 @@ class Said:
 
 
 def digest_of(token: str) -> bytes:
-    """What stands in the database for a link."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def url_of(token: str) -> str:
-    """The address of the page at the door."""
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/k/{token}/"
 
 
@@ -113,15 +106,13 @@ def url_of(token: str) -> str:
 @transaction.atomic
 def make_link(*, site: Site, instead_of: UUID | None, by: Actor, at: datetime) -> str:
     """
-    Make the link of the page at a site's door and return its key, which is told once and kept nowhere.
+    Create the link of a site's sign-in page, valid for a year, and revoke the previous one. The token is not stored.
 
-    It counts for a year. One that was made before opens nothing from now on.
-
-    :param instead_of: the link that counted when the person asked for another; None: there was none.
-    :raises LinkMadeError: another one counts by now.
+    :param instead_of: the link to replace, if any.
+    :raises LinkMadeError: that one is no longer current.
     """
     if by.user_id is None:
-        raise TypeError("A link is made by a person.")
+        raise TypeError("Only a user creates a link.")
     Site.objects.select_for_update().get(pk=site.pk)
     present = KioskLink.objects.filter(site=site, ended_at=None).values_list("pk", flat=True).first()
     if present != instead_of:
@@ -145,7 +136,7 @@ def make_link(*, site: Site, instead_of: UUID | None, by: Actor, at: datetime) -
 
 @transaction.atomic
 def end_link(*, site: Site, by: Actor, at: datetime) -> bool:
-    """Let the page at a site's door open nothing from this moment; returns whether there was one."""
+    """Revoke the link. Returns whether there was one."""
     return _end(site, by=by, at=at)
 
 
@@ -161,9 +152,9 @@ def _end(site: Site, *, by: Actor, at: datetime) -> bool:
 
 def kiosk_of(token: str, *, at: datetime) -> Kiosk:
     """
-    Whose door a link opens. Called outside any scope.
+    The kiosk of a link. Called outside any scope.
 
-    :raises UnknownKioskError: it opens nothing.
+    :raises UnknownKioskError: the link is not valid.
     """
     digest = digest_of(token)
     with scope_of_key(digest.hex(), KeyPurpose.KIOSK):
@@ -177,34 +168,32 @@ def kiosk_of(token: str, *, at: datetime) -> Kiosk:
         return Kiosk(link.pk, link.agency_id, site.pk, site.agency.name, site.name, site.time_zone)
 
 
-# --- Notes that go out with a form and come back --------------------------------------------------------------------
+# --- Signed tokens --------------------------------------------------------------------------------------------------
 
 
 def sign_form(kiosk: Kiosk, *, at: datetime) -> str:
-    """A note for one form of this page: good for some minutes, and for one entry."""
     return _sign(_NOTE, kiosk, at, once=secrets.token_hex(12))
 
 
 def is_fresh(text: str, kiosk: Kiosk, *, at: datetime) -> bool:
-    """Whether a form came from this page, lately."""
     return _read(_NOTE, text, kiosk, at, FORM_FOR) is not None
 
 
 def _read_form(text: str, kiosk: Kiosk, at: datetime) -> str:
-    said = _read(_NOTE, text, kiosk, at, FORM_FOR)
-    if said is None:
+    token = _read(_NOTE, text, kiosk, at, FORM_FOR)
+    if token is None:
         raise StaleFormError
-    return str(said["once"])
+    return str(token["once"])
 
 
-def read_answer(text: str, kiosk: Kiosk, *, at: datetime) -> Said | None:
-    """What a form was answered, for a minute; None afterwards, and for what is not from here."""
-    said = _read(_SAID, text, kiosk, at, SAID_FOR)
-    if said is None:
+def read_answer(text: str, kiosk: Kiosk, *, at: datetime) -> Receipt | None:
+    """None for an expired receipt, or one of another page."""
+    token = _read(_SAID, text, kiosk, at, SAID_FOR)
+    if token is None:
         return None
-    answer = Answer(said["answer"])
-    number = _number(said["once"]) if answer is Answer.NUMBER else ""
-    return Said(answer, datetime.fromtimestamp(said["at"], UTC), number)
+    answer = Answer(token["answer"])
+    number = _number(token["once"]) if answer is Answer.NUMBER else ""
+    return Receipt(answer, datetime.fromtimestamp(token["at"], UTC), number)
 
 
 def _answer(kiosk: Kiosk, answer: Answer, once: str, at: datetime) -> str:
@@ -212,18 +201,18 @@ def _answer(kiosk: Kiosk, answer: Answer, once: str, at: datetime) -> str:
 
 
 def _sign(salt: str, kiosk: Kiosk, at: datetime, **more: str) -> str:
-    said = {"link": str(kiosk.link_id), "at": int(at.timestamp()), **more}
-    return signing.Signer(salt=salt, sep=".").sign_object(said)
+    token = {"link": str(kiosk.link_id), "at": int(at.timestamp()), **more}
+    return signing.Signer(salt=salt, sep=".").sign_object(token)
 
 
 def _read(salt: str, text: str, kiosk: Kiosk, at: datetime, good_for: timedelta) -> dict[str, Any] | None:
     try:
-        said: dict[str, Any] = signing.Signer(salt=salt, sep=".").unsign_object(text)
+        token: dict[str, Any] = signing.Signer(salt=salt, sep=".").unsign_object(text)
     except (signing.BadSignature, ValueError):
         return None
-    age = at.timestamp() - said["at"]
+    age = at.timestamp() - token["at"]
     is_fresh = -_EARLY.total_seconds() <= age < good_for.total_seconds()
-    return said if is_fresh and said["link"] == str(kiosk.link_id) else None
+    return token if is_fresh and token["link"] == str(kiosk.link_id) else None
 
 
 def _number(once: str) -> str:
@@ -236,15 +225,11 @@ def _number_digest(kiosk: Kiosk, number: str) -> bytes:
     return salted_hmac(f"{_NUMBER}.kept", f"{kiosk.site_id}\n{number}", algorithm="sha256").digest()
 
 
-# --- Who comes and goes ---------------------------------------------------------------------------------------------
+# --- Entries and exits. Each returns a signed receipt ---------------------------------------------------------------
 
 
 def pass_with_badge(*, kiosk: Kiosk, form: str, code: str, is_in: bool, at: datetime) -> str:
-    """
-    Take that a badge came in or went out; returns what is told, which is the same for a badge that nobody knows.
-
-    :raises StaleFormError: the form is too old.
-    """
+    """:raises StaleFormError: the form has expired."""
     once = _read_form(form, kiosk, at)
     with job_scope(agency_id=kiosk.agency_id):
         site = _site(kiosk, at)
@@ -255,11 +240,9 @@ def pass_with_badge(*, kiosk: Kiosk, form: str, code: str, is_in: bool, at: date
 
 def come_without_badge(*, kiosk: Kiosk, form: str, name: str, at: datetime) -> str:
     """
-    Take that somebody says they work here and has no badge; returns what is told, also of a name that nobody has.
+    Save a flagged entry, since the name is not verified.
 
-    It is flagged: anybody can type a name.
-
-    :raises StaleFormError: the form is too old.
+    :raises StaleFormError: the form has expired.
     """
     once = _read_form(form, kiosk, at)
     with job_scope(agency_id=kiosk.agency_id):
@@ -269,11 +252,7 @@ def come_without_badge(*, kiosk: Kiosk, form: str, name: str, at: datetime) -> s
 
 
 def visit(*, kiosk: Kiosk, form: str, name: str, company: str, host: str, purpose: str, at: datetime) -> str:
-    """
-    Let a visitor in; returns what is told, also where nobody here has the host's name or initials.
-
-    :raises StaleFormError: the form is too old.
-    """
+    """:raises StaleFormError: the form has expired."""
     once = _read_form(form, kiosk, at)
     with job_scope(agency_id=kiosk.agency_id):
         site = _site(kiosk, at)
@@ -321,17 +300,17 @@ def _come(
             at=at,
         )
     except IntegrityError:
-        # The number is somebody's who is inside: another form draws another one.
+        # The number is in use. A new form gets another one.
         raise StaleFormError from None
     return _answer(kiosk, Answer.NUMBER, once, at)
 
 
 def leave(*, kiosk: Kiosk, form: str, number: str, at: datetime) -> str:
     """
-    Take that whoever was given a number leaves; returns what is told.
+    Save an exit.
 
-    :raises StaleFormError: the form is too old.
-    :raises WrongNumberError: nobody who is inside has it.
+    :raises StaleFormError: the form has expired.
+    :raises WrongNumberError: no one inside has the number.
     """
     once = _read_form(form, kiosk, at)
     with job_scope(agency_id=kiosk.agency_id):
@@ -347,7 +326,7 @@ def leave(*, kiosk: Kiosk, form: str, number: str, at: datetime) -> str:
 
 
 def _site(kiosk: Kiosk, at: datetime) -> Site:
-    # The site before its link, as who makes another link takes them.
+    # The same lock order as `make_link`.
     site = Site.objects.select_for_update().get(pk=kiosk.site_id)
     _use(kiosk, at)
     return site

@@ -1,7 +1,7 @@
 """
-Premises: sites, badges, and who came in. What is wrong with an entry stands on it as flags, and waits for a person.
+Premises: sites, badges and the entrance log. Flagged entries wait for a review.
 
-What a badge system read comes with that system's own reference, so that the same twice adds nothing, in or out.
+Badge systems send a reference with each event, so that repeated events are ignored.
 """
 
 import csv
@@ -31,26 +31,26 @@ JOB: Final = Actor.job("governance.watch_premises")
 LONGEST_STAY: Final = timedelta(hours=16)
 LINES_AT_MOST: Final = 20_000
 _READ: Final = (EntrySource.SYSTEM, EntrySource.FILE)
-"""The ways in which a badge system's own references arrive."""
+"""Sources that share a badge system's references."""
 AHEAD: Final = timedelta(minutes=10)
 """How far a reader's clock may be ahead."""
 _COLUMNS: Final = ("reference", "badge", "direction", "at")
 
 
 class TakenError(ValueError):
-    """A site of this name, or a badge with this code, is there already."""
+    """The site name or badge code is taken."""
 
 
 class NotOutError(LookupError):
-    """The badge was returned, or the visitor has left."""
+    """The badge was returned, the visitor has left, or the entry was reviewed."""
 
 
 class NoRoomError(ValueError):
-    """There is no such room or badge at this site."""
+    """The site has no such room or badge."""
 
 
 class FileError(ValueError):
-    """A line of a file cannot be read. `line`: which one, from 1."""
+    """:ivar line: of the file, from 1."""
 
     def __init__(self, line: int, why: str) -> None:
         super().__init__(f"Line {line}: {why}")
@@ -59,7 +59,7 @@ class FileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """One line of a badge system's file: what was read, and whether it was on the way in."""
+    """One badge read."""
 
     reference: str
     code: str
@@ -69,7 +69,6 @@ class Passing:
 
 
 def digest(code: str) -> bytes:
-    """What is kept of a badge's code: 32 bytes."""
     return hashlib.sha256(code.strip().casefold().encode()).digest()
 
 
@@ -88,10 +87,10 @@ def add_site(
     at: datetime,
 ) -> Site:
     """
-    Add a site with its hours.
+    Add a site with its opening hours.
 
     :param weekdays: ISO numbers, 1 is Monday.
-    :raises TakenError: one of this name is there.
+    :raises TakenError: the name is taken.
     """
     try:
         with transaction.atomic():
@@ -107,19 +106,14 @@ def add_site(
                 created_at=at,
             )
     except IntegrityError:
-        raise TakenError(f"{name} is there already.") from None
+        raise TakenError(f"A site named {name} already exists.") from None
     audit.record("site.opened", subject=site, by=by, at=at)
     return site
 
 
 @transaction.atomic
 def name_rooms(*, site: Site, rooms: Sequence[str], by: Actor, at: datetime) -> None:
-    """
-    Say which rooms of a site have readers of their own.
-
-    Badges keep the rooms that they were given for; a room that is not named any more is open to none of them, so that
-    an entry to it is flagged, and its hours go.
-    """
+    """Replace the rooms of a site. Badges no longer open a removed room, and its access hours are deleted."""
     Site.objects.filter(pk=site.pk).update(rooms=list(rooms))
     DoorHours.objects.filter(site=site).exclude(room__in=["", *rooms]).delete()
     audit.record("site.rooms_named", subject=site, by=by, at=at, rooms=len(rooms))
@@ -138,16 +132,17 @@ def set_hours(
     at: datetime,
 ) -> DoorHours:
     """
-    Say when a room may be entered, by everybody or by one badge; what was said of the same before is replaced.
+    Create or replace access hours.
 
-    :param room: as the site names it; "" for every door without hours of its own, which is of one badge always.
+    :param room: "" for the entrance and rooms without their own hours; this requires a badge.
+    :param badge: None for all badges.
     :param closes: exclusive; midnight is the end of the day.
-    :raises NoRoomError: the site does not name this room, or the badge is another site's, or neither is said.
+    :raises NoRoomError: the room or badge is not of this site, or both are missing.
     """
     if (room and room not in site.rooms) or (badge is None and not room):
-        raise NoRoomError("Name a room of this site, a badge, or both.")
+        raise NoRoomError("Select a room of this site, a badge, or both.")
     if badge is not None and badge.site_id != site.pk:
-        raise NoRoomError("This badge is of another site.")
+        raise NoRoomError("This badge belongs to another site.")
     row, _ = DoorHours.objects.update_or_create(
         agency_id=site.agency_id,
         site=site,
@@ -170,7 +165,6 @@ def set_hours(
 
 @transaction.atomic
 def end_hours(*, hours: DoorHours, by: Actor, at: datetime) -> None:
-    """Let the next wider hours count again, of the room or of the site."""
     deleted, _ = DoorHours.objects.filter(pk=hours.pk).delete()
     if deleted:
         badge = str(hours.badge_id) if hours.badge_id else ""
@@ -191,10 +185,10 @@ def give_badge(
     at: datetime,
 ) -> Badge:
     """
-    Give a badge to somebody of the agency.
+    Issue a badge.
 
-    :param code: what a reader reads; only its digest is kept. :param rooms: those that it opens; none named: all.
-    :raises TakenError: a badge with this code is out.
+    :param code: only its digest is stored. :param rooms: empty for all rooms.
+    :raises TakenError: the code is in use.
     """
     try:
         with transaction.atomic():
@@ -210,20 +204,16 @@ def give_badge(
                 until_on=until_on,
             )
     except IntegrityError:
-        raise TakenError("A badge with this code is out.") from None
+        raise TakenError("A badge with this code is in use.") from None
     audit.record("badge.given", subject=badge, by=by, at=at, person=user_id)
     return badge
 
 
 @transaction.atomic
 def return_badge(*, badge: Badge, on: date, by: Actor, at: datetime) -> None:
-    """
-    Take a badge back.
-
-    :raises NotOutError: it is back.
-    """
+    """:raises NotOutError: it is already returned."""
     if not Badge.objects.filter(pk=badge.pk, returned_on=None).update(returned_on=on):
-        raise NotOutError("This badge is back already.")
+        raise NotOutError("This badge is already returned.")
     audit.record("badge.returned", subject=badge, by=by, at=at, person=badge.user_id)
 
 
@@ -244,13 +234,13 @@ def come_by_kiosk(
     at: datetime,
 ) -> bool:
     """
-    Let somebody in at the page of the door, and tell the host; returns whether this form was not taken before.
+    Save an entry and notify the host. Returns False if the form was already used.
 
-    :param reference: the form's own; the same one again adds nothing.
-    :param has_badge: False for who works here and came without; it is flagged, as is a host whom nobody knows.
-    :raises IntegrityError: the number is that of somebody who is inside.
+    :param reference: of the form.
+    :param has_badge: False for an employee without a badge, which is flagged, like an unknown host.
+    :raises IntegrityError: a person inside has this number.
     """
-    # A form that is sent twice at once comes one after the other.
+    # The lock serializes a form that is sent twice.
     Site.objects.select_for_update().get(pk=site.pk)
     if Entry.objects.filter(
         agency_id=site.agency_id, site=site, source=EntrySource.KIOSK, reference=reference
@@ -285,26 +275,22 @@ def come_by_kiosk(
 
 @transaction.atomic
 def sign_out(*, entry: Entry, by: Actor, at: datetime) -> None:
-    """
-    Note that somebody left.
-
-    :raises NotOutError: that is noted.
-    """
+    """:raises NotOutError: the exit is already recorded."""
     if (
         not Entry.objects.inside()
         .filter(pk=entry.pk, entered_at__lte=at)
         .update(left_at=at, number_digest=None)
     ):
-        raise NotOutError("That is noted already.")
+        raise NotOutError("The exit is already recorded.")
     audit.record("entry.left", subject=entry, by=by, at=at)
 
 
 def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
     """
-    Read a badge system's file: reference, badge, direction (in, out), at (ISO 8601; without offset in the site's zone),
-    and room, where there is such a column.
+    Read a CSV file with reference, badge, direction (in, out), at (ISO 8601; without an offset in the site's zone) and
+    optionally room.
 
-    :raises FileError: a line cannot be read, or lies in the future; nothing is taken.
+    :raises FileError: a line is invalid or in the future.
     """
     rows = csv.DictReader(text.lstrip("\ufeff").splitlines())
     try:
@@ -314,35 +300,35 @@ def read_file(text: str, *, zone: ZoneInfo, at: datetime) -> list[Passing]:
         taken = list(islice(rows, LINES_AT_MOST + 1))
     except csv.Error as error:
         raise FileError(rows.line_num, f"{bounds.csv_fault(error)}.") from None
-    found = []
+    passings = []
     for number, row in enumerate(taken, 2):
         if number > LINES_AT_MOST + 1:
-            raise FileError(number, f"a file has {LINES_AT_MOST:,} lines at most.")
+            raise FileError(number, f"a file can have up to {LINES_AT_MOST:,} lines.")
         passing = _passing(number, row, zone)
         if passing.at > at + AHEAD:
-            raise FileError(number, "the time lies in the future; set the reader's clock.")
-        found.append(passing)
-    return found
+            raise FileError(number, "the time is in the future. Set the reader's clock.")
+        passings.append(passing)
+    return passings
 
 
 def _passing(number: int, row: dict[str, str | None], zone: ZoneInfo) -> Passing:
     reference, code = (row["reference"] or "").strip(), (row["badge"] or "").strip()
     direction = (row["direction"] or "").strip().lower()
     if not reference or len(reference) > 80:
-        raise FileError(number, "a reference has 1 to 80 characters.")
+        raise FileError(number, "the reference must have 1 to 80 characters.")
     if not code:
         raise FileError(number, "the badge is missing.")
     if direction not in {"in", "out"}:
-        raise FileError(number, "the direction is in or out.")
+        raise FileError(number, "the direction must be in or out.")
     try:
         at = datetime.fromisoformat((row["at"] or "").strip())
     except ValueError:
         raise FileError(number, "the time is not ISO 8601, such as 2026-11-24T08:30.") from None
     if not FIRST_DAY <= at.date() <= LAST_DAY:
-        raise FileError(number, f"the time lies outside the years {FIRST_DAY.year} to {LAST_DAY.year}.")
+        raise FileError(number, f"the time is outside the years {FIRST_DAY.year} to {LAST_DAY.year}.")
     room = (row.get("room") or "").strip()
     if len(room) > 60:
-        raise FileError(number, "a room has 60 characters at most.")
+        raise FileError(number, "the room can have up to 60 characters.")
     return Passing(reference, code, direction == "in", at if at.tzinfo else at.replace(tzinfo=zone), room)
 
 
@@ -351,13 +337,12 @@ def take_in(
     *, site: Site, passings: Sequence[Passing], source: EntrySource, by: Actor, at: datetime
 ) -> tuple[int, int]:
     """
-    Take what a badge system read; returns how many came in and how many were flagged. The same again adds nothing.
+    Import badge reads. Returns the numbers of new and of flagged entries. Repeated references are ignored.
 
-    A way out closes the newest open entry of that badge before it; one without an entry is left out.
+    An exit closes the latest open entry of its badge. An exit without an entry is ignored.
     """
-    Site.objects.select_for_update().get(
-        pk=site.pk
-    )  # one system's two messages at once come one after the other
+    # The lock serializes concurrent messages of one system.
+    Site.objects.select_for_update().get(pk=site.pk)
     badges: dict[bytes, list[Badge]] = {}
     for row in Badge.objects.filter(agency_id=site.agency_id, site=site).order_by("given_on", "pk"):
         badges.setdefault(bytes(row.digest), []).append(row)
@@ -365,16 +350,16 @@ def take_in(
     zone = ZoneInfo(site.time_zone)
     members = Membership.objects.filter(agency_id=site.agency_id).active()
     active = set(members.values_list("user_id", flat=True))
-    # What a system sent and a file has again is one event; the forms of the page at the door have names of their own.
-    ways = _READ if source in _READ else (source,)
-    ours = Entry.objects.filter(agency_id=site.agency_id, site=site, source__in=ways)
+    # API and file share references; forms of the sign-in page have their own.
+    sources = _READ if source in _READ else (source,)
+    ours = Entry.objects.filter(agency_id=site.agency_id, site=site, source__in=sources)
     sent = [one.reference for one in passings if one.is_in]
     known = set(ours.filter(reference__in=sent).values_list("reference", flat=True))
     came = flagged = 0
     for one in sorted(passings, key=lambda one: one.at):
         badge = _of_day(badges.get(digest(one.code), []), one.at.astimezone(zone).date())
         if not one.is_in:
-            _leave(site, badge, one, ways)
+            _leave(site, badge, one, sources)
             continue
         if one.reference in known:
             continue
@@ -400,13 +385,13 @@ def take_in(
 
 
 def _of_day(badges: Sequence[Badge], day: date) -> Badge | None:
-    """Of badges with one code, given out one after the other, the one that was out on a day."""
+    """Of badges with the same code, the one in use on a day."""
     return next((one for one in reversed(badges) if one.given_on <= day), badges[0] if badges else None)
 
 
-def _leave(site: Site, badge: Badge | None, one: Passing, ways: Sequence[EntrySource]) -> None:
+def _leave(site: Site, badge: Badge | None, one: Passing, sources: Sequence[EntrySource]) -> None:
     known = Entry.objects.filter(
-        agency_id=site.agency_id, site=site, source__in=ways, left_reference=one.reference
+        agency_id=site.agency_id, site=site, source__in=sources, left_reference=one.reference
     )
     if badge is None or known.exists():
         return
@@ -425,7 +410,6 @@ def _hours(site: Site, badge: Badge | None, room: str, at: datetime, rows: Seque
 def _flags(
     site: Site, badge: Badge | None, one: Passing, active: set[int], hours: Sequence[DoorHours]
 ) -> list[str]:
-    """What is wrong with somebody coming in."""
     if badge is None:
         return [EntryFlag.UNKNOWN.value]
     day = calendars.day_in(site.time_zone, one.at)
@@ -440,22 +424,16 @@ def _flags(
 
 @transaction.atomic
 def look_at(*, entry: Entry, reason: str, by: Actor, at: datetime) -> None:
-    """
-    Write down what a flagged entry was about.
-
-    :raises NotOutError: that is written down.
-    """
-    found = Entry.objects.filter(pk=entry.pk, looked_at=None).exclude(flags=[])
-    if not found.update(looked_at=at, looked_by_id=by.user_id):
-        raise NotOutError("That is written down already.")
+    """:raises NotOutError: the entry is already reviewed."""
+    flagged = Entry.objects.filter(pk=entry.pk, looked_at=None).exclude(flags=[])
+    if not flagged.update(looked_at=at, looked_by_id=by.user_id):
+        raise NotOutError("This entry is already reviewed.")
     audit.record("entry.looked_at", subject=entry, by=by, at=at, reason=reason)
     _renew(entry.agency_id, at, by)
 
 
 def watch_premises(*, agency_id: int, at: datetime) -> None:
-    """
-    Flag who never left; an entry that somebody has looked at waits again. Called outside any scope; twice is once.
-    """
+    """Flag entries without an exit, also reviewed ones. Called outside any scope, and idempotent."""
     with job_scope(agency_id=agency_id):
         stayed = Entry.objects.inside().filter(entered_at__lt=at - LONGEST_STAY)
         for entry in stayed.exclude(flags__contains=[EntryFlag.NO_EXIT.value])[:500]:

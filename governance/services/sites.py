@@ -1,4 +1,4 @@
-"""Sites that move or close: their facts are changed, and with the end of one what opens it ends."""
+"""Changes and closing of sites."""
 
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -31,10 +31,10 @@ def change_site(
     at: datetime,
 ) -> None:
     """
-    Change what is said of a site, also of a closed one. Entries from now on are judged by the hours that are said.
+    Update a site, also a closed one.
 
     :param weekdays: ISO numbers, 1 is Monday.
-    :raises TakenError: another one of this name is there.
+    :raises TakenError: the name is taken.
     """
     was = Site.objects.select_for_update().get(pk=site.pk)
     facts = {
@@ -52,7 +52,7 @@ def change_site(
         with transaction.atomic():
             Site.objects.filter(pk=site.pk).update(**facts)
     except IntegrityError:
-        raise TakenError(f"{name} is there already.") from None
+        raise TakenError(f"A site named {name} already exists.") from None
     audit.record(
         "site.changed",
         subject=site,
@@ -72,15 +72,13 @@ def _hours(weekdays: Sequence[int], opens: time, closes: time, zone: str) -> str
 @transaction.atomic
 def close_site(*, site: Site, by: Actor, at: datetime) -> None:
     """
-    Write down that the agency works there no more. Its keys and the page at its door open nothing from then on.
-
-    Badges that are out stay out until each is back, and who is inside until they have left.
+    Close a site and revoke its keys and sign-in page. Badges and open entries stay.
 
     :raises ClosedError: it is closed.
     """
     today = calendars.day_in(site.time_zone, at)
     if not Site.objects.filter(pk=site.pk, closed_on=None).update(closed_on=today):
-        raise ClosedError("This site is closed already.")
+        raise ClosedError("This site is already closed.")
     ended = 0
     for key in SiteKey.objects.filter(site=site, revoked_at=None):
         ended += badge_systems.revoke_key(key=key, by=by, at=at)

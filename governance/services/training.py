@@ -1,8 +1,8 @@
 """
-Training: roles are told what to know, people read, answer and pass, and who is overdue loses the sight of people.
+Training: requirements, assignments, attempts and completions. Overdue training suspends access.
 
-What is assigned follows from state: the rules of roles, and what each person has passed. Each look makes what is
-missing and takes back what is not called for, so that a lost message costs one interval.
+Assignments follow from requirements and completions. Each run reconciles them, so that a lost message costs one
+interval.
 """
 
 import secrets
@@ -33,57 +33,57 @@ from governance.services.certificates import File
 
 JOB: Final = Actor.job("governance.watch_training")
 GRACE: Final = timedelta(days=14)
-"""Days after the due day from which on who is overdue sees no numbers and takes no files."""
+"""After the due date, until access to numbers and files is suspended."""
 REMIND_BEFORE: Final = (7, 1)
 RENEW_BEFORE: Final = timedelta(days=30)
 KEPT_FOR: Final = timedelta(days=400)
-"""How long it is kept how everybody stood on a day."""
+"""Retention of the daily progress."""
 AGAIN_AFTER: Final = timedelta(minutes=10)
 
 
 class TooSoonError(ValueError):
-    """A try failed a moment ago; read first."""
+    """An attempt failed a moment ago."""
 
 
 class OwnCertificateError(ValueError):
-    """Nobody notes of themselves that they have passed elsewhere."""
+    """Users cannot add or revoke their own completions."""
 
 
 class OwnTrainingError(ValueError):
-    """Nobody changes what asks them for a course where somebody else could."""
+    """Users cannot change their own assignments while another manager can."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why} Take it, or ask another admin or compliance officer to change this.")
 
 
 class NotAskedError(LookupError):
-    """What was asked of somebody is passed, was taken back, or has another day since."""
+    """The assignment was completed, withdrawn or moved since."""
 
     def __init__(self) -> None:
-        super().__init__("That is not asked of them any more, or by another day since. Look at it again.")
+        super().__init__("This assignment has changed or no longer exists. Check it again.")
 
 
 class OfARuleError(ValueError):
-    """A rule asks for it, and would again within the hour."""
+    """A role requirement would assign the course again."""
 
 
 class NotPassedYetError(ValueError):
-    """A certificate is of a day that is still to come."""
+    """The date of a certificate is in the future."""
 
 
 class NoProofError(LookupError):
-    """Somebody has said already that this proof does not count."""
+    """The completion is already revoked."""
 
 
 class NotYoursError(LookupError):
-    """The try is finished, or of somebody else."""
+    """The attempt is finished or of another user."""
 
 
 def check_not_own(*, agency: Agency, course: str, by: Actor, at: datetime) -> None:
     """
-    Whether a person may end what asks for a course; what is withheld from who is overdue would end with it.
+    Stop users from ending their own suspension by removing a requirement.
 
-    :raises OwnTrainingError: they are overdue with it, and somebody else could do it.
+    :raises OwnTrainingError: they are overdue, and another manager could do it.
     """
     if by.kind != ScopeKind.STAFF or by.user_id is None:
         return
@@ -94,12 +94,12 @@ def check_not_own(*, agency: Agency, course: str, by: Actor, at: datetime) -> No
 
 def _check_of_another(row: Assignment, by: Actor) -> None:
     """
-    Whether an assignment is of somebody else than who changes it; before its day, too, or it would never come.
+    Stop users from changing their own assignments, also before the due date, which they could move for ever.
 
-    :raises OwnTrainingError: it is one's own, and somebody else could do it.
+    :raises OwnTrainingError: it is one's own, and another manager could do it.
     """
     if by.kind == ScopeKind.STAFF and row.user_id == by.user_id and _others_manage(by):
-        raise OwnTrainingError("This course is asked of you.")
+        raise OwnTrainingError("This course is assigned to you.")
 
 
 def _others_manage(by: Actor) -> bool:
@@ -109,10 +109,10 @@ def _others_manage(by: Actor) -> bool:
 @transaction.atomic
 def set_rules(*, agency: Agency, course: Course, within: Mapping[Role, int], by: Actor, at: datetime) -> None:
     """
-    Say which roles take a course, and within how many days of joining; roles that are not named need not.
+    Replace the roles that must take a course.
 
-    :param within: role -> days.
-    :raises OwnTrainingError: it ends the rule of one's own role, with whose course one is overdue.
+    :param within: role -> days after joining.
+    :raises OwnTrainingError: it ends the requirement of one's own role while one is overdue.
     """
     ended = TrainingRule.objects.filter(course=course.id).exclude(role__in=list(within))
     dropped = sorted(ended.values_list("role", flat=True))
@@ -139,7 +139,7 @@ def set_rules(*, agency: Agency, course: Course, within: Mapping[Role, int], by:
 def assign(
     *, agency: Agency, course: Course, user_ids: Collection[int], due_on: date, by: Actor, at: datetime
 ) -> int:
-    """Have people pass a course by a day, whatever their role says; returns how many were not assigned before."""
+    """Return the number of new assignments."""
     here = Membership.objects.filter(agency_id=agency.pk, user_id__in=list(user_ids)).active()
     known = set(here.values_list("user_id", flat=True))
     already = set(Assignment.objects.filter(course=course.id).values_list("user_id", flat=True))
@@ -155,22 +155,22 @@ def assign(
         )
         for user_id in fresh
     ]
-    # Whom the rules, or somebody else, have assigned just now is assigned.
+    # A concurrent assignment wins.
     Assignment.objects.bulk_create(rows, ignore_conflicts=True)
     audit.record(
         "training.assigned", by=by, at=at, course=course.id, people=len(fresh), due=due_on.isoformat()
     )
-    _tell(kinds.TRAINING_ASSIGNED, agency.pk, fresh, course.id, at)
+    _notify(kinds.TRAINING_ASSIGNED, agency.pk, fresh, course.id, at)
     return len(fresh)
 
 
 @transaction.atomic
 def move_assignment(*, row: Assignment, due_on: date, reason: str, by: Actor, at: datetime) -> None:
     """
-    Give somebody another day to pass a course by, such as who is on leave; by a rule or by hand, it stays asked.
+    Change a due date.
 
-    :raises OwnTrainingError: it is one's own, and somebody else could do it.
-    :raises NotAskedError: it is asked no more, or by another day since.
+    :raises OwnTrainingError: it is one's own, and another manager could do it.
+    :raises NotAskedError: it no longer exists, or its date has changed.
     """
     _check_of_another(row, by)
     if not Assignment.objects.filter(pk=row.pk, due_on=row.due_on).update(due_on=due_on):
@@ -190,14 +190,14 @@ def move_assignment(*, row: Assignment, due_on: date, reason: str, by: Actor, at
 @transaction.atomic
 def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: datetime) -> None:
     """
-    Ask somebody no more for a course that a person has assigned.
+    Withdraw an assignment that a person made.
 
-    :raises OfARuleError: no person has, or a rule asks for it as well; the rule of the role is what to change.
-    :raises OwnTrainingError: it is one's own, and somebody else could do it.
-    :raises NotAskedError: it is asked no more.
+    :raises OfARuleError: a role requirement asks for it.
+    :raises OwnTrainingError: it is one's own, and another manager could do it.
+    :raises NotAskedError: it no longer exists.
     """
     if row.assigned_by_id is None or _would_be_ruled(agency, row, at):
-        raise OfARuleError("A rule asks for it. Change who takes the course, or give another day.")
+        raise OfARuleError("The role requires this course. Change the requirement or the due date.")
     _check_of_another(row, by)
     deleted, _ = Assignment.objects.filter(pk=row.pk).delete()
     if not deleted:
@@ -213,7 +213,7 @@ def take_back(*, agency: Agency, row: Assignment, reason: str, by: Actor, at: da
     )
 
 
-def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: datetime) -> None:
+def _notify(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: datetime) -> None:
     if user_ids:
         work.notify(kind, agency_id=agency_id, user_ids=sorted(user_ids), at=at, key=key)
 
@@ -221,7 +221,7 @@ def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: da
 @transaction.atomic
 def start_attempt(*, agency: Agency, course: Course, user_id: int, at: datetime) -> Attempt:
     """
-    Begin a try, or go on with the one that was begun, in the version of then.
+    Start an attempt, or continue the open one in its own version.
 
     :raises TooSoonError: the last one failed less than ten minutes ago.
     """
@@ -232,7 +232,7 @@ def start_attempt(*, agency: Agency, course: Course, user_id: int, at: datetime)
     last = mine.exclude(finished_at=None).order_by("-finished_at").first()
     ended = last.finished_at if last is not None and not is_passed(last.right or 0, last.asked) else None
     if ended is not None and ended > at - AGAIN_AFTER:
-        raise TooSoonError("Read the screens again; the questions are open in ten minutes.")
+        raise TooSoonError("Read the screens again. You can try again in ten minutes.")
     return Attempt.objects.create(
         agency=agency,
         user_id=user_id,
@@ -249,10 +249,10 @@ def finish_attempt(
     *, attempt: Attempt, course: Course, answers: Mapping[int, int], user_id: int, at: datetime
 ) -> Completion | None:
     """
-    Count a try; returns what was passed, or None.
+    Grade an attempt. Returns the completion if it passed.
 
-    :param answers: number of the question -> place of the answer in the course; what is missing is wrong.
-    :raises NotYoursError: the try is finished, of an older version, or somebody else's.
+    :param answers: number of the question -> position of the answer in the course; missing answers are wrong.
+    :raises NotYoursError: the attempt is finished, of an older version, or of another user.
     """
     drawn = draw(course, attempt.seed)
     right = sum(answers.get(one.number) == 0 for one in drawn)
@@ -265,7 +265,7 @@ def finish_attempt(
         answers={str(one.number): answers.get(one.number) for one in drawn},
     )
     if not claimed:
-        raise NotYoursError("This try is finished.")
+        raise NotYoursError("This attempt is finished.")
     by = Actor.staff(user_id=user_id)
     passed = is_passed(right, len(drawn))
     audit.record(
@@ -308,21 +308,16 @@ def note_outside(
     at: datetime,
 ) -> Completion:
     """
-    Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate.
+    Add an external certificate. An expired one completes no assignment.
 
-    One that has ended is kept for its time and answers nothing that is asked today.
-
-    :param file: the certificate, where it was brought; sealed already.
-
-    :raises OwnCertificateError: it is one's own; another person looks at it.
-    :raises NotPassedYetError: its day is still to come.
+    :param file: already encrypted.
+    :raises OwnCertificateError: it is one's own.
+    :raises NotPassedYetError: its date is in the future.
     """
     if by.user_id == user_id:
-        raise OwnCertificateError(
-            "Somebody else looks at your certificate and notes it; or take the course here."
-        )
+        raise OwnCertificateError("Ask another manager to add your certificate, or take the course here.")
     if passed_on > _day(agency, at):
-        raise NotPassedYetError("That day is still to come.")
+        raise NotPassedYetError("The date is in the future.")
     return _complete(
         agency=agency,
         course=course,
@@ -391,19 +386,17 @@ def _complete(
 @transaction.atomic
 def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> None:
     """
-    Say that a proof does not count: it was noted wrongly, or somebody else took the course. It stays, and says so.
+    Revoke a completion. Unless it had expired or another one is valid, its assignment returns with its old due date:
+    now for an active member, otherwise on return.
 
-    What it answered is asked again by the day of then, where it had not run out: at once of who is here, and of who is
-    away once they are back, unless another proof counts.
-
-    :raises OwnCertificateError: it is one's own; another person says so.
-    :raises NoProofError: that was said before.
+    :raises OwnCertificateError: it is one's own.
+    :raises NoProofError: it is already revoked.
     """
     if by.user_id == proof.user_id:
-        raise OwnCertificateError("It is your own. Somebody else says that it does not count.")
+        raise OwnCertificateError("Ask another manager to revoke your completion.")
     ended = Completion.objects.counting().filter(pk=proof.pk).update(ended_at=at, ended_by_id=by.user_id)
     if not ended:
-        raise NoProofError("That it does not count was written down before.")
+        raise NoProofError("This completion is already revoked.")
     audit.record(
         "training.proof_ended",
         subject=proof,
@@ -413,17 +406,17 @@ def end_proof(*, proof: Completion, reason: str, by: Actor, at: datetime) -> Non
         person=proof.user_id,
         reason=reason,
     )
-    # Whoever is away is asked by the look that finds them here again.
+    # The next run after their return assigns inactive members.
     if Membership.objects.filter(agency_id=proof.agency_id, user_id=proof.user_id).active().exists():
-        _ask_again(proof.agency, [proof.user_id], at)
+        _restore_assignments(proof.agency, [proof.user_id], at)
 
 
-def _ask_again(agency: Agency, user_ids: Collection[int], at: datetime) -> None:
+def _restore_assignments(agency: Agency, user_ids: Collection[int], at: datetime) -> None:
     """
-    Ask people, who are here, again for what proofs had answered that do not count, by the day of then.
+    Restore the assignments of revoked completions for active members, with their old due dates.
 
-    A proof that counted, or had run out before somebody said that it is none, answered for good what was asked before
-    it. Each proof gives back what it answered once, so that what is taken back afterwards stays away.
+    A completion that is valid, or had expired before it was revoked, settled all earlier assignments. Each revoked
+    completion restores its assignment once, so that a later withdrawal lasts.
     """
     given = Completion.objects.filter(
         agency=agency, user_id__in=user_ids, ended_at__isnull=False, was_due_on__isnull=False
@@ -432,20 +425,20 @@ def _ask_again(agency: Agency, user_ids: Collection[int], at: datetime) -> None:
         proofs = list(Completion.objects.filter(agency=agency, user_id=user_id, course=course))
         if any(row.ended_at is None and row.valid_until >= _day(agency, at) for row in proofs):
             continue
-        stood = [
+        settled = [
             row for row in proofs if row.ended_at is None or row.valid_until < _day(agency, row.ended_at)
         ]
-        since = max((row.noted_at for row in stood), default=None)
+        since = max((row.noted_at for row in settled), default=None)
         open_again = [
             (row.was_due_on, row.was_asked_by_id)
             for row in proofs
-            if row.was_due_on is not None and row not in stood and (since is None or row.noted_at > since)
+            if row.was_due_on is not None and row not in settled and (since is None or row.noted_at > since)
         ]
         given.filter(user_id=user_id, course=course).update(was_due_on=None, was_asked_by=None)
         if open_again:
             due_on, asked_by = min(open_again, key=lambda one: one[0])
-            # Nothing was missing on a day on which another proof counted.
-            due_on = max([due_on, *(row.valid_until for row in stood)])
+            # No training was missing while another completion was valid.
+            due_on = max([due_on, *(row.valid_until for row in settled)])
             _assign_again(agency, user_id=user_id, course=course, due_on=due_on, asked_by=asked_by, at=at)
 
 
@@ -459,14 +452,14 @@ def _assign_again(
     again = Assignment(
         agency=agency, user_id=user_id, course=course, due_on=due_on, assigned_at=at, assigned_by_id=asked_by
     )
-    # What was asked anew in between keeps its own day.
+    # A newer assignment keeps its due date.
     if not Assignment.objects.filter(agency=agency, user_id=user_id, course=course).exists():
         Assignment.objects.bulk_create([again], ignore_conflicts=True)
-        _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+        _notify(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
 
 
 def _would_be_ruled(agency: Agency, row: Assignment, at: datetime) -> bool:
-    """Whether the next look would ask for the same by a rule, with days that begin anew."""
+    """Whether the next run would assign the course again by a role requirement."""
     if row.course not in selectors.catalogue():
         return False
     counts_on = _day(agency, at) + RENEW_BEFORE + timedelta(days=1)
@@ -477,44 +470,38 @@ def _would_be_ruled(agency: Agency, row: Assignment, at: datetime) -> bool:
 
 
 def _is_ruled(agency: Agency, *, user_id: int, course: str) -> bool:
-    """Whether the role of a person who is here is to take a course."""
     roles = Membership.objects.filter(agency=agency, user_id=user_id).active().values("role")
     return TrainingRule.objects.filter(agency=agency, course=course, role__in=roles).exists()
 
 
-# --- By itself ----------------------------------------------------------------------------------------------------
+# --- Jobs ---------------------------------------------------------------------------------------------------------
 
 
 def watch_training(*, agency_id: int, at: datetime) -> None:
-    """
-    Assign what rules call for, remind, withhold from who is overdue, and keep how everybody stands today.
-
-    Called outside any scope; twice is once.
-    """
+    """Called outside any scope, and idempotent."""
     with job_scope(agency_id=agency_id):
         agency = Agency.objects.get(pk=agency_id)
-        _look(agency, at)
+        _reconcile(agency, at)
         _count(agency, _remind(agency, at), at)
 
 
 def settle_person(*, agency_id: int, user_id: int, at: datetime) -> None:
-    """Bring what is withheld from one person in line with what is overdue. Called outside any scope; twice is once."""
+    """Update the suspension of one person. Called outside any scope, and idempotent."""
     with job_scope(agency_id=agency_id):
         agency = Agency.objects.filter(pk=agency_id).first()
         if agency is not None:
             _settle(agency, user_id, at)
 
 
-def _look(agency: Agency, at: datetime) -> None:
-    """Bring the assignments of everybody in line with the rules and with what was passed."""
+def _reconcile(agency: Agency, at: datetime) -> None:
     today = _day(agency, at)
     rules = {(row.course, row.role): row.within_days for row in TrainingRule.objects.filter(agency=agency)}
     offered = selectors.catalogue()
     members = list(
-        # In the order in which `access.hold_members` takes them: each is written, and two never wait crosswise.
+        # In the lock order of `access.hold_members`, against deadlocks.
         Membership.objects.filter(agency=agency).active().order_by("pk")
     )
-    _ask_again(agency, [member.user_id for member in members], at)
+    _restore_assignments(agency, [member.user_id for member in members], at)
     passed: dict[tuple[int, str], date] = {}
     for row in Completion.objects.filter(agency=agency).counting().order_by("valid_until"):
         passed[row.user_id, row.course] = row.valid_until
@@ -526,10 +513,10 @@ def _look(agency: Agency, at: datetime) -> None:
                 continue
             until = passed.get((member.user_id, course))
             if until is None:
-                # The days of whoever was there before the rule count from when it is first seen, too.
+                # For members who joined before the requirement, the days also count from today.
                 wanted[member.user_id, course] = today + timedelta(days)
             elif until < today and (member.user_id, course) not in present:
-                # It ran out while nobody asked for it: before the rule, or while the person was away.
+                # It expired before the requirement, or while the person was inactive.
                 wanted[member.user_id, course] = today + timedelta(days)
             elif until <= today + RENEW_BEFORE:
                 wanted[member.user_id, course] = until
@@ -540,7 +527,7 @@ def _look(agency: Agency, at: datetime) -> None:
         )
         for user_id, course in fresh
     ]
-    # Whom somebody has assigned by hand just now is assigned.
+    # A concurrent manual assignment wins.
     Assignment.objects.bulk_create(rows, ignore_conflicts=True)
     here = {member.user_id for member in members}
     over = [
@@ -552,13 +539,13 @@ def _look(agency: Agency, at: datetime) -> None:
     ]
     Assignment.objects.filter(pk__in=over).delete()
     for user_id, course in fresh:
-        _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+        _notify(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
     for member in members:
         _settle(agency, member.user_id, at)
 
 
 def _settle(agency: Agency, user_id: int, at: datetime) -> None:
-    """Write on a person's membership from when on numbers and files are withheld, or that nothing is."""
+    """Store on a membership when its access to numbers and files is suspended, if ever."""
     first = Assignment.objects.filter(agency=agency, user_id=user_id).order_by("due_on").first()
     from_at = None
     if first is not None:
@@ -567,25 +554,25 @@ def _settle(agency: Agency, user_id: int, at: datetime) -> None:
 
 
 def _remind(agency: Agency, at: datetime) -> Counter[str]:
-    """Remind whose day is near or has passed, once a stage; returns how many were reminded of each course."""
+    """Send one reminder a stage. Returns the number of reminders by course."""
     reminded: Counter[str] = Counter()
     today = _day(agency, at)
     for row in Assignment.objects.filter(agency=agency, due_on__lte=today + timedelta(max(REMIND_BEFORE))):
-        left = (row.due_on - today).days
-        stage = next((str(days) for days in sorted(REMIND_BEFORE) if 0 <= left <= days), "overdue")
+        days_left = (row.due_on - today).days
+        stage = next((str(days) for days in sorted(REMIND_BEFORE) if 0 <= days_left <= days), "overdue")
         period = f"{row.due_on.isoformat()} {stage}"
         if work.claim_period(
             agency_id=agency.pk, job=f"training {row.user_id} {row.course}", period=period, at=at
         ):
             kind = kinds.TRAINING_OVERDUE if stage == "overdue" else kinds.TRAINING_SOON
-            _tell(kind, agency.pk, [row.user_id], f"{row.course} {stage}", at)
+            _notify(kind, agency.pk, [row.user_id], f"{row.course} {stage}", at)
             Assignment.objects.filter(pk=row.pk).update(reminders=F("reminders") + 1, reminded_at=at)
             reminded[row.course] += 1
     return reminded
 
 
 def _count(agency: Agency, reminded: Counter[str], at: datetime) -> None:
-    """Keep how many stand how with each course today; the last look of a day stays."""
+    """Store today's progress, overwritten by each run of the day."""
     today = _day(agency, at)
     for one in selectors.by_course(list(selectors.members()), selectors.titles_offered(), today=today):
         day, _ = TrainingDay.objects.update_or_create(

@@ -1,4 +1,4 @@
-"""Vendors: taken into the register, reviewed, watched for what ends, and ended. Reviews are added, never changed."""
+"""The vendor register. Reviews are never changed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,25 +27,23 @@ REVIEW_EVERY: Final = timedelta(days=365)
 
 
 class NameTakenError(ValueError):
-    """A vendor of this name stands in the register."""
+    """The name is taken."""
 
 
 class NotCurrentError(LookupError):
-    """The vendor is not used any more, or the row is settled."""
+    """The vendor or row has ended."""
 
 
 class InUseError(LookupError):
-    """The vendor is used: it cannot come back, or not end yet."""
+    """The vendor is in use."""
 
 
 class FutureDayError(ValueError):
-    """What is written down as done names a day that has not come."""
+    """The date is in the future."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the register says of a vendor."""
-
     name: str
     role: VendorRole
     what_for: str
@@ -59,7 +57,6 @@ class Facts:
 
     @classmethod
     def from_sheet(cls, sheet: law.Sheet) -> "Facts":
-        """What a starting sheet says; to be verified."""
         return cls(
             name=sheet.name,
             role=VendorRole.PROCESSOR,
@@ -82,11 +79,10 @@ def add_vendor(
     *, agency: Agency, facts: Facts, sheet: str, verified_on: date | None, by: Actor, at: datetime
 ) -> Vendor:
     """
-    Take a vendor into the register.
+    Add a vendor.
 
-    :param sheet: the starting sheet it is filled from, or empty.
-    :param verified_on: the day on which somebody checked all of it.
-    :raises NameTakenError: one of this name is there.
+    :param sheet: the id of its template, or empty.
+    :raises NameTakenError: the name is taken.
     """
     try:
         with transaction.atomic():
@@ -94,7 +90,7 @@ def add_vendor(
                 agency=agency, sheet=sheet, verified_on=verified_on, created_at=at, **facts.columns()
             )
     except IntegrityError:
-        raise NameTakenError(f"{facts.name} stands in the register.") from None
+        raise NameTakenError(f"{facts.name} is already in the register.") from None
     audit.record("vendor.added", subject=vendor, by=by, at=at, sheet=sheet)
     _renew(agency.pk, _today(agency.pk, at), at, by)
     return vendor
@@ -103,11 +99,10 @@ def add_vendor(
 @transaction.atomic
 def change_vendor(*, vendor: Vendor, facts: Facts, verified_on: date | None, by: Actor, at: datetime) -> None:
     """
-    Change what the register says of a vendor.
+    Update a vendor.
 
-    :param verified_on: the day on which somebody checked all of it.
-    :raises NameTakenError: another has this name.
-    :raises NotCurrentError: it is not used any more.
+    :raises NameTakenError: the name is taken.
+    :raises NotCurrentError: it has ended.
     """
     try:
         with transaction.atomic():
@@ -117,9 +112,9 @@ def change_vendor(*, vendor: Vendor, facts: Facts, verified_on: date | None, by:
                 .update(verified_on=verified_on, **facts.columns())
             )
     except IntegrityError:
-        raise NameTakenError(f"{facts.name} stands in the register.") from None
+        raise NameTakenError(f"{facts.name} is already in the register.") from None
     if not changed:
-        raise NotCurrentError("This vendor is not used any more.")
+        raise NotCurrentError("This vendor is no longer in use.")
     audit.record("vendor.changed", subject=vendor, by=by, at=at, clauses=len(facts.clauses))
     _note_on_agency(vendor.agency_id)
 
@@ -127,24 +122,24 @@ def change_vendor(*, vendor: Vendor, facts: Facts, verified_on: date | None, by:
 @transaction.atomic
 def end_vendor(*, vendor: Vendor, on: date, reason: str, by: Actor, at: datetime) -> None:
     """
-    Write down that a vendor is not used any more; its row and reviews stay.
+    End the use of a vendor.
 
-    :raises FutureDayError: until that day it is used.
-    :raises InUseError: connections of its tracker that the actor sees are active, and no other vendor has them.
-    :raises NotCurrentError: that is written down already.
+    :raises FutureDayError: the date is in the future.
+    :raises InUseError: the actor sees active connections of its provider, and no other vendor has that provider.
+    :raises NotCurrentError: it has ended.
     """
     today = _today(vendor.agency_id, at)
     if on > today:
-        raise FutureDayError("Until then it is used: write it down when the day has come.")
+        raise FutureDayError("The end date cannot be in the future.")
     if count := _connections(vendor):
         name = TRACKERS.get(vendor.provider, vendor.provider)
         is_one = count == 1
         raise InUseError(
-            f"{count:,} {'connection' if is_one else 'connections'} of {name} {'is' if is_one else 'are'} active,"
-            " so data still goes there. Switch off what is not used any more, then write it down."
+            f"{count:,} {'connection' if is_one else 'connections'} of {name} {'is' if is_one else 'are'} active."
+            " Deactivate them first."
         )
     if not Vendor.objects.current().filter(pk=vendor.pk).update(ended_on=on):
-        raise NotCurrentError("That is written down already.")
+        raise NotCurrentError("This vendor is no longer in use.")
     audit.record("vendor.ended", subject=vendor, by=by, at=at, on=on.isoformat(), reason=reason)
     _renew(vendor.agency_id, today, at, by)
 
@@ -152,17 +147,17 @@ def end_vendor(*, vendor: Vendor, on: date, reason: str, by: Actor, at: datetime
 @transaction.atomic
 def use_again(*, vendor: Vendor, reason: str, by: Actor, at: datetime) -> None:
     """
-    Take a vendor that ended back into use. No review of before counts: it waits for a new one.
+    Reactivate a vendor. It needs a new review.
 
-    :raises InUseError: it did not end.
-    :raises NameTakenError: another of its name is used by now.
+    :raises InUseError: it is in use.
+    :raises NameTakenError: its name is taken.
     """
     try:
         with transaction.atomic():
-            found = Vendor.objects.filter(pk=vendor.pk, ended_on__isnull=False)
-            changed = found.update(ended_on=None, next_review_on=None)
+            ended = Vendor.objects.filter(pk=vendor.pk, ended_on__isnull=False)
+            changed = ended.update(ended_on=None, next_review_on=None)
     except IntegrityError:
-        raise NameTakenError(f"{vendor.name} stands in the register.") from None
+        raise NameTakenError(f"{vendor.name} is already in the register.") from None
     if not changed:
         raise InUseError("This vendor is in use.")
     audit.record("vendor.used_again", subject=vendor, by=by, at=at, reason=reason)
@@ -182,13 +177,13 @@ def review_vendor(
     at: datetime,
 ) -> VendorReview:
     """
-    Keep a review: each question with its answer, what was seen for it, and what is decided.
+    Save a review.
 
-    :param notes: question id -> where the evidence is, in a few words.
-    :raises NotCurrentError: the vendor is not used any more.
+    :param notes: question id -> evidence.
+    :raises NotCurrentError: the vendor has ended.
     """
     if not Vendor.objects.current().filter(pk=vendor.pk).update(next_review_on=next_on):
-        raise NotCurrentError("This vendor is not used any more.")
+        raise NotCurrentError("This vendor is no longer in use.")
     review = VendorReview.objects.create(
         agency_id=vendor.agency_id,
         vendor=vendor,
@@ -227,7 +222,6 @@ def review_vendor(
 def add_certificate(
     *, vendor: Vendor, name: str, valid_until: date, source: str, by: Actor, at: datetime
 ) -> None:
-    """Note a certificate of a vendor and until when it counts; the same one twice is one."""
     VendorCertificate.objects.bulk_create(
         [
             VendorCertificate(
@@ -242,14 +236,10 @@ def add_certificate(
 
 @transaction.atomic
 def end_certificate(*, certificate: VendorCertificate, reason: str, by: Actor, at: datetime) -> None:
-    """
-    Write down that a certificate does not count any more: another took its place, or it was noted wrongly.
-
-    :raises NotCurrentError: that is written down already.
-    """
+    """:raises NotCurrentError: it is already withdrawn."""
     today = _today(certificate.agency_id, at)
     if not VendorCertificate.objects.filter(pk=certificate.pk, ended_on=None).update(ended_on=today):
-        raise NotCurrentError("That is written down already.")
+        raise NotCurrentError("This certificate is already withdrawn.")
     audit.record(
         "vendor.certificate_ended",
         subject=certificate.vendor,
@@ -273,11 +263,7 @@ def add_sub_processor(
     by: Actor,
     at: datetime,
 ) -> SubProcessor:
-    """
-    Note whom a vendor says it engages, or engages again; it waits for somebody to accept or object.
-
-    :raises NameTakenError: the vendor's list has that name, and it did not end.
-    """
+    """:raises NameTakenError: the vendor has a current sub-processor of this name."""
     try:
         with transaction.atomic():
             row = SubProcessor.objects.create(
@@ -290,7 +276,7 @@ def add_sub_processor(
                 object_until=object_until,
             )
     except IntegrityError:
-        raise NameTakenError(f"{name} stands in this vendor's list.") from None
+        raise NameTakenError(f"{name} is already a sub-processor of this vendor.") from None
     audit.record("sub_processor.noted", subject=row, by=by, at=at)
     _renew(vendor.agency_id, _today(vendor.agency_id, at), at, by)
     return row
@@ -298,14 +284,10 @@ def add_sub_processor(
 
 @transaction.atomic
 def settle_sub_processor(*, row: SubProcessor, state: SubProcessorState, by: Actor, at: datetime) -> None:
-    """
-    Accept a sub-processor, object to it, or note that it ended.
-
-    :raises NotCurrentError: it ended already, or is in that state.
-    """
-    found = SubProcessor.objects.filter(pk=row.pk).exclude(state__in=[SubProcessorState.ENDED, state])
-    if not found.update(state=state):
-        raise NotCurrentError("That is written down already.")
+    """:raises NotCurrentError: it has ended, or is in that state."""
+    current = SubProcessor.objects.filter(pk=row.pk).exclude(state__in=[SubProcessorState.ENDED, state])
+    if not current.update(state=state):
+        raise NotCurrentError("This sub-processor has ended or already has this status.")
     audit.record("sub_processor.settled", subject=row, by=by, at=at, state=state.value)
     _renew(row.agency_id, _today(row.agency_id, at), at, by)
 
@@ -314,7 +296,6 @@ def settle_sub_processor(*, row: SubProcessor, state: SubProcessorState, by: Act
 def note_incident(
     *, vendor: Vendor, happened_on: date, learned_on: date, words: str, by: Actor, at: datetime
 ) -> None:
-    """Note what went wrong at a vendor. Where it concerns our data, a breach is reported beside it."""
     row = VendorIncident.objects.create(
         agency_id=vendor.agency_id,
         vendor=vendor,
@@ -326,18 +307,14 @@ def note_incident(
 
 
 def watch_vendors(*, agency_id: int, at: datetime) -> None:
-    """Let wait what falls due in the agency's zone: reviews, certificates, and words on sub-processors. In no scope."""
+    """Update the inbox items. Called outside any scope."""
     with job_scope(agency_id=agency_id):
         _renew(agency_id, _today(agency_id, at), at, JOB)
 
 
 @transaction.atomic
 def require_reviews(*, agency: Agency, on: bool, by: Actor, at: datetime) -> bool:
-    """
-    Have connections opened for reviewed vendors alone, or for any; returns whether that is new.
-
-    Those that are open stay open.
-    """
+    """Require reviewed vendors for new connections. Returns whether this changed."""
     if not Agency.objects.filter(pk=agency.pk, needs_reviewed_vendors=not on).update(
         needs_reviewed_vendors=on
     ):
@@ -348,13 +325,10 @@ def require_reviews(*, agency: Agency, on: bool, by: Actor, at: datetime) -> boo
 
 
 def _note_on_agency(agency_id: int) -> None:
-    """
-    Write on the agency until when each provider's vendor is reviewed, and what people called are told of vendors: the
-    rooms of connections and of requests know no vendors.
-    """
+    """Store review dates and disclosures on the agency, since `calls` and `rights` cannot import vendors."""
     Agency.objects.select_for_update(no_key=True).get(pk=agency_id)
     newest = VendorReview.objects.filter(vendor=OuterRef("pk")).order_by("-reviewed_at", "-pk")
-    found: dict[str, str] = {}
+    reviewed: dict[str, str] = {}
     for provider, until, decision in (
         Vendor.objects.current()
         .filter(agency_id=agency_id, next_review_on__isnull=False)
@@ -363,17 +337,17 @@ def _note_on_agency(agency_id: int) -> None:
         .values_list("provider", "next_review_on", "decided")
     ):
         if until is not None and decision != ReviewDecision.REFUSED:
-            found[provider] = max(found.get(provider, ""), until.isoformat())
-    told = _told(agency_id)
-    rows = Agency.objects.filter(pk=agency_id).exclude(reviewed_vendors=found, vendors=told)
-    rows.update(reviewed_vendors=found, vendors=told)
+            reviewed[provider] = max(reviewed.get(provider, ""), until.isoformat())
+    disclosed = _disclosures(agency_id)
+    rows = Agency.objects.filter(pk=agency_id).exclude(reviewed_vendors=reviewed, vendors=disclosed)
+    rows.update(reviewed_vendors=reviewed, vendors=disclosed)
 
 
 _ENGAGED: Final = (SubProcessorState.NOTICED, SubProcessorState.ACCEPTED)
 
 
-def _told(agency_id: int) -> list[dict[str, Any]]:
-    """The vendors that get data of people called, as these are told of them (GDPR article 15(1)(c) and (2))."""
+def _disclosures(agency_id: int) -> list[dict[str, Any]]:
+    """The vendors disclosed to data subjects (GDPR article 15(1)(c) and (2))."""
     rows = Vendor.objects.current().filter(agency_id=agency_id).prefetch_related("sub_processors")
     return [
         {
@@ -387,13 +361,13 @@ def _told(agency_id: int) -> list[dict[str, Any]]:
             "engages": sorted(one.name for one in row.sub_processors.all() if one.state in _ENGAGED),
         }
         for row in rows.order_by("name")
-        # Of a vendor whose categories nobody has written down it is not known that it gets nothing.
+        # A vendor without recorded categories may still receive data.
         if not row.categories or set(row.categories) - {DataCategory.STAFF}
     ]
 
 
 def _connections(vendor: Vendor) -> int:
-    """Active connections of a vendor's tracker among those that the actor sees, where no other vendor has them."""
+    """Active connections of a vendor's provider that the actor sees; 0 if another vendor has that provider."""
     others = Vendor.objects.current().filter(agency_id=vendor.agency_id, provider=vendor.provider)
     if not vendor.provider or others.exclude(pk=vendor.pk).exists():
         return 0
@@ -408,7 +382,7 @@ def _today(agency_id: int, at: datetime) -> date:
 
 
 def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:
-    """One item a kind: how many vendors wait for a review, have certificates that end, or announce somebody."""
+    """Update one inbox item for each kind."""
     current = Vendor.objects.current().filter(agency_id=agency_id)
     due = current.filter(Q(next_review_on=None) | Q(next_review_on__lte=today))
     announced = SubProcessor.objects.filter(vendor__in=current, state=SubProcessorState.NOTICED)
@@ -426,7 +400,7 @@ def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:
 
 
 def _ending(current: QuerySet[Vendor], today: date) -> tuple[int, date | None]:
-    """How many certificates end soon or have ended without a newer one, and when the first of them does."""
+    """The number of certificates that expire soon or have expired without a newer one, and the earliest date."""
     last = (
         VendorCertificate.objects.counting()
         .filter(vendor__in=current)
@@ -434,5 +408,5 @@ def _ending(current: QuerySet[Vendor], today: date) -> tuple[int, date | None]:
         .annotate(until=Max("valid_until"))
         .filter(until__lte=today + SOON)
     )
-    found = [row["until"] for row in last]
-    return len(found), min(found, default=None)
+    ends = [row["until"] for row in last]
+    return len(ends), min(ends, default=None)

@@ -1,6 +1,4 @@
-"""
-What people write of breaches, sealed under a key of each breach that the agency holds; without that key it is noise.
-"""
+"""Texts of breaches, encrypted with one key for each breach."""
 
 from datetime import datetime
 from typing import Final
@@ -17,7 +15,7 @@ _PURPOSE: Final = "breach"
 
 
 def key_of(*, agency_id: int, breach_id: UUID, at: datetime) -> Key:
-    """The key of one breach, made when first needed."""
+    """Create the key when first needed."""
     vault.create_client_keys(client_id=-agency_id, agency_id=agency_id, at=at)
     return vault.purpose_key(client_id=-agency_id, purpose=f"{_PURPOSE}/{breach_id}", at=at)
 
@@ -27,7 +25,7 @@ def seal(text: str, *, row: Row, column: str, key: Key) -> bytes:
 
 
 def open_words(row: Row, column: str, *, key: Key | None) -> str:
-    """What stands in a sealed column; empty where nothing does, or where its key is gone."""
+    """Decrypt a column; empty if it is empty or its key is deleted."""
     sealed = getattr(row, column)
     if sealed is None or key is None:
         return ""

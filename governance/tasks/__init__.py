@@ -1,3 +1,3 @@
-"""Tasks of the programme; the worker finds those named here."""
+"""Celery tasks of governance."""
 
 from governance.tasks import watch

@@ -1,4 +1,4 @@
-"""What governance watches by itself: clocks of breaches, training, premises, and what ends at vendors."""
+"""Scheduled jobs of governance."""
 
 from typing import Any
 
@@ -16,5 +16,5 @@ watch_premises = agency_job(name="governance.watch_premises", every=3600)(premis
 
 @shared_task(name="governance.settle_training", acks_late=True)
 def settle_training(*, agency_id: int, user_id: int, **_: Any) -> None:
-    """Give back what was withheld from somebody who has passed; the next watch would, too."""
+    """Restore the access of a person who has passed, before the next scheduled run."""
     training.settle_person(agency_id=agency_id, user_id=user_id, at=timezone.now())

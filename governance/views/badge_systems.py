@@ -1,4 +1,4 @@
-"""Keys of a site's badge systems: made, shown once, revoked."""
+"""Keys of a site's badge systems."""
 
 from typing import Any
 from uuid import UUID
@@ -20,36 +20,33 @@ from governance.views.premises import site_or_404, site_page
 
 @site_page(
     KeyForm,
-    title="A key for a badge system",
-    lede="With it the system sends who passed, and does nothing else. It is shown once.",
-    button="Make it",
+    title="Create a badge system key",
+    lede="The key can only send badge reads of this site.",
+    button="Create key",
     confirms=Deed.GRANTS,
     once=True,
 )
 def make_key(request: StaffRequest, site: Site, form: Any) -> HttpResponse | Done:
-    """Make a key and show its text, once."""
-    said = form.cleaned_data
+    data = form.cleaned_data
     try:
         made = badge_systems.create_key(
-            site=site, name=said["name"], key_id=said["once"], by=request.actor, at=request.at
+            site=site, name=data["name"], key_id=data["once"], by=request.actor, at=request.at
         )
     except badge_systems.KeyMadeError:
-        return Done(
-            "The key was made and shown already. Revoke it and make another if it is lost.", level=INFO
-        )
+        return Done("This key was already shown. If you lost it, revoke it and create another.", level=INFO)
     context = {
         "site": site,
         "made": made,
-        "door": f"{settings.CALLPRIVACY_URL}{reverse('api:take_entries')}",
+        "endpoint": f"{settings.CALLPRIVACY_URL}{reverse('api:take_entries')}",
     }
     return render(request, "governance/site_key.html", context)
 
 
 def _load_key(request: StaffRequest, place_id: UUID, site_key_id: UUID) -> SiteKey:
-    found = selectors.find_site_key(site_or_404(place_id), site_key_id)
-    if found is None:
+    key = selectors.find_site_key(site_or_404(place_id), site_key_id)
+    if key is None:
         raise Http404
-    return found
+    return key
 
 
 @action(
@@ -59,7 +56,6 @@ def _load_key(request: StaffRequest, place_id: UUID, site_key_id: UUID) -> SiteK
     confirms=Deed.GRANTS,
 )
 def revoke_key(request: StaffRequest, key: SiteKey, _: Any) -> str:
-    """Let a key open nothing any more."""
     if badge_systems.revoke_key(key=key, by=request.actor, at=request.at):
-        return f"The key of {key.name} opens nothing any more."
+        return f"The key for {key.name} is revoked."
     return ""

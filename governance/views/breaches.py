@@ -1,4 +1,4 @@
-"""Breaches as people report, assess, tell of and close them."""
+"""Breaches: report, assess, notify and close."""
 
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.form_pages import FORM, WARNING, Done, action, form_page
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table, list_page
-from callprivacy.audit import selectors as trail
+from callprivacy.audit import selectors as audit
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
 from callprivacy.lib.rows import when
@@ -55,14 +55,14 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def breach_or_404(breach_id: UUID) -> Breach:
-    found = selectors.find(breach_id)
-    if found is None:
+    breach = selectors.find(breach_id)
+    if breach is None:
         raise Http404
-    return found
+    return breach
 
 
-def _said(breach: Breach) -> dict[str, str]:
-    """The sealed words of a breach, opened."""
+def _texts(breach: Breach) -> dict[str, str]:
+    """The decrypted texts of a breach."""
     key = words.find_key(breach)
     return {
         name: words.open_words(breach, name, key=key)
@@ -75,10 +75,10 @@ def _load(request: StaffRequest, breach_id: UUID) -> Breach:
 
 
 def _load_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> BreachNotice:
-    found = selectors.find_notice(breach_or_404(breach_id), told_id)
-    if found is None:
+    notice = selectors.find_notice(breach_or_404(breach_id), told_id)
+    if notice is None:
         raise Http404
-    return found
+    return notice
 
 
 def _above(subject: Breach | BreachNotice) -> list[tuple[str, str]]:
@@ -100,13 +100,13 @@ def _clients(request: StaffRequest) -> list[Client]:
 
 
 _STATES: Final = {
-    BreachState.REPORTED: ("Not looked at yet", "bad"),
-    BreachState.OPEN: ("Being handled", "warn"),
+    BreachState.REPORTED: ("Reported", "bad"),
+    BreachState.OPEN: ("Open", "warn"),
     BreachState.CLOSED: ("Closed", "good"),
 }
 
 
-def _still_to_tell(breach: Any) -> str:
+def _pending(breach: Any) -> str:
     if breach.state != BreachState.OPEN or not breach.to_tell:
         return ""
     if not breach.next_due:
@@ -115,9 +115,9 @@ def _still_to_tell(breach: Any) -> str:
 
 
 def _sent(breach: Any) -> str:
-    later = f"{breach.further} with what became known later" if breach.further else ""
-    sent = f"{breach.told} notice{'s' * (breach.told != 1)} sent" if breach.told else ""
-    return "; ".join(filter(None, (later, sent)))
+    updates = f"{breach.further} update{'s' * (breach.further != 1)}" if breach.further else ""
+    sent = f"{breach.told} sent" if breach.told else ""
+    return "; ".join(filter(None, (updates, sent)))
 
 
 _REPORT: Final = reverse_lazy("governance:report_breach")
@@ -132,19 +132,19 @@ _BREACHES: Final = Table(
             sort="number",
         ),
         Column(
-            "State",
-            lambda breach: Pill(*_STATES.get(breach.state, ("No breach", ""))),
+            "Status",
+            lambda breach: Pill(*_STATES.get(breach.state, ("Dismissed", ""))),
             note=lambda breach: "Drill" if breach.is_drill else "",
         ),
-        Column("Aware since", "aware_at", sort="aware_at", nothing="not said yet"),
-        Column("Risk", "get_risk_display", nothing="not judged yet"),
+        Column("Aware since", "aware_at", sort="aware_at", nothing="not recorded"),
+        Column("Risk", "get_risk_display", nothing="not assessed"),
         Column("People", "people", sort="people", nothing="unknown", is_number=True),
-        Column("Still to tell", _still_to_tell, note=_sent, nothing="nobody"),
+        Column("Pending notifications", _pending, note=_sent, nothing="none"),
     ),
     filters=BreachFilter,
     empty=Empty(
-        "No breach so far",
-        "Anybody in the agency may report one. A drill shows whether all of it works: report one as a drill.",
+        "No breaches yet",
+        "Report a drill to test your process.",
         link=Link("Report a breach or a drill", _REPORT),
     ),
     size=_PAGE,
@@ -155,12 +155,9 @@ _BREACHES: Final = Table(
 @list_page(
     _BREACHES,
     right=_MANAGE,
-    lede=(
-        "Every breach stands here, also those that nobody has to be told of (GDPR article 33(5)), and drills beside"
-        " them."
-    ),
+    lede="All breaches, including those without notifications (GDPR article 33(5)).",
     actions=lambda _: [
-        Link("What was touched", reverse("governance:impact")),
+        Link("What was affected", reverse("governance:impact")),
         Link("Report a breach", reverse("governance:report_breach"), tone="primary"),
     ],
 )
@@ -172,23 +169,22 @@ def list_breaches(request: StaffRequest) -> QuerySet[Breach]:
     ReportForm,
     right=None,
     title="Report a breach",
-    lede="Tell what happened in your own words. Admins and officers are told at once; they decide what follows.",
-    button="Report it",
-    crumbs=lambda _: [("Programme", reverse("governance:home"))],
+    lede="Admins and officers are notified immediately.",
+    button="Report breach",
+    crumbs=lambda _: [("Governance", reverse("governance:home"))],
     secret=("words",),
 )
 def report_breach(request: StaffRequest, _: None, form: ReportForm) -> Done:
-    """Report a possible breach; everybody in the agency may."""
-    said = form.cleaned_data
+    data = form.cleaned_data
     breach = breaches.report_breach(
         agency=request.agency,
-        title=said["title"],
-        text=said["words"],
-        is_drill=said["is_drill"],
+        title=data["title"],
+        text=data["words"],
+        is_drill=data["is_drill"],
         reported_by=request.membership.user_id,
         at=request.at,
     )
-    text = f"Thank you. It is report {breach.number}; admins and officers are told now."
+    text = f"Report {breach.number} saved. Admins and officers are notified."
     return Done(text, _address(breach) if access.has_right(request.membership, _MANAGE) else "")
 
 
@@ -196,18 +192,16 @@ def report_breach(request: StaffRequest, _: None, form: ReportForm) -> Done:
 @require_GET
 @needs_right(_MANAGE)
 def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
-    """One breach: what happened, its clocks, who is told, and what was noted."""
     breach = breach_or_404(breach_id)
-    said = _said(breach)
     key = words.find_key(breach)
     notices = selectors.notices(breach, at=request.at)
     noted = page_of(request, selectors.notes(breach), size=_PAGE, key="notes")
     context = {
         "breach": breach,
-        "said": said,
+        "facts": _texts(breach),
         "notices": notices,
-        "to_tell": sum(line.row.state == NoticeState.DUE for line in notices),
-        "told": sum(line.row.state == NoticeState.SENT for line in notices),
+        "due_count": sum(line.row.state == NoticeState.DUE for line in notices),
+        "sent_count": sum(line.row.state == NoticeState.SENT for line in notices),
         "notes": [
             {"at": row.at, "by": row.by, "text": words.open_words(row, "words", key=key)}
             for row in noted.object_list
@@ -223,67 +217,59 @@ def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
 
 
 def _known(request: StaffRequest, breach: Breach) -> dict[str, Any]:
-    said = _said(breach)
+    texts = _texts(breach)
     names = ("kind", "began_at", "ended_at", "categories", "people", "records", "risk")
     known = {name: getattr(breach, name) for name in names} | {
         "aware_at": breach.aware_at or breach.reported_at,
         "client_ids": [str(one) for one in breach.clients],
         "places": ", ".join(breach.places),
-        "account": said["account"] or said["words"],
-        "effects": said["effects"],
-        "remedy": said["remedy"],
+        "account": texts["account"] or texts["words"],
+        "effects": texts["effects"],
+        "remedy": texts["remedy"],
     }
     return {"zone": request.agency.time_zone, "clients": _clients(request), "initial": known}
 
 
 @_page(
     AssessForm,
-    title="What is known",
-    button="Write it down",
+    title="Assess the breach",
+    button="Save",
     fill=_known,
-    more=lambda _, breach: {"said": _said(breach)},
+    more=lambda _, breach: {"facts": _texts(breach)},
     errors={breaches.TooEarlyError: FORM, breaches.NotOpenError: FORM},
     secret=("account", "effects", "remedy"),
     template="governance/breach_assess.html",
 )
 def assess_breach(request: StaffRequest, breach: Breach, form: AssessForm) -> str:
-    """Write down what is known; the clocks and the notices follow from it."""
-    breaches.assess_breach(breach=breach, said=form.assessment(), by=request.actor, at=request.at)
-    return "Written down. Whom to tell, and by when, stands below."
+    breaches.assess_breach(breach=breach, assessment=form.assessment(), by=request.actor, at=request.at)
+    return "Saved. See the required notifications below."
 
 
 @_page(
     ReasonForm,
-    title="This was no breach",
-    lede=(
-        "It stays in the register. Nobody outside is told: your reason stands at each notice that is still due. It"
-        " can be opened again."
-    ),
-    button="It was no breach",
+    title="Dismiss the breach",
+    lede="Your reason is saved with each pending notification, which is marked as not required.",
+    button="Dismiss",
     errors=_NOT_OPEN | {breaches.ToldError: WARNING},
     secret=("reason",),
 )
 def dismiss_breach(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
     breaches.dismiss_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
-    return "It stays in the register as no breach, with your reason in the trail."
+    return "Dismissed. Your reason is in the audit log."
 
 
 @_page(
     ReasonForm,
-    title="This is no drill",
-    lede=(
-        "It counts in every figure and duty from now on, and never becomes a drill again. What was kept as sent went to"
-        " nobody, and who was left out is looked at anew, so all of it is due again. Its dates run from awareness."
-    ),
-    button="It is no drill",
+    title="Convert to a real breach",
+    lede="You cannot undo this. All notifications become due again, with deadlines from the time of awareness.",
+    button="Convert to a real breach",
     errors=_NOT_OPEN,
     secret=("reason",),
     is_final=True,
 )
 def make_real(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
-    """Say that what was reported as a drill is none, and why."""
     breaches.make_real(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
-    return "It is no drill any more. It counts from now on; its dates run from awareness."
+    return "Converted to a real breach. Its deadlines run from the time of awareness."
 
 
 @action(
@@ -291,7 +277,7 @@ def make_real(request: StaffRequest, breach: Breach, form: ReasonForm) -> str:
     right=_MANAGE,
     load=_load,
     back=_address,
-    invalid="Write something, in up to 4,000 characters.",
+    invalid="Enter a note of up to 4,000 characters.",
     secret=("text",),
 )
 def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> None:
@@ -304,13 +290,12 @@ def add_note(request: StaffRequest, breach: Breach, form: NoteForm) -> None:
     load=_load,
     back=_address,
     fill=lambda request, _: {"zone": request.agency.time_zone},
-    invalid="Name the day and the time.",
+    invalid="Enter the date and time.",
     errors=_NOT_OPEN | {breaches.TooEarlyError: WARNING},
 )
 def contain(request: StaffRequest, breach: Breach, form: ContainForm) -> str:
-    """Write down since when nothing more is lost."""
     breaches.contain(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Written down."
+    return "Saved."
 
 
 @never_cache
@@ -330,7 +315,7 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
         kept = words.open_words(earlier, "facts", key=key) if earlier is not None else ""
         draft = selectors.draft(
             selectors.NoticeLine(notice, line.rule, line.client, line.is_late),
-            _said(breach),
+            _texts(breach),
             contact=contact,
             before=letters.Known.from_json(kept) if kept else None,
             at=request.at,
@@ -359,7 +344,7 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
                 messages.warning(request, str(error))
                 return redirect("governance:breach", breach.pk)
             else:
-                messages.success(request, "Kept as sent, with the time.")
+                messages.success(request, "Saved as sent.")
                 return redirect("governance:breach", breach.pk)
     context = {
         "earlier": earlier,
@@ -378,43 +363,37 @@ def _why(request: StaffRequest, notice: BreachNotice) -> dict[str, Any]:
 
 @_notice_page(
     ReasonForm,
-    title=lambda notice: "Nothing further" if notice.is_further else "Not to be told",
-    lede="The law wants the reason written down. An authority may ask for it.",
-    button=lambda notice: "Nothing further is to be told" if notice.is_further else "Do not tell them",
+    title=lambda notice: "No update needed" if notice.is_further else "Notification not required",
+    lede="An authority may ask for this reason.",
+    button="Save",
     fill=_why,
     errors=_NOT_OPEN,
     secret=("reason",),
 )
 def leave_notice(request: StaffRequest, notice: BreachNotice, form: ReasonForm) -> str:
-    """Say why somebody need not be told."""
     breaches.leave_notice(notice=notice, why=form.cleaned_data["reason"], by=request.actor, at=request.at)
-    return "Written down, with your reason."
+    return "Saved."
 
 
 @_notice_page(
     ReasonForm,
-    title="Take the notice back",
-    lede=(
-        "For what was kept as sent and was not, or left out wrongly. It is due again by its own date; what was written"
-        " of it stands among the notes, and a notice that was to follow it goes."
-    ),
-    button="It is to be told",
+    title="Reopen the notification",
+    lede="It becomes due again. Its text moves to the notes and its pending update is deleted.",
+    button="Reopen",
     errors=_NOT_OPEN,
     secret=("reason",),
 )
 def take_back_notice(request: StaffRequest, notice: BreachNotice, form: ReasonForm) -> str:
-    """Say why a notice that is settled is to be told after all."""
     if breaches.take_back_notice(notice=notice, **form.cleaned_data, by=request.actor, at=request.at):
-        return "It is to be told again, by its own date."
-    return "No rule calls for it any more, so it is gone; its words stand among the notes."
+        return "The notification is due again."
+    return "The notification is no longer required and was removed. Its text is in the notes."
 
 
 @_page(
     CloseForm,
     title="Close the breach",
-    lede="Everybody who is to be told is told, or there is a written reason.",
     button="Close the breach",
-    fill=lambda _, breach: {"initial": {"lessons": _said(breach)["lessons"]}},
+    fill=lambda _, breach: {"initial": {"lessons": _texts(breach)["lessons"]}},
     errors=_NOT_OPEN | {breaches.NoticesOpenError: WARNING},
     secret=("lessons",),
 )
@@ -423,56 +402,40 @@ def close_breach(request: StaffRequest, breach: Breach, form: CloseForm) -> str:
     return "Closed. It stays in the register."
 
 
-def _before_reopening(breach: Breach) -> str:
-    if breach.state == BreachState.DISMISSED:
-        return (
-            "It was said to be no breach. What that reason settled is due again, and the clocks run from the same"
-            " awareness as before."
-        )
-    return (
-        "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
-        "or a reason is written. The clocks run from the same awareness as before."
-    )
-
-
 @_page(
     ReasonForm,
-    title="Open the breach again",
-    lede=_before_reopening,
-    button="Open it again",
+    title="Reopen the breach",
+    lede="Deadlines still run from the original time of awareness.",
+    button="Reopen",
     errors=_NOT_OPEN,
     secret=("reason",),
 )
 def reopen_breach(request: StaffRequest, breach: Breach, form: ReasonForm) -> Done:
-    """Open a closed breach again, because facts follow, or one that was said to be none."""
     breaches.reopen_breach(breach=breach, **form.cleaned_data, by=request.actor, at=request.at)
-    return Done(
-        "Open again. Write down what is known now.", reverse("governance:assess_breach", args=[breach.pk])
-    )
+    return Done("Reopened. Update the assessment.", reverse("governance:assess_breach", args=[breach.pk]))
 
 
 @never_cache
 @require_GET
 @needs_right(_MANAGE)
 def show_impact(request: StaffRequest) -> HttpResponse:
-    """Which people, clients and fields somebody or something touched in a time, from the trail and the calls."""
     form = ImpactForm(
         request.GET or None,
         zone=request.agency.time_zone,
         choices=_touchers(request),
         initial={"since": request.at - timedelta(days=30), "until": request.at},
     )
-    found = _impact(form) if form.is_bound and form.is_valid() else None
-    names = Client.objects.in_bulk(found.client_ids) if found else {}
+    result = _impact(form) if form.is_bound and form.is_valid() else None
+    names = Client.objects.in_bulk(result.client_ids) if result else {}
     open_to = {one.pk for one in access.clients_with(request.membership, _CALLS, at=request.at)}
-    left = trail.left(request.agency.pk)
-    begins = left.before if left is not None else None
+    deleted = audit.left(request.agency.pk)
+    begins = deleted.before if deleted is not None else None
     context = {
         "form": form,
-        "impact": found,
-        "begins": begins if found and begins and form.cleaned_data["since"] < begins else None,
-        "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
-        "asked": _asked(form) if found else "",
+        "impact": result,
+        "begins": begins if result and begins and form.cleaned_data["since"] < begins else None,
+        "rows": [(line, names.get(line.client_id or 0)) for line in (result.lines if result else [])],
+        "asked": _asked(form) if result else "",
         "clients": [
             {"client": client, "is_open": client.pk in open_to}
             for client in sorted(names.values(), key=lambda client: client.name)
@@ -485,7 +448,7 @@ def show_impact(request: StaffRequest) -> HttpResponse:
 @require_GET
 @needs(_CALLS)
 def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
-    """Who of a client's callers was touched, masked, for who is granted its calls; a page at a time."""
+    """Affected callers, masked, for users who may view the client's calls."""
     access.require(request, _MANAGE, client)
     form = ImpactForm(request.GET, zone=request.agency.time_zone, choices=_touchers(request))
     if not form.is_valid():
@@ -494,8 +457,8 @@ def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
         after = UUID(request.GET.get("after", ""))
     except ValueError:
         after = impact.FIRST
-    found = _touched(client, form, after=after)
-    rows, more = found[:_CALLERS], found[_CALLERS:]
+    touched = _touched(client, form, after=after)
+    rows, more = touched[:_CALLERS], touched[_CALLERS:]
     callers = Caller.objects.for_client(client).in_bulk([row.caller_id for row in rows])
     opened = masks.numbers_masked(callers.values())
     context = {
@@ -512,9 +475,9 @@ def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
 
 
 def _touched(client: Client, form: ImpactForm, *, after: UUID) -> list[impact.Touched]:
-    said: dict[str, Any] = form.cleaned_data
-    kind, _, name = said["who"].partition(":")
-    page = {"since": said["since"], "until": said["until"], "after": after, "size": _CALLERS + 1}
+    data: dict[str, Any] = form.cleaned_data
+    kind, _, name = data["who"].partition(":")
+    page = {"since": data["since"], "until": data["until"], "after": after, "size": _CALLERS + 1}
     if kind == "way":
         return impact.callers_of_connection(client, connection_id=UUID(name), **page)
     if kind == "person":
@@ -525,27 +488,26 @@ def _touched(client: Client, form: ImpactForm, *, after: UUID) -> list[impact.To
 
 
 def _asked(form: ImpactForm) -> str:
-    """The question as it stands in an address: no caller, no number."""
+    """The query string, without callers or numbers."""
     return urlencode({name: form.data.get(name, "") for name in ("who", "since", "until")})
 
 
 def _touchers(request: StaffRequest) -> list[tuple[str, Any]]:
-    """Whose deeds can be asked for, by kind."""
     people = (
         Membership.objects.filter(agency_id=request.agency.pk).select_related("user").order_by("user__name")
     )
     others = [(row.kind, f"{row.kind}:{row.id}", f"{row.client}: {row.name}") for row in impact.touchers()]
     return [
         ("People", [(f"person:{row.user_id}", f"{row.user} ({row.get_role_display()})") for row in people]),
-        ("Keys of the API", [(value, words) for kind, value, words in others if kind == "key"]),
+        ("API keys", [(value, words) for kind, value, words in others if kind == "key"]),
         ("Connections", [(value, words) for kind, value, words in others if kind == "way"]),
     ]
 
 
 def _impact(form: ImpactForm) -> impact.Impact:
-    said: dict[str, Any] = form.cleaned_data
-    kind, _, name = said["who"].partition(":")
-    time = {"since": said["since"], "until": said["until"]}
+    data: dict[str, Any] = form.cleaned_data
+    kind, _, name = data["who"].partition(":")
+    time = {"since": data["since"], "until": data["until"]}
     if kind == "way":
         return impact.of_connection(connection_id=UUID(name), **time)
     if kind == "person":

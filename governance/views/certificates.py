@@ -1,4 +1,4 @@
-"""Certificates from elsewhere: noted with their file, which is sealed as it arrives, and taken again."""
+"""External certificates and their files, which are encrypted during the upload."""
 
 from typing import Any, Final, cast
 from uuid import UUID
@@ -23,12 +23,12 @@ from governance.views.training import above
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
 
 
-@csrf_exempt  # until the file goes where it is sealed; `_note` is protected
+@csrf_exempt  # so that the upload handler can be set first; `_note` is protected
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def note_outside(request: StaffRequest) -> HttpResponse:
-    """Note a certificate from elsewhere. Its file is sealed while it arrives, before anything else is looked at."""
+    """Encrypt the file during the upload, before anything else reads it."""
     holder = certificates.holder_of(request.agency.pk)
     if request.method == "POST":
         certificates.open_holder(agency_id=request.agency.pk, at=request.at)
@@ -58,9 +58,8 @@ def _choices(request: StaffRequest, offered: dict[str, Course]) -> dict[str, Any
     OutsideForm,
     right=AgencyRight.MANAGE_CLIENTS,
     load=lambda _: selectors.catalogue(),
-    title="A certificate from elsewhere",
-    lede="Look at the certificate before you note it. Its file is kept sealed, where you bring it.",
-    button="Note it",
+    title="Add an external certificate",
+    button="Add certificate",
     crumbs=above,
     fill=_choices,
     errors={
@@ -70,24 +69,24 @@ def _choices(request: StaffRequest, offered: dict[str, Course]) -> dict[str, Any
     },
 )
 def _note(request: StaffRequest, offered: dict[str, Course], form: OutsideForm) -> Done:
-    said = form.cleaned_data
-    file, user_id = _file(request.agency.pk, said["file"]), int(said["people"])
+    data = form.cleaned_data
+    file, user_id = _file(request.agency.pk, data["file"]), int(data["people"])
     training.note_outside(
         agency=request.agency,
-        course=offered[said["course"]],
+        course=offered[data["course"]],
         user_id=user_id,
-        issuer=said["issuer"],
-        passed_on=said["passed_on"],
-        valid_until=said["valid_until"],
+        issuer=data["issuer"],
+        passed_on=data["passed_on"],
+        valid_until=data["valid_until"],
         file=file,
         by=request.actor,
         at=request.at,
     )
     _handler(request).is_claimed = file is not None
     tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
-    if said["valid_until"] < today(request):
-        return Done("Noted. It has ended, so that what is asked of them stays.", level=INFO)
-    return Done("Noted. It counts until its day.")
+    if data["valid_until"] < today(request):
+        return Done("Saved. The certificate has expired, so the course is still required.", level=INFO)
+    return Done("Saved.")
 
 
 def _file(agency_id: int, upload: SealedUpload | None) -> certificates.File | None:
@@ -100,7 +99,7 @@ def _file(agency_id: int, upload: SealedUpload | None) -> certificates.File | No
 @never_cache
 @require_GET
 def take_file(request: StaffRequest, completion_id: UUID) -> HttpResponse:
-    """A certificate's file as it was brought: one's own, or anybody's for who manages the agency."""
+    """Download one's own certificate file, or any file with the right to manage the agency."""
     row = selectors.find_completion(completion_id)
     if row is None:
         raise Http404

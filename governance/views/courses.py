@@ -1,4 +1,4 @@
-"""Courses that an agency writes: the list, the draft with its screens, questions and pictures, and publishing."""
+"""Custom courses of an agency."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +27,10 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def _load(request: StaffRequest, own_id: UUID) -> OwnCourse:
-    found = selectors.find_own(own_id)
-    if found is None:
+    course = selectors.find_own(own_id)
+    if course is None:
         raise Http404
-    return found
+    return course
 
 
 def _address(course: OwnCourse) -> str:
@@ -38,15 +38,15 @@ def _address(course: OwnCourse) -> str:
 
 
 def _above(course: "OwnCourse | _Part | None") -> list[tuple[str, str]]:
-    crumbs = [("Own courses", reverse("governance:own_courses"))]
+    crumbs = [("Custom courses", reverse("governance:own_courses"))]
     if course is None:
         return crumbs
-    return [*crumbs, ("The course", _address(course.course if isinstance(course, _Part) else course))]
+    return [*crumbs, ("Course", _address(course.course if isinstance(course, _Part) else course))]
 
 
 _page = partial(form_page, right=_MANAGE, load=_load, crumbs=_above)
 _action = partial(action, right=_MANAGE, load=_load, back=_address)
-_NO_DRAFT: Final = Done("There is no draft to change. Begin a new version first.", level=WARNING)
+_NO_DRAFT: Final = Done("There is no draft. Create a new version first.", level=WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Part:
     """
     A screen or a question of a draft.
 
-    :ivar place: from 1; 0: it is added.
+    :ivar place: from 1; 0 for a new one.
     """
 
     course: OwnCourse
@@ -81,12 +81,11 @@ def _part(course: OwnCourse, part: str, place: int) -> _Part:
 @require_GET
 @needs_right(_MANAGE)
 def list_courses(request: StaffRequest) -> HttpResponse:
-    """The courses that the agency wrote or writes."""
     rows = [
         {
             "course": course,
-            "newest": course.shown[0],  # type: ignore[attr-defined]  # fetched along
-            "published": next((one for one in course.shown if one.published_at), None),  # type: ignore[attr-defined]  # prefetched where it was read
+            "newest": course.shown[0],  # type: ignore[attr-defined]  # prefetched
+            "published": next((one for one in course.shown if one.published_at), None),  # type: ignore[attr-defined]  # prefetched
         }
         for course in selectors.own_courses()
     ]
@@ -96,20 +95,18 @@ def list_courses(request: StaffRequest) -> HttpResponse:
 @_page(
     CourseForm,
     load=lambda _: None,
-    title="A course of your own",
-    lede="Nobody else sees it before it is published.",
-    button="Begin it",
+    title="New course",
+    button="Create course",
     fill=lambda request, _: {"initial": {"reviewed_on": today(request)}},
 )
 def new_course(request: StaffRequest, _: None, form: CourseForm) -> Done:
     course = courses.create_course(agency=request.agency, facts=form.facts(), by=request.actor, at=request.at)
-    return Done("A draft. Write its screens and questions, then publish it.", _address(course))
+    return Done("Draft created. Add screens and questions, then publish it.", _address(course))
 
 
 @require_GET
 @needs_right(_MANAGE)
 def show_course(request: StaffRequest, own_id: UUID) -> HttpResponse:
-    """A course: its draft with all its parts, what it lacks, and what was published."""
     course = _load(request, own_id)
     versions = list(selectors.versions(course))
     draft = next((one for one in versions if one.published_at is None), None)
@@ -150,13 +147,12 @@ def _facts(request: StaffRequest, draft: CourseVersion) -> dict[str, Any]:
 @_page(
     CourseForm,
     load=_load_draft,
-    title="About the course",
+    title="Edit details",
     button="Save",
     crumbs=lambda draft: _above(draft.course),
     fill=_facts,
 )
 def change_facts(request: StaffRequest, draft: CourseVersion, form: CourseForm) -> Done:
-    """Change what stands before a draft's screens."""
     try:
         courses.change_facts(course=draft.course, facts=form.facts(), by=request.actor, at=request.at)
     except courses.NoDraftError:
@@ -167,13 +163,12 @@ def change_facts(request: StaffRequest, draft: CourseVersion, form: CourseForm) 
 @_page(
     ScreenForm,
     load=_load_screen,
-    title=lambda part: f"Screen {part.place}" if part.place else "Another screen",
-    button="Save the screen",
+    title=lambda part: f"Screen {part.place}" if part.place else "Add a screen",
+    button="Save screen",
     fill=lambda _, part: {"initial": part.row},
     errors={courses.FullError: FORM},
 )
 def write_screen(request: StaffRequest, part: _Part, form: ScreenForm) -> Done:
-    """Write a screen of the draft; the place 0 adds one."""
     try:
         courses.put_screen(
             course=part.course, place=part.place, **form.cleaned_data, by=request.actor, at=request.at
@@ -191,21 +186,20 @@ def _question(request: StaffRequest, part: _Part) -> dict[str, Any]:
 @_page(
     QuestionForm,
     load=_load_question,
-    title=lambda part: f"Question {part.place}" if part.place else "Another question",
-    button="Save the question",
+    title=lambda part: f"Question {part.place}" if part.place else "Add a question",
+    button="Save question",
     fill=_question,
     errors={courses.FullError: FORM},
 )
 def write_question(request: StaffRequest, part: _Part, form: QuestionForm) -> Done:
-    """Write a question of the draft; the place 0 adds one."""
-    said = form.cleaned_data
+    data = form.cleaned_data
     try:
         courses.put_question(
             course=part.course,
             place=part.place,
-            words=said["words"],
+            words=data["words"],
             answers=form.answers(),
-            why=said["why"],
+            why=data["why"],
             by=request.actor,
             at=request.at,
         )
@@ -216,53 +210,51 @@ def write_question(request: StaffRequest, part: _Part, form: QuestionForm) -> Do
 
 @_action(ArrangeForm)
 def arrange(request: StaffRequest, course: OwnCourse, form: ArrangeForm) -> Done:
-    """Move a part of the draft up, or take it out."""
-    said = form.cleaned_data
-    is_up = said["deed"] == "up"
+    data = form.cleaned_data
+    is_up = data["move"] == "up"
     try:
         courses.arrange(
-            course=course, part=said["part"], place=said["place"], up=is_up, by=request.actor, at=request.at
+            course=course, part=data["part"], place=data["place"], up=is_up, by=request.actor, at=request.at
         )
     except courses.NoDraftError:
-        return Done("That part of the draft is not there any more.", level=WARNING)
+        return Done("This part of the draft no longer exists.", level=WARNING)
     return Done()
 
 
 @_page(
     PictureForm,
-    title="A picture",
-    button="Keep it",
+    title="Add a picture",
+    button="Upload picture",
     errors={pictures.PictureError: "file", courses.NameTakenError: "name", courses.FullError: "name"},
 )
 def add_picture(request: StaffRequest, course: OwnCourse, form: PictureForm) -> str:
-    said = form.cleaned_data
-    courses.add_picture(course=course, name=said["name"], raw=said["file"], by=request.actor, at=request.at)
-    return "The picture is there. Its line for a screen stands beside it."
+    data = form.cleaned_data
+    courses.add_picture(course=course, name=data["name"], raw=data["file"], by=request.actor, at=request.at)
+    return "Picture added. Copy its Markdown into a screen."
 
 
 @require_GET
 def show_picture(request: StaffRequest, picture_id: UUID) -> HttpResponse:
-    """A picture of one of the agency's courses, as it was written anew when it came; of drafts for writers alone."""
-    found = selectors.find_picture(picture_id, drafts=access.has_right(request.membership, _MANAGE))
-    if found is None:
+    """A re-encoded picture of a course. Only authors see those of drafts."""
+    picture = selectors.find_picture(picture_id, drafts=access.has_right(request.membership, _MANAGE))
+    if picture is None:
         raise Http404
     try:
-        data = pictures.load(agency_id=found.agency_id, picture_id=found.pk)
+        data = pictures.load(agency_id=picture.agency_id, picture_id=picture.pk)
     except OSError:
         raise Http404 from None
-    response = HttpResponse(data, content_type=found.kind)
+    response = HttpResponse(data, content_type=picture.kind)
     response.headers["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 
 
 @_action(errors={courses.UnfinishedError: WARNING})
 def publish(request: StaffRequest, course: OwnCourse, _: Any) -> str | Done:
-    """Let people take the draft."""
     try:
         version = courses.publish(course=course, by=request.actor, at=request.at)
     except courses.NoDraftError:
         return _NO_DRAFT
-    return f"Version {version.number} is what people take from now on. Say who takes it, next."
+    return f"Version {version.number} is published. Set the roles that must take it."
 
 
 @_action(errors={courses.NoDraftError: WARNING})
@@ -276,5 +268,5 @@ def offer(request: StaffRequest, course: OwnCourse, _: Any) -> str:
     if not courses.offer(course=course, on=on, by=request.actor, at=request.at):
         return ""
     if on:
-        return "It is offered again."
-    return "Nobody is asked to take it any more. Who passed it keeps that."
+        return "The course is active."
+    return "The course is inactive. Completions stay valid."

@@ -1,4 +1,4 @@
-"""What pages of the programme share."""
+"""What governance views share."""
 
 from datetime import date
 
@@ -7,5 +7,4 @@ from callprivacy.lib import calendars
 
 
 def today(request: StaffRequest) -> date:
-    """The day in the agency's zone."""
     return calendars.day_in(request.agency.time_zone, request.at)

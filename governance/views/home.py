@@ -1,4 +1,4 @@
-"""The programme's first page: what stands where, and the way to report a breach."""
+"""The governance home page."""
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,7 +13,6 @@ from governance.selectors import programme
 
 @require_GET
 def show_programme(request: StaffRequest) -> HttpResponse:
-    """For who manages the agency a summary of each part; for everybody what is theirs."""
     today = calendars.day_in(request.agency.time_zone, request.at)
     may_manage = access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
     context = {

@@ -1,8 +1,8 @@
 """
-The page at a site's door: the link that its managers make, and the page behind it, which needs no sign-in.
+The public sign-in page of a site and the management of its link.
 
-It has no session, no cookie and no way to any other page. Forms bring back a note that we signed; answers are sent on
-to, so that going back shows an empty form, and every page but the first returns to it by itself.
+The page has no session, no cookie and no links to the app. Forms carry a signed token. Every POST redirects, so that
+going back shows an empty form, and every page but the first returns to it after a while.
 """
 
 from collections.abc import Callable
@@ -37,13 +37,13 @@ from governance.views.premises import load_site, open_site_or_404
 
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 LOOKS: Final = 1200
-"""How often an hour one address may open pages of doors; an office's screens stand behind one."""
+"""Page views per hour and address; an office's screens share one address."""
 ENTRIES: Final = 300
-"""How many forms an hour are taken at one door."""
+"""Forms per hour and kiosk."""
 WRONG: Final = 60
-"""How many numbers that are nobody's are taken at one door in an hour; then signing out by number waits."""
+"""Wrong numbers per hour and kiosk before signing out by number is blocked."""
 _BACK_AFTER: Final = 180
-"""Seconds after which a form that nobody sends gives way to the first page, with what was typed."""
+"""Seconds after which an unsent form returns to the first page."""
 
 
 # --- The link -------------------------------------------------------------------------------------------------------
@@ -54,11 +54,7 @@ _BACK_AFTER: Final = 180
 @needs_right(_MANAGE)
 @confirms(Deed.GRANTS)
 def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
-    """
-    What the page at the door is, and by POST its link, which is shown once.
-
-    The form says which link it is to take the place of, so that loading the answer again makes no other.
-    """
+    """A POST creates the link, shown once. It names the link that it replaces, so that a reload creates no other."""
     site = open_site_or_404(place_id)
     address = ""
     if request.method == "POST":
@@ -67,9 +63,7 @@ def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
                 site=site, instead_of=_uuid(request.POST.get("was", "")), by=request.actor, at=request.at
             )
         except kiosks.LinkMadeError:
-            messages.info(
-                request, "The address was made and shown already. It counts; a new one would end it."
-            )
+            messages.info(request, "The address was already created and shown. A new one replaces it.")
             return redirect("governance:kiosk", site.pk)
         address = kiosks.url_of(token)
     kiosk = selectors.kiosk_of(site)
@@ -96,73 +90,66 @@ def _uuid(text: str) -> UUID | None:
     confirms=Deed.GRANTS,
 )
 def end_link(request: StaffRequest, site: Site, _: Any) -> Done:
-    """Let the page at the door open nothing any more."""
     if kiosks.end_link(site=site, by=request.actor, at=request.at):
-        return Done("The page at the door opens nothing any more.")
-    return Done("It has ended already.", level=INFO)
+        return Done("The address of the sign-in page is revoked.")
+    return Done("The address was already revoked.", level=INFO)
 
 
-# --- Behind it ------------------------------------------------------------------------------------------------------
+# --- The page -------------------------------------------------------------------------------------------------------
 
 
 @doors.readable
 @require_safe
 def show_door(request: HttpRequest, kiosk: str) -> HttpResponse:
-    """The first page: what can be done; for a minute also what a form was answered."""
+    """The first page; for one minute with the receipt of the last form."""
     at = timezone.now()
-    found, refusal = _open(request, kiosk, at)
-    if found is None:
+    opened, refusal = _open(request, kiosk, at)
+    if opened is None:
         return refusal
-    said = kiosks.read_answer(request.GET.get("said", ""), found, at=at)
-    seconds = int(kiosks.SAID_FOR.total_seconds()) if said else None
-    return _draw(request, "home", found, kiosk, back_after=seconds, said=said)
+    receipt = kiosks.read_answer(request.GET.get("said", ""), opened, at=at)
+    seconds = int(kiosks.SAID_FOR.total_seconds()) if receipt else None
+    return _draw(request, "home", opened, kiosk, back_after=seconds, receipt=receipt)
 
 
 @doors.public
 @sensitive_post_parameters("name", "company", "host", "purpose")
 @require_http_methods(["GET", "HEAD", "POST"])
 def visit(request: HttpRequest, kiosk: str) -> HttpResponse:
-    """A visitor signs in."""
+    def save(opened: Kiosk, note: str, data: dict[str, Any], at: datetime) -> str:
+        return kiosks.visit(kiosk=opened, form=note, **data, at=at)
 
-    def deed(found: Kiosk, note: str, said: dict[str, Any], at: datetime) -> str:
-        return kiosks.visit(kiosk=found, form=note, **said, at=at)
-
-    return _form(request, kiosk, VisitorForm, deed, title="I visit somebody", button="Sign in")
+    return _form(request, kiosk, VisitorForm, save, title="Visitor sign-in", button="Sign in")
 
 
 @doors.public
 @sensitive_post_parameters("code", "name")
 @require_http_methods(["GET", "HEAD", "POST"])
 def come(request: HttpRequest, kiosk: str) -> HttpResponse:
-    """Who works here signs in."""
+    def save(opened: Kiosk, note: str, data: dict[str, Any], at: datetime) -> str:
+        if data["code"]:
+            return kiosks.pass_with_badge(kiosk=opened, form=note, code=data["code"], is_in=True, at=at)
+        return kiosks.come_without_badge(kiosk=opened, form=note, name=data["name"], at=at)
 
-    def deed(found: Kiosk, note: str, said: dict[str, Any], at: datetime) -> str:
-        if said["code"]:
-            return kiosks.pass_with_badge(kiosk=found, form=note, code=said["code"], is_in=True, at=at)
-        return kiosks.come_without_badge(kiosk=found, form=note, name=said["name"], at=at)
-
-    return _form(request, kiosk, ComeForm, deed, title="I work here", button="I come in")
+    return _form(request, kiosk, ComeForm, save, title="Employee sign-in", button="Sign in")
 
 
 @doors.public
 @sensitive_post_parameters("code", "number")
 @require_http_methods(["GET", "HEAD", "POST"])
 def leave(request: HttpRequest, kiosk: str) -> HttpResponse:
-    """Somebody signs out, by badge or by number."""
+    def save(opened: Kiosk, note: str, data: dict[str, Any], at: datetime) -> str:
+        if data["code"]:
+            return kiosks.pass_with_badge(kiosk=opened, form=note, code=data["code"], is_in=False, at=at)
+        return kiosks.leave(kiosk=opened, form=note, number=data["number"], at=at)
 
-    def deed(found: Kiosk, note: str, said: dict[str, Any], at: datetime) -> str:
-        if said["code"]:
-            return kiosks.pass_with_badge(kiosk=found, form=note, code=said["code"], is_in=False, at=at)
-        return kiosks.leave(kiosk=found, form=note, number=said["number"], at=at)
-
-    return _form(request, kiosk, LeaveForm, deed, title="I leave", button="Sign out")
+    return _form(request, kiosk, LeaveForm, save, title="Sign out", button="Sign out")
 
 
-type _Deed = Callable[[Kiosk, str, dict[str, Any], datetime], str]
+type _Save = Callable[[Kiosk, str, dict[str, Any], datetime], str]
 
 
 def _form(
-    request: HttpRequest, token: str, shape: type[forms.Form], deed: _Deed, *, title: str, button: str
+    request: HttpRequest, token: str, shape: type[forms.Form], save: _Save, *, title: str, button: str
 ) -> HttpResponse:
     at = timezone.now()
     kiosk, refusal = _open(request, token, at)
@@ -170,7 +157,7 @@ def _form(
         return refusal
     form, status, problem = shape(request.POST or None), 200, ""
     if request.method == "POST":
-        status, problem, where = _take(request, kiosk, form, deed, at)
+        status, problem, where = _take(request, kiosk, form, save, at)
         if where:
             return SeeOther(f"{reverse('governance:door', args=[token])}?{urlencode({'said': where})}")
     context = {
@@ -184,49 +171,45 @@ def _form(
 
 
 def _take(
-    request: HttpRequest, kiosk: Kiosk, form: forms.Form, deed: _Deed, at: datetime
+    request: HttpRequest, kiosk: Kiosk, form: forms.Form, save: _Save, at: datetime
 ) -> tuple[int, str, str]:
-    """Status and words of a refusal, or what to send on to."""
+    """Status, error and signed receipt to redirect to."""
     note = request.POST.get("note", "")
     if not kiosks.is_fresh(note, kiosk, at=at):
-        return 403, "This page was open for too long. Please try again.", ""
+        return 403, "The page has expired. Please try again.", ""
     if not form.is_valid():
         return 422, "", ""
     if (full := _is_full(kiosk, by_number=bool(form.cleaned_data.get("number")), at=at)) is not None:
         return 429, full, ""
     try:
-        return 303, "", deed(kiosk, note, form.cleaned_data, at)
+        return 303, "", save(kiosk, note, form.cleaned_data, at)
     except kiosks.StaleFormError:
-        return 403, "Please send it once more.", ""
+        return 403, "Please submit the form again.", ""
     except kiosks.WrongNumberError:
         knock("kiosk:wrong", str(kiosk.link_id), most=WRONG, per=AN_HOUR, at=at)
-        form.add_error("number", "This is nobody's number who is inside.")
+        form.add_error("number", "No one inside has this number.")
         return 422, "", ""
 
 
 def _is_full(kiosk: Kiosk, *, by_number: bool, at: datetime) -> str | None:
-    """
-    Why a form is not taken now, or None.
-
-    While nobody can count, entries are taken, and numbers to sign out with, which could be guessed at, are not.
-    """
-    door = str(kiosk.link_id)
-    if knock("kiosk:forms", door, most=ENTRIES, per=AN_HOUR, at=at) is Verdict.FULL:
-        return "Too much was sent from this page. Please tell somebody who works here."
+    """The error of a rate limit. Without a counter, signing out by number, which could be guessed, is blocked."""
+    kiosk_id = str(kiosk.link_id)
+    if knock("kiosk:forms", kiosk_id, most=ENTRIES, per=AN_HOUR, at=at) is Verdict.FULL:
+        return "Too many forms were sent from this page. Please ask an employee."
     if not by_number:
         return None
-    wrong = knock("kiosk:wrong", door, most=WRONG - 1, per=AN_HOUR, at=at, weight=0)
+    wrong = knock("kiosk:wrong", kiosk_id, most=WRONG - 1, per=AN_HOUR, at=at, weight=0)
     if wrong is Verdict.OPEN:
         return None
-    return "Signing out by number waits for a while. Please tell somebody who works here."
+    return "Signing out by number is not available right now. Please ask an employee."
 
 
 def _open(request: HttpRequest, token: str, at: datetime) -> tuple[Kiosk | None, HttpResponse]:
-    """Whose door it is, or why not. :raises Http404: a link that opens nothing."""
+    """The kiosk, or the refusal. :raises Http404: an invalid link."""
     address = client_address(request) or ""
     if knock("kiosk", address, most=LOOKS, per=AN_HOUR, at=at) is Verdict.FULL:
-        words = "Too many pages were opened from here. Try again in an hour.\n"
-        return None, HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
+        text = "Too many requests from your network. Try again in an hour.\n"
+        return None, HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
     try:
         return kiosks.kiosk_of(token, at=at), HttpResponse()
     except kiosks.UnknownKioskError:

@@ -1,4 +1,4 @@
-"""Premises as people keep them, and the page at the door."""
+"""Sites, badges and the entrance log."""
 
 from datetime import timedelta
 from functools import partial
@@ -40,49 +40,46 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def site_or_404(site_id: UUID) -> Site:
-    found = selectors.find_site(site_id)
-    if found is None:
+    site = selectors.find_site(site_id)
+    if site is None:
         raise Http404
-    return found
+    return site
 
 
 def open_site_or_404(site_id: UUID) -> Site:
-    """A site of the agency where it works still."""
-    found = site_or_404(site_id)
-    if found.closed_on is not None:
+    site = site_or_404(site_id)
+    if site.closed_on is not None:
         raise Http404
-    return found
+    return site
 
 
 def load_site(request: StaffRequest, place_id: UUID) -> Site:
-    """A site of the agency, for a page with a form."""
     return site_or_404(place_id)
 
 
 def load_open(request: StaffRequest, place_id: UUID) -> Site:
-    """A site of the agency where it works still, for a page with a form."""
     return open_site_or_404(place_id)
 
 
 def _load_hours(request: StaffRequest, place_id: UUID, hours_id: UUID) -> DoorHours:
-    found = selectors.find_hours(site_or_404(place_id), hours_id)
-    if found is None:
+    hours = selectors.find_hours(site_or_404(place_id), hours_id)
+    if hours is None:
         raise Http404
-    return found
+    return hours
 
 
 def _load_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> Badge:
-    found = selectors.find_badge(site_or_404(place_id), badge_id)
-    if found is None:
+    badge = selectors.find_badge(site_or_404(place_id), badge_id)
+    if badge is None:
         raise Http404
-    return found
+    return badge
 
 
 def _load_entry(request: StaffRequest, entry_id: UUID) -> Entry:
-    found = selectors.find_entry(entry_id)
-    if found is None:
+    entry = selectors.find_entry(entry_id)
+    if entry is None:
         raise Http404
-    return found
+    return entry
 
 
 def _address(subject: Site | DoorHours | Badge | Entry) -> str:
@@ -90,7 +87,6 @@ def _address(subject: Site | DoorHours | Badge | Entry) -> str:
 
 
 def above(subject: Site | Entry | None) -> list[tuple[str, str]]:
-    """The pages above a form about a site, or about all of them."""
     crumbs = [("Premises", reverse("governance:entries"))]
     return [*crumbs, (subject.name, _address(subject))] if isinstance(subject, Site) else crumbs
 
@@ -101,10 +97,9 @@ site_page = partial(form_page, right=_MANAGE, load=load_open, crumbs=above)
 @require_GET
 @needs_right(_MANAGE)
 def list_entries(request: StaffRequest) -> HttpResponse:
-    """Sites, and who came in."""
     show = request.GET.get("show", "")
-    found = selectors.entries(flagged=show == "flagged", inside=show == "inside")
-    page = page_of(request, found, size=_PAGE)
+    entries = selectors.entries(flagged=show == "flagged", inside=show == "inside")
+    page = page_of(request, entries, size=_PAGE)
     context = {
         "days": ends.entries_for(request.agency),
         "sites": selectors.sites(),
@@ -113,7 +108,7 @@ def list_entries(request: StaffRequest) -> HttpResponse:
         "show": show,
         "views": [
             {"url": "?" if not name else f"?show={name}", "label": label, "active": show == name}
-            for name, label in (("", "All"), ("inside", "Inside now"), ("flagged", "To look at"))
+            for name, label in (("", "All"), ("inside", "Inside now"), ("flagged", "Flagged"))
         ],
     }
     return render(request, "governance/premises.html", context)
@@ -121,9 +116,8 @@ def list_entries(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def show_visitors(request: StaffRequest) -> HttpResponse:
-    """Who came to visit whoever looks."""
-    found = selectors.visitors_of(request.membership.user_id, since=request.at - _VISITORS_FOR)
-    context = {"rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
+    visits = selectors.visitors_of(request.membership.user_id, since=request.at - _VISITORS_FOR)
+    context = {"rows": list(visits[:_PAGE]), "days": _VISITORS_FOR.days}
     return render(request, "governance/visitors.html", context)
 
 
@@ -135,7 +129,7 @@ def _line(entry: Entry) -> dict[str, Any]:
     SiteForm,
     right=_MANAGE,
     title="Add a site",
-    button="Add it",
+    button="Add site",
     crumbs=above,
     fill=lambda request, _: {"initial": {"time_zone": request.agency.time_zone}},
     errors={premises.TakenError: "name"},
@@ -174,52 +168,48 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
 @site_page(
     SiteFactsForm,
     load=load_site,
-    title=lambda site: f"Change {site.name}",
+    title=lambda site: f"Edit {site.name}",
     button="Save",
     fill=lambda _, site: {"initial": {name: getattr(site, name) for name in SiteFactsForm.base_fields}},
     errors={premises.TakenError: "name"},
 )
 def change_site(request: StaffRequest, site: Site, form: SiteFactsForm) -> str:
     sites.change_site(site=site, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Saved. Who comes from now on is judged by these hours."
+    return "Saved. New entries are checked against these hours."
 
 
 def _before_closing(request: StaffRequest, site: Site) -> Confirmation:
     keys = selectors.site_keys(site).filter(revoked_at=None, ends_at__gt=request.at)
     badges = selectors.badges(site).filter(returned_on=None)
     return Confirmation(
-        "The agency works there no more",
-        "It counts at once and is not taken back: a site that opens again is added anew.",
+        "Close the site",
+        "You cannot undo this.",
         extent=[
-            {"label": "Keys of badge systems that open nothing any more", "value": keys.count()},
+            {"label": "Badge system keys to be revoked", "value": keys.count()},
             {
-                "label": "Page at the door, which ends",
-                "value": "yes" if selectors.kiosk_of(site) else "there is none",
+                "label": "Sign-in page to be revoked",
+                "value": "yes" if selectors.kiosk_of(site) else "none",
             },
-            {"label": "Badges that are out: ask for them", "value": badges.count()},
-            {
-                "label": "Inside, by what is written down",
-                "value": selectors.entries(site=site, inside=True).count(),
-            },
+            {"label": "Badges not returned", "value": badges.count()},
+            {"label": "People inside", "value": selectors.entries(site=site, inside=True).count()},
         ],
         stays=[
-            "Entries, for as long as Retention says; badges and who had them, without end.",
-            "Its name: change it first, where the next site is to be called the same.",
+            "Entries, for their retention period. Badges and their holders.",
+            "The site's name, which no other site can use.",
         ],
     )
 
 
 @site_page(
     title=lambda site: f"Close {site.name}",
-    button="Close the site",
+    button="Close site",
     confirm=_before_closing,
     confirms=Deed.GRANTS,
     errors={sites.ClosedError: INFO},
 )
 def close_site(request: StaffRequest, site: Site, _: Any) -> str:
-    """Write down that the agency works at a site no more."""
     sites.close_site(site=site, by=request.actor, at=request.at)
-    return "The site is closed. Take its badges back as they come."
+    return "The site is closed. You can still return its badges."
 
 
 @site_page(
@@ -229,7 +219,6 @@ def close_site(request: StaffRequest, site: Site, _: Any) -> str:
     fill=lambda _, site: {"initial": {"rooms": "\n".join(site.rooms)}},
 )
 def name_rooms(request: StaffRequest, site: Site, form: RoomsForm) -> str:
-    """Say which rooms have readers of their own."""
     premises.name_rooms(site=site, **form.cleaned_data, by=request.actor, at=request.at)
     return "Saved."
 
@@ -240,67 +229,63 @@ def _badges_out(site: Site) -> list[Badge]:
 
 @site_page(
     HoursForm,
-    title=lambda site: f"Who may enter when: {site.name}",
+    title=lambda site: f"Access hours of {site.name}",
     button="Save",
     fill=lambda _, site: {"rooms": site.rooms, "badges": _badges_out(site)},
 )
 def set_hours(request: StaffRequest, site: Site, form: HoursForm) -> str:
-    """Say when a room may be entered."""
     out = {str(row.pk): row for row in _badges_out(site)}
-    said = form.cleaned_data | {"badge": out.get(form.cleaned_data["badge"])}
-    premises.set_hours(site=site, **said, by=request.actor, at=request.at)
-    return "Saved. It counts for what the readers send from now on."
+    data = form.cleaned_data | {"badge": out.get(form.cleaned_data["badge"])}
+    premises.set_hours(site=site, **data, by=request.actor, at=request.at)
+    return "Saved. New entries are checked against these hours."
 
 
 @action(right=_MANAGE, load=_load_hours, back=_address)
 def end_hours(request: StaffRequest, hours: DoorHours, _: Any) -> str:
-    """Let the next wider hours count again."""
     premises.end_hours(hours=hours, by=request.actor, at=request.at)
-    return "They are gone; the next wider hours count."
+    return "Access hours deleted."
 
 
 @site_page(
     BadgeForm,
-    title=lambda site: f"A badge for {site.name}",
-    button="Give it out",
+    title=lambda site: f"Issue a badge for {site.name}",
+    button="Issue badge",
     fill=lambda _, site: {"people": list(selectors.hosts()), "rooms": site.rooms},
     errors={premises.TakenError: "code"},
 )
 def give_badge(request: StaffRequest, site: Site, form: BadgeForm) -> str:
-    said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
-    premises.give_badge(site=site, **said, by=request.actor, at=request.at)
-    return "The badge is out."
+    data = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
+    premises.give_badge(site=site, **data, by=request.actor, at=request.at)
+    return "Badge issued."
 
 
 @action(right=_MANAGE, load=_load_badge, back=_address, errors={premises.NotOutError: INFO})
 def return_badge(request: StaffRequest, badge: Badge, _: Any) -> str:
     today = calendars.day_in(badge.site.time_zone, request.at)
     premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
-    return "The badge is back."
+    return "Badge returned."
 
 
 @site_page(
     FileForm,
-    title=lambda site: f"A file for {site.name}",
-    button="Take it in",
+    title=lambda site: f"Import entries for {site.name}",
+    button="Import",
 )
 def take_file(request: StaffRequest, site: Site, form: FileForm) -> Done | None:
-    """Take a badge system's file in."""
     try:
         passings = premises.read_file(form.cleaned_data["file"], zone=ZoneInfo(site.time_zone), at=request.at)
     except premises.FileError as error:
-        form.add_error("file", f"{error} Nothing was taken in.")
+        form.add_error("file", f"{error} Nothing was imported.")
         return None
     came, flagged = premises.take_in(
         site=site, passings=passings, source=EntrySource.FILE, by=request.actor, at=request.at
     )
-    text = f"{came} entries came in, {flagged} of them to look at."
+    text = f"{came} entries imported, {flagged} flagged."
     return Done(text, reverse("governance:entries"))
 
 
 @action(right=_MANAGE, load=_load_entry, back=_address, errors={premises.NotOutError: INFO})
 def sign_out(request: StaffRequest, entry: Entry, _: Any) -> str:
-    """Note that somebody left."""
     premises.sign_out(entry=entry, by=request.actor, at=request.at)
     return "Signed out."
 
@@ -308,11 +293,10 @@ def sign_out(request: StaffRequest, entry: Entry, _: Any) -> str:
 @site_page(
     LookForm,
     load=_load_entry,
-    title="What was it",
-    button="Write it down",
+    title="Review the entry",
+    button="Save",
     errors={premises.NotOutError: INFO},
 )
 def look_at(request: StaffRequest, entry: Entry, form: LookForm) -> str:
-    """Write down what a flagged entry was about."""
     premises.look_at(entry=entry, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Written down."
+    return "Saved."

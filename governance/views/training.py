@@ -1,4 +1,4 @@
-"""Training as people take it, and as those who manage the agency see to it."""
+"""Training: taking courses and managing them."""
 
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -38,15 +38,14 @@ _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def _course_or_404(name: str) -> Course:
-    found = selectors.find_course(name)
-    if found is None:
+    course = selectors.find_course(name)
+    if course is None:
         raise Http404
-    return found
+    return course
 
 
 @require_GET
 def show_mine(request: StaffRequest) -> HttpResponse:
-    """A person's own courses, what is due first, and what was passed."""
     user_id = request.membership.user_id
     context = {
         "mine": selectors.mine(user_id, today=today(request)),
@@ -59,74 +58,72 @@ def show_mine(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse:
-    found = _course_or_404(course)
-    if not 1 <= screen <= len(found.screens):
+    content = _course_or_404(course)
+    if not 1 <= screen <= len(content.screens):
         raise Http404
     context = {
-        "course": found,
-        "screen": found.screens[screen - 1],
-        "html": found.html(screen),
-        "is_begun": screen == len(found.screens)
-        and selectors.begun_attempt(request.membership.user_id, found.id) is not None,
+        "course": content,
+        "screen": content.screens[screen - 1],
+        "html": content.html(screen),
+        "is_begun": screen == len(content.screens)
+        and selectors.begun_attempt(request.membership.user_id, content.id) is not None,
         "number": screen,
         "before": screen - 1,
-        "after": screen + 1 if screen < len(found.screens) else 0,
+        "after": screen + 1 if screen < len(content.screens) else 0,
     }
     return render(request, "governance/screen.html", context)
 
 
 @require_POST
 def start(request: StaffRequest, course: str) -> HttpResponse:
-    """Begin a try, or go on with the one that was begun."""
-    found = _course_or_404(course)
+    """Start or continue an attempt."""
+    content = _course_or_404(course)
     user_id = request.membership.user_id
     try:
-        training.start_attempt(agency=request.agency, course=found, user_id=user_id, at=request.at)
+        training.start_attempt(agency=request.agency, course=content, user_id=user_id, at=request.at)
     except training.TooSoonError as error:
         messages.warning(request, str(error))
-        return redirect("governance:screen", found.id, 1)
-    return redirect("governance:questions", found.id)
+        return redirect("governance:screen", content.id, 1)
+    return redirect("governance:questions", content.id)
 
 
 @require_http_methods(["GET", "POST"])
 def answer(request: StaffRequest, course: str) -> HttpResponse:
-    """The questions of the try that was begun; the same ones until it is handed in."""
     _course_or_404(course)
     user_id = request.membership.user_id
     attempt = selectors.begun_attempt(user_id, course)
-    found = selectors.course_of(attempt) if attempt is not None else None
-    if attempt is None or found is None:
-        messages.info(request, "Begin a try at the end of the last screen.")
+    content = selectors.course_of(attempt) if attempt is not None else None
+    if attempt is None or content is None:
+        messages.info(request, "Start the questions at the end of the last screen.")
         return redirect("governance:screen", course, 1)
-    form = AnswersForm(request.POST or None, drawn=draw(found, attempt.seed))
+    form = AnswersForm(request.POST or None, drawn=draw(content, attempt.seed))
     if request.method == "POST" and form.is_valid():
         try:
             training.finish_attempt(
-                attempt=attempt, course=found, answers=form.answers(), user_id=user_id, at=request.at
+                attempt=attempt, course=content, answers=form.answers(), user_id=user_id, at=request.at
             )
         except training.NotYoursError as error:
             messages.warning(request, str(error))
         else:
             tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
-        return redirect("governance:result", found.id)
-    return render(request, "governance/questions.html", {"course": found, "form": form})
+        return redirect("governance:result", content.id)
+    return render(request, "governance/questions.html", {"course": content, "form": form})
 
 
 @require_GET
 def show_result(request: StaffRequest, course: str) -> HttpResponse:
-    """How the newest try went, question by question."""
-    found = _course_or_404(course)
-    attempt = selectors.last_attempt(request.membership.user_id, found.id)
+    content = _course_or_404(course)
+    attempt = selectors.last_attempt(request.membership.user_id, content.id)
     if attempt is None:
-        return redirect("governance:screen", found.id, 1)
+        return redirect("governance:screen", content.id, 1)
     taken = selectors.course_of(attempt)
     drawn = draw(taken, attempt.seed) if taken is not None else []
     passed = is_passed(attempt.right or 0, attempt.asked)
     context = {
-        "course": found,
+        "course": content,
         "attempt": attempt,
         "passed": passed,
-        "newest": selectors.completions(request.membership.user_id).filter(course=found.id).first(),
+        "newest": selectors.completions(request.membership.user_id).filter(course=content.id).first(),
         "rows": [
             {
                 "question": one.question,
@@ -145,7 +142,7 @@ def _chosen(answers: tuple[str, ...], place: int | None) -> str:
 
 @require_GET
 def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse:
-    """The certificate of what was passed, as PDF: one's own, or anybody's for who manages the agency."""
+    """Download one's own certificate as PDF, or any certificate with the right to manage the agency."""
     row = selectors.find_completion(completion_id)
     if row is None or row.issuer or row.ended_at is not None:
         raise Http404
@@ -160,7 +157,6 @@ def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse
 @require_GET
 @needs_right(_MANAGE)
 def show_matrix(request: StaffRequest) -> HttpResponse:
-    """People by courses: who is here, or who has left or is suspended."""
     has_left = request.GET.get("who") == "left"
     people = selectors.people_who_left() if has_left else selectors.members()
     page = page_of(request, people, size=_PAGE)
@@ -170,8 +166,8 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
         "courses": list(offered.values()),
         "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
         "views": [
-            {"url": "?", "label": "Here", "active": not has_left},
-            {"url": "?who=left", "label": "Not here any more", "active": has_left},
+            {"url": "?", "label": "Active", "active": not has_left},
+            {"url": "?who=left", "label": "Former", "active": has_left},
         ],
     }
     return render(request, "governance/training_matrix.html", context)
@@ -180,7 +176,6 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
 @require_GET
 @needs_right(_MANAGE)
 def show_person(request: StaffRequest, pk: int) -> HttpResponse:
-    """What is asked of one person, and what they passed, also what has ended."""
     member = selectors.find_member(pk)
     if member is None:
         raise Http404
@@ -195,7 +190,6 @@ def show_person(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def above(_: object) -> list[tuple[str, str]]:
-    """What stands above a form about anybody's training; its last one is the way back."""
     return [("Training", reverse("governance:training_matrix"))]
 
 
@@ -203,36 +197,33 @@ _page = partial(form_page, right=_MANAGE, crumbs=above)
 
 
 def _load_proof(request: StaffRequest, completion_id: UUID) -> Completion:
-    found = selectors.find_completion(completion_id)
-    if found is None:
+    completion = selectors.find_completion(completion_id)
+    if completion is None:
         raise Http404
-    return found
+    return completion
 
 
 @_page(
     EndProofForm,
     load=_load_proof,
-    title="This proof does not count",
+    title="Revoke the completion",
     lede=lambda row: (
-        f"Of {row.user}, passed on {row.passed_on.day} {row.passed_on:%b %Y}. It stays with its file, marked as no "
-        "proof; this cannot be taken back. Where it had not run out and no other proof counts, what it answered is due "
-        "by the day of then; of who is away, once they are back."
+        f"{row.user} passed on {row.passed_on.day} {row.passed_on:%b %Y}. You cannot undo this, and the course may "
+        "become due again."
     ),
-    button="It does not count",
+    button="Revoke",
     is_final=True,
     errors={training.OwnCertificateError: FORM, training.NoProofError: INFO},
 )
 def end_proof(request: StaffRequest, row: Completion, form: EndProofForm) -> str:
-    """Say that a proof does not count."""
     training.end_proof(proof=row, **form.cleaned_data, by=request.actor, at=request.at)
     tasks.watch_training.delay_on_commit()
-    return "It does not count any more."
+    return "Completion revoked."
 
 
 @require_GET
 @needs_right(_MANAGE)
 def show_campaign(request: StaffRequest) -> HttpResponse:
-    """How training stands: who of whom has passed, by course, by role and over time, and who has not."""
     offered = selectors.titles_offered()
     form = CampaignForm(request.GET, offered=offered)
     wanted = form.cleaned_data if form.is_valid() else {}
@@ -243,7 +234,7 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
     courses = selectors.by_course(chosen, names, today=on)
     month = selectors.reminded(since=on - timedelta(days=29))
     days = selectors.training_days(list(names), since=on - timedelta(days=179))
-    left = selectors.still_open(chosen, names, today=on)
+    incomplete = selectors.still_open(chosen, names, today=on)
     context = {
         "form": form,
         "active": sum(bool(value) for value in wanted.values()),
@@ -258,7 +249,7 @@ def show_campaign(request: StaffRequest) -> HttpResponse:
             "more": ["Reminders"],
             "rows": [[f"{day.on:%-d %b}", day.overdue, day.due, day.done, day.reminders] for day in days],
         },
-        "page": page_of(request, left, size=_PAGE),
+        "page": page_of(request, incomplete, size=_PAGE),
         "of_role": Role(wanted["role"]).label if wanted.get("role") else "",
     }
     return render(request, "governance/training_campaign.html", context)
@@ -275,11 +266,8 @@ def _rules(request: StaffRequest, course: Course) -> dict[str, Any]:
 @_page(
     RulesForm,
     load=_load_course,
-    title=lambda course: f"Who takes “{course.title}”",
-    lede=lambda course: (
-        "Within how many days of joining, by role; empty: need not. Who is here already has the days from now. It "
-        f"counts {course.valid_months} months, then it is due again."
-    ),
+    title=lambda course: f"Requirements of “{course.title}”",
+    lede="Leave a role empty to make the course optional. For current members, the days count from today.",
     button="Save",
     fill=_rules,
     errors={training.OwnTrainingError: FORM},
@@ -289,15 +277,15 @@ def set_rules(request: StaffRequest, course: Course, form: RulesForm) -> str:
         agency=request.agency, course=course, within=form.within(), by=request.actor, at=request.at
     )
     tasks.watch_training.delay_on_commit()
-    return "Saved. Who is concerned is told within a few minutes."
+    return "Saved. Courses are assigned within a few minutes."
 
 
 @_page(
     AssignForm,
     load=lambda _: selectors.catalogue(),
     title="Assign a course",
-    lede="Who is picked is told in the app and by mail.",
-    button="Assign it",
+    lede="The people you select are notified in the app and by email.",
+    button="Assign course",
     fill=lambda request, offered: {
         "people": list(selectors.members()),
         "courses": offered,
@@ -305,78 +293,74 @@ def set_rules(request: StaffRequest, course: Course, form: RulesForm) -> str:
     },
 )
 def assign(request: StaffRequest, offered: dict[str, Course], form: AssignForm) -> Done:
-    """Have people take a course by a day: a campaign."""
-    said = form.cleaned_data
+    data = form.cleaned_data
     count = training.assign(
         agency=request.agency,
-        course=offered[said["course"]],
-        user_ids=[int(one) for one in said["people"]],
-        due_on=said["due_on"],
+        course=offered[data["course"]],
+        user_ids=[int(one) for one in data["people"]],
+        due_on=data["due_on"],
         by=request.actor,
         at=request.at,
     )
-    where = f"{reverse('governance:training_campaign')}?course={said['course']}"
-    return Done(f"Assigned to {count}; who had it already keeps the day.", where)
+    where = f"{reverse('governance:training_campaign')}?course={data['course']}"
+    return Done(f"Assigned to {count}. Existing assignments keep their due dates.", where)
 
 
 def _load_assignment(request: StaffRequest, assignment_id: int) -> Assignment:
-    found = selectors.find_assignment(assignment_id)
-    if found is None:
+    assignment = selectors.find_assignment(assignment_id)
+    if assignment is None:
         raise Http404
-    return found
+    return assignment
 
 
-def _of_whom(row: Assignment) -> str:
+def _about(row: Assignment) -> str:
     title = selectors.titles_offered().get(row.course, row.course)
-    return f"“{title}”, asked of {row.user} by {row.due_on.day} {row.due_on:%b %Y}."
+    return f"“{title}”, assigned to {row.user}, due {row.due_on.day} {row.due_on:%b %Y}."
 
 
-def _moved(request: StaffRequest, row: Assignment, words: str) -> Done:
+def _moved(request: StaffRequest, row: Assignment, text: str) -> Done:
     tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=row.user_id)
-    return Done(words, reverse("governance:training_campaign"))
+    return Done(text, reverse("governance:training_campaign"))
 
 
-_assignment_page = partial(_page, load=_load_assignment, lede=_of_whom)
+_assignment_page = partial(_page, load=_load_assignment, lede=_about)
 
 
 @_assignment_page(
     MoveForm,
-    title="Another day",
-    button="Give this day",
+    title="Change the due date",
+    button="Save",
     fill=lambda request, row: {"initial": {"due_on": row.due_on, "was": row.due_on}, "today": today(request)},
     errors={training.OwnTrainingError: FORM},
 )
 def move_assignment(request: StaffRequest, row: Assignment, form: MoveForm) -> Done:
-    """Give somebody another day."""
-    said = form.cleaned_data
-    # The day that the page showed: a colleague's of since is not written over.
-    row.due_on = said.pop("was") or row.due_on
+    data = form.cleaned_data
+    # The date that the page showed, so that a colleague's change since is not overwritten.
+    row.due_on = data.pop("was") or row.due_on
     try:
-        training.move_assignment(row=row, **said, by=request.actor, at=request.at)
+        training.move_assignment(row=row, **data, by=request.actor, at=request.at)
     except training.NotAskedError as error:
         return Done(str(error), reverse("governance:training_campaign"), INFO)
-    return _moved(request, row, "They have another day.")
+    return _moved(request, row, "Due date changed.")
 
 
 @_assignment_page(
     TakeBackForm,
-    title="Take it back",
-    button="Take it back",
+    title="Withdraw the assignment",
+    button="Withdraw",
     errors={training.OwnTrainingError: FORM, training.OfARuleError: FORM},
 )
 def take_back(request: StaffRequest, row: Assignment, form: TakeBackForm) -> Done:
-    """Ask somebody no more for what a person has assigned."""
     try:
         training.take_back(
             agency=request.agency, row=row, **form.cleaned_data, by=request.actor, at=request.at
         )
     except training.NotAskedError as error:
         return Done(str(error), reverse("governance:training_campaign"), INFO)
-    return _moved(request, row, "It is not asked of them any more.")
+    return _moved(request, row, "Assignment withdrawn.")
 
 
 @action(right=_MANAGE, back=lambda _: reverse("governance:training_matrix"))
 def look_again(request: StaffRequest, _: None, form: Any) -> str:
-    """Assign what rules call for now, instead of within the hour."""
     tasks.watch_training.delay_on_commit()
-    return "What the rules call for is assigned within a minute."
+    return "Required courses are assigned within a minute."

@@ -1,4 +1,4 @@
-"""Certificates and reports of all vendors in one list."""
+"""Certificates and reports of all vendors."""
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -27,11 +27,13 @@ CERTIFICATES = Table(
         Column("Source", "source"),
     ),
     filters=CertificateFilter,
-    empty=Empty("No certificate yet", "Add certificates and reports on the page of their vendor."),
+    empty=Empty("No certificates yet", "Add certificates and reports on the vendor's page."),
     file="vendor-certificates",
 )
 
 
-@list_page(CERTIFICATES, right=AgencyRight.MANAGE_CLIENTS, lede="The first to expire is first.")
+@list_page(
+    CERTIFICATES, right=AgencyRight.MANAGE_CLIENTS, lede="Valid certificates, the first to expire on top."
+)
 def list_certificates(request: StaffRequest) -> QuerySet[VendorCertificate]:
     return VendorCertificate.objects.counting().select_related("vendor").order_by("valid_until", "name")

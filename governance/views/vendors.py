@@ -1,4 +1,4 @@
-"""Vendors as people register, review and end them."""
+"""The vendor register."""
 
 from functools import partial
 from typing import Any, Final
@@ -36,16 +36,16 @@ from governance.services import vendors
 from governance.views.deeds import today
 
 _PAGE: Final = 50
-# Reviews come with all their answers, and incidents in their words.
+# Reviews show all answers, and incidents their full texts.
 _BESIDE: Final = 10
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
 def _vendor_or_404(vendor_id: UUID) -> Vendor:
-    found = selectors.find(vendor_id)
-    if found is None:
+    vendor = selectors.find(vendor_id)
+    if vendor is None:
         raise Http404
-    return found
+    return vendor
 
 
 def _load(request: StaffRequest, vendor_id: UUID) -> Vendor:
@@ -53,17 +53,17 @@ def _load(request: StaffRequest, vendor_id: UUID) -> Vendor:
 
 
 def _load_certificate(request: StaffRequest, vendor_id: UUID, vouched_id: UUID) -> VendorCertificate:
-    found = selectors.find_certificate(_vendor_or_404(vendor_id), vouched_id)
-    if found is None:
+    certificate = selectors.find_certificate(_vendor_or_404(vendor_id), vouched_id)
+    if certificate is None:
         raise Http404
-    return found
+    return certificate
 
 
 def _load_sub_processor(request: StaffRequest, vendor_id: UUID, engaged_id: UUID) -> SubProcessor:
-    found = selectors.find_sub_processor(_vendor_or_404(vendor_id), engaged_id)
-    if found is None:
+    sub_processor = selectors.find_sub_processor(_vendor_or_404(vendor_id), engaged_id)
+    if sub_processor is None:
         raise Http404
-    return found
+    return sub_processor
 
 
 def _address(subject: Vendor | VendorCertificate | SubProcessor) -> str:
@@ -81,12 +81,12 @@ _page = partial(form_page, right=_MANAGE, load=_load, crumbs=_above)
 
 def _next_review(line: selectors.Line) -> object:
     if line.row.ended_on:
-        return f"not used since {date_format(line.row.ended_on, 'j M Y')}"
+        return f"ended {date_format(line.row.ended_on, 'j M Y')}"
     return Pill("Due", "warn") if line.is_due else line.row.next_review_on
 
 
 def _announced(line: selectors.Line) -> str:
-    return f"announces {line.waiting} sub-processor{'s' * (line.waiting != 1)}" if line.waiting else ""
+    return f"{line.waiting} new sub-processor{'s' * (line.waiting != 1)}" if line.waiting else ""
 
 
 _NEW: Final = Link("Add a vendor", reverse_lazy("governance:new_vendor"), tone="primary")
@@ -94,14 +94,14 @@ _VENDORS: Final = Table(
     label="Vendors",
     columns=(
         Column("Vendor", "row.name", link=lambda line: _address(line.row), note="row.what_for", sort="name"),
-        Column("Acts as", "row.get_role_display"),
+        Column("Role", "row.get_role_display"),
         Column(
             "Agreement",
-            lambda line: line.row.contract_on or Pill("None written down", "warn"),
+            lambda line: line.row.contract_on or Pill("None", "warn"),
             note=lambda line: f"{line.clauses} of 8 clauses" if line.row.contract_on else "",
         ),
         Column(
-            "Newest review",
+            "Latest review",
             lambda line: line.review and Pill(line.review.get_decision_display(), line.tone),
             note=lambda line: f"{line.review.score} of 100" if line.review else "",
             nothing="never",
@@ -109,8 +109,8 @@ _VENDORS: Final = Table(
         Column("Next review", _next_review, note=_announced, sort="next_review_on"),
     ),
     empty=Empty(
-        "No vendor yet",
-        "Start with the trackers: there are sheets for the usual ones, each to be verified by you.",
+        "No vendors yet",
+        "Start with your call-tracking providers. Templates exist for common ones.",
         "connections",
         _NEW,
     ),
@@ -119,32 +119,30 @@ _VENDORS: Final = Table(
     file="vendors",
 )
 _NONE_ENDED: Final = Empty(
-    "No vendor has ended", "When one is not used any more, its row and reviews stay here."
+    "No former vendors", "Vendors you no longer use are listed here with their reviews."
 )
 
 
 @list_page(
     _VENDORS,
     right=_MANAGE,
-    lede="Who else holds the data of the people called, what they promised, and when they were last reviewed.",
+    lede="Companies that process your data, with their agreements and reviews.",
     actions=lambda _: [Link("Certificates", reverse("governance:vendor_certificates")), _NEW],
-    tabs=[("", "In use", _VENDORS.empty), ("ended", "Not used any more", _NONE_ENDED)],
+    tabs=[("", "In use", _VENDORS.empty), ("ended", "Ended", _NONE_ENDED)],
     template="governance/vendors.html",
 )
 def list_vendors(request: StaffRequest) -> QuerySet[Vendor]:
-    """The register of vendors, what is due first."""
     return selectors.register(ended=request.GET.get("show") == "ended")
 
 
 @action(right=_MANAGE, back=lambda _: reverse("governance:vendors"))
 def require_reviews(request: StaffRequest, _: None, form: Any) -> str:
-    """Have connections opened for reviewed vendors alone, or for any."""
     on = request.POST.get("on") == "yes"
     if not vendors.require_reviews(agency=request.agency, on=on, by=request.actor, at=request.at):
         return ""
     if on:
-        return "Connections open for reviewed vendors alone from now on. Those that are open stay open."
-    return "Connections open for any vendor again."
+        return "New connections require a reviewed vendor. Existing connections stay active."
+    return "New connections no longer require a vendor review."
 
 
 def _sheet(request: StaffRequest) -> law.Sheet | None:
@@ -160,8 +158,8 @@ def _from_sheet(request: StaffRequest, sheet: law.Sheet | None) -> dict[str, Any
     right=_MANAGE,
     load=_sheet,
     title="Add a vendor",
-    lede="A starting sheet fills in where to look. Nothing of it is verified until you have checked it.",
-    button="Add it",
+    lede="Verify the details that a template fills in.",
+    button="Add vendor",
     crumbs=lambda _: [("Vendors", reverse("governance:vendors"))],
     fill=_from_sheet,
     more=lambda _, sheet: {"sheet_form": SheetForm(initial={"sheet": sheet.id if sheet else ""})},
@@ -169,7 +167,6 @@ def _from_sheet(request: StaffRequest, sheet: law.Sheet | None) -> dict[str, Any
     template="governance/vendor_new.html",
 )
 def new_vendor(request: StaffRequest, sheet: law.Sheet | None, form: VendorForm) -> Done:
-    """Take a vendor into the register, from a sheet or from nothing."""
     vendor = vendors.add_vendor(
         agency=request.agency,
         facts=form.facts(),
@@ -178,13 +175,12 @@ def new_vendor(request: StaffRequest, sheet: law.Sheet | None, form: VendorForm)
         by=request.actor,
         at=request.at,
     )
-    return Done(f"{vendor.name} stands in the register. Review it next.", _address(vendor))
+    return Done(f"{vendor.name} added. Review it next.", _address(vendor))
 
 
 @require_GET
 @needs_right(_MANAGE)
 def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
-    """One vendor: facts, contract, reviews, certificates, whom it engages, incidents."""
     vendor = _vendor_or_404(vendor_id)
     day = today(request)
     context = {
@@ -218,66 +214,63 @@ def change_vendor(request: StaffRequest, vendor: Vendor, form: VendorForm) -> st
         by=request.actor,
         at=request.at,
     )
-    return "Written down."
+    return "Saved."
 
 
 @_page(
     ReviewForm,
     title=lambda vendor: f"Review of {vendor.name}",
-    lede="A yes counts whole, partly half. Say where you saw it; a review is kept as it is and never changed.",
-    button="Keep the review",
+    lede="You cannot change a review after saving it.",
+    button="Save review",
     fill=lambda request, vendor: {"today": today(request), "initial": _last_answers(vendor)},
     errors={vendors.NotCurrentError: WARNING},
     template="governance/vendor_review.html",
 )
 def review_vendor(request: StaffRequest, vendor: Vendor, form: ReviewForm) -> str:
-    said = form.cleaned_data
+    data = form.cleaned_data
     review = vendors.review_vendor(
         vendor=vendor,
         answers=form.answers(),
         notes=form.notes(),
-        decision=ReviewDecision(said["decision"]),
-        words=said["words"],
-        next_on=said["next_on"],
+        decision=ReviewDecision(data["decision"]),
+        words=data["words"],
+        next_on=data["next_on"],
         reviewed_by=request.membership.user_id,
         at=request.at,
     )
-    return f"Reviewed: {review.score} of 100."
+    return f"Review saved with a score of {review.score} of 100."
 
 
 def _last_answers(vendor: Vendor) -> dict[str, Any]:
-    """What the newest review answered: a start, to be looked at again."""
     last = selectors.reviews(vendor).first()
     if last is None:
         return {}
-    found = {f"answer_{row['id']}": row["answer"] for row in last.answers}
-    return found | {f"note_{row['id']}": row["note"] for row in last.answers}
+    answers = {f"answer_{row['id']}": row["answer"] for row in last.answers}
+    return answers | {f"note_{row['id']}": row["note"] for row in last.answers}
 
 
-@_page(CertificateForm, title="A certificate or report", button="Note it")
+@_page(CertificateForm, title="Add a certificate or report", button="Add")
 def add_certificate(request: StaffRequest, vendor: Vendor, form: CertificateForm) -> str:
     vendors.add_certificate(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Noted."
+    return "Saved."
 
 
 @_page(
     EndCertificateForm,
     load=_load_certificate,
-    title=lambda row: f"{row.name} does not count any more",
-    button="Write it down",
+    title=lambda row: f"Withdraw {row.name}",
+    button="Withdraw",
     errors={vendors.NotCurrentError: INFO},
 )
 def end_certificate(request: StaffRequest, row: VendorCertificate, form: EndCertificateForm) -> str:
-    """Write down that a certificate does not count any more."""
     vendors.end_certificate(certificate=row, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Written down. The certificate does not count any more."
+    return "Certificate withdrawn."
 
 
-@_page(SubProcessorForm, title="A sub-processor", button="Note it", errors={vendors.NameTakenError: "name"})
+@_page(SubProcessorForm, title="Add a sub-processor", button="Add", errors={vendors.NameTakenError: "name"})
 def add_sub_processor(request: StaffRequest, vendor: Vendor, form: SubProcessorForm) -> str:
-    """Note whom a vendor engages."""
     vendors.add_sub_processor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Noted. Accept it, or object in time."
+    return "Saved. Accept it or object."
 
 
 @action(
@@ -288,40 +281,37 @@ def add_sub_processor(request: StaffRequest, vendor: Vendor, form: SubProcessorF
     errors={vendors.NotCurrentError: INFO},
 )
 def settle_sub_processor(request: StaffRequest, row: SubProcessor, form: SettleForm) -> str:
-    """Accept, object, or note the end."""
     state = SubProcessorState(form.cleaned_data["state"])
     vendors.settle_sub_processor(row=row, state=state, by=request.actor, at=request.at)
-    return "Written down."
+    return "Saved."
 
 
-@_page(IncidentForm, title="An incident at the vendor", button="Note it")
+@_page(IncidentForm, title="Add an incident", button="Add")
 def note_incident(request: StaffRequest, vendor: Vendor, form: IncidentForm) -> str:
     vendors.note_incident(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Noted. If data of ours may be concerned, report a breach as well."
+    return "Saved. If your data may be affected, also report a breach."
 
 
 @_page(
     EndForm,
-    title="Not used any more",
-    lede="It asks for no review any more. Its row and reviews stay, and it can be taken back into use.",
-    button="Write it down",
+    title="End use of the vendor",
+    lede="The vendor no longer requires reviews. You can reactivate it later.",
+    button="End use",
     fill=lambda request, _: {"initial": {"on": today(request)}},
     errors={vendors.FutureDayError: "on", vendors.InUseError: FORM, vendors.NotCurrentError: INFO},
 )
 def end_vendor(request: StaffRequest, vendor: Vendor, form: EndForm) -> str:
-    """Write down that a vendor is not used any more."""
     vendors.end_vendor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
-    return "Written down. Its row and reviews stay."
+    return "Saved. The vendor is no longer in use."
 
 
 @_page(
     UseAgainForm,
-    title="In use again",
-    lede="No review of before counts: a new one is due at once.",
-    button="Take it back",
+    title="Reactivate the vendor",
+    lede="A new review is due immediately.",
+    button="Reactivate",
     errors={vendors.NameTakenError: FORM, vendors.InUseError: INFO},
 )
 def use_again(request: StaffRequest, vendor: Vendor, form: UseAgainForm) -> str:
-    """Take a vendor that ended back into use."""
     vendors.use_again(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
-    return f"{vendor.name} is in use again. Review it next."
+    return f"{vendor.name} is active again. Review it next."

@@ -103,7 +103,7 @@ def test_filters_stand_in_the_address_and_count_for_the_file(cast: Cast) -> None
     assert "No rows match these filters" in alice.get(f"{url}?state=closed").content.decode()
     answer = alice.get(f"{url}?drills=only&file=csv")
     rows = list(csv.reader(answer.content.decode("utf-8-sig").splitlines()))
-    assert rows[0][:3] == ["Breach", "Breach, note", "State"]
+    assert rows[0][:3] == ["Breach", "Breach, note", "Status"]
     assert [row[0] for row in rows[1:]] == ["2: A drill"]
     assert answer["Content-Disposition"].startswith('attachment; filename="breaches-')
 

@@ -170,7 +170,7 @@ def place_a_hold(visitor: Visitor) -> None:
         if figure(visitor, "Kept by holds") == HELD:
             break
         page.wait_for_timeout(NEXT_LOOK)
-    assert figure(visitor, "Rows that would go") == OLD
+    assert figure(visitor, "Rows to be deleted") == OLD
     assert figure(visitor, "Kept by holds") == HELD
     expect(page.locator("main")).to_contain_text("Invoice in dispute")
 

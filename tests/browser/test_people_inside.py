@@ -119,7 +119,7 @@ def learn(nora: Visitor) -> None:
     nora.open(f"/programme/training/{COURSE}/1/")
     for _ in course.screens[1:]:
         page.get_by_role("link", name="Next").click()
-    page.get_by_role("button", name="To the questions").click()
+    page.get_by_role("button", name="Start the questions").click()
     expect(page.get_by_role("heading", name="Questions", exact=True)).to_be_visible()
     page.wait_for_load_state()
     radios = page.locator('input[type=radio][name^="q_"]')
@@ -130,7 +130,7 @@ def learn(nora: Visitor) -> None:
         page.locator("label").filter(has=page.locator(f'input[name="{name}"]')).filter(
             has_text=re.compile(rf"^\s*{re.escape(right)}\s*$")
         ).click()
-    page.get_by_role("button", name="Hand in").click()
+    page.get_by_role("button", name="Submit answers").click()
     expect(page.get_by_role("main")).to_contain_text(re.compile("passed", re.IGNORECASE))
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("certificate", re.IGNORECASE)).first.click()
@@ -218,19 +218,19 @@ def test_a_visitor_signs_in_at_the_door_and_the_host_is_told(
         page.get_by_label(day).check()
     page.get_by_label("Opens at").fill("00:00")
     page.get_by_label("Closes at").fill("23:59")
-    page.get_by_role("button", name="Add it").click()
-    page.get_by_role("link", name=re.compile("door")).first.click()
-    page.get_by_role("button", name="Make the address").click()
+    page.get_by_role("button", name="Add site").click()
+    page.get_by_role("link", name="Sign-in page").first.click()
+    page.get_by_role("button", name="Create the address").click()
     address = page.locator("#kiosk-link").inner_text()
 
     page.reload()
-    expect(page.get_by_role("main")).to_contain_text("The address was made and shown already")
+    expect(page.get_by_role("main")).to_contain_text("The address was already created and shown")
 
     size = {"width": 390, "height": 844}
     with sites.visiting(browser, site, viewport=size, has_touch=True, is_mobile=True) as door:
         number = visit(door.page, address)
         visitor.open("/notifications/")
-        told = page.get_by_role("row").filter(has_text="Your visitor has arrived").first
+        told = page.get_by_role("row").filter(has_text="A visitor has arrived for you").first
         told.get_by_role("button", name="Open").or_(told.get_by_role("link", name="Open")).first.click()
         row = page.get_by_role("row").filter(has_text="Gale Guest").filter(has_text=ANNEX)
         expect(row).to_contain_text("still here")
@@ -242,9 +242,9 @@ def test_a_visitor_signs_in_at_the_door_and_the_host_is_told(
 def visit(page: Page, address: str) -> str:
     page.goto(address)
     assert not page.get_by_role("link", name=re.compile("Overview|Sign in$")).count()
-    page.get_by_role("link", name="I visit somebody").tap()
+    page.get_by_role("link", name="I am a visitor").tap()
     page.get_by_label("Your name").fill("Gale Guest")
-    page.get_by_label("Whom do you visit?").fill(ADMIN)
+    page.get_by_label("Who are you visiting?").fill(ADMIN)
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "nothing has to be scrolled sideways"
     page.get_by_role("button", name="Sign in").tap()
@@ -259,7 +259,7 @@ def visit(page: Page, address: str) -> str:
 
 def leave(page: Page, number: str) -> None:
     page.get_by_role("link", name="Cancel").tap()
-    page.get_by_role("link", name="I leave").tap()
+    page.get_by_role("link", name="Sign out").tap()
     page.get_by_label(re.compile("number", re.IGNORECASE)).fill(number)
     page.get_by_role("button", name="Sign out").tap()
     expect(page.get_by_role("heading", name="Goodbye")).to_be_visible()
@@ -274,29 +274,29 @@ def test_a_drill_has_its_notices_within_minutes(visitor: Visitor) -> None:
     visitor.sign_in()
     page = visitor.page
     visitor.open("/programme/breaches/report/")
-    page.get_by_label("In a few words").fill("Tablet left in a train")
+    page.get_by_label("Title").fill("Tablet left in a train")
     page.get_by_label("What happened").fill("Signed in as an analyst, found missing this morning.")
     page.get_by_label("This is a drill").check()
-    page.get_by_role("button", name="Report it").click()
-    page.get_by_role("link", name="Write down what is known").click()
-    page.get_by_label("Somebody saw or got what was not for them").check()
+    page.get_by_role("button", name="Report breach").click()
+    page.get_by_role("link", name="Assess the breach").click()
+    page.get_by_label("Unauthorized disclosure or access").check()
     page.get_by_label("Phone numbers").check()
     page.get_by_label("A risk to people").check()
-    page.get_by_role("textbox", name="Where the people live").fill("DE, US-TX")
-    page.get_by_label("About how many people").fill("900")
-    page.get_by_role("button", name="Write it down").click()
+    page.get_by_role("textbox", name="Where affected people live").fill("DE, US-TX")
+    page.get_by_label("Affected people, estimated").fill("900")
+    page.get_by_role("button", name="Save").click()
 
-    told = page.get_by_role("region", name="Who is told")
+    told = page.get_by_role("region", name="Notifications")
     for whom in ("Supervisory authority (GDPR)", "Residents of Texas", "Attorney general of Texas"):
         expect(told).to_contain_text(whom)
     told.get_by_role("row").filter(has_text="Attorney general of Texas").get_by_role("link").click()
-    draft = page.get_by_label("What is sent").input_value()
-    assert draft.startswith("DRILL - nothing has happened")
+    draft = page.get_by_label("Text", exact=True).input_value()
+    assert draft.startswith("DRILL - no breach has happened")
     assert "To: Attorney general of Texas" in draft
     assert "about 900" in draft
-    page.get_by_role("button", name="Keep as sent").click()
+    page.get_by_role("button", name="Save as sent").click()
     row = told.get_by_role("row").filter(has_text="Attorney general of Texas")
-    expect(row).to_contain_text("Told")
+    expect(row).to_contain_text("Sent")
     assert (datetime.now(UTC) - begin).total_seconds() < 300  # noqa: TID251  (what is tested reads the same clock)
 
 

@@ -77,7 +77,7 @@ def _fill(cast: Cast) -> None:
             client_ids=(cast.dentist.pk,), began_at=None, ended_at=None, people=None, records=None, effects="",
             remedy="",
         )  # fmt: skip
-        breaches.assess_breach(breach=breach, said=said, by=by, at=NOON)
+        breaches.assess_breach(breach=breach, assessment=said, by=by, at=NOON)
     records.read(agency_id=cast.acme.pk, at=NOON)
     posture.look(agency_id=cast.acme.pk, at=NOON)
 

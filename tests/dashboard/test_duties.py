@@ -93,7 +93,7 @@ def _breach(ground: Ground, at: datetime, *, assessed: bool) -> None:
             aware_at=at, kind=BreachKind.INTEGRITY, risk=BreachRisk.RISK, categories=("calls",), places=("DE",),
             client_ids=(), began_at=None, ended_at=None, people=None, records=None, effects="", remedy="",
         )  # fmt: skip
-        breaches.assess_breach(breach=breach, said=said, by=ground.by, at=at)
+        breaches.assess_breach(breach=breach, assessment=said, by=ground.by, at=at)
 
 
 def _further(ground: Ground) -> None:

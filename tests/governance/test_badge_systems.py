@@ -127,7 +127,7 @@ def test_no_other_key_opens_the_door_and_this_one_opens_no_other(cast: Cast) -> 
         "/api/v1/consent/check", b"{}", content_type="application/json", headers={"Authorization": f"Bearer {key}"}
     )  # fmt: skip
     assert checked.status_code == 401
-    assert send(key, event, at=NOON + badge_systems.LIFE)[0] == 401, "it ends by itself"
+    assert send(key, event, at=NOON + badge_systems.LIFE)[0] == 401, "it expires"
     with job_scope(agency_id=cast.acme.pk):
         badge_systems.revoke_key(key=SiteKey.objects.get(), by=make.JOB, at=NOON)
     assert send(key, event)[0] == 401

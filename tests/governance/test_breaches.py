@@ -85,7 +85,7 @@ def _assess(cast: Cast, breach: Breach, **changed: Any) -> Breach:
         found = selectors.find(breach.pk)
         assert found is not None
         breaches.assess_breach(
-            breach=found, said=replace(SAID, **changed), by=by, at=NOON + timedelta(hours=1)
+            breach=found, assessment=replace(SAID, **changed), by=by, at=NOON + timedelta(hours=1)
         )
         found.refresh_from_db()
         return found
@@ -172,7 +172,7 @@ def test_an_office_of_a_state_is_told_by_the_day_that_follows_from_telling_resid
         assert rows["us-ca-office"].due_at is None
         assert rows["us-tx-office"].due_at == _midnight(31)
         lines = {line.row.rule: line for line in selectors.notices(breach, at=NOON)}
-        assert lines["us-ca-office"].without_date == "within 15 days of telling residents"
+        assert lines["us-ca-office"].without_date == "within 15 days of notifying residents"
         assert lines["us-ca-office"].last_on is None
         assert lines["us-tx-office"].last_on == TODAY + timedelta(days=30), "its day ends with midnight"
 
@@ -248,7 +248,7 @@ def test_a_place_without_a_rule_is_looked_at_before_the_breach_closes(cast: Cast
     with _as(cast.alice) as by:
         look = BreachNotice.objects.get(to=NoticeTo.PLACE)
         assert (look.rule, look.due_at, BreachNotice.objects.count()) == ("law-of-CA", None, 2)
-        assert [line.title for line in selectors.notices(breach, at=NOON)][1] == "Look at the law of Canada"
+        assert [line.title for line in selectors.notices(breach, at=NOON)][1] == "Check the law of Canada"
         breaches.send_notice(
             notice=BreachNotice.objects.get(rule="gdpr-33"), text="T", by=by, at=NOON + timedelta(hours=2)
         )
@@ -277,7 +277,7 @@ def test_writing_it_again_keeps_what_was_sent_and_takes_back_what_is_not_called_
 
 def _send(notice: BreachNotice, by: Actor, hours: int, more_on: date | None = None) -> None:
     at = NOON + timedelta(hours=hours)
-    breaches.send_notice(notice=notice, text="Told", more_on=more_on, by=by, at=at)
+    breaches.send_notice(notice=notice, text="Sent", more_on=more_on, by=by, at=at)
 
 
 def test_what_is_not_known_yet_follows_by_the_day_that_was_promised_and_keeps_the_breach_open(
@@ -334,7 +334,7 @@ def test_what_was_never_told_has_nothing_that_follows(cast: Cast) -> None:
     with _as(cast.alice) as by:
         first, state = BreachNotice.objects.order_by("rule")
         breaches.leave_notice(notice=first, why="All of it was sealed", by=by, at=NOON + timedelta(hours=2))
-        with pytest.raises(ValueError, match="in phases"):
+        with pytest.raises(ValueError, match="gets updates"):
             _send(state, by, 2, more_on=NEXT_WEEK)
         _send(state, by, 2)
     _assess(cast, breach, places=("DE", "US-CA"), people=9)
@@ -381,7 +381,7 @@ def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
         _send(first, by, 2, more_on=NEXT_WEEK)
         second = BreachNotice.objects.get(phase=2)
         breaches.leave_notice(notice=second, why="Nothing more", by=by, at=NOON + timedelta(hours=3))
-        with pytest.raises(breaches.NotOpenError, match="later"):
+        with pytest.raises(breaches.NotOpenError, match="latest"):
             breaches.take_back_notice(notice=first, reason="It never went out", by=by, at=NOON)
         breaches.take_back_notice(notice=second, reason="There is more", by=by, at=NOON + timedelta(hours=4))
 
@@ -396,7 +396,7 @@ def test_a_notice_that_was_settled_wrongly_is_taken_back(cast: Cast) -> None:
             first.pk, NoticeState.DUE, None, NOON + timedelta(hours=72),
         )  # fmt: skip
         newest = selectors.notes(breach)[0]
-        assert "Told" in words.open_words(newest, "words", key=words.find_key(breach)), (
+        assert "Sent" in words.open_words(newest, "words", key=words.find_key(breach)), (
             "what was kept as sent"
         )
         assert Event.objects.filter(action="breach.untold").count() == 2
@@ -412,11 +412,11 @@ def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
         )
         for wrong in (later + timedelta(hours=1), NOON - timedelta(hours=1)):
             with pytest.raises(breaches.NotToldThenError):
-                breaches.send_notice(notice=first, text="Told", told_at=wrong, by=by, at=later)
+                breaches.send_notice(notice=first, text="Sent", told_at=wrong, by=by, at=later)
         assert office.due_at is None
-        breaches.send_notice(notice=residents, text="Told", told_at=out_at, by=by, at=later)
+        breaches.send_notice(notice=residents, text="Sent", told_at=out_at, by=by, at=later)
         office.refresh_from_db()
-        assert office.due_at == _midnight(19), "15 days from telling residents"
+        assert office.due_at == _midnight(19), "15 days after the notification of residents"
         breaches.take_back_notice(notice=residents, reason="Not posted", by=by, at=later)
         residents.refresh_from_db()
         assert residents.told_at is None
@@ -424,10 +424,10 @@ def test_a_notice_is_judged_by_when_it_went_out(cast: Cast) -> None:
     browser = browser_of(cast.alice.user)
     where = f"/programme/breaches/{breach.pk}/notices/{first.pk}/"
     typed = make.now() + timedelta(days=2)
-    refused = browser.post(where, {"text": "Told", "told_at": typed.strftime("%Y-%m-%dT%H:%M")})
-    assert "It cannot have gone out in the future" in refused.content.decode()
+    refused = browser.post(where, {"text": "Sent", "told_at": typed.strftime("%Y-%m-%dT%H:%M")})
+    assert "The date sent cannot be in the future" in refused.content.decode()
     with _as(cast.alice) as by:
-        breaches.send_notice(notice=first, text="Told", told_at=out_at, by=by, at=later)
+        breaches.send_notice(notice=first, text="Sent", told_at=out_at, by=by, at=later)
         event = Event.objects.filter(action="breach.told").order_by("pk").last()
         assert event is not None
         assert (event.details["late"], event.details["told_at"]) == (False, out_at.isoformat())
@@ -443,7 +443,7 @@ def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast:
         first = BreachNotice.objects.get()
         with pytest.raises(breaches.TooEarlyError):
             breaches.send_notice(
-                notice=first, text="Told", told_at=out_at, more_on=TODAY - timedelta(days=1), by=by, at=later
+                notice=first, text="Sent", told_at=out_at, more_on=TODAY - timedelta(days=1), by=by, at=later
             )
         breaches.send_notice(notice=first, text="120 people", told_at=out_at, by=by, at=later)
         second = BreachNotice.objects.get(phase=2)
@@ -452,7 +452,7 @@ def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast:
             breaches.close_breach(breach=breach, lessons="None", by=by, at=later)
         early = out_at - timedelta(minutes=1)
         with pytest.raises(breaches.NotToldThenError):
-            breaches.send_notice(notice=second, text="Told", told_at=early, by=by, at=later)
+            breaches.send_notice(notice=second, text="Sent", told_at=early, by=by, at=later)
     where = f"/programme/breaches/{breach.pk}/notices/{second.pk}/"
     draft = browser_of(cast.alice.user).get(where).context["form"].initial["text"]
     assert "about 90,000" in draft
@@ -464,7 +464,7 @@ def test_what_came_in_before_a_notice_was_written_down_is_still_to_be_told(cast:
         second = BreachNotice.objects.get(phase=2)
         assert second.due_at is not None
         assert out_at < second.due_at < later
-        breaches.leave_notice(notice=second, why="All of it was told", by=by, at=later)
+        breaches.leave_notice(notice=second, why="All of it was sent", by=by, at=later)
     _assess(cast, breach, places=("DE",), people=90_000)
     with _as(cast.alice) as by:
         assert not BreachNotice.objects.filter(state=NoticeState.DUE).exists()
@@ -491,12 +491,12 @@ def test_the_second_notice_is_drafted_from_what_changed_since_the_first(cast: Ca
         before = letters.Known.from_json(words.open_words(earlier, "facts", key=key))
         said = {name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy")}
         text = selectors.draft(line, said, contact="Alice", before=before, at=NOON + timedelta(days=1))
-    assert line.title == "Supervisory authority (GDPR), notice 2"
+    assert line.title == "Supervisory authority (GDPR), notification 2"
     assert "GDPR article 33(4)" in text
-    assert f"People concerned\nUntil now: {letters.UNKNOWN}\nNow: about 120" in text
+    assert f"People concerned\nBefore: {letters.UNKNOWN}\nNow: about 120" in text
     assert "Now: Access was closed" in text
     assert "What happened" not in text
-    assert "2. What is not known yet\nBegan, Ended, Contained, Records concerned" in text
+    assert "2. Not known yet\nBegan, Ended, Contained, Records concerned" in text
 
 
 def test_awareness_lies_not_in_the_future(cast: Cast) -> None:
@@ -511,7 +511,7 @@ def test_it_closes_only_when_everybody_is_told_or_a_reason_stands(cast: Cast) ->
         with pytest.raises(breaches.NoticesOpenError):
             breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON)
         first, second = BreachNotice.objects.order_by("rule")
-        breaches.send_notice(notice=first, text="Told", by=by, at=NOON + timedelta(hours=2))
+        breaches.send_notice(notice=first, text="Sent", by=by, at=NOON + timedelta(hours=2))
         breaches.leave_notice(notice=second, why="No such data", by=by, at=NOON + timedelta(hours=2))
         breaches.close_breach(breach=breach, lessons="Check the address", by=by, at=NOON + timedelta(hours=3))
         breach.refresh_from_db()
@@ -534,7 +534,7 @@ def _closed(cast: Cast) -> Breach:
     breach = _assess(cast, _report(cast), places=("DE",))
     with _as(cast.alice) as by:
         for row in BreachNotice.objects.all():
-            breaches.send_notice(notice=row, text="Told", by=by, at=NOON + timedelta(hours=2))
+            breaches.send_notice(notice=row, text="Sent", by=by, at=NOON + timedelta(hours=2))
         breaches.close_breach(breach=breach, lessons="Check the address", by=by, at=NOON + timedelta(hours=3))
     return breach
 
@@ -573,10 +573,10 @@ def test_what_new_facts_call_for_first_is_due_from_the_old_awareness(cast: Cast)
         assert not BreachNotice.objects.exists()
         breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
         breaches.reopen_breach(breach=breach, reason="The file was found on a forum", by=by, at=later)
-        assert not Item.objects.open().exists(), "nobody was told, so nobody waits for what is new"
+        assert not Item.objects.open().exists(), "no notification was sent, so no update is pending"
         found = selectors.find(breach.pk)
         assert found is not None
-        breaches.assess_breach(breach=found, said=replace(SAID, places=("DE",)), by=by, at=later)
+        breaches.assess_breach(breach=found, assessment=replace(SAID, places=("DE",)), by=by, at=later)
         (first,) = BreachNotice.objects.filter(to=NoticeTo.AUTHORITY)
         assert (first.phase, first.due_at) == (1, NOON + timedelta(hours=72))
         assert [line.is_late for line in selectors.notices(found, at=later) if line.row == first] == [True]
@@ -589,7 +589,9 @@ def test_a_next_notice_that_waits_takes_up_what_is_assessed_after_reopening(cast
         breaches.reopen_breach(breach=breach, reason="The file was found on a forum", by=by, at=later)
         found = selectors.find(breach.pk)
         assert found is not None
-        breaches.assess_breach(breach=found, said=replace(SAID, places=("DE",), people=90), by=by, at=later)
+        breaches.assess_breach(
+            breach=found, assessment=replace(SAID, places=("DE",), people=90), by=by, at=later
+        )
         assert BreachNotice.objects.filter(state=NoticeState.DUE, phase=2).count() == 1
         notice = BreachNotice.objects.get(phase=2)
         breaches.send_notice(notice=notice, text="More", by=by, at=later)
@@ -620,10 +622,12 @@ def test_a_report_that_was_none_stays_in_the_register(cast: Cast) -> None:
     breach = _report(cast)
 
     with _as(cast.alice) as by:
-        breaches.dismiss_breach(breach=breach, reason="The file was empty, nobody was in it", by=by, at=NOON)
+        breaches.dismiss_breach(
+            breach=breach, reason="The file was empty, without any people", by=by, at=NOON
+        )
         assert [row.state for row in selectors.register()] == [BreachState.DISMISSED]
         with pytest.raises(breaches.NotOpenError):
-            breaches.assess_breach(breach=breach, said=SAID, by=by, at=NOON)
+            breaches.assess_breach(breach=breach, assessment=SAID, by=by, at=NOON)
 
 
 def test_what_turns_out_to_be_none_is_dismissed_with_one_reason_and_opened_again(cast: Cast) -> None:
@@ -692,14 +696,14 @@ def test_what_a_drill_settled_and_alarmed_counts_for_nothing_once_it_is_none(cas
     assert (look(49), look(73), look(74)) == (1, 1, 0)
     with _as(cast.alice) as by:
         breaches.leave_notice(
-            notice=BreachNotice.objects.get(), why="It is a drill, nobody is told", by=by, at=NOON
+            notice=BreachNotice.objects.get(), why="It is a drill, without recipients", by=by, at=NOON
         )
         breaches.make_real(breach=breach, reason="It did happen", by=by, at=NOON + timedelta(hours=74))
         assert BreachNotice.objects.get().state == NoticeState.DUE
         with pytest.raises(breaches.NoticesOpenError):
             breaches.close_breach(breach=breach, lessons="None", by=by, at=NOON)
         written = words.open_words(selectors.notes(breach)[0], "words", key=words.find_key(breach))
-        assert "It is a drill, nobody is told" in written
+        assert "It is a drill, without recipients" in written
     told = Notification.objects.filter(at=NOON + timedelta(hours=74))
     with job_scope(agency_id=cast.acme.pk):
         assert set(told.values_list("user_id", "kind")) == {
@@ -722,7 +726,7 @@ def test_a_report_that_is_no_drill_any_more_is_told_of_anew(cast: Cast) -> None:
 
 def test_a_reason_is_shown_again_only_where_facts_have_changed(cast: Cast) -> None:
     breach = _assess(cast, _report(cast), places=("DE",))
-    row, shown = _row(cast), "for facts that have changed"
+    row, shown = _row(cast), "The facts have changed since"
     where, browser = f"/programme/breaches/{breach.pk}/notices/{row.pk}/", browser_of(cast.alice.user)
     with _as(cast.alice) as by:
         breaches.leave_notice(notice=row, why="Wrong click here", by=by, at=NOON)
@@ -734,7 +738,7 @@ def test_a_reason_is_shown_again_only_where_facts_have_changed(cast: Cast) -> No
     assert shown not in browser.get(where).content.decode()
     assert browser.get(f"{where}leave/").context["form"].initial["reason"] == ""
     with _as(cast.alice) as by:
-        breaches.leave_notice(notice=row, why="Nobody is concerned", by=by, at=NOON)
+        breaches.leave_notice(notice=row, why="No one is affected", by=by, at=NOON)
     _assess(cast, breach, places=("DE",), people=9_000)
     assert shown in browser.get(where).content.decode()
     with _as(cast.alice) as by:
@@ -758,7 +762,7 @@ def test_a_notice_that_no_rule_calls_for_is_gone_when_it_is_taken_back(cast: Cas
     back = f"/programme/breaches/{breach.pk}/notices/{row.pk}/back/"
     page = browser_of(cast.alice.user).post(back, {"reason": "It never went out at all"}, follow=True)
 
-    assert "No rule calls for it any more" in page.content.decode()
+    assert "no longer required and was removed" in page.content.decode()
 
 
 def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
@@ -776,9 +780,9 @@ def test_drafts_begin_from_the_officers_words(cast: Cast) -> None:
     draft = browser.get(where).context["form"].initial["text"]
     assert "A file was lost" in draft
     assert "Bob" not in draft
-    assert "Name this client's people" in draft
+    assert "Name only this client's people" in draft
     shown = browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
-    assert "As it was reported" in shown
+    assert "Original report" in shown
     assert "Bob of the dentist lost it" in shown
 
 
@@ -1038,7 +1042,7 @@ def test_the_page_of_who_was_touched_shows_masks_alone(cast: Cast) -> None:
     assert "5550111" not in page
     assert browser_of(cast.carol.user).get(f"/clients/dentist/touched/{asked}").status_code in {403, 404}
     assert (
-        "not granted to you"
+        "no access to its calls"
         in browser_of(cast.carol.user).get(f"/programme/breaches/impact/{asked}").content.decode()
     )
     assert browser_of(cast.bob.user).get(f"/clients/dentist/touched/{asked}").status_code == 403

@@ -82,8 +82,10 @@ def test_a_certificate_without_a_file_is_noted_as_before(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"<html>PDF</html>", "This is no PDF, PNG, JPEG or WebP"),
-        pytest.param(b"MZ" + bytes(200), "This is no PDF, PNG, JPEG or WebP", marks=pytest.mark.thorough),
+        (b"<html>PDF</html>", "The file is not a PDF, PNG, JPEG or WebP"),
+        pytest.param(
+            b"MZ" + bytes(200), "The file is not a PDF, PNG, JPEG or WebP", marks=pytest.mark.thorough
+        ),
         (PDF + bytes(certificates.AT_MOST), "larger than 8 MB"),
     ],
     ids=["html", "program", "too large"],
@@ -99,7 +101,7 @@ def test_what_is_no_certificate_or_too_large_is_not_kept(cast: Cast, content: by
 
 def test_one_that_has_ended_is_kept_as_such_and_one_of_a_day_to_come_is_not_taken(cast: Cast) -> None:
     to_come = bring(cast, None, passed_on=str(TODAY + timedelta(days=1)))
-    assert "still to come" in to_come.content.decode()
+    assert "The date is in the future" in to_come.content.decode()
     bring(cast, None, passed_on="2020-01-01", valid_until="2021-01-01")
     assert noted(cast).was_due_on is None
 

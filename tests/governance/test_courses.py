@@ -42,7 +42,7 @@ def written(cast: Cast, *, questions: int = 8) -> OwnCourse:
     """A course with a draft that can be published; in a scope."""
     by = Actor.staff(user_id=cast.alice.user_id)
     course = courses.create_course(agency=cast.acme, facts=FACTS, by=by, at=NOON)
-    courses.put_screen(course=course, place=0, title="The door", text="It *shuts*.", by=by, at=NOON)
+    courses.put_screen(course=course, place=0, title="The gate", text="It *shuts*.", by=by, at=NOON)
     for number in range(questions):
         courses.put_question(
             course=course, place=0, words=f"Question {number}?", answers=["Yes", "No", "Perhaps"], why="So it is.",
@@ -62,19 +62,19 @@ def written(cast: Cast, *, questions: int = 8) -> OwnCourse:
         ("[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>"),
         ("[a](data:text/html,x)", "<p>[a](data:text/html,x)</p>"),
         ("[a](//elsewhere.example)", "<p>[a](//elsewhere.example)</p>"),
-        ("![a](https://elsewhere.example/x.png)", "<p><em>[there is no picture “https://elsewhere.example/x.png”]</em></p>"),
+        ("![a](https://elsewhere.example/x.png)", "<p><em>[missing picture “https://elsewhere.example/x.png”]</em></p>"),
         ("# High", "<h2>High</h2>"),
         ("**a** and\n\n- b", "<p><strong>a</strong> and</p><ul><li>b</li></ul>"),
-        ('![a "b](picture:door)', '<p><img src="/door/" alt="a &quot;b" loading="lazy"></p>'),
+        ('![a "b](picture:gate)', '<p><img src="/gate/" alt="a &quot;b" loading="lazy"></p>'),
     ],
 )  # fmt: skip
 def test_markdown_becomes_harmless_html(text: str, html: str) -> None:
-    assert markdown.as_html(text, pictures={"door": "/door/"}) == html
+    assert markdown.as_html(text, pictures={"gate": "/gate/"}) == html
 
 
 _TAG = re.compile(r"<(/?)([a-z0-9]+)([^<>]*)>")
 _ATTRIBUTES = re.compile(
-    r"""(?:[ ](?:href="https://[^"<>]*"|rel="noreferrer[ ]noopener"|class="link"|src="/door/"|alt="[^"<>]*"
+    r"""(?:[ ](?:href="https://[^"<>]*"|rel="noreferrer[ ]noopener"|class="link"|src="/gate/"|alt="[^"<>]*"
     |loading="lazy"))*""",
     re.VERBOSE,
 )
@@ -86,14 +86,14 @@ _ATTRIBUTES = re.compile(
     st.lists(
         st.sampled_from(
             ["<script>", "<img src=x onerror=y>", "](", "[a]", "(javascript:x)", '"', "'", "`", "\n", "![",
-             "picture:door", "https://a.example/", "<", ">", "&", "# ", "- ", "\\", "*", "style=",
+             "picture:gate", "https://a.example/", "<", ">", "&", "# ", "- ", "\\", "*", "style=",
              "<!--", "]: ", "&#106;", "x"]
         ),
         max_size=25,
     ).map("".join)
 )  # fmt: skip
 def test_whatever_is_written_only_tags_and_attributes_of_the_list_come_out(text: str) -> None:
-    made = str(markdown.as_html(text, pictures={"door": "/door/"}))
+    made = str(markdown.as_html(text, pictures={"gate": "/gate/"}))
     left = _TAG.sub(lambda tag: "" if _ATTRIBUTES.fullmatch(tag[3]) else "<", made)
     assert "<" not in left
     names = {tag[2] for tag in _TAG.finditer(made)}
@@ -129,7 +129,7 @@ def test_a_picture_is_written_anew_without_what_cannot_be_seen(kind: str) -> Non
      b"\x89PNG\r\n\x1a\n" + b"\0" * 9],
 )  # fmt: skip
 def test_what_is_no_picture_is_refused(raw: bytes) -> None:
-    with pytest.raises(pictures.PictureError, match="no PNG, JPEG or WebP"):
+    with pytest.raises(pictures.PictureError, match="not a PNG, JPEG or WebP"):
         pictures.read(raw)
 
 
@@ -149,15 +149,15 @@ def test_a_draft_is_published_when_it_lacks_nothing_and_is_never_changed_then(ca
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         course = written(cast, questions=7)
         courses.put_screen(
-            course=course, place=1, title="The door", text="![door](picture:door)", by=by, at=NOON
+            course=course, place=1, title="The gate", text="![gate](picture:gate)", by=by, at=NOON
         )
         with pytest.raises(courses.UnfinishedError) as lacks:
             courses.publish(course=course, by=by, at=NOON)
         assert lacks.value.lacks == [
-            "It has 7 questions; 8 are the least.", "These pictures are not there: door.",
+            "Add questions. It has 7 of at least 8.", "Upload the missing pictures: gate.",
         ]  # fmt: skip
         assert course.name not in selectors.catalogue()
-        courses.put_screen(course=course, place=1, title="The door", text="It shuts.", by=by, at=NOON)
+        courses.put_screen(course=course, place=1, title="The gate", text="It shuts.", by=by, at=NOON)
         courses.put_question(
             course=course, place=0, words="One more?", answers=["a", "b", "c"], why="", by=by, at=NOON
         )
@@ -209,7 +209,7 @@ def test_who_began_a_try_goes_on_with_its_version(cast: Cast) -> None:
             NOON.date().replace(year=NOON.year + 1),
         )
         elsewhere = training.note_outside(
-            agency=cast.acme, course=newest, user_id=cast.carol.user_id, issuer="Somebody",
+            agency=cast.acme, course=newest, user_id=cast.carol.user_id, issuer="Other Academy",
             passed_on=NOON.date() - timedelta(days=23), valid_until=NOON.date() + timedelta(days=342), by=by, at=NOON,
         )  # fmt: skip
         titles = [title for _, title in selectors.titled([passed, elsewhere])]
@@ -225,7 +225,7 @@ def test_a_course_that_is_offered_no_more_is_asked_of_nobody_and_stays_with_who_
         made = selectors.catalogue()[course.name]
         training.set_rules(agency=cast.acme, course=made, within={Role.REVIEWER: 10}, by=by, at=NOON)
         training.note_outside(
-            agency=cast.acme, course=made, user_id=cast.carol.user_id, issuer="Somebody",
+            agency=cast.acme, course=made, user_id=cast.carol.user_id, issuer="Other Academy",
             passed_on=NOON.date() - timedelta(days=23), valid_until=NOON.date() + timedelta(days=342), by=by, at=NOON,
         )  # fmt: skip
     training.watch_training(agency_id=cast.acme.pk, at=NOON)
@@ -271,16 +271,16 @@ def test_a_course_is_written_published_and_taken_through_its_pages(
     with job_scope(agency_id=cast.acme.pk):
         course = OwnCourse.objects.get()
     add = reverse("governance:add_picture", args=[course.pk])
-    wrong = alice.post(add, {"name": "door", "file": SimpleUploadedFile("door.png", b"<svg/>", "image/png")})
-    assert "This is no PNG" in wrong.content.decode()
-    alice.post(add, {"name": "door", "file": SimpleUploadedFile("x.exe", picture(), "text/html")})
-    twice = alice.post(add, {"name": "door", "file": SimpleUploadedFile("y.png", picture())})
-    assert "There is a picture called door" in twice.content.decode()
-    text = "Look: ![the door](picture:door)\n\n<script>alert(1)</script>"
-    alice.post(reverse("governance:course_screen", args=[course.pk, 0]), {"title": "The door", "text": text})
+    wrong = alice.post(add, {"name": "gate", "file": SimpleUploadedFile("gate.png", b"<svg/>", "image/png")})
+    assert "The file is not a PNG" in wrong.content.decode()
+    alice.post(add, {"name": "gate", "file": SimpleUploadedFile("x.exe", picture(), "text/html")})
+    twice = alice.post(add, {"name": "gate", "file": SimpleUploadedFile("y.png", picture())})
+    assert "A picture named gate already exists" in twice.content.decode()
+    text = "Look: ![the gate](picture:gate)\n\n<script>alert(1)</script>"
+    alice.post(reverse("governance:course_screen", args=[course.pk, 0]), {"title": "The gate", "text": text})
     question = reverse("governance:course_question", args=[course.pk, 0])
     refused = alice.post(question, {"words": "Which?", "right": "This", "wrong": "This\nThat", "why": "So."})
-    assert "An answer stands twice" in refused.content.decode()
+    assert "Remove the duplicate answer" in refused.content.decode()
     for number in range(8):
         alice.post(
             question, {"words": f"Which {number}?", "right": "This", "wrong": "That\nNone", "why": "So."}
@@ -294,7 +294,7 @@ def test_a_course_is_written_published_and_taken_through_its_pages(
     alice.post(reverse("governance:publish_course", args=[course.pk]))
 
     screen = bob.get(reverse("governance:screen", args=[course.name, 1])).content.decode()
-    assert f'<img src="{shown}" alt="the door" loading="lazy">' in screen
+    assert f'<img src="{shown}" alt="the gate" loading="lazy">' in screen
     assert "&lt;script&gt;" in screen
     answer = bob.get(shown)
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/png", "nosniff")
@@ -312,6 +312,6 @@ def test_a_course_is_written_published_and_taken_through_its_pages(
         f"q_{one.number}": [place for place, _ in one.choices].index(0) for one in draw(made, attempt.seed)
     }
     done = bob.post(reverse("governance:questions", args=[course.name]), right, follow=True)
-    assert "4 of 4 right" in done.content.decode()
+    assert "4 of 4 correct" in done.content.decode()
     mine = bob.get(reverse("governance:training")).content.decode()
     assert "Our &lt;house&gt;" in mine

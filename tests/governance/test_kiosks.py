@@ -209,7 +209,7 @@ def test_the_host_is_told_that_a_visitor_came_and_sees_who_it_is_and_nobody_else
     _, token = door_of(cast)
     visiting(token, cast.bob.user.name)
     visiting(token, cast.alice.user.name)
-    visiting(token, "Nobody Here")
+    visiting(token, "Unknown Person")
     with job_scope(agency_id=cast.acme.pk):
         told_to = list(Notification.objects.filter(kind=kinds.VISITOR).values_list("user_id", flat=True))
     assert sorted(told_to) == sorted([cast.bob.user_id, cast.alice.user_id])
@@ -237,13 +237,13 @@ def test_a_form_that_is_sent_twice_tells_the_host_once(cast: Cast) -> None:
 def test_a_host_whom_nobody_knows_is_flagged_and_answered_like_one_whom_we_know(cast: Cast) -> None:
     _, token = door_of(cast)
     shape = re.compile(r"\d{3} \d{3}</strong>|said=[^\"&]+|/static/[^\"]+")
-    texts = [shape.sub("", told(visiting(token, host))) for host in (cast.alice.user.name, "Nobody Here")]
+    texts = [shape.sub("", told(visiting(token, host))) for host in (cast.alice.user.name, "Unknown Person")]
     assert texts[0] == texts[1]
     with job_scope(agency_id=cast.acme.pk):
         known, unknown = Entry.objects.order_by("host_said")
     assert (known.flags, known.host_said) == ([], "")
     assert (unknown.flags, unknown.host_said, unknown.host_id) == (
-        [EntryFlag.NO_HOST], "Nobody Here", None,
+        [EntryFlag.NO_HOST], "Unknown Person", None,
     )  # fmt: skip
 
 
@@ -255,7 +255,7 @@ def test_the_same_form_again_adds_nothing_and_shows_the_same_number_for_a_minute
     assert entry(cast).visitor == "Ms Guest"
     over = told(first, at=LATER + kiosks.SAID_FOR)
     assert "Your number" not in over
-    assert "Noted" not in over
+    assert "Signed in" not in over
 
 
 # --- Who works here -------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_a_badge_that_nobody_knows_is_answered_like_one_that_we_know(cast: Cast)
 @pytest.mark.parametrize("is_known", [True, False])
 def test_who_comes_without_a_badge_is_flagged_and_leaves_by_the_number(cast: Cast, is_known: bool) -> None:
     _, token = door_of(cast)
-    name = cast.bob.user.name if is_known else "Somebody Else"
+    name = cast.bob.user.name if is_known else "Unlisted Person"
     number = number_in(told(send(token, "come", name=name)))
     came = entry(cast)
     assert came.flags == [EntryFlag.NO_BADGE]
@@ -291,7 +291,7 @@ def test_who_comes_without_a_badge_is_flagged_and_leaves_by_the_number(cast: Cas
     told(send(token, "leave", number=number))
     assert entry(cast).left_at == LATER
     page = browser_of(cast.carol.user).get("/programme/premises/").content.decode()
-    assert ("without a badge" if is_known else "says to work here") in page
+    assert ("without a badge" if is_known else "employee by own statement") in page
 
 
 # --- What is not taken ----------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_what_a_system_has_sent_is_the_same_event_in_a_file(cast: Cast) -> None:
         # The way out is of the entry that it has closed, and closes no other one.
         assert _came(site, *again) == (1, 0)
         assert list(Entry.objects.inside().values_list("reference", flat=True)) == ["3"]
-        # A form of the page at the door has a name of its own.
+        # A form of the sign-in page has a reference of its own.
         assert _came(site, ("1", "B1", True, f"{THURSDAY}T09:00"), source=EntrySource.KIOSK) == (1, 0)
 
 
@@ -145,7 +145,7 @@ def test_a_site_is_changed_on_its_page_and_who_comes_then_is_judged_by_its_new_h
     }  # fmt: skip
     assert 'value="08:00"' in alice.get(change).content.decode()
     assert alice.post(change, said).status_code == 302
-    assert alice.post(change, said).status_code == 302, "the same again is no deed"
+    assert alice.post(change, said).status_code == 302, "the same again is not logged"
     assert browser_of(cast.bob.user).post(change, said).status_code == 403
     assert browser_of(cast.mallory.user).post(change, said).status_code == 404
 
@@ -164,7 +164,7 @@ def test_a_site_is_changed_on_its_page_and_who_comes_then_is_judged_by_its_new_h
             closes=time(9), by=make.JOB, at=NOON,
         )  # fmt: skip
     taken = alice.post(reverse("governance:change_site", args=[other.pk]), said)
-    assert "is there already" in taken.content.decode()
+    assert "already exists" in taken.content.decode()
 
 
 @needs_db
@@ -290,7 +290,7 @@ def test_a_code_is_out_once(cast: Cast) -> None:
         assert Site.objects.count() == 1
 
 
-# --- Who may enter when ---------------------------------------------------------------------------------------------
+# --- Access hours ---------------------------------------------------------------------------------------------------
 
 
 def _flags_of(site: Site, *rows: tuple[str, str, str]) -> list[list[str]]:
@@ -391,13 +391,13 @@ def test_who_manages_the_agency_sets_hours_on_the_sites_page(cast: Cast) -> None
     alice, page = browser_of(cast.alice.user), reverse("governance:door_hours", args=[site.pk])
     said = {"room": "", "badge": "", "weekdays": ["1", "7"], "opens": "08:00", "closes": "00:00"}
 
-    assert "Pick a room or a badge" in alice.post(page, said).content.decode()
+    assert "Select a room or a badge" in alice.post(page, said).content.decode()
     backwards = alice.post(page, said | {"room": "Lab", "closes": "07:00"})
-    assert "It ends before it begins" in backwards.content.decode()
+    assert "The end must be after the start" in backwards.content.decode()
     shown = alice.post(page, said | {"room": "Lab", "badge": str(badge.pk)}, follow=True).content.decode()
     assert "Mon, Sun, 08:00 to 24:00" in shown
     with job_scope(agency_id=cast.acme.pk):
         row = DoorHours.objects.get()
     gone = alice.post(reverse("governance:end_hours", args=[site.pk, row.pk]), follow=True).content.decode()
-    assert "the next wider hours count" in gone
+    assert "Access hours deleted" in gone
     assert browser_of(cast.bob.user).get(page).status_code == 403

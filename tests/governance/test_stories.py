@@ -85,7 +85,7 @@ def test_somebody_is_invited_trained_granted_reviewed_and_leaves(cast: Cast) -> 
     with job_scope(agency_id=cast.acme.pk):
         late = premises.Passing("1", "B7", is_in=True, at=NOON + timedelta(days=1))
         premises.take_in(site=site, passings=[late], source=EntrySource.FILE, by=alice, at=NOON)
-        assert Entry.objects.get().flags == [EntryFlag.LEFT], "the badge that was not given back is told of"
+        assert Entry.objects.get().flags == [EntryFlag.LEFT], "the badge of the former member is flagged"
     story = (
         "invitation.sent", "invitation.accepted", "badge.given", "person.signed_in", "training.tried",
         "training.passed", "grant.changed", "access_review.started", "access_review.answered", "person.left",
@@ -115,22 +115,22 @@ def test_a_drill_has_its_notice_within_minutes(cast: Cast) -> None:
         breach.refresh_from_db()
     page = reverse("governance:breach_notice", args=[breach.pk, notice.pk])
     draft = alice.get(page).context["form"].initial["text"]
-    assert draft.startswith("DRILL - nothing has happened")
+    assert draft.startswith("DRILL - no breach has happened")
     assert re.findall(r"^(\d)\. ", draft, re.MULTILINE) == ["1", "2", "3", "4", "5", "6"]
     assert "about 120" in draft
     assert breach.aware_at is not None
     assert notice.due_at == breach.aware_at + timedelta(hours=72)
     unsaid = alice.post(page, {"text": draft})
-    assert "The text says that something follows" in unsaid.content.decode()
+    assert "The text announces an update" in unsaid.content.decode()
     alice.post(
         page, {"text": draft, "follows": "on", "more_on": (here + timedelta(days=2)).strftime("%Y-%m-%d")}
     )
     with job_scope(agency_id=cast.acme.pk):
         further = BreachNotice.objects.get(breach=breach, phase=2)
-    assert "notice 2" in alice.get(reverse("governance:breach", args=[breach.pk])).content.decode()
-    assert "with what became known later" in alice.get(reverse("governance:breaches")).content.decode()
+    assert "notification 2" in alice.get(reverse("governance:breach", args=[breach.pk])).content.decode()
+    assert "1 update" in alice.get(reverse("governance:breaches")).content.decode()
     rest = reverse("governance:breach_notice", args=[breach.pk, further.pk])
-    assert "Nothing of what we told has changed" in alice.get(rest).content.decode()
+    assert "No changes." in alice.get(rest).content.decode()
     alice.post(
         reverse("governance:leave_notice", args=[breach.pk, further.pk]),
         {"reason": "The logs hold nothing more."},

@@ -266,7 +266,9 @@ def test_a_certificate_that_another_replaced_does_not_count_any_more(cast: Cast)
         with pytest.raises(vendors.NotCurrentError):
             vendors.end_certificate(certificate=old, reason="Once more", by=make.JOB, at=NOON)
         note("ISO 27001:2013", -1)
-        assert VendorCertificate.objects.counting().count() == 2, "one ended by mistake is noted anew"
+        assert VendorCertificate.objects.counting().count() == 2, (
+            "one withdrawn by mistake can be added again"
+        )
 
 
 def test_the_pages_end_and_bring_back(cast: Cast) -> None:
@@ -284,17 +286,17 @@ def test_the_pages_end_and_bring_back(cast: Cast) -> None:
 
     assert certificate in alice.get(page).content.decode()
     assert alice.post(certificate, {"reason": "Replaced"}).headers["Location"] == page
-    assert "does not count since" in alice.get(page).content.decode()
+    assert "withdrawn" in alice.get(page).content.decode()
     told = alice.post(ending, {"on": "2999-01-01"} | reason).content.decode()
-    assert "write it down when the day has come" in told
+    assert "The end date cannot be in the future" in told
     assert alice.post(ending, {"on": str(TODAY - timedelta(days=327))} | reason).headers["Location"] == page
     again = reverse("governance:use_vendor_again", args=[vendor.pk])
     ended = alice.get(page).content.decode()
     assert again in ended
     assert "Next review" not in ended
-    assert "a new one is due at once" in alice.get(again).content.decode()
+    assert "A new review is due immediately" in alice.get(again).content.decode()
     assert alice.post(again, reason).headers["Location"] == page
-    assert "A review is due" in alice.get(page).content.decode()
+    assert "Review due" in alice.get(page).content.decode()
     assert browser_of(cast.bob.user).post(again, reason).status_code == 403
     assert browser_of(cast.mallory.user).post(again, reason).status_code == 404
 
@@ -304,10 +306,10 @@ def test_the_page_of_a_refused_vendor_says_so_while_it_is_used(cast: Cast) -> No
         vendor = _add(cast)
         _review(cast, vendor, decision=ReviewDecision.REFUSED)
     alice, page = browser_of(cast.alice.user), reverse("governance:vendor", args=[vendor.pk])
-    assert "Refused, and still in use" in alice.get(page).content.decode()
+    assert "Rejected but still in use" in alice.get(page).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         _review(cast, vendor)
-    assert "Refused, and still in use" not in alice.get(page).content.decode()
+    assert "Rejected but still in use" not in alice.get(page).content.decode()
 
 
 def test_a_vendors_lists_have_pages_of_their_own(cast: Cast) -> None:

@@ -119,7 +119,7 @@ def test_a_breach_has_its_hours_days_and_the_day_of_an_office(file: Path) -> Non
         ("uk_gdpr,access,2026-03-02,Europe/London,2026-03-09", "is no pause"),
         ("uk_gdpr,access,2026-03-02,Europe/London,2026-03-12/2026-03-09", "before it begins"),
         ("uk_gdpr,access,2026-03-02,Europe/London,soon/", "is no time"),
-        ("atlantis,breach,2026-03-02,Europe/London,", "There is no rule of breaches"),
+        ("atlantis,breach,2026-03-02,Europe/London,", "Unknown breach rule"),
     ],
 )
 def test_what_a_row_may_have_is_read_or_named(file: Path, row: str, says: str) -> None:

@@ -711,7 +711,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         aware_at=now, kind=BreachKind.CONFIDENTIALITY, risk=BreachRisk.RISK, categories=("calls",), places=("DE",),
         client_ids=(), began_at=None, ended_at=None, people=None, records=None, effects="", remedy="",
     )  # fmt: skip
-    breaches.assess_breach(breach=breach, said=said, by=by, at=now)
+    breaches.assess_breach(breach=breach, assessment=said, by=by, at=now)
     vendor = vendors.add_vendor(
         agency=client.agency, facts=replace(
             vendors.Facts.from_sheet(sheets()["callrail"]), name=f"Vendor {breach.number}"
