@@ -3,7 +3,6 @@
 from django import forms
 
 from analytics.enums import Conversion
-from analytics.selectors.rules import Rule
 from analytics.services.rules import LEAST, MOST
 from callprivacy.lib import money
 from callprivacy.lib.forms import LineField
@@ -48,20 +47,6 @@ class RuleForm(forms.Form):
         choices=[("", "As in the client's country"), *money.choices_of_formats()],
         help_text="How this client's reports, files and mails write numbers.",
     )
-
-    @classmethod
-    def of(cls, rule: Rule) -> "RuleForm":
-        return cls(
-            initial={
-                "conversion": rule.conversion,
-                "seconds": rule.seconds,
-                "tags": ", ".join(sorted(rule.tags)),
-                "k": rule.k,
-                "p": rule.p,
-                "currency": rule.currency,
-                "number_format": rule.number_format,
-            }
-        )
 
     def clean_tags(self) -> list[str]:
         """The tags, each once."""
