@@ -167,6 +167,9 @@ class SaveForm(forms.Form):
 
 
 class CostForm(forms.Form):
+    wrong: Exception | None = None
+    """Where the file cannot be read."""
+
     file = forms.FileField(
         label="CSV file",
         help_text="Columns date, campaign and cost; one line a day and campaign, days as 2026-11-24, costs as 1250.50.",

@@ -17,11 +17,6 @@ class Known:
     first_on: date | None
     last_on: date | None
 
-    @property
-    def is_none(self) -> bool:
-        """Whether no cost was ever taken in."""
-        return self.first_on is None
-
 
 def known_costs(client: Client) -> Known:
     """From when until when a client's costs are known."""
@@ -56,8 +51,8 @@ def brought(client: Client) -> QuerySet[CostImport]:
     return (
         CostImport.objects.for_client(client)
         .defer("rows")
-        .select_related("created_by")
-        .order_by("-created_at", "pk")
+        .select_related("created_by", "client")
+        .order_by("-created_at")
     )
 
 
