@@ -36,6 +36,7 @@ from rights.selectors import letters as letter_selectors
 from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
+from rights.views import told
 from rights.views.doors import (
     address_of,
     case_action,
@@ -130,7 +131,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "events": casebook.timeline_of(case, key),
         **work_of(case),
         "approvals": casebook.approvals_of(case, key),
-        "notices": casebook.notices_of(case),
+        "notices": told.OF_CASE.draw(request, casebook.notices_of(case), zone=zone),
         "letters": letters,
         "acknowledged": min(
             (one for one in letters if one.row.template == progress.ACKNOWLEDGEMENT),
