@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.validators import EmailValidator
-from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import calendars, phone
@@ -31,6 +30,11 @@ def _text(label: str, *, rows: int = 4, **options: Any) -> forms.CharField:
         widget=forms.Textarea({"rows": rows, "autocomplete": "off"}),
         **options,
     )
+
+
+class _NumberInput(forms.TextInput):
+    def format_value(self, value: Any) -> None:
+        """A typed number is not on the page again."""
 
 
 class NewForm(forms.Form):
@@ -63,7 +67,7 @@ class NewForm(forms.Form):
         label="Phone number of the person",
         required=False,
         max_length=40,
-        widget=forms.TextInput({"autocomplete": "off", "inputmode": "tel"}),
+        widget=_NumberInput({"autocomplete": "off", "inputmode": "tel"}),
         help_text="The number whose calls are meant. It is encrypted at once; nothing is shown before it is verified.",
     )
     email = EmailLineField(
@@ -170,12 +174,6 @@ class NewForm(forms.Form):
         if self.cleaned_data["email"]:
             found.append((IdentityKind.EMAIL, str(self.cleaned_data["email"]).lower()))
         return found
-
-    def forget_number(self) -> None:
-        """Leave the typed number out of the page that is drawn again."""
-        if isinstance(self.data, QueryDict):
-            self.data = self.data.copy()
-            self.data["number"] = ""
 
 
 class AssignForm(forms.Form):

@@ -1,24 +1,23 @@
-"""One case: what its page shows, and the small deeds on it."""
+"""One case: what its page shows, and the small actions on it."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, Done
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, Done, form_page
 from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
 from rights.enums import Ask, Channel, OnBehalf, StepKind
 from rights.forms.cases import (
     AnswerForm,
@@ -47,57 +46,60 @@ from rights.views.doors import (
     of_case,
     require_work,
     sees_own,
-    work_of_case,
     works,
 )
 
 
-@never_cache
-@sensitive_post_parameters("number", "email", "name", "post", "words")
-@require_http_methods(["GET", "POST"])
-def new_request(request: StaffRequest) -> HttpResponse:
-    """Enter a request that came by e-mail, post, phone or in person; the clock runs from the day it came."""
+def _clients(request: StaffRequest) -> list[Client]:
     clients = clients_of(request)
     require_work(request)
-    form = NewForm(
-        request.POST or None,
-        clients=clients,
-        with_own=sees_own(request),
-        zone=request.agency.time_zone,
+    return clients
+
+
+@form_page(
+    NewForm,
+    right=None,
+    load=_clients,
+    title="New request",
+    lede="Enter a request that came by email, mail, phone or in person. Its deadline counts from the day it arrived.",
+    button="Enter request",
+    crumbs=lambda _: [("Requests", reverse("rights:home"))],
+    fill=lambda request, clients: {
+        "clients": clients,
+        "with_own": sees_own(request),
+        "zone": request.agency.time_zone,
+        "at": request.at,
+        "initial": {"client": request.GET.get("client", "")},
+    },
+    secret=("number", "email", "name", "post", "words"),
+    refused=422,
+)
+def new_request(request: StaffRequest, _: list[Client], form: NewForm) -> Done:
+    said = form.cleaned_data
+    submission = cases.open_cases(
+        agency=request.agency,
+        client=form.of_client,
+        asks=[Ask(ask) for ask in said["asks"]],
+        channel=Channel(said["channel"]),
+        claims=[Claim(kind, value) for kind, value in form.claims()],
+        contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
+        received_at=form.received_at(),
+        said_at=form.said_at(),
+        by=request.actor,
         at=request.at,
-        initial={"client": request.GET.get("client", "")},
+        words=said["words"],
+        on_behalf=OnBehalf(said["on_behalf"]),
+        is_minor=said["is_minor"],
+        place=form.place_said,
+        language=said["language"],
     )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        submission = cases.open_cases(
-            agency=request.agency,
-            client=form.of_client,
-            asks=[Ask(ask) for ask in said["asks"]],
-            channel=Channel(said["channel"]),
-            claims=[Claim(kind, value) for kind, value in form.claims()],
-            contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
-            received_at=form.received_at(),
-            said_at=form.said_at(),
-            by=request.actor,
-            at=request.at,
-            words=said["words"],
-            on_behalf=OnBehalf(said["on_behalf"]),
-            is_minor=said["is_minor"],
-            place=form.place_said,
-            language=said["language"],
-        )
-        opened = list(submission.cases.all())
-        first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
-        what = "The request is" if len(opened) == 1 else f"{len(opened)} requests are"
-        messages.success(request, f"{what} entered. The clock runs from the day it came in.")
-        return redirect("rights:case", first.pk)
-    if request.method == "POST":
-        form.forget_number()
-    return render(request, "rights/new.html", {"form": form}, status=422 if request.method == "POST" else 200)
+    opened = list(submission.cases.all())
+    first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
+    what = "The request is" if len(opened) == 1 else f"{len(opened)} requests are"
+    return Done(f"{what} entered. The deadline counts from the day it arrived.", address_of(first))
 
 
 @require_safe
-@never_cache
 @of_case
 def show_case(request: StaffRequest, case: Case) -> HttpResponse:
     return page(request, case)
@@ -190,60 +192,37 @@ def _people(request: StaffRequest, case: Case) -> list[Any]:
     return list(casebook.people_who_may(found))
 
 
-@require_POST
-@work_of_case
-def assign(request: StaffRequest, case: Case) -> HttpResponse:
-    """Hand the case to a person who may act on it, or to nobody."""
-    form = AssignForm(request.POST, people=_people(request, case))
-    if not form.is_valid():
-        return page(request, case, 422, assign=form)
-    try:
-        cases.assign(case=case, owner_id=form.owner_id, by=request.actor, at=request.at)
-    except cases.ClosedError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Handed over." if form.owner_id else "Nobody owns it now.")
-    return redirect("rights:case", case.pk)
+def _shows(name: str) -> Callable[..., HttpResponse]:
+    """What draws the case's page with a refused form in its place."""
+    return lambda request, case, form: page(request, case, 422, **{name: form})
 
 
-@require_POST
-@sensitive_post_parameters("words")
-@work_of_case
-def add_note(request: StaffRequest, case: Case) -> HttpResponse:
-    form = NoteForm(request.POST)
-    if not form.is_valid():
-        return page(request, case, 422, note=form)
+@case_action(
+    AssignForm,
+    fill=lambda request, case: {"people": _people(request, case)},
+    redraw=_shows("assign"),
+    errors={cases.ClosedError: INFO},
+)
+def assign(request: StaffRequest, case: Case, form: AssignForm) -> str:
+    cases.assign(case=case, owner_id=form.owner_id, by=request.actor, at=request.at)
+    return "Owner changed." if form.owner_id else "The request has no owner now."
+
+
+@case_action(NoteForm, redraw=_shows("note"), secret=("words",))
+def add_note(request: StaffRequest, case: Case, form: NoteForm) -> None:
     cases.write_note(case=case, words=form.cleaned_data["words"], by=request.actor, at=request.at)
-    return redirect("rights:case", case.pk)
 
 
-@require_POST
-@sensitive_post_parameters("words")
-@work_of_case
-def add_task(request: StaffRequest, case: Case) -> HttpResponse:
-    """Note something that is to be done."""
-    form = TaskForm(request.POST)
-    if not form.is_valid():
-        return page(request, case, 422, task=form)
-    try:
-        cases.add_task(
-            case=case,
-            words=form.cleaned_data["words"],
-            owner_id=case.owner_id or request.membership.user_id,
-            due_on=form.cleaned_data["due_on"],
-            by=request.actor,
-            at=request.at,
-        )
-    except cases.ClosedError as error:
-        messages.info(request, str(error))
-    return redirect("rights:case", case.pk)
+@case_action(TaskForm, redraw=_shows("task"), errors={cases.ClosedError: INFO}, secret=("words",))
+def add_task(request: StaffRequest, case: Case, form: TaskForm) -> None:
+    owner_id = case.owner_id or request.membership.user_id
+    cases.add_task(case=case, **form.cleaned_data, owner_id=owner_id, by=request.actor, at=request.at)
 
 
 def _task(request: StaffRequest, case: Case, todo_id: UUID) -> CaseTask:
-    task = CaseTask.objects.filter(pk=todo_id, case=case).select_related("case__submission").first()
-    if task is None:
-        raise Http404
-    return task
+    return get_object_or_404(
+        CaseTask.objects.filter(case=case).select_related("case__submission"), pk=todo_id
+    )
 
 
 @case_action(load=_task, back=lambda task: address_of(task.case))
@@ -276,7 +255,6 @@ def _to_letter(case: Case, name: str) -> str:
     template="rights/extend.html",
 )
 def extend(request: StaffRequest, case: Case, form: ExtendForm) -> Done:
-    """Say that the answer takes longer, and why; the letter follows from it."""
     said = form.cleaned_data
     found = cases.extend(
         case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
@@ -313,7 +291,6 @@ def _today(request: StaffRequest, case: Case) -> date:
     secret=("words",),
 )
 def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
-    """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
     said = form.cleaned_data["words"]
     if _stands(case):
         said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
@@ -342,7 +319,6 @@ def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
     secret=("words",),
 )
 def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | None:
-    """An appeal against the answer came in: it is a case of its own, with its own clock."""
     said = form.cleaned_data
     answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
     if said["received_on"] > _today(request, case):
