@@ -65,7 +65,6 @@ def _file(form: str, paper: papers.Paper, name: str) -> HttpResponse:
 
 @require_safe
 def home(request: StaffRequest) -> HttpResponse:
-    """All clients whose reports a person may see: totals, worst and best, a trend for each."""
     chosen = _period(request, request.agency.time_zone)
     clients = list(access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at))
     if not clients:
@@ -141,7 +140,6 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
-    """The same answer as a file."""
     form, asked = asking.read(request.GET, client, request.at)
     if asked is None or paper not in _TYPES:
         raise Http404
@@ -159,7 +157,6 @@ def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
 @require_safe
 @needs(Permission.VIEW_ANALYTICS)
 def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
-    """What each campaign brings and costs, so that one sees which to stop."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
     source = source_of(request, client)

@@ -20,7 +20,6 @@ from callprivacy.tenancy.models import Client
 @never_cache
 @needs(Permission.RELEASE_DATA)
 def change(request: StaffRequest, client: Client) -> HttpResponse:
-    """Pick the steps, and say which sources, seconds and hours belong together; or go back to what is shipped."""
     newest = selectors.groups_of(client)
     number = 0 if newest is None else newest.number
     form = (

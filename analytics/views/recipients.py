@@ -92,7 +92,6 @@ def change(request: StaffRequest, recipient: Recipient, form: RecipientChangeFor
 @needs(Permission.RELEASE_DATA)
 @confirms(Deed.RELEASE)
 def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
-    """Ask for noisy figures: first what it would cost and how far off they would be, then, confirmed, the question."""
     recipient = _find(client, recipient_id)
     budget = selectors.budget_of(recipient, year=selectors.year_of(client, request.at))
     posted = request.method == "POST"

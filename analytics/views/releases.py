@@ -343,7 +343,6 @@ def _find_trial(request: StaffRequest, client: Client, release_id: UUID, trial_i
 @require_safe
 @needs(Permission.RELEASE_DATA)
 def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
-    """How far a trial is, and what it found."""
     trial = _find_trial(request, client, release_id, trial_id)
     if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
         return render(request, "analytics/release_trial.html", _tried(trial))

@@ -17,7 +17,6 @@ from rights.views.doors import clients_of, sees_own, works
 
 @require_safe
 def home(request: StaffRequest) -> HttpResponse:
-    """The board over every client that the person looks after."""
     return _board(request, clients_of(request), None)
 
 

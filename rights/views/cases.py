@@ -162,7 +162,6 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
 
 
 def work_of(case: Case) -> dict[str, Any]:
-    """What was found and is done in a case, and what others have still to do."""
     steps = casebook.steps_of(case)
     tells_later = casebook.tells_later(steps)
     notified = progress.notifications(case, waits=tells_later)

@@ -21,7 +21,6 @@ from rights.services import figures
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_reach(request: StaffRequest, client: Client) -> HttpResponse:
-    """For each law with thresholds: whether it reaches the client, why, and what is missing."""
     may_set = access.may(
         request.membership, Permission.HANDLE_REQUESTS, client, at=request.at
     ) and access.has_right(request.membership, AgencyRight.SIGN_OFF)
@@ -58,7 +57,6 @@ def _load(request: StaffRequest, client: Client) -> Client:
     refused=422,
 )
 def set_facts(request: StaffRequest, client: Client, form: FactsForm) -> str:
-    """Write down what the client said of itself."""
     row = selectors.said_by(client)
     figures.set_facts(client=client, said=form.said(row), by=request.actor, at=request.at)
     return "Written down. It holds for requests that come in from now on."

@@ -19,7 +19,6 @@ _YEARS: Final = 3
 
 @require_safe
 def show_year(request: StaffRequest) -> HttpResponse:
-    """The figures of a year, of all clients that the person looks after, or of one."""
     form, context = _year(request)
     return render(request, "rights/metrics.html", {"form": form, **context})
 
@@ -27,7 +26,6 @@ def show_year(request: StaffRequest) -> HttpResponse:
 @require_safe
 @takes_files
 def take_year(request: StaffRequest) -> HttpResponse:
-    """The same figures as CSV."""
     _, context = _year(request)
     out = StringIO()
     writer = csv.writer(out)

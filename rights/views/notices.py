@@ -26,7 +26,6 @@ def _language(request: StaffRequest) -> Language:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_notice(request: StaffRequest, client: Client) -> HttpResponse:
-    """What the notice would say today, whether the published one still says it, and every version."""
     language = _language(request)
     page = selectors.page_of(client, agency_id=client.agency_id)
     if page is None:
@@ -63,7 +62,6 @@ def publish(request: StaffRequest, client: Client, _: Any) -> str:
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_version(request: StaffRequest, client: Client, privacy_id: UUID) -> HttpResponse:
-    """One published version, and how the one before it differs."""
     versions = {row.pk: row for row in selectors.published(client)}
     version = versions.get(privacy_id)
     if version is None:
