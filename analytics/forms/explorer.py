@@ -148,8 +148,6 @@ class ExploreForm(forms.Form):
 
 
 class SaveForm(forms.Form):
-    """A name for a report, and whether the others find it."""
-
     name = LineField(label="Name", max_length=120)
     is_shared = forms.BooleanField(
         label="Share it",

@@ -23,8 +23,6 @@ _FIELDS: Final = {name: f"steps_{name}" for name in LEVELS} | {name: name.replac
 
 
 class GroupsForm(forms.Form):
-    """By what a client's anonymised releases are grouped."""
-
     channels = forms.CharField(
         label="Channels",
         max_length=20_000,
@@ -82,17 +80,14 @@ class GroupsForm(forms.Form):
         )
 
     def clean_channels(self) -> dict[str, tuple[str, ...]]:
-        """Each channel's sources, each source once."""
         return {
             name: tuple(dict.fromkeys(_words(said))) for name, said in _lines(self.cleaned_data["channels"])
         }
 
     def clean_paid(self) -> tuple[str, ...]:
-        """Names of channels, each once."""
         return tuple(dict.fromkeys(_words(self.cleaned_data["paid"])))
 
     def clean_parts(self) -> dict[str, tuple[int, int]]:
-        """Each part's hours."""
         found = {}
         for name, said in _lines(self.cleaned_data["parts"]):
             hours = _HOURS.fullmatch(said)

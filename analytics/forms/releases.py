@@ -23,8 +23,6 @@ from callprivacy.tenancy.models import Client
 
 
 class RecipientForm(forms.Form):
-    """A company that data is given to, what binds it, and its budget of a year."""
-
     name = LineField(label="Company", max_length=120)
     email = EmailLineField(
         label="Business address",
@@ -59,8 +57,6 @@ class RecipientChangeForm(RecipientForm):
 
 
 class ReleaseForm(forms.Form):
-    """What is wanted of a release before anything is computed."""
-
     recipient = forms.ModelChoiceField(Recipient.objects.none(), label="For", empty_label="Pick a recipient")
     kind = forms.ChoiceField(
         label="What they get",
@@ -259,8 +255,6 @@ class SettingForm(forms.Form):
 
 
 class WhyForm(forms.Form):
-    """Why something is refused, or ends early."""
-
     reason = forms.CharField(
         label="Why",
         min_length=15,
@@ -271,8 +265,6 @@ class WhyForm(forms.Form):
 
 
 class FloorForm(forms.Form):
-    """The least the agency asks of every release of calls."""
-
     k = forms.IntegerField(
         label="k: callers in every class, at least",
         min_value=LEAST_K,
@@ -288,8 +280,6 @@ class FloorForm(forms.Form):
 
 
 class QuestionForm(forms.Form):
-    """A question for noisy figures, and what it costs."""
-
     measure = forms.ChoiceField(label="What", choices=list(MEASURES.items()))
     by = forms.ChoiceField(label="By", choices=[(name, one.label) for name, one in BY.items()])
     from_on = DayField(label="First day")

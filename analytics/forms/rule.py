@@ -9,8 +9,6 @@ from callprivacy.lib.forms import LineField
 
 
 class RuleForm(forms.Form):
-    """A client's rule for its reports."""
-
     conversion = forms.ChoiceField(label="A conversion is a call that is", choices=Conversion.choices)
     seconds = forms.IntegerField(
         label="Seconds that an answered call lasts at least",
@@ -49,7 +47,6 @@ class RuleForm(forms.Form):
     )
 
     def clean_tags(self) -> list[str]:
-        """The tags, each once."""
         tags = {tag.strip() for tag in self.cleaned_data["tags"].split(",")} - {""}
         if any(len(tag) > 60 for tag in tags):
             raise forms.ValidationError("A tag has at most 60 characters.")

@@ -7,7 +7,7 @@ from typing import Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from analytics.channels import paper as papers
@@ -20,6 +20,7 @@ from analytics.selectors.asked import KINDS, PERIODS, WHOLE, period_of, usual
 from analytics.selectors.reports import Source
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
+from callprivacy.accounts.views.tables import Column, Empty, Pill, Table
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -33,7 +34,20 @@ _TYPES: Final = {
     "pdf": ("application/pdf", papers.as_pdf),
 }
 _CHOICES: Final = ("this_month", "month", "year", "7", "28", "90")
-_SAVED: Final = 20
+_REPORTS: Final = Table(
+    label="Saved reports",
+    columns=(
+        Column(
+            "Report",
+            "name",
+            link=lambda row: reverse("analytics:open_saved", args=[row.client.slug, row.pk]),
+        ),
+        Column("Client", "client.name"),
+        Column("Owner", "owner.name", note=lambda row: Pill("Shared", "info") if row.is_shared else ""),
+    ),
+    empty=Empty("No saved report yet"),
+    size=20,
+)
 
 
 def _today(request: StaffRequest, zone: str) -> date:
@@ -79,8 +93,8 @@ def home(request: StaffRequest) -> HttpResponse:
         "may_release": bool(
             access.client_ids_with(request.membership, Permission.RELEASE_DATA, at=request.at)
         ),
-        "saved": list(
-            saved_selectors.reports_of(request.membership, [client.pk for client in clients])[:_SAVED]
+        "saved": _REPORTS.draw(
+            request, saved_selectors.reports_of(request.membership, [client.pk for client in clients])
         ),
     }
     return render(request, "analytics/home.html", context)
@@ -136,7 +150,6 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
@@ -173,7 +186,6 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:

@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from analytics.anonymise.own import as_shipped
@@ -17,7 +16,6 @@ from callprivacy.tenancy.models import Client
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @needs(Permission.RELEASE_DATA)
 def change(request: StaffRequest, client: Client) -> HttpResponse:
     newest = selectors.groups_of(client)

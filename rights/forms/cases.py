@@ -167,7 +167,6 @@ class NewForm(forms.Form):
         return ZoneInfo(client.time_zone if client else self.zone)
 
     def claims(self) -> list[tuple[IdentityKind, str]]:
-        """By what the person is known."""
         found = []
         if self.cleaned_data["number"]:
             found.append((IdentityKind.PHONE, str(self.cleaned_data["number"])))
@@ -177,8 +176,6 @@ class NewForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    """Who looks after a case."""
-
     owner = forms.ChoiceField(label="Owner", required=False)
 
     def __init__(self, *args: Any, people: Sequence[User], **kwargs: Any) -> None:
@@ -194,16 +191,12 @@ class AssignForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A note for the others who work on the case."""
-
     words = _text(
         "Note", rows=3, help_text="For your colleagues; the person never sees it. It is stored encrypted."
     )
 
 
 class TaskForm(forms.Form):
-    """Something that has to be done."""
-
     words = _text("What is to be done", rows=2, max_length=500)
     due_on = DayField(label="By", required=False)
 
@@ -220,8 +213,6 @@ class LetterForm(forms.Form):
 
 
 class SendForm(forms.Form):
-    """A letter as it leaves, after it was looked at."""
-
     letter = LineField(widget=forms.HiddenInput, max_length=40)
     subject = LineField(label="Subject", max_length=200)
     body = forms.CharField(
@@ -233,8 +224,6 @@ class SendForm(forms.Form):
 
 
 class ExtendForm(forms.Form):
-    """Why an answer takes longer."""
-
     ground = forms.ChoiceField(
         label="Ground",
         choices=[
@@ -367,16 +356,12 @@ class AppealForm(forms.Form):
 
 
 class ReceiptForm(forms.Form):
-    """What a recipient confirmed."""
-
     receipt = LineField(
         label="Receipt", max_length=300, help_text="The day, who confirmed it, a ticket's number."
     )
 
 
 class YearForm(forms.Form):
-    """Which year's figures, and of which client."""
-
     year = forms.ChoiceField(label="Year")
     client = forms.ChoiceField(label="Client", required=False)
     law = forms.ChoiceField(

@@ -1,6 +1,7 @@
 """The board of requests, and the way in for a request that came by mail, post, phone or in person."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -8,11 +9,34 @@ from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.tables import Column, Empty, Moment, Pill, Table
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.forms.board import OWN, BoardForm
 from rights.selectors import board, casebook
-from rights.views.doors import clients_of, sees_own, works
+from rights.views.doors import address_of, clients_of, sees_own, works
+
+_BOARD: Final = Table(
+    label="Requests",
+    columns=(
+        Column(
+            "Request",
+            "asks",
+            link=lambda line: address_of(line.case),
+            note=lambda line: f"{line.case.reference}, {line.channel}",
+        ),
+        Column("Client", "client", nothing="The agency itself"),
+        Column("State", lambda line: Pill(line.state, line.tone)),
+        Column("Law", "law", nothing="no statutory deadline"),
+        Column("Received", lambda line: Moment(line.case.received_at, line.zone), sort="received"),
+        Column(
+            "Due", "case.answer_by", note=lambda line: Pill(line.clock.words, line.clock.tone), sort="answer"
+        ),
+        Column("Owner", "case.owner", nothing="unassigned"),
+    ),
+    empty=Empty("No request here"),
+)
+_OF_CLIENT: Final = replace(_BOARD, columns=[one for one in _BOARD.columns if one.label != "Client"])
 
 
 @require_safe
@@ -51,13 +75,14 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
         clients=1 if slug else len(clients),
     )
     counted = board.counts(cases, at=request.at)
+    table = _OF_CLIENT if client else _BOARD
     context = {
         "client": client,
         "form": form,
         "filters": filters,
-        "sort": filters.order,
         "filters_in_use": filters.count + bool(slug),
-        "board": found,
+        "table": table.draw(request, found.lines) | {"sort": filters.order},
+        "older": found.older,
         "counts": counted,
         "late_tone": "bad" if counted.late else "good",
         "near_tone": "warn" if counted.near else "",

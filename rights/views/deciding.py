@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,6 +18,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, takes_files
 from callprivacy.accounts.enums import Deed
 from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation
+from callprivacy.accounts.views.tables import Column, Empty, Table
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
@@ -48,6 +48,24 @@ _REFUSALS = (
     deciding.OwnAnswerError,
     reaching.NotYoursError,
 )
+_GROUNDS: Final = Table(
+    label="Legal grounds and what they require",
+    columns=(
+        Column(
+            "Legal ground",
+            lambda row: row[0].title,
+            note=lambda row: "for a part; the rest is done" if row[0].in_part else "",
+        ),
+        Column(
+            "Source",
+            lambda row: row[1],
+            note=lambda row: "not verified" if row[0].confidence.value != "verified" else "",
+            nothing="no exception of a law: a finding",
+        ),
+        Column("What must be shown", lambda row: row[0].shows),
+    ),
+    empty=Empty("No legal grounds"),
+)
 _SUFFIXES: Final = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -56,7 +74,6 @@ _SUFFIXES: Final = {
 }
 
 
-@never_cache
 @sensitive_post_parameters("words", "name", "shown_by")
 @require_http_methods(["GET", "POST"])
 @work_of_case
@@ -80,7 +97,9 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
     context = {
         "case": case,
         "form": form,
-        "grounds": [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked],
+        "grounds": _GROUNDS.draw(
+            request, [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked]
+        ),
         "previews": previews,
         "shown": reach.digest_of(previews) if case.asks == Ask.DELETE else "",
         "copies": [(one, reach.stays_for(one, case)) for one in reach.copies_of(case, targets)]
@@ -152,7 +171,6 @@ def _identity(case: Case, identity_id: UUID) -> Identity:
     return get_object_or_404(rows.select_related("submission__client", "submission__agency"), pk=identity_id)
 
 
-@never_cache
 @sensitive_post_parameters("seen")
 @require_http_methods(["GET", "POST"])
 @work_of_case
@@ -360,7 +378,6 @@ def _may_name(case: Case, row: Identity) -> bool:
     )
 
 
-@never_cache
 @require_POST
 @work_of_case
 @takes_files
@@ -378,7 +395,6 @@ def take_paper(request: StaffRequest, case: Case) -> HttpResponse:
     return answer
 
 
-@never_cache
 @require_POST
 @sensitive_post_parameters("reason")
 @work_of_case
@@ -465,7 +481,6 @@ def lift(request: StaffRequest, case: Case, _: Any) -> str:
 
 
 @require_safe
-@never_cache
 @work_of_case
 def show_progress(request: StaffRequest, case: Case) -> HttpResponse:
     zone = letter_selectors.zone_of(case)

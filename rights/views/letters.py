@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -27,7 +26,6 @@ from rights.services import letters
 from rights.views.doors import address_of, case_action, of_case, work_of_case, works
 
 
-@never_cache
 @sensitive_post_parameters("words", "body", "subject")
 @require_http_methods(["GET", "POST"])
 @work_of_case
@@ -64,7 +62,6 @@ _DONE = {
 }
 
 
-@never_cache
 @require_safe
 @work_of_case
 def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
@@ -164,7 +161,6 @@ def _find(request: StaffRequest, case: Case, letter_id: UUID) -> Letter:
 
 
 @require_safe
-@never_cache
 @of_case
 def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
     letter = _find(request, case, letter_id)

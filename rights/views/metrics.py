@@ -23,6 +23,11 @@ def show_year(request: StaffRequest) -> HttpResponse:
     return render(request, "rights/metrics.html", {"form": form, **context})
 
 
+def _file(name: str, body: str | bytes) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
+
+
 @require_safe
 @takes_files
 def take_year(request: StaffRequest) -> HttpResponse:
@@ -31,22 +36,17 @@ def take_year(request: StaffRequest) -> HttpResponse:
     writer = csv.writer(out)
     writer.writerow(metrics.HEADER)
     writer.writerows(row.cells() for row in context["rows"])
-    response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="requests-{context["year"]}.csv"'
-    return response
+    return _file(f"requests-{context['year']}", out.getvalue())
 
 
 @require_safe
 @takes_files
 def take_record(request: StaffRequest) -> HttpResponse:
-    """The record of requests that 11 CCR 7101 wants kept, as CSV: of all that the person looks after."""
-    clients = clients_of(request)
-    cases = board.cases_of([one.pk for one in clients], with_own=sees_own(request))
+    """The record of requests that 11 CCR 7101 requires, as CSV."""
+    client_ids = [client.pk for client in clients_of(request)]
+    cases = board.cases_of(client_ids, with_own=sees_own(request))
     rows = metrics.record_of(cases, zone=request.agency.time_zone)
-    body = package.table(metrics.RECORD, rows)
-    response = HttpResponse(body, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="requests-record.csv"'
-    return response
+    return _file("requests-record", package.table(metrics.RECORD, rows))
 
 
 def _year(request: StaffRequest) -> tuple[YearForm, dict[str, Any]]:
