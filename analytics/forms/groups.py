@@ -60,6 +60,9 @@ class GroupsForm(forms.Form):
                 widget=forms.CheckboxSelectMultiple,
                 error_messages={"required": "Pick at least one of the steps."},
             )
+        self.order_fields((
+            "steps_source", "channels", "paid", "steps_seconds", "narrow_bands", "bands", "wide_bands", "steps_instant",
+        ))  # fmt: skip
 
     @classmethod
     def of(cls, own: Own, *, after: int) -> "GroupsForm":
