@@ -152,7 +152,7 @@ class SaveForm(forms.Form):
     is_shared = forms.BooleanField(
         label="Share it",
         required=False,
-        help_text="Whoever may see this client's reports finds it in the list, and its link opens once they sign in.",
+        help_text="Users who may see this client's reports find it in the list, and its link opens after sign-in.",
     )
 
     def clean_name(self) -> str:

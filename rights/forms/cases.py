@@ -40,7 +40,7 @@ class _NumberInput(forms.TextInput):
 class NewForm(forms.Form):
     """A request that came by e-mail, post, phone or in person. The number goes by POST and is sealed at once."""
 
-    client = forms.ChoiceField(label="Whom it was sent to")
+    client = forms.ChoiceField(label="Sent to")
     channel = forms.ChoiceField(
         label="How it came in", choices=[(channel.value, channel.label) for channel in _ENTERED]
     )
@@ -85,7 +85,7 @@ class NewForm(forms.Form):
         required=False,
         help_text="In the person's own words. It is stored encrypted.",
     )
-    on_behalf = forms.ChoiceField(label="Who asks", choices=OnBehalf.choices, initial=OnBehalf.SELF)
+    on_behalf = forms.ChoiceField(label="Requester", choices=OnBehalf.choices, initial=OnBehalf.SELF)
     is_minor = forms.BooleanField(label="It is about a minor", required=False)
     place = forms.ChoiceField(
         label="Where the person lives",
@@ -245,7 +245,7 @@ class PauseForm(forms.Form):
     words = _text("What the person is asked", rows=3, max_length=1000)
     said_on = DayField(
         label="When that came in",
-        help_text="The clock goes on from that day, whenever somebody read it.",
+        help_text="The deadline resumes on that day, even if the answer was read later.",
     )
 
     def __init__(self, *args: Any, stands: bool, today: date, **kwargs: Any) -> None:
@@ -280,7 +280,7 @@ class AskForm(forms.Form):
     is_vouched = forms.BooleanField(
         label="I have made sure that this is an address of the client's, and that its person may answer for the client",
         required=False,
-        help_text="Needed for an address that is not known here yet. The trail says that you vouched for it.",
+        help_text="Required for an address that is not known here yet. The audit log records that you confirmed it.",
     )
     words = _text("What you propose", rows=4, required=False, max_length=1000)
 

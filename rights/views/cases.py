@@ -238,8 +238,8 @@ def _to_letter(case: Case, name: str) -> str:
     title="Extend the deadline",
     lede=lambda case: (
         (
-            f"The person has to be told so, with the reason, by {case.extend_before:%-d %b %Y}. The next page is that"
-            " letter; the day moves when it has gone."
+            f"Notify the person of the extension and its reason by {case.extend_before:%-d %b %Y}. The next page is"
+            " that letter; the due date moves when it is sent."
         )
         if case.extend_before
         else ""
@@ -262,7 +262,7 @@ def extend(request: StaffRequest, case: Case, form: ExtendForm) -> Done:
         f"the answer stays due by {found.answer_by:%-d %b %Y}" if found.answer_by else "it takes no longer"
     )
     return Done(
-        f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone {until}.",
+        f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it is sent {until}.",
         _to_letter(case, EXTENSION),
     )
 
@@ -277,14 +277,14 @@ def _today(request: StaffRequest, case: Case) -> date:
 
 @case_page(
     PauseForm,
-    title=lambda case: "Let the clock go on" if _stands(case) else "Stop the clock",
+    title=lambda case: "Resume the deadline" if _stands(case) else "Pause the deadline",
     lede=lambda case: (
-        "The person has said what is meant. The days that the clock stood are added."
+        "The person has clarified the request. The paused days are added."
         if _stands(case)
-        else "Only while the person is asked what exactly is meant, and only by laws that let it stand. The next page"
-        " is the letter that asks."
+        else "The deadline pauses while the person clarifies the request, where the law allows it. The next page is the"
+        " letter that asks."
     ),
-    button=lambda case: "Let it go on" if _stands(case) else "Stop it and ask",
+    button=lambda case: "Resume deadline" if _stands(case) else "Pause and write",
     fill=lambda request, case: {"stands": _stands(case), "today": _today(request, case)},
     errors={cases.AlreadyDoneError: WARNING, cases.ClosedError: WARNING, cases.ClockRunsOnError: WARNING},
     secret=("words",),
@@ -294,13 +294,13 @@ def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
     if _stands(case):
         said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
         cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
-        return Done("The clock runs on; the days that it stood are added.")
+        return Done("The deadline runs again; the paused days are added.")
     cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
     case.refresh_from_db(fields=["paused_at", "answer_by"])
     how = (
-        "The clock stands."
+        "The deadline is paused."
         if case.stands
-        else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+        else f"The answer stays due by {case.answer_by:%-d %b %Y}, since some laws allow no pause."
     )
     return Done(f"{how} Send the person the letter that asks.", _to_letter(case, "clarification"))
 
@@ -309,10 +309,10 @@ def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
     AppealForm,
     title="Record an appeal",
     lede=lambda case: (
-        "It becomes a case of its own, with the clock that the law sets for appeals. Somebody else than"
-        f" {case.decided_by or 'who decided'} answers it."
+        "It becomes a case of its own, with the deadline that the law sets for appeals. Another person than"
+        f" {case.decided_by or 'the one who decided'} must answer it."
     ),
-    button="Enter the appeal",
+    button="Record appeal",
     fill=lambda request, case: {"initial": {"received_on": _today(request, case)}},
     errors={cases.AlreadyDoneError: WARNING, cases.NotAnsweredError: WARNING},
     secret=("words",),
@@ -321,10 +321,10 @@ def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | N
     said = form.cleaned_data
     answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
     if said["received_on"] > _today(request, case):
-        form.add_error("received_on", "It cannot have come in after today.")
+        form.add_error("received_on", "It cannot have arrived after today.")
         return None
     if answered_on and said["received_on"] < answered_on:
-        form.add_error("received_on", f"It cannot have come in before the answer of {answered_on:%-d %b %Y}.")
+        form.add_error("received_on", f"It cannot have arrived before the answer of {answered_on:%-d %b %Y}.")
         return None
     made = cases.appeal(
         case=case,
@@ -334,7 +334,9 @@ def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | N
         by=request.actor,
         at=request.at,
     )
-    return Done("The appeal is a case of its own. Somebody who did not decide answers it.", address_of(made))
+    return Done(
+        "The appeal is a case of its own. A person who did not decide it must answer.", address_of(made)
+    )
 
 
 def _before_withdrawal(request: StaffRequest, case: Case) -> Confirmation:

@@ -202,9 +202,9 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
 
 def _say_judged(request: StaffRequest, *, holds: bool) -> None:
     if holds:
-        messages.success(request, "Proven. What there is of the person is looked for now.")
+        messages.success(request, "Verified. The search for the person’s data starts now.")
     else:
-        messages.success(request, "Noted as not proven. Tell the person what is missing.")
+        messages.success(request, "Saved as not verified. Write to the person what is missing.")
 
 
 def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> JudgeForm:
@@ -439,7 +439,7 @@ def _restricted(request: StaffRequest, case: Case) -> Case | HttpResponse:
         return redirect("rights:case", case.pk)
     if not restricting.is_told(case):
         messages.info(
-            request, "Write to the person first; once that letter has gone, the restriction can end."
+            request, "Write to the person first. Once that letter is sent, the restriction can end."
         )
         return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={restricting.ENDS}")
     return case
@@ -456,8 +456,8 @@ def _before_lifting(request: StaffRequest, case: Case) -> Confirmation:
         extent.append({"label": "Callers that another request keeps restricted", "value": f"{len(stay):,}"})
     return Confirmation(
         "Use the person’s data again",
-        "The person was told by letter. From then on their calls are shown, counted and analysed as those of others, as"
-        " far as their consent lets it.",
+        "The person was notified by letter. Their calls are then shown, counted and analyzed like other calls, as far"
+        " as their consent allows.",
         extent=extent,
     )
 

@@ -179,5 +179,7 @@ def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpRespo
 @case_action(load=_find, back=lambda letter: address_of(letter.case), errors={letters.GoneError: INFO})
 def send_again(request: StaffRequest, letter: Letter, _: Any) -> Done:
     if letters.send_again(letter=letter, by=request.actor, at=request.at):
-        return Done("It is tried again within a minute.")
-    return Done("It does not go: the first term is past, and the day stands as it was.", level=WARNING)
+        return Done("It is sent again within a minute.")
+    return Done(
+        "It is not sent: the first deadline has passed, and the due date stays as it was.", level=WARNING
+    )
