@@ -12,8 +12,6 @@ from callprivacy.tenancy.models import Client
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a client's costs at all."""
-
     first_on: date | None
     last_on: date | None
 

@@ -108,7 +108,6 @@ def source_of(request: StaffRequest, client: Client) -> Source:
 
 
 def _of_exact(source: Source, client: Client, query: reports.Asked) -> dict[str, object]:
-    """What a page says where its figures are exact."""
     if source is reports.report:
         return {}
     return {
@@ -131,10 +130,10 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
     form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
     context: dict[str, object] = {"client": client, "form": form, "asked": asked}
     if asked is not None:
-        found = explorer.answer(client, asked, source=source)
+        answer = explorer.answer(client, asked, source=source)
         context |= _of_exact(source, client, explorer.query_of(client, asked))
         context |= {
-            "answer": found,
+            "answer": answer,
             "days": asking.days(asked),
             "query": asked.query(),
             "exports": () if showing.EXACT_ONLY & set(asked.by) else _EXPORTS,
@@ -142,8 +141,8 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
                 {"label": label, "query": asked.query(kind=kind), "active": kind == asked.kind}
                 for kind, label in KINDS.items()
             ],
-            "total_words": found.total_words,
-            "needs_consent": found.is_empty and cases.declared_by(client) == Basis.CONSENT,
+            "total_words": answer.total_words,
+            "needs_consent": answer.is_empty and cases.declared_by(client) == Basis.CONSENT,
             "saved": saved,
         }
     return render(request, "analytics/explore.html", context, status=200 if asked else 400)

@@ -307,7 +307,6 @@ def _tried(trial: ReleaseTrial | None) -> dict[str, Any]:
 @require_POST
 @needs(Permission.RELEASE_DATA)
 def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Try a setting of k, l and t; the answer is the panel that shows what it costs and risks."""
     release = _find(request, client, release_id)
     form = _setting_form(release, request.POST)
     is_part = bool(request.htmx)  # type: ignore[attr-defined]  # django-htmx sets it

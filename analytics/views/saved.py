@@ -50,12 +50,16 @@ def _saved(client: Client) -> str:
     return reverse("analytics:saved", args=[client.slug])
 
 
+def _explorer(client: Client) -> str:
+    return reverse("analytics:explore", args=[client.slug])
+
+
 def _question(request: StaffRequest, client: Client) -> tuple[Client, Any, Asked] | HttpResponse:
     form, asked = asking.read(request.GET, client, request.at)
     if asked is not None:
         return client, form, asked
     messages.error(request, "This question has an error. Fix it first, then save it.")
-    return redirect(f"{reverse('analytics:explore', args=[client.slug])}?{request.GET.urlencode()}")
+    return redirect(f"{_explorer(client)}?{request.GET.urlencode()}")
 
 
 @form_page(
@@ -65,12 +69,7 @@ def _question(request: StaffRequest, client: Client) -> tuple[Client, Any, Asked
     title="Save this report",
     lede="The question is saved, not the answer: a person who opens it later sees the figures of that day.",
     button="Save",
-    crumbs=lambda question: [
-        (
-            "Reports",
-            f"{reverse('analytics:explore', args=[question[0].slug])}?{question[2].query()}",
-        )
-    ],
+    crumbs=lambda question: [("Reports", f"{_explorer(question[0])}?{question[2].query()}")],
     more=lambda _, question: {"facts": asking.in_words(question[1], question[2])},
     errors={saved.NameTakenError: "name", saved.TooLongError: "name"},
     template="analytics/save.html",
@@ -100,7 +99,7 @@ def open_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpRe
     report = _report(request, client, report_id)
     query = QueryDict(report.query, mutable=True)
     query["saved"] = str(report.pk)
-    return redirect(f"{reverse('analytics:explore', args=[client.slug])}?{query.urlencode()}")
+    return redirect(f"{_explorer(client)}?{query.urlencode()}")
 
 
 _action = partial(

@@ -48,7 +48,6 @@ class _Question:
         return self.kind is ApprovalKind.TAKE_OVER
 
     def pick(self, hands_over: str, asks: str) -> str:
-        """One of two texts, with the client's name in it."""
         return (hands_over if self.hands_over else asks).format(self.case.client)
 
 
@@ -71,15 +70,15 @@ def _question(request: StaffRequest, case: Case, how: str) -> _Question:
     template="rights/ask.html",
 )
 def ask_client(request: StaffRequest, question: _Question, form: AskForm) -> str:
-    said = form.cleaned_data
+    entered = form.cleaned_data
     approvals.ask_client(
         case=question.case,
         kind=question.kind,
-        to=said["to"],
-        said=said["words"],
+        to=entered["to"],
+        said=entered["words"],
         by=request.actor,
         at=request.at,
-        is_vouched=said["is_vouched"],
+        is_vouched=entered["is_vouched"],
     )
     return "The email is being sent. The deadline still runs."
 
@@ -135,12 +134,12 @@ def _to_answer(request: StaffRequest, case: Case, approval_id: UUID) -> Approval
     secret=("words", "name"),
 )
 def answer_here(request: StaffRequest, row: Approval, form: AnswerForm) -> str:
-    said = form.cleaned_data
+    answer = form.cleaned_data
     approvals.answer_signed_in(
         approval=row,
-        agrees=said["agrees"] == "yes",
-        name=said["name"],
-        said=said["words"],
+        agrees=answer["agrees"] == "yes",
+        name=answer["name"],
+        said=answer["words"],
         by=request.actor,
         at=request.at,
     )
@@ -152,7 +151,6 @@ def answer_here(request: StaffRequest, row: Approval, form: AnswerForm) -> str:
 @sensitive_post_parameters("words", "name")
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
-    """The client's page behind a link: what is asked, one answer, and its receipt."""
     at = timezone.now()
     if (
         knock("approve", client_address(request) or "", most=LOOKS, per=timedelta(hours=1), at=at)
@@ -172,10 +170,10 @@ def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
 
 def _answer(token: str, form: AnswerForm, at: datetime) -> approvals.Asked | None:
     """Write the answer down; None where the question is not open any more, and its page says so."""
-    said = form.cleaned_data
+    answer = form.cleaned_data
     try:
         return approvals.answer(
-            token=token, agrees=said["agrees"] == "yes", name=said["name"], said=said["words"], at=at
+            token=token, agrees=answer["agrees"] == "yes", name=answer["name"], said=answer["words"], at=at
         )
     except approvals.AnsweredError:
         return None

@@ -65,7 +65,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
     cases = board.cases_of(
         [one.pk for one in clients if not slug or one.slug == slug], with_own=with_own and slug in {"", OWN}
     )
-    found = board.board(
+    page = board.board(
         cases,
         filters,
         user_id=request.membership.user_id,
@@ -81,8 +81,8 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
         "form": form,
         "filters": filters,
         "filters_in_use": filters.count + bool(slug),
-        "table": table.draw(request, found.lines) | {"sort": filters.order},
-        "older": found.older,
+        "table": table.draw(request, page.lines) | {"sort": filters.order},
+        "older": page.older,
         "counts": counted,
         "late_tone": "bad" if counted.late else "good",
         "near_tone": "warn" if counted.near else "",
@@ -94,11 +94,10 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
 
 
 def _tabs(request: StaffRequest, filters: board.Filters) -> list[dict[str, Any]]:
-    """The states as tabs that keep the other filters."""
-    found = []
+    tabs = []
     for value, label in board.STATES:
-        asked = request.GET.copy()
-        asked.pop("before", None)
-        asked["state"] = value
-        found.append({"label": label, "url": f"?{asked.urlencode()}", "active": value == filters.state})
-    return found
+        query = request.GET.copy()
+        query.pop("before", None)
+        query["state"] = value
+        tabs.append({"label": label, "url": f"?{query.urlencode()}", "active": value == filters.state})
+    return tabs

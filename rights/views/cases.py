@@ -75,23 +75,25 @@ def _clients(request: StaffRequest) -> list[Client]:
     refused=422,
 )
 def new_request(request: StaffRequest, _: list[Client], form: NewForm) -> Done:
-    said = form.cleaned_data
+    entered = form.cleaned_data
     submission = cases.open_cases(
         agency=request.agency,
         client=form.of_client,
-        asks=[Ask(ask) for ask in said["asks"]],
-        channel=Channel(said["channel"]),
+        asks=[Ask(ask) for ask in entered["asks"]],
+        channel=Channel(entered["channel"]),
         claims=[Claim(kind, value) for kind, value in form.claims()],
-        contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
+        contact=Contact(
+            name=entered["name"], mail=entered["email"], phone=entered["number"], post=entered["post"]
+        ),
         received_at=form.received_at(),
         said_at=form.said_at(),
         by=request.actor,
         at=request.at,
-        words=said["words"],
-        on_behalf=OnBehalf(said["on_behalf"]),
-        is_minor=said["is_minor"],
+        words=entered["words"],
+        on_behalf=OnBehalf(entered["on_behalf"]),
+        is_minor=entered["is_minor"],
         place=form.place_said,
-        language=said["language"],
+        language=entered["language"],
     )
     opened = list(submission.cases.all())
     first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
@@ -181,14 +183,13 @@ def work_of(case: Case) -> dict[str, Any]:
 
 
 def _people(request: StaffRequest, case: Case) -> list[Any]:
-    """Who may be handed a case: who handles the client's requests, or the officers."""
     if case.client_id is None:
-        found = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
+        user_ids = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
     else:
-        found = access.people_with(
+        user_ids = access.people_with(
             Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=request.at
         )
-    return list(casebook.people_who_may(found))
+    return list(casebook.people_who_may(user_ids))
 
 
 def _shows(name: str) -> Callable[..., HttpResponse]:
@@ -254,15 +255,17 @@ def _to_letter(case: Case, name: str) -> str:
     template="rights/extend.html",
 )
 def extend(request: StaffRequest, case: Case, form: ExtendForm) -> Done:
-    said = form.cleaned_data
-    found = cases.extend(
-        case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
+    reason = form.cleaned_data
+    extended = cases.extend(
+        case=case, ground=reason["ground"], words=reason["words"], by=request.actor, at=request.at
     )
     until = (
-        f"the answer stays due by {found.answer_by:%-d %b %Y}" if found.answer_by else "it takes no longer"
+        f"the answer stays due by {extended.answer_by:%-d %b %Y}"
+        if extended.answer_by
+        else "it takes no longer"
     )
     return Done(
-        f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it is sent {until}.",
+        f"Send the person the letter that says so by {extended.extend_before:%-d %b %Y}. Until it is sent {until}.",
         _to_letter(case, EXTENSION),
     )
 
@@ -290,12 +293,12 @@ def _today(request: StaffRequest, case: Case) -> date:
     secret=("words",),
 )
 def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
-    said = form.cleaned_data["words"]
+    text = form.cleaned_data["words"]
     if _stands(case):
         said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
-        cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
+        cases.resume_clock(case=case, words=text, said_at=said_at, by=request.actor, at=request.at)
         return Done("The deadline runs again; the paused days are added.")
-    cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
+    cases.stop_clock(case=case, words=text, by=request.actor, at=request.at)
     case.refresh_from_db(fields=["paused_at", "answer_by"])
     how = (
         "The deadline is paused."
@@ -318,19 +321,19 @@ def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
     secret=("words",),
 )
 def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | None:
-    said = form.cleaned_data
+    entered = form.cleaned_data
     answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
-    if said["received_on"] > _today(request, case):
+    if entered["received_on"] > _today(request, case):
         form.add_error("received_on", "It cannot have arrived after today.")
         return None
-    if answered_on and said["received_on"] < answered_on:
+    if answered_on and entered["received_on"] < answered_on:
         form.add_error("received_on", f"It cannot have arrived before the answer of {answered_on:%-d %b %Y}.")
         return None
     made = cases.appeal(
         case=case,
-        words=said["words"],
-        received_at=noon_of(said["received_on"], case, request.at),
-        said_at=last_of(said["received_on"], case, request.at),
+        words=entered["words"],
+        received_at=noon_of(entered["received_on"], case, request.at),
+        said_at=last_of(entered["received_on"], case, request.at),
         by=request.actor,
         at=request.at,
     )

@@ -134,32 +134,32 @@ def _unseen(request: StaffRequest, case: Case) -> list[Client]:
 
 
 def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
-    said = form.cleaned_data
+    decision = form.cleaned_data
     try:
         deciding.decide(
             case=case,
-            decided=Decided(said["decided"]),
-            ground=said["ground"],
-            words=said["words"],
+            decided=Decided(decision["decided"]),
+            ground=decision["ground"],
+            words=decision["words"],
             by=request.actor,
             at=request.at,
-            other_party=OtherParty(said.get("other_party") or OtherParty.WITHHOLD),
+            other_party=OtherParty(decision.get("other_party") or OtherParty.WITHHOLD),
             corrections=form.corrections(),
-            shown_by=said.get("shown_by", ""),
-            beyond_floor=bool(said.get("beyond_floor")),
-            going_on=[Purpose(name) for name in said.get("going_on", ())],
+            shown_by=decision.get("shown_by", ""),
+            beyond_floor=bool(decision.get("beyond_floor")),
+            going_on=[Purpose(name) for name in decision.get("going_on", ())],
             # A form without it has shown nothing.
             shown=request.POST.get("shown", ""),
         )
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
         return False
-    if case.asks == Ask.APPEAL and said["decided"] in {Decided.FULFIL, Decided.PART}:
+    if case.asks == Ask.APPEAL and decision["decided"] in {Decided.FULFIL, Decided.PART}:
         messages.success(
             request,
             "Decided. What was asked for is open again, as a request of its own: decide it, then write both answers.",
         )
-    elif said["decided"] in {Decided.FULFIL, Decided.PART}:
+    elif decision["decided"] in {Decided.FULFIL, Decided.PART}:
         messages.success(request, "Decided. It is carried out within minutes; then write the answer.")
     else:
         messages.success(request, "Decided. Now write the person the letter.")
@@ -178,17 +178,17 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
     row = _identity(case, identity_id)
     form = _judge_form(case, row, request.at, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        holds = said["holds"] == "yes"
+        judgment = form.cleaned_data
+        holds = judgment["holds"] == "yes"
         try:
             proofs.judge(
                 identity=row,
                 holds=holds,
-                seen=said["seen"],
+                seen=judgment["seen"],
                 by=request.actor,
                 at=request.at,
-                call_id=UUID(said["call"]) if holds and said.get("call") else None,
-                arrived_at=said["arrived_on"] and noon_of(said["arrived_on"], case, request.at),
+                call_id=UUID(judgment["call"]) if holds and judgment.get("call") else None,
+                arrived_at=judgment["arrived_on"] and noon_of(judgment["arrived_on"], case, request.at),
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
@@ -215,10 +215,12 @@ def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> Ju
         "today": at.astimezone(zone).date(),
         "handed_in_on": handed_in_at.astimezone(zone).date() if handed_in_at else None,
     }
-    said = described.described(row, words.key_of(case.submission)) if case.client is not None else None
-    if said is None or case.client is None:
+    description = described.described(row, words.key_of(case.submission)) if case.client is not None else None
+    if description is None or case.client is None:
         return JudgeForm(data, **days)
-    calls = [(str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, said)]
+    calls = [
+        (str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, description)
+    ]
     return JudgeForm(data, calls=calls, **days)
 
 

@@ -71,10 +71,10 @@ def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
     name = _ANSWERS.get(Decided(case.decided)) or _DONE.get(Kind(case.kind), "done")
     if case.kind == Kind.APPEAL:
         name = "appeal_decided"
-    said = words.text(case.answer, words.key_of(case.submission))
-    form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": said})
+    answer = words.text(case.answer, words.key_of(case.submission))
+    form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": answer})
     try:
-        shown = letters.preview(case=case, name=name, at=request.at, said=said, link=_link(case))
+        shown = letters.preview(case=case, name=name, at=request.at, said=answer, link=_link(case))
     except MissingWordsError as error:
         messages.info(request, _missing(name, error))
         return _page(request, case, form, None)
@@ -95,8 +95,8 @@ def _missing(picked: str, error: MissingWordsError) -> str:
         "done": "Nothing was done yet that this letter could tell of.",
         "answers": "Hand the request over to the client first.",
     }
-    said = [known[one] for one in error.names if one in known]
-    return " ".join(said) or str(error)
+    hints = [known[one] for one in error.names if one in known]
+    return " ".join(hints) or str(error)
 
 
 def _way(case: Case) -> str:

@@ -54,27 +54,27 @@ def _year(request: StaffRequest) -> tuple[YearForm, dict[str, Any]]:
     this = board.today(request.agency.time_zone, request.at).year
     years = [this - back for back in range(_YEARS)]
     form = YearForm(request.GET if "year" in request.GET else None, years=years, clients=clients)
-    said = form.cleaned_data if form.is_valid() else {}
-    year = int(said.get("year") or this - 1)
+    filters = form.cleaned_data if form.is_valid() else {}
+    year = int(filters.get("year") or this - 1)
     if not form.is_bound:
         form.initial = {"year": str(year)}
-    chosen = [one for one in clients if one.slug == said.get("client")] or clients
-    is_one = bool(said.get("client"))
+    chosen = [one for one in clients if one.slug == filters.get("client")] or clients
+    is_one = bool(filters.get("client"))
     rows = metrics.year_of(
         board.cases_of([one.pk for one in chosen], with_own=sees_own(request) and not is_one),
         year,
         zone=chosen[0].time_zone if is_one else request.agency.time_zone,
-        only_california=said.get("law") == metrics.CCPA,
+        only_california=filters.get("law") == metrics.CCPA,
     )
-    asked = request.GET.copy()
-    asked["year"] = str(year)
+    query = request.GET.copy()
+    query["year"] = str(year)
     return form, {
         "rows": rows,
         "year": year,
         "whose": chosen[0].legal_name if is_one else f"all {len(clients)} clients that you look after",
-        "only_california": said.get("law") == metrics.CCPA,
+        "only_california": filters.get("law") == metrics.CCPA,
         "is_empty": not any(row.received for row in rows),
         "is_running": year == this,
         "kept": metrics.KEPT_MONTHS,
-        "query": asked.urlencode(),
+        "query": query.urlencode(),
     }

@@ -19,8 +19,8 @@ from rights.services import notice
 
 
 def _language(request: StaffRequest) -> Language:
-    said = request.GET.get("language", "")
-    return Language(said) if said in Language.values else Language.ENGLISH
+    name = request.GET.get("language", "")
+    return Language(name) if name in Language.values else Language.ENGLISH
 
 
 @require_safe
