@@ -148,13 +148,11 @@ class ExploreForm(forms.Form):
 
 
 class SaveForm(forms.Form):
-    """A name for a report, and whether the others find it."""
-
     name = LineField(label="Name", max_length=120)
     is_shared = forms.BooleanField(
         label="Share it",
         required=False,
-        help_text="Whoever may see this client's reports finds it in the list, and its link opens once they sign in.",
+        help_text="Users who may see this client's reports find it in the list, and its link opens after sign-in.",
     )
 
     def clean_name(self) -> str:
@@ -167,6 +165,9 @@ class SaveForm(forms.Form):
 
 
 class CostForm(forms.Form):
+    wrong: Exception | None = None
+    """Where the file cannot be read."""
+
     file = forms.FileField(
         label="CSV file",
         help_text="Columns date, campaign and cost; one line a day and campaign, days as 2026-11-24, costs as 1250.50.",

@@ -9,8 +9,6 @@ from analytics.enums import GoalMeasure, GoalPeriod, GoalSide
 
 
 class GoalForm(forms.Form):
-    """What is measured, and when the goal is missed."""
-
     measure = forms.ChoiceField(label="Measure", choices=GoalMeasure.choices)
     missed = forms.ChoiceField(label="Missed when it is", choices=GoalSide.choices)
     value = forms.DecimalField(

@@ -23,14 +23,12 @@ _FIELDS: Final = {name: f"steps_{name}" for name in LEVELS} | {name: name.replac
 
 
 class GroupsForm(forms.Form):
-    """By what a client's anonymised releases are grouped."""
-
     channels = forms.CharField(
         label="Channels",
         max_length=20_000,
         widget=forms.Textarea(attrs={"class": "letter", "spellcheck": "false"}),
         help_text="A line for each: the channel, a colon, its sources as the tracker writes them, with commas between"
-        " them. Capitals do not matter. A source that stands nowhere lies in “other”.",
+        " them. Capitals do not matter. A source that is not listed is in “other”.",
     )
     paid = LineField(
         label="Channels that are paid for",
@@ -43,13 +41,13 @@ class GroupsForm(forms.Form):
     wide_bands = LineField(
         label="Wide bands begin at",
         max_length=600,
-        help_text="Seconds, with commas between them. What a wider list names stands in the narrower one, too.",
+        help_text="Seconds, with commas between them. The narrower list must include every value of the wider one.",
     )
     parts = forms.CharField(
         label="Parts of the day",
         max_length=2_000,
         widget=forms.Textarea(attrs={"spellcheck": "false"}),
-        help_text="A line for each, as “evening: 18-22”. Every hour lies in one; weekdays and weekends are told apart.",
+        help_text="A line for each, as “evening: 18-22”. Every hour is in one; weekdays and weekends are kept apart.",
     )
     after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -62,6 +60,9 @@ class GroupsForm(forms.Form):
                 widget=forms.CheckboxSelectMultiple,
                 error_messages={"required": "Pick at least one of the steps."},
             )
+        self.order_fields((
+            "steps_source", "channels", "paid", "steps_seconds", "narrow_bands", "bands", "wide_bands", "steps_instant",
+        ))  # fmt: skip
 
     @classmethod
     def of(cls, own: Own, *, after: int) -> "GroupsForm":
@@ -82,17 +83,14 @@ class GroupsForm(forms.Form):
         )
 
     def clean_channels(self) -> dict[str, tuple[str, ...]]:
-        """Each channel's sources, each source once."""
         return {
             name: tuple(dict.fromkeys(_words(said))) for name, said in _lines(self.cleaned_data["channels"])
         }
 
     def clean_paid(self) -> tuple[str, ...]:
-        """Names of channels, each once."""
         return tuple(dict.fromkeys(_words(self.cleaned_data["paid"])))
 
     def clean_parts(self) -> dict[str, tuple[int, int]]:
-        """Each part's hours."""
         found = {}
         for name, said in _lines(self.cleaned_data["parts"]):
             hours = _HOURS.fullmatch(said)
@@ -145,7 +143,7 @@ def _lines(said: str) -> list[tuple[str, str]]:
     :raises ValidationError: a line has none, or two lines have one name.
     """
     if redact.is_personal(said):
-        raise forms.ValidationError("This looks like a number or an address. It would stand on data sheets.")
+        raise forms.ValidationError("This looks like a number or an address. It would appear on data sheets.")
     found: dict[str, str] = {}
     for line in filter(None, (" ".join(raw.split()) for raw in said.splitlines())):
         name, colon, rest = line.partition(":")

@@ -23,20 +23,18 @@ from callprivacy.tenancy.models import Client
 
 
 class RecipientForm(forms.Form):
-    """A company that data is given to, what binds it, and its budget of a year."""
-
     name = LineField(label="Company", max_length=120)
     email = EmailLineField(
         label="Business address",
         max_length=254,
-        help_text="Is told to delete a file when it is revoked or has ended. Files are not sent there.",
+        help_text="It is asked to delete a file that is revoked or has ended. Files are not sent there.",
     )
     contract = LineField(
         label="Contract",
         max_length=300,
         required=False,
         help_text="What binds them, as “Data processing agreement of 3 March 2026”. Without it there is no"
-        " pseudonymised file for them.",
+        " pseudonymized file for them.",
     )
     epsilon = forms.DecimalField(
         label="Budget of noisy figures a year (epsilon)",
@@ -59,15 +57,13 @@ class RecipientChangeForm(RecipientForm):
 
 
 class ReleaseForm(forms.Form):
-    """What is wanted of a release before anything is computed."""
-
     recipient = forms.ModelChoiceField(Recipient.objects.none(), label="For", empty_label="Pick a recipient")
     kind = forms.ChoiceField(
         label="What they get",
         choices=ReleaseKind,
         initial=ReleaseKind.ANONYMISED,
         widget=forms.RadioSelect,
-        help_text="Anonymised: callers are hidden among others. Pseudonymised: each row is still one person's, under a"
+        help_text="Anonymized: callers are hidden among others. Pseudonymized: each row is still one person's, under a"
         f" token; personal data, for {PSEUDONYMS_KEPT_FOR} days at most.",
     )
     purpose = forms.CharField(
@@ -75,7 +71,7 @@ class ReleaseForm(forms.Form):
         min_length=15,
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="At least 15 characters. It stands on the data sheet, so write no names and no numbers.",
+        help_text="At least 15 characters. It is printed on the data sheet, so write no names and no numbers.",
     )
     columns = forms.MultipleChoiceField(
         label="Columns",
@@ -94,7 +90,7 @@ class ReleaseForm(forms.Form):
     keep_for_days = forms.TypedChoiceField(
         label="Ends after",
         coerce=int,
-        help_text="Then our file is destroyed and the recipient is told to delete theirs.",
+        help_text="Then our file is destroyed, and the recipient is asked to delete its copy.",
     )
 
     def __init__(
@@ -138,7 +134,7 @@ class ReleaseForm(forms.Form):
             and (cleaned.get("keep_for_days") or 0) > PSEUDONYMS_KEPT_FOR
         ):
             self.add_error(
-                "keep_for_days", f"A pseudonymised file ends after {PSEUDONYMS_KEPT_FOR} days at most."
+                "keep_for_days", f"A pseudonymized file ends after {PSEUDONYMS_KEPT_FOR} days at most."
             )
         return cleaned
 
@@ -230,7 +226,7 @@ class SettingForm(forms.Form):
         k = self.fields["k"]
         k.initial = floor
         k.min_value = floor  # type: ignore[attr-defined]  # a number's field
-        k.help_text = f"The agency's floor is {floor}."
+        k.help_text = f"The agency's minimum is {floor}."
         k.widget = _slider(str(floor), str(max(60, floor + 40)), "1", "k")
         self._floor = floor
         if has_sensitive:
@@ -242,7 +238,7 @@ class SettingForm(forms.Form):
     def clean_k(self) -> int:
         k = int(self.cleaned_data["k"])
         if k < self._floor:
-            raise forms.ValidationError(f"The agency's floor is {self._floor}. Pick at least that.")
+            raise forms.ValidationError(f"The agency's minimum is {self._floor}. Enter at least that.")
         return k
 
     @property
@@ -259,8 +255,6 @@ class SettingForm(forms.Form):
 
 
 class WhyForm(forms.Form):
-    """Why something is refused, or ends early."""
-
     reason = forms.CharField(
         label="Why",
         min_length=15,
@@ -271,8 +265,6 @@ class WhyForm(forms.Form):
 
 
 class FloorForm(forms.Form):
-    """The least the agency asks of every release of calls."""
-
     k = forms.IntegerField(
         label="k: callers in every class, at least",
         min_value=LEAST_K,
@@ -288,8 +280,6 @@ class FloorForm(forms.Form):
 
 
 class QuestionForm(forms.Form):
-    """A question for noisy figures, and what it costs."""
-
     measure = forms.ChoiceField(label="What", choices=list(MEASURES.items()))
     by = forms.ChoiceField(label="By", choices=[(name, one.label) for name, one in BY.items()])
     from_on = DayField(label="First day")

@@ -3,15 +3,12 @@
 from django import forms
 
 from analytics.enums import Conversion
-from analytics.selectors.rules import Rule
 from analytics.services.rules import LEAST, MOST
 from callprivacy.lib import money
 from callprivacy.lib.forms import LineField
 
 
 class RuleForm(forms.Form):
-    """A client's rule for its reports."""
-
     conversion = forms.ChoiceField(label="A conversion is a call that is", choices=Conversion.choices)
     seconds = forms.IntegerField(
         label="Seconds that an answered call lasts at least",
@@ -49,22 +46,7 @@ class RuleForm(forms.Form):
         help_text="How this client's reports, files and mails write numbers.",
     )
 
-    @classmethod
-    def of(cls, rule: Rule) -> "RuleForm":
-        return cls(
-            initial={
-                "conversion": rule.conversion,
-                "seconds": rule.seconds,
-                "tags": ", ".join(sorted(rule.tags)),
-                "k": rule.k,
-                "p": rule.p,
-                "currency": rule.currency,
-                "number_format": rule.number_format,
-            }
-        )
-
     def clean_tags(self) -> list[str]:
-        """The tags, each once."""
         tags = {tag.strip() for tag in self.cleaned_data["tags"].split(",")} - {""}
         if any(len(tag) > 60 for tag in tags):
             raise forms.ValidationError("A tag has at most 60 characters.")

@@ -12,15 +12,8 @@ from callprivacy.tenancy.models import Client
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a client's costs at all."""
-
     first_on: date | None
     last_on: date | None
-
-    @property
-    def is_none(self) -> bool:
-        """Whether no cost was ever taken in."""
-        return self.first_on is None
 
 
 def known_costs(client: Client) -> Known:
@@ -56,8 +49,8 @@ def brought(client: Client) -> QuerySet[CostImport]:
     return (
         CostImport.objects.for_client(client)
         .defer("rows")
-        .select_related("created_by")
-        .order_by("-created_at", "pk")
+        .select_related("created_by", "client")
+        .order_by("-created_at")
     )
 
 

@@ -1,6 +1,5 @@
 """What was released to whom, and what waits; what the data sheet of a release says."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -108,36 +107,11 @@ def rows_of_agency() -> QuerySet[Release]:
     return Release.objects.select_related("recipient", "client__agency", "groups")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of releases, newest first, and the cursor of the older ones."""
-
-    releases: list[Release]
-    older: str | None
-
-
-def page(clients: Sequence[Client], *, before: str = "") -> Page:
-    """A page over clients' releases that were proposed and decided (`open_releases` are the others); one query."""
-    found = Release.objects.filter(client_id__in=[client.pk for client in clients], proposed_at__isnull=False)
-    found = found.exclude(state__in=OPEN_STATES).select_related(
-        "recipient", "created_by", "proposed_by", "decided_by", "client"
-    )
-    cursor = _cursor(before)
-    if cursor is not None:
-        at, pk = cursor
-        found = found.filter(created_at__lte=at).exclude(created_at=at, pk__gte=pk)
-    listed = list(found.fetch_mode(FETCH_RAISE).order_by("-created_at", "-pk")[: PAGE + 1])
-    last = listed[PAGE - 1] if len(listed) > PAGE else None
-    return Page(listed[:PAGE], None if last is None else f"{last.created_at.isoformat()}_{last.pk}")
-
-
-def _cursor(raw: str) -> tuple[datetime, uuid.UUID] | None:
-    at, _, pk = raw.rpartition("_")
-    try:
-        found = datetime.fromisoformat(at), uuid.UUID(pk)
-    except ValueError:
-        return None
-    return found if found[0].tzinfo is not None else None
+def decided_releases(clients: Sequence[Client]) -> QuerySet[Release]:
+    """Clients' releases that were proposed and decided (`open_releases` are the others), newest first."""
+    rows = Release.objects.filter(client_id__in=[client.pk for client in clients], proposed_at__isnull=False)
+    rows = rows.exclude(state__in=OPEN_STATES).select_related("recipient", "client")
+    return rows.fetch_mode(FETCH_RAISE).order_by("-created_at")
 
 
 def open_releases(clients: Sequence[Client]) -> list[Release]:

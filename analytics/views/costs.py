@@ -1,75 +1,105 @@
-"""What campaigns cost: bringing a file, looking at it, taking it in or letting it go."""
+"""What campaigns cost: files of costs, read first, then imported or discarded."""
 
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from analytics.channels import cost_file
 from analytics.enums import CostState
-from analytics.forms.explorer import CostForm
+from analytics.forms import explorer as asking
 from analytics.models import CostImport
 from analytics.selectors import costs as selectors
 from analytics.selectors import showing
 from analytics.selectors.rules import money_of_client
 from analytics.services import costs
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import INFO, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Pill, Table
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
-_PAGE: Final = 20
 _SHOWN: Final = 100
+_TONES: Final = {CostState.DONE: "good", CostState.DRAFT: "warn"}
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.VIEW_ANALYTICS)
-def bring(request: StaffRequest, client: Client) -> HttpResponse:
-    """Bring a file; what was brought before."""
-    form = CostForm(request.POST or None, request.FILES or None)
+def _address(brought: CostImport) -> str:
+    return reverse("analytics:costs_show", args=[brought.client.slug, brought.pk])
+
+
+_FILES: Final = Table(
+    label="Imports",
+    columns=(
+        Column("Imported", "created_at", link=_address),
+        Column("By", "created_by.name"),
+        Column("Days", lambda row: asking.days_in_words(row.first_on, row.last_on)),
+        Column("Lines", "count", is_number=True),
+        Column("Replaced", "replaced", is_number=True),
+        Column("State", lambda row: Pill(row.get_state_display(), _TONES.get(row.state, ""))),
+    ),
+    empty=Empty(
+        "No costs yet",
+        "With costs, the campaigns page shows what each call and each qualified call cost.",
+        "reports",
+    ),
+    size=20,
+)
+
+
+def _lede(client: Client) -> str:
+    known = selectors.known_costs(client)
+    if known.first_on is None or known.last_on is None:
+        return "Import what campaigns cost, and the reports show what a call and a qualified call cost."
+    return f"Costs are known from {asking.days_in_words(known.first_on, known.last_on)}."
+
+
+def _context(request: StaffRequest, client: Client) -> dict[str, Any]:
     money = money_of_client(client)
-    faults: list[cost_file.Fault] = []
-    more = 0
-    if request.method == "POST" and form.is_valid():
-        today = calendars.day_in(client.time_zone, request.at)
-        try:
-            rows = cost_file.read(
-                form.cleaned_data["file"].read(cost_file.BYTES_AT_MOST + 1), today=today, money=money
-            )
-        except cost_file.CostFileError as error:
-            faults, more = error.faults, error.more
-        else:
-            brought = costs.bring_costs(client=client, rows=rows, by=request.actor, at=request.at)
-            return redirect("analytics:costs_show", client.slug, brought.pk)
-    context = {
-        "client": client,
-        "form": form,
-        "faults": faults,
-        "more": more,
+    return {
         "money": money,
         "example": [money.number(cost, 2) for cost in (120.5, 1118)],
-        "known": selectors.known_costs(client),
-        "page": Paginator(selectors.brought(client), _PAGE).get_page(request.GET.get("page")),
+        "table": _FILES.draw(request, selectors.brought(client), zone=client.time_zone),
     }
-    return render(request, "analytics/costs.html", context, status=400 if faults or form.errors else 200)
 
 
-def _brought(client: Client, cost_import_id: UUID) -> CostImport:
-    found = selectors.find_import(client, cost_import_id)
-    if found is None:
+@form_page(
+    asking.CostForm,
+    right=Permission.VIEW_ANALYTICS,
+    title="Campaign costs",
+    lede=_lede,
+    button="Read the file",
+    crumbs=lambda client: [("Campaigns", reverse("analytics:campaigns", args=[client.slug]))],
+    more=_context,
+    template="analytics/costs.html",
+    refused=400,
+)
+def bring(request: StaffRequest, client: Client, form: asking.CostForm) -> Done | None:
+    content = form.cleaned_data["file"].read(cost_file.BYTES_AT_MOST + 1)
+    today = calendars.day_in(client.time_zone, request.at)
+    try:
+        rows = cost_file.read(content, today=today, money=money_of_client(client))
+    except cost_file.CostFileError as error:
+        form.wrong = error
+        form.add_error("file", "Nothing was imported. Fix the errors above, and select the file again.")
+        return None
+    return Done(to=_address(costs.bring_costs(client=client, rows=rows, by=request.actor, at=request.at)))
+
+
+def _brought(request: StaffRequest, client: Client, cost_import_id: UUID) -> CostImport:
+    row = selectors.find_import(client, cost_import_id)
+    if row is None:
         raise Http404
-    return found
+    return row
 
 
 @require_safe
 @needs(Permission.VIEW_ANALYTICS)
 def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpResponse:
-    """A file before it counts: its lines, what it replaces, campaigns that no call names; or what became of it."""
-    brought = _brought(client, cost_import_id)
+    brought = _brought(request, client, cost_import_id)
     money = money_of_client(client)
     context: dict[str, Any] = {"client": client, "brought": brought}
     if brought.state == CostState.DRAFT:
@@ -92,27 +122,19 @@ def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpRes
     )
 
 
-@require_POST
-@needs(Permission.VIEW_ANALYTICS)
-def take(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpResponse:
-    """Let a file count."""
-    try:
-        brought = costs.take_costs(brought=_brought(client, cost_import_id), by=request.actor, at=request.at)
-    except costs.CostsDecidedError as error:
-        messages.info(request, str(error))
-        return redirect("analytics:costs_show", client.slug, cost_import_id)
-    messages.success(
-        request, f"{brought.count:,} costs taken in, {brought.replaced:,} earlier ones replaced."
-    )
-    return redirect("analytics:campaigns", client.slug)
+@action(right=Permission.VIEW_ANALYTICS, load=_brought, back=_address, errors={costs.CostsDecidedError: INFO})
+def take(request: StaffRequest, brought: CostImport, _: Any) -> Done:
+    done = costs.take_costs(brought=brought, by=request.actor, at=request.at)
+    text = f"{done.count:,} costs imported, {done.replaced:,} earlier ones replaced."
+    return Done(text, reverse("analytics:campaigns", args=[done.client.slug]))
 
 
-@require_POST
-@needs(Permission.VIEW_ANALYTICS)
-def discard(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpResponse:
-    """Let a file go; nothing of it has counted."""
-    if costs.discard_costs(brought=_brought(client, cost_import_id), at=request.at):
-        messages.info(request, "The file was discarded. Nothing of it has counted.")
-    else:
-        messages.info(request, "This file was decided about already.")
-    return redirect("analytics:costs", client.slug)
+@action(
+    right=Permission.VIEW_ANALYTICS,
+    load=_brought,
+    back=lambda brought: reverse("analytics:costs", args=[brought.client.slug]),
+)
+def discard(request: StaffRequest, brought: CostImport, _: Any) -> Done:
+    if costs.discard_costs(brought=brought, at=request.at):
+        return Done("The file was discarded. None of its costs were imported.", level=INFO)
+    return Done("This file was already imported or discarded.", level=INFO)

@@ -7,7 +7,7 @@ from typing import Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from analytics.channels import paper as papers
@@ -20,6 +20,7 @@ from analytics.selectors.asked import KINDS, PERIODS, WHOLE, period_of, usual
 from analytics.selectors.reports import Source
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, takes_files
+from callprivacy.accounts.views.tables import Column, Empty, Pill, Table
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -33,7 +34,20 @@ _TYPES: Final = {
     "pdf": ("application/pdf", papers.as_pdf),
 }
 _CHOICES: Final = ("this_month", "month", "year", "7", "28", "90")
-_SAVED: Final = 20
+_REPORTS: Final = Table(
+    label="Saved reports",
+    columns=(
+        Column(
+            "Report",
+            "name",
+            link=lambda row: reverse("analytics:open_saved", args=[row.client.slug, row.pk]),
+        ),
+        Column("Client", "client.name"),
+        Column("Owner", "owner.name", note=lambda row: Pill("Shared", "info") if row.is_shared else ""),
+    ),
+    empty=Empty("No saved report yet"),
+    size=20,
+)
 
 
 def _today(request: StaffRequest, zone: str) -> date:
@@ -65,7 +79,6 @@ def _file(form: str, paper: papers.Paper, name: str) -> HttpResponse:
 
 @require_safe
 def home(request: StaffRequest) -> HttpResponse:
-    """All clients whose reports a person may see: totals, worst and best, a trend for each."""
     chosen = _period(request, request.agency.time_zone)
     clients = list(access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at))
     if not clients:
@@ -80,8 +93,8 @@ def home(request: StaffRequest) -> HttpResponse:
         "may_release": bool(
             access.client_ids_with(request.membership, Permission.RELEASE_DATA, at=request.at)
         ),
-        "saved": list(
-            saved_selectors.reports_of(request.membership, [client.pk for client in clients])[:_SAVED]
+        "saved": _REPORTS.draw(
+            request, saved_selectors.reports_of(request.membership, [client.pk for client in clients])
         ),
     }
     return render(request, "analytics/home.html", context)
@@ -95,7 +108,6 @@ def source_of(request: StaffRequest, client: Client) -> Source:
 
 
 def _of_exact(source: Source, client: Client, query: reports.Asked) -> dict[str, object]:
-    """What a page says where its figures are exact."""
     if source is reports.report:
         return {}
     return {
@@ -118,10 +130,10 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
     form, asked = asking.read(request.GET, client, request.at, is_exact=source is not reports.report)
     context: dict[str, object] = {"client": client, "form": form, "asked": asked}
     if asked is not None:
-        found = explorer.answer(client, asked, source=source)
+        answer = explorer.answer(client, asked, source=source)
         context |= _of_exact(source, client, explorer.query_of(client, asked))
         context |= {
-            "answer": found,
+            "answer": answer,
             "days": asking.days(asked),
             "query": asked.query(),
             "exports": () if showing.EXACT_ONLY & set(asked.by) else _EXPORTS,
@@ -129,19 +141,17 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
                 {"label": label, "query": asked.query(kind=kind), "active": kind == asked.kind}
                 for kind, label in KINDS.items()
             ],
-            "total_words": found.total_words,
-            "needs_consent": found.is_empty and cases.declared_by(client) == Basis.CONSENT,
+            "total_words": answer.total_words,
+            "needs_consent": answer.is_empty and cases.declared_by(client) == Basis.CONSENT,
             "saved": saved,
         }
     return render(request, "analytics/explore.html", context, status=200 if asked else 400)
 
 
 @require_safe
-@never_cache
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
-    """The same answer as a file."""
     form, asked = asking.read(request.GET, client, request.at)
     if asked is None or paper not in _TYPES:
         raise Http404
@@ -159,7 +169,6 @@ def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
 @require_safe
 @needs(Permission.VIEW_ANALYTICS)
 def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
-    """What each campaign brings and costs, so that one sees which to stop."""
     chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
     source = source_of(request, client)
@@ -176,7 +185,6 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @needs(Permission.VIEW_ANALYTICS)
 @takes_files
 def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:

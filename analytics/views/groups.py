@@ -1,47 +1,46 @@
-"""By what a client's anonymised releases are grouped."""
+"""By what a client's anonymized releases are grouped."""
 
-from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.http import QueryDict
+from django.urls import reverse
 
 from analytics.anonymise.own import as_shipped
 from analytics.forms.groups import GroupsForm
+from analytics.models.releases import OwnGroups
 from analytics.selectors import releases as selectors
 from analytics.selectors.releasable import own_in
 from analytics.services import releases
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.views.form_pages import FORM, Done, form_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def change(request: StaffRequest, client: Client) -> HttpResponse:
-    """Pick the steps, and say which sources, seconds and hours belong together; or go back to what is shipped."""
-    newest = selectors.groups_of(client)
-    number = 0 if newest is None else newest.number
-    form = (
-        GroupsForm(request.POST) if request.method == "POST" else GroupsForm.of(own_in(newest), after=number)
+def _form(data: QueryDict | None = None, *, newest: OwnGroups | None) -> GroupsForm:
+    number = newest.number if newest else 0
+    if data is None:
+        return GroupsForm.of(own_in(newest), after=number)
+    if "shipped" in data:
+        return GroupsForm({**GroupsForm.of(as_shipped(), after=number).initial, "after": data.get("after")})
+    return GroupsForm(data)
+
+
+@form_page(
+    _form,
+    right=Permission.RELEASE_DATA,
+    title=lambda client: f"Groups in releases of {client.name}",
+    lede="A value that too few callers share is replaced by a group of one of the selected steps, or by *.",
+    button="Save groups",
+    crumbs=lambda client: [("Releases", reverse("analytics:client_releases", args=[client.slug]))],
+    fill=lambda _, client: {"newest": selectors.groups_of(client)},
+    more=lambda _, client: {"newest": selectors.groups_of(client)},
+    errors={releases.GroupsChangedError: FORM},
+    template="analytics/release_groups.html",
+)
+def change(request: StaffRequest, client: Client, form: GroupsForm) -> Done:
+    row = releases.set_groups(
+        client=client, own=form.own, after=form.cleaned_data["after"], by=request.actor, at=request.at
     )
-    if "shipped" in request.POST:
-        form = GroupsForm(
-            {**GroupsForm.of(as_shipped(), after=number).initial, "after": request.POST.get("after")}
-        )
-    if request.method == "POST" and form.is_valid():
-        try:
-            row = releases.set_groups(
-                client=client, own=form.own, after=form.cleaned_data["after"], by=request.actor, at=request.at
-            )
-        except releases.GroupsChangedError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(
-                request,
-                f"Saved as number {row.number}. Drafts are grouped by it; what was tried before is tried anew.",
-            )
-            return redirect("analytics:release_groups", client.slug)
-    context = {"client": client, "form": form, "newest": newest}
-    return render(request, "analytics/release_groups.html", context)
+    return Done(
+        f"Saved as version {row.number}. Drafts use it from now on; try their settings again.",
+        reverse("analytics:release_groups", args=[client.slug]),
+    )

@@ -1,11 +1,12 @@
 """Recipients of a client's data: who they are, and what their budget of noisy figures was spent on."""
 
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from analytics.forms.releases import QuestionForm, RecipientChangeForm, RecipientForm
@@ -15,28 +16,10 @@ from analytics.services import noisy, recipients
 from analytics.tasks import releases as tasks
 from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import Deed
+from callprivacy.accounts.views.form_pages import Done, form_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.jobs import wake
 from callprivacy.tenancy.models import Client
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def new(request: StaffRequest, client: Client) -> HttpResponse:
-    """Write down whom data may be released to."""
-    form = RecipientForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            row = recipients.add_recipient(
-                client=client, **form.cleaned_data, by=request.actor, at=request.at
-            )
-        except recipients.RecipientExistsError as error:
-            form.add_error("name", str(error))
-        else:
-            messages.success(request, f"{row.name} is written down.")
-            return redirect("analytics:recipient", client.slug, row.pk)
-    return render(request, "analytics/recipient_new.html", {"client": client, "form": form})
 
 
 def _find(client: Client, recipient_id: UUID) -> Recipient:
@@ -44,11 +27,32 @@ def _find(client: Client, recipient_id: UUID) -> Recipient:
     return get_object_or_404(rows, pk=recipient_id)
 
 
+def _address(recipient: Recipient) -> str:
+    return reverse("analytics:recipient", args=[recipient.client.slug, recipient.pk])
+
+
+_page = partial(
+    form_page,
+    right=Permission.RELEASE_DATA,
+    lede="Enter the address of the business, not of a caller.",
+    errors={recipients.RecipientExistsError: "name"},
+)
+
+
+@_page(
+    RecipientForm,
+    title="New recipient",
+    button="Add recipient",
+    crumbs=lambda client: [("Releases", reverse("analytics:client_releases", args=[client.slug]))],
+)
+def new(request: StaffRequest, client: Client, form: RecipientForm) -> Done:
+    row = recipients.add_recipient(client=client, **form.cleaned_data, by=request.actor, at=request.at)
+    return Done(f"{row.name} is added.", _address(row))
+
+
 @require_safe
-@never_cache
 @needs(Permission.RELEASE_DATA)
 def show(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
-    """A recipient's budget of the year, the ledger, and the answers."""
     recipient = _find(client, recipient_id)
     before = request.GET.get("before", "")
     rows, older = selectors.asked(
@@ -66,29 +70,28 @@ def show(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpRespo
     return render(request, "analytics/recipient_show.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def change(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
-    """Correct a recipient, and set the budget."""
-    recipient = _find(client, recipient_id)
-    initial = {name: getattr(recipient, name) for name in ("email", "contract", "epsilon")}
-    form = RecipientChangeForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        recipients.change_recipient(recipient=recipient, **form.cleaned_data, by=request.actor, at=request.at)
-        messages.success(request, "Changed. What was spent stays spent.")
-        return redirect("analytics:recipient", client.slug, recipient.pk)
-    return render(
-        request, "analytics/recipient_new.html", {"client": client, "form": form, "recipient": recipient}
-    )
+@_page(
+    RecipientChangeForm,
+    load=lambda _, client, recipient_id: _find(client, recipient_id),
+    title="Change recipient",
+    button="Save",
+    crumbs=lambda recipient: [
+        ("Releases", reverse("analytics:client_releases", args=[recipient.client.slug])),
+        (recipient.name, _address(recipient)),
+    ],
+    fill=lambda _, recipient: {
+        "initial": {name: getattr(recipient, name) for name in ("email", "contract", "epsilon")}
+    },
+)
+def change(request: StaffRequest, recipient: Recipient, form: RecipientChangeForm) -> str:
+    recipients.change_recipient(recipient=recipient, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Saved. Figures that were paid for stay paid for."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @needs(Permission.RELEASE_DATA)
 @confirms(Deed.RELEASE)
 def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
-    """Ask for noisy figures: first what it would cost and how far off they would be, then, confirmed, the question."""
     recipient = _find(client, recipient_id)
     budget = selectors.budget_of(recipient, year=selectors.year_of(client, request.at))
     posted = request.method == "POST"

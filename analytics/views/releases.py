@@ -1,6 +1,9 @@
-"""Releases as people prepare, sign, take and end them."""
+"""Releases: prepared, signed, downloaded and revoked."""
 
-from typing import Any, cast
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,9 +12,7 @@ from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from analytics.forms.releases import FloorForm, ReleaseForm, SettingForm, WhyForm
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
@@ -21,8 +22,10 @@ from analytics.selectors.releasable import COLUMNS
 from analytics.services import recipients, releases
 from analytics.tasks import releases as tasks
 from callprivacy.accounts import access, seconding
-from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, confirms, needs
 from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.views.form_pages import ERROR, FORM, Confirmation, Done, action, form_page
+from callprivacy.accounts.views.tables import Column, Empty, Link, Pill, Table
 from callprivacy.calls.enums import JobState
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
@@ -30,100 +33,8 @@ from callprivacy.tenancy.jobs import wake
 from callprivacy.tenancy.models import Client
 
 
-@require_safe
-@never_cache
-def show_all(request: StaffRequest) -> HttpResponse:
-    """Releases of every client whose data the person may release, what waits first."""
-    clients = list(access.clients_with(request.membership, Permission.RELEASE_DATA, at=request.at))
-    if not clients:
-        raise PermissionDenied("Releasing data is not granted to you for any client.")
-    context = {
-        "clients_here": clients,
-        "open": selectors.open_releases(clients),
-        "page": selectors.page(clients, before=request.GET.get("before", "")),
-        "floor": selectors.floor_of(request.agency.pk),
-        "may_see_reports": bool(
-            access.client_ids_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
-        ),
-        "may_set_floor": access.has_right(request.membership, AgencyRight.SIGN_OFF),
-        "caveat": selectors.CAVEAT,
-    }
-    return render(request, "analytics/releases_all.html", context)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs_right(AgencyRight.SIGN_OFF)
-def set_floor(request: StaffRequest) -> HttpResponse:
-    """The least the agency asks of every release."""
-    floor = selectors.floor_of(request.agency.pk)
-    form = FloorForm(request.POST or None, initial={"k": floor.k, "most_suppressed": floor.most_suppressed})
-    if request.method == "POST" and form.is_valid():
-        recipients.set_floor(agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at)
-        messages.success(
-            request, "The floor is set, for every release that is proposed or signed from now on."
-        )
-        return redirect("analytics:releases")
-    return render(request, "analytics/release_floor.html", {"form": form})
-
-
-@require_safe
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def show_client(request: StaffRequest, client: Client) -> HttpResponse:
-    """One client's releases and recipients."""
-    context = {
-        "client": client,
-        "open": selectors.open_releases([client]),
-        "page": selectors.page([client], before=request.GET.get("before", "")),
-        "recipients": selectors.recipients(client),
-        "groups": selectors.groups_of(client),
-        "is_health": selectors.is_health(client),
-        "is_of_children": selectors.is_of_children(client),
-        "caveat": selectors.CAVEAT,
-    }
-    return render(request, "analytics/releases_client.html", context)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.RELEASE_DATA)
-@confirms(Deed.RELEASE)
-def new(request: StaffRequest, client: Client) -> HttpResponse:
-    """Begin a release: for whom, what for, which columns, which days."""
-    found = selectors.recipients(client)
-    today = calendars.day_in(client.time_zone, request.at)
-    form = ReleaseForm(
-        request.POST or None,
-        recipients=found,
-        today=today,
-        terms=selectors.terms(client),
-        kinds=[
-            kind
-            for kind in ReleaseKind
-            if kind == ReleaseKind.ANONYMISED
-            or access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
-        ],
-        initial={"recipient": request.GET.get("recipient", "")},
-    )
-    if request.method == "POST" and form.is_valid():
-        try:
-            release = releases.draft_release(
-                client=client, recipient=form.picked, wish=form.wish, by=request.actor, at=request.at
-            )
-        except releases.NotReleasableError as error:
-            form.add_error(None, str(error))
-        else:
-            return redirect("analytics:release", client.slug, release.pk)
-    context = {
-        "client": client,
-        "form": form,
-        "recipients": found,
-        "is_health": selectors.is_health(client),
-        "is_of_children": selectors.is_of_children(client),
-        "caveat": selectors.CAVEAT,
-    }
-    return render(request, "analytics/release_new.html", context)
+def _address(release: Release) -> str:
+    return reverse("analytics:release", args=[release.client.slug, release.pk])
 
 
 def _find(request: StaffRequest, client: Client, release_id: UUID) -> Release:
@@ -134,11 +45,165 @@ def _find(request: StaffRequest, client: Client, release_id: UUID) -> Release:
     return release
 
 
+_TONES: Final = {
+    ReleaseState.RELEASED: "good",
+    ReleaseState.WAITING: "warn",
+    ReleaseState.APPROVED: "warn",
+    ReleaseState.REFUSED: "bad",
+    ReleaseState.REVOKED: "bad",
+}
+
+
+def _state(release: Release) -> Pill:
+    return Pill(release.get_state_display(), _TONES.get(ReleaseState(release.state), "neutral"))
+
+
+def _ends_on(release: Release) -> date | None:
+    at = release.ended_at or release.ends_at
+    return at and calendars.day_in(release.client.time_zone, at)
+
+
+_DECIDED: Final = Table(
+    label="Completed releases",
+    columns=(
+        Column("Recipient", "recipient.name", link=_address),
+        Column("Client", "client.name"),
+        Column("Data", "get_kind_display", note=lambda release: f"k {release.k}" if release.k else ""),
+        Column("Days", selectors.days),
+        Column("State", _state),
+        Column("Calls", "rows", is_number=True),
+        Column("Ends", _ends_on),
+    ),
+    empty=Empty(
+        "No releases yet",
+        "A release shares calls with a recipient: generalized so that callers are hidden among others, signed by two"
+        " people, and ended on its date.",
+        "reports",
+    ),
+    size=selectors.PAGE,
+)
+
+
+def _tables(request: StaffRequest, clients: list[Client], table: Table, empty: Empty) -> dict[str, Any]:
+    pending = replace(table, label="Pending releases")
+    return {
+        "pending": pending.draw(request, selectors.open_releases(clients)),
+        "decided": table.draw(request, selectors.decided_releases(clients), empty=empty),
+        "caveat": selectors.CAVEAT,
+    }
+
+
 @require_safe
-@never_cache
+def show_all(request: StaffRequest) -> HttpResponse:
+    clients = list(access.clients_with(request.membership, Permission.RELEASE_DATA, at=request.at))
+    if not clients:
+        raise PermissionDenied("Releasing data is not granted to you for any client.")
+    context = {
+        "clients_here": clients,
+        **_tables(request, clients, _DECIDED, _DECIDED.empty),
+        "floor": selectors.floor_of(request.agency.pk),
+        "may_set_floor": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    }
+    return render(request, "analytics/releases_all.html", context)
+
+
+def _floor(request: StaffRequest, _: Any) -> dict[str, Any]:
+    floor = selectors.floor_of(request.agency.pk)
+    return {"initial": {"k": floor.k, "most_suppressed": floor.most_suppressed}}
+
+
+@form_page(
+    FloorForm,
+    right=AgencyRight.SIGN_OFF,
+    title="Minimum for releases",
+    lede="It applies when a release is proposed, signed or built. Released files stay until they end.",
+    button="Save the minimum",
+    crumbs=lambda _: [("Releases", reverse("analytics:releases"))],
+    fill=_floor,
+)
+def set_floor(request: StaffRequest, _: Any, form: FloorForm) -> str:
+    recipients.set_floor(agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at)
+    return "Saved. The minimum applies to every release that is proposed or signed from now on."
+
+
+def _of_client(client: Client) -> str:
+    return reverse("analytics:client_releases", args=[client.slug])
+
+
+def _empty_of(client: Client, *, has_recipients: bool) -> Empty:
+    if not has_recipients:
+        return Empty(
+            "No recipient yet",
+            "First add who may receive data: the company, its address, and the contract.",
+            "people",
+            Link("New recipient", reverse("analytics:recipient_new", args=[client.slug])),
+        )
+    if selectors.why_no_row_leaves(client):
+        return Empty("No releases", "No rows of this client’s calls may be released.", "reports")
+    return Empty(
+        "No releases yet",
+        "Select days and columns, see the cost and risk of a setting, and have a second officer sign it.",
+        "reports",
+        Link("New release", reverse("analytics:release_new", args=[client.slug])),
+    )
+
+
+@require_safe
+@needs(Permission.RELEASE_DATA)
+def show_client(request: StaffRequest, client: Client) -> HttpResponse:
+    known = selectors.recipients(client)
+    table = replace(_DECIDED, columns=[one for one in _DECIDED.columns if one.label != "Client"])
+    context = {
+        "client": client,
+        **_tables(request, [client], table, _empty_of(client, has_recipients=bool(known))),
+        "recipients": known,
+        "groups": selectors.groups_of(client),
+        "closed": selectors.why_no_row_leaves(client),
+    }
+    return render(request, "analytics/releases_client.html", context)
+
+
+def _choices(request: StaffRequest, client: Client) -> dict[str, Any]:
+    return {
+        "recipients": selectors.recipients(client),
+        "today": calendars.day_in(client.time_zone, request.at),
+        "terms": selectors.terms(client),
+        "kinds": [
+            kind
+            for kind in ReleaseKind
+            if kind == ReleaseKind.ANONYMISED
+            or access.may(request.membership, Permission.VIEW_CALLS, client, at=request.at)
+        ],
+        "initial": {"recipient": request.GET.get("recipient", "")},
+    }
+
+
+@form_page(
+    ReleaseForm,
+    right=Permission.RELEASE_DATA,
+    confirms=Deed.RELEASE,
+    title=lambda client: f"New release of {client.name}",
+    lede="Next you see what a setting costs and risks. A second officer must sign before data is shared.",
+    button="Next: see cost and risk",
+    crumbs=lambda client: [("Releases", _of_client(client))],
+    fill=_choices,
+    more=lambda _, client: {
+        "closed": selectors.why_no_row_leaves(client),
+        "recipients": selectors.recipients(client),
+    },
+    errors={releases.NotReleasableError: FORM},
+    template="analytics/release_new.html",
+)
+def new(request: StaffRequest, client: Client, form: ReleaseForm) -> Done:
+    release = releases.draft_release(
+        client=client, recipient=form.picked, wish=form.wish, by=request.actor, at=request.at
+    )
+    return Done(to=_address(release))
+
+
+@require_safe
 @needs(Permission.RELEASE_DATA)
 def show(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """One release: as a draft with its sliders, else with its figures, its state and what can be done."""
     release = _find(request, client, release_id)
     if release.state == ReleaseState.DRAFT:
         return _draft(request, release, _setting_form(release), None)
@@ -157,6 +222,7 @@ def _shown(request: StaffRequest, release: Release, form: WhyForm, status: int =
         "days": selectors.days(release),
         "columns": [COLUMNS[name] for name in release.columns],
         "is_pseudonymised": release.kind == ReleaseKind.PSEUDONYMISED,
+        "state": _state(release),
         "found": selectors.found(release.report) if release.report else [],
         "plan": _plan(release, release.report),
         "in_words": plans.risk_in_words(release.report),
@@ -239,10 +305,8 @@ def _tried(trial: ReleaseTrial | None) -> dict[str, Any]:
 
 
 @require_POST
-@never_cache
 @needs(Permission.RELEASE_DATA)
 def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Try a setting of k, l and t; the answer is the panel that shows what it costs and risks."""
     release = _find(request, client, release_id)
     form = _setting_form(release, request.POST)
     is_part = bool(request.htmx)  # type: ignore[attr-defined]  # django-htmx sets it
@@ -258,7 +322,7 @@ def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> Http
         trial = releases.ask_trial(release=release, **setting, at=request.at)
     except (releases.NotOpenError, releases.NotReleasableError) as error:
         messages.error(request, str(error))
-        return redirect("analytics:release", client.slug, release.pk)
+        return redirect(_address(release))
     if trial.due_at is not None:
         wake(tasks.try_setting, agency_id=trial.agency_id, trial_id=str(trial.pk))
     if is_part:
@@ -267,152 +331,120 @@ def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> Http
     return redirect("analytics:tried", client.slug, release.pk, trial.pk)
 
 
-@require_safe
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
-    """How far a trial is, and what it found."""
+def _find_trial(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> ReleaseTrial:
     release = _find(request, client, release_id)
     rows = ReleaseTrial.objects.for_client(client).filter(release=release)
     trial = get_object_or_404(rows, pk=trial_id)
     trial.release = release
+    return trial
+
+
+@require_safe
+@needs(Permission.RELEASE_DATA)
+def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
+    trial = _find_trial(request, client, release_id, trial_id)
     if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
         return render(request, "analytics/release_trial.html", _tried(trial))
-    form = _setting_form(release)
+    form = _setting_form(trial.release)
     form.initial = {"k": trial.k, "l": trial.l or 1, "t": trial.t if trial.t is not None else 1}
-    return _draft(request, release, form, trial)
+    return _draft(request, trial.release, form, trial)
 
 
-@require_POST
-@never_cache
-@needs(Permission.RELEASE_DATA)
-@confirms(Deed.RELEASE)
-def propose(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
-    """Propose a draft with what was tried, for a second person to sign."""
-    release = _find(request, client, release_id)
-    rows = ReleaseTrial.objects.for_client(client).filter(release=release)
-    trial = get_object_or_404(rows, pk=trial_id)
-    try:
-        releases.propose(release=release, trial=trial, by=request.actor, at=request.at)
-    except (releases.NotOpenError, releases.NotReleasableError) as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "It waits for a second officer. Nothing has left yet.")
-    return redirect("analytics:release", client.slug, release.pk)
+_REFUSALS: Final = {
+    releases.NotOpenError: ERROR,
+    releases.NotReleasableError: ERROR,
+    seconding.NotCountedError: ERROR,
+}
+_action = partial(action, right=Permission.RELEASE_DATA, load=_find, back=_address, errors=_REFUSALS)
+
+
+@_action(load=_find_trial, back=lambda trial: _address(trial.release), confirms=Deed.RELEASE)
+def propose(request: StaffRequest, trial: ReleaseTrial, _: Any) -> str:
+    releases.propose(release=trial.release, trial=trial, by=request.actor, at=request.at)
+    return "Proposed. A second officer must sign before data is shared."
 
 
 # --- Deciding -------------------------------------------------------------------------------------------------------
 
 
-@require_POST
-@never_cache
-@needs(Permission.RELEASE_DATA)
-@confirms(Deed.RELEASE)
-def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Sign another person's release."""
+def _find_to_sign(request: StaffRequest, client: Client, release_id: UUID) -> Release:
     access.require(request, AgencyRight.SIGN_OFF, client)
+    return _find(request, client, release_id)
+
+
+@_action(load=_find_to_sign, confirms=Deed.RELEASE, second=releases.approve)
+def approve(request: StaffRequest, release: Release, _: Any) -> str:
+    releases.approve(release=release, officer=request.membership, at=request.at)
+    wake(tasks.build_release, agency_id=release.agency_id, release_id=str(release.pk))
+    return "Signed. The file is being built, and compared with everything released before."
+
+
+@_action(WhyForm, load=_find_to_sign, redraw=_shown, secret=("reason",))
+def refuse(request: StaffRequest, release: Release, form: WhyForm) -> str:
+    releases.refuse(
+        release=release, officer=request.membership, reason=form.cleaned_data["reason"], at=request.at
+    )
+    return "Refused. The proposer is notified."
+
+
+@_action()
+def withdraw(request: StaffRequest, release: Release, _: Any) -> Done:
+    releases.withdraw(release=release, by=request.actor, at=request.at)
+    return Done("Withdrawn. No data was shared.", _of_client(release.client))
+
+
+def _find_to_revoke(request: StaffRequest, client: Client, release_id: UUID) -> Release | HttpResponse:
     release = _find(request, client, release_id)
-    try:
-        releases.approve(release=release, officer=request.membership, at=request.at)
-    except (releases.NotOpenError, seconding.NotCountedError, releases.NotReleasableError) as error:
-        messages.error(request, str(error))
-    else:
-        wake(tasks.build_release, agency_id=release.agency_id, release_id=str(release.pk))
-        messages.success(
-            request, "Signed. The file is being built, and compared with everything released before."
-        )
-    return redirect("analytics:release", client.slug, release.pk)
+    if release.state == ReleaseState.RELEASED:
+        return release
+    messages.error(request, "Only a released file can be revoked.")
+    return redirect(_address(release))
 
 
-@require_POST
-@never_cache
-@needs(Permission.RELEASE_DATA)
-@sensitive_post_parameters("reason")
-def refuse(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Say no to another person's release."""
-    access.require(request, AgencyRight.SIGN_OFF, client)
-    release = _find(request, client, release_id)
-    form = WhyForm(request.POST)
-    if not form.is_valid():
-        return _shown(request, release, form)
-    try:
-        releases.refuse(
-            release=release,
-            officer=request.membership,
-            reason=form.cleaned_data["reason"],
-            at=request.at,
-        )
-    except (releases.NotOpenError, seconding.SamePersonError) as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "Refused. Who proposed it is told.")
-    return redirect("analytics:release", client.slug, release.pk)
-
-
-@require_POST
-@never_cache
-@needs(Permission.RELEASE_DATA)
-def withdraw(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Take back a draft, or what waits."""
-    release = _find(request, client, release_id)
-    try:
-        releases.withdraw(release=release, by=request.actor, at=request.at)
-    except releases.NotOpenError as error:
-        messages.error(request, str(error))
-        return redirect("analytics:release", client.slug, release.pk)
-    messages.success(request, "It is withdrawn. Nothing left.")
-    return redirect("analytics:client_releases", client.slug)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.RELEASE_DATA)
-@sensitive_post_parameters("reason")
-def revoke(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """End a live release before its date, with a reason; the recipient is told."""
-    release = _find(request, client, release_id)
-    form = WhyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            releases.revoke(
-                release=release, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-        except releases.NotOpenError as error:
-            messages.error(request, str(error))
-        else:
-            wake(tasks.end_releases, agency_id=release.agency_id)
-            messages.success(
-                request, "Revoked. Our file is destroyed within a minute, and the recipient is told."
-            )
-        return redirect("analytics:release", client.slug, release.pk)
-    if release.state != ReleaseState.RELEASED:
-        return redirect("analytics:release", client.slug, release.pk)
-    context = {
-        "client": client,
-        "release": release,
-        "form": form,
-        "extent": [
+def _before_revoking(_: StaffRequest, release: Release) -> Confirmation:
+    return Confirmation(
+        "End it before its date",
+        "The file can no longer be downloaded. It is destroyed with its key, and the recipient is asked by email to"
+        " delete its copy.",
+        extent=[
             {"label": "File", "value": f"{release.rows:,} calls, {selectors.days(release)}"},
             {"label": "Recipient", "value": release.recipient.name},
-            {"label": "Told at", "value": release.recipient.email},
+            {"label": "Notified at", "value": release.recipient.email},
         ],
-        "stays": [
-            "What the recipient has already taken, until they delete it: the message asks them to.",
-            "The data sheet's figures, and the trail.",
+        stays=[
+            "Copies that the recipient already has, until it deletes them: the email asks for that.",
+            "The data sheet’s figures, and the audit log.",
         ],
-    }
-    return render(request, "analytics/release_revoke.html", context)
+    )
+
+
+@form_page(
+    WhyForm,
+    right=Permission.RELEASE_DATA,
+    load=_find_to_revoke,
+    title="Revoke a release",
+    button="Revoke and notify the recipient",
+    crumbs=lambda release: [
+        ("Releases", _of_client(release.client)),
+        (release.recipient.name, _address(release)),
+    ],
+    confirm=_before_revoking,
+    errors=_REFUSALS,
+    secret=("reason",),
+)
+def revoke(request: StaffRequest, release: Release, form: WhyForm) -> str:
+    releases.revoke(release=release, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+    wake(tasks.end_releases, agency_id=release.agency_id)
+    return "Revoked. Our file is destroyed within a minute, and the recipient is notified."
 
 
 # --- The file -------------------------------------------------------------------------------------------------------
 
 
 @require_POST
-@never_cache
 @needs(Permission.RELEASE_DATA)
 @confirms(Deed.RELEASE)
 def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """Give out the file, once it is written down who takes it."""
     release = _find(request, client, release_id)
     try:
         file = releases.open_file(release=release, by=request.actor, at=request.at)
@@ -429,10 +461,8 @@ def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespons
 
 
 @require_safe
-@never_cache
 @needs(Permission.RELEASE_DATA)
 def take_sheet(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
-    """The data sheet that goes with the file."""
     release = _find(request, client, release_id)
     answer = HttpResponse(selectors.sheet(release), content_type="text/markdown; charset=utf-8")
     name = f"data-sheet-{client.slug}-{release.from_on:%Y-%m-%d}.md"

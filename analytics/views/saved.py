@@ -1,21 +1,24 @@
 """Saved reports: the list, keeping one, opening it, sharing it, being sent it."""
 
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from analytics.enums import Every
 from analytics.forms import explorer as asking
 from analytics.forms.explorer import SaveForm
 from analytics.models import SavedReport
 from analytics.selectors import saved as selectors
+from analytics.selectors.asked import Asked
 from analytics.services import saved
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, Confirmation, Done, action, form_page
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -25,7 +28,6 @@ _SHOWN: Final = 200
 @require_safe
 @needs(Permission.VIEW_ANALYTICS)
 def list_saved(request: StaffRequest, client: Client) -> HttpResponse:
-    """One's own reports at a client, and the shared ones."""
     rows = list(selectors.reports_of(request.membership, [client.pk])[:_SHOWN])
     context = {
         "client": client,
@@ -44,37 +46,40 @@ def list_saved(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "analytics/saved.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.VIEW_ANALYTICS)
-def save(request: StaffRequest, client: Client) -> HttpResponse:
-    """Keep the question that stands in the address, under a name."""
+def _saved(client: Client) -> str:
+    return reverse("analytics:saved", args=[client.slug])
+
+
+def _explorer(client: Client) -> str:
+    return reverse("analytics:explore", args=[client.slug])
+
+
+def _question(request: StaffRequest, client: Client) -> tuple[Client, Any, Asked] | HttpResponse:
     form, asked = asking.read(request.GET, client, request.at)
-    if asked is None:
-        messages.error(request, "This question has a fault, so it cannot be kept. Mend it first.")
-        return redirect(f"{reverse('analytics:explore', args=[client.slug])}?{request.GET.urlencode()}")
-    naming = SaveForm(request.POST or None)
-    if request.method == "POST" and naming.is_valid():
-        try:
-            report = saved.save_report(
-                client=client,
-                name=naming.cleaned_data["name"],
-                query=asked.query(),
-                is_shared=naming.cleaned_data["is_shared"],
-                by=request.actor,
-                at=request.at,
-            )
-        except (saved.NameTakenError, saved.TooLongError) as error:
-            naming.add_error("name", str(error))
-        else:
-            messages.success(request, f"Saved as “{report.name}”.")
-            return redirect("analytics:saved", client.slug)
-    context = {
-        "client": client,
-        "form": naming,
-        "said": asking.in_words(form, asked),
-        "query": asked.query(),
-    }
-    return render(request, "analytics/save.html", context)
+    if asked is not None:
+        return client, form, asked
+    messages.error(request, "This question has an error. Fix it first, then save it.")
+    return redirect(f"{_explorer(client)}?{request.GET.urlencode()}")
+
+
+@form_page(
+    SaveForm,
+    right=Permission.VIEW_ANALYTICS,
+    load=_question,
+    title="Save this report",
+    lede="The question is saved, not the answer: a person who opens it later sees the figures of that day.",
+    button="Save",
+    crumbs=lambda question: [("Reports", f"{_explorer(question[0])}?{question[2].query()}")],
+    more=lambda _, question: {"facts": asking.in_words(question[1], question[2])},
+    errors={saved.NameTakenError: "name", saved.TooLongError: "name"},
+    template="analytics/save.html",
+)
+def save(request: StaffRequest, question: tuple[Client, Any, Asked], form: SaveForm) -> Done:
+    client, _, asked = question
+    report = saved.save_report(
+        client=client, **form.cleaned_data, query=asked.query(), by=request.actor, at=request.at
+    )
+    return Done(f"Saved as “{report.name}”.", _saved(client))
 
 
 def _report(request: StaffRequest, client: Client, report_id: UUID, *, own: bool = False) -> SavedReport:
@@ -84,56 +89,57 @@ def _report(request: StaffRequest, client: Client, report_id: UUID, *, own: bool
     return report
 
 
+def _own(request: StaffRequest, client: Client, report_id: UUID) -> SavedReport:
+    return _report(request, client, report_id, own=True)
+
+
 @require_safe
 @needs(Permission.VIEW_ANALYTICS)
 def open_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpResponse:
-    """A saved report, asked anew: the link that is passed on."""
     report = _report(request, client, report_id)
     query = QueryDict(report.query, mutable=True)
     query["saved"] = str(report.pk)
-    return redirect(f"{reverse('analytics:explore', args=[client.slug])}?{query.urlencode()}")
+    return redirect(f"{_explorer(client)}?{query.urlencode()}")
 
 
-@require_POST
-@needs(Permission.VIEW_ANALYTICS)
-def share_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpResponse:
-    """Let the others find one's report, or no longer."""
+_action = partial(
+    action, right=Permission.VIEW_ANALYTICS, load=_own, back=lambda report: _saved(report.client)
+)
+
+
+@_action()
+def share_saved(request: StaffRequest, report: SavedReport, _: Any) -> str:
     is_shared = request.POST.get("shared") == "yes"
-    report = _report(request, client, report_id, own=True)
     saved.share_report(report=report, is_shared=is_shared, by=request.actor, at=request.at)
-    messages.success(request, f"“{report.name}” is {'shared' if is_shared else 'yours alone'} now.")
-    return redirect("analytics:saved", client.slug)
+    return f"“{report.name}” is {'shared' if is_shared else 'private'} now."
 
 
-@require_POST
-@needs(Permission.VIEW_ANALYTICS)
-def mail_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpResponse:
-    report = _report(request, client, report_id)
-    said = request.POST.get("every", "")
-    every = Every(said) if said in Every.values else None
-    try:
-        saved.mail_report(report=report, every=every, by=request.actor, at=request.at)
-    except saved.FixedDatesError as error:
-        messages.warning(request, str(error))
-        return redirect("analytics:saved", client.slug)
+@_action(load=_report, errors={saved.FixedDatesError: WARNING})
+def mail_saved(request: StaffRequest, report: SavedReport, _: Any) -> str:
+    value = request.POST.get("every", "")
+    every = Every(value) if value in Every.values else None
+    saved.mail_report(report=report, every=every, by=request.actor, at=request.at)
     if every is None:
-        messages.success(request, f"“{report.name}” is not sent to you any more.")
-    else:
-        messages.success(
-            request,
-            f"“{report.name}” is sent to you {every.label[:1].lower()}{every.label[1:]} at 7:00 of {client.time_zone}.",
-        )
-    return redirect("analytics:saved", client.slug)
+        return f"“{report.name}” is no longer sent to you."
+    how_often = f"{every.label[:1].lower()}{every.label[1:]}"
+    return f"“{report.name}” is sent to you {how_often} at 7:00 of {report.client.time_zone}."
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.VIEW_ANALYTICS)
-def remove_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpResponse:
-    """Forget one's report, once it was shown who loses it."""
-    report = _report(request, client, report_id, own=True)
-    if request.method == "POST":
-        saved.remove_report(report=report, by=request.actor, at=request.at)
-        messages.success(request, f"“{report.name}” is removed.")
-        return redirect("analytics:saved", client.slug)
-    context = {"client": client, "report": report, "mails": selectors.mails_of(report)}
-    return render(request, "analytics/saved_remove.html", context)
+@form_page(
+    right=Permission.VIEW_ANALYTICS,
+    load=_own,
+    title=lambda report: f"Remove “{report.name}”",
+    button="Remove report",
+    crumbs=lambda report: [("Saved reports", _saved(report.client))],
+    confirm=lambda _, report: Confirmation(
+        "The link of the report stops working",
+        "This cannot be undone. The calls and costs it counts stay as they are.",
+        extent=[
+            {"label": "People it is sent to", "value": selectors.mails_of(report)},
+            {"label": "Shared", "value": "yes" if report.is_shared else "no"},
+        ],
+    ),
+)
+def remove_saved(request: StaffRequest, report: SavedReport, _: Any) -> str:
+    saved.remove_report(report=report, by=request.actor, at=request.at)
+    return f"“{report.name}” is removed."

@@ -39,7 +39,7 @@ class BoardForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        whose = [("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")]
+        whose = [("", "Any owner"), ("me", "Mine"), ("nobody", "Unassigned")]
         self._choose("owner", [*whose, *((str(one.pk), str(one)) for one in people)])
         if clients is None:
             del self.fields["client"]

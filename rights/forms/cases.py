@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.validators import EmailValidator
-from django.http import QueryDict
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import calendars, phone
@@ -33,10 +32,15 @@ def _text(label: str, *, rows: int = 4, **options: Any) -> forms.CharField:
     )
 
 
+class _NumberInput(forms.TextInput):
+    def format_value(self, value: Any) -> None:
+        """A typed number is not on the page again."""
+
+
 class NewForm(forms.Form):
     """A request that came by e-mail, post, phone or in person. The number goes by POST and is sealed at once."""
 
-    client = forms.ChoiceField(label="Whom it was sent to")
+    client = forms.ChoiceField(label="Sent to")
     channel = forms.ChoiceField(
         label="How it came in", choices=[(channel.value, channel.label) for channel in _ENTERED]
     )
@@ -63,7 +67,7 @@ class NewForm(forms.Form):
         label="Phone number of the person",
         required=False,
         max_length=40,
-        widget=forms.TextInput({"autocomplete": "off", "inputmode": "tel"}),
+        widget=_NumberInput({"autocomplete": "off", "inputmode": "tel"}),
         help_text="The number whose calls are meant. It is encrypted at once; nothing is shown before it is verified.",
     )
     email = EmailLineField(
@@ -81,7 +85,7 @@ class NewForm(forms.Form):
         required=False,
         help_text="In the person's own words. It is stored encrypted.",
     )
-    on_behalf = forms.ChoiceField(label="Who asks", choices=OnBehalf.choices, initial=OnBehalf.SELF)
+    on_behalf = forms.ChoiceField(label="Requester", choices=OnBehalf.choices, initial=OnBehalf.SELF)
     is_minor = forms.BooleanField(label="It is about a minor", required=False)
     place = forms.ChoiceField(
         label="Where the person lives",
@@ -163,7 +167,6 @@ class NewForm(forms.Form):
         return ZoneInfo(client.time_zone if client else self.zone)
 
     def claims(self) -> list[tuple[IdentityKind, str]]:
-        """By what the person is known."""
         found = []
         if self.cleaned_data["number"]:
             found.append((IdentityKind.PHONE, str(self.cleaned_data["number"])))
@@ -171,16 +174,8 @@ class NewForm(forms.Form):
             found.append((IdentityKind.EMAIL, str(self.cleaned_data["email"]).lower()))
         return found
 
-    def forget_number(self) -> None:
-        """Leave the typed number out of the page that is drawn again."""
-        if isinstance(self.data, QueryDict):
-            self.data = self.data.copy()
-            self.data["number"] = ""
-
 
 class AssignForm(forms.Form):
-    """Who looks after a case."""
-
     owner = forms.ChoiceField(label="Owner", required=False)
 
     def __init__(self, *args: Any, people: Sequence[User], **kwargs: Any) -> None:
@@ -196,16 +191,12 @@ class AssignForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A note for the others who work on the case."""
-
     words = _text(
         "Note", rows=3, help_text="For your colleagues; the person never sees it. It is stored encrypted."
     )
 
 
 class TaskForm(forms.Form):
-    """Something that has to be done."""
-
     words = _text("What is to be done", rows=2, max_length=500)
     due_on = DayField(label="By", required=False)
 
@@ -222,8 +213,6 @@ class LetterForm(forms.Form):
 
 
 class SendForm(forms.Form):
-    """A letter as it leaves, after it was looked at."""
-
     letter = LineField(widget=forms.HiddenInput, max_length=40)
     subject = LineField(label="Subject", max_length=200)
     body = forms.CharField(
@@ -235,8 +224,6 @@ class SendForm(forms.Form):
 
 
 class ExtendForm(forms.Form):
-    """Why an answer takes longer."""
-
     ground = forms.ChoiceField(
         label="Ground",
         choices=[
@@ -258,7 +245,7 @@ class PauseForm(forms.Form):
     words = _text("What the person is asked", rows=3, max_length=1000)
     said_on = DayField(
         label="When that came in",
-        help_text="The clock goes on from that day, whenever somebody read it.",
+        help_text="The deadline resumes on that day, even if the answer was read later.",
     )
 
     def __init__(self, *args: Any, stands: bool, today: date, **kwargs: Any) -> None:
@@ -293,7 +280,7 @@ class AskForm(forms.Form):
     is_vouched = forms.BooleanField(
         label="I have made sure that this is an address of the client's, and that its person may answer for the client",
         required=False,
-        help_text="Needed for an address that is not known here yet. The trail says that you vouched for it.",
+        help_text="Required for an address that is not known here yet. The audit log records that you confirmed it.",
     )
     words = _text("What you propose", rows=4, required=False, max_length=1000)
 
@@ -369,16 +356,12 @@ class AppealForm(forms.Form):
 
 
 class ReceiptForm(forms.Form):
-    """What a recipient confirmed."""
-
     receipt = LineField(
         label="Receipt", max_length=300, help_text="The day, who confirmed it, a ticket's number."
     )
 
 
 class YearForm(forms.Form):
-    """Which year's figures, and of which client."""
-
     year = forms.ChoiceField(label="Year")
     client = forms.ChoiceField(label="Client", required=False)
     law = forms.ChoiceField(

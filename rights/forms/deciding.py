@@ -214,8 +214,6 @@ _PROVEN_OR_NOT: Final = (("yes", "Yes: it is the person's"), ("no", "No: it is n
 
 
 class JudgeForm(forms.Form):
-    """What a person saw of a proof."""
-
     holds = forms.ChoiceField(
         label="Is it proven?",
         choices=_PROVEN_OR_NOT,
@@ -310,8 +308,6 @@ class OlderForm(forms.Form):
 
 
 class CallerForm(forms.Form):
-    """Whose calls a mail address stands for."""
-
     caller = LineField(
         label="Address of the caller's page",
         max_length=300,

@@ -60,10 +60,7 @@ class ClientPageForm(PageForm):
 
 
 class SeenForm(forms.Form):
-    """The digest of what the page showed."""
-
     seen = forms.RegexField(r"^[0-9a-f]{64}\Z")
 
     def clean_seen(self) -> bytes:
-        """As bytes."""
         return bytes.fromhex(self.cleaned_data["seen"])

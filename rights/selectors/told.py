@@ -18,10 +18,9 @@ from rights.enums import Copies, IdentityState, NoticeState, StepKind, StepState
 from rights.models import Case, Finding, RecipientNotice, Step
 from rights.selectors import rests
 
-PAGE: Final = 50
 OPEN: Final = (NoticeState.WAITING, NoticeState.SENT, NoticeState.FAILED)
 STATES: Final[tuple[tuple[str, str], ...]] = (
-    ("open", "Without a receipt"),
+    ("", "Without a receipt"),
     (NoticeState.WAITING, "To be sent"),
     (NoticeState.SENT, "Sent"),
     (NoticeState.FAILED, "Not delivered"),
@@ -33,16 +32,16 @@ _LONE: Final = Q(caller_id=None, copies=Copies.CALLS, kept_why="hold")
 
 
 def notices(client_ids: Collection[int], *, state: str, reference: str = "") -> QuerySet[RecipientNotice]:
-    """Word to recipients about these clients' requests, the newest first."""
+    """Notifications about these clients' requests, the newest first; those without a receipt by default."""
     rows = RecipientNotice.objects.filter(client_id__in=list(client_ids))
     if reference:
         rows = rows.filter(case__reference=reference)
-    if state == "open":
-        rows = rows.filter(state__in=OPEN)
-    elif state in NoticeState.values:
+    if state in NoticeState.values:
         rows = rows.filter(state=state)
+    elif state != "all":
+        rows = rows.filter(state__in=OPEN)
     rows = rows.select_related("case__client", "sent_by").defer("case__answer", "case__laws")
-    return rows.order_by("-created_at", "-pk")
+    return rows.order_by("-created_at")
 
 
 def find(case_id: UUID, notice_id: UUID) -> RecipientNotice | None:

@@ -5,20 +5,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.adapter import client_address
-from callprivacy.accounts.views.form_pages import FORM, INFO
+from callprivacy.accounts.views.form_pages import FORM, INFO, action
+from callprivacy.accounts.views.tables import Column, Empty, Table, list_page
 from callprivacy.tenancy.enums import Permission
 from consent.services.limits import Verdict, knock
 from rights.enums import ApprovalKind
@@ -47,7 +48,6 @@ class _Question:
         return self.kind is ApprovalKind.TAKE_OVER
 
     def pick(self, hands_over: str, asks: str) -> str:
-        """One of two texts, with the client's name in it."""
         return (hands_over if self.hands_over else asks).format(self.case.client)
 
 
@@ -70,82 +70,80 @@ def _question(request: StaffRequest, case: Case, how: str) -> _Question:
     template="rights/ask.html",
 )
 def ask_client(request: StaffRequest, question: _Question, form: AskForm) -> str:
-    """Ask the client's person whether it may be done, or hand the case over."""
-    said = form.cleaned_data
+    entered = form.cleaned_data
     approvals.ask_client(
         case=question.case,
         kind=question.kind,
-        to=said["to"],
-        said=said["words"],
+        to=entered["to"],
+        said=entered["words"],
         by=request.actor,
         at=request.at,
-        is_vouched=said["is_vouched"],
+        is_vouched=entered["is_vouched"],
     )
     return "The email is being sent. The deadline still runs."
 
 
-def _find(case: Case, approval_id: UUID) -> Approval:
-    row = (
-        Approval.objects.filter(pk=approval_id, case=case)
-        .select_related("case__submission", "case__client")
-        .first()
-    )
-    if row is None:
-        raise Http404
-    return row
-
-
 def _asked(request: StaffRequest, case: Case, approval_id: UUID) -> Approval:
-    return _find(case, approval_id)
+    rows = Approval.objects.filter(case=case).select_related("case__submission", "case__client")
+    return get_object_or_404(rows, pk=approval_id)
 
 
 @case_action(load=_asked, back=lambda row: address_of(row.case), errors={approvals.AnsweredError: INFO})
 def take_back(request: StaffRequest, row: Approval, _: Any) -> str:
-    """Take a question back; its link opens nothing any more."""
     approvals.take_back(approval=row, by=request.actor, at=request.at)
-    return "The question is taken back; its link opens nothing any more."
+    return "The question is withdrawn. Its link no longer works."
 
 
-@require_safe
-def list_decisions(request: StaffRequest) -> HttpResponse:
-    """What waits for the answer of the client's person, earliest due first, and the reports of the company."""
+@list_page(
+    Table(
+        label="Decisions awaiting you",
+        columns=(
+            Column("Request", "case.reference", link=lambda row: address_of(row.case)),
+            Column("Client", "case.client.name"),
+            Column("Decision", "get_kind_display"),
+            Column("Due", "expires_at"),
+        ),
+        empty=Empty("No decisions awaiting you", "When the agency asks for your approval, it appears here."),
+    ),
+    right=None,
+    more=lambda request: {
+        "reports": access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
+    },
+    template="rights/decisions.html",
+)
+def list_decisions(request: StaffRequest) -> QuerySet[Approval]:
     if works(request):
         raise PermissionDenied("This page is for the client's people. Your open items are in the inbox.")
-    clients = clients_of(request)
-    reports = access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
-    context = {
-        "decisions": casebook.decisions_awaiting([client.pk for client in clients], at=request.at),
-        "reports": list(reports),
-    }
-    return render(request, "rights/decisions.html", context)
+    return casebook.decisions_awaiting([client.pk for client in clients_of(request)], at=request.at)
 
 
-@require_POST
-@sensitive_post_parameters("words", "name")
-@of_case
-def answer_here(request: StaffRequest, case: Case, approval_id: UUID) -> HttpResponse:
-    """The client's person answers who is signed in; nobody of the agency approves for the client."""
+def _to_answer(request: StaffRequest, case: Case, approval_id: UUID) -> Approval:
     if works(request):
-        raise PermissionDenied("Only who approves for the client answers this; send the client the link.")
-    row = _find(case, approval_id)
-    form = AnswerForm(request.POST, kind=row.kind)
-    if not form.is_valid():
-        return page(request, case, 422, answer_form=form)
-    said = form.cleaned_data
-    try:
-        approvals.answer_signed_in(
-            approval=row,
-            agrees=said["agrees"] == "yes",
-            name=said["name"],
-            said=said["words"],
-            by=request.actor,
-            at=request.at,
-        )
-    except approvals.AnsweredError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Your answer is written down.")
-    return redirect("rights:case", case.pk)
+        raise PermissionDenied("Only an approver of the client answers this; send the client the link.")
+    return _asked(request, case, approval_id)
+
+
+@action(
+    AnswerForm,
+    right=of_case,
+    load=_to_answer,
+    back=lambda row: address_of(row.case),
+    fill=lambda _, row: {"kind": row.kind},
+    redraw=lambda request, row, form: page(request, row.case, 422, answer_form=form),
+    errors={approvals.AnsweredError: INFO},
+    secret=("words", "name"),
+)
+def answer_here(request: StaffRequest, row: Approval, form: AnswerForm) -> str:
+    answer = form.cleaned_data
+    approvals.answer_signed_in(
+        approval=row,
+        agrees=answer["agrees"] == "yes",
+        name=answer["name"],
+        said=answer["words"],
+        by=request.actor,
+        at=request.at,
+    )
+    return "Your answer is saved."
 
 
 @login_not_required
@@ -153,7 +151,6 @@ def answer_here(request: StaffRequest, case: Case, approval_id: UUID) -> HttpRes
 @sensitive_post_parameters("words", "name")
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
-    """The client's page behind a link: what is asked, one answer, and its receipt."""
     at = timezone.now()
     if (
         knock("approve", client_address(request) or "", most=LOOKS, per=timedelta(hours=1), at=at)
@@ -173,10 +170,10 @@ def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
 
 def _answer(token: str, form: AnswerForm, at: datetime) -> approvals.Asked | None:
     """Write the answer down; None where the question is not open any more, and its page says so."""
-    said = form.cleaned_data
+    answer = form.cleaned_data
     try:
         return approvals.answer(
-            token=token, agrees=said["agrees"] == "yes", name=said["name"], said=said["words"], at=at
+            token=token, agrees=answer["agrees"] == "yes", name=answer["name"], said=answer["words"], at=at
         )
     except approvals.AnsweredError:
         return None

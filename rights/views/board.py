@@ -1,6 +1,7 @@
 """The board of requests, and the way in for a request that came by mail, post, phone or in person."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -8,16 +9,38 @@ from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.tables import Column, Empty, Moment, Pill, Table
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.forms.board import OWN, BoardForm
 from rights.selectors import board, casebook
-from rights.views.doors import clients_of, sees_own, works
+from rights.views.doors import address_of, clients_of, sees_own, works
+
+_BOARD: Final = Table(
+    label="Requests",
+    columns=(
+        Column(
+            "Request",
+            "asks",
+            link=lambda line: address_of(line.case),
+            note=lambda line: f"{line.case.reference}, {line.channel}",
+        ),
+        Column("Client", "client", nothing="The agency itself"),
+        Column("State", lambda line: Pill(line.state, line.tone)),
+        Column("Law", "law", nothing="no statutory deadline"),
+        Column("Received", lambda line: Moment(line.case.received_at, line.zone), sort="received"),
+        Column(
+            "Due", "case.answer_by", note=lambda line: Pill(line.clock.words, line.clock.tone), sort="answer"
+        ),
+        Column("Owner", "case.owner", nothing="unassigned"),
+    ),
+    empty=Empty("No request here"),
+)
+_OF_CLIENT: Final = replace(_BOARD, columns=[one for one in _BOARD.columns if one.label != "Client"])
 
 
 @require_safe
 def home(request: StaffRequest) -> HttpResponse:
-    """The board over every client that the person looks after."""
     return _board(request, clients_of(request), None)
 
 
@@ -42,7 +65,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
     cases = board.cases_of(
         [one.pk for one in clients if not slug or one.slug == slug], with_own=with_own and slug in {"", OWN}
     )
-    found = board.board(
+    page = board.board(
         cases,
         filters,
         user_id=request.membership.user_id,
@@ -52,13 +75,14 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
         clients=1 if slug else len(clients),
     )
     counted = board.counts(cases, at=request.at)
+    table = _OF_CLIENT if client else _BOARD
     context = {
         "client": client,
         "form": form,
         "filters": filters,
-        "sort": filters.order,
         "filters_in_use": filters.count + bool(slug),
-        "board": found,
+        "table": table.draw(request, page.lines) | {"sort": filters.order},
+        "older": page.older,
         "counts": counted,
         "late_tone": "bad" if counted.late else "good",
         "near_tone": "warn" if counted.near else "",
@@ -70,11 +94,10 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
 
 
 def _tabs(request: StaffRequest, filters: board.Filters) -> list[dict[str, Any]]:
-    """The states as tabs that keep the other filters."""
-    found = []
+    tabs = []
     for value, label in board.STATES:
-        asked = request.GET.copy()
-        asked.pop("before", None)
-        asked["state"] = value
-        found.append({"label": label, "url": f"?{asked.urlencode()}", "active": value == filters.state})
-    return found
+        query = request.GET.copy()
+        query.pop("before", None)
+        query["state"] = value
+        tabs.append({"label": label, "url": f"?{query.urlencode()}", "active": value == filters.state})
+    return tabs

@@ -1,24 +1,23 @@
-"""One case: what its page shows, and the small deeds on it."""
+"""One case: what its page shows, and the small actions on it."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, Done
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation, Done, form_page
 from callprivacy.lib.status import Reader, Thing, words_for
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
 from rights.enums import Ask, Channel, OnBehalf, StepKind
 from rights.forms.cases import (
     AnswerForm,
@@ -36,6 +35,7 @@ from rights.selectors import letters as letter_selectors
 from rights.services import approvals, cases, deciding, restricting
 from rights.services.cases import Claim, Contact
 from rights.services.letters import EXTENSION
+from rights.views import told
 from rights.views.doors import (
     address_of,
     case_action,
@@ -46,57 +46,62 @@ from rights.views.doors import (
     of_case,
     require_work,
     sees_own,
-    work_of_case,
     works,
 )
 
 
-@never_cache
-@sensitive_post_parameters("number", "email", "name", "post", "words")
-@require_http_methods(["GET", "POST"])
-def new_request(request: StaffRequest) -> HttpResponse:
-    """Enter a request that came by e-mail, post, phone or in person; the clock runs from the day it came."""
+def _clients(request: StaffRequest) -> list[Client]:
     clients = clients_of(request)
     require_work(request)
-    form = NewForm(
-        request.POST or None,
-        clients=clients,
-        with_own=sees_own(request),
-        zone=request.agency.time_zone,
+    return clients
+
+
+@form_page(
+    NewForm,
+    right=None,
+    load=_clients,
+    title="New request",
+    lede="Enter a request that came by email, mail, phone or in person. Its deadline counts from the day it arrived.",
+    button="Enter request",
+    crumbs=lambda _: [("Requests", reverse("rights:home"))],
+    fill=lambda request, clients: {
+        "clients": clients,
+        "with_own": sees_own(request),
+        "zone": request.agency.time_zone,
+        "at": request.at,
+        "initial": {"client": request.GET.get("client", "")},
+    },
+    secret=("number", "email", "name", "post", "words"),
+    refused=422,
+)
+def new_request(request: StaffRequest, _: list[Client], form: NewForm) -> Done:
+    entered = form.cleaned_data
+    submission = cases.open_cases(
+        agency=request.agency,
+        client=form.of_client,
+        asks=[Ask(ask) for ask in entered["asks"]],
+        channel=Channel(entered["channel"]),
+        claims=[Claim(kind, value) for kind, value in form.claims()],
+        contact=Contact(
+            name=entered["name"], mail=entered["email"], phone=entered["number"], post=entered["post"]
+        ),
+        received_at=form.received_at(),
+        said_at=form.said_at(),
+        by=request.actor,
         at=request.at,
-        initial={"client": request.GET.get("client", "")},
+        words=entered["words"],
+        on_behalf=OnBehalf(entered["on_behalf"]),
+        is_minor=entered["is_minor"],
+        place=form.place_said,
+        language=entered["language"],
     )
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        submission = cases.open_cases(
-            agency=request.agency,
-            client=form.of_client,
-            asks=[Ask(ask) for ask in said["asks"]],
-            channel=Channel(said["channel"]),
-            claims=[Claim(kind, value) for kind, value in form.claims()],
-            contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
-            received_at=form.received_at(),
-            said_at=form.said_at(),
-            by=request.actor,
-            at=request.at,
-            words=said["words"],
-            on_behalf=OnBehalf(said["on_behalf"]),
-            is_minor=said["is_minor"],
-            place=form.place_said,
-            language=said["language"],
-        )
-        opened = list(submission.cases.all())
-        first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
-        what = "The request is" if len(opened) == 1 else f"{len(opened)} requests are"
-        messages.success(request, f"{what} entered. The clock runs from the day it came in.")
-        return redirect("rights:case", first.pk)
-    if request.method == "POST":
-        form.forget_number()
-    return render(request, "rights/new.html", {"form": form}, status=422 if request.method == "POST" else 200)
+    opened = list(submission.cases.all())
+    first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
+    what = "The request is" if len(opened) == 1 else f"{len(opened)} requests are"
+    return Done(f"{what} entered. The deadline counts from the day it arrived.", address_of(first))
 
 
 @require_safe
-@never_cache
 @of_case
 def show_case(request: StaffRequest, case: Case) -> HttpResponse:
     return page(request, case)
@@ -130,7 +135,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "events": casebook.timeline_of(case, key),
         **work_of(case),
         "approvals": casebook.approvals_of(case, key),
-        "notices": casebook.notices_of(case),
+        "notices": told.OF_CASE.draw(request, casebook.notices_of(case), zone=zone),
         "letters": letters,
         "acknowledged": min(
             (one for one in letters if one.row.template == progress.ACKNOWLEDGEMENT),
@@ -159,7 +164,6 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
 
 
 def work_of(case: Case) -> dict[str, Any]:
-    """What was found and is done in a case, and what others have still to do."""
     steps = casebook.steps_of(case)
     tells_later = casebook.tells_later(steps)
     notified = progress.notifications(case, waits=tells_later)
@@ -179,70 +183,46 @@ def work_of(case: Case) -> dict[str, Any]:
 
 
 def _people(request: StaffRequest, case: Case) -> list[Any]:
-    """Who may be handed a case: who handles the client's requests, or the officers."""
     if case.client_id is None:
-        found = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
+        user_ids = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
     else:
-        found = access.people_with(
+        user_ids = access.people_with(
             Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=request.at
         )
-    return list(casebook.people_who_may(found))
+    return list(casebook.people_who_may(user_ids))
 
 
-@require_POST
-@work_of_case
-def assign(request: StaffRequest, case: Case) -> HttpResponse:
-    """Hand the case to a person who may act on it, or to nobody."""
-    form = AssignForm(request.POST, people=_people(request, case))
-    if not form.is_valid():
-        return page(request, case, 422, assign=form)
-    try:
-        cases.assign(case=case, owner_id=form.owner_id, by=request.actor, at=request.at)
-    except cases.ClosedError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Handed over." if form.owner_id else "Nobody owns it now.")
-    return redirect("rights:case", case.pk)
+def _shows(name: str) -> Callable[..., HttpResponse]:
+    """What draws the case's page with a refused form in its place."""
+    return lambda request, case, form: page(request, case, 422, **{name: form})
 
 
-@require_POST
-@sensitive_post_parameters("words")
-@work_of_case
-def add_note(request: StaffRequest, case: Case) -> HttpResponse:
-    form = NoteForm(request.POST)
-    if not form.is_valid():
-        return page(request, case, 422, note=form)
+@case_action(
+    AssignForm,
+    fill=lambda request, case: {"people": _people(request, case)},
+    redraw=_shows("assign"),
+    errors={cases.ClosedError: INFO},
+)
+def assign(request: StaffRequest, case: Case, form: AssignForm) -> str:
+    cases.assign(case=case, owner_id=form.owner_id, by=request.actor, at=request.at)
+    return "Owner changed." if form.owner_id else "The request has no owner now."
+
+
+@case_action(NoteForm, redraw=_shows("note"), secret=("words",))
+def add_note(request: StaffRequest, case: Case, form: NoteForm) -> None:
     cases.write_note(case=case, words=form.cleaned_data["words"], by=request.actor, at=request.at)
-    return redirect("rights:case", case.pk)
 
 
-@require_POST
-@sensitive_post_parameters("words")
-@work_of_case
-def add_task(request: StaffRequest, case: Case) -> HttpResponse:
-    """Note something that is to be done."""
-    form = TaskForm(request.POST)
-    if not form.is_valid():
-        return page(request, case, 422, task=form)
-    try:
-        cases.add_task(
-            case=case,
-            words=form.cleaned_data["words"],
-            owner_id=case.owner_id or request.membership.user_id,
-            due_on=form.cleaned_data["due_on"],
-            by=request.actor,
-            at=request.at,
-        )
-    except cases.ClosedError as error:
-        messages.info(request, str(error))
-    return redirect("rights:case", case.pk)
+@case_action(TaskForm, redraw=_shows("task"), errors={cases.ClosedError: INFO}, secret=("words",))
+def add_task(request: StaffRequest, case: Case, form: TaskForm) -> None:
+    owner_id = case.owner_id or request.membership.user_id
+    cases.add_task(case=case, **form.cleaned_data, owner_id=owner_id, by=request.actor, at=request.at)
 
 
 def _task(request: StaffRequest, case: Case, todo_id: UUID) -> CaseTask:
-    task = CaseTask.objects.filter(pk=todo_id, case=case).select_related("case__submission").first()
-    if task is None:
-        raise Http404
-    return task
+    return get_object_or_404(
+        CaseTask.objects.filter(case=case).select_related("case__submission"), pk=todo_id
+    )
 
 
 @case_action(load=_task, back=lambda task: address_of(task.case))
@@ -259,8 +239,8 @@ def _to_letter(case: Case, name: str) -> str:
     title="Extend the deadline",
     lede=lambda case: (
         (
-            f"The person has to be told so, with the reason, by {case.extend_before:%-d %b %Y}. The next page is that"
-            " letter; the day moves when it has gone."
+            f"Notify the person of the extension and its reason by {case.extend_before:%-d %b %Y}. The next page is"
+            " that letter; the due date moves when it is sent."
         )
         if case.extend_before
         else ""
@@ -275,16 +255,17 @@ def _to_letter(case: Case, name: str) -> str:
     template="rights/extend.html",
 )
 def extend(request: StaffRequest, case: Case, form: ExtendForm) -> Done:
-    """Say that the answer takes longer, and why; the letter follows from it."""
-    said = form.cleaned_data
-    found = cases.extend(
-        case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
+    reason = form.cleaned_data
+    extended = cases.extend(
+        case=case, ground=reason["ground"], words=reason["words"], by=request.actor, at=request.at
     )
     until = (
-        f"the answer stays due by {found.answer_by:%-d %b %Y}" if found.answer_by else "it takes no longer"
+        f"the answer stays due by {extended.answer_by:%-d %b %Y}"
+        if extended.answer_by
+        else "it takes no longer"
     )
     return Done(
-        f"Send the person the letter that says so by {found.extend_before:%-d %b %Y}. Until it has gone {until}.",
+        f"Send the person the letter that says so by {extended.extend_before:%-d %b %Y}. Until it is sent {until}.",
         _to_letter(case, EXTENSION),
     )
 
@@ -299,31 +280,30 @@ def _today(request: StaffRequest, case: Case) -> date:
 
 @case_page(
     PauseForm,
-    title=lambda case: "Let the clock go on" if _stands(case) else "Stop the clock",
+    title=lambda case: "Resume the deadline" if _stands(case) else "Pause the deadline",
     lede=lambda case: (
-        "The person has said what is meant. The days that the clock stood are added."
+        "The person has clarified the request. The paused days are added."
         if _stands(case)
-        else "Only while the person is asked what exactly is meant, and only by laws that let it stand. The next page"
-        " is the letter that asks."
+        else "The deadline pauses while the person clarifies the request, where the law allows it. The next page is the"
+        " letter that asks."
     ),
-    button=lambda case: "Let it go on" if _stands(case) else "Stop it and ask",
+    button=lambda case: "Resume deadline" if _stands(case) else "Pause and write",
     fill=lambda request, case: {"stands": _stands(case), "today": _today(request, case)},
     errors={cases.AlreadyDoneError: WARNING, cases.ClosedError: WARNING, cases.ClockRunsOnError: WARNING},
     secret=("words",),
 )
 def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
-    """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
-    said = form.cleaned_data["words"]
+    text = form.cleaned_data["words"]
     if _stands(case):
         said_at = noon_of(form.cleaned_data["said_on"], case, request.at)
-        cases.resume_clock(case=case, words=said, said_at=said_at, by=request.actor, at=request.at)
-        return Done("The clock runs on; the days that it stood are added.")
-    cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
+        cases.resume_clock(case=case, words=text, said_at=said_at, by=request.actor, at=request.at)
+        return Done("The deadline runs again; the paused days are added.")
+    cases.stop_clock(case=case, words=text, by=request.actor, at=request.at)
     case.refresh_from_db(fields=["paused_at", "answer_by"])
     how = (
-        "The clock stands."
+        "The deadline is paused."
         if case.stands
-        else f"The answer stays due by {case.answer_by:%-d %b %Y}, since not every clock stands."
+        else f"The answer stays due by {case.answer_by:%-d %b %Y}, since some laws allow no pause."
     )
     return Done(f"{how} Send the person the letter that asks.", _to_letter(case, "clarification"))
 
@@ -332,33 +312,34 @@ def stop_clock(request: StaffRequest, case: Case, form: PauseForm) -> Done:
     AppealForm,
     title="Record an appeal",
     lede=lambda case: (
-        "It becomes a case of its own, with the clock that the law sets for appeals. Somebody else than"
-        f" {case.decided_by or 'who decided'} answers it."
+        "It becomes a case of its own, with the deadline that the law sets for appeals. Another person than"
+        f" {case.decided_by or 'the one who decided'} must answer it."
     ),
-    button="Enter the appeal",
+    button="Record appeal",
     fill=lambda request, case: {"initial": {"received_on": _today(request, case)}},
     errors={cases.AlreadyDoneError: WARNING, cases.NotAnsweredError: WARNING},
     secret=("words",),
 )
 def note_appeal(request: StaffRequest, case: Case, form: AppealForm) -> Done | None:
-    """An appeal against the answer came in: it is a case of its own, with its own clock."""
-    said = form.cleaned_data
+    entered = form.cleaned_data
     answered_on = case.decided_at and board.today(letter_selectors.zone_of(case), case.decided_at)
-    if said["received_on"] > _today(request, case):
-        form.add_error("received_on", "It cannot have come in after today.")
+    if entered["received_on"] > _today(request, case):
+        form.add_error("received_on", "It cannot have arrived after today.")
         return None
-    if answered_on and said["received_on"] < answered_on:
-        form.add_error("received_on", f"It cannot have come in before the answer of {answered_on:%-d %b %Y}.")
+    if answered_on and entered["received_on"] < answered_on:
+        form.add_error("received_on", f"It cannot have arrived before the answer of {answered_on:%-d %b %Y}.")
         return None
     made = cases.appeal(
         case=case,
-        words=said["words"],
-        received_at=noon_of(said["received_on"], case, request.at),
-        said_at=last_of(said["received_on"], case, request.at),
+        words=entered["words"],
+        received_at=noon_of(entered["received_on"], case, request.at),
+        said_at=last_of(entered["received_on"], case, request.at),
         by=request.actor,
         at=request.at,
     )
-    return Done("The appeal is a case of its own. Somebody who did not decide answers it.", address_of(made))
+    return Done(
+        "The appeal is a case of its own. A person who did not decide it must answer.", address_of(made)
+    )
 
 
 def _before_withdrawal(request: StaffRequest, case: Case) -> Confirmation:

@@ -1,6 +1,7 @@
 """Deciding a case with what would happen shown first, looking at proofs, and closing it with the answer."""
 
-from datetime import datetime, time
+from collections.abc import Callable
+from datetime import date, datetime, time
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -8,16 +9,16 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, takes_files
 from callprivacy.accounts.enums import Deed
-from callprivacy.accounts.views.form_pages import WARNING, Confirmation
+from callprivacy.accounts.views.form_pages import INFO, WARNING, Confirmation
+from callprivacy.accounts.views.tables import Column, Empty, Table
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
@@ -34,7 +35,7 @@ from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, reaching, restricting
 from rights.services.restricting import NotCorrectableError
 from rights.views.cases import work_of
-from rights.views.doors import case_action, case_page, noon_of, work_of_case
+from rights.views.doors import address_of, case_action, case_page, noon_of, work_of_case
 
 _REFUSALS = (
     deciding.AlreadyDoneError,
@@ -47,6 +48,24 @@ _REFUSALS = (
     deciding.OwnAnswerError,
     reaching.NotYoursError,
 )
+_GROUNDS: Final = Table(
+    label="Legal grounds and what they require",
+    columns=(
+        Column(
+            "Legal ground",
+            lambda row: row[0].title,
+            note=lambda row: "for a part; the rest is done" if row[0].in_part else "",
+        ),
+        Column(
+            "Source",
+            lambda row: row[1],
+            note=lambda row: "not verified" if row[0].confidence.value != "verified" else "",
+            nothing="no exception of a law: a finding",
+        ),
+        Column("What must be shown", lambda row: row[0].shows),
+    ),
+    empty=Empty("No legal grounds"),
+)
 _SUFFIXES: Final = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -55,12 +74,10 @@ _SUFFIXES: Final = {
 }
 
 
-@never_cache
 @sensitive_post_parameters("words", "name", "shown_by")
 @require_http_methods(["GET", "POST"])
 @work_of_case
 def decide(request: StaffRequest, case: Case) -> HttpResponse:
-    """Say what is done, with what would happen, what is held and what stays shown before."""
     if why := deciding.why_not(case):
         messages.info(request, why)
         return redirect("rights:case", case.pk)
@@ -80,7 +97,9 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
     context = {
         "case": case,
         "form": form,
-        "grounds": [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked],
+        "grounds": _GROUNDS.draw(
+            request, [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked]
+        ),
         "previews": previews,
         "shown": reach.digest_of(previews) if case.asks == Ask.DELETE else "",
         "copies": [(one, reach.stays_for(one, case)) for one in reach.copies_of(case, targets)]
@@ -111,37 +130,36 @@ def _opened_by(case: Case) -> list[str] | None:
 
 
 def _unseen(request: StaffRequest, case: Case) -> list[Client]:
-    """The clients that a case of the agency's own reaches and that are not granted to the person."""
     return reach.unseen(case.submission, user_id=request.membership.user_id, at=request.at)
 
 
 def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
-    said = form.cleaned_data
+    decision = form.cleaned_data
     try:
         deciding.decide(
             case=case,
-            decided=Decided(said["decided"]),
-            ground=said["ground"],
-            words=said["words"],
+            decided=Decided(decision["decided"]),
+            ground=decision["ground"],
+            words=decision["words"],
             by=request.actor,
             at=request.at,
-            other_party=OtherParty(said.get("other_party") or OtherParty.WITHHOLD),
+            other_party=OtherParty(decision.get("other_party") or OtherParty.WITHHOLD),
             corrections=form.corrections(),
-            shown_by=said.get("shown_by", ""),
-            beyond_floor=bool(said.get("beyond_floor")),
-            going_on=[Purpose(name) for name in said.get("going_on", ())],
+            shown_by=decision.get("shown_by", ""),
+            beyond_floor=bool(decision.get("beyond_floor")),
+            going_on=[Purpose(name) for name in decision.get("going_on", ())],
             # A form without it has shown nothing.
             shown=request.POST.get("shown", ""),
         )
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
         return False
-    if case.asks == Ask.APPEAL and said["decided"] in {Decided.FULFIL, Decided.PART}:
+    if case.asks == Ask.APPEAL and decision["decided"] in {Decided.FULFIL, Decided.PART}:
         messages.success(
             request,
             "Decided. What was asked for is open again, as a request of its own: decide it, then write both answers.",
         )
-    elif said["decided"] in {Decided.FULFIL, Decided.PART}:
+    elif decision["decided"] in {Decided.FULFIL, Decided.PART}:
         messages.success(request, "Decided. It is carried out within minutes; then write the answer.")
     else:
         messages.success(request, "Decided. Now write the person the letter.")
@@ -149,36 +167,28 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
 
 
 def _identity(case: Case, identity_id: UUID) -> Identity:
-    row = (
-        Identity.objects.filter(pk=identity_id, submission_id=case.submission_id)
-        .select_related("submission__client", "submission__agency")
-        .first()
-    )
-    if row is None:
-        raise Http404
-    return row
+    rows = Identity.objects.filter(submission_id=case.submission_id)
+    return get_object_or_404(rows.select_related("submission__client", "submission__agency"), pk=identity_id)
 
 
-@never_cache
 @sensitive_post_parameters("seen")
 @require_http_methods(["GET", "POST"])
 @work_of_case
 def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
-    """Look at what shows an identity, and say whether it is proven."""
     row = _identity(case, identity_id)
     form = _judge_form(case, row, request.at, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        holds = said["holds"] == "yes"
+        judgment = form.cleaned_data
+        holds = judgment["holds"] == "yes"
         try:
             proofs.judge(
                 identity=row,
                 holds=holds,
-                seen=said["seen"],
+                seen=judgment["seen"],
                 by=request.actor,
                 at=request.at,
-                call_id=UUID(said["call"]) if holds and said.get("call") else None,
-                arrived_at=said["arrived_on"] and noon_of(said["arrived_on"], case, request.at),
+                call_id=UUID(judgment["call"]) if holds and judgment.get("call") else None,
+                arrived_at=judgment["arrived_on"] and noon_of(judgment["arrived_on"], case, request.at),
             )
         except proofs.SettledError as error:
             messages.info(request, str(error))
@@ -192,9 +202,9 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
 
 def _say_judged(request: StaffRequest, *, holds: bool) -> None:
     if holds:
-        messages.success(request, "Proven. What there is of the person is looked for now.")
+        messages.success(request, "Verified. The search for the person’s data starts now.")
     else:
-        messages.success(request, "Noted as not proven. Tell the person what is missing.")
+        messages.success(request, "Saved as not verified. Write to the person what is missing.")
 
 
 def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> JudgeForm:
@@ -205,10 +215,12 @@ def _judge_form(case: Case, row: Identity, at: datetime, data: Any = None) -> Ju
         "today": at.astimezone(zone).date(),
         "handed_in_on": handed_in_at.astimezone(zone).date() if handed_in_at else None,
     }
-    said = described.described(row, words.key_of(case.submission)) if case.client is not None else None
-    if said is None or case.client is None:
+    description = described.described(row, words.key_of(case.submission)) if case.client is not None else None
+    if description is None or case.client is None:
         return JudgeForm(data, **days)
-    calls = [(str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, said)]
+    calls = [
+        (str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, description)
+    ]
     return JudgeForm(data, calls=calls, **days)
 
 
@@ -239,6 +251,7 @@ def _identity_page(
     )
     if unseen := _unseen(request, case):
         form.offer_no_alone()
+    older_from = _older_from(case, row)
     context = {
         "case": case,
         "line": line,
@@ -251,7 +264,7 @@ def _identity_page(
         "named_mail": casebook.person_of(case, key).mail,
         "caller_form": CallerForm() if _may_name(case, row) else None,
         "zone": letter_selectors.zone_of(case),
-        "older": _older_form(case, row),
+        "older": OlderForm(shown_from=older_from) if older_from else None,
         "reveal": RevealForm(initial={"reason_kind": RevealReason.REQUEST})
         if may_show and row.kind == IdentityKind.PHONE
         else None,
@@ -263,17 +276,12 @@ def _identity_page(
     return render(request, "rights/identity.html", context, status=status)
 
 
-def _older_form(case: Case, row: Identity, data: Any = None) -> OlderForm | None:
-    """Asks since when calls are this person's, too; None where none are kept back, or the request is decided."""
+def _older_from(case: Case, row: Identity) -> date | None:
+    """The day before which calls may be this person's, too; None where none are left out, or the request is decided."""
     if row.state != IdentityState.PROVEN:
         return None
-    shown_from = row.from_at
-    if case.decided_at or case.closed_at:
-        shown_from = _restricted_from(case, row)
-    if shown_from is None:
-        return None
-    zone = ZoneInfo(letter_selectors.zone_of(case))
-    return OlderForm(data, shown_from=shown_from.astimezone(zone).date())
+    shown_from = _restricted_from(case, row) if case.decided_at or case.closed_at else row.from_at
+    return shown_from and shown_from.astimezone(ZoneInfo(letter_selectors.zone_of(case))).date()
 
 
 def _restricted_from(case: Case, row: Identity) -> datetime | None:
@@ -290,75 +298,80 @@ def _restricted_from(case: Case, row: Identity) -> datetime | None:
     return max((one.others_until for one in own if one.others_until is not None), default=None)
 
 
-@never_cache
-@require_POST
-@sensitive_post_parameters("seen")
-@work_of_case
-def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
-    """Let older calls of a proven number be shown, because somebody has looked at whose they are."""
-    row = _identity(case, identity_id)
-    form = _older_form(case, row, request.POST)
-    if form is None:
-        messages.info(request, "Nothing older is kept back here, or the request is decided.")
-        return redirect("rights:identity", case.pk, row.pk)
-    if not form.is_valid():
-        return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, older=form)
+type _Pair = tuple[Case, Identity]
+
+
+def _to_identity(pair: _Pair) -> str:
+    return reverse("rights:identity", args=[pair[0].pk, pair[1].pk])
+
+
+def _shows(name: str) -> Callable[..., HttpResponse]:
+    """What draws the page of an identity with a refused form in its place."""
+
+    def draw(request: StaffRequest, pair: _Pair, form: Any) -> HttpResponse:
+        judge = _judge_form(*pair, request.at)
+        return _identity_page(request, *pair, judge, 422, **{name: form})
+
+    return draw
+
+
+def _with_older(request: StaffRequest, case: Case, identity_id: UUID) -> _Pair | HttpResponse:
+    pair = case, _identity(case, identity_id)
+    if _older_from(*pair) is not None:
+        return pair
+    messages.info(request, "No older calls are left out here, or the request is decided.")
+    return redirect(_to_identity(pair))
+
+
+@case_action(
+    OlderForm,
+    load=_with_older,
+    back=_to_identity,
+    fill=lambda _, pair: {"shown_from": _older_from(*pair)},
+    redraw=_shows("older"),
+    errors={proofs.NothingOlderError: INFO, reaching.NotYoursError: WARNING},
+    secret=("seen",),
+)
+def show_older(request: StaffRequest, pair: _Pair, form: OlderForm) -> str:
+    case, row = pair
     zone = ZoneInfo(letter_selectors.zone_of(case))
     since = datetime.combine(form.cleaned_data["since"], time.min, tzinfo=zone)
-    try:
-        proofs.show_older(
-            identity=row, since=since, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
-        )
-    except proofs.NothingOlderError as error:
-        messages.info(request, str(error))
-    except reaching.NotYoursError as error:
-        messages.warning(request, str(error))
-    else:
-        widened = case.decided_at is not None
-        messages.success(
-            request,
-            "The restriction reaches calls since that day as well, within a minute."
-            if widened
-            else "Calls since that day are shown as well.",
-        )
-    return redirect("rights:identity", case.pk, row.pk)
+    proofs.show_older(
+        identity=row, since=since, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+    )
+    if case.decided_at is not None:
+        return "The restriction includes calls since that day within a minute."
+    return "Calls since that day are included."
 
 
-@never_cache
-@require_POST
-@sensitive_post_parameters("seen")
-@work_of_case
-def name_caller(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
-    """Say whose calls a proven mail address stands for."""
-    row = _identity(case, identity_id)
-    if not _may_name(case, row):
-        messages.info(
-            request, "Whose calls are meant is asked of a mail address that is proven, before the decision."
-        )
-        return redirect("rights:identity", case.pk, row.pk)
-    form = CallerForm(request.POST)
-    if form.is_valid():
-        try:
-            proofs.name_caller(
-                identity=row,
-                caller_id=form.cleaned_data["caller"],
-                seen=form.cleaned_data["seen"],
-                by=request.actor,
-                at=request.at,
-            )
-        except proofs.SettledError as error:
-            messages.info(request, str(error))
-            return redirect("rights:case", case.pk)
-        except ValueError as error:
-            form.add_error("caller", str(error))
-        else:
-            messages.success(request, "Noted. What there is of this caller is looked for now.")
-            return redirect("rights:case", case.pk)
-    return _identity_page(request, case, row, _judge_form(case, row, request.at), 422, caller_form=form)
+def _to_name(request: StaffRequest, case: Case, identity_id: UUID) -> _Pair | HttpResponse:
+    pair = case, _identity(case, identity_id)
+    if _may_name(*pair):
+        return pair
+    messages.info(request, "A caller is chosen for a verified email address, before the decision.")
+    return redirect(_to_identity(pair))
+
+
+@case_action(
+    CallerForm,
+    load=_to_name,
+    back=lambda pair: address_of(pair[0]),
+    redraw=_shows("caller_form"),
+    errors={proofs.SettledError: INFO, ValueError: "caller"},
+    secret=("seen",),
+)
+def name_caller(request: StaffRequest, pair: _Pair, form: CallerForm) -> str:
+    proofs.name_caller(
+        identity=pair[1],
+        caller_id=form.cleaned_data["caller"],
+        seen=form.cleaned_data["seen"],
+        by=request.actor,
+        at=request.at,
+    )
+    return "Saved. The search for this caller starts now."
 
 
 def _may_name(case: Case, row: Identity) -> bool:
-    """Whether somebody has still to say whose calls an identity stands for."""
     return (
         case.client_id is not None
         and row.kind == IdentityKind.EMAIL
@@ -367,12 +380,10 @@ def _may_name(case: Case, row: Identity) -> bool:
     )
 
 
-@never_cache
 @require_POST
 @work_of_case
 @takes_files
 def take_paper(request: StaffRequest, case: Case) -> HttpResponse:
-    """Give out what was handed in to show a right to ask for somebody else, once it is written down who takes it."""
     try:
         body, media_type = proofs.open_paper(submission=case.submission, by=request.actor, at=request.at)
     except proofs.NoPaperError:
@@ -386,13 +397,11 @@ def take_paper(request: StaffRequest, case: Case) -> HttpResponse:
     return answer
 
 
-@never_cache
 @require_POST
 @sensitive_post_parameters("reason")
 @work_of_case
 @confirms(Deed.REVEAL)
 def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
-    """Show a number for a written reason, within the hour's limit: to name it to a recipient, or to call back."""
     row = _identity(case, identity_id)
     if case.client is None or row.kind != IdentityKind.PHONE:
         raise Http404
@@ -422,7 +431,6 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
 
 @case_action(errors={deciding.NotDecidedError: WARNING, deciding.UnfinishedError: WARNING})
 def close(request: StaffRequest, case: Case, _: Any) -> str:
-    """The person has the answer."""
     deciding.close(case=case, by=request.actor, at=request.at)
     return f"Closed. The answer was sent. The record stays for {ends.kept_for(case):,} days."
 
@@ -433,7 +441,7 @@ def _restricted(request: StaffRequest, case: Case) -> Case | HttpResponse:
         return redirect("rights:case", case.pk)
     if not restricting.is_told(case):
         messages.info(
-            request, "Write to the person first; once that letter has gone, the restriction can end."
+            request, "Write to the person first. Once that letter is sent, the restriction can end."
         )
         return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={restricting.ENDS}")
     return case
@@ -450,8 +458,8 @@ def _before_lifting(request: StaffRequest, case: Case) -> Confirmation:
         extent.append({"label": "Callers that another request keeps restricted", "value": f"{len(stay):,}"})
     return Confirmation(
         "Use the person’s data again",
-        "The person was told by letter. From then on their calls are shown, counted and analysed as those of others, as"
-        " far as their consent lets it.",
+        "The person was notified by letter. Their calls are then shown, counted and analyzed like other calls, as far"
+        " as their consent allows.",
         extent=extent,
     )
 
@@ -470,15 +478,12 @@ def _before_lifting(request: StaffRequest, case: Case) -> Confirmation:
     template="rights/lift.html",
 )
 def lift(request: StaffRequest, case: Case, _: Any) -> str:
-    """End the restriction that the case brought, once the person was told that it ends."""
     restricting.end(case=case, by=request.actor, at=request.at)
     return "The restriction ends within a minute."
 
 
 @require_safe
-@never_cache
 @work_of_case
 def show_progress(request: StaffRequest, case: Case) -> HttpResponse:
-    """How far the search and the steps are, for a page that waits."""
     zone = letter_selectors.zone_of(case)
     return render(request, "rights/case_work.html", {"case": case, "zone": zone, **work_of(case)})

@@ -1,7 +1,5 @@
 """Which laws reach a client, and what it said of itself."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,7 +19,6 @@ from rights.services import figures
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_reach(request: StaffRequest, client: Client) -> HttpResponse:
-    """For each law with thresholds: whether it reaches the client, why, and what is missing."""
     may_set = access.may(
         request.membership, Permission.HANDLE_REQUESTS, client, at=request.at
     ) and access.has_right(request.membership, AgencyRight.SIGN_OFF)
@@ -32,10 +29,6 @@ def show_reach(request: StaffRequest, client: Client) -> HttpResponse:
         "may_set": may_set,
     }
     return render(request, "rights/reach.html", context)
-
-
-def _known(request: StaffRequest, client: Client) -> dict[str, Any]:
-    return {"row": selectors.said_by(client), "laws": selectors.of_interest(client)}
 
 
 def _load(request: StaffRequest, client: Client) -> Client:
@@ -49,16 +42,15 @@ def _load(request: StaffRequest, client: Client) -> Client:
     load=_load,
     title=lambda client: f"Figures of {client.name}",
     lede=(
-        "What the client says of itself. Leave empty what you do not know: nothing is relaxed by not knowing. Requests"
-        " that came in before keep their dates."
+        "Enter what the client reports. Leave a figure empty if you do not know it; then the law counts as applying."
+        " Requests that arrived earlier keep their dates."
     ),
-    button="Write down",
+    button="Save",
     crumbs=lambda client: [("Thresholds", reverse("rights:reach", args=[client.slug]))],
-    fill=_known,
+    fill=lambda _, client: {"row": selectors.said_by(client), "laws": selectors.of_interest(client)},
     refused=422,
 )
 def set_facts(request: StaffRequest, client: Client, form: FactsForm) -> str:
-    """Write down what the client said of itself."""
     row = selectors.said_by(client)
     figures.set_facts(client=client, said=form.said(row), by=request.actor, at=request.at)
-    return "Written down. It holds for requests that come in from now on."
+    return "Saved. The figures apply to requests that arrive from now on."

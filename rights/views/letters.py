@@ -4,11 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.views.form_pages import INFO, WARNING, Done
@@ -21,16 +21,15 @@ from rights.forms.cases import LetterForm, SendForm
 from rights.letters import Filled, MissingWordsError
 from rights.models import Case, Letter
 from rights.selectors import casebook, progress, words
+from rights.selectors.letters import zone_of
 from rights.services import letters
 from rights.views.doors import address_of, case_action, of_case, work_of_case, works
 
 
-@never_cache
 @sensitive_post_parameters("words", "body", "subject")
 @require_http_methods(["GET", "POST"])
 @work_of_case
 def write_letter(request: StaffRequest, case: Case) -> HttpResponse:
-    """Pick a letter and see it as it would leave; nothing is written down."""
     form = LetterForm(
         request.POST or None,
         letters=texts.letters_for(case.kind),
@@ -63,21 +62,19 @@ _DONE = {
 }
 
 
-@never_cache
 @require_safe
 @work_of_case
 def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
-    """The letter that answers a decided case, as it would leave; what the decision says stands in it."""
     if not case.decided:
         messages.info(request, "Decide the request first; the letter takes the decision from there.")
         return redirect("rights:case", case.pk)
     name = _ANSWERS.get(Decided(case.decided)) or _DONE.get(Kind(case.kind), "done")
     if case.kind == Kind.APPEAL:
         name = "appeal_decided"
-    said = words.text(case.answer, words.key_of(case.submission))
-    form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": said})
+    answer = words.text(case.answer, words.key_of(case.submission))
+    form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": answer})
     try:
-        shown = letters.preview(case=case, name=name, at=request.at, said=said, link=_link(case))
+        shown = letters.preview(case=case, name=name, at=request.at, said=answer, link=_link(case))
     except MissingWordsError as error:
         messages.info(request, _missing(name, error))
         return _page(request, case, form, None)
@@ -98,8 +95,8 @@ def _missing(picked: str, error: MissingWordsError) -> str:
         "done": "Nothing was done yet that this letter could tell of.",
         "answers": "Hand the request over to the client first.",
     }
-    said = [known[one] for one in error.names if one in known]
-    return " ".join(said) or str(error)
+    hints = [known[one] for one in error.names if one in known]
+    return " ".join(hints) or str(error)
 
 
 def _way(case: Case) -> str:
@@ -119,37 +116,33 @@ def _page(
     return render(request, "rights/letter_new.html", context, status=status)
 
 
-@require_POST
-@sensitive_post_parameters("body", "subject")
-@work_of_case
-def send_letter(request: StaffRequest, case: Case) -> HttpResponse:
-    """Keep the letter as it stands, and send it: by mail, or by the hand of who says that it went."""
-    form = SendForm(request.POST)
-    choices = texts.letters_for(case.kind)
-    if not form.is_valid() or form.cleaned_data["letter"] not in {one.name for one in choices}:
-        return _page(request, case, LetterForm(letters=choices), form, status=422)
-    said = form.cleaned_data
-    try:
-        letter = letters.send_letter(
-            case=case,
-            name=said["letter"],
-            way=LetterWay(said["way"]),
-            text=Filled(" ".join(said["subject"].split()), said["body"]),
-            by=request.actor,
-            at=request.at,
-        )
-    except (letters.NoAddressError, letters.TooLateError) as error:
-        form.add_error("way", str(error))
-        return _page(request, case, LetterForm(letters=choices), form, status=422)
+@case_action(
+    SendForm,
+    redraw=lambda request, case, form: _page(
+        request, case, LetterForm(letters=texts.letters_for(case.kind)), form, 422
+    ),
+    errors={letters.NoAddressError: "way", letters.TooLateError: "way"},
+    secret=("body", "subject"),
+)
+def send_letter(request: StaffRequest, case: Case, form: SendForm) -> Done | None:
+    sent = form.cleaned_data
+    if sent["letter"] not in {one.name for one in texts.letters_for(case.kind)}:
+        form.add_error(None, "This letter does not fit the request. Select another one.")
+        return None
+    letter = letters.send_letter(
+        case=case,
+        name=sent["letter"],
+        way=LetterWay(sent["way"]),
+        text=Filled(" ".join(sent["subject"].split()), sent["body"]),
+        by=request.actor,
+        at=request.at,
+    )
     if letter.way == LetterWay.MAIL:
-        messages.success(request, "The letter is being sent.")
-        return redirect("rights:case", case.pk)
+        return Done("The letter is being sent.")
     next_ = " Close the request next." if progress.answer(case).may_close and case.closed_at is None else ""
     if letter.way == LetterWay.POST:
-        messages.success(request, f"Saved as sent. Print it here.{next_}")
-        return redirect("rights:show_letter", case.pk, letter.pk)
-    messages.success(request, f"Saved: {_WENT[LetterWay(letter.way)]}.{next_}")
-    return redirect("rights:case", case.pk)
+        return Done(f"Saved as sent. Print it here.{next_}", _address(letter))
+    return Done(f"Saved: {_WENT[LetterWay(letter.way)]}.{next_}")
 
 
 _WENT = {
@@ -158,21 +151,19 @@ _WENT = {
 }
 
 
-def _find(case: Case, letter_id: UUID) -> Letter:
-    letter = (
-        Letter.objects.filter(pk=letter_id, case=case).select_related("case__submission", "made_by").first()
-    )
-    if letter is None:
-        raise Http404
-    return letter
+def _address(letter: Letter) -> str:
+    return reverse("rights:show_letter", args=[letter.case_id, letter.pk])
+
+
+def _find(request: StaffRequest, case: Case, letter_id: UUID) -> Letter:
+    rows = Letter.objects.filter(case=case).select_related("case__submission", "made_by")
+    return get_object_or_404(rows, pk=letter_id)
 
 
 @require_safe
-@never_cache
 @of_case
 def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
-    """A letter as it left, to be read or printed."""
-    letter = _find(case, letter_id)
+    letter = _find(request, case, letter_id)
     try:
         text: Filled | None = letters.open_letter(letter=letter)
     except letters.GoneError:
@@ -181,21 +172,14 @@ def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpRespo
         # The link to the person's own page acts in the person's name; who approves for the client is not that person.
         text = Filled(text.subject, text.body.replace(_link(case), "[the person's own page]"))
     state = words_for(progress.letter(letter), Reader.OFFICER, thing=Thing.LETTER)
-    context = {"case": case, "letter": letter, "state": state, "text": text, "zone": _zone(case)}
+    context = {"case": case, "letter": letter, "state": state, "text": text, "zone": zone_of(case)}
     return render(request, "rights/letter.html", context)
 
 
-def _zone(case: Case) -> str:
-    return (case.client or case.agency).time_zone
-
-
-def _letter(request: StaffRequest, case: Case, letter_id: UUID) -> Letter:
-    return _find(case, letter_id)
-
-
-@case_action(load=_letter, back=lambda letter: address_of(letter.case), errors={letters.GoneError: INFO})
+@case_action(load=_find, back=lambda letter: address_of(letter.case), errors={letters.GoneError: INFO})
 def send_again(request: StaffRequest, letter: Letter, _: Any) -> Done:
-    """Try a letter that was not delivered once more."""
     if letters.send_again(letter=letter, by=request.actor, at=request.at):
-        return Done("It is tried again within a minute.")
-    return Done("It does not go: the first term is past, and the day stands as it was.", level=WARNING)
+        return Done("It is sent again within a minute.")
+    return Done(
+        "It is not sent: the first deadline has passed, and the due date stays as it was.", level=WARNING
+    )

@@ -1,14 +1,15 @@
-"""The staff's pages about a client's privacy notice: what it says today, publishing it, and how versions differ."""
+"""A client's privacy notice: the current text, publishing it, and its versions."""
 
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.views.form_pages import WARNING, action
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
@@ -17,76 +18,64 @@ from rights.selectors import notice as selectors
 from rights.services import notice
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
 def _language(request: StaffRequest) -> Language:
-    said = request.GET.get("language", "")
-    return Language(said) if said in Language.values else Language.ENGLISH
+    name = request.GET.get("language", "")
+    return Language(name) if name in Language.values else Language.ENGLISH
 
 
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_notice(request: StaffRequest, client: Client) -> HttpResponse:
-    """What the notice would say today, whether the published one still says it, and every version."""
     language = _language(request)
     page = selectors.page_of(client, agency_id=client.agency_id)
     if page is None:
-        return render(request, "rights/notice.html", _context(client, page=None))
+        return render(request, "rights/notice.html", {"client": client, "page": None})
     stands = selectors.standing(client, page, at=request.at)
     body = selectors.body_of(stands.facts)
-    context = _context(
-        client,
-        page=page,
-        address=selectors.address_of(page),
-        stands=stands,
-        language=language,
-        languages=Language.choices,
-        body=body[language.value],
-        seen=selectors.digest_of(stands.facts.as_json(), body).hex(),
-        changes=selectors.changes(stands.published, body, language) if stands.published else [],
-        versions=selectors.published(client),
-    )
+    context = {
+        "client": client,
+        "page": page,
+        "address": selectors.address_of(page),
+        "stands": stands,
+        "language": language,
+        "languages": Language.choices,
+        "body": body[language.value],
+        "seen": selectors.digest_of(stands.facts.as_json(), body).hex(),
+        "changes": selectors.changes(stands.published, body, language) if stands.published else [],
+        "versions": selectors.published(client),
+    }
     return render(request, "rights/notice.html", context)
 
 
-@require_POST
-@needs(Permission.MANAGE_CONSENT)
-def publish(request: StaffRequest, client: Client) -> HttpResponse:
+@action(
+    right=Permission.MANAGE_CONSENT,
+    back=lambda client: reverse("rights:notice", args=[client.slug]),
+    errors={notice.ChangedMeanwhileError: WARNING, notice.NothingNewError: WARNING},
+)
+def publish(request: StaffRequest, client: Client, _: Any) -> str:
     form = SeenForm(request.POST)
-    try:
-        row = notice.publish(
-            client=client,
-            seen=form.cleaned_data["seen"] if form.is_valid() else b"",
-            by=request.actor,
-            at=request.at,
-        )
-    except (notice.ChangedMeanwhileError, notice.NothingNewError) as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, f"Version {row.number} stands on the requests page.")
-    return redirect("rights:notice", client.slug)
+    seen = form.cleaned_data["seen"] if form.is_valid() else b""
+    row = notice.publish(client=client, seen=seen, by=request.actor, at=request.at)
+    return f"Version {row.number} is published on the requests page."
 
 
 @require_safe
 @needs(Permission.VIEW_CLIENT)
 def show_version(request: StaffRequest, client: Client, privacy_id: UUID) -> HttpResponse:
-    """One published version, and how the one before it differs."""
     versions = {row.pk: row for row in selectors.published(client)}
     version = versions.get(privacy_id)
     if version is None:
         raise Http404
     language = _language(request)
     before = next((row for row in versions.values() if row.number == version.number - 1), None)
-    context = _context(
-        client,
-        version=version,
-        before=before,
-        language=language,
-        languages=Language.choices,
-        body=version.body[language.value],
-        digest=bytes(version.digest).hex(),
-        changes=selectors.changes(before, version.body, language) if before else [],
-    )
+    context = {
+        "client": client,
+        "version": version,
+        "before": before,
+        "language": language,
+        "languages": Language.choices,
+        "body": version.body[language.value],
+        "digest": bytes(version.digest).hex(),
+        "changes": selectors.changes(before, version.body, language) if before else [],
+    }
     return render(request, "rights/notice_version.html", context)

@@ -1,18 +1,18 @@
 """The staff's page about a requests page: its address, what stands there, and what the client puts on its own site."""
 
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.views.form_pages import Confirmation, form_page
+from callprivacy.accounts.views.form_pages import Confirmation, Done, form_page
 from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -27,10 +27,6 @@ from rights.services import notice
 _OF_FORM: Final = ("email", "phone", "address", "officer", "sells", "others", "more_en", "more_es")
 
 
-def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, **more}
-
-
 def _initial(page: RequestPage | None) -> dict[str, Any]:
     return {} if page is None else {name: getattr(page, name) for name in _OF_FORM}
 
@@ -39,20 +35,39 @@ def _since(client: Client, page: RequestPage) -> str:
     return gpc.gpc_file(calendars.day_in(client.time_zone, page.created_at))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Permission.MANAGE_CONSENT)
-def show_page(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's requests page; saving opens it where it is not open yet."""
-    page = selectors.page_of(client, agency_id=client.agency_id)
-    form = ClientPageForm(request.POST or None, initial=_initial(page))
-    if request.method == "POST" and form.is_valid():
-        notice.save_page(
-            agency=request.agency, client=client, said=form.cleaned_data, by=request.actor, at=request.at
-        )
-        messages.success(request, "Saved." if page else "The requests page is open.")
-        return redirect("rights:page", client.slug)
-    context = _context(client, form=form, page=page, **(_to_paste(client, page) if page else {}))
-    return render(request, "rights/page.html", context)
+type _Owned = tuple[Client | None, RequestPage | None]
+"""The client, None for the agency itself, and its page, None where it is not open yet."""
+
+_page = partial(
+    form_page,
+    button=lambda owned: "Save" if owned[1] else "Save and open the page",
+    fill=lambda _, owned: {"initial": _initial(owned[1])},
+)
+
+
+def _save(request: StaffRequest, owned: _Owned, form: PageForm | ClientPageForm) -> Done:
+    client, page = owned
+    notice.save_page(
+        agency=request.agency, client=client, said=form.cleaned_data, by=request.actor, at=request.at
+    )
+    where = reverse("rights:page", args=[client.slug]) if client else reverse("rights:agency_page")
+    return Done("Saved." if page else "The requests page is open.", where)
+
+
+@_page(
+    ClientPageForm,
+    right=Permission.MANAGE_CONSENT,
+    load=lambda _, client: (client, selectors.page_of(client, agency_id=client.agency_id)),
+    title="Requests page",
+    lede=lambda owned: (
+        f"Callers of {owned[0].name} ask here to see, correct or delete their data, or opt out."
+    ),
+    crumbs=lambda owned: [("Client", reverse("accounts:client", args=[owned[0].slug]))],
+    more=lambda _, owned: {"client": owned[0], "page": owned[1], **(_to_paste(*owned) if owned[1] else {})},
+    template="rights/page.html",
+)
+def show_page(request: StaffRequest, owned: _Owned, form: ClientPageForm) -> Done:
+    return _save(request, owned, form)
 
 
 def _to_paste(client: Client, page: RequestPage) -> dict[str, Any]:
@@ -97,15 +112,13 @@ def _load(request: StaffRequest, client: Client) -> RequestPage | HttpResponse:
     ),
 )
 def change_key(request: StaffRequest, page: RequestPage, _: Any) -> str:
-    """Give the requests page another address, after saying what stops working."""
     notice.rotate_key(page=page, by=request.actor, at=request.at)
-    return "The page has a new address. Put it wherever the old one stood."
+    return "The page has a new address. Replace the old one everywhere."
 
 
 @require_safe
 @needs(Permission.MANAGE_CONSENT)
 def take_gpc(request: StaffRequest, client: Client) -> HttpResponse:
-    """The file for the client's own site, to download."""
     page = selectors.page_of(client, agency_id=client.agency_id)
     if page is None:
         return redirect("rights:page", client.slug)
@@ -114,17 +127,18 @@ def take_gpc(request: StaffRequest, client: Client) -> HttpResponse:
     return answer
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_right(AgencyRight.SIGN_OFF)
-def show_agency_page(request: StaffRequest) -> HttpResponse:
-    """The agency's own requests page, which names no client."""
-    page = selectors.page_of(None, agency_id=request.agency.pk)
-    form = PageForm(request.POST or None, initial=_initial(page))
-    if request.method == "POST" and form.is_valid():
-        notice.save_page(
-            agency=request.agency, client=None, said=form.cleaned_data, by=request.actor, at=request.at
-        )
-        messages.success(request, "Saved." if page else "The requests page is open.")
-        return redirect("rights:agency_page")
-    context = {"form": form, "page": page, "address": selectors.address_of(page) if page else ""}
-    return render(request, "rights/agency_page.html", context)
+@_page(
+    PageForm,
+    right=AgencyRight.SIGN_OFF,
+    load=lambda request: (None, selectors.page_of(None, agency_id=request.agency.pk)),
+    title="The agency’s requests page",
+    lede="For people who know the agency but not the business they called. It names no client.",
+    crumbs=lambda _: [("Requests", reverse("rights:home"))],
+    more=lambda _, owned: {
+        "page": owned[1],
+        "address": selectors.address_of(owned[1]) if owned[1] else "",
+    },
+    template="rights/agency_page.html",
+)
+def show_agency_page(request: StaffRequest, owned: _Owned, form: PageForm) -> Done:
+    return _save(request, owned, form)

@@ -1,96 +1,99 @@
-"""Recipients who are told of erasures, corrections, restrictions and opt-outs, with their passing."""
+"""Notifications of recipients about erasures, corrections, restrictions and opt-outs, with their receipts."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.views.form_pages import INFO
-from consent.selectors import pages
+from callprivacy.accounts.views.tables import Column, Empty, Pill, Table, list_page
+from rights.enums import NoticeState
 from rights.forms.cases import ReceiptForm
 from rights.models import Case, RecipientNotice
 from rights.selectors import told
 from rights.services import passing
-from rights.views.doors import case_action, clients_of, of_case, work_of_case, works
+from rights.views.doors import address_of, case_action, clients_of, of_case, works
+
+_TONES: Final = {NoticeState.CONFIRMED: "good", NoticeState.FAILED: "bad", NoticeState.SENT: "info"}
 
 
-@require_safe
-def list_told(request: StaffRequest) -> HttpResponse:
-    """Everybody who is told, over every client that the person looks after; without a receipt first."""
-    clients = clients_of(request)
-    state = request.GET.get("state", "open")
-    state = state if state in dict(told.STATES) else "open"
-    found, older = pages.newest(
-        told.notices([one.pk for one in clients], state=state, reference=request.GET.get("case", "")[:12]),
-        "created_at",
-        before=request.GET.get("before", ""),
-        size=told.PAGE,
+def _address(notice: RecipientNotice) -> str:
+    return reverse("rights:told", args=[notice.case_id, notice.pk])
+
+
+_NOTICES: Final = Table(
+    label="Recipient notifications",
+    columns=(
+        Column("Recipient", "recipient", link=_address),
+        Column("Request", "case.reference", link=lambda row: address_of(row.case), note="case.client.name"),
+        Column("Subject", "get_about_display"),
+        Column("Channel", "get_way_display"),
+        Column("State", lambda row: Pill(row.get_state_display(), _TONES.get(row.state, "warn"))),
+        Column("Receipt", "receipt", note="confirmed_at", nothing="none yet"),
+    ),
+    empty=Empty(
+        "No recipients to notify",
+        "When shared data must be erased, corrected or no longer shared, the recipients and their receipts are here.",
+    ),
+)
+OF_CASE: Final = replace(
+    _NOTICES, columns=[column for column in _NOTICES.columns if column.label != "Request"]
+)
+
+
+@list_page(
+    _NOTICES,
+    right=None,
+    lede="Each recipient of a person’s data is to be notified of an erasure, correction, restriction or opt-out.",
+    tabs=[(name, label, _NOTICES.empty) for name, label in told.STATES],
+)
+def list_told(request: StaffRequest) -> QuerySet[RecipientNotice]:
+    client_ids = [client.pk for client in clients_of(request)]
+    return told.notices(
+        client_ids, state=request.GET.get("show", ""), reference=request.GET.get("case", "")[:12]
     )
-    tabs = [
-        {"label": label, "url": f"?state={value}", "active": value == state} for value, label in told.STATES
-    ]
-    return render(request, "rights/told.html", {"rows": found, "older": older, "tabs": tabs})
 
 
-def _find(case: Case, notice_id: UUID) -> RecipientNotice:
-    found = told.find(case.pk, notice_id)
-    if found is None:
+def _find(request: StaffRequest, case: Case, word_id: UUID) -> RecipientNotice:
+    notice = told.find(case.pk, word_id)
+    if notice is None:
         raise Http404
-    found.case = case
-    return found
+    notice.case = case
+    return notice
 
 
 @require_safe
 @of_case
 def show_told(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
-    """One recipient: what was said, and the receipt."""
-    return _page(request, case, _find(case, word_id), ReceiptForm())
+    return _page(request, _find(request, case, word_id), ReceiptForm(), 200)
 
 
 def _page(
-    request: StaffRequest, case: Case, notice: RecipientNotice, form: ReceiptForm, status: int = 200
+    request: StaffRequest, notice: RecipientNotice, form: ReceiptForm, status: int = 422
 ) -> HttpResponse:
     context = {
-        "case": case,
+        "case": notice.case,
         "notice": notice,
         "form": form,
         "works": works(request),
-        "zone": (case.client or case.agency).time_zone,
+        "zone": (notice.case.client or notice.case.agency).time_zone,
     }
     return render(request, "rights/told_one.html", context, status=status)
 
 
-def _load(request: StaffRequest, case: Case, word_id: UUID) -> RecipientNotice:
-    return _find(case, word_id)
-
-
-@case_action(
-    load=_load,
-    back=lambda notice: reverse("rights:told", args=[notice.case_id, notice.pk]),
-    errors={passing.NotOpenError: INFO},
-)
+@case_action(load=_find, back=_address, errors={passing.NotOpenError: INFO})
 def mark_sent(request: StaffRequest, notice: RecipientNotice, _: Any) -> str:
-    """The letter went out."""
     passing.mark_sent(notice=notice, by=request.actor, at=request.at)
     return "Saved as sent. Record the recipient’s receipt when it arrives."
 
 
-@require_POST
-@work_of_case
-def confirm(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
-    notice = _find(case, word_id)
-    form = ReceiptForm(request.POST)
-    if not form.is_valid():
-        return _page(request, case, notice, form, 422)
-    try:
-        passing.confirm(notice=notice, receipt=form.cleaned_data["receipt"], by=request.actor, at=request.at)
-    except passing.NotOpenError as error:
-        messages.info(request, str(error))
-    else:
-        messages.success(request, "Confirmed, with its receipt.")
-    return redirect("rights:told", case.pk, word_id)
+@case_action(ReceiptForm, load=_find, back=_address, redraw=_page, errors={passing.NotOpenError: INFO})
+def confirm(request: StaffRequest, notice: RecipientNotice, form: ReceiptForm) -> str:
+    passing.confirm(notice=notice, receipt=form.cleaned_data["receipt"], by=request.actor, at=request.at)
+    return "Confirmed, with its receipt."

@@ -221,7 +221,7 @@ def _typed(own: Own, *, after: int = 0, **fields: object) -> dict[str, object]:
 def test_groups_are_changed_on_a_page_and_put_back(cast: Cast) -> None:
     make.grant(cast.alice, cast.dentist)
     alice, url = signed_in(cast.alice), reverse("analytics:release_groups", args=["dentist"])
-    assert b"As shipped: nobody has changed them" in alice.get(url).content
+    assert b"The defaults: no user has changed them" in alice.get(url).content
 
     fields = _typed(
         as_shipped(),

@@ -204,7 +204,7 @@ def test_what_may_not_be_is_said_beside_the_field(cast: Cast, alice: Browser) ->
         assert words in alice.post(url, _form(**({"recipient": str(to.pk)} | fields))).content
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.HEALTH)
-    assert b"No row of a call leaves here" in alice.get(url).content
+    assert b"No rows of calls may be released" in alice.get(url).content
     assert b"about health" in alice.post(url, _form(recipient=str(to.pk))).content
     with job_scope(agency_id=cast.acme.pk):
         assert not Release.objects.exists()

@@ -497,7 +497,7 @@ def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina
     browser = signed_in(nina)
     shown = browser.get(_bring(browser, _costs_text(10, 95) + f"{date(2026, 1, 5)},Nobody,4\n")["Location"])
     text = shown.content.decode()
-    assert "Take these costs in?" in text
+    assert "Import these costs?" in text
     assert "Nobody" in text
     assert "No call names these campaigns" in text
     with job_scope(agency_id=cast.acme.pk):

@@ -35,7 +35,7 @@ def test_one_person_proposes_a_release_and_another_signs_it(
         page.get_by_role("link", name="New recipient").first.click()
         page.get_by_label("Company").fill("Lone Star Air & Heat LLC")
         page.get_by_label("Business address").fill("office@lone-star-hvac.example")
-        page.get_by_role("button", name="Write down").click()
+        page.get_by_role("button", name="Add recipient").click()
         marcus.open(f"{CLIENT}new/")
         page.get_by_label("For", exact=True).select_option(label="Lone Star Air & Heat LLC")
         page.get_by_label("What for").fill("Find out which hours bring calls")

@@ -102,7 +102,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     page.get_by_role("button", name="Read the file").click()
     page.wait_for_load_state("domcontentloaded")
     seen.append(page.locator("main").inner_text())
-    page.get_by_role("button", name="Take them in").click()
+    page.get_by_role("button", name="Import costs").click()
     page.get_by_text("What each campaign brings in and costs").wait_for()
     period, _ = told(today)
     visitor.open(f"/reports/clients/lakeshore-roofing/campaigns/?period={period}")

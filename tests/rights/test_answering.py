@@ -776,5 +776,5 @@ def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:
     browser.post(f"{path}sent/")
     assert browser.post(f"{path}confirmed/", {"receipt": ""}).status_code == 422
     browser.post(f"{path}confirmed/", {"receipt": "Case 4821, Dana, 26 Nov"})
-    assert "Case 4821" in browser.get("/requests/told/?state=confirmed").content.decode()
+    assert "Case 4821" in browser.get("/requests/told/?show=confirmed").content.decode()
     assert signed_in(cast.mallory).get(path).status_code == 404

@@ -503,7 +503,7 @@ def test_an_appeal_comes_in_after_the_answer(cast: Cast) -> None:
         f"/requests/{case.pk}/appeal/", {"received_on": day.isoformat(), "words": "I do not agree."}
     )
     assert page.status_code == 422
-    assert "It cannot have come in before the answer of" in page.text
+    assert "It cannot have arrived before the answer of" in page.text
     with job_scope(agency_id=cast.acme.pk):
         assert not Case.objects.filter(asks=Ask.APPEAL).exists()
 
