@@ -117,7 +117,6 @@ class VendorReview(AgencyOwned, WithId):
 
 
 class SubProcessor(AgencyOwned, WithId):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="sub_processors")
     name = models.CharField(max_length=120)
     what_for = models.CharField(max_length=300)
@@ -140,7 +139,6 @@ class SubProcessor(AgencyOwned, WithId):
 
 
 class VendorIncident(AgencyOwned, WithId):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="incidents")
     happened_on = models.DateField()
     learned_on = models.DateField()
