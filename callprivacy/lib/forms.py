@@ -52,6 +52,13 @@ class MomentField(forms.DateTimeField):
         return moment
 
 
+class PhoneInput(forms.TelInput):
+    """An input that does not print a submitted number again."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
 class LineField(forms.CharField):
     """Text of one line: a name with a line break in it forges a line of a mail, a log or a file."""
 

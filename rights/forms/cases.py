@@ -11,7 +11,7 @@ from django.core.validators import EmailValidator
 
 from callprivacy.accounts.models import User
 from callprivacy.lib import calendars, phone
-from callprivacy.lib.forms import DayField, EmailLineField, LineField
+from callprivacy.lib.forms import DayField, EmailLineField, LineField, PhoneInput
 from callprivacy.tenancy.models import Client
 from consent.enums import Language
 from rights.enums import ApprovalKind, Ask, Channel, IdentityKind, LetterWay, OnBehalf
@@ -30,11 +30,6 @@ def _text(label: str, *, rows: int = 4, **options: Any) -> forms.CharField:
         widget=forms.Textarea({"rows": rows, "autocomplete": "off"}),
         **options,
     )
-
-
-class _NumberInput(forms.TextInput):
-    def format_value(self, value: Any) -> None:
-        """A typed number is not on the page again."""
 
 
 class NewForm(forms.Form):
@@ -67,7 +62,7 @@ class NewForm(forms.Form):
         label="Phone number of the person",
         required=False,
         max_length=40,
-        widget=_NumberInput({"autocomplete": "off", "inputmode": "tel"}),
+        widget=PhoneInput({"autocomplete": "off"}),
         help_text="The number whose calls are meant. It is encrypted at once; nothing is shown before it is verified.",
     )
     email = EmailLineField(

@@ -9,7 +9,7 @@ from callprivacy.calls.enums import Direction, Outcome, RevealReason
 from callprivacy.calls.providers.base import REGION
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
 from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
-from callprivacy.lib.forms import DayField, LineField
+from callprivacy.lib.forms import DayField, LineField, PhoneInput
 from callprivacy.tenancy.models import Client
 
 _ANY = [("", "Any")]
@@ -148,19 +148,12 @@ class ExportForm(ReasonForm):
     """Why calls are written out."""
 
 
-class _NumberInput(forms.TelInput):
-    """Asks for a number, and has none of its own: what was typed is not printed again."""
-
-    def format_value(self, value: Any) -> None:
-        return None
-
-
 class NumberForm(forms.Form):
     """A number to look for; it travels in the body of a request and is not kept."""
 
     number = LineField(
         label="Phone number",
         max_length=64,
-        widget=_NumberInput({"autocomplete": "off"}),
+        widget=PhoneInput({"autocomplete": "off"}),
         error_messages={"required": "Write the number to look for."},
     )
