@@ -38,8 +38,7 @@ def _form(*data: Any, clients: list[Client], **kwargs: Any) -> ExportForm:
     confirms=Deed.RELEASE,
     load=_clients,
     title="Anonymized export",
-    lede="Next you see what happens to each column, what is lost and what is risked. You download the file after a"
-    " second officer has signed it.",
+    lede=f"{selectors.CAVEAT} Next you see what a setting costs and risks.",
     button="Show the plan",
     crumbs=lambda _: [("Releases", reverse("analytics:releases"))],
     fill=lambda request, clients: {

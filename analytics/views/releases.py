@@ -183,7 +183,7 @@ def _choices(request: StaffRequest, client: Client) -> dict[str, Any]:
     right=Permission.RELEASE_DATA,
     confirms=Deed.RELEASE,
     title=lambda client: f"New release of {client.name}",
-    lede="Next you see what a setting costs and risks. A second officer must sign before data is shared.",
+    lede=f"{selectors.CAVEAT} Next you see what a setting costs and risks.",
     button="Next: see cost and risk",
     crumbs=lambda client: [("Releases", _of_client(client))],
     fill=_choices,

@@ -23,6 +23,7 @@ from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.models import Call
 from callprivacy.calls.services import reveals
+from callprivacy.lib import calendars
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Purpose
@@ -281,7 +282,7 @@ def _older_from(case: Case, row: Identity) -> date | None:
     if row.state != IdentityState.PROVEN:
         return None
     shown_from = _restricted_from(case, row) if case.decided_at or case.closed_at else row.from_at
-    return shown_from and shown_from.astimezone(ZoneInfo(letter_selectors.zone_of(case))).date()
+    return shown_from and calendars.day_in(letter_selectors.zone_of(case), shown_from)
 
 
 def _restricted_from(case: Case, row: Identity) -> datetime | None:

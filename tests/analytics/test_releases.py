@@ -856,8 +856,11 @@ def test_dropping_columns_alone_is_nowhere_called_anonymous() -> None:
             if "anonymous" in words and not any(one in words for one in allowed):
                 faults.append(f"{path.relative_to(root)}:{number}: {line.strip()}")
     assert faults == []
-    pages = [(root / "templates" / "analytics" / name).read_text(encoding="utf-8") for name in (
-        "releases_all.html", "releases_client.html", "release_new.html", "release_draft.html", "release_show.html",
-        "anonymized_export.html",
+    pages = [(root / "templates" / "analytics" / f"{name}.html").read_text(encoding="utf-8") for name in (
+        "releases_all", "releases_client", "release_draft", "release_show",
+    )]  # fmt: skip
+    forms = [(root / "analytics" / "views" / f"{name}.py").read_text(encoding="utf-8") for name in (
+        "releases", "anonymized_export",
     )]  # fmt: skip
     assert all("{{ caveat }}" in page for page in pages)
+    assert all("CAVEAT} Next you see" in form for form in forms)

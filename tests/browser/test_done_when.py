@@ -226,8 +226,10 @@ def see_what_would_go(visitor: Visitor) -> int:
     page.get_by_role("link", name="Preview").first.click()
     due = figure(visitor, "Rows to be deleted")
     assert due >= OLD
-    expect(page.get_by_role("region", name="Rows to be deleted").locator("tbody tr").first).to_be_visible()
-    expect(page.get_by_role("region", name="Rows to be deleted")).not_to_contain_text(NUMBER)
+    expect(
+        page.get_by_role("region", name="Rows to be deleted", exact=True).locator("tbody tr").first
+    ).to_be_visible()
+    expect(page.get_by_role("region", name="Rows to be deleted", exact=True)).not_to_contain_text(NUMBER)
     expect(page.get_by_text("This client is observed")).to_be_visible()
     return due
 
